@@ -1,0 +1,145 @@
+//! Every number that the RFCs leave to policy, validated once.
+
+mod builder;
+
+use core::time::Duration;
+
+pub use builder::{ConfigError, Field};
+use builder::{Setting, config};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+config! {
+    /// Octets of text that may be received and not yet consumed: RCV.BUFF.
+    receive_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.8.6, RFC 7323 §2.3";
+    /// Octets of text that may be queued and not yet acknowledged.
+    send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
+    /// The most ranges of text held out of order; a segment that would open another is refused.
+    max_ranges: u16 = 64, in 1..=4096, "RFC 9293 SHLD-31";
+    /// Octets of memory that one received payload pins while it is held: the host's frame or buffer size.
+    frame_size: u32 = 2048, in 0..=16_777_216, "memory bound";
+    /// Pieces of text shorter than this are merged into owned blocks, so that the number of pieces is bounded.
+    copy_below: u16 = 1024, in 0..=65_535, "memory bound";
+    /// Upper limit of the MSS that is announced and used, beside what the path gives.
+    max_mss: u16 = 65_535, in 64..=65_535, "RFC 9293 §3.7.1";
+    /// Lower limit of the MSS that a peer can impose; 0 in its option counts as the default MSS.
+    min_mss: u16 = 64, in 48..=536, "RFC 9293 §3.7.1";
+    /// Window scaling.
+    window_scaling: bool = true, in false..=true, "RFC 7323 §2";
+    /// Timestamps and PAWS.
+    timestamps: bool = true, in false..=true, "RFC 7323 §3";
+    /// Selective acknowledgment.
+    sack: bool = true, in false..=true, "RFC 2018";
+    /// Nagle's algorithm.
+    nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
+    /// The override timeout of the sender's silly-window avoidance.
+    sws_override: Duration = ms(200), in ms(100)..=ms(1000), "RFC 9293 §3.8.6.2.1";
+    /// How long an acknowledgment may wait; 0: never.
+    delayed_ack: Duration = ms(40), in ms(0)..=ms(499), "RFC 9293 MUST-40, SHLD-18";
+    /// An acknowledgment is sent at the latest for every so many segments of text.
+    ack_every: u8 = 2, in 1..=2, "RFC 9293 SHLD-19, RFC 5681 §4.2";
+    /// RTO before the first measurement.
+    initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
+    /// Lower limit of the RTO.
+    min_rto: Duration = ms(1000), in ms(1)..=secs(60), "RFC 6298 (2.4)";
+    /// Upper limit of the RTO and of the interval between zero-window probes.
+    max_rto: Duration = secs(60), in secs(60)..=secs(600), "RFC 6298 (2.5)";
+    /// R1: retransmissions of one segment until `Report::Unresponsive`.
+    r1: u8 = 3, in 3..=255, "RFC 9293 MUST-20, SHLD-10";
+    /// R2 for data, the user timeout: how long text or FIN may stay unacknowledged; `None`: for ever.
+    user_timeout: Option<Duration> = Some(secs(300)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-20, MUST-21, SHLD-11, §3.9.1.1";
+    /// R2 for SYN: how long the handshake may take; `None`: for ever.
+    connect_timeout: Option<Duration> = Some(secs(180)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-23";
+    /// Keep-alives.
+    keep_alive: bool = false, in false..=true, "RFC 9293 MUST-24, MUST-25";
+    /// Idle time before the first keep-alive probe.
+    keep_alive_idle: Duration = secs(7200), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-27, MUST-28";
+    /// Time between keep-alive probes that are not answered.
+    keep_alive_interval: Duration = secs(75), in secs(1)..=secs(1_000_000), "RFC 9293 §3.8.4";
+    /// Unanswered keep-alive probes that end the connection.
+    keep_alive_probes: u8 = 9, in 2..=255, "RFC 9293 MUST-29";
+    /// Maximum segment lifetime; TIME-WAIT lasts twice as long.
+    msl: Duration = secs(120), in ms(0)..=secs(600), "RFC 9293 §3.4.3, MUST-13";
+    /// Limit of FIN-WAIT-2 after `release`.
+    fin_wait_2: Duration = secs(60), in ms(0)..=secs(1_000_000), "RFC 9293 §3.6";
+    /// RFC 5961's checks of RST, SYN and ACK.
+    rfc5961: bool = true, in false..=true, "RFC 5961 §3-5, MAY-12";
+    /// How many challenge ACKs may be sent per `challenge_window`.
+    challenge_limit: u16 = 10, in 1..=65_535, "RFC 5961 §7";
+    /// The time over which challenge ACKs are counted.
+    challenge_window: Duration = secs(5), in ms(1)..=secs(600), "RFC 5961 §7";
+    /// Resets are ignored in TIME-WAIT.
+    rfc1337: bool = true, in false..=true, "RFC 1337 §3 (F1)";
+    /// An acceptable SYN in TIME-WAIT is offered as `Successor`.
+    time_wait_reuse: bool = true, in false..=true, "RFC 6191, SHLD-4, MAY-2";
+    /// A SYN with FIN is dropped instead of processed.
+    drop_syn_fin: bool = false, in false..=true, "RFC 9293 §3.10.7.2";
+    /// Segments in the initial congestion window (octets: at most this times MSS, RFC 6928's formula).
+    initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
+    /// The most `Transmit`s that one event may give; `0`: no limit.
+    max_burst: u16 = 0, in 0..=65_535, "RFC 5681 §3.2";
+    /// The most octets of text in one `Transmit`; more than an MSS makes it carry `segment_size` for segmentation below (GSO).
+    max_transmit: u16 = 0, in 0..=65_000, "segmentation offload";
+}
+
+impl Config {
+    /// Starts from the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder { config: Self::default() }
+    }
+
+    /// Starts from these values.
+    pub const fn to_builder(self) -> ConfigBuilder {
+        ConfigBuilder { config: self }
+    }
+
+    fn check_order(&self) -> Result<(), ConfigError> {
+        if self.min_rto > self.max_rto {
+            return Err(ConfigError::Order { lower: "min_rto", upper: "max_rto" });
+        }
+        if self.initial_rto > self.max_rto {
+            return Err(ConfigError::Order { lower: "initial_rto", upper: "max_rto" });
+        }
+        if self.min_mss > self.max_mss {
+            return Err(ConfigError::Order { lower: "min_mss", upper: "max_mss" });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+impl ConfigBuilder {
+    /// The configuration after limiting each setting by the one that bounds it.
+    fn into_ordered(mut self) -> Config {
+        self.config.min_mss = self.config.min_mss.min(self.config.max_mss);
+        self.config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid() {
+        assert_eq!(Config::builder().build(), Ok(Config::default()));
+    }
+
+    #[test]
+    fn a_setting_out_of_range_is_named() {
+        let error = Config::builder().delayed_ack(ms(500)).build().unwrap_err();
+        assert_eq!(error, ConfigError::OutOfRange { field: "delayed_ack", range: "ms(0)..=ms(499)" });
+    }
+
+    #[test]
+    fn contradicting_settings_are_named() {
+        let error = Config::builder().min_mss(536).max_mss(100).build().unwrap_err();
+        assert_eq!(error, ConfigError::Order { lower: "min_mss", upper: "max_mss" });
+    }
+}

@@ -1,0 +1,249 @@
+//! Everything that can happen to a connection, everything it can ask for, and the reasons it gives.
+
+mod icmp;
+mod reason;
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{Instant, Secrets, Segment, SeqNum};
+pub use icmp::IcmpKind;
+pub use reason::{CloseReason, Discard, Error, Report};
+
+/// A state of RFC 9293 §3.3.2.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum State {
+    /// No connection.
+    Closed,
+    /// Waiting for a SYN.
+    Listen,
+    /// Our SYN is out.
+    SynSent,
+    /// Both SYNs are out, ours is not acknowledged.
+    SynReceived,
+    /// Data flows both ways.
+    Established,
+    /// We closed; our FIN is not acknowledged.
+    FinWait1,
+    /// We closed and our FIN is acknowledged; the peer may still send.
+    FinWait2,
+    /// The peer closed; we may still send.
+    CloseWait,
+    /// Both closed at once; our FIN is not acknowledged.
+    Closing,
+    /// The peer closed, then we; our FIN is not acknowledged.
+    LastAck,
+    /// Both closed; waiting 2 MSL.
+    TimeWait,
+}
+
+impl State {
+    /// The eleven states.
+    pub const ALL: [Self; 11] = [
+        Self::Closed,
+        Self::Listen,
+        Self::SynSent,
+        Self::SynReceived,
+        Self::Established,
+        Self::FinWait1,
+        Self::FinWait2,
+        Self::CloseWait,
+        Self::Closing,
+        Self::LastAck,
+        Self::TimeWait,
+    ];
+
+    /// The RFC's name, such as `FIN-WAIT-1`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "CLOSED",
+            Self::Listen => "LISTEN",
+            Self::SynSent => "SYN-SENT",
+            Self::SynReceived => "SYN-RECEIVED",
+            Self::Established => "ESTABLISHED",
+            Self::FinWait1 => "FIN-WAIT-1",
+            Self::FinWait2 => "FIN-WAIT-2",
+            Self::CloseWait => "CLOSE-WAIT",
+            Self::Closing => "CLOSING",
+            Self::LastAck => "LAST-ACK",
+            Self::TimeWait => "TIME-WAIT",
+        }
+    }
+
+    /// Whether both SYNs are acknowledged: ESTABLISHED and all states after it.
+    pub const fn is_synchronized(self) -> bool {
+        !matches!(self, Self::Closed | Self::Listen | Self::SynSent | Self::SynReceived)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The timers of a connection. When several are due at once they run in this order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum Timer {
+    /// 2 MSL in TIME-WAIT (MUST-13).
+    TimeWait,
+    /// The limit of FIN-WAIT-2 after [`Event::Release`].
+    FinWait2,
+    /// R2 for SYNs and the user timeout (MUST-20..23).
+    UserTimeout,
+    /// The retransmission timeout (RFC 6298).
+    Retransmit,
+    /// The next zero-window probe (RFC 9293 §3.8.6.1).
+    Persist,
+    /// The override timeout of silly-window avoidance, and the limit of a cork (RFC 9293 §3.8.6.2.1).
+    Override,
+    /// The next keep-alive probe (RFC 9293 §3.8.4).
+    KeepAlive,
+    /// A delayed acknowledgment (RFC 9293 §3.8.6.3).
+    DelayedAck,
+    /// Takes up a burst that `max_burst` cut, should the host not send [`Event::Continue`].
+    Continue,
+}
+
+impl Timer {
+    /// All timers, in the order in which due ones run.
+    pub const ALL: [Self; 9] = [
+        Self::TimeWait,
+        Self::FinWait2,
+        Self::UserTimeout,
+        Self::Retransmit,
+        Self::Persist,
+        Self::Override,
+        Self::KeepAlive,
+        Self::DelayedAck,
+        Self::Continue,
+    ];
+}
+
+/// A setting that can change while the connection lives; its first value comes from [`Config`](crate::Config).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum Knob {
+    /// Nagle's algorithm (MUST-17).
+    Nagle(bool),
+    /// Cork: hold back what does not fill a segment, for at most the override timeout.
+    Cork(bool),
+    /// Keep-alives (MUST-24).
+    KeepAlive(bool),
+    /// The idle time before the first keep-alive (MUST-27); 1 s at the least.
+    KeepAliveIdle(Duration),
+    /// The user timeout, R2 for data (MUST-21); `None`: never.
+    UserTimeout(Option<Duration>),
+}
+
+/// Everything that changes a connection. A run is the list of its events with their times.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum Event {
+    /// SEGMENT ARRIVES.
+    Segment(Segment),
+    /// A timer fired. All timers due by now run; if none is due, nothing happens.
+    Timer(Timer),
+    /// SEND. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room).
+    Send(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
+    /// SEND with the URGENT flag: the urgent pointer is set to the octet after this text.
+    SendUrgent(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
+    /// The user took so many delivered octets: RECEIVE's effect on the window. More than delivered counts as all.
+    Consume(usize),
+    /// CLOSE: no more to send. Receiving goes on.
+    Close,
+    /// The user is gone: CLOSE, and text that nobody will read is answered with a reset (SHLD-3).
+    Release,
+    /// ABORT.
+    Abort,
+    /// Take up a burst that `max_burst` cut; the answer to [`Action::MorePending`].
+    Continue,
+    /// Change a setting.
+    Set(Knob),
+    /// The MTU of the path is now this: a local fact, up or down.
+    Mtu(u16),
+    /// An ICMP error that quotes a segment of this connection.
+    Icmp {
+        /// What it says.
+        kind: IcmpKind,
+        /// The sequence number in the quoted TCP header: the proof that the sender saw our segment (RFC 5927 §4.1).
+        quoted_seq: SeqNum,
+        /// The next-hop MTU of [`IcmpKind::PacketTooBig`], 0 when the message names none; else 0.
+        mtu: u16,
+    },
+    /// New secrets for a value that is back in LISTEN.
+    Rearm(Secrets),
+}
+
+/// Everything a connection asks of its host. Each must be carried out, in order; see `docs/embedding.md`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Send this segment. One that the host drops is packet loss, nothing worse.
+    Transmit(Segment),
+    /// The next text of the stream, in order, each octet once. Give it to the user; say `consume` when it is taken.
+    Deliver(Bytes),
+    /// The peer has urgent data: it ends so many octets after all that was delivered so far (MUST-32).
+    Urgent {
+        /// Octets from the next `Deliver` to the octet after the urgent data.
+        ahead: u32,
+    },
+    /// Call `handle_timer` with this timer at this time. Replaces an earlier one of the same name.
+    SetTimer(Timer, Instant),
+    /// The timer is not needed any more.
+    StopTimer(Timer),
+    /// The connection is established.
+    Connected,
+    /// So many more octets of our text are acknowledged.
+    Acked(usize),
+    /// There is room to send again after a refused or short SEND.
+    Writable,
+    /// All text sent so far is acknowledged, and our FIN if we closed.
+    Flushed,
+    /// The peer closed: no more text will come (MUST-12).
+    PeerClosed,
+    /// `max_burst` cut the transmission: send [`Event::Continue`] when there is room below.
+    MorePending,
+    /// A `listen` value was reset in the handshake and waits for [`Event::Rearm`].
+    ReturnedToListen,
+    /// In TIME-WAIT a SYN came that may open the next incarnation (RFC 6191): the host may drop this value and `accept`
+    /// the SYN with an ISS after `iss_after`.
+    Successor {
+        /// The SYN.
+        syn: Segment,
+        /// The last number this incarnation used; the next ISS must come after it (MAY-2).
+        iss_after: SeqNum,
+    },
+    /// Something the user may want to know; the connection goes on (RFC 9293 §3.9.1.8).
+    Report(Report),
+    /// A segment, or the text of one, was thrown away, and why.
+    Discarded(Discard),
+    /// The connection is over, and why: the last action, once. All timers are stopped.
+    Closed(CloseReason),
+}
+
+/// Where actions go: a `Vec<Action>`, or any `FnMut(Action)`.
+pub trait Sink {
+    /// Takes one action.
+    fn push(&mut self, action: Action);
+}
+
+impl Sink for Vec<Action> {
+    fn push(&mut self, action: Action) {
+        Self::push(self, action);
+    }
+}
+
+impl<F: FnMut(Action)> Sink for F {
+    fn push(&mut self, action: Action) {
+        self(action);
+    }
+}

@@ -1,0 +1,154 @@
+//! Why: typed errors for the user's mistakes, reasons for what is thrown away and for what ends.
+
+use core::fmt;
+
+use super::IcmpKind;
+
+/// A user call that cannot proceed. The connection is unchanged.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// "connection does not exist": the state is CLOSED.
+    NotConnected,
+    /// "remote socket unspecified": SEND in LISTEN.
+    RemoteUnspecified,
+    /// "connection closing": CLOSE was already called.
+    Closing,
+    /// "insufficient resources": the text does not fit the send buffer, which has room for so many octets.
+    NoRoom {
+        /// Octets that fit now.
+        room: usize,
+    },
+    /// [`Event::Rearm`](super::Event::Rearm) outside LISTEN, or with secrets still unused.
+    NotWaiting,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => f.write_str("connection does not exist"),
+            Self::RemoteUnspecified => {
+                f.write_str("remote socket unspecified: the value listens, wait for `Connected`")
+            }
+            Self::Closing => f.write_str("connection closing: CLOSE was already called"),
+            Self::NoRoom { room } => {
+                write!(f, "insufficient resources: the send buffer has room for {room} octets, wait for `Writable`")
+            }
+            Self::NotWaiting => f.write_str("the connection does not wait for new secrets"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Both sides closed and every octet was acknowledged.
+    Finished,
+    /// CLOSE before the connection was established, in LISTEN or SYN-SENT.
+    Cancelled,
+    /// The peer answered our SYN with a reset: "connection refused".
+    Refused,
+    /// The peer reset the connection: "connection reset".
+    Reset,
+    /// ABORT.
+    Aborted,
+    /// The user was gone and text was or became unread (SHLD-3).
+    Unread,
+    /// No answer to our SYN or SYN,ACK within R2 (MUST-23).
+    ConnectTimeout,
+    /// Text or FIN was not acknowledged within the user timeout (R2, MUST-20).
+    UserTimeout,
+    /// No keep-alive probe was answered.
+    KeepAliveTimeout,
+    /// The user was gone and the peer did not close within the limit of FIN-WAIT-2.
+    FinWait2Timeout,
+    /// A hard ICMP error while opening (SHLD-26).
+    Unreachable(IcmpKind),
+    /// `accept` was given a segment that opens nothing.
+    NotSyn,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Finished => "finished: both sides closed",
+            Self::Cancelled => "cancelled before it was established",
+            Self::Refused => "connection refused",
+            Self::Reset => "connection reset by the peer",
+            Self::Aborted => "aborted",
+            Self::Unread => "reset: the user was gone and text was unread",
+            Self::ConnectTimeout => "no answer to the SYN",
+            Self::UserTimeout => "aborted due to user timeout",
+            Self::KeepAliveTimeout => "no answer to keep-alives",
+            Self::FinWait2Timeout => "the peer did not close in time",
+            Self::Unreachable(_) => "unreachable",
+            Self::NotSyn => "the segment opens no connection",
+        })
+    }
+}
+
+/// Why a segment, or its text, was thrown away. A segment that is thrown away whole changes nothing but statistics.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Discard {
+    /// There is no connection; answered by a reset unless it is one (§3.10.7.1).
+    NoConnection,
+    /// LISTEN: a reset, or a segment with neither SYN nor ACK.
+    NotSyn,
+    /// LISTEN: an ACK, answered by a reset.
+    AckInListen,
+    /// LISTEN: a SYN before [`Event::Rearm`](super::Event::Rearm) brought new secrets.
+    NotArmed,
+    /// A SYN with FIN, by `drop_syn_fin`.
+    SynFin,
+    /// SYN-SENT or SYN-RECEIVED: the ACK is not for our SYN; answered by a reset unless it is one.
+    BadHandshakeAck,
+    /// SYN-SENT: a reset without an acceptable ACK.
+    BlindReset,
+    /// The sequence number is outside the window.
+    OutOfWindow,
+    /// Everything in it came before.
+    Duplicate,
+    /// The text came while the window was zero; its ACK, URG and RST were looked at.
+    ZeroWindow,
+    /// A reset outside the window (RFC 5961 §3).
+    ResetOutOfWindow,
+    /// A reset in the window that is not exact; challenged (RFC 5961 §3).
+    ResetChallenged,
+    /// A SYN on a synchronized connection; challenged (RFC 5961 §4).
+    SynChallenged,
+    /// A retransmitted SYN in SYN-RECEIVED; the SYN,ACK is sent again.
+    SynRepeated,
+    /// No ACK where every segment has one.
+    NoAck,
+    /// The ACK is too old or for what was never sent; challenged (RFC 5961 §5).
+    AckOutOfRange,
+    /// An old timestamp (RFC 7323 §5.3, PAWS).
+    Paws,
+    /// No timestamp although they were negotiated (RFC 7323 §3.2).
+    MissingTimestamp,
+    /// Text after the peer's FIN.
+    AfterFin,
+    /// Too many ranges are held; the next expected text is always taken.
+    ReassemblyFull,
+    /// TIME-WAIT: a reset (RFC 1337), an unacceptable SYN, or a segment that needs no answer.
+    TimeWait,
+}
+
+/// What the user may want to know while the connection goes on (RFC 9293 §3.9.1.8).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// R1: one segment was retransmitted so often; advise IP to look for another route (MUST-20, SHLD-9).
+    Unresponsive {
+        /// Retransmissions so far.
+        retransmissions: u32,
+    },
+    /// An ICMP error that does not end the connection (SHLD-25).
+    Icmp(IcmpKind),
+    /// The path MTU is smaller now; what is in flight is cut anew.
+    PathMtu(u16),
+}

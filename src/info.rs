@@ -1,0 +1,89 @@
+//! STATUS: what a connection tells about itself (RFC 9293 §3.10.6).
+
+use core::time::Duration;
+
+use crate::{SeqNum, State};
+
+/// A snapshot of a connection's variables, under the RFC's names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Info {
+    /// The state.
+    pub state: State,
+    /// ISS; 0 in CLOSED.
+    pub iss: SeqNum,
+    /// SND.UNA: the oldest number not acknowledged.
+    pub snd_una: SeqNum,
+    /// SND.NXT: the number after the highest sent.
+    pub snd_nxt: SeqNum,
+    /// SND.WND: the peer's window in octets, scaled, from SND.UNA.
+    pub snd_wnd: u32,
+    /// SND.WL1: the sequence number of the last window update.
+    pub snd_wl1: SeqNum,
+    /// SND.WL2: the acknowledgment number of the last window update.
+    pub snd_wl2: SeqNum,
+    /// SND.UP, while urgent text is not acknowledged.
+    pub snd_up: Option<SeqNum>,
+    /// IRS; 0 before the peer's SYN.
+    pub irs: SeqNum,
+    /// RCV.NXT: the next number expected.
+    pub rcv_nxt: SeqNum,
+    /// RCV.WND: octets the peer may send, from RCV.NXT to the furthest edge ever promised.
+    pub rcv_wnd: u32,
+    /// RCV.UP, while the urgent octet has not been delivered.
+    pub rcv_up: Option<SeqNum>,
+    /// Octets of urgent text the user has not consumed yet (MUST-33).
+    pub urgent_remaining: u32,
+    /// Octets that Eff.snd.MSS allows in a segment without SACK blocks (RFC 9293 §3.7.1).
+    pub eff_snd_mss: u16,
+    /// Octets queued and not acknowledged.
+    pub send_queue: usize,
+    /// Octets delivered and not consumed.
+    pub undelivered: usize,
+    /// Octets held out of order.
+    pub held: usize,
+    /// Ranges held out of order.
+    pub held_ranges: usize,
+    /// The congestion window in octets.
+    pub cwnd: u32,
+    /// The slow-start threshold in octets.
+    pub ssthresh: u32,
+    /// Octets sent and not acknowledged.
+    pub flight: u32,
+    /// The smoothed round-trip time, once measured.
+    pub srtt: Option<Duration>,
+    /// Its variation.
+    pub rttvar: Option<Duration>,
+    /// The retransmission timeout, with back-off.
+    pub rto: Duration,
+    /// What was counted so far.
+    pub counters: Counters,
+}
+
+/// What a connection counts. Statistics: [`canonical`](crate::Connection::canonical) leaves them out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Segments handled.
+    pub segments_in: u64,
+    /// Segments transmitted; one with a `segment_size` counts once.
+    pub segments_out: u64,
+    /// Octets of text delivered.
+    pub octets_in: u64,
+    /// Octets of text acknowledged by the peer.
+    pub octets_acked: u64,
+    /// Segments transmitted again.
+    pub retransmissions: u64,
+    /// Retransmission timeouts.
+    pub timeouts: u64,
+    /// Fast retransmissions.
+    pub fast_retransmits: u64,
+    /// Duplicate acknowledgments received.
+    pub duplicate_acks: u64,
+    /// Segments or texts thrown away.
+    pub discarded: u64,
+    /// Zero-window probes sent.
+    pub probes: u64,
+    /// Challenge ACKs sent.
+    pub challenge_acks: u64,
+}

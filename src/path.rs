@@ -1,0 +1,92 @@
+//! What the machine must know of the way to its peer, and the secrets of one incarnation.
+
+use crate::SeqNum;
+
+/// The version of IP below a connection. It decides the default MSS (MUST-15) and the smallest MTU.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum IpVersion {
+    /// IPv4: default MSS 536, smallest MTU 68.
+    V4,
+    /// IPv6: default MSS 1220, smallest MTU 1280.
+    V6,
+}
+
+impl IpVersion {
+    /// Octets of the fixed IP header.
+    pub const fn header(self) -> u16 {
+        match self {
+            Self::V4 => 20,
+            Self::V6 => 40,
+        }
+    }
+
+    /// The send MSS to assume when the peer named none (MUST-15).
+    pub const fn default_mss(self) -> u16 {
+        match self {
+            Self::V4 => 536,
+            Self::V6 => 1220,
+        }
+    }
+
+    /// The smallest MTU that every link of this version carries (RFC 791 §3.2, RFC 8200 §5).
+    pub const fn min_mtu(self) -> u16 {
+        match self {
+            Self::V4 => 68,
+            Self::V6 => 1280,
+        }
+    }
+}
+
+/// The path of one connection: the MTU and what IP takes from it.
+///
+/// ```
+/// use segue::Path;
+/// assert_eq!(Path::ipv4(1500).mss(), 1460);
+/// assert_eq!(Path::ipv6(1500).mss(), 1440);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Path {
+    /// The version of IP.
+    pub ip: IpVersion,
+    /// The largest IP packet, header included, in octets. Values under the version's minimum count as the minimum.
+    pub mtu: u16,
+    /// Octets of IP options or extension headers on every packet; they shrink what fits beside them (MUST-16).
+    pub ip_options: u16,
+}
+
+impl Path {
+    /// A path over IPv4 with this MTU and no IP options.
+    pub const fn ipv4(mtu: u16) -> Self {
+        Self { ip: IpVersion::V4, mtu, ip_options: 0 }
+    }
+
+    /// A path over IPv6 with this MTU and no extension headers.
+    pub const fn ipv6(mtu: u16) -> Self {
+        Self { ip: IpVersion::V6, mtu, ip_options: 0 }
+    }
+
+    /// The MSS to announce: MTU less the fixed IP and TCP headers, options not subtracted (MUST-67, RFC 6691).
+    pub const fn mss(&self) -> u16 {
+        let mtu = if self.mtu < self.ip.min_mtu() { self.ip.min_mtu() } else { self.mtu };
+        mtu - self.ip.header() - 20
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for Path {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(Self { ip: u.arbitrary()?, mtu: u.int_in_range(68..=u16::MAX)?, ip_options: u.int_in_range(0..=40)? })
+    }
+}
+
+/// The unpredictable numbers of one incarnation. Use each value once: choose `iss` as RFC 6528 says, knowing the
+/// addresses and ports.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Secrets {
+    /// The initial send sequence number (RFC 9293 §3.4.1).
+    pub iss: SeqNum,
+    /// The offset of the timestamp clock (RFC 7323 §5.4).
+    pub ts_offset: u32,
+}

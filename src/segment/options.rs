@@ -1,0 +1,178 @@
+//! The options a segment can carry, packed: presence bits beside fixed fields, no allocation.
+
+use core::fmt;
+
+use crate::SeqNum;
+
+/// The timestamps option (RFC 7323 §3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Timestamps {
+    /// TSval: the sender's clock.
+    pub value: u32,
+    /// TSecr: the echoed clock of the other side; significant when ACK is set.
+    pub echo: u32,
+}
+
+/// One block of a SACK option: octets `left..right` have arrived (RFC 2018 §3). On the wire it may be any pair; the
+/// machine ignores pairs that are empty or inverted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct SackBlock {
+    /// The first sequence number of the block.
+    pub left: SeqNum,
+    /// The number after the last.
+    pub right: SeqNum,
+}
+
+/// Up to four SACK blocks, in order of importance.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SackBlocks {
+    len: u8,
+    blocks: [SackBlock; 4],
+}
+
+impl SackBlocks {
+    /// The most blocks one option area can hold (RFC 2018 §3).
+    pub const MAX: usize = 4;
+
+    /// No block.
+    pub const fn new() -> Self {
+        Self { len: 0, blocks: [SackBlock { left: SeqNum::new(0), right: SeqNum::new(0) }; 4] }
+    }
+
+    /// Appends a block; false when there are four already.
+    pub fn push(&mut self, block: SackBlock) -> bool {
+        match self.blocks.get_mut(usize::from(self.len)) {
+            Some(slot) => {
+                *slot = block;
+                self.len += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The blocks.
+    pub fn as_slice(&self) -> &[SackBlock] {
+        self.blocks.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// Keeps the first `n` blocks.
+    pub fn truncate(&mut self, n: usize) {
+        while usize::from(self.len) > n {
+            self.len -= 1;
+            if let Some(slot) = self.blocks.get_mut(usize::from(self.len)) {
+                *slot = SackBlock::default(); // unused places stay zero, so that `==` compares blocks only
+            }
+        }
+    }
+
+    /// Whether there is no block.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many blocks there are, 0 to 4.
+    pub fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+}
+
+impl fmt::Debug for SackBlocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// A Fast Open cookie (RFC 7413 §4.1.1): empty asks for one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct FastOpenCookie {
+    len: u8,
+    octets: [u8; 16],
+}
+
+impl FastOpenCookie {
+    /// The cookie with these octets: none (a request), or an even number from 4 to 16.
+    pub fn new(octets: &[u8]) -> Option<Self> {
+        let len = u8::try_from(octets.len()).ok().filter(|&n| n == 0 || ((4..=16).contains(&n) && n % 2 == 0))?;
+        let mut cookie = Self { len, octets: [0; 16] };
+        cookie.octets.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(cookie)
+    }
+
+    /// The octets; empty for a request.
+    pub fn as_slice(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+}
+
+impl fmt::Debug for FastOpenCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FastOpenCookie(")?;
+        self.as_slice().iter().try_for_each(|octet| write!(f, "{octet:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+/// The options of one segment. The default has none.
+///
+/// ```
+/// use segue::{Options, Timestamps};
+/// let mut options = Options { mss: Some(1460), ..Options::default() };
+/// options.timestamps = Some(Timestamps { value: 1, echo: 0 });
+/// assert_eq!(options.wire_len(), 16); // MSS 4, NOP NOP timestamps 12
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Options {
+    /// Maximum segment size (RFC 9293 §3.2): the value on the wire. Only SYN segments send it (MUST-65).
+    pub mss: Option<u16>,
+    /// Window scale: the shift count on the wire, 0 to 255 (RFC 7323 §2.2).
+    pub window_scale: Option<u8>,
+    /// SACK-permitted (RFC 2018 §2).
+    pub sack_permitted: bool,
+    /// Timestamps (RFC 7323 §3.2).
+    pub timestamps: Option<Timestamps>,
+    /// SACK blocks (RFC 2018 §3).
+    pub sack: SackBlocks,
+    /// Fast Open cookie (RFC 7413).
+    pub fast_open: Option<FastOpenCookie>,
+    /// User timeout as on the wire: the highest bit set for minutes, 15 bits of value (RFC 5482 §3).
+    pub user_timeout: Option<u16>,
+}
+
+impl Options {
+    /// Octets of the option area when encoded, padded to a multiple of four: 0 to 40, or more when they do not fit.
+    pub fn wire_len(&self) -> usize {
+        // The layouts of RFC 7323 App. A: options start on the boundary that keeps their fields aligned.
+        let plain = 4 * usize::from(self.mss.is_some())
+            + 3 * usize::from(self.window_scale.is_some())
+            + 2 * usize::from(self.sack_permitted)
+            + 10 * usize::from(self.timestamps.is_some())
+            + if self.sack.is_empty() { 0 } else { 2 + 8 * self.sack.len() }
+            + self.fast_open.map_or(0, |c| 2 + c.as_slice().len())
+            + 4 * usize::from(self.user_timeout.is_some());
+        plain.next_multiple_of(4)
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for SackBlocks {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let mut blocks = Self::new();
+        for _ in 0..u.int_in_range(0..=4)? {
+            blocks.push(u.arbitrary()?);
+        }
+        Ok(blocks)
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for FastOpenCookie {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let octets: [u8; 16] = u.arbitrary()?;
+        let len = *u.choose(&[0usize, 4, 6, 8, 10, 12, 14, 16])?;
+        Ok(Self::new(octets.get(..len).unwrap_or(&[])).unwrap_or_default())
+    }
+}

@@ -1,0 +1,149 @@
+//! Congestion control: told facts, asked for a window.
+
+mod reno;
+
+use core::fmt::Debug;
+use core::hash::Hash;
+use core::time::Duration;
+
+use crate::Instant;
+pub use reno::Reno;
+
+/// What a new acknowledgment told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Acked {
+    /// Octets newly acknowledged.
+    pub octets: u32,
+    /// Octets in flight before this acknowledgment.
+    pub flight: u32,
+    /// A round-trip time measured by it.
+    pub rtt: Option<Duration>,
+    /// The smoothed round-trip time, once measured.
+    pub srtt: Option<Duration>,
+    /// Whether the window, not the application or the peer, held the sender back.
+    pub window_limited: bool,
+    /// Now.
+    pub now: Instant,
+}
+
+/// Why the window must shrink. Each is told once per episode, never once per segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Signal {
+    /// Loss found by duplicate acknowledgments.
+    Loss,
+    /// An ECN echo (RFC 3168).
+    Ecn,
+    /// The retransmission timer, first time for this segment.
+    Timeout,
+    /// The retransmission timer again for the same segment.
+    TimeoutAgain,
+}
+
+/// What a congestion signal found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Congestion {
+    /// The signal.
+    pub signal: Signal,
+    /// Octets in flight when it came.
+    pub flight: u32,
+    /// Now.
+    pub now: Instant,
+}
+
+/// A congestion controller: told facts, it answers a window in octets and, if it paces, a rate.
+///
+/// Implementations use integers only: a connection is `Eq` and `Hash`, and replays must not depend on a machine's floats.
+/// Every method but the first four has a default, so that later facts do not break an implementation.
+pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
+    /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial` octets.
+    fn start(&mut self, mss: u32, initial: u32, now: Instant);
+    /// New text was acknowledged outside of loss recovery.
+    fn on_ack(&mut self, acked: &Acked);
+    /// The network is congested.
+    fn on_congestion(&mut self, congestion: &Congestion);
+    /// The congestion window in octets; the machine never takes it as less than one segment.
+    fn window(&self) -> u32;
+    /// The slow-start threshold in octets; `u32::MAX` while unknown.
+    fn ssthresh(&self) -> u32 {
+        u32::MAX
+    }
+    /// Octets that fit a segment changed; the window in octets must not grow by it (RFC 5681 §4.? of the MTU).
+    fn set_mss(&mut self, mss: u32) {
+        let _ = mss;
+    }
+    /// Nothing was sent for longer than an RTO; `initial` is the restart window (RFC 5681 §4.1).
+    fn on_idle(&mut self, initial: u32, now: Instant) {
+        let _ = (initial, now);
+    }
+    /// Text was sent: `octets` of it, with `flight` now outstanding.
+    fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
+        let _ = (octets, flight, now);
+    }
+    /// Loss recovery ended.
+    fn on_recovered(&mut self, now: Instant) {
+        let _ = now;
+    }
+    /// The last congestion signal was a mistake: nothing had been lost.
+    fn on_spurious(&mut self, now: Instant) {
+        let _ = now;
+    }
+    /// Octets per second to pace at; `None`: as the window allows.
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// The built-in controllers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// RFC 5681.
+    Reno(Reno),
+}
+
+impl Default for Algorithm {
+    fn default() -> Self {
+        Self::Reno(Reno::default())
+    }
+}
+
+impl Controller for Algorithm {
+    fn start(&mut self, mss: u32, initial: u32, now: Instant) {
+        match self {
+            Self::Reno(c) => c.start(mss, initial, now),
+        }
+    }
+    fn on_ack(&mut self, acked: &Acked) {
+        match self {
+            Self::Reno(c) => c.on_ack(acked),
+        }
+    }
+    fn on_congestion(&mut self, congestion: &Congestion) {
+        match self {
+            Self::Reno(c) => c.on_congestion(congestion),
+        }
+    }
+    fn window(&self) -> u32 {
+        match self {
+            Self::Reno(c) => c.window(),
+        }
+    }
+    fn ssthresh(&self) -> u32 {
+        match self {
+            Self::Reno(c) => c.ssthresh(),
+        }
+    }
+    fn set_mss(&mut self, mss: u32) {
+        match self {
+            Self::Reno(c) => c.set_mss(mss),
+        }
+    }
+    fn on_idle(&mut self, initial: u32, now: Instant) {
+        match self {
+            Self::Reno(c) => c.on_idle(initial, now),
+        }
+    }
+}

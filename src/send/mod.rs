@@ -1,0 +1,3 @@
+//! The sending side: SND.* and what moves it.
+
+pub mod congestion;
