@@ -25,7 +25,7 @@ config! {
     /// Octets of memory that one received payload pins while it is held: the host's frame or buffer size.
     frame_size: u32 = 2048, in 0..=16_777_216, "memory bound";
     /// Pieces of text shorter than this are merged into owned blocks, so that the number of pieces is bounded.
-    copy_below: u16 = 1024, in 0..=65_535, "memory bound";
+    copy_below: u16 = 1024, in 64..=65_535, "memory bound";
     /// Upper limit of the MSS that is announced and used, beside what the path gives.
     max_mss: u16 = 65_535, in 64..=65_535, "RFC 9293 §3.7.1";
     /// Lower limit of the MSS that a peer can impose; 0 in its option counts as the default MSS.

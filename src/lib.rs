@@ -29,11 +29,16 @@ mod config;
 mod connection;
 mod event;
 mod info;
+mod options;
 mod path;
+mod ranges;
+mod recv;
 mod segment;
 mod send;
 mod seq;
 mod time;
+mod timers;
+mod timestamps;
 
 pub use config::{Config, ConfigBuilder, ConfigError, Field};
 pub use connection::{Canonical, Connection};

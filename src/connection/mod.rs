@@ -1,27 +1,90 @@
-//! One connection.
+//! One connection: the events that change it and the phases it goes through.
+
+mod arrives;
+mod calls;
+mod challenge;
+mod flush;
+mod icmp;
+mod listen;
+mod output;
+mod state;
+mod status;
+mod syn_sent;
+mod tcb;
+mod timeouts;
 
 use alloc::vec::Vec;
 use core::iter;
+use core::ops::ControlFlow::{Break, Continue};
 
-use bytes::Bytes;
-
+use crate::send::Sender;
+use crate::timers::Timers;
 use crate::{
-    Action, Algorithm, Arc, Config, Controller, Error, Event, Info, Instant, Path, Secrets, Segment, Sink, State, Timer,
+    Action, Algorithm, Arc, CloseReason, Config, Controller, Counters, Discard, Error, Event, Instant, Path, Secrets,
+    Segment, Sink, Timer,
 };
+use listen::Listen;
+use output::Output;
+use state::{Origin, Step, Stop};
+pub use status::Canonical;
+use syn_sent::{Outcome, SynSent};
+use tcb::{Cx, Settings, Tcb};
 
-/// One TCP connection as a value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Connection<C: Controller = Algorithm> {
-    config: Arc<Config>,
-    c: C,
+/// The latest instant the machine works with, 146,000 years after the epoch; later ones count as this. So deadlines cannot overflow.
+const END_OF_TIME: Instant = Instant::from_micros(1 << 62);
+
+/// §3.10.7 has four rules for arriving segments, and these are the data each has.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Phase<C> {
+    Closed,
+    Listen(Listen<C>),
+    SynSent(SynSent<C>),
+    Live(Tcb<C>),
 }
 
-/// The state with numbers relative to ISS/IRS and times relative to now, without statistics.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Canonical<C: Controller = Algorithm>(Connection<C>);
+/// One TCP connection as a value.
+///
+/// It owns all state of RFC 9293's TCB and nothing else: no clock, no entropy, no address. Every change is an [`Event`]; everything
+/// it wants done is an [`Action`]. Values can be cloned, compared, hashed, replayed and sent to other threads.
+///
+/// Any order of calls is legal. A call that cannot proceed returns an [`Error`] and changes nothing. No peer can cause an error or a panic.
+/// A `now` before the last one counts as the last one. After [`Action::Closed`] the value stays usable and answers segments as a TCP without
+/// a connection does (§3.10.7.1).
+///
+/// ```
+/// use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum, State};
+/// let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+/// let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+/// let (mut client, actions) = Connection::connect(config.clone(), path, secrets(100), now);
+/// let Some(Action::Transmit(syn)) = actions.into_iter().find(|a| matches!(a, Action::Transmit(_))) else { panic!() };
+/// let (mut server, actions) = Connection::accept(config, path, secrets(300), syn, now);
+/// let Some(Action::Transmit(syn_ack)) = actions.into_iter().find(|a| matches!(a, Action::Transmit(_))) else { panic!() };
+/// let actions = client.handle_segment(syn_ack, now);
+/// assert!(actions.contains(&Action::Connected));
+/// for action in actions {
+///     if let Action::Transmit(ack) = action {
+///         server.handle_segment(ack, now);
+///     }
+/// }
+/// assert_eq!((client.state(), server.state()), (State::Established, State::Established));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Connection<C: Controller = Algorithm> {
+    config: Arc<Config>,
+    settings: Settings,
+    path: Path,
+    timers: Timers,
+    counters: Counters,
+    /// The latest `now`.
+    clock: Instant,
+    phase: Phase<C>,
+}
 
-#[allow(missing_docs, unused_variables, clippy::todo, clippy::missing_const_for_fn, clippy::needless_pass_by_value)]
 impl Connection {
+    /// Passive OPEN as hosts do it: the SYN is here, so the secrets were chosen knowing the addresses and ports (RFC 6528).
+    ///
+    /// Gives the SYN,ACK. A segment that opens nothing is answered as in LISTEN and leaves a closed value, with
+    /// [`CloseReason::NotSyn`].
     pub fn accept(
         config: Arc<Config>,
         path: Path,
@@ -29,25 +92,30 @@ impl Connection {
         syn: Segment,
         now: Instant,
     ) -> (Self, Vec<Action>) {
-        todo!()
+        Self::accept_with(Algorithm::default(), config, path, secrets, syn, now)
     }
+
+    /// The LISTEN state of the RFC as a value, for one peer. Its secrets are used up by the first SYN; back in LISTEN after a reset
+    /// it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: an ISS is never used twice.
     pub fn listen(config: Arc<Config>, path: Path, secrets: Secrets) -> Self {
-        todo!()
+        Self::listen_with(Algorithm::default(), config, path, secrets)
     }
+
+    /// Active OPEN: gives the SYN.
     pub fn connect(config: Arc<Config>, path: Path, secrets: Secrets, now: Instant) -> (Self, Vec<Action>) {
-        todo!()
+        Self::connect_with(Algorithm::default(), config, path, secrets, now)
     }
 }
 
-#[allow(
-    missing_docs,
-    unused_variables,
-    clippy::todo,
-    clippy::missing_const_for_fn,
-    clippy::needless_pass_by_value,
-    clippy::needless_pass_by_ref_mut
-)]
 impl<C: Controller> Connection<C> {
+    fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
+        let settings = Settings::new(&config);
+        let path = Path { mtu: path.mtu.max(path.ip.min_mtu()), ..path };
+        let (timers, counters) = (Timers::default(), Counters::default());
+        Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
+    }
+
+    /// [`accept`](Connection::accept) with this congestion controller.
     pub fn accept_with(
         controller: C,
         config: Arc<Config>,
@@ -56,11 +124,27 @@ impl<C: Controller> Connection<C> {
         syn: Segment,
         now: Instant,
     ) -> (Self, Vec<Action>) {
-        todo!()
+        let listen = Listen { controller, secrets: Some(secrets) };
+        let mut connection = Self::new(Phase::Listen(listen), config, path);
+        let mut actions = Vec::new();
+        connection.event(now, &mut actions, |connection, now, out| {
+            connection.segment(syn, now, out);
+            match &mut connection.phase {
+                Phase::Live(tcb) => tcb.origin = Origin::Accept,
+                Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => {
+                    connection.apply(Stop::Delete(CloseReason::NotSyn), out)
+                }
+            }
+        });
+        (connection, actions)
     }
+
+    /// [`listen`](Connection::listen) with this congestion controller.
     pub fn listen_with(controller: C, config: Arc<Config>, path: Path, secrets: Secrets) -> Self {
-        todo!()
+        Self::new(Phase::Listen(Listen { controller, secrets: Some(secrets) }), config, path)
     }
+
+    /// [`connect`](Connection::connect) with this congestion controller.
     pub fn connect_with(
         controller: C,
         config: Arc<Config>,
@@ -68,58 +152,176 @@ impl<C: Controller> Connection<C> {
         secrets: Secrets,
         now: Instant,
     ) -> (Self, Vec<Action>) {
-        todo!()
+        let mut connection = Self::new(Phase::Closed, config, path);
+        let mut actions = Vec::new();
+        connection.event(now, &mut actions, |connection, now, _| {
+            let snd = Sender::new(secrets.iss, controller, &connection.config, now);
+            connection.phase = Phase::SynSent(SynSent { snd, ts_offset: secrets.ts_offset, since: now });
+        });
+        (connection, actions)
     }
-    pub fn handle_segment(&mut self, segment: Segment, now: Instant) -> Vec<Action> {
-        let mut v = Vec::new();
-        self.handle_segments(iter::once(segment), now, &mut v);
-        v
-    }
-    pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
-        todo!()
-    }
-    pub fn send(&mut self, data: &mut Bytes, now: Instant) -> Result<Vec<Action>, Error> {
-        todo!()
-    }
-    pub fn consume(&mut self, octets: usize, now: Instant) -> Vec<Action> {
-        todo!()
-    }
-    pub fn close(&mut self, now: Instant) -> Result<Vec<Action>, Error> {
-        todo!()
-    }
-    pub fn release(&mut self, now: Instant) -> Vec<Action> {
-        todo!()
-    }
-    pub fn abort(&mut self, now: Instant) -> Vec<Action> {
-        todo!()
-    }
+
+    /// Any event. The other methods are short forms of this one; it allocates nothing for the actions.
+    ///
+    /// # Errors
+    /// [`Error`], when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors never fail.
     pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
-        todo!()
+        self.check_call(&event)?;
+        self.event(now, sink, |connection, now, out| connection.dispatch(event, now, out));
+        Ok(())
     }
+
+    /// SEGMENT ARRIVES (§3.10.7).
+    pub fn handle_segment(&mut self, segment: Segment, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.handle_segments(iter::once(segment), now, &mut actions);
+        actions
+    }
+
+    /// Several segments that arrived together: all are processed before anything is sent, and they share acknowledgments
+    /// (MUST-58, MUST-59).
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
-        todo!()
+        self.event(now, sink, |connection, now, out| {
+            for segment in segments {
+                connection.segment(segment, now, out);
+            }
+        });
     }
-    pub fn state(&self) -> State {
-        todo!()
+
+    /// Runs every timer due at `now`, in the order of [`Timer::ALL`]; nothing when none is due. `timer` is the one that fired at the host.
+    pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.event(now, &mut actions, |connection, now, out| connection.timer(timer, now, out));
+        actions
     }
-    pub fn deadline(&self, timer: Timer) -> Option<Instant> {
-        todo!()
+
+    /// One event: time moves on, `change` happens, then what follows from it is sent and the timers are set.
+    fn event(&mut self, now: Instant, sink: &mut dyn Sink, change: impl FnOnce(&mut Self, Instant, &mut Output<'_>)) {
+        self.clock = self.clock.max(now.min(END_OF_TIME));
+        let now = self.clock;
+        let mut counters = self.counters;
+        let mut out = Output::new(sink, &mut counters);
+        change(self, now, &mut out);
+        out.report_progress();
+        self.with_phase(now, &mut out, |phase, cx| match phase {
+            Phase::Closed | Phase::Listen(_) => {}
+            Phase::SynSent(opening) => opening.flush(cx),
+            Phase::Live(tcb) => tcb.flush(cx),
+        });
+        self.timers.announce(out.sink());
+        if let Some(reason) = out.close_reason() {
+            out.push(Action::Closed(reason));
+        }
+        self.counters = counters;
+        if cfg!(any(debug_assertions, fuzzing)) {
+            self.check_invariants();
+        }
     }
-    pub fn next_deadline(&self) -> Option<(Timer, Instant)> {
-        todo!()
+
+    /// Lends the phase together with all that its steps need.
+    fn with_phase<T>(
+        &mut self,
+        now: Instant,
+        out: &mut Output<'_>,
+        step: impl FnOnce(&mut Phase<C>, &mut Cx<'_, '_>) -> T,
+    ) -> T {
+        let (config, settings, path, timers) = (&*self.config, &self.settings, &mut self.path, &mut self.timers);
+        step(&mut self.phase, &mut Cx { config, settings, path, timers, out, now })
     }
-    pub fn send_room(&self) -> usize {
-        todo!()
+
+    fn dispatch(&mut self, event: Event, now: Instant, out: &mut Output<'_>) {
+        match event {
+            Event::Segment(segment) => self.segment(segment, now, out),
+            Event::Timer(timer) => self.timer(timer, now, out),
+            Event::Send(text) => self.queue_text(text, false),
+            Event::SendUrgent(text) => self.queue_text(text, true),
+            Event::Consume(octets) => self.take_text(octets),
+            Event::Close => self.close_call(now, out),
+            Event::Release => self.release_call(now, out),
+            Event::Abort => self.abort_call(now, out),
+            Event::Continue => {}
+            Event::Set(knob) => self.set(knob),
+            Event::Mtu(mtu) => self.mtu(mtu),
+            Event::Icmp { kind, quoted_seq, mtu } => self.icmp(kind, quoted_seq, mtu, out),
+            Event::Rearm(secrets) => self.rearm(secrets),
+        }
     }
-    pub fn info(&self) -> Info {
-        todo!()
+
+    /// SEGMENT ARRIVES: one of the four rules.
+    fn segment(&mut self, segment: Segment, now: Instant, out: &mut Output<'_>) {
+        out.counters.segments_in += 1;
+        let step = self.with_phase(now, out, |phase, cx| match phase {
+            Phase::Closed => {
+                if let Some(reset) = segment.reset_reply() {
+                    cx.out.transmit(reset); // §3.10.7.1
+                }
+                cx.out.discard(Discard::NoConnection);
+                Break(Stop::Drop)
+            }
+            Phase::Listen(listen) => {
+                if let Some(tcb) = listen.segment_arrives(&segment, cx) {
+                    *phase = Phase::Live(tcb);
+                }
+                Continue(())
+            }
+            Phase::SynSent(_) => syn_sent_arrives(phase, segment, cx),
+            Phase::Live(tcb) => tcb.segment_arrives(segment, cx),
+        });
+        if let Break(stop) = step {
+            self.apply(stop, out);
+        }
     }
-    pub fn canonical(&self, now: Instant) -> Canonical<C> {
-        todo!()
+
+    fn timer(&mut self, timer: Timer, now: Instant, out: &mut Output<'_>) {
+        self.timers.fired(timer, now);
+        while let Some(due) = self.timers.take_due(now) {
+            let step = self.with_phase(now, out, |phase, cx| match phase {
+                Phase::Closed | Phase::Listen(_) => Continue(()),
+                Phase::SynSent(opening) => opening.timeout(due, cx),
+                Phase::Live(tcb) => tcb.timeout(due, cx),
+            });
+            if let Break(stop) = step {
+                self.apply(stop, out);
+            }
+        }
     }
-    /// Panics when an invariant of the machine does not hold; for tests and fuzzing.
-    #[doc(hidden)]
-    pub fn check_invariants(&self) {
-        todo!()
+
+    /// Leaves a phase by dropping it.
+    fn apply(&mut self, stop: Stop, out: &mut Output<'_>) {
+        match stop {
+            Stop::Drop => {}
+            Stop::Delete(reason) => {
+                self.phase = Phase::Closed;
+                self.timers.clear_all();
+                out.closed(reason);
+            }
+            Stop::ReturnToListen => {
+                let phase = core::mem::replace(&mut self.phase, Phase::Closed);
+                if let Phase::Live(tcb) = phase {
+                    self.phase = Phase::Listen(Listen { controller: tcb.snd.cc, secrets: None });
+                }
+                self.timers.clear_all();
+                out.push(Action::ReturnedToListen);
+            }
+        }
+    }
+}
+
+/// SYN-SENT becomes what the segment makes of it.
+fn syn_sent_arrives<C: Controller>(phase: &mut Phase<C>, segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
+    let Phase::SynSent(opening) = phase else { return Continue(()) };
+    let outcome = opening.check(&segment, cx)?;
+    cx.timers.clear_all();
+    let Phase::SynSent(opening) = core::mem::replace(phase, Phase::Closed) else { return Continue(()) };
+    match outcome {
+        Outcome::Established => {
+            let (tcb, step) = Tcb::complete(opening, segment, cx);
+            *phase = Phase::Live(tcb);
+            step
+        }
+        Outcome::SynReceived => {
+            *phase = Phase::Live(Tcb::cross(opening, &segment, cx));
+            Continue(())
+        }
     }
 }

@@ -70,7 +70,7 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn ssthresh(&self) -> u32 {
         u32::MAX
     }
-    /// Octets that fit a segment changed; the window in octets must not grow by it (RFC 5681 §4.? of the MTU).
+    /// Octets that fit a segment changed; the window in octets does not grow by it, unless it would be less than a segment.
     fn set_mss(&mut self, mss: u32) {
         let _ = mss;
     }
@@ -82,9 +82,9 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
         let _ = (octets, flight, now);
     }
-    /// Loss recovery ended.
-    fn on_recovered(&mut self, now: Instant) {
-        let _ = now;
+    /// Loss recovery ended with `flight` octets outstanding.
+    fn on_recovered(&mut self, flight: u32, now: Instant) {
+        let _ = (flight, now);
     }
     /// The last congestion signal was a mistake: nothing had been lost.
     fn on_spurious(&mut self, now: Instant) {
@@ -144,6 +144,11 @@ impl Controller for Algorithm {
     fn on_idle(&mut self, initial: u32, now: Instant) {
         match self {
             Self::Reno(c) => c.on_idle(initial, now),
+        }
+    }
+    fn on_recovered(&mut self, flight: u32, now: Instant) {
+        match self {
+            Self::Reno(c) => c.on_recovered(flight, now),
         }
     }
 }

@@ -71,6 +71,11 @@ impl Controller for Reno {
         self.cwnd = self.cwnd.max(mss);
     }
 
+    fn on_recovered(&mut self, flight: u32, _now: Instant) {
+        // RFC 6582 §3.2 step 3, first choice: no burst when little is outstanding
+        self.cwnd = self.ssthresh.min(flight.max(self.mss).saturating_add(self.mss));
+    }
+
     fn on_idle(&mut self, initial: u32, _now: Instant) {
         self.cwnd = self.cwnd.min(initial); // RFC 5681 §4.1: RW = min(IW, cwnd)
     }

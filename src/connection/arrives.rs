@@ -1,0 +1,441 @@
+//! SEGMENT ARRIVES in SYN-RECEIVED and the states after it (RFC 9293 §3.10.7.4): the eight steps, in the RFC's order.
+
+use core::ops::ControlFlow::{Break, Continue};
+
+use super::state::{LiveState, Origin, Step, Stop};
+use super::tcb::{Cx, Tcb};
+use crate::recv::Accepted;
+use crate::recv::ack::PendingAck;
+use crate::recv::reassembly::Limits;
+use crate::send::Fin;
+use crate::timestamps::older;
+use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
+
+/// What the sequence check leaves of a segment.
+pub(super) struct Arrived {
+    segment: Segment,
+    /// SEG.WND in octets.
+    window: u32,
+    /// SEG.LEN was 0 on arrival: it may count as a duplicate ACK.
+    bare: bool,
+}
+
+impl<C: Controller> Tcb<C> {
+    pub(super) fn segment_arrives(&mut self, segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
+        self.check_time_wait(&segment, cx)?;
+        self.check_timestamps(&segment, cx)?;
+        let mut arrived = self.check_sequence(segment, cx)?; // first
+        self.check_rst(&arrived.segment, cx)?; // second; third, security and compartment: not supported
+        self.check_syn(&arrived.segment, cx)?; // fourth
+        self.check_ack(&arrived, cx)?; // fifth
+        self.heard(&arrived.segment, cx.now);
+        self.check_urg(&arrived.segment, cx); // sixth
+        let fin = self.process_text(&mut arrived.segment, cx)?; // seventh
+        self.check_fin(fin, cx); // eighth
+        Continue(())
+    }
+
+    /// TIME-WAIT looks at RST and SYN before anything else (RFC 1337, RFC 6191).
+    fn check_time_wait(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
+        if self.state != LiveState::TimeWait {
+            return Continue(());
+        }
+        if segment.flags.contains(Flags::RST) {
+            if cx.config.rfc1337() {
+                return self.discard(Discard::TimeWait, cx);
+            }
+        } else if segment.flags.intersection(Flags::SYN | Flags::ACK) == Flags::SYN && cx.config.time_wait_reuse() {
+            if !self.opens_successor(segment, cx.config.timestamps()) {
+                return self.discard(Discard::TimeWait, cx);
+            }
+            cx.out.push(Action::Successor { syn: segment.clone(), iss_after: self.snd.nxt });
+            return Break(Stop::Drop);
+        } else if segment.is_empty() {
+            return self.discard(Discard::TimeWait, cx); // no answer: two peers in TIME-WAIT would loop
+        }
+        Continue(())
+    }
+
+    /// RFC 6191 §2: a later timestamp or, where that does not decide, a later number than the last of this incarnation (MAY-2).
+    fn opens_successor(&self, syn: &Segment, timestamps_enabled: bool) -> bool {
+        let later_number = syn.seq.at_or_after(self.rcv.nxt);
+        match (&self.ts, syn.options.timestamps.filter(|_| timestamps_enabled)) {
+            (Some(ts), Some(new)) => older(ts.recent(), new.value) || (new.value == ts.recent() && later_number),
+            (None, Some(_)) => true,
+            (Some(_) | None, None) => later_number,
+        }
+    }
+
+    /// R1 of RFC 7323 §5.3, and its rule for a missing option (§3.2). Resets are exempt.
+    fn check_timestamps(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
+        let Some(ts) = &self.ts else { return Continue(()) };
+        if segment.flags.contains(Flags::RST) {
+            return Continue(());
+        }
+        match segment.options.timestamps {
+            None => self.discard(Discard::MissingTimestamp, cx),
+            Some(new) if ts.is_old(new, cx.now) => {
+                self.answer_unacceptable(segment, cx);
+                self.discard(Discard::Paws, cx)
+            }
+            Some(_) => Continue(()),
+        }
+    }
+
+    /// First, the sequence number (Table 6). What lies outside the window is trimmed; resets and SYNs keep what their own steps look at.
+    fn check_sequence(&mut self, mut segment: Segment, cx: &mut Cx<'_, '_>) -> Step<Arrived> {
+        // The window in a SYN is never scaled (RFC 7323 §2.2).
+        let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.snd.shift };
+        let window = u32::from(segment.window) << shift;
+        if self.state == LiveState::SynReceived && segment.flags.contains(Flags::SYN) && segment.seq == self.rcv.irs {
+            self.trim_syn(&mut segment, cx)?;
+        }
+        let bare = segment.is_empty();
+        if segment.flags.intersects(Flags::RST | Flags::SYN) || self.is_acceptable(&segment) {
+            return Continue(Arrived { segment, window, bare });
+        }
+        self.allow_unacceptable(&mut segment, cx)?;
+        Continue(Arrived { segment, window, bare })
+    }
+
+    /// SYN-RECEIVED: the peer's SYN once more. With an ACK it is Figure 7's SYN,ACK of a simultaneous open: the SYN is a duplicate, the ACK
+    /// counts. Without, our SYN,ACK was lost: send it again.
+    fn trim_syn(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
+        if segment.flags.contains(Flags::RST) {
+            return Continue(());
+        }
+        if segment.flags.contains(Flags::ACK) {
+            segment.flags.remove(Flags::SYN);
+            segment.seq += 1;
+            return Continue(());
+        }
+        if self.throttle.allows(cx.config, cx.now) {
+            self.transmit_syn(cx); // the RTO is untouched, and it does not count for R2
+        }
+        self.discard(Discard::SynRepeated, cx)
+    }
+
+    /// The four cases of Table 6.
+    fn is_acceptable(&self, segment: &Segment) -> bool {
+        let (nxt, wnd, len) = (self.rcv.nxt, self.rcv.wnd(), segment.len());
+        match (len, wnd) {
+            (0, 0) => segment.seq == nxt,
+            (0, _) => segment.seq.within(nxt, wnd),
+            (_, 0) => false,
+            (_, _) => segment.seq.within(nxt, wnd) || (segment.end() - 1).within(nxt, wnd),
+        }
+    }
+
+    /// What is not acceptable is answered and dropped; but where both ends would wait for each other for ever, its ACK and URG are looked at and only its
+    /// text is dropped (declared exception, RFC 9293 App. A.2).
+    fn allow_unacceptable(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
+        let (nxt, wnd, len) = (self.rcv.nxt, self.rcv.wnd(), segment.len());
+        if self.state == LiveState::TimeWait {
+            return self.time_wait_unacceptable(segment, cx);
+        }
+        let at_right_edge = len == 0 && segment.seq == nxt + wnd;
+        let just_before = segment.seq + 1 == nxt;
+        let at_zero_window = wnd == 0 && len > 0 && segment.seq == nxt;
+        if !(at_right_edge || just_before || at_zero_window) {
+            self.answer_unacceptable(segment, cx);
+            let old = len > 0 && segment.end().at_or_before(nxt);
+            return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
+        }
+        if len > 0 {
+            self.ack.at_once(); // the peer lacks our ACK
+            cx.out.discard(if just_before { Discard::Duplicate } else { Discard::ZeroWindow });
+            segment.payload.clear();
+            segment.flags.remove(Flags::FIN);
+        } else if just_before && self.throttle.allows(cx.config, cx.now) {
+            self.ack.at_once(); // a keep-alive
+        }
+        Continue(())
+    }
+
+    /// TIME-WAIT: the peer's FIN again restarts 2 MSL; other text is only answered.
+    fn time_wait_unacceptable(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
+        self.transmit_ack(cx);
+        if segment.flags.contains(Flags::FIN) && segment.end() == self.rcv.nxt {
+            self.restart_time_wait(cx);
+            return Break(Stop::Drop);
+        }
+        self.discard(Discard::TimeWait, cx)
+    }
+
+    /// "An acknowledgment should be sent in reply (unless the RST bit is set)". One for a segment without sequence length, or for a SYN, shares the throttle of
+    /// challenges: two desynchronized ends must not answer each other for ever.
+    fn answer_unacceptable(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        if segment.is_empty() || segment.flags.contains(Flags::SYN) {
+            self.challenge(cx);
+        } else {
+            self.transmit_ack(cx);
+        }
+    }
+
+    /// Second, RST (RFC 5961 §3).
+    fn check_rst(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
+        if !segment.flags.contains(Flags::RST) {
+            return Continue(());
+        }
+        let exact = segment.seq == self.rcv.nxt;
+        if !exact && !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
+            return self.discard(Discard::ResetOutOfWindow, cx);
+        }
+        if !exact && cx.config.rfc5961() {
+            self.challenge(cx);
+            return self.discard(Discard::ResetChallenged, cx);
+        }
+        if self.state != LiveState::SynReceived {
+            return Break(Stop::Delete(CloseReason::Reset));
+        }
+        Break(match self.origin {
+            Origin::Listen => Stop::ReturnToListen,
+            Origin::Active => Stop::Delete(CloseReason::Refused),
+            Origin::Accept => Stop::Delete(CloseReason::Reset),
+        })
+    }
+
+    /// Fourth, SYN (RFC 5961 §4): a challenge, whatever its number. Without RFC 5961, one in the window ends the connection.
+    fn check_syn(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
+        if !segment.flags.contains(Flags::SYN) {
+            return Continue(());
+        }
+        if cx.config.rfc5961() || !self.is_acceptable(segment) {
+            self.challenge(cx);
+            return self.discard(Discard::SynChallenged, cx);
+        }
+        if self.state == LiveState::SynReceived && self.origin == Origin::Listen {
+            return Break(Stop::ReturnToListen);
+        }
+        if let Some(reset) = segment.reset_reply() {
+            cx.out.transmit(reset);
+        }
+        Break(Stop::Delete(CloseReason::Reset))
+    }
+
+    /// Fifth, ACK.
+    fn check_ack(&mut self, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
+        if !arrived.segment.flags.contains(Flags::ACK) {
+            return self.discard(Discard::NoAck, cx);
+        }
+        let ack = arrived.segment.ack;
+        if self.state == LiveState::SynReceived {
+            return self.check_handshake_ack(arrived, cx);
+        }
+        let too_old = cx.config.rfc5961() && ack.before(self.snd.una - self.snd.max_wnd);
+        if ack.after(self.snd.nxt) || too_old {
+            self.challenge(cx); // RFC 5961 §5
+            return self.discard(Discard::AckOutOfRange, cx);
+        }
+        if ack.before(self.snd.una) {
+            return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
+        }
+        let news = ack.after(self.snd.una);
+        if news {
+            self.process_new_ack(&arrived.segment, cx);
+        } else if arrived.bare && self.snd.flight() > 0 && arrived.window == self.snd.wnd {
+            cx.out.counters.duplicate_acks += 1;
+            let mss = u32::from(self.mss(cx.path, 0));
+            if self.snd.on_duplicate(mss, cx.now) {
+                cx.out.counters.fast_retransmits += 1;
+            }
+        }
+        self.update_window(&arrived.segment, arrived.window, cx);
+        self.after_ack(cx)
+    }
+
+    /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
+    fn check_handshake_ack(&mut self, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
+        let segment = &arrived.segment;
+        if segment.ack.at_or_before(self.snd.una) || segment.ack.after(self.snd.nxt) {
+            if let Some(reset) = segment.reset_reply() {
+                cx.out.transmit(reset);
+            }
+            return self.discard(Discard::BadHandshakeAck, cx);
+        }
+        self.establish(segment, cx);
+        self.snd.set_window(arrived.window, segment.seq, segment.ack);
+        Continue(())
+    }
+
+    /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile. What came on the SYN is delivered now.
+    pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        let initial = self.initial_window(cx.config, cx.path);
+        self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
+        self.process_new_ack(segment, cx);
+        self.state = match self.snd.fin {
+            Fin::None => LiveState::Established,
+            Fin::Queued | Fin::Acked => LiveState::FinWait1,
+        };
+        cx.out.push(Action::Connected);
+        let out = &mut *cx.out;
+        if !self.rcv.held.is_empty() {
+            self.ack.at_once();
+        }
+        self.rcv.release_held(&mut |text| {
+            out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
+            out.push(Action::Deliver(text));
+        });
+    }
+
+    /// SND.UNA < SEG.ACK =< SND.NXT.
+    fn process_new_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        let echo = segment.options.timestamps.zip(self.ts.as_ref());
+        let echoed = echo.and_then(|(ts, state)| state.round_trip(ts.echo, cx.now));
+        let mss = u32::from(self.mss(cx.path, 0));
+        let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
+        let newly = self.snd.acknowledge(segment.ack, echoed, mss, cx.now);
+        cx.out.acked += newly.text;
+        cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
+        cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
+        self.progressed(cx.now);
+        if newly.restarts_timer {
+            cx.timers.clear(Timer::Retransmit); // the flush starts it again
+        }
+    }
+
+    /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts anew while the user is there (MUST-37).
+    fn update_window(&mut self, segment: &Segment, window: u32, cx: &mut Cx<'_, '_>) {
+        if self.snd.is_window_news(segment.seq, segment.ack) {
+            self.snd.set_window(window, segment.seq, segment.ack);
+        }
+        if (self.snd.wnd == 0 || self.snd.flight() > self.snd.wnd) && !self.released {
+            self.progressed(cx.now); // SHLD-17
+        }
+    }
+
+    /// What the acknowledgment of our FIN means to each state.
+    fn after_ack(&mut self, cx: &mut Cx<'_, '_>) -> Step {
+        let fin_acked = self.fin_acked();
+        match self.state {
+            LiveState::FinWait1 if fin_acked => self.state = LiveState::FinWait2, // our FIN is acknowledged
+            LiveState::Closing if fin_acked => self.enter_time_wait(cx),          // so are both FINs
+            LiveState::LastAck if fin_acked => return Break(Stop::Delete(CloseReason::Finished)),
+            LiveState::SynReceived
+            | LiveState::Established
+            | LiveState::FinWait1
+            | LiveState::FinWait2
+            | LiveState::CloseWait
+            | LiveState::Closing
+            | LiveState::LastAck
+            | LiveState::TimeWait => {}
+        }
+        Continue(())
+    }
+
+    /// Sixth, URG: RCV.UP advances, and the user hears of it once for each advance (MUST-32).
+    pub(super) fn check_urg(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        if !self.state.receives() {
+            return; // "This should not occur since a FIN has been received"
+        }
+        if let Some(ahead) = segment.urgent_end().and_then(|end| self.rcv.on_urgent(end)) {
+            cx.out.push(Action::Urgent { ahead });
+        }
+    }
+
+    /// Seventh, the text. Returns the number of a FIN that lies in the window.
+    pub(super) fn process_text(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step<Option<SeqNum>> {
+        let mut fin = segment.flags.contains(Flags::FIN).then(|| segment.end() - 1);
+        let edge = self.rcv.nxt + self.rcv.wnd();
+        if fin.is_some_and(|fin| fin.at_or_after(edge)) {
+            fin = None; // trimmed with what lies outside the window
+        }
+        if segment.payload.is_empty() {
+            return Continue(fin);
+        }
+        if !self.state.receives() || self.rcv.fin.is_some_and(|fin| segment.seq.at_or_after(fin)) {
+            self.ack.at_once();
+            cx.out.discard(Discard::AfterFin);
+            return Continue(None);
+        }
+        if self.released && (segment.seq + u32::try_from(segment.payload.len()).unwrap_or(u32::MAX)).after(self.rcv.nxt)
+        {
+            self.transmit_reset(cx); // SHLD-3: nobody will read it
+            return Break(Stop::Delete(CloseReason::Unread));
+        }
+        let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
+        let segments = segments_in(segment);
+        let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
+        segment.payload.truncate(room);
+        let text = core::mem::take(&mut segment.payload);
+        let seq = segment.seq;
+        let out = &mut *cx.out;
+        let limits = Limits::of(cx.config);
+        let accepted = self.rcv.accept(seq, text, &limits, &mut |text| {
+            out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
+            out.push(Action::Deliver(text));
+        });
+        self.acknowledge_text(accepted, segments, cx);
+        Continue(fin)
+    }
+
+    /// When the text is acknowledged (RFC 5681 §4.2).
+    fn acknowledge_text(&mut self, accepted: Accepted, segments: u32, cx: &mut Cx<'_, '_>) {
+        let every = if cx.config.delayed_ack().is_zero() { 1 } else { cx.config.ack_every() };
+        match accepted {
+            Accepted::InOrder { filled: false } if self.rcv.held.is_empty() => self.ack.on_text(segments, every),
+            Accepted::InOrder { .. } | Accepted::Old => self.ack.at_once(),
+            Accepted::Held if self.sack => self.ack.at_once(),
+            Accepted::Held => self.ack = PendingAck::Pure,
+            Accepted::Refused => {
+                cx.out.discard(Discard::ReassemblyFull);
+                self.ack = PendingAck::Pure;
+            }
+        }
+    }
+
+    /// Eighth, FIN, when everything before it has arrived. The first one accepted fixes the length of the stream.
+    pub(super) fn check_fin(&mut self, fin: Option<SeqNum>, cx: &mut Cx<'_, '_>) {
+        if !self.state.receives() {
+            if fin.is_some() {
+                self.ack.at_once(); // "Remain in the … state"; the one that is sent again was answered by the first step
+                cx.out.discard(Discard::AfterFin);
+            }
+            return;
+        }
+        if let Some(fin) = fin {
+            self.ack.at_once();
+            self.rcv.note_fin(fin);
+        }
+        if self.rcv.fin != Some(self.rcv.nxt) {
+            return;
+        }
+        self.rcv.nxt += 1;
+        self.ack.at_once();
+        cx.out.push(Action::PeerClosed);
+        match self.state {
+            LiveState::Established => self.state = LiveState::CloseWait,
+            LiveState::FinWait1 => self.state = LiveState::Closing, // our FIN is not acknowledged, or this were FIN-WAIT-2
+            LiveState::FinWait2 => self.enter_time_wait(cx),
+            LiveState::SynReceived
+            | LiveState::CloseWait
+            | LiveState::Closing
+            | LiveState::LastAck
+            | LiveState::TimeWait => {}
+        }
+    }
+
+    /// The segment is one of this connection's: the peer is there, and TS.Recent may follow it (R3 of RFC 7323 §5.3).
+    fn heard(&mut self, segment: &Segment, now: Instant) {
+        self.keep_alive.heard = now;
+        self.keep_alive.unanswered = 0;
+        if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps) {
+            ts.update(new, segment.seq, now);
+        }
+    }
+
+    /// "Drop the segment and return", with the reason.
+    fn discard<T>(&self, reason: Discard, cx: &mut Cx<'_, '_>) -> Step<T> {
+        cx.out.discard(reason);
+        Break(Stop::Drop)
+    }
+}
+
+/// How many segments came in this one: more when the host coalesced them (GRO).
+fn segments_in(segment: &Segment) -> u32 {
+    let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+    match segment.segment_size {
+        0 => 1,
+        size => len.div_ceil(u32::from(size)),
+    }
+}

@@ -1,0 +1,292 @@
+//! User calls (RFC 9293 §3.10.1 to §3.10.6): what each does in each state.
+
+use core::ops::ControlFlow::{Break, Continue};
+
+use super::icmp::{Verdict, judge, set_mtu};
+use super::output::Output;
+use super::state::{LiveState, Origin, Step, Stop};
+use super::syn_sent::SynSent;
+use super::tcb::{Cx, Tcb};
+use super::{Connection, Phase};
+use crate::send::Fin;
+use crate::{Action, CloseReason, Controller, Error, Event, IcmpKind, Instant, Knob, Report, Secrets, SeqNum, Timer};
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+impl<C: Controller> Connection<C> {
+    /// SEND: takes from the front of `data` what fits the send buffer and leaves the rest there.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`] when nothing fits (wait for [`Action::Writable`]), [`Error::RemoteUnspecified`] in LISTEN, [`Error::Closing`] after CLOSE,
+    /// [`Error::NotConnected`] in CLOSED. `data` is untouched then.
+    pub fn send(&mut self, data: &mut Bytes, now: Instant) -> Result<Vec<Action>, Error> {
+        let fits = data.len().min(self.send_room());
+        if fits == 0 && !data.is_empty() {
+            self.check_call(&Event::Send(data.clone()))?;
+        }
+        self.check_call(&Event::Send(Bytes::new()))?;
+        let mut actions = Vec::new();
+        self.handle(Event::Send(data.split_to(fits)), now, &mut actions)?;
+        Ok(actions)
+    }
+
+    /// RECEIVE's effect on the window: the user took so many delivered octets; more than were delivered counts as all.
+    pub fn consume(&mut self, octets: usize, now: Instant) -> Vec<Action> {
+        self.infallible(Event::Consume(octets), now)
+    }
+
+    /// CLOSE: a FIN follows the queued text. Receiving goes on until the peer closes.
+    ///
+    /// # Errors
+    /// [`Error::Closing`] when CLOSE was already called, [`Error::NotConnected`] in CLOSED.
+    pub fn close(&mut self, now: Instant) -> Result<Vec<Action>, Error> {
+        let mut actions = Vec::new();
+        self.handle(Event::Close, now, &mut actions)?;
+        Ok(actions)
+    }
+
+    /// The user is gone: CLOSE, but text that is or becomes unread is answered by a reset (SHLD-3), and FIN-WAIT-2 is limited.
+    pub fn release(&mut self, now: Instant) -> Vec<Action> {
+        self.infallible(Event::Release, now)
+    }
+
+    /// ABORT: a reset where the peer may still have a connection; nothing in CLOSED.
+    pub fn abort(&mut self, now: Instant) -> Vec<Action> {
+        self.infallible(Event::Abort, now)
+    }
+
+    /// An event that `check_call` lets pass in every state.
+    fn infallible(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let done = self.handle(event, now, &mut actions);
+        debug_assert_eq!(done, Ok(()));
+        actions
+    }
+
+    /// Octets that SEND would take now: 0 where SEND is an error.
+    pub fn send_room(&self) -> usize {
+        match self.sender().filter(|snd| snd.fin == Fin::None) {
+            Some(snd) => {
+                usize::try_from(self.config.send_buffer()).unwrap_or(usize::MAX).saturating_sub(snd.buffer.len())
+            }
+            None => 0,
+        }
+    }
+
+    /// The errors of §3.10.2, §3.10.4: before anything changes.
+    pub(super) fn check_call(&self, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::Send(text) | Event::SendUrgent(text) => {
+                match &self.phase {
+                    Phase::Closed => return Err(Error::NotConnected),
+                    Phase::Listen(_) => return Err(Error::RemoteUnspecified),
+                    Phase::SynSent(_) | Phase::Live(_) => {}
+                }
+                if self.sender().is_some_and(|snd| snd.fin != Fin::None) {
+                    return Err(Error::Closing);
+                }
+                let room = self.send_room();
+                if text.len() > room { Err(Error::NoRoom { room }) } else { Ok(()) }
+            }
+            Event::Close => match &self.phase {
+                Phase::Closed => Err(Error::NotConnected),
+                Phase::Listen(_) | Phase::SynSent(_) => Ok(()),
+                Phase::Live(tcb) => {
+                    if tcb.snd.fin == Fin::None {
+                        Ok(())
+                    } else {
+                        Err(Error::Closing)
+                    }
+                }
+            },
+            Event::Rearm(_) => match &self.phase {
+                Phase::Listen(listen) if listen.secrets.is_none() => Ok(()),
+                Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => Err(Error::NotWaiting),
+            },
+            Event::Segment(_)
+            | Event::Timer(_)
+            | Event::Consume(_)
+            | Event::Release
+            | Event::Abort
+            | Event::Continue
+            | Event::Set(_)
+            | Event::Mtu(_)
+            | Event::Icmp { .. } => Ok(()),
+        }
+    }
+
+    /// SEND: the text waits for the flush. Urgent text ends where it ends: SND.UP (RFC 6093).
+    pub(super) fn queue_text(&mut self, text: Bytes, urgent: bool) {
+        let copy_below = usize::from(self.config.copy_below());
+        let (snd, ack) = match &mut self.phase {
+            Phase::Closed | Phase::Listen(_) => return,
+            Phase::SynSent(opening) => (&mut opening.snd, None),
+            Phase::Live(tcb) => (&mut tcb.snd, Some(&mut tcb.ack)),
+        };
+        let urgent = urgent && !text.is_empty(); // at least one octet of data (U-19)
+        snd.buffer.push(text, copy_below);
+        if urgent {
+            snd.up = Some(snd.text_end());
+            if let Some(ack) = ack.filter(|_| snd.wnd == 0 && !snd.syn) {
+                ack.at_once(); // the pointer goes ahead of text that a closed window holds back (RFC 9293 §3.8.5)
+            }
+        }
+    }
+
+    pub(super) fn take_text(&mut self, octets: usize) {
+        if let Phase::Live(tcb) = &mut self.phase {
+            tcb.rcv.consume(octets);
+        }
+    }
+
+    pub(super) fn close_call(&mut self, now: Instant, out: &mut Output<'_>) {
+        let step = self.with_phase(now, out, |phase, _| match phase {
+            Phase::Closed => Continue(()),
+            Phase::Listen(_) | Phase::SynSent(_) => Break(Stop::Delete(CloseReason::Cancelled)),
+            Phase::Live(tcb) => {
+                tcb.close_call();
+                Continue(())
+            }
+        });
+        if let Break(stop) = step {
+            self.apply(stop, out);
+        }
+    }
+
+    pub(super) fn release_call(&mut self, now: Instant, out: &mut Output<'_>) {
+        let step = self.with_phase(now, out, |phase, cx| match phase {
+            Phase::Closed => Continue(()),
+            Phase::Listen(_) | Phase::SynSent(_) => Break(Stop::Delete(CloseReason::Cancelled)),
+            Phase::Live(tcb) => tcb.release_call(cx),
+        });
+        if let Break(stop) = step {
+            self.apply(stop, out);
+        }
+    }
+
+    pub(super) fn abort_call(&mut self, now: Instant, out: &mut Output<'_>) {
+        let step = self.with_phase(now, out, |phase, cx| {
+            match phase {
+                Phase::Closed => return Continue(()),
+                Phase::Live(tcb) if tcb.abort_sends_reset() => tcb.transmit_reset(cx),
+                Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {}
+            }
+            Break(Stop::Delete(CloseReason::Aborted))
+        });
+        if let Break(stop) = step {
+            self.apply(stop, out);
+        }
+    }
+
+    pub(super) fn set(&mut self, knob: Knob) {
+        match knob {
+            Knob::Nagle(on) => self.settings.nagle = on,
+            Knob::Cork(on) => self.settings.cork = on,
+            Knob::KeepAlive(on) => {
+                self.settings.keep_alive = on;
+                if let Phase::Live(tcb) = &mut self.phase {
+                    tcb.keep_alive.unanswered = 0;
+                }
+            }
+            Knob::KeepAliveIdle(idle) => self.settings.keep_alive_idle = idle.max(Duration::from_secs(1)),
+            Knob::UserTimeout(limit) => {
+                self.settings.user_timeout = limit.map(|limit| limit.max(Duration::from_secs(1)))
+            }
+        }
+    }
+
+    pub(super) fn mtu(&mut self, mtu: u16) {
+        let mtu = mtu.max(self.path.ip.min_mtu());
+        match &mut self.phase {
+            Phase::Closed | Phase::Listen(_) => self.path.mtu = mtu,
+            Phase::SynSent(opening) => set_mtu(&mut opening.snd, &mut self.path, mtu),
+            Phase::Live(tcb) => set_mtu(&mut tcb.snd, &mut self.path, mtu),
+        }
+    }
+
+    pub(super) fn icmp(&mut self, kind: IcmpKind, quoted_seq: SeqNum, mtu: u16, out: &mut Output<'_>) {
+        let Some(snd) = self.sender() else { return };
+        match judge(snd, &self.path, kind, quoted_seq, mtu) {
+            Verdict::Ignore => {}
+            Verdict::Soft => out.push(Action::Report(Report::Icmp(kind))), // MUST-47, SHLD-25
+            Verdict::Mtu(mtu) => {
+                self.mtu(mtu);
+                out.push(Action::Report(Report::PathMtu(mtu)));
+            }
+            Verdict::Hard => self.apply(self.unreachable(kind), out),
+        }
+    }
+
+    /// A hard error while opening: the value that listens goes back to LISTEN, others end.
+    fn unreachable(&self, kind: IcmpKind) -> Stop {
+        match &self.phase {
+            Phase::Live(tcb) if tcb.origin == Origin::Listen => Stop::ReturnToListen,
+            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {
+                Stop::Delete(CloseReason::Unreachable(kind))
+            }
+        }
+    }
+
+    pub(super) fn rearm(&mut self, secrets: Secrets) {
+        if let Phase::Listen(listen) = &mut self.phase {
+            listen.secrets = Some(secrets);
+        }
+    }
+}
+
+impl<C: Controller> SynSent<C> {
+    /// The timeouts of SYN-SENT: the SYN again, or the end of patience (MUST-22, MUST-23).
+    pub(super) fn timeout(&mut self, timer: Timer, cx: &mut Cx<'_, '_>) -> Step {
+        match timer {
+            Timer::UserTimeout => return Break(Stop::Delete(CloseReason::ConnectTimeout)),
+            Timer::Retransmit => {
+                self.snd.on_timeout(cx.out.counters, cx.now);
+                if self.snd.repeats == u32::from(cx.config.r1()) {
+                    cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats }));
+                }
+            }
+            Timer::TimeWait
+            | Timer::FinWait2
+            | Timer::Persist
+            | Timer::Override
+            | Timer::KeepAlive
+            | Timer::DelayedAck
+            | Timer::Continue => {}
+        }
+        Continue(())
+    }
+}
+
+impl<C: Controller> Tcb<C> {
+    /// CLOSE: the FIN is queued behind the text (§3.10.4).
+    fn close_call(&mut self) {
+        self.snd.fin = Fin::Queued;
+        if self.state == LiveState::Established {
+            self.state = LiveState::FinWait1; // "In any case, enter FIN-WAIT-1 state"
+        } // SYN-RECEIVED: the FIN waits for ESTABLISHED; CLOSE-WAIT: LAST-ACK when the FIN is sent
+    }
+
+    /// The user is gone.
+    fn release_call(&mut self, cx: &mut Cx<'_, '_>) -> Step {
+        let unread = self.rcv.user() > 0;
+        self.released = true;
+        match self.state {
+            LiveState::SynReceived
+            | LiveState::Established
+            | LiveState::FinWait1
+            | LiveState::FinWait2
+            | LiveState::CloseWait => {
+                if unread {
+                    self.transmit_reset(cx); // SHLD-3
+                    return Break(Stop::Delete(CloseReason::Unread));
+                }
+                if self.snd.fin == Fin::None {
+                    self.close_call();
+                }
+            }
+            LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => {}
+        }
+        Continue(())
+    }
+}

@@ -1,0 +1,250 @@
+//! The end of every event: what the windows allow is sent, what is owed is acknowledged, the timers are set.
+
+use core::time::Duration;
+
+use super::state::LiveState;
+use super::tcb::{Cx, Tcb};
+use crate::options::announced_mss;
+use crate::recv::ack::PendingAck;
+use crate::recv::syn_window;
+use crate::send::{Gate, Next, Plan, Wait};
+use crate::timers::backed_off;
+use crate::{Action, Controller, Flags, Options, Segment, Timer};
+use bytes::Bytes;
+
+/// When a burst that was cut goes on without the host's `Continue`.
+const CONTINUE_AFTER: Duration = Duration::from_millis(1);
+
+impl<C: Controller> Tcb<C> {
+    /// Sends and arms: the one place where segments of the stream leave.
+    pub(super) fn flush(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.ack == PendingAck::Pure {
+            self.transmit_owed_ack(cx);
+        }
+        let wait = self.transmit_stream(cx);
+        self.overridden = false;
+        if self.ack == PendingAck::Now || self.owes_window_update(cx) {
+            self.transmit_owed_ack(cx);
+        }
+        if self.state == LiveState::CloseWait && self.snd.fin_sent() {
+            self.state = LiveState::LastAck; // our FIN is on its way
+        }
+        self.arm_timers(wait, cx);
+    }
+
+    /// Sends what may be sent, and says why no more.
+    fn transmit_stream(&mut self, cx: &mut Cx<'_, '_>) -> Option<Wait> {
+        let limit = match cx.config.max_burst() {
+            0 => u32::MAX,
+            limit => u32::from(limit),
+        };
+        if core::mem::take(&mut self.snd.retransmit_first) && self.snd.flight() > 0 && !self.snd.syn {
+            let plan = self.snd.first_again(&self.gate(cx));
+            self.transmit_plan(&plan, cx);
+        }
+        loop {
+            match self.snd.next(&self.gate(cx)) {
+                Next::Wait(wait) => return Some(wait),
+                Next::Send(_) if cx.out.transmits() >= limit => return None,
+                Next::Send(plan) if plan.syn => self.transmit_syn(cx),
+                Next::Send(plan) => self.transmit_plan(&plan, cx),
+            }
+        }
+    }
+
+    fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
+        let mss = u32::from(self.mss(cx.path, self.sack_blocks_due()));
+        Gate {
+            mss,
+            max: u32::from(cx.config.max_transmit()).max(mss),
+            nagle: cx.settings.nagle,
+            cork: cx.settings.cork,
+            overridden: self.overridden,
+        }
+    }
+
+    /// How many SACK blocks a segment sent now carries.
+    fn sack_blocks_due(&self) -> usize {
+        self.max_sack_blocks().min(self.rcv.held.ranges().len())
+    }
+
+    /// A piece of the stream, with the acknowledgment on it.
+    pub(super) fn transmit_plan(&mut self, plan: &Plan, cx: &mut Cx<'_, '_>) {
+        let initial = self.initial_window(cx.config, cx.path);
+        let text = self.snd.text(plan.seq, plan.len);
+        let mut flags = Flags::ACK;
+        flags.set(Flags::PSH, plan.push);
+        flags.set(Flags::FIN, plan.fin);
+        if self.snd.sent(plan, initial, cx.now) {
+            cx.out.counters.retransmissions += 1;
+        }
+        let mss = self.mss(cx.path, self.sack_blocks_due());
+        let mut segment = self.segment(flags, text, cx);
+        segment.seq = plan.seq;
+        if plan.len > u32::from(mss) {
+            segment.segment_size = mss;
+        }
+        self.point_urgent(&mut segment);
+        cx.out.transmit(segment);
+    }
+
+    /// A segment that carries the acknowledgment that is owed, and moves the window.
+    fn segment(&mut self, flags: Flags, payload: Bytes, cx: &mut Cx<'_, '_>) -> Segment {
+        self.ack = PendingAck::No;
+        cx.timers.clear(Timer::DelayedAck);
+        let mss = self.mss(cx.path, 0);
+        let window = self.rcv.advertise(mss);
+        let options = self.options(cx);
+        if let Some(ts) = &mut self.ts {
+            ts.last_ack_sent = self.rcv.nxt;
+        }
+        Segment { seq: self.snd.nxt, ack: self.rcv.nxt, flags, window, options, payload, ..Segment::default() }
+    }
+
+    /// The options of every segment after the handshake.
+    fn options(&self, cx: &Cx<'_, '_>) -> Options {
+        Options {
+            timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
+            sack: self.rcv.sack_blocks(self.max_sack_blocks()),
+            ..Options::default()
+        }
+    }
+
+    /// URG and the pointer to the octet after the urgent text, while it lies ahead (MUST-62); as far as 16 bits reach (MUST-31).
+    fn point_urgent(&self, segment: &mut Segment) {
+        if let Some(up) = self.snd.up.filter(|up| up.after(segment.seq)) {
+            segment.flags.insert(Flags::URG);
+            segment.urgent = u16::try_from(up - segment.seq).unwrap_or(u16::MAX);
+        }
+    }
+
+    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the acknowledgment that is owed.
+    pub(super) fn transmit_owed_ack(&mut self, cx: &mut Cx<'_, '_>) {
+        let mut segment = self.segment(Flags::ACK, Bytes::new(), cx);
+        self.point_urgent(&mut segment);
+        cx.out.transmit(segment);
+    }
+
+    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and changes nothing.
+    pub(super) fn transmit_ack(&self, cx: &mut Cx<'_, '_>) {
+        let mut segment = Segment {
+            seq: self.snd.nxt,
+            ack: self.rcv.nxt,
+            flags: Flags::ACK,
+            window: self.rcv.promised(),
+            options: self.options(cx),
+            ..Segment::default()
+        };
+        self.point_urgent(&mut segment);
+        cx.out.transmit(segment);
+    }
+
+    /// A challenge ACK, if the throttle allows one (RFC 5961 §7).
+    pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.throttle.allows(cx.config, cx.now) {
+            cx.out.counters.challenge_acks += 1;
+            self.transmit_ack(cx);
+        }
+    }
+
+    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
+    pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
+        let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, push: false, in_turn: true };
+        if self.snd.sent(&plan, 0, cx.now) {
+            cx.out.counters.retransmissions += 1;
+        }
+        self.ack = PendingAck::No;
+        if let Some(ts) = &mut self.ts {
+            ts.last_ack_sent = self.rcv.nxt;
+        }
+        cx.out.transmit(Segment {
+            seq: self.snd.iss,
+            ack: self.rcv.nxt,
+            flags: Flags::SYN | Flags::ACK,
+            window: syn_window(cx.config.receive_buffer()),
+            options: Options {
+                mss: Some(announced_mss(cx.config, cx.path)),
+                window_scale: self.offered_shift(cx.config),
+                sack_permitted: self.sack,
+                timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
+                ..Options::default()
+            },
+            ..Segment::default()
+        });
+    }
+
+    /// <SEQ=SND.NXT><CTL=RST>: the end, from our side, with timestamps (RFC 7323 §5.2).
+    pub(super) fn transmit_reset(&self, cx: &mut Cx<'_, '_>) {
+        let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
+        cx.out.transmit(Segment {
+            seq: self.snd.nxt,
+            flags: Flags::RST,
+            options: Options { timestamps, ..Options::default() },
+            ..Segment::default()
+        });
+    }
+
+    fn owes_window_update(&self, cx: &Cx<'_, '_>) -> bool {
+        self.state.receives() && self.rcv.owes_update(self.mss(cx.path, 0))
+    }
+
+    /// Sets every deadline that follows from the state. `wait` is why transmission stopped; `None`: a burst was cut.
+    fn arm_timers(&mut self, wait: Option<Wait>, cx: &mut Cx<'_, '_>) {
+        if self.state == LiveState::TimeWait {
+            return; // all others are turned off
+        }
+        let pending = self.snd.is_pending();
+        let probing = pending && !self.snd.syn && self.snd.wnd == 0;
+        let base = self.snd.rtt.base_rto();
+        if probing {
+            let interval = backed_off(base, self.snd.probes, cx.config.max_rto());
+            cx.timers.start(Timer::Persist, cx.now + interval);
+        } else {
+            cx.timers.clear(Timer::Persist);
+        }
+        if !probing && self.snd.flight() > 0 {
+            cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+        } else {
+            cx.timers.clear(Timer::Retransmit);
+        }
+        if !probing && matches!(wait, Some(Wait::Silly | Wait::Cork)) {
+            cx.timers.start(Timer::Override, cx.now + cx.config.sws_override());
+        } else {
+            cx.timers.clear(Timer::Override);
+        }
+        match wait {
+            None => {
+                cx.out.push(Action::MorePending);
+                cx.timers.start(Timer::Continue, cx.now + CONTINUE_AFTER);
+            }
+            Some(_) => cx.timers.clear(Timer::Continue),
+        }
+        self.arm_patience(pending, cx);
+    }
+
+    /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2, and the delayed ACK that ends the peer's.
+    fn arm_patience(&mut self, pending: bool, cx: &mut Cx<'_, '_>) {
+        self.pending_since = if pending { Some(self.pending_since.unwrap_or(cx.now)) } else { None };
+        let limit = if self.snd.syn { cx.config.connect_timeout() } else { cx.settings.user_timeout };
+        cx.timers.put(Timer::UserTimeout, self.pending_since.zip(limit).map(|(since, limit)| since + limit));
+        if matches!(self.ack, PendingAck::Delayed { .. }) {
+            cx.timers.start(Timer::DelayedAck, cx.now + cx.config.delayed_ack());
+        } else {
+            cx.timers.clear(Timer::DelayedAck);
+        }
+        let keeps_alive = match self.state {
+            LiveState::Established | LiveState::FinWait2 | LiveState::CloseWait => cx.settings.keep_alive && !pending,
+            LiveState::SynReceived
+            | LiveState::FinWait1
+            | LiveState::Closing
+            | LiveState::LastAck
+            | LiveState::TimeWait => false,
+        };
+        cx.timers.put(Timer::KeepAlive, keeps_alive.then(|| self.next_keep_alive(cx)));
+        if self.state == LiveState::FinWait2 && self.released {
+            cx.timers.start(Timer::FinWait2, cx.now + cx.config.fin_wait_2());
+        } else {
+            cx.timers.clear(Timer::FinWait2);
+        }
+    }
+}

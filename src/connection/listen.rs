@@ -1,0 +1,75 @@
+//! SEGMENT ARRIVES in LISTEN (RFC 9293 §3.10.7.2).
+
+use super::state::Origin;
+use super::tcb::{Cx, Tcb};
+use crate::send::Sender;
+use crate::{Controller, Discard, Flags, Secrets, Segment};
+
+/// The LISTEN state for one peer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Listen<C> {
+    pub(super) controller: C,
+    /// Used up by the first SYN: no ISS serves twice.
+    pub(super) secrets: Option<Secrets>,
+}
+
+impl<C: Controller> Listen<C> {
+    /// The first four checks. A SYN makes a TCB in SYN-RECEIVED, whose SYN,ACK leaves with the flush.
+    pub(super) fn segment_arrives(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Option<Tcb<C>> {
+        if segment.flags.contains(Flags::RST) {
+            cx.out.discard(Discard::NotSyn); // first: a reset could not be valid
+            return None;
+        }
+        if segment.flags.contains(Flags::ACK) {
+            if let Some(reset) = segment.reset_reply() {
+                cx.out.transmit(reset); // second: any acknowledgment is bad
+            }
+            cx.out.discard(Discard::AckInListen);
+            return None;
+        }
+        if !segment.flags.contains(Flags::SYN) {
+            cx.out.discard(Discard::NotSyn); // fourth
+            return None;
+        }
+        if segment.flags.contains(Flags::FIN) && cx.config.drop_syn_fin() {
+            cx.out.discard(Discard::SynFin);
+            return None;
+        }
+        let Some(secrets) = self.secrets.take() else {
+            cx.out.discard(Discard::NotArmed);
+            return None;
+        };
+        Some(opened(Origin::Listen, self.controller.clone(), secrets, segment, cx)) // third
+    }
+}
+
+/// SYN-RECEIVED by a passive OPEN.
+pub(super) fn opened<C: Controller>(
+    origin: Origin,
+    controller: C,
+    secrets: Secrets,
+    syn: &Segment,
+    cx: &Cx<'_, '_>,
+) -> Tcb<C> {
+    let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
+    let mut tcb = Tcb::new(origin, snd, secrets.ts_offset, syn, cx);
+    tcb.hold_syn_text(syn, cx);
+    tcb
+}
+
+impl<C: Controller> Tcb<C> {
+    /// Text and FIN on a SYN are processed when the handshake is complete; SYN,ACK acknowledges the SYN only. No more than one segment of text is held.
+    pub(super) fn hold_syn_text(&mut self, syn: &Segment, cx: &Cx<'_, '_>) {
+        let first = syn.seq + 1;
+        let room = usize::try_from(self.rcv.wnd()).unwrap_or(usize::MAX);
+        let most = room.min(usize::from(crate::options::announced_mss(cx.config, cx.path)));
+        let mut text = syn.payload.clone();
+        let whole = text.len() <= most;
+        text.truncate(most);
+        self.rcv.hold(first, &text, &cx.limits());
+        let end = syn.end() - 1;
+        if whole && syn.flags.contains(Flags::FIN) && end.within(self.rcv.nxt, self.rcv.wnd()) {
+            self.rcv.note_fin(end);
+        }
+    }
+}

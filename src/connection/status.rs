@@ -1,0 +1,152 @@
+//! STATUS, deadlines, invariants and the canonical form.
+
+use super::state::LiveState;
+use super::{Connection, Phase};
+use crate::recv::reassembly::Limits;
+use crate::send::Sender;
+use crate::timers::Timers;
+use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
+
+/// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics and announcements to the host:
+/// two connections that will behave alike from now on are equal.
+///
+/// It is what model checking stores and what the metamorphic tests compare; it cannot be driven.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Canonical<C: Controller = Algorithm>(Connection<C>);
+
+impl<C: Controller> Connection<C> {
+    /// The state.
+    pub fn state(&self) -> State {
+        match &self.phase {
+            Phase::Closed => State::Closed,
+            Phase::Listen(_) => State::Listen,
+            Phase::SynSent(_) => State::SynSent,
+            Phase::Live(tcb) => tcb.state.into(),
+        }
+    }
+
+    /// When this timer is due, if it is set. What the host was told by `SetTimer` may be earlier, never later.
+    pub fn deadline(&self, timer: Timer) -> Option<Instant> {
+        self.timers.get(timer)
+    }
+
+    /// The earliest deadline, and the timer it belongs to. After `handle_timer(_, now)` it lies after `now`.
+    pub fn next_deadline(&self) -> Option<(Timer, Instant)> {
+        self.timers.next()
+    }
+
+    pub(super) fn sender(&self) -> Option<&Sender<C>> {
+        match &self.phase {
+            Phase::Closed | Phase::Listen(_) => None,
+            Phase::SynSent(opening) => Some(&opening.snd),
+            Phase::Live(tcb) => Some(&tcb.snd),
+        }
+    }
+
+    /// STATUS (§3.10.6): the RFC's variables, and what was counted.
+    pub fn info(&self) -> Info {
+        let mut info = Info::closed(self.state(), self.counters);
+        if let Some(snd) = self.sender() {
+            info.iss = snd.iss;
+            info.snd_una = snd.una;
+            info.snd_nxt = snd.nxt;
+            info.snd_wnd = snd.wnd;
+            info.snd_wl1 = snd.wl1;
+            info.snd_wl2 = snd.wl2;
+            info.snd_up = snd.up;
+            info.send_queue = snd.buffer.len();
+            info.cwnd = snd.cwnd(u32::from(snd.send_mss));
+            info.ssthresh = snd.cc.ssthresh();
+            info.flight = snd.flight();
+            info.srtt = snd.rtt.srtt();
+            info.rttvar = snd.rtt.rttvar();
+            info.rto = snd.rtt.rto();
+        }
+        if let Phase::Live(tcb) = &self.phase {
+            info.irs = tcb.rcv.irs;
+            info.rcv_nxt = tcb.rcv.nxt;
+            info.rcv_wnd = tcb.rcv.wnd();
+            info.rcv_up = tcb.rcv.up();
+            info.urgent_remaining = tcb.rcv.urgent_remaining();
+            info.eff_snd_mss = tcb.mss(&self.path, 0);
+            info.undelivered = usize::try_from(tcb.rcv.user()).unwrap_or(usize::MAX);
+            info.held = tcb.rcv.held.octets();
+            info.held_ranges = tcb.rcv.held.ranges().len();
+        }
+        info
+    }
+
+    /// See [`Canonical`].
+    pub fn canonical(&self, now: Instant) -> Canonical<C> {
+        let mut value = self.clone();
+        let now = now.max(value.clock);
+        value.timers.rebase(now);
+        value.counters = Counters::default();
+        value.clock = Instant::ZERO;
+        match &mut value.phase {
+            Phase::Closed | Phase::Listen(_) => {}
+            Phase::SynSent(opening) => opening.rebase(now),
+            Phase::Live(tcb) => tcb.rebase(now),
+        }
+        Canonical(value)
+    }
+
+    /// Panics when an invariant of the machine does not hold. Called after every event in debug builds and when fuzzing.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        match &self.phase {
+            Phase::Closed | Phase::Listen(_) => assert_eq!(self.timers.next(), None, "a timer without a connection"),
+            Phase::SynSent(opening) => {
+                opening.snd.check_invariants();
+                assert!(self.timers.is_set(Timer::Retransmit), "SYN-SENT without a retransmission timer");
+            }
+            Phase::Live(tcb) => {
+                tcb.check_invariants(&Limits::of(&self.config));
+                self.check_progress(&self.timers, tcb.state, &tcb.snd);
+            }
+        }
+    }
+
+    /// No silent deadlock: whatever waits for the peer has a timer (I12).
+    fn check_progress(&self, timers: &Timers, state: LiveState, snd: &Sender<C>) {
+        let waits = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Continue, Timer::TimeWait];
+        let armed = waits.iter().any(|&timer| timers.is_set(timer));
+        assert!(!snd.is_pending() || armed, "{state:?} waits without a timer");
+        assert_eq!(state == LiveState::TimeWait, timers.is_set(Timer::TimeWait), "2 MSL and {state:?}");
+        let exclusive = timers.is_set(Timer::Retransmit) && timers.is_set(Timer::Persist);
+        assert!(!exclusive, "retransmission and persist timer at once");
+    }
+}
+
+impl Info {
+    fn closed(state: State, counters: Counters) -> Self {
+        let zero = SeqNum::new(0);
+        Self {
+            state,
+            iss: zero,
+            snd_una: zero,
+            snd_nxt: zero,
+            snd_wnd: 0,
+            snd_wl1: zero,
+            snd_wl2: zero,
+            snd_up: None,
+            irs: zero,
+            rcv_nxt: zero,
+            rcv_wnd: 0,
+            rcv_up: None,
+            urgent_remaining: 0,
+            eff_snd_mss: 0,
+            send_queue: 0,
+            undelivered: 0,
+            held: 0,
+            held_ranges: 0,
+            cwnd: 0,
+            ssthresh: 0,
+            flight: 0,
+            srtt: None,
+            rttvar: None,
+            rto: core::time::Duration::ZERO,
+            counters,
+        }
+    }
+}

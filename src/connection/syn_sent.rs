@@ -1,0 +1,120 @@
+//! SYN-SENT: our SYN is out (RFC 9293 §3.10.7.3).
+
+use core::ops::ControlFlow::{Break, Continue};
+
+use super::state::{Origin, Step, Stop};
+use super::tcb::{Cx, Tcb};
+use crate::options::of_syn;
+use crate::recv::ack::PendingAck;
+use crate::recv::syn_window;
+use crate::send::Sender;
+use crate::{CloseReason, Controller, Discard, Flags, Instant, Segment, Timer};
+
+/// A connection in SYN-SENT.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct SynSent<C> {
+    pub(super) snd: Sender<C>,
+    pub(super) ts_offset: u32,
+    /// When the active OPEN was: R2 for SYN counts from here.
+    pub(super) since: Instant,
+}
+
+/// What a segment makes of SYN-SENT.
+pub(super) enum Outcome {
+    /// SYN,ACK: ESTABLISHED, and the segment goes on at the sixth step of §3.10.7.4.
+    Established,
+    /// SYN: simultaneous open, SYN-RECEIVED.
+    SynReceived,
+}
+
+impl<C: Controller> SynSent<C> {
+    /// The checks of §3.10.7.3, in order. What they let through opens the connection.
+    pub(super) fn check(&self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<Outcome> {
+        let has_ack = segment.flags.contains(Flags::ACK);
+        if has_ack && !(segment.ack.after(self.snd.iss) && segment.ack.at_or_before(self.snd.nxt)) {
+            if let Some(reset) = segment.reset_reply() {
+                cx.out.transmit(reset); // first; none in answer to a reset
+            }
+            cx.out.discard(Discard::BadHandshakeAck);
+            return Break(Stop::Drop);
+        }
+        if segment.flags.contains(Flags::RST) {
+            if has_ack {
+                return Break(Stop::Delete(CloseReason::Refused)); // second; no sequence check (erratum 8167)
+            }
+            cx.out.discard(Discard::BlindReset);
+            return Break(Stop::Drop);
+        }
+        if !segment.flags.contains(Flags::SYN) {
+            cx.out.discard(Discard::NotSyn); // fifth
+            return Break(Stop::Drop);
+        }
+        if segment.flags.contains(Flags::FIN) && cx.config.drop_syn_fin() {
+            cx.out.discard(Discard::SynFin);
+            return Break(Stop::Drop);
+        }
+        Continue(if has_ack { Outcome::Established } else { Outcome::SynReceived }) // fourth
+    }
+
+    /// Sends the SYN when it is due, and arms the timers.
+    pub(super) fn flush(&mut self, cx: &mut Cx<'_, '_>) {
+        if let Some(plan) = self.snd.syn_due() {
+            if self.snd.sent(&plan, 0, cx.now) {
+                cx.out.counters.retransmissions += 1;
+            }
+            // <SEQ=ISS><CTL=SYN>
+            cx.out.transmit(Segment {
+                seq: self.snd.iss,
+                flags: Flags::SYN,
+                window: syn_window(cx.config.receive_buffer()),
+                options: of_syn(cx.config, cx.path, self.ts_offset, cx.now),
+                ..Segment::default()
+            });
+        }
+        cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+        let limit = cx.config.connect_timeout();
+        cx.timers.put(Timer::UserTimeout, limit.map(|limit| self.since + limit));
+    }
+
+    pub(super) fn rebase(&mut self, now: Instant) {
+        let irs = crate::SeqNum::new(0);
+        self.snd.rebase(irs, now);
+        self.ts_offset = 0;
+        self.since = Instant::from_micros(self.since.as_micros().wrapping_sub(now.as_micros()));
+    }
+}
+
+impl<C: Controller> Tcb<C> {
+    /// Our SYN crossed the peer's: SYN-RECEIVED, and a SYN,ACK leaves with the flush.
+    pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
+        let since = opening.since;
+        let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, syn, cx);
+        tcb.snd.resend = tcb.snd.iss;
+        tcb.snd.set_window(u32::from(syn.window), syn.seq, syn.ack);
+        tcb.pending_since = Some(since);
+        tcb.hold_syn_text(syn, cx);
+        tcb
+    }
+
+    /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
+    pub(super) fn complete(opening: SynSent<C>, mut segment: Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
+        let since = opening.since;
+        let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, &segment, cx);
+        tcb.pending_since = Some(since);
+        tcb.establish(&segment, cx);
+        tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
+        tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
+        segment.seq += 1;
+        segment.flags.remove(Flags::SYN);
+        let step = tcb.from_sixth(segment, cx);
+        (tcb, step)
+    }
+
+    /// The sixth step of §3.10.7.4 and those after it.
+    fn from_sixth(&mut self, mut segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
+        self.check_urg(&segment, cx);
+        let fin = self.process_text(&mut segment, cx)?;
+        self.check_fin(fin, cx);
+        Continue(())
+    }
+}

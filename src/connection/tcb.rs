@@ -1,0 +1,205 @@
+//! The transmission control block of §3.10.7.4: both sides, the handshake's outcome, what is owed.
+
+use core::time::Duration;
+
+use super::challenge::Throttle;
+use super::output::Output;
+use super::state::{LiveState, Origin};
+use crate::options::{Agreed, eff_snd_mss};
+use crate::recv::ack::PendingAck;
+use crate::recv::reassembly::Limits;
+use crate::recv::{Receiver, shift_for, syn_window};
+use crate::send::{Fin, Sender};
+use crate::timers::Timers;
+use crate::timestamps::TsState;
+use crate::{Config, Controller, Instant, Path, Segment, Timer};
+
+/// What a connection can change of its configuration while it lives.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Settings {
+    pub(super) nagle: bool,
+    pub(super) cork: bool,
+    pub(super) keep_alive: bool,
+    pub(super) keep_alive_idle: Duration,
+    pub(super) user_timeout: Option<Duration>,
+}
+
+impl Settings {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            nagle: config.nagle(),
+            cork: false,
+            keep_alive: config.keep_alive(),
+            keep_alive_idle: config.keep_alive_idle(),
+            user_timeout: config.user_timeout(),
+        }
+    }
+}
+
+/// What a step needs beside the TCB.
+pub(super) struct Cx<'a, 'o> {
+    pub(super) config: &'a Config,
+    pub(super) settings: &'a Settings,
+    pub(super) path: &'a mut Path,
+    pub(super) timers: &'a mut Timers,
+    pub(super) out: &'a mut Output<'o>,
+    pub(super) now: Instant,
+}
+
+impl Cx<'_, '_> {
+    pub(super) fn limits(&self) -> Limits {
+        Limits::of(self.config)
+    }
+}
+
+/// Keep-alive probing (RFC 9293 §3.8.4).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct KeepAlive {
+    /// When a segment was last accepted.
+    pub(super) heard: Instant,
+    pub(super) unanswered: u8,
+    pub(super) probed: Instant,
+}
+
+/// A connection in SYN-RECEIVED or any state after it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Tcb<C> {
+    pub(super) state: LiveState,
+    pub(super) origin: Origin,
+    pub(super) snd: Sender<C>,
+    pub(super) rcv: Receiver,
+    /// Whether both SYNs carried window scale, SACK-permitted, timestamps.
+    pub(super) scaled: bool,
+    pub(super) sack: bool,
+    pub(super) ts: Option<TsState>,
+    pub(super) ack: PendingAck,
+    /// The user is gone (`release`): text that comes now is answered by a reset.
+    pub(super) released: bool,
+    pub(super) throttle: Throttle,
+    pub(super) keep_alive: KeepAlive,
+    /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
+    pub(super) pending_since: Option<Instant>,
+    /// The override timeout expired: what is held back goes with the next flush.
+    pub(super) overridden: bool,
+}
+
+impl<C: Controller> Tcb<C> {
+    /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
+    pub(super) fn new(origin: Origin, mut snd: Sender<C>, ts_offset: u32, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
+        let agreed = Agreed::new(cx.config, cx.path, &syn.options);
+        let promised = syn_window(cx.config.receive_buffer());
+        let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
+        snd.shift = theirs;
+        snd.send_mss = agreed.send_mss;
+        let rcv = Receiver::new(syn.seq, promised, ours, cx.config);
+        let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
+        Self {
+            state: LiveState::SynReceived,
+            origin,
+            snd,
+            rcv,
+            scaled: agreed.shifts.is_some(),
+            sack: agreed.sack,
+            ts,
+            ack: PendingAck::No,
+            released: false,
+            throttle: Throttle::default(),
+            keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
+            pending_since: None,
+            overridden: false,
+        }
+    }
+
+    /// The shift of our SYN,ACK, when it carries the option.
+    pub(super) fn offered_shift(&self, config: &Config) -> Option<u8> {
+        self.scaled.then(|| shift_for(config.receive_buffer()))
+    }
+
+    /// Octets of text that fit a segment which carries `sack_blocks`.
+    pub(super) fn mss(&self, path: &Path, sack_blocks: usize) -> u16 {
+        let sack = if sack_blocks == 0 { 0 } else { 4 + 8 * u16::try_from(sack_blocks).unwrap_or(4) };
+        eff_snd_mss(path, self.snd.send_mss, sack + if self.ts.is_some() { 12 } else { 0 })
+    }
+
+    /// How many SACK blocks fit beside timestamps (RFC 2018 §3).
+    pub(super) const fn max_sack_blocks(&self) -> usize {
+        match (self.sack, self.ts.is_some()) {
+            (false, _) => 0,
+            (true, true) => 3,
+            (true, false) => 4,
+        }
+    }
+
+    /// Octets of the initial window (RFC 6928 §2; after a SYN was lost more than once, one segment).
+    pub(super) fn initial_window(&self, config: &Config, path: &Path) -> u32 {
+        let mss = u32::from(self.mss(path, 0));
+        let segments = u32::from(config.initial_window());
+        let initial = (segments * mss).min((2 * mss).max(14_600));
+        if self.snd.syn && self.snd.repeats > 1 { mss } else { initial }
+    }
+
+    /// Whether our FIN is acknowledged.
+    pub(super) fn fin_acked(&self) -> bool {
+        self.snd.fin == Fin::Acked
+    }
+
+    /// "Start the time-wait timer, turn off the other timers."
+    pub(super) fn enter_time_wait(&mut self, cx: &mut Cx<'_, '_>) {
+        self.state = LiveState::TimeWait;
+        cx.timers.clear_all();
+        self.restart_time_wait(cx);
+    }
+
+    pub(super) fn restart_time_wait(&mut self, cx: &mut Cx<'_, '_>) {
+        cx.timers.set(Timer::TimeWait, cx.now + 2 * cx.config.msl()); // MUST-13
+    }
+
+    /// Text or FIN moved on, or a closed window was confirmed.
+    pub(super) fn progressed(&mut self, now: Instant) {
+        self.pending_since = self.pending_since.map(|_| now);
+    }
+
+    pub(super) fn check_invariants(&self, limits: &Limits) {
+        self.snd.check_invariants();
+        self.rcv.check_invariants(limits);
+        let fin_of_peer_processed = match self.state {
+            LiveState::SynReceived | LiveState::Established | LiveState::FinWait1 | LiveState::FinWait2 => false,
+            LiveState::CloseWait | LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => true,
+        };
+        assert_eq!(
+            fin_of_peer_processed,
+            self.rcv.fin.is_some_and(|fin| self.rcv.nxt == fin + 1),
+            "peer's FIN and {:?}",
+            self.state
+        );
+        assert_eq!(self.snd.syn, self.state == LiveState::SynReceived, "our SYN and {:?}", self.state);
+        match self.state {
+            LiveState::SynReceived => assert!(!self.snd.fin_sent(), "FIN sent in SYN-RECEIVED"),
+            LiveState::Established => assert_eq!(self.snd.fin, Fin::None, "FIN in ESTABLISHED"),
+            LiveState::FinWait1 => assert_eq!(self.snd.fin, Fin::Queued, "FIN in FIN-WAIT-1"),
+            LiveState::CloseWait => assert!(!self.snd.fin_sent(), "FIN sent in CLOSE-WAIT"),
+            LiveState::Closing => assert_eq!(self.snd.fin, Fin::Queued, "FIN in CLOSING"),
+            LiveState::LastAck => {
+                assert!(self.snd.fin == Fin::Queued && self.snd.nxt == self.snd.end(), "FIN in LAST-ACK")
+            }
+            LiveState::FinWait2 | LiveState::TimeWait => {
+                assert_eq!(self.snd.fin, Fin::Acked, "FIN in {:?}", self.state)
+            }
+        }
+    }
+
+    /// Numbers relative to ISS and IRS, times relative to now.
+    pub(super) fn rebase(&mut self, now: Instant) {
+        let irs = self.rcv.irs;
+        let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
+        self.snd.rebase(irs, now);
+        self.rcv.rebase();
+        if let Some(ts) = &mut self.ts {
+            ts.rebase(irs, now);
+        }
+        self.keep_alive.heard = ago(self.keep_alive.heard);
+        self.keep_alive.probed = ago(self.keep_alive.probed);
+        self.pending_since = self.pending_since.map(ago);
+        self.throttle = Throttle::default();
+    }
+}

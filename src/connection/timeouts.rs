@@ -1,0 +1,101 @@
+//! Timeouts (RFC 9293 §3.10.8): what each timer does when it is due.
+
+use core::ops::ControlFlow::{Break, Continue};
+
+use super::state::{LiveState, Origin, Step, Stop};
+use super::tcb::{Cx, Tcb};
+use crate::{Action, CloseReason, Controller, Flags, Instant, Report, Segment, Timer};
+
+impl<C: Controller> Tcb<C> {
+    /// `timer` is due. The flush that follows sets it again where that is due.
+    pub(super) fn timeout(&mut self, timer: Timer, cx: &mut Cx<'_, '_>) -> Step {
+        match timer {
+            Timer::TimeWait => Break(Stop::Delete(CloseReason::Finished)), // TIME-WAIT TIMEOUT
+            Timer::FinWait2 => Break(Stop::Delete(CloseReason::FinWait2Timeout)),
+            Timer::UserTimeout => self.user_timeout(),
+            Timer::Retransmit => {
+                self.retransmission_timeout(cx);
+                Continue(())
+            }
+            Timer::Persist => {
+                self.probe_window(cx);
+                Continue(())
+            }
+            Timer::Override => {
+                self.overridden = true;
+                Continue(())
+            }
+            Timer::KeepAlive => self.probe_idle_peer(cx),
+            Timer::DelayedAck => {
+                self.ack.at_once();
+                Continue(())
+            }
+            Timer::Continue => Continue(()),
+        }
+    }
+
+    /// USER TIMEOUT: R2 (MUST-20, MUST-22).
+    fn user_timeout(&self) -> Step {
+        Break(match (self.snd.syn, self.origin) {
+            (false, _) => Stop::Delete(CloseReason::UserTimeout),
+            (true, Origin::Listen | Origin::Accept | Origin::Active) => Stop::Delete(CloseReason::ConnectTimeout),
+        })
+    }
+
+    /// RETRANSMISSION TIMEOUT.
+    fn retransmission_timeout(&mut self, cx: &mut Cx<'_, '_>) {
+        self.snd.on_timeout(cx.out.counters, cx.now);
+        if self.snd.repeats == u32::from(cx.config.r1()) {
+            cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats })); // R1
+        }
+    }
+
+    /// The window is closed: one octet, or the FIN, asks whether it still is (MUST-36, SHLD-29, SHLD-30).
+    fn probe_window(&mut self, cx: &mut Cx<'_, '_>) {
+        let plan = self.snd.probe();
+        self.transmit_plan(&plan, cx);
+        self.snd.probed();
+        self.snd.resend = self.snd.nxt;
+        cx.out.counters.probes += 1;
+    }
+
+    /// KEEP-ALIVE: a segment the peer must answer, or the end when it answered none (MUST-26, MUST-29, SHLD-12).
+    fn probe_idle_peer(&mut self, cx: &mut Cx<'_, '_>) -> Step {
+        if self.keep_alive.unanswered >= cx.config.keep_alive_probes() {
+            return Break(Stop::Delete(CloseReason::KeepAliveTimeout));
+        }
+        self.keep_alive.unanswered += 1;
+        self.keep_alive.probed = cx.now;
+        self.transmit_keep_alive(cx);
+        Continue(())
+    }
+
+    /// <SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>.
+    fn transmit_keep_alive(&self, cx: &mut Cx<'_, '_>) {
+        let window = self.rcv.promised();
+        let seq = self.snd.nxt - 1;
+        let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
+        let options = crate::Options { timestamps, ..crate::Options::default() };
+        cx.out.transmit(Segment { seq, ack: self.rcv.nxt, flags: Flags::ACK, window, options, ..Segment::default() });
+    }
+
+    /// When the next keep-alive is due.
+    pub(super) fn next_keep_alive(&self, cx: &Cx<'_, '_>) -> Instant {
+        match self.keep_alive.unanswered {
+            0 => self.keep_alive.heard + cx.settings.keep_alive_idle,
+            _ => self.keep_alive.probed + cx.config.keep_alive_interval(),
+        }
+    }
+
+    /// Whether a reset is sent when the connection is aborted in this state (§3.10.5).
+    pub(super) const fn abort_sends_reset(&self) -> bool {
+        match self.state {
+            LiveState::SynReceived
+            | LiveState::Established
+            | LiveState::FinWait1
+            | LiveState::FinWait2
+            | LiveState::CloseWait => true,
+            LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => false,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What the two SYNs agree on: MSS, window scale, SACK, timestamps.
+
+use crate::recv::shift_for;
+use crate::timestamps::clock;
+use crate::{Config, Instant, Options, Path, Timestamps};
+
+/// The largest shift (RFC 7323 §2.3).
+const MAX_SHIFT: u8 = 14;
+
+/// The MSS we announce: what the path gives, at most `max_mss` (MUST-67).
+pub(crate) fn announced_mss(config: &Config, path: &Path) -> u16 {
+    path.mss().min(config.max_mss())
+}
+
+/// The options of our SYN.
+pub(crate) fn of_syn(config: &Config, path: &Path, ts_offset: u32, now: Instant) -> Options {
+    Options {
+        mss: Some(announced_mss(config, path)),
+        window_scale: config.window_scaling().then(|| shift_for(config.receive_buffer())),
+        sack_permitted: config.sack(),
+        timestamps: config.timestamps().then(|| Timestamps { value: clock(ts_offset, now), echo: 0 }),
+        ..Options::default()
+    }
+}
+
+/// What is in force after both SYNs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Agreed {
+    /// SendMSS (RFC 9293 §3.7.1).
+    pub(crate) send_mss: u16,
+    /// Window scaling: the shifts of (their windows, ours). Both SYNs must carry the option (RFC 7323 §2.2).
+    pub(crate) shifts: Option<(u8, u8)>,
+    pub(crate) sack: bool,
+    pub(crate) timestamps: Option<Timestamps>,
+}
+
+impl Agreed {
+    /// Our policy and the options of the peer's SYN.
+    pub(crate) fn new(config: &Config, path: &Path, peer: &Options) -> Self {
+        let send_mss = match peer.mss {
+            None | Some(0) => path.ip.default_mss(), // MUST-15
+            Some(mss) => mss.max(config.min_mss()),
+        };
+        let ours = config.window_scaling().then(|| shift_for(config.receive_buffer()));
+        Self {
+            send_mss: send_mss.min(config.max_mss()),
+            shifts: peer.window_scale.map(|theirs| theirs.min(MAX_SHIFT)).zip(ours),
+            sack: config.sack() && peer.sack_permitted,
+            timestamps: peer.timestamps.filter(|_| config.timestamps()),
+        }
+    }
+}
+
+/// Octets of text that a segment can carry beside `options` octets of options: Eff.snd.MSS (MUST-16). Never 0.
+pub(crate) fn eff_snd_mss(path: &Path, send_mss: u16, options: u16) -> u16 {
+    let by_path = path.mss().saturating_sub(path.ip_options);
+    send_mss.saturating_sub(path.ip_options).min(by_path).saturating_sub(options).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_of_peer_and_path_limits_a_segment() {
+        let mut path = Path::ipv4(1500);
+        assert_eq!(eff_snd_mss(&path, 1460, 0), 1460);
+        assert_eq!(eff_snd_mss(&path, 1460, 12), 1448);
+        assert_eq!(eff_snd_mss(&path, 536, 12), 524);
+        path.ip_options = 8;
+        assert_eq!(eff_snd_mss(&path, 1460, 12), 1440);
+        assert_eq!(eff_snd_mss(&Path::ipv4(68), 1460, 40), 1);
+    }
+
+    #[test]
+    fn options_count_only_when_both_syns_carry_them() {
+        let config = Config::default();
+        let none = Agreed::new(&config, &Path::ipv4(1500), &Options::default());
+        assert_eq!((none.send_mss, none.shifts, none.sack, none.timestamps), (536, None, false, None));
+        let peer = Options { mss: Some(9), window_scale: Some(200), sack_permitted: true, ..Options::default() };
+        let some = Agreed::new(&config, &Path::ipv6(1500), &peer);
+        assert_eq!((some.send_mss, some.shifts, some.sack), (64, Some((14, 3)), true));
+        let off = Config::builder().window_scaling(false).sack(false).build().unwrap();
+        let some = Agreed::new(&off, &Path::ipv6(1500), &peer);
+        assert_eq!((some.shifts, some.sack), (None, false));
+    }
+}

@@ -1,0 +1,254 @@
+//! The receiving side: RCV.*, its window, and the text on its way to the user.
+
+pub(crate) mod ack;
+pub(crate) mod reassembly;
+
+use bytes::Bytes;
+
+use crate::{Config, SackBlock, SackBlocks, SeqNum};
+use ack::Recent;
+use reassembly::{Full, Limits, Reassembly};
+
+/// RCV.* of RFC 9293 §3.3.1.
+///
+/// RCV.WND is what the peer may use: from RCV.NXT to the furthest right edge it was ever promised. What may be promised next is the
+/// capacity less what was delivered and not consumed; text held out of order lies inside the window and is not subtracted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Receiver {
+    pub(crate) irs: SeqNum,
+    pub(crate) nxt: SeqNum,
+    /// The furthest right edge ever promised; it never moves left.
+    edge: SeqNum,
+    /// RCV.BUFF.
+    capacity: u32,
+    /// The shift of the windows we announce (RFC 7323 §2).
+    pub(crate) shift: u8,
+    /// RCV.USER: octets delivered and not consumed.
+    user: u32,
+    /// The stream offset of RCV.NXT: octets of text delivered so far.
+    received: u64,
+    /// RCV.UP, until the text before it was delivered.
+    up: Option<SeqNum>,
+    /// The urgent text the user has not consumed: stream offset of its end.
+    urgent_end: u64,
+    pub(crate) held: Reassembly,
+    recent: Recent,
+    /// The number of the peer's FIN, once one was accepted.
+    pub(crate) fin: Option<SeqNum>,
+}
+
+/// What became of text that was given to the receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Accepted {
+    /// RCV.NXT advanced; `filled` when it filled a part of a gap.
+    InOrder { filled: bool },
+    /// It is held until the text before it comes.
+    Held,
+    /// It is not new.
+    Old,
+    /// No range is left to hold it.
+    Refused,
+}
+
+/// The smallest shift with which a window of `capacity` can be announced (RFC 7323 §2.3).
+pub(crate) fn shift_for(capacity: u32) -> u8 {
+    (0..14).find(|&shift| capacity >> shift <= 0xFFFF).unwrap_or(14)
+}
+
+/// The window in a SYN: never scaled (RFC 7323 §2.2).
+pub(crate) fn syn_window(capacity: u32) -> u16 {
+    u16::try_from(capacity).unwrap_or(u16::MAX)
+}
+
+impl Receiver {
+    /// The receiver after the peer's SYN with number `irs`, when `promised` octets were announced or are about to be.
+    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, config: &Config) -> Self {
+        let nxt = irs + 1;
+        Self {
+            irs,
+            nxt,
+            edge: nxt + u32::from(promised),
+            capacity: config.receive_buffer(),
+            shift,
+            user: 0,
+            received: 0,
+            up: None,
+            urgent_end: 0,
+            held: Reassembly::default(),
+            recent: Recent::default(),
+            fin: None,
+        }
+    }
+
+    /// RCV.WND.
+    pub(crate) fn wnd(&self) -> u32 {
+        self.edge - self.nxt
+    }
+
+    pub(crate) const fn user(&self) -> u32 {
+        self.user
+    }
+
+    pub(crate) const fn up(&self) -> Option<SeqNum> {
+        self.up
+    }
+
+    /// Octets of urgent text that the user has not consumed (MUST-33).
+    pub(crate) fn urgent_remaining(&self) -> u32 {
+        let consumed = self.received.saturating_sub(u64::from(self.user));
+        u32::try_from(self.urgent_end.saturating_sub(consumed)).unwrap_or(u32::MAX)
+    }
+
+    /// How far the right edge would move if it were promised anew.
+    fn growth(&self) -> u32 {
+        (self.nxt + self.capacity.saturating_sub(self.user)).saturating_since(self.edge)
+    }
+
+    /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2).
+    fn step(&self, mss: u16) -> u32 {
+        (self.capacity / 2).min(u32::from(mss)).max(1)
+    }
+
+    /// The window field of a segment sent now, and the promise it makes.
+    pub(crate) fn advertise(&mut self, mss: u16) -> u16 {
+        let mut edge = self.edge;
+        if self.growth() >= self.step(mss) {
+            edge = self.nxt + self.capacity.saturating_sub(self.user);
+        }
+        let field = u16::try_from((edge - self.nxt) >> self.shift).unwrap_or(u16::MAX);
+        self.edge = self.edge.max(self.nxt + (u32::from(field) << self.shift));
+        field
+    }
+
+    /// The window field that repeats the promise made before.
+    pub(crate) fn promised(&self) -> u16 {
+        u16::try_from(self.wnd() >> self.shift).unwrap_or(u16::MAX)
+    }
+
+    /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the window at least doubles.
+    pub(crate) fn owes_update(&self, mss: u16) -> bool {
+        let growth = self.growth();
+        growth >= self.step(mss) && growth >= self.wnd() && (self.wnd().saturating_add(growth)) >> self.shift > 0
+    }
+
+    /// The user took `octets`.
+    pub(crate) fn consume(&mut self, octets: usize) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        self.user = self.user.saturating_sub(octets);
+    }
+
+    fn offset_of(&self, seq: SeqNum) -> u64 {
+        self.received + u64::from(seq.saturating_since(self.nxt))
+    }
+
+    fn seq_of(&self, offset: u64) -> SeqNum {
+        self.nxt + u32::try_from(offset.saturating_sub(self.received)).unwrap_or(0)
+    }
+
+    /// Text at RCV.NXT leaves: RCV.NXT advances over it.
+    fn take(&mut self, text: &Bytes) {
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.nxt += len;
+        self.received += u64::from(len);
+        self.user = self.user.saturating_add(len);
+        if self.up.is_some_and(|up| up.at_or_before(self.nxt)) {
+            self.up = None;
+        }
+    }
+
+    /// Takes text that lies inside the window and before any FIN; what is in order goes to `deliver`, moved.
+    pub(crate) fn accept(
+        &mut self,
+        seq: SeqNum,
+        text: Bytes,
+        limits: &Limits,
+        deliver: &mut dyn FnMut(Bytes),
+    ) -> Accepted {
+        let old = usize::try_from(self.nxt.saturating_since(seq)).unwrap_or(usize::MAX);
+        if old >= text.len() {
+            return Accepted::Old;
+        }
+        let (seq, text) = if old > 0 { (self.nxt, text.slice(old..)) } else { (seq, text) };
+        if self.held.is_empty() && seq == self.nxt {
+            self.take(&text);
+            deliver(text);
+            return Accepted::InOrder { filled: false };
+        }
+        let offset = self.offset_of(seq);
+        match self.held.insert(offset, &text, self.received, limits) {
+            Err(Full) => Accepted::Refused,
+            Ok(_) if seq == self.nxt => {
+                self.release_held(deliver);
+                Accepted::InOrder { filled: true }
+            }
+            Ok(_) => {
+                self.recent.touch(offset, self.held.ranges());
+                Accepted::Held
+            }
+        }
+    }
+
+    /// Holds text that came on the SYN until the handshake is complete.
+    pub(crate) fn hold(&mut self, seq: SeqNum, text: &Bytes, limits: &Limits) {
+        if !text.is_empty() {
+            // Nothing is held yet, and the text is the next expected: it is never refused.
+            let _ = self.held.insert(self.offset_of(seq), text, self.received, limits);
+        }
+    }
+
+    /// Delivers what is held at RCV.NXT.
+    pub(crate) fn release_held(&mut self, deliver: &mut dyn FnMut(Bytes)) {
+        while let Some(text) = self.held.take(self.received) {
+            self.take(&text);
+            deliver(text);
+        }
+    }
+
+    /// The urgent pointer says `end`. Returns how far ahead of RCV.NXT it is when that is news (MUST-32).
+    pub(crate) fn on_urgent(&mut self, end: SeqNum) -> Option<u32> {
+        if !end.after(self.nxt) || self.up.is_some_and(|up| !end.after(up)) {
+            return None;
+        }
+        self.up = Some(end);
+        self.urgent_end = self.offset_of(end);
+        Some(end - self.nxt)
+    }
+
+    /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already held is no FIN of this stream.
+    pub(crate) fn note_fin(&mut self, fin: SeqNum) {
+        let cuts = self.held.ranges().last().is_some_and(|(_, end)| end > self.offset_of(fin));
+        if self.fin.is_none() && !cuts {
+            self.fin = Some(fin);
+        }
+    }
+
+    /// The blocks to report, the most recent first (RFC 2018 §4).
+    pub(crate) fn sack_blocks(&self, room: usize) -> SackBlocks {
+        let mut blocks = SackBlocks::new();
+        for (start, end) in self.recent.blocks(self.held.ranges()).take(room) {
+            blocks.push(SackBlock { left: self.seq_of(start), right: self.seq_of(end) });
+        }
+        blocks
+    }
+
+    pub(crate) fn check_invariants(&self, limits: &Limits) {
+        assert!(self.nxt.at_or_before(self.edge), "RCV.NXT {} beyond the promised edge {}", self.nxt, self.edge);
+        assert!(self.wnd() <= self.capacity.max(0xFFFF), "RCV.WND {} beyond RCV.BUFF {}", self.wnd(), self.capacity);
+        assert!(self.user <= self.capacity, "RCV.USER {} beyond RCV.BUFF {}", self.user, self.capacity);
+        assert!(
+            self.held.octets() <= usize::try_from(self.wnd()).unwrap_or(usize::MAX),
+            "held text outside the window"
+        );
+        self.held.check_invariants(limits, self.received);
+    }
+
+    pub(crate) fn rebase(&mut self) {
+        let irs = self.irs;
+        let relative = |seq: SeqNum| SeqNum::new(seq - irs);
+        self.nxt = relative(self.nxt);
+        self.edge = relative(self.edge);
+        self.up = self.up.map(relative);
+        self.fin = self.fin.map(relative);
+        self.irs = SeqNum::new(0);
+    }
+}

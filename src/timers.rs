@@ -1,0 +1,205 @@
+//! The timers of a connection: true deadlines, and what the host was told of them.
+
+use crate::time::micros;
+use crate::{Action, Instant, Sink, Timer};
+use core::time::Duration;
+
+const COUNT: usize = Timer::ALL.len();
+/// No instant of the machine reaches this: `Connection` clamps `now` far below it.
+const NEVER: u64 = u64::MAX;
+
+/// One true deadline and one announced instant for each timer.
+///
+/// The host hears of a timer only when its deadline is earlier than what it was told, or when it was told nothing; a deadline that moves later
+/// is announced when the earlier instant fires. So timers that move with every segment cost no action.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Timers {
+    deadline: [u64; COUNT],
+    announced: [u64; COUNT],
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT] }
+    }
+}
+
+const fn index(timer: Timer) -> usize {
+    match timer {
+        Timer::TimeWait => 0,
+        Timer::FinWait2 => 1,
+        Timer::UserTimeout => 2,
+        Timer::Retransmit => 3,
+        Timer::Persist => 4,
+        Timer::Override => 5,
+        Timer::KeepAlive => 6,
+        Timer::DelayedAck => 7,
+        Timer::Continue => 8,
+    }
+}
+
+fn some(at: u64) -> Option<Instant> {
+    (at != NEVER).then(|| Instant::from_micros(at))
+}
+
+impl Timers {
+    /// The true deadline.
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.deadline.get(index(timer)).copied().and_then(some)
+    }
+
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.get(timer).is_some()
+    }
+
+    pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
+        if let Some(slot) = self.deadline.get_mut(index(timer)) {
+            *slot = deadline.as_micros();
+        }
+    }
+
+    /// Sets the deadline unless there is one.
+    pub(crate) fn start(&mut self, timer: Timer, deadline: Instant) {
+        if !self.is_set(timer) {
+            self.set(timer, deadline);
+        }
+    }
+
+    pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
+        match deadline {
+            Some(deadline) => self.set(timer, deadline),
+            None => self.clear(timer),
+        }
+    }
+
+    pub(crate) fn clear(&mut self, timer: Timer) {
+        if let Some(slot) = self.deadline.get_mut(index(timer)) {
+            *slot = NEVER;
+        }
+    }
+
+    pub(crate) fn clear_all(&mut self) {
+        self.deadline = [NEVER; COUNT];
+    }
+
+    /// The earliest deadline, and which timer runs first at it.
+    pub(crate) fn next(&self) -> Option<(Timer, Instant)> {
+        let earliest = Timer::ALL.iter().zip(&self.deadline).min_by_key(|&(_, at)| *at)?;
+        some(*earliest.1).map(|at| (*earliest.0, at))
+    }
+
+    /// Takes the first due timer, in the order of `Timer::ALL`.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Timer> {
+        let due = Timer::ALL.iter().zip(&mut self.deadline).find(|(_, at)| **at <= now.as_micros())?;
+        *due.1 = NEVER;
+        Some(*due.0)
+    }
+
+    /// The host's timer has fired, and so have all that it was told to fire by now.
+    pub(crate) fn fired(&mut self, timer: Timer, now: Instant) {
+        for at in &mut self.announced {
+            if *at <= now.as_micros() {
+                *at = NEVER;
+            }
+        }
+        if let Some(at) = self.announced.get_mut(index(timer)) {
+            *at = NEVER;
+        }
+    }
+
+    /// Tells the host what it must know.
+    pub(crate) fn announce(&mut self, sink: &mut dyn Sink) {
+        let mut any = false;
+        for ((timer, &deadline), announced) in Timer::ALL.iter().zip(&self.deadline).zip(&mut self.announced) {
+            any |= deadline != NEVER;
+            if deadline < *announced {
+                *announced = deadline;
+                sink.push(Action::SetTimer(*timer, Instant::from_micros(deadline)));
+            }
+        }
+        if !any {
+            for (timer, announced) in Timer::ALL.iter().zip(&mut self.announced) {
+                if *announced != NEVER {
+                    *announced = NEVER;
+                    sink.push(Action::StopTimer(*timer));
+                }
+            }
+        }
+    }
+
+    /// All deadlines relative to `now`, and no announcements: what `canonical` compares.
+    pub(crate) fn rebase(&mut self, now: Instant) {
+        for at in &mut self.deadline {
+            if *at != NEVER {
+                *at = at.wrapping_sub(now.as_micros());
+            }
+        }
+        self.announced = [NEVER; COUNT];
+    }
+}
+
+/// `d` doubled `times` times, at most `max`.
+pub(crate) fn backed_off(d: Duration, times: u32, max: Duration) -> Duration {
+    let factor = 1u64.checked_shl(times.min(32)).unwrap_or(u64::MAX);
+    Duration::from_micros(micros(d).saturating_mul(factor)).min(max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_micros(micros)
+    }
+
+    #[test]
+    fn a_later_deadline_is_announced_when_the_earlier_fires() {
+        let mut timers = Timers::default();
+        let mut out = Vec::new();
+        timers.set(Timer::Retransmit, at(10));
+        timers.announce(&mut out);
+        timers.set(Timer::Retransmit, at(30));
+        timers.announce(&mut out);
+        assert_eq!(out, vec![Action::SetTimer(Timer::Retransmit, at(10))]);
+        out.clear();
+        timers.fired(Timer::Retransmit, at(10));
+        assert_eq!(timers.take_due(at(10)), None);
+        timers.announce(&mut out);
+        assert_eq!(out, vec![Action::SetTimer(Timer::Retransmit, at(30))]);
+    }
+
+    #[test]
+    fn timers_are_stopped_only_when_none_remains() {
+        let mut timers = Timers::default();
+        let mut out = Vec::new();
+        timers.set(Timer::Retransmit, at(10));
+        timers.set(Timer::DelayedAck, at(5));
+        timers.announce(&mut out);
+        out.clear();
+        timers.clear(Timer::DelayedAck);
+        timers.announce(&mut out);
+        assert_eq!(out, vec![]);
+        timers.clear(Timer::Retransmit);
+        timers.announce(&mut out);
+        assert_eq!(out, vec![Action::StopTimer(Timer::Retransmit), Action::StopTimer(Timer::DelayedAck)]);
+    }
+
+    #[test]
+    fn due_timers_run_in_a_fixed_order() {
+        let mut timers = Timers::default();
+        timers.set(Timer::DelayedAck, at(1));
+        timers.set(Timer::UserTimeout, at(3));
+        timers.set(Timer::KeepAlive, at(9));
+        assert_eq!(timers.next(), Some((Timer::DelayedAck, at(1))));
+        assert_eq!(timers.take_due(at(3)), Some(Timer::UserTimeout));
+        assert_eq!(timers.take_due(at(3)), Some(Timer::DelayedAck));
+        assert_eq!(timers.take_due(at(3)), None);
+    }
+
+    #[test]
+    fn index_agrees_with_all() {
+        assert!(Timer::ALL.iter().enumerate().all(|(i, &timer)| index(timer) == i));
+    }
+}

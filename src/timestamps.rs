@@ -1,0 +1,122 @@
+//! Timestamps: our clock, TS.Recent and PAWS (RFC 7323 §3-5).
+
+use core::time::Duration;
+
+use crate::{Instant, SeqNum, Timestamps};
+
+/// How long TS.Recent stays valid on an idle connection (RFC 7323 §5.5).
+const RECENT_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
+
+/// The timestamp state of a connection that negotiated them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct TsState {
+    /// The offset of our clock.
+    offset: u32,
+    /// TS.Recent and when it was taken.
+    recent: u32,
+    recent_at: Instant,
+    /// The peer's first TSval: where `canonical` counts from.
+    first: u32,
+    /// Last.ACK.sent.
+    pub(crate) last_ack_sent: SeqNum,
+}
+
+/// Our clock: 1 ms a tick from an offset of this connection (RFC 7323 §5.4).
+pub(crate) fn clock(offset: u32, now: Instant) -> u32 {
+    let millis = now.as_micros() / 1000;
+    offset.wrapping_add(u32::try_from(millis & 0xFFFF_FFFF).unwrap_or(0))
+}
+
+/// `a < b` on the circle of timestamps.
+pub(crate) const fn older(a: u32, b: u32) -> bool {
+    SeqNum::new(a).before(SeqNum::new(b))
+}
+
+impl TsState {
+    /// State after the peer's SYN carried `value`.
+    pub(crate) const fn new(offset: u32, value: u32, last_ack_sent: SeqNum, now: Instant) -> Self {
+        Self { offset, recent: value, recent_at: now, first: value, last_ack_sent }
+    }
+
+    /// The option of a segment sent now.
+    pub(crate) fn option(&self, now: Instant) -> Timestamps {
+        Timestamps { value: clock(self.offset, now), echo: self.recent }
+    }
+
+    /// TS.Recent.
+    pub(crate) const fn recent(&self) -> u32 {
+        self.recent
+    }
+
+    /// R1 of RFC 7323 §5.3: the segment is an old duplicate.
+    pub(crate) fn is_old(&self, ts: Timestamps, now: Instant) -> bool {
+        older(ts.value, self.recent) && now.saturating_since(self.recent_at) < RECENT_LIFETIME
+    }
+
+    /// R3 of RFC 7323 §5.3, after the segment proved acceptable: TS.Recent follows the left edge of what was acknowledged.
+    pub(crate) fn update(&mut self, ts: Timestamps, seq: SeqNum, now: Instant) {
+        if seq.at_or_before(self.last_ack_sent) && !self.is_old(ts, now) {
+            self.recent = ts.value;
+            self.recent_at = now;
+        }
+    }
+
+    /// The round trip that `echo` proves, if our clock has shown that value (E9: zero, huge and future echoes are none).
+    pub(crate) fn round_trip(&self, echo: u32, now: Instant) -> Option<Duration> {
+        let ticks = clock(self.offset, now).wrapping_sub(echo);
+        (echo != 0 && ticks < 1 << 24).then(|| Duration::from_millis(u64::from(ticks)))
+    }
+
+    pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
+        self.offset = 0;
+        self.recent = self.recent.wrapping_sub(self.first);
+        self.first = 0;
+        self.recent_at = Instant::from_micros(self.recent_at.as_micros().wrapping_sub(now.as_micros()));
+        self.last_ack_sent = SeqNum::new(self.last_ack_sent - irs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ts(value: u32) -> Timestamps {
+        Timestamps { value, echo: 0 }
+    }
+
+    #[test]
+    fn paws_holds_across_the_wrap() {
+        let state = TsState::new(0, u32::MAX, SeqNum::new(0), Instant::ZERO);
+        assert!(!state.is_old(ts(3), Instant::ZERO));
+        assert!(!state.is_old(ts(u32::MAX), Instant::ZERO));
+        assert!(state.is_old(ts(u32::MAX - 1), Instant::ZERO));
+    }
+
+    #[test]
+    fn recent_expires_after_24_days_idle() {
+        let mut state = TsState::new(0, 100, SeqNum::new(0), Instant::ZERO);
+        let later = Instant::ZERO + RECENT_LIFETIME;
+        assert!(state.is_old(ts(99), Instant::from_micros(later.as_micros() - 1)));
+        assert!(!state.is_old(ts(99), later));
+        state.update(ts(99), SeqNum::new(0), later);
+        assert_eq!(state.recent(), 99);
+    }
+
+    #[test]
+    fn recent_follows_only_segments_at_or_before_the_last_ack() {
+        let mut state = TsState::new(0, 100, SeqNum::new(50), Instant::ZERO);
+        state.update(ts(200), SeqNum::new(51), Instant::ZERO);
+        assert_eq!(state.recent(), 100);
+        state.update(ts(200), SeqNum::new(50), Instant::ZERO);
+        assert_eq!(state.recent(), 200);
+    }
+
+    #[test]
+    fn echoes_that_our_clock_never_showed_prove_nothing() {
+        let state = TsState::new(1000, 0, SeqNum::new(0), Instant::ZERO);
+        let now = Instant::from_millis(70);
+        assert_eq!(state.round_trip(1030, now), Some(Duration::from_millis(40)));
+        assert_eq!(state.round_trip(0, now), None);
+        assert_eq!(state.round_trip(1071, now), None);
+    }
+}
