@@ -55,7 +55,7 @@ pub enum EncodeError {
         /// The most there can be.
         max: usize,
     },
-    /// The value stands for several segments, which no hardware will cut: [`split`](super::split) it first.
+    /// The value stands for several segments, which no hardware will cut: [`split`](super::split()) it first.
     NotSplit {
         /// Octets of text in each.
         segment_size: u16,

@@ -42,7 +42,7 @@ pub enum Fill {
 ///
 /// # Errors
 ///
-/// See the [module's table](self#malformed-and-unusual-input).
+/// See the [module's table](super#malformed-and-unusual-input).
 pub fn decode(octets: Bytes, verify: Verify) -> Result<Packet, DecodeError> {
     let header_len = check(&octets, verify)?;
     Ok(parse(octets, header_len))
