@@ -72,5 +72,8 @@ fn the_fuzz_harness_holds_for_random_inputs() {
         true
     }
     println!("quickcheck seed {SEED:#x}");
-    QuickCheck::new().rng(Gen::from_size_and_seed(120, SEED)).tests(30_000).quickcheck(holds as fn(Input) -> bool);
+    let rng = Gen::from_size_and_seed(120, SEED);
+    let tests = 50_000;
+    let run = QuickCheck::new().rng(rng).tests(tests).max_tests(tests).quicktest(holds as fn(Input) -> bool);
+    assert_eq!(run.map_err(|failure| format!("{failure:?}")), Ok(tests));
 }
