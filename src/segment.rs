@@ -2,6 +2,7 @@
 
 mod display;
 mod options;
+mod reset;
 
 use bitflags::bitflags;
 use bytes::Bytes;

@@ -1,1 +1,5 @@
 //! The TCP header on the wire.
+
+mod reset;
+
+pub use reset::reset_for;
