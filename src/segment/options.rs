@@ -143,17 +143,39 @@ pub struct Options {
 }
 
 impl Options {
-    /// Octets of the option area when encoded, padded to a multiple of four: 0 to 40, or more when they do not fit.
+    /// The most octets a header has for options: the data offset counts up to 15 words, the fixed header takes 5.
+    pub const MAX_WIRE_LEN: usize = 40;
+
+    /// Octets of the option area when encoded, a multiple of four. More than [`MAX_WIRE_LEN`](Self::MAX_WIRE_LEN): these
+    /// options do not fit into one header, and cannot be encoded.
     pub fn wire_len(&self) -> usize {
-        // The layouts of RFC 7323 App. A: options start on the boundary that keeps their fields aligned.
-        let plain = 4 * usize::from(self.mss.is_some())
-            + 3 * usize::from(self.window_scale.is_some())
+        let aligned = self.aligned_len();
+        if aligned <= Self::MAX_WIRE_LEN { aligned } else { self.packed_len().next_multiple_of(4) }
+    }
+
+    /// Octets with the NOPs that put every field on its natural boundary (RFC 7323 App. A).
+    pub(crate) fn aligned_len(&self) -> usize {
+        4 * usize::from(self.mss.is_some())
+            + match (self.timestamps, self.sack_permitted) {
+                (Some(_), _) => 12, // SACK-permitted stands in the place of the two NOPs
+                (None, true) => 4,
+                (None, false) => 0,
+            }
+            + 4 * usize::from(self.window_scale.is_some())
+            + if self.sack.is_empty() { 0 } else { 4 + 8 * self.sack.len() }
+            + self.fast_open.map_or(0, |cookie| (2 + cookie.as_slice().len()).next_multiple_of(4))
+            + 4 * usize::from(self.user_timeout.is_some())
+    }
+
+    /// Octets without any NOP.
+    fn packed_len(&self) -> usize {
+        4 * usize::from(self.mss.is_some())
             + 2 * usize::from(self.sack_permitted)
             + 10 * usize::from(self.timestamps.is_some())
+            + 3 * usize::from(self.window_scale.is_some())
             + if self.sack.is_empty() { 0 } else { 2 + 8 * self.sack.len() }
-            + self.fast_open.map_or(0, |c| 2 + c.as_slice().len())
-            + 4 * usize::from(self.user_timeout.is_some());
-        plain.next_multiple_of(4)
+            + self.fast_open.map_or(0, |cookie| 2 + cookie.as_slice().len())
+            + 4 * usize::from(self.user_timeout.is_some())
     }
 }
 

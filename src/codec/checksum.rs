@@ -1,0 +1,285 @@
+//! The Internet checksum (RFC 1071) and the pseudo-headers that TCP's covers.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// TCP's protocol number.
+const PROTOCOL: u8 = 6;
+
+/// A ones' complement sum of 16-bit words that grows piece by piece; pieces may have any length and alignment.
+///
+/// ```
+/// use segue::codec::Sum;
+/// // The example of RFC 1071 §3.
+/// let mut sum = Sum::new();
+/// sum.add(&[0x00, 0x01, 0xf2]);
+/// sum.add(&[0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+/// assert_eq!((sum.value(), sum.checksum()), (0xddf2, !0xddf2));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Sum {
+    /// The folded sum of words read in the machine's own byte order: the octets in memory are those of the true sum on
+    /// every machine (RFC 1071 §2 (B)).
+    native: u16,
+    /// Whether an odd number of octets has gone in, so that the next one is the low half of a word.
+    odd: bool,
+}
+
+impl Sum {
+    /// The sum of nothing.
+    pub const fn new() -> Self {
+        Self { native: 0, odd: false }
+    }
+
+    /// Continues the sum over `octets`.
+    pub fn add(&mut self, octets: &[u8]) {
+        // In blocks, so that no lane can overflow, however long the slice.
+        for block in octets.chunks(1 << 14) {
+            let piece = fold(sum_words(block));
+            // Behind an odd number of octets every octet stands in the other half of its word (RFC 1071 §2 (B)).
+            let piece = if self.odd { piece.swap_bytes() } else { piece };
+            let (sum, carry) = self.native.overflowing_add(piece);
+            self.native = sum + u16::from(carry); // no overflow: a sum that carried is at most 0xFFFE
+            self.odd ^= block.len() % 2 == 1;
+        }
+    }
+
+    /// The sum. Over data that contain their own correct checksum it is 0xFFFF.
+    pub const fn value(self) -> u16 {
+        u16::from_be(self.native)
+    }
+
+    /// The checksum: the complement of the sum.
+    pub const fn checksum(self) -> u16 {
+        !self.value()
+    }
+}
+
+/// The sum of the words of `octets` as 32-bit words in native order, not folded; the last is padded with zeros.
+///
+/// Eight independent lanes let the compiler use vector instructions, and 64 bits leave room for the carries.
+fn sum_words(octets: &[u8]) -> u64 {
+    let mut lanes = [0u64; 8];
+    let mut blocks = octets.chunks_exact(32);
+    for block in &mut blocks {
+        for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(4)) {
+            *lane += word.first_chunk().map_or(0, |&word| u64::from(u32::from_ne_bytes(word)));
+        }
+    }
+    let mut sum: u64 = lanes.iter().sum();
+    let mut rest = blocks.remainder();
+    while let Some((&word, after)) = rest.split_first_chunk() {
+        sum += u64::from(u32::from_ne_bytes(word));
+        rest = after;
+    }
+    let mut last = [0; 4];
+    last.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+    sum + u64::from(u32::from_ne_bytes(last))
+}
+
+/// Folds the carries in: 2¹⁶ counts as 1.
+fn fold(sum: u64) -> u16 {
+    let [a, b, c, d, e, f, g, h] = sum.to_ne_bytes();
+    let halves = [[a, b], [c, d], [e, f], [g, h]];
+    halves.into_iter().map(u16::from_ne_bytes).fold(0, |sum, half| {
+        let (sum, carry) = half.overflowing_add(sum);
+        sum + u16::from(carry)
+    })
+}
+
+/// The addresses of a segment: with TCP's protocol number and the length they make the pseudo-header that the checksum
+/// covers (RFC 9293 §3.1, RFC 8200 §8.1).
+///
+/// Over IPv6 the destination is the final one, also where a routing header names another on the way.
+///
+/// ```
+/// use core::net::Ipv4Addr;
+/// use segue::codec::PseudoHeader;
+/// let there = PseudoHeader::V4 { src: Ipv4Addr::new(10, 0, 0, 1), dst: Ipv4Addr::new(10, 0, 0, 2) };
+/// assert_eq!(there.reversed().src(), there.dst());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum PseudoHeader {
+    /// Over IPv4.
+    V4 {
+        /// The source address.
+        src: Ipv4Addr,
+        /// The destination address.
+        dst: Ipv4Addr,
+    },
+    /// Over IPv6.
+    V6 {
+        /// The source address.
+        src: Ipv6Addr,
+        /// The (final) destination address.
+        dst: Ipv6Addr,
+    },
+}
+
+impl PseudoHeader {
+    /// The pseudo-header of these addresses; none when they are of different versions.
+    pub const fn new(src: IpAddr, dst: IpAddr) -> Option<Self> {
+        match (src, dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => Some(Self::V4 { src, dst }),
+            (IpAddr::V6(src), IpAddr::V6(dst)) => Some(Self::V6 { src, dst }),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+        }
+    }
+
+    /// The source address.
+    pub const fn src(&self) -> IpAddr {
+        match *self {
+            Self::V4 { src, .. } => IpAddr::V4(src),
+            Self::V6 { src, .. } => IpAddr::V6(src),
+        }
+    }
+
+    /// The destination address.
+    pub const fn dst(&self) -> IpAddr {
+        match *self {
+            Self::V4 { dst, .. } => IpAddr::V4(dst),
+            Self::V6 { dst, .. } => IpAddr::V6(dst),
+        }
+    }
+
+    /// That of the opposite direction.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::V4 { src, dst } => Self::V4 { src: dst, dst: src },
+            Self::V6 { src, dst } => Self::V6 { src: dst, dst: src },
+        }
+    }
+
+    /// The longest segment, header included, that one IP packet carries: what the 16-bit length fields leave.
+    pub const fn max_len(&self) -> usize {
+        match self {
+            Self::V4 { .. } => 65_535 - 20, // Total Length counts the IP header
+            Self::V6 { .. } => 65_535,      // Payload Length does not
+        }
+    }
+
+    /// The sum of the pseudo-header of a segment of `len` octets, header included.
+    pub(super) fn sum(&self, len: u16) -> Sum {
+        let mut sum = Sum::new();
+        let [high, low] = len.to_be_bytes();
+        match self {
+            Self::V4 { src, dst } => {
+                sum.add(&src.octets());
+                sum.add(&dst.octets());
+            }
+            Self::V6 { src, dst } => {
+                sum.add(&src.octets());
+                sum.add(&dst.octets());
+            }
+        }
+        // The zeros beside the protocol number, and over IPv6 the upper half of the length, add nothing.
+        sum.add(&[0, PROTOCOL, high, low]);
+        sum
+    }
+}
+
+/// The checksum of an encoded segment (header and text) whose checksum field is zero. [`encode`](super::encode) fills the
+/// field by itself; this is for those who change a segment afterwards.
+///
+/// Lengths beyond [`PseudoHeader::max_len`] have no checksum: `None`.
+pub fn checksum(pseudo: PseudoHeader, octets: &[u8]) -> Option<u16> {
+    sum_segment(pseudo, octets).map(Sum::checksum)
+}
+
+/// The sum over pseudo-header and segment: 0xFFFF when the segment's checksum is right.
+pub(super) fn sum_segment(pseudo: PseudoHeader, octets: &[u8]) -> Option<Sum> {
+    let len = u16::try_from(octets.len()).ok().filter(|_| octets.len() <= pseudo.max_len())?;
+    let mut sum = pseudo.sum(len);
+    sum.add(octets);
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// RFC 1071 §1 to the letter: one word at a time.
+    fn naive(octets: &[u8]) -> u16 {
+        octets.chunks(2).fold(0, |sum, word| {
+            let word = u16::from_be_bytes([word[0], word.get(1).copied().unwrap_or(0)]);
+            let (sum, carry) = word.overflowing_add(sum);
+            sum + u16::from(carry)
+        })
+    }
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 1u32;
+        let step = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        };
+        (0..len).map(step).collect()
+    }
+
+    #[test]
+    fn every_length_and_alignment_agrees_with_the_naive_sum() {
+        let octets = noise(400);
+        for start in 0..40 {
+            for end in start..octets.len() {
+                let mut sum = Sum::new();
+                sum.add(&octets[start..end]);
+                assert_eq!(sum.value(), naive(&octets[start..end]), "{start}..{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_split_in_three_pieces_agrees_with_the_whole() {
+        let octets = noise(75);
+        for first in 0..=octets.len() {
+            for second in first..=octets.len() {
+                let mut sum = Sum::new();
+                [&octets[..first], &octets[first..second], &octets[second..]].iter().for_each(|piece| sum.add(piece));
+                assert_eq!(sum.value(), naive(&octets), "{first} {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_carries_of_saturated_words_are_kept() {
+        for len in [1, 2, 3, 31, 32, 33, 4096, 65_535, 65_536, 1 << 20] {
+            for octet in [0x00, 0x01, 0x80, 0xFE, 0xFF] {
+                let octets = alloc::vec![octet; len];
+                let mut sum = Sum::new();
+                sum.add(&octets);
+                assert_eq!(sum.value(), naive(&octets), "{len} times {octet:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn pseudo_headers_are_those_of_the_standards() {
+        let (a, b) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 200));
+        let v4 = PseudoHeader::new(a.into(), b.into()).unwrap();
+        // RFC 9293 Figure 2.
+        assert_eq!(v4.sum(0x1234).value(), naive(&[192, 0, 2, 1, 198, 51, 100, 200, 0, 6, 0x12, 0x34]));
+        let (c, d) = (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 1, 2, 3, 4), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xabcd));
+        let v6 = PseudoHeader::new(c.into(), d.into()).unwrap();
+        // RFC 8200 §8.1: addresses, 32 bits of length, three zeros, next header.
+        let mut octets = [c.octets(), d.octets()].concat();
+        octets.extend([0, 0, 0x12, 0x34, 0, 0, 0, 6]);
+        assert_eq!(v6.sum(0x1234).value(), naive(&octets));
+        assert_eq!(PseudoHeader::new(a.into(), d.into()), None);
+        assert_eq!(PseudoHeader::new(c.into(), b.into()), None);
+        for pseudo in [v4, v6] {
+            let back = pseudo.reversed();
+            assert_eq!((back.src(), back.dst(), back.reversed()), (pseudo.dst(), pseudo.src(), pseudo));
+        }
+    }
+
+    #[test]
+    fn a_length_no_ip_packet_has_gives_no_checksum() {
+        let octets = alloc::vec![0; 65_536];
+        let v4 = PseudoHeader::V4 { src: Ipv4Addr::LOCALHOST, dst: Ipv4Addr::LOCALHOST };
+        let v6 = PseudoHeader::V6 { src: Ipv6Addr::LOCALHOST, dst: Ipv6Addr::LOCALHOST };
+        assert!(checksum(v4, &octets[..65_515]).is_some() && checksum(v4, &octets[..65_516]).is_none());
+        assert!(checksum(v6, &octets[..65_535]).is_some() && checksum(v6, &octets).is_none());
+    }
+}

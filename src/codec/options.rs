@@ -1,0 +1,194 @@
+//! The option area.
+
+use bytes::Bytes;
+
+use crate::{FastOpenCookie, Options, SackBlock, SeqNum, Timestamps};
+
+use super::header::Writer;
+
+// The kinds of IANA's registry "TCP Option Kind Numbers".
+const EOL: u8 = 0;
+const NOP: u8 = 1;
+const MSS: u8 = 2;
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
+const USER_TIMEOUT: u8 = 28;
+const FAST_OPEN: u8 = 34;
+
+/// One option as it stands in the header, of whatever kind, with the data after its length octet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RawOption<'a> {
+    /// The option-kind.
+    pub kind: u8,
+    /// The option-data.
+    pub data: &'a [u8],
+}
+
+/// Where the option list stops making sense (MUST-7).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct BadOption {
+    /// The option-kind.
+    pub kind: u8,
+    /// The option-length, illegal: 0, 1, or reaching past the end of the header. None: the header ends before it.
+    pub len: Option<u8>,
+    /// Octets from the start of the option area to the option-kind.
+    pub offset: usize,
+}
+
+impl core::fmt::Display for BadOption {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.len {
+            Some(len) => write!(f, "option of kind {} with length {len} at octet {}", self.kind, self.offset),
+            None => write!(f, "option of kind {} without a length at octet {}", self.kind, self.offset),
+        }
+    }
+}
+
+impl core::error::Error for BadOption {}
+
+/// The option area of a received segment, as it came: for options that [`Options`] has no place for, and to see what is
+/// wrong with a malformed list. It shares the received buffer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct RawOptions(pub(super) Bytes);
+
+impl RawOptions {
+    /// The octets of the area, padding included: 0 to 40, a multiple of four.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The options in their order, known or not, duplicates too, without NOP and EOL. A malformed one is reported in its
+    /// place and ends the list.
+    pub fn iter(&self) -> RawOptionsIter<'_> {
+        RawOptionsIter { area: &self.0, rest: &self.0 }
+    }
+}
+
+impl<'a> IntoIterator for &'a RawOptions {
+    type Item = Result<RawOption<'a>, BadOption>;
+    type IntoIter = RawOptionsIter<'a>;
+
+    fn into_iter(self) -> RawOptionsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`RawOptions::iter`].
+#[derive(Clone, Debug)]
+pub struct RawOptionsIter<'a> {
+    area: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for RawOptionsIter<'a> {
+    type Item = Result<RawOption<'a>, BadOption>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (&kind, after) = self.rest.split_first()?;
+            let offset = self.area.len() - self.rest.len();
+            self.rest = after;
+            match kind {
+                NOP => {}
+                EOL => self.rest = &[], // what follows is padding, whatever it holds
+                // Every other kind, known or not, has a length (MUST-68), which counts kind and length.
+                _ => {
+                    let len = after.first().copied();
+                    let data = len
+                        .and_then(|len| usize::from(len).checked_sub(2))
+                        .and_then(|n| after.get(1..).and_then(|after| after.split_at_checked(n)));
+                    self.rest = data.map_or(&[], |(_, rest)| rest);
+                    return Some(match data {
+                        Some((data, _)) => Ok(RawOption { kind, data }),
+                        None => Err(BadOption { kind, len, offset }),
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl core::iter::FusedIterator for RawOptionsIter<'_> {}
+
+/// The options of an area, by the rules of the [module's table](super#malformed-and-unusual-input).
+pub(super) fn parse(area: &[u8]) -> Options {
+    let mut options = Options::default();
+    for RawOption { kind, data } in (RawOptionsIter { area, rest: area }).map_while(Result::ok) {
+        match (kind, data) {
+            (MSS, &[a, b]) => first(&mut options.mss, u16::from_be_bytes([a, b])),
+            (WINDOW_SCALE, &[shift]) => first(&mut options.window_scale, shift),
+            (SACK_PERMITTED, []) => options.sack_permitted = true,
+            (SACK, blocks) if options.sack.is_empty() && blocks.len() % 8 == 0 => {
+                for (left, right) in blocks.chunks_exact(8).filter_map(word_pair) {
+                    options.sack.push(SackBlock { left: SeqNum::new(left), right: SeqNum::new(right) });
+                }
+            }
+            (TIMESTAMPS, data) if options.timestamps.is_none() => {
+                options.timestamps = word_pair(data).map(|(value, echo)| Timestamps { value, echo });
+            }
+            (USER_TIMEOUT, &[a, b]) => first(&mut options.user_timeout, u16::from_be_bytes([a, b])),
+            (FAST_OPEN, cookie) if options.fast_open.is_none() => options.fast_open = FastOpenCookie::new(cookie),
+            _ => {} // an unknown kind (MUST-6) or a known one with another length than it has
+        }
+    }
+    options
+}
+
+/// Of duplicates the first counts.
+fn first<T>(slot: &mut Option<T>, value: T) {
+    slot.get_or_insert(value);
+}
+
+/// Two 32-bit words, when there are just two.
+fn word_pair(octets: &[u8]) -> Option<(u32, u32)> {
+    let &[a, b, c, d, e, f, g, h] = octets else { return None };
+    Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
+}
+
+/// Writes the options as Linux lays them out, which is how RFC 7323 App. A has it: each field on its natural boundary.
+/// Where the padding for that leaves no room, the options stand close together instead. What remains of the area is zero
+/// (MUST-69): EOL and padding.
+pub(super) fn write(options: &Options, to: &mut Writer) {
+    let aligned = options.aligned_len() <= Options::MAX_WIRE_LEN;
+    let pad =
+        |to: &mut Writer, octets: usize| to.put_slice([NOP, NOP].get(..octets).filter(|_| aligned).unwrap_or(&[]));
+    if let Some(mss) = options.mss {
+        let [a, b] = mss.to_be_bytes();
+        to.put([MSS, 4, a, b]);
+    }
+    if options.sack_permitted != options.timestamps.is_some() {
+        pad(to, 2); // with both, SACK-permitted stands where the NOPs before the timestamps would
+    }
+    if options.sack_permitted {
+        to.put([SACK_PERMITTED, 2]);
+    }
+    if let Some(Timestamps { value, echo }) = options.timestamps {
+        to.put([TIMESTAMPS, 10]);
+        to.put(value.to_be_bytes());
+        to.put(echo.to_be_bytes());
+    }
+    if let Some(shift) = options.window_scale {
+        pad(to, 1);
+        to.put([WINDOW_SCALE, 3, shift]);
+    }
+    if let Ok(blocks @ 1..) = u8::try_from(options.sack.len()) {
+        pad(to, 2);
+        to.put([SACK, 2 + 8 * blocks]);
+        for block in options.sack.as_slice() {
+            to.put(block.left.value().to_be_bytes());
+            to.put(block.right.value().to_be_bytes());
+        }
+    }
+    if let Some(cookie) = options.fast_open {
+        let cookie = cookie.as_slice();
+        to.put([FAST_OPEN, u8::try_from(2 + cookie.len()).unwrap_or(2)]); // at most 18
+        to.put_slice(cookie);
+        pad(to, (2 + cookie.len()) % 4); // 0 or 2: cookies have an even length
+    }
+    if let Some(timeout) = options.user_timeout {
+        let [a, b] = timeout.to_be_bytes();
+        to.put([USER_TIMEOUT, 4, a, b]);
+    }
+}
