@@ -32,15 +32,12 @@ impl Sum {
 
     /// Continues the sum over `octets`.
     pub fn add(&mut self, octets: &[u8]) {
-        // In blocks, so that no lane can overflow, however long the slice.
-        for block in octets.chunks(1 << 14) {
-            let piece = fold(sum_words(block));
-            // Behind an odd number of octets every octet stands in the other half of its word (RFC 1071 §2 (B)).
-            let piece = if self.odd { piece.swap_bytes() } else { piece };
-            let (sum, carry) = self.native.overflowing_add(piece);
-            self.native = sum + u16::from(carry); // no overflow: a sum that carried is at most 0xFFFE
-            self.odd ^= block.len() % 2 == 1;
-        }
+        let piece = fold(sum_words(octets));
+        // Behind an odd number of octets every octet stands in the other half of its word (RFC 1071 §2 (B)).
+        let piece = if self.odd { piece.swap_bytes() } else { piece };
+        let (sum, carry) = self.native.overflowing_add(piece);
+        self.native = sum + u16::from(carry); // no overflow: a sum that carried is at most 0xFFFE
+        self.odd ^= octets.len() % 2 == 1;
     }
 
     /// The sum. Over data that contain their own correct checksum it is 0xFFFF.
@@ -54,36 +51,40 @@ impl Sum {
     }
 }
 
-/// The sum of the words of `octets` as 32-bit words in native order, not folded; the last is padded with zeros.
+/// The sum of `octets` as words in native order, of 64 bits as long as they last, not folded; the last is padded with zeros.
 ///
-/// Eight independent lanes let the compiler use vector instructions, and 64 bits leave room for the carries.
-fn sum_words(octets: &[u8]) -> u64 {
-    let mut lanes = [0u64; 8];
-    let mut blocks = octets.chunks_exact(32);
-    for block in &mut blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(4)) {
-            *lane += word.first_chunk().map_or(0, |&word| u64::from(u32::from_ne_bytes(word)));
-        }
+/// 128 bits leave room for all carries, and two sums give the processor two chains of additions to run side by side.
+fn sum_words(mut octets: &[u8]) -> u128 {
+    let (mut low, mut high) = (0, 0);
+    while let Some((&pair, rest)) = octets.split_first_chunk() {
+        let pair = u128::from_ne_bytes(pair);
+        low += pair & u128::from(u64::MAX);
+        high += pair >> 64;
+        octets = rest;
     }
-    let mut sum: u64 = lanes.iter().sum();
-    let mut rest = blocks.remainder();
-    while let Some((&word, after)) = rest.split_first_chunk() {
-        sum += u64::from(u32::from_ne_bytes(word));
-        rest = after;
+    let mut sum = low + high;
+    while let Some((&word, rest)) = octets.split_first_chunk() {
+        sum += u128::from(u32::from_ne_bytes(word));
+        octets = rest;
     }
-    let mut last = [0; 4];
-    last.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
-    sum + u64::from(u32::from_ne_bytes(last))
+    let last = match *octets {
+        [a, b, c] => [a, b, c, 0],
+        [a, b] => [a, b, 0, 0],
+        [a] => [a, 0, 0, 0],
+        _ => [0; 4],
+    };
+    sum + u128::from(u32::from_ne_bytes(last))
 }
 
-/// Folds the carries in: 2¹⁶ counts as 1.
-fn fold(sum: u64) -> u16 {
-    let [a, b, c, d, e, f, g, h] = sum.to_ne_bytes();
-    let halves = [[a, b], [c, d], [e, f], [g, h]];
-    halves.into_iter().map(u16::from_ne_bytes).fold(0, |sum, half| {
-        let (sum, carry) = half.overflowing_add(sum);
-        sum + u16::from(carry)
-    })
+/// Folds the carries in, so that 2¹⁶ counts as 1. Adding the halves crosswise leaves their sum in the upper half, the carry
+/// out of it added at its lower end.
+fn fold(sum: u128) -> u16 {
+    let [a, b, c, d, e, f, g, h, ..] = sum.wrapping_add(sum.rotate_left(64)).to_be_bytes();
+    let sum = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let [a, b, c, d, ..] = sum.wrapping_add(sum.rotate_left(32)).to_be_bytes();
+    let sum = u32::from_be_bytes([a, b, c, d]);
+    let [a, b, ..] = sum.wrapping_add(sum.rotate_left(16)).to_be_bytes();
+    u16::from_be_bytes([a, b])
 }
 
 /// The addresses of a segment: with TCP's protocol number and the length they make the pseudo-header that the checksum
@@ -161,21 +162,14 @@ impl PseudoHeader {
 
     /// The sum of the pseudo-header of a segment of `len` octets, header included.
     pub(super) fn sum(&self, len: u16) -> Sum {
-        let mut sum = Sum::new();
-        let [high, low] = len.to_be_bytes();
-        match self {
-            Self::V4 { src, dst } => {
-                sum.add(&src.octets());
-                sum.add(&dst.octets());
-            }
-            Self::V6 { src, dst } => {
-                sum.add(&src.octets());
-                sum.add(&dst.octets());
-            }
-        }
         // The zeros beside the protocol number, and over IPv6 the upper half of the length, add nothing.
-        sum.add(&[0, PROTOCOL, high, low]);
-        sum
+        let [high, low] = len.to_be_bytes();
+        let last = u128::from(u32::from_ne_bytes([0, PROTOCOL, high, low]));
+        let addresses = match self {
+            Self::V4 { src, dst } => sum_words(&src.octets()) + sum_words(&dst.octets()),
+            Self::V6 { src, dst } => sum_words(&src.octets()) + sum_words(&dst.octets()),
+        };
+        Sum { native: fold(addresses + last), odd: false }
     }
 }
 

@@ -152,7 +152,7 @@ impl Header {
         header.put(segment.ack.value().to_be_bytes());
         header.put([f0, f1]);
         header.put(segment.window.to_be_bytes());
-        header.put([0, 0]);
+        header.put([0, 0]); // the checksum
         header.put(segment.urgent.to_be_bytes());
         options::write(&segment.options, &mut header);
         header.len = usize::from(words) * 4; // what options do not fill is zero
