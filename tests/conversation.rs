@@ -4,15 +4,15 @@
 //! The checks of `net::check` run after every single call. A failure prints the plan, shrunk where quickcheck drew it,
 //! and the ladder diagram of what happened.
 
-mod net;
-#[path = "net/generate.rs"]
-mod generate;
 #[path = "conversation/closing.rs"]
 mod closing;
 #[path = "conversation/faults.rs"]
 mod faults;
+#[path = "net/generate.rs"]
+mod generate;
 #[path = "conversation/invariance.rs"]
 mod invariance;
+mod net;
 #[path = "conversation/random.rs"]
 mod random;
 #[path = "conversation/silence.rs"]

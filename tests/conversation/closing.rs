@@ -82,7 +82,10 @@ fn closing_before_a_closed_window_finishes() {
 #[test]
 fn the_active_closer_lingers_for_2_msl() {
     let outcome = run(&Plan::default()).expect_finished();
-    assert_eq!((outcome.host(Side::Client).state(), outcome.host(Side::Server).state()), (State::Closed, State::Closed));
+    assert_eq!(
+        (outcome.host(Side::Client).state(), outcome.host(Side::Server).state()),
+        (State::Closed, State::Closed)
+    );
     let lasted = outcome.end.saturating_since(segue::Instant::ZERO);
     assert!(lasted >= ms(240_000) && lasted < ms(241_000), "{lasted:?}");
 }
@@ -92,7 +95,8 @@ fn the_active_closer_lingers_for_2_msl() {
 fn abort_at_any_time_is_told_to_the_peer() {
     for side in Side::BOTH {
         for at in (0..300).step_by(7) {
-            let plan = Plan::exchange(100_000, 100_000).with(|plan| plan.ends[side.index()].closing = Closing::Abort(ms(at)));
+            let plan =
+                Plan::exchange(100_000, 100_000).with(|plan| plan.ends[side.index()].closing = Closing::Abort(ms(at)));
             let outcome = run(&plan).expect_accounted();
             assert_eq!(outcome.reason(side), Some(CloseReason::Aborted), "{}", outcome.report("abort"));
             let other = outcome.reason(side.other());
@@ -112,7 +116,8 @@ fn release_at_any_time_is_accounted_for() {
     for side in Side::BOTH {
         for at in (0..400).step_by(13) {
             let plan = closings(Closing::AfterPeer(ms(0)), Closing::AfterPeer(ms(0)));
-            let outcome = run(&plan.with(|plan| plan.ends[side.index()].closing = Closing::Release(ms(at)))).expect_accounted();
+            let outcome =
+                run(&plan.with(|plan| plan.ends[side.index()].closing = Closing::Release(ms(at)))).expect_accounted();
             assert!(outcome.reason(side).is_some(), "{}", outcome.report("release"));
         }
     }

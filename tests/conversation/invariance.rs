@@ -49,7 +49,12 @@ fn assert_same_but_for_the_bases(one: &Outcome, other: &Outcome) {
     for side in Side::BOTH {
         for (i, (a, b)) in one.log(side).iter().zip(other.log(side)).enumerate() {
             let (a, b) = (relative(&bases[0], side, a), relative(&bases[1], side, b));
-            assert!(a == b, "step {i} of the {} differs\n{a:#?}\n{b:#?}\n{}", side.name(), other.report("the second run"));
+            assert!(
+                a == b,
+                "step {i} of the {} differs\n{a:#?}\n{b:#?}\n{}",
+                side.name(),
+                other.report("the second run")
+            );
         }
         assert_eq!(one.log(side).len(), other.log(side).len(), "one run is longer");
     }
@@ -120,7 +125,8 @@ fn the_initial_sequence_numbers_do_not_matter() {
     for (i, plan) in plans().into_iter().enumerate() {
         let zero = plan.with(|plan| plan.ends.iter_mut().for_each(|end| end.iss = 1 << 20));
         let expected = recorded(&zero);
-        let mut shifts: Vec<[u32; 2]> = EDGES.iter().enumerate().map(|(j, edge)| [*edge, EDGES[(i + j) % EDGES.len()]]).collect();
+        let mut shifts: Vec<[u32; 2]> =
+            EDGES.iter().enumerate().map(|(j, edge)| [*edge, EDGES[(i + j) % EDGES.len()]]).collect();
         shifts.push([0x1234_5678 ^ (i as u32).wrapping_mul(0x9E37_79B9), 0xFEDC_BA98_u32.wrapping_mul(i as u32 + 1)]);
         for iss in shifts {
             let shifted = zero.clone().with(|plan| {

@@ -52,8 +52,11 @@ fn one_fault_is_answered_by_a_bounded_number_of_segments() {
     let clean = run(&plan).expect_finished();
     for from in Side::BOTH {
         for nth in 0..clean.host(from).sent {
-            for kind in [FaultKind::Lose, FaultKind::Duplicate(30_000), FaultKind::Hold(100_000), FaultKind::Corrupt(99)] {
-                let outcome = run(&plan.clone().with(|plan| plan.faults = vec![Fault { from, nth, kind }])).expect_finished();
+            for kind in
+                [FaultKind::Lose, FaultKind::Duplicate(30_000), FaultKind::Hold(100_000), FaultKind::Corrupt(99)]
+            {
+                let outcome =
+                    run(&plan.clone().with(|plan| plan.faults = vec![Fault { from, nth, kind }])).expect_finished();
                 assert!(outcome.segments <= clean.segments + 16, "{}", outcome.report("too many segments"));
             }
         }
@@ -83,9 +86,7 @@ fn crossing_segments_do_not_start_a_war_of_acknowledgments() {
 fn acknowledgments_are_not_acknowledged() {
     let plan = never_closed(200_000, 0).with(|plan| plan.links = [Link { rate: 1000, ..Link::default() }; 2]);
     let outcome = run(&plan).expect_accounted();
-    let bare = |side| {
-        outcome.trace.departures(side).filter(|s| s.is_empty() && !s.flags.contains(Flags::RST)).count()
-    };
+    let bare = |side| outcome.trace.departures(side).filter(|s| s.is_empty() && !s.flags.contains(Flags::RST)).count();
     assert_eq!(bare(Side::Client), 1, "only the handshake's: {}", outcome.report("bare ACKs of the sender"));
     assert!(bare(Side::Server) as u64 <= 200_000 / 1448 + 2);
 }

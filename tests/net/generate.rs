@@ -87,6 +87,7 @@ fn end(family: Family, side: Side, rng: &mut Rng) -> End {
         octets,
         chunk: rng.pick(&[1 << 16, 1 << 16, 4096, 1000, 100]),
         pause: rng.pick_micros(&[0, 0, 0, 500, 30_000]),
+        answers: false,
         closing: closing(family, side, rng),
         reading: reading(rng),
         driver: if family.hosts { driver(rng) } else { Driver::Deadlines },
@@ -110,11 +111,10 @@ fn closing(family: Family, side: Side, rng: &mut Rng) -> Closing {
 
 fn reading(rng: &mut Rng) -> Reading {
     match rng.below(6) {
-        0 => Reading::Pause {
-            at: 1 + rng.below(5000),
-            length: rng.pick_millis(&[100, 3000, 60_000]),
-        },
-        1 => Reading::Sips { octets: 50 + rng.below(3000), every: Duration::from_millis(1 + u64::from(rng.below(200))) },
+        0 => Reading::Pause { at: 1 + rng.below(5000), length: rng.pick_millis(&[100, 3000, 60_000]) },
+        1 => {
+            Reading::Sips { octets: 50 + rng.below(3000), every: Duration::from_millis(1 + u64::from(rng.below(200))) }
+        }
         _ => Reading::Eager,
     }
 }
@@ -123,10 +123,9 @@ fn driver(rng: &mut Rng) -> Driver {
     match rng.below(3) {
         0 => Driver::Deadlines,
         1 => Driver::Announced,
-        _ => Driver::Sloppy {
-            late: rng.pick_millis(&[1, 50, 2000]),
-            batch: rng.pick_micros(&[1, 100, 10_000, 100_000]),
-        },
+        _ => {
+            Driver::Sloppy { late: rng.pick_millis(&[1, 50, 2000]), batch: rng.pick_micros(&[1, 100, 10_000, 100_000]) }
+        }
     }
 }
 

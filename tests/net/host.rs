@@ -130,8 +130,7 @@ impl Host {
     /// A SYN arrives where none was before.
     pub(crate) fn accept(&mut self, syn: Segment, now: Instant) -> Reply {
         let secrets = self.secrets();
-        let (connection, actions) =
-            Connection::accept(self.config.clone(), self.end.path, secrets, syn.clone(), now);
+        let (connection, actions) = Connection::accept(self.config.clone(), self.end.path, secrets, syn.clone(), now);
         self.connection = Some(connection);
         self.announced.clear();
         self.user.closed = None; // the one before ended in the handshake

@@ -75,10 +75,14 @@ impl Ladder {
         let kind = match what {
             What::State(state) => {
                 match nodes.last_mut() {
-                    Some(node) if node.at == *at && node.state.is_none() && !matches!(node.kind, Kind::Depart { .. }) => {
+                    Some(node)
+                        if node.at == *at && node.state.is_none() && !matches!(node.kind, Kind::Depart { .. }) =>
+                    {
                         node.state = Some(*state);
                     }
-                    _ => nodes.push(Node { at: *at, side: *side, state: Some(*state), kind: Kind::Note(String::new()) }),
+                    _ => {
+                        nodes.push(Node { at: *at, side: *side, state: Some(*state), kind: Kind::Note(String::new()) })
+                    }
                 }
                 return;
             }
@@ -196,13 +200,7 @@ impl Ladder {
         };
         let state = |node: Option<&Node>| node.and_then(|node| node.state).map_or("", State::name);
         let [left, right] = ends;
-        let line = format!(
-            "{:>9} {:>12} │{middle}│ {:<12} {:>9}",
-            time(left),
-            state(left),
-            state(right),
-            time(right)
-        );
+        let line = format!("{:>9} {:>12} │{middle}│ {:<12} {:>9}", time(left), state(left), state(right), time(right));
         writeln!(f, "{}", line.trim_end())
     }
 }
@@ -228,11 +226,7 @@ fn middle(node: &Node, part: Part) -> String {
         Part::Lost(why) if rightwards => format!("─ {text} {} ✗ {why}", "─".repeat(room / 2)),
         Part::Lost(why) => format!("{why} ✗ {} {text} ─", "─".repeat(room / 2)),
     };
-    if rightwards == (part != Part::Arrival) {
-        format!("{drawn:<MIDDLE$}")
-    } else {
-        format!("{drawn:>MIDDLE$}")
-    }
+    if rightwards == (part != Part::Arrival) { format!("{drawn:<MIDDLE$}") } else { format!("{drawn:>MIDDLE$}") }
 }
 
 /// A segment as tcpdump prints it, shorter: timestamps are shown in SYNs only, as `TS`.

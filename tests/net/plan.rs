@@ -198,6 +198,8 @@ pub(crate) struct End {
     /// The most octets of one SEND, and the time between two.
     pub(crate) chunk: u32,
     pub(crate) pause: Duration,
+    /// The user writes only when the other side has closed.
+    pub(crate) answers: bool,
     pub(crate) closing: Closing,
     pub(crate) reading: Reading,
     pub(crate) driver: Driver,
@@ -214,6 +216,7 @@ impl Default for End {
             octets: 0,
             chunk: 65_536,
             pause: Duration::ZERO,
+            answers: false,
             closing: Closing::AfterPeer(Duration::ZERO),
             reading: Reading::Eager,
             driver: Driver::Deadlines,

@@ -15,7 +15,11 @@ const EVENTS: u64 = 400_000;
 /// Something that will happen at a side.
 #[derive(Clone, Debug)]
 enum Pending {
-    Arrive { id: u32, segment: Segment, copy: bool },
+    Arrive {
+        id: u32,
+        segment: Segment,
+        copy: bool,
+    },
     /// The host hands over what it kept.
     Batch,
     /// The host calls timers.

@@ -151,7 +151,8 @@ impl User {
     }
 
     fn may_write(&self, end: &End) -> bool {
-        (self.connected || self.active) && !self.blocked && !self.close_called && self.written < end.octets
+        let speaks = if end.answers { self.peer_closed.is_some() } else { self.connected || self.active };
+        speaks && !self.blocked && !self.close_called && self.written < end.octets
     }
 
     fn reads(&mut self, end: &End, now: Instant) -> Option<u64> {

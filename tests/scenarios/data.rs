@@ -170,9 +170,7 @@ fn fin_wait_1_fin_at_a_zero_window_is_probed() {
         w.fire(A, Persist);
         w.play("FIN-WAIT-1  --> <SEQ=3020><ACK=300><CTL=FIN,ACK>            X");
         w.consume(B, 2920);
-        w.play(
-            "            X   <SEQ=300><ACK=3020><CTL=ACK><WIN=2920>     <-- ESTABLISHED",
-        );
+        w.play("            X   <SEQ=300><ACK=3020><CTL=ACK><WIN=2920>     <-- ESTABLISHED");
         w.fire(A, Persist);
         w.play(
             "FIN-WAIT-1  --> <SEQ=3020><ACK=300><CTL=FIN,ACK>           --> CLOSE-WAIT

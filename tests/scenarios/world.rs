@@ -79,7 +79,11 @@ fn without_connection(config: Arc<Config>) -> Connection {
 
 impl World {
     fn new(configs: [Config; 2], shift: [u32; 2]) -> Self {
-        let closed = |config| Tcp { connection: without_connection(Arc::new(config)), outbox: VecDeque::new(), told: Vec::new() };
+        let closed = |config| Tcp {
+            connection: without_connection(Arc::new(config)),
+            outbox: VecDeque::new(),
+            told: Vec::new(),
+        };
         Self {
             now: Instant::from_millis(1000),
             config: configs.map(Arc::new),
@@ -307,9 +311,10 @@ impl World {
 
     /// The segment in the network that this is.
     fn lands(&mut self, from: Peer, text: &str) -> Result<Segment, String> {
-        let place = self.flying.iter().position(|(sender, segment)| {
-            *sender == from && self.compare(from, segment, text).is_ok()
-        });
+        let place = self
+            .flying
+            .iter()
+            .position(|(sender, segment)| *sender == from && self.compare(from, segment, text).is_ok());
         place.map(|place| self.flying.remove(place).1).ok_or_else(|| "no such segment is in the network".to_string())
     }
 
@@ -345,9 +350,7 @@ impl World {
     /// A segment of `from` out of the notation of the figures.
     fn parse(&self, from: Peer, text: &str) -> Segment {
         let (own, peer) = (self.shift[from as usize], self.shift[from.other() as usize]);
-        let field = |name: &str| {
-            text.split(['<', '>']).find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
-        };
+        let field = |name: &str| text.split(['<', '>']).find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
         let number = |name: &str| field(name).map(|value| value.parse::<u32>().expect("a number"));
         let names = field("CTL").expect("CTL").split(',');
         let flags = names
