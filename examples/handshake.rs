@@ -12,7 +12,6 @@ use std::process::ExitCode;
 #[path = "../tests/net/mod.rs"]
 mod net;
 #[path = "support/mod.rs"]
-#[path = "support/mod.rs"]
 mod support;
 
 use support::{args, capture, demo};
