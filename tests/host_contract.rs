@@ -97,12 +97,15 @@ fn timers_may_be_called_late() {
 }
 
 #[test]
-fn segments_may_be_handed_over_in_batches() {
+fn segments_may_be_handed_over_in_batches_and_merged() {
     for plan in conversations() {
         for (seed, batch) in [(1, 1), (2, 10), (3, 100), (4, 1000)] {
             let driver = Driver::Sloppy { late: Duration::ZERO, batch: Duration::from_millis(batch) };
             let rates = Rates { lose: 50, duplicate: 50, hold: 100, ..Rates::default() };
-            run(&with_driver(&plan, driver).with_faults(seed, rates, 60)).expect_finished();
+            for merges in [false, true] {
+                let plan = with_driver(&plan, driver).with_faults(seed, rates, 60);
+                run(&plan.with(|plan| plan.ends.iter_mut().for_each(|end| end.merges = merges))).expect_finished();
+            }
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use segue::{CloseReason, Path};
+use segue::{CloseReason, Path, Segment};
 
-use crate::net::{Closing, Fault, FaultKind, Link, Opening, Outage, Plan, Rates, Reading, Side, run};
+use crate::net::{
+    Closing, Fault, FaultKind, Link, Narrow, Opening, Outage, Plan, Rates, Reading, Side, packet_len, run,
+};
 
 /// Text both ways under faults at these rates, for several seeds and ways to open.
 fn survives(rates: Rates) {
@@ -219,5 +221,21 @@ fn a_late_segment_is_harmless() {
                 run(&plan.clone().with(|plan| plan.faults = vec![fault])).expect_finished();
             }
         }
+    }
+}
+
+/// The path narrows in the middle: what is queued and in flight is cut anew, and nothing too big is sent twice.
+#[test]
+fn a_path_that_narrows_is_adapted_to() {
+    for (at, mtu, max_transmit) in [(0, 1400, 0), (45, 1400, 0), (90, 576, 0), (130, 1200, 30_000), (60, 300, 0)] {
+        let narrow = Narrow { from: Side::Client, at: Duration::from_millis(at), mtu };
+        let plan = Plan::exchange(200_000, 20_000)
+            .with_config(|config| config.max_transmit(max_transmit))
+            .with(|plan| plan.narrow = Some(narrow));
+        let outcome = run(&plan).expect_finished();
+        let too_big = |s: &&Segment| packet_len(s) > usize::from(mtu);
+        let late =
+            outcome.trace.departures(Side::Client).skip_while(|s| !too_big(s)).skip_while(too_big).filter(too_big);
+        assert!(late.count() < 40, "{}", outcome.report("the smaller MTU was not learnt"));
     }
 }

@@ -35,6 +35,7 @@ fn plans() -> Vec<Plan> {
 fn relative(bases: &Bases, side: Side, step: &Step) -> Step {
     let input = step.input.clone().map(|input| match input {
         Input::Segment(segment) => Input::Segment(bases.segment(side.other(), &segment)),
+        Input::TooBig { quoted_seq, mtu } => Input::TooBig { quoted_seq: bases.seq(side, quoted_seq), mtu },
         Input::Rearm(_) => Input::Continue, // only secrets are in it
         other => other,
     });

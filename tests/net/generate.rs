@@ -53,6 +53,7 @@ pub(crate) fn plan(family: Family, seed: u64) -> Plan {
         links: Side::BOTH.map(|_| link(&mut rng)),
         faults,
         outage,
+        narrow: None,
         encode: rng.chance(500),
     }
 }
@@ -91,6 +92,7 @@ fn end(family: Family, side: Side, rng: &mut Rng) -> End {
         closing: closing(family, side, rng),
         reading: reading(rng),
         driver: if family.hosts { driver(rng) } else { Driver::Deadlines },
+        merges: rng.chance(500),
         form: rng.pick(&[Form::Calls, Form::Events]),
     }
 }
@@ -225,6 +227,7 @@ pub(crate) fn shrink(plan: &Plan) -> impl Iterator<Item = Plan> + use<> {
         offer(&|plan| plan.ends[i].iss = 0);
         offer(&|plan| plan.ends[i].ts_offset = 0);
         offer(&|plan| plan.ends[i].path = Path::ipv4(1500));
+        offer(&|plan| plan.ends[i].merges = false);
         offer(&|plan| plan.ends[i].form = Form::Calls);
         shrink_config(plan, i, &mut offer);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use segue::{Action, Arc, Config, Connection, Error, Event, Instant, Secrets, Segment, SeqNum, State, Timer};
+use segue::{Action, Arc, Config, Connection, Error, Event, IcmpKind, Instant, Secrets, Segment, SeqNum, State, Timer};
 
 use super::check::{self, Promised};
 use super::user::User;
@@ -23,7 +23,11 @@ pub(crate) enum Input {
     Abort,
     Continue,
     Rearm(Secrets),
-    Mtu(u16),
+    /// Packet too big, with the number in the header it quotes.
+    TooBig {
+        quoted_seq: SeqNum,
+        mtu: u16,
+    },
 }
 
 /// What came of a call.
@@ -213,7 +217,7 @@ fn by_call(connection: &mut Connection, input: Input, now: Instant) -> Reply {
         Input::Close => connection.close(now),
         Input::Release => Ok(connection.release(now)),
         Input::Abort => Ok(connection.abort(now)),
-        Input::Segments(_) | Input::Continue | Input::Rearm(_) | Input::Mtu(_) => {
+        Input::Segments(_) | Input::Continue | Input::Rearm(_) | Input::TooBig { .. } => {
             return by_event(connection, input, now);
         }
     };
@@ -255,7 +259,7 @@ fn by_event(connection: &mut Connection, input: Input, now: Instant) -> Reply {
         Input::Abort => Event::Abort,
         Input::Continue => Event::Continue,
         Input::Rearm(secrets) => Event::Rearm(secrets),
-        Input::Mtu(mtu) => Event::Mtu(mtu),
+        Input::TooBig { quoted_seq, mtu } => Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq, mtu },
     };
     reply.error = connection.handle(event, now, &mut |action| reply.actions.push(action)).err();
     reply

@@ -23,10 +23,10 @@ mod wire;
 pub(crate) use host::{Host, Input, Reply, Step, apply, hash_of};
 pub(crate) use ladder::Ladder;
 pub(crate) use plan::{
-    Closing, Driver, End, Fault, FaultKind, Form, Link, Opening, Outage, Plan, Rates, Reading, Side,
+    Closing, Driver, End, Fault, FaultKind, Form, Link, Narrow, Opening, Outage, Plan, Rates, Reading, Side,
 };
 pub(crate) use rng::Rng;
 pub(crate) use sim::{Outcome, Sim, run};
 pub(crate) use text::{is_text, text};
 pub(crate) use trace::{Bases, Record, Trace, What};
-pub(crate) use wire::{addresses, encode};
+pub(crate) use wire::{addresses, encode, packet_len};

@@ -110,6 +110,14 @@ impl Outage {
     }
 }
 
+/// From this time on, a router on the way of `from` takes no packets larger than `mtu`: it drops them and says so.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Narrow {
+    pub(crate) from: Side,
+    pub(crate) at: Duration,
+    pub(crate) mtu: u16,
+}
+
 /// One direction of the network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Link {
@@ -203,6 +211,8 @@ pub(crate) struct End {
     pub(crate) closing: Closing,
     pub(crate) reading: Reading,
     pub(crate) driver: Driver,
+    /// Segments that are handed over together are merged where they can be (GRO).
+    pub(crate) merges: bool,
     pub(crate) form: Form,
 }
 
@@ -220,6 +230,7 @@ impl Default for End {
             closing: Closing::AfterPeer(Duration::ZERO),
             reading: Reading::Eager,
             driver: Driver::Deadlines,
+            merges: false,
             form: Form::Calls,
         }
     }
@@ -244,6 +255,7 @@ pub(crate) struct Plan {
     pub(crate) links: [Link; 2],
     pub(crate) faults: Vec<Fault>,
     pub(crate) outage: Option<Outage>,
+    pub(crate) narrow: Option<Narrow>,
     /// Encode and decode every segment on its way.
     pub(crate) encode: bool,
 }
@@ -261,6 +273,7 @@ impl Default for Plan {
             links: [Link::default(); 2],
             faults: Vec::new(),
             outage: None,
+            narrow: None,
             encode: false,
         }
     }

@@ -26,6 +26,11 @@ enum Pending {
     Wake,
     /// The user wants to do something.
     Tick,
+    /// A router could not pass on the segment with this number.
+    TooBig {
+        quoted_seq: SeqNum,
+        mtu: u16,
+    },
     /// The host takes up a burst that `max_burst` cut.
     Continue,
 }
@@ -162,7 +167,9 @@ impl Sim {
         match due.what {
             Pending::Arrive { id, segment, copy } => self.arrive(side, id, segment, copy),
             Pending::Batch => {
-                let segments = std::mem::take(&mut self.hosts[side.index()].inbox);
+                let host = &mut self.hosts[side.index()];
+                let segments = std::mem::take(&mut host.inbox);
+                let segments = if host.end.merges { wire::merge(segments) } else { segments };
                 self.call(side, Input::Segments(segments));
             }
             Pending::Wake if self.wakes[side.index()].is_some_and(|(at, _)| at == due.at) => {
@@ -172,6 +179,7 @@ impl Sim {
                 }
             }
             Pending::Tick if self.ticks[side.index()] == Some(due.at) => self.ticks[side.index()] = None,
+            Pending::TooBig { quoted_seq, mtu } => self.call(side, Input::TooBig { quoted_seq, mtu }),
             Pending::Continue if self.hosts[side.index()].state() != State::Closed => {
                 self.call(side, Input::Continue);
             }
@@ -218,7 +226,8 @@ impl Sim {
             Input::Release => Some(What::Call("release".into())),
             Input::Abort => Some(What::Call("abort".into())),
             Input::Segment(_) | Input::Segments(_) | Input::Consume(_) => None,
-            Input::Continue | Input::Rearm(_) | Input::Mtu(_) => None,
+            Input::Continue | Input::Rearm(_) => None,
+            Input::TooBig { mtu, .. } => Some(What::Call(format!("ICMP: the next link takes {mtu} octets"))),
         };
         let offered = if let Input::Send(octets) = &input { Some(octets.len()) } else { None };
         let reply = host.call(input, self.now);
@@ -279,6 +288,8 @@ impl Sim {
             Some("damaged")
         } else if passed.is_none() {
             Some("queue full")
+        } else if self.is_too_big(side, &segment) {
+            Some("too big")
         } else {
             None
         };
@@ -299,6 +310,18 @@ impl Sim {
         self.plan(side.other(), at, Pending::Arrive { id, segment, copy: false });
     }
 
+    /// Whether a router on the way drops this segment for its size; then it says so.
+    fn is_too_big(&mut self, side: Side, segment: &Segment) -> bool {
+        let start = Instant::from_micros(self.plan.start);
+        let narrow = self.plan.narrow.filter(|narrow| narrow.from == side && self.now >= start + narrow.at);
+        let Some(narrow) = narrow.filter(|narrow| wire::packet_len(segment) > usize::from(narrow.mtu)) else {
+            return false;
+        };
+        let at = self.now + self.plan.links[side.index()].delay;
+        self.plan(side, at, Pending::TooBig { quoted_seq: segment.seq, mtu: narrow.mtu });
+        true
+    }
+
     /// Whether all sequence numbers of this segment were sent before.
     fn is_again(&mut self, side: Side, segment: &Segment) -> bool {
         let furthest = &mut self.furthest[side.index()];
@@ -316,7 +339,7 @@ impl Sim {
         if link.rate == 0 {
             return Some(self.now + link.delay);
         }
-        let octets = 40 + segment.options.wire_len() as u64 + segment.payload.len() as u64;
+        let octets = wire::packet_len(segment) as u64;
         let busy = &mut self.busy[side.index()];
         let begins = self.now.max(*busy);
         let waiting = begins.saturating_since(self.now).as_micros() as u64 * u64::from(link.rate) / 1000;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use segue::{Action, Flags, Instant, Segment, State, Timer};
+use segue::{Action, Flags, Instant, Segment, SeqNum, State, Timer};
 
 use super::{Plan, Side};
 
@@ -83,6 +83,11 @@ impl Bases {
 
     pub(crate) const fn time(&self, at: Instant) -> Instant {
         Instant::from_micros(at.as_micros() - self.start)
+    }
+
+    /// A number of `side`'s stream, relative to its ISS.
+    pub(crate) fn seq(&self, side: Side, seq: SeqNum) -> SeqNum {
+        seq - self.iss[side.index()]
     }
 
     /// The segment with numbers relative to the ISS of either side and timestamps relative to the start of their clocks.

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use segue::Segment;
 use segue::codec::{self, DecodeError, Fill, Packet, PseudoHeader, Verify};
+use segue::{Flags, Segment};
 
 use super::{FaultKind, Side};
 
@@ -48,4 +48,38 @@ pub(crate) fn carry(from: Side, segment: &Segment, encoded: bool, faults: &[Faul
     let arrived = Segment { ecn: segment.ecn, ..decoded.expect("what was encoded can be decoded").segment };
     assert_eq!(arrived, *segment, "decoding gives another segment");
     Some(arrived)
+}
+
+/// Octets of the IPv4 packet that carries a segment.
+pub(crate) fn packet_len(segment: &Segment) -> usize {
+    40 + segment.options.wire_len() + segment.payload.len()
+}
+
+/// Merges neighbours that a network card would merge (GRO): the same stream going on, in pieces of one size.
+pub(crate) fn merge(segments: Vec<Segment>) -> Vec<Segment> {
+    let mut merged: Vec<Segment> = Vec::new();
+    for segment in segments {
+        match merged.last_mut().filter(|last| goes_on(last, &segment)) {
+            Some(last) => {
+                if last.segment_size == 0 {
+                    last.segment_size = last.payload.len() as u16;
+                }
+                last.payload = [&last.payload[..], &segment.payload[..]].concat().into();
+                last.flags |= segment.flags;
+            }
+            None => merged.push(segment),
+        }
+    }
+    merged
+}
+
+fn goes_on(last: &Segment, next: &Segment) -> bool {
+    let size = if last.segment_size == 0 { last.payload.len() } else { usize::from(last.segment_size) };
+    let whole = size > 0 && last.payload.len() % size == 0 && last.payload.len() + next.payload.len() <= 60_000;
+    whole
+        && last.flags == Flags::ACK
+        && (next.flags - Flags::PSH - Flags::FIN) == Flags::ACK
+        && next.seq == last.end()
+        && (1..=size).contains(&next.payload.len())
+        && (next.ack, next.window, next.options, next.ecn) == (last.ack, last.window, last.options, last.ecn)
 }
