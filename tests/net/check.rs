@@ -1,0 +1,161 @@
+//! What must hold after every call, seen from outside the machine.
+
+use segue::{Action, Connection, Flags, Info, Instant, Segment, SeqNum, State, Timer};
+
+use super::{Driver, Host, Input, Reply};
+
+/// How far the peer has let this end send, gathered from the segments that arrived.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Promised {
+    /// The furthest right edge ever offered.
+    edge: Option<SeqNum>,
+    /// The shift counts that the two SYNs offered, own and peer's.
+    own: Option<u8>,
+    peer: Option<u8>,
+}
+
+impl Promised {
+    /// A segment of the peer is about to be handed over.
+    pub(crate) fn arrived(&mut self, segment: &Segment) {
+        let syn = segment.flags.contains(Flags::SYN);
+        if syn {
+            self.peer = segment.options.window_scale;
+        }
+        if !segment.flags.contains(Flags::ACK) || segment.flags.contains(Flags::RST) {
+            return;
+        }
+        let shift = match (self.own, self.peer) {
+            (Some(_), Some(peer)) if !syn => peer.min(14),
+            _ => 0,
+        };
+        let edge = segment.ack + (u32::from(segment.window) << shift);
+        self.edge = Some(self.edge.map_or(edge, |old| old.max(edge)));
+    }
+
+    /// A segment of this end is about to leave: nothing beyond the peer's window but one octet that probes it.
+    pub(crate) fn departs(&mut self, segment: &Segment) {
+        if segment.flags.contains(Flags::SYN) {
+            self.own = segment.options.window_scale;
+            self.edge = None; // a new incarnation
+            return;
+        }
+        let Some(edge) = self.edge else { return };
+        let probe = segment.len() == 1;
+        assert!(
+            segment.flags.contains(Flags::RST) || segment.is_empty() || probe || segment.end().at_or_before(edge),
+            "sent beyond the peer's window, whose edge is {edge}: {segment}"
+        );
+    }
+}
+
+/// After every call: the machine's own invariants, and what can be seen from outside.
+pub(crate) fn after_call(host: &Host, connection: &Connection, input: Option<&Input>, reply: &Reply, now: Instant) {
+    connection.check_invariants();
+    if !matches!(input, Some(Input::Segments(_))) {
+        order_of(&reply.actions);
+    }
+    if let Some(Input::Segment(segment)) = input {
+        answers(segment, &reply.actions);
+    }
+    if let (Some(Input::Timer(_)), Some((timer, at))) = (input, connection.next_deadline()) {
+        assert!(at > now, "after handle_timer at {now} the {timer:?} timer is due at {at}");
+    }
+    if reply.error.is_some() {
+        assert!(reply.actions.is_empty(), "an error and actions: {reply:?}");
+    }
+    for action in &reply.actions {
+        if let Action::Transmit(segment) = action {
+            fits_path(host, segment);
+        }
+    }
+    closed_is_last(connection, &reply.actions);
+    deadlines(host, connection);
+    bounded(host, &connection.info());
+}
+
+/// The order of the actions of one call. Those that come where the decision falls have no place in it.
+fn order_of(actions: &[Action]) {
+    let rank = |action: &Action| {
+        Some(match action {
+            Action::Connected => 0,
+            Action::Urgent { .. } | Action::Deliver(_) => 1,
+            Action::PeerClosed => 2,
+            Action::Acked(_) => 3,
+            Action::Writable => 4,
+            Action::Flushed => 5,
+            Action::Transmit(segment) if segment.payload.is_empty() => return None, // may answer a discarded segment
+            Action::Transmit(_) => 6,
+            Action::SetTimer(..) | Action::StopTimer(_) => 7,
+            Action::Closed(_) => 8,
+            _ => return None,
+        })
+    };
+    let ranks: Vec<u8> = actions.iter().filter_map(rank).collect();
+    assert!(ranks.is_sorted(), "actions out of order: {actions:#?}");
+}
+
+/// At most one control segment answers one segment, and no reset answers a reset.
+fn answers(segment: &Segment, actions: &[Action]) {
+    let sent = actions.iter().filter_map(|action| match action {
+        Action::Transmit(segment) => Some(segment),
+        _ => None,
+    });
+    let control = sent.clone().filter(|sent| sent.payload.is_empty() && !sent.flags.contains(Flags::FIN)).count();
+    assert!(control <= 1, "{control} control segments answer {segment}: {actions:#?}");
+    if segment.flags.contains(Flags::RST) {
+        assert!(sent.clone().all(|sent| !sent.flags.contains(Flags::RST)), "a reset answers a reset");
+    }
+}
+
+/// No packet is larger than the path's MTU (MUST-16).
+fn fits_path(host: &Host, segment: &Segment) {
+    let path = &host.end.path;
+    let text = if segment.segment_size == 0 { segment.payload.len() } else { usize::from(segment.segment_size) };
+    let packet = usize::from(path.ip.header() + path.ip_options) + 20 + segment.options.wire_len() + text;
+    let mtu = usize::from(path.mtu.max(path.ip.min_mtu()));
+    assert!(packet <= mtu, "a packet of {packet} octets on a path with an MTU of {mtu}: {segment}");
+}
+
+/// `Closed` comes last, once, in the state CLOSED, with all timers stopped.
+fn closed_is_last(connection: &Connection, actions: &[Action]) {
+    let closed = actions.iter().filter(|action| matches!(action, Action::Closed(_))).count();
+    if closed > 0 {
+        assert!(closed == 1 && matches!(actions.last(), Some(Action::Closed(_))), "Closed is not last: {actions:#?}");
+        assert_eq!(connection.state(), State::Closed);
+    }
+    if connection.state() == State::Closed {
+        assert_eq!(connection.next_deadline(), None, "a timer survives in CLOSED");
+    }
+}
+
+/// `next_deadline` is the earliest of the deadlines; a host that obeys only SetTimer never misses one of them.
+fn deadlines(host: &Host, connection: &Connection) {
+    let all = Timer::ALL.iter().filter_map(|timer| Some((*timer, connection.deadline(*timer)?)));
+    let next = connection.next_deadline();
+    assert_eq!(next.map(|(_, at)| at), all.clone().map(|(_, at)| at).min(), "next_deadline is not the earliest");
+    if matches!(host.end.driver, Driver::Deadlines) {
+        return;
+    }
+    for (timer, at) in all {
+        let announced = host.announced.get(&timer);
+        assert!(
+            announced.is_some_and(|announced| *announced <= at),
+            "the {timer:?} timer is due at {at} but announced for {announced:?}"
+        );
+    }
+}
+
+/// Memory stays within its bounds, the windows are in order, and whatever is outstanding has a timer.
+fn bounded(host: &Host, info: &Info) {
+    let config = &host.end.config;
+    assert!(
+        info.undelivered + info.held <= config.receive_buffer() as usize,
+        "received more than the buffer: {info:?}"
+    );
+    assert!(info.held_ranges <= usize::from(config.max_ranges()), "too many ranges: {info:?}");
+    assert!(info.send_queue <= config.send_buffer() as usize, "queued more than the buffer: {info:?}");
+    assert!(info.snd_una.at_or_before(info.snd_nxt), "SND.UNA > SND.NXT: {info:?}");
+    let outstanding = info.snd_una != info.snd_nxt || (info.state.is_synchronized() && info.send_queue > 0);
+    let armed = host.connection.as_ref().and_then(Connection::next_deadline).is_some();
+    assert!(armed || !outstanding, "something is outstanding and no timer is armed: {info:?}");
+}

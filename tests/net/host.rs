@@ -1,0 +1,273 @@
+//! One end: a connection, the host that drives it and the user above it.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use segue::{Action, Arc, Config, Connection, Error, Event, IcmpKind, Instant, Secrets, Segment, SeqNum, State, Timer};
+
+use super::check::{self, Promised};
+use super::user::User;
+use super::{Driver, End, Form, Opening, Plan, Side};
+
+/// A call to the machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Input {
+    Segment(Segment),
+    Segments(Vec<Segment>),
+    Timer(Timer),
+    Send(Bytes),
+    Consume(usize),
+    Close,
+    Release,
+    Abort,
+    Continue,
+    Rearm(Secrets),
+    /// Packet too big, with the number in the header it quotes.
+    TooBig {
+        quoted_seq: SeqNum,
+        mtu: u16,
+    },
+}
+
+/// What came of a call.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) actions: Vec<Action>,
+    pub(crate) error: Option<Error>,
+    /// Octets of a SEND that were not taken.
+    pub(crate) rest: usize,
+}
+
+/// A call and what came of it, for replaying and comparing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Step {
+    pub(crate) at: Instant,
+    /// `None`: the constructor.
+    pub(crate) input: Option<Input>,
+    pub(crate) reply: Reply,
+    /// The hash of the value after the call, and that of its canonical form.
+    pub(crate) hash: u64,
+    pub(crate) canonical: u64,
+}
+
+/// One end of the conversation.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) side: Side,
+    pub(crate) end: End,
+    config: Arc<Config>,
+    opening: Opening,
+    /// No value until a SYN comes, for a host that uses `accept`.
+    pub(crate) connection: Option<Connection>,
+    /// What `SetTimer` and `StopTimer` said.
+    pub(crate) announced: BTreeMap<Timer, Instant>,
+    pub(crate) user: User,
+    /// Segments that arrived and wait to be handed over together.
+    pub(crate) inbox: Vec<Segment>,
+    pub(crate) promised: Promised,
+    /// Segments that left so far.
+    pub(crate) sent: u32,
+    incarnations: u32,
+    /// Every call, when the run is recorded.
+    pub(crate) log: Option<Vec<Step>>,
+}
+
+impl Host {
+    pub(crate) fn new(side: Side, plan: &Plan, record: bool) -> Self {
+        let end = plan.ends[side.index()].clone();
+        Self {
+            side,
+            config: Arc::new(end.config),
+            opening: plan.opening,
+            connection: None,
+            announced: BTreeMap::new(),
+            user: User::new(side, plan.opening, Instant::from_micros(plan.start)),
+            inbox: Vec::new(),
+            promised: Promised::default(),
+            sent: 0,
+            incarnations: 0,
+            log: record.then(Vec::new),
+            end,
+        }
+    }
+
+    /// The state; CLOSED while there is no value.
+    pub(crate) fn state(&self) -> State {
+        self.connection.as_ref().map_or(State::Closed, Connection::state)
+    }
+
+    /// The secrets of the next incarnation, each used once.
+    pub(crate) fn secrets(&mut self) -> Secrets {
+        let first = self.end.secrets();
+        let iss = first.iss + self.incarnations * 100_000;
+        self.incarnations += 1;
+        Secrets { iss, ..first }
+    }
+
+    /// OPEN, as the plan wants it; a host that uses `accept` waits.
+    pub(crate) fn open(&mut self, now: Instant) -> Option<Reply> {
+        let active = self.side == Side::Client || self.opening == Opening::Simultaneous;
+        if !active && self.opening == Opening::Accept {
+            return None;
+        }
+        let secrets = self.secrets();
+        let (config, path) = (self.config.clone(), self.end.path);
+        let (connection, actions) = if active {
+            Connection::connect(config, path, secrets, now)
+        } else {
+            (Connection::listen(config, path, secrets), Vec::new())
+        };
+        self.connection = Some(connection);
+        Some(self.done(None, Reply { actions, ..Reply::default() }, now))
+    }
+
+    /// Whether a SYN would get a new value: the host uses `accept` and has no value, or one that ended in the handshake.
+    pub(crate) fn awaits_syn(&self) -> bool {
+        self.connection.is_none()
+            || (self.opening == Opening::Accept
+                && self.side == Side::Server
+                && self.state() == State::Closed
+                && !self.user.connected)
+    }
+
+    /// A SYN arrives where none was before.
+    pub(crate) fn accept(&mut self, syn: Segment, now: Instant) -> Reply {
+        let secrets = self.secrets();
+        let (connection, actions) = Connection::accept(self.config.clone(), self.end.path, secrets, syn.clone(), now);
+        self.connection = Some(connection);
+        self.announced.clear();
+        self.user.closed = None; // the one before ended in the handshake
+        self.done(Some(Input::Segment(syn)), Reply { actions, ..Reply::default() }, now)
+    }
+
+    /// A call.
+    pub(crate) fn call(&mut self, input: Input, now: Instant) -> Reply {
+        let connection = self.connection.as_mut().expect("a value to call");
+        let reply = apply(connection, self.end.form, input.clone(), now);
+        self.done(Some(input), reply, now)
+    }
+
+    /// What follows every call: timers noted, invariants checked, the call recorded.
+    fn done(&mut self, input: Option<Input>, reply: Reply, now: Instant) -> Reply {
+        for action in &reply.actions {
+            match action {
+                Action::SetTimer(timer, at) => drop(self.announced.insert(*timer, *at)),
+                Action::StopTimer(timer) => drop(self.announced.remove(timer)),
+                Action::Closed(_) => self.announced.clear(),
+                _ => {}
+            }
+        }
+        let connection = self.connection.as_ref().expect("a value that was called");
+        check::after_call(self, connection, input.as_ref(), &reply, now);
+        if let Some(log) = &mut self.log {
+            let (hash, canonical) = (hash_of(connection), hash_of(&connection.canonical(now)));
+            log.push(Step { at: now, input, reply: reply.clone(), hash, canonical });
+        }
+        reply
+    }
+
+    /// When this host will call a timer by itself.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        match self.end.driver {
+            Driver::Deadlines => self.connection.as_ref()?.next_deadline().map(|(_, at)| at),
+            Driver::Announced | Driver::Sloppy { .. } => self.announced.values().min().copied(),
+        }
+    }
+
+    /// The timer that this host calls now, if any; ask again after the call.
+    pub(crate) fn take_due_timer(&mut self, now: Instant) -> Option<Timer> {
+        match self.end.driver {
+            Driver::Deadlines => {
+                self.connection.as_ref()?.next_deadline().filter(|(_, at)| *at <= now).map(|(timer, _)| timer)
+            }
+            Driver::Announced | Driver::Sloppy { .. } => {
+                let due = *self.announced.iter().find(|(_, at)| **at <= now)?.0;
+                self.announced.remove(&due);
+                Some(due)
+            }
+        }
+    }
+
+    /// The ISS of the incarnation that lives, or that will.
+    pub(crate) fn iss(&self) -> SeqNum {
+        self.end.secrets().iss + self.incarnations.saturating_sub(1) * 100_000
+    }
+}
+
+/// Calls the machine in one form or the other; what comes of it must not differ.
+pub(crate) fn apply(connection: &mut Connection, form: Form, input: Input, now: Instant) -> Reply {
+    match form {
+        Form::Calls => by_call(connection, input, now),
+        Form::Events => by_event(connection, input, now),
+    }
+}
+
+fn by_call(connection: &mut Connection, input: Input, now: Instant) -> Reply {
+    let mut reply = Reply::default();
+    let result = match input {
+        Input::Segment(segment) => Ok(connection.handle_segment(segment, now)),
+        Input::Timer(timer) => Ok(connection.handle_timer(timer, now)),
+        Input::Send(mut octets) => {
+            let result = connection.send(&mut octets, now);
+            reply.rest = octets.len();
+            result
+        }
+        Input::Consume(octets) => Ok(connection.consume(octets, now)),
+        Input::Close => connection.close(now),
+        Input::Release => Ok(connection.release(now)),
+        Input::Abort => Ok(connection.abort(now)),
+        Input::Segments(_) | Input::Continue | Input::Rearm(_) | Input::TooBig { .. } => {
+            return by_event(connection, input, now);
+        }
+    };
+    match result {
+        Ok(actions) => reply.actions = actions,
+        Err(error) => reply.error = Some(error),
+    }
+    reply
+}
+
+fn by_event(connection: &mut Connection, input: Input, now: Instant) -> Reply {
+    let mut reply = Reply::default();
+    let event = match input {
+        Input::Segments(segments) => {
+            connection.handle_segments(segments, now, &mut reply.actions);
+            return reply;
+        }
+        Input::Send(mut octets) => {
+            let fits = octets.split_to(octets.len().min(connection.send_room()));
+            let result = if fits.is_empty() {
+                Ok(())
+            } else {
+                connection.handle(Event::Send(fits.clone()), now, &mut reply.actions)
+            };
+            reply.rest = octets.len();
+            reply.error = result.err();
+            if !octets.is_empty() {
+                // the refusal tells the machine that its user waits for room
+                let refused = connection.handle(Event::Send(octets), now, &mut reply.actions);
+                reply.error = refused.err().filter(|_| fits.is_empty());
+            }
+            return reply;
+        }
+        Input::Segment(segment) => Event::Segment(segment),
+        Input::Timer(timer) => Event::Timer(timer),
+        Input::Consume(octets) => Event::Consume(octets),
+        Input::Close => Event::Close,
+        Input::Release => Event::Release,
+        Input::Abort => Event::Abort,
+        Input::Continue => Event::Continue,
+        Input::Rearm(secrets) => Event::Rearm(secrets),
+        Input::TooBig { quoted_seq, mtu } => Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq, mtu },
+    };
+    reply.error = connection.handle(event, now, &mut |action| reply.actions.push(action)).err();
+    reply
+}
+
+/// The hash of a value, by a hasher without a random key.
+pub(crate) fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

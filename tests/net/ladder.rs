@@ -1,0 +1,263 @@
+//! The ladder diagram of a run: client at the left, server at the right, a line for every segment.
+//!
+//! A line stands for departure and arrival together, with the time of each at its own side, as long as each side's own
+//! order of events allows it. Where segments cross, one of them is drawn in two lines with `···` between, as RFC 9293 does.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write};
+
+use segue::{Action, Flags, Instant, Segment, State};
+
+use super::{Bases, Plan, Record, Side, Trace, What};
+
+/// Columns between the two lifelines. All else of a line takes 48: it fits in 120.
+const MIDDLE: usize = 72;
+
+/// What happened at one side at one time, with the state it led to.
+struct Node {
+    at: Instant,
+    side: Side,
+    state: Option<State>,
+    kind: Kind,
+}
+
+enum Kind {
+    Note(String),
+    Depart { id: u32, text: String, lost: Option<&'static str> },
+    Arrive { id: u32, text: String },
+}
+
+/// The diagram; `Display` prints it.
+pub(crate) struct Ladder {
+    start: Instant,
+    /// What happened at either side, in its own order.
+    sides: [Vec<Node>; 2],
+    /// Where a segment arrives: its place in the list of the other side.
+    arrivals: HashMap<u32, usize>,
+    /// Segments whose departure has a line of its own or is not in the diagram.
+    departed: HashMap<u32, bool>,
+}
+
+/// How much of a segment's way a line shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Departure,
+    Arrival,
+    Lost(&'static str),
+    /// No segment at all.
+    Note,
+}
+
+impl Ladder {
+    /// The diagram of everything in the trace.
+    pub(crate) fn new(plan: &Plan, trace: &Trace) -> Self {
+        Self::build(plan, trace.records.iter())
+    }
+
+    fn build<'a>(plan: &Plan, records: impl Iterator<Item = &'a Record>) -> Self {
+        let bases = Bases::of(plan);
+        let mut ladder = Self {
+            start: Instant::from_micros(plan.start),
+            sides: [Vec::new(), Vec::new()],
+            arrivals: HashMap::new(),
+            departed: HashMap::new(),
+        };
+        for record in records {
+            ladder.add(&bases, record);
+        }
+        ladder
+    }
+
+    fn add(&mut self, bases: &Bases, record: &Record) {
+        let Record { at, side, what } = record;
+        let nodes = &mut self.sides[side.index()];
+        let kind = match what {
+            What::State(state) => {
+                match nodes.last_mut() {
+                    Some(node)
+                        if node.at == *at && node.state.is_none() && !matches!(node.kind, Kind::Depart { .. }) =>
+                    {
+                        node.state = Some(*state);
+                    }
+                    _ => {
+                        nodes.push(Node { at: *at, side: *side, state: Some(*state), kind: Kind::Note(String::new()) })
+                    }
+                }
+                return;
+            }
+            What::Call(text) => Kind::Note(text.clone()),
+            What::Timer(timer) => Kind::Note(format!("timer: {timer:?}")),
+            What::Told(Action::Closed(reason)) => Kind::Note(format!("closed: {reason}")),
+            What::Told(Action::PeerClosed) => Kind::Note("told: the peer closed".into()),
+            What::Told(action) => Kind::Note(format!("told: {action:?}")),
+            What::Depart { id, segment, lost, again } => {
+                self.departed.insert(*id, false);
+                let mut text = describe(&bases.segment(*side, segment));
+                if *again {
+                    text.push_str(" (again)");
+                }
+                Kind::Depart { id: *id, text, lost: *lost }
+            }
+            What::Arrive { id, segment, copy } => {
+                let mut text = describe(&bases.segment(side.other(), segment));
+                if *copy {
+                    text.push_str(" (copy)");
+                } else {
+                    self.arrivals.insert(*id, nodes.len());
+                }
+                Kind::Arrive { id: if *copy { 0 } else { *id }, text }
+            }
+        };
+        nodes.push(Node { at: *at, side: *side, state: None, kind });
+    }
+
+    /// The diagram of the last so many events of either side.
+    pub(crate) fn last(mut self, count: usize) -> Self {
+        for side in Side::BOTH {
+            let nodes = &mut self.sides[side.index()];
+            let cut = nodes.len().saturating_sub(count);
+            for node in nodes.drain(..cut) {
+                if let Kind::Depart { id, .. } = node.kind {
+                    self.departed.remove(&id);
+                }
+            }
+            self.arrivals.clear();
+        }
+        for nodes in &self.sides {
+            for (i, node) in nodes.iter().enumerate() {
+                if let Kind::Arrive { id, .. } = node.kind {
+                    self.arrivals.insert(id, i);
+                }
+            }
+        }
+        self
+    }
+}
+
+impl fmt::Display for Ladder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>9} {:>12} │{:MIDDLE$}│ {:<12} {:>9}", "ms", "CLIENT", "", "SERVER", "ms")?;
+        let mut heads = [0; 2];
+        let mut split: HashMap<u32, bool> = self.departed.clone();
+        while let Some((side, part)) = self.next_line(heads, &split) {
+            let node = &self.sides[side.index()][heads[side.index()]];
+            heads[side.index()] += 1;
+            let mut ends = [None; 2];
+            ends[side.index()] = Some(node);
+            if part == Part::Whole {
+                ends[side.other().index()] = self.sides[side.other().index()].get(heads[side.other().index()]);
+                heads[side.other().index()] += 1;
+            }
+            if let (Kind::Depart { id, .. }, Part::Departure) = (&node.kind, part) {
+                split.insert(*id, true);
+            }
+            self.line(f, ends, &middle(node, part))?;
+        }
+        Ok(())
+    }
+}
+
+impl Ladder {
+    /// Which side's next event comes now, and as what.
+    fn next_line(&self, heads: [usize; 2], split: &HashMap<u32, bool>) -> Option<(Side, Part)> {
+        let mut blocked: Option<(usize, Side)> = None;
+        let mut ready: Option<(Instant, Side, Part)> = None;
+        for side in Side::BOTH {
+            let Some(node) = self.sides[side.index()].get(heads[side.index()]) else { continue };
+            let part = match &node.kind {
+                Kind::Note(_) => Part::Note,
+                Kind::Arrive { id, .. } if *split.get(id).unwrap_or(&true) => Part::Arrival,
+                Kind::Arrive { .. } => continue, // its departure comes first
+                Kind::Depart { lost: Some(why), .. } => Part::Lost(why),
+                Kind::Depart { id, .. } => match self.arrivals.get(id) {
+                    Some(place) if *place == heads[side.other().index()] => Part::Whole,
+                    Some(place) => {
+                        let distance = place - heads[side.other().index()];
+                        if blocked.is_none_or(|(far, _)| distance > far) {
+                            blocked = Some((distance, side));
+                        }
+                        continue;
+                    }
+                    None => Part::Departure, // the diagram ends before it arrives
+                },
+            };
+            if ready.is_none_or(|(at, ..)| node.at < at) {
+                ready = Some((node.at, side, part));
+            }
+        }
+        // nothing can go on: what has the longest way to go is drawn in two lines
+        let crossing = blocked.map(|(_, side)| (side, Part::Departure));
+        ready.map(|(_, side, part)| (side, part)).or(crossing)
+    }
+
+    fn line(&self, f: &mut fmt::Formatter<'_>, ends: [Option<&Node>; 2], middle: &str) -> fmt::Result {
+        let time = |node: Option<&Node>| {
+            node.map_or(String::new(), |node| {
+                let micros = node.at.saturating_since(self.start).as_micros();
+                format!("{}.{}", micros / 1000, micros % 1000 / 100)
+            })
+        };
+        let state = |node: Option<&Node>| node.and_then(|node| node.state).map_or("", State::name);
+        let [left, right] = ends;
+        let line = format!("{:>9} {:>12} │{middle}│ {:<12} {:>9}", time(left), state(left), state(right), time(right));
+        writeln!(f, "{}", line.trim_end())
+    }
+}
+
+/// What stands between the lifelines: drawn from the sender to the other side.
+fn middle(node: &Node, part: Part) -> String {
+    let (text, from) = match &node.kind {
+        Kind::Note(text) => (text, node.side),
+        Kind::Depart { text, .. } => (text, node.side),
+        Kind::Arrive { text, .. } => (text, node.side.other()),
+    };
+    let text: String = text.chars().take(MIDDLE - 10).collect();
+    let room = MIDDLE - text.chars().count() - 4;
+    let rightwards = from == Side::Client;
+    let drawn = match part {
+        Part::Note => format!(" {text} "),
+        Part::Whole if rightwards => format!("─ {text} {}▶", "─".repeat(room)),
+        Part::Whole => format!("◀{} {text} ─", "─".repeat(room)),
+        Part::Departure if rightwards => format!("─ {text} ── ···"),
+        Part::Departure => format!("··· ── {text} ─"),
+        Part::Arrival if rightwards => format!("··· {text} ─▶"),
+        Part::Arrival => format!("◀─ {text} ···"),
+        Part::Lost(why) if rightwards => format!("─ {text} {} ✗ {why}", "─".repeat(room / 2)),
+        Part::Lost(why) => format!("{why} ✗ {} {text} ─", "─".repeat(room / 2)),
+    };
+    if rightwards == (part != Part::Arrival) { format!("{drawn:<MIDDLE$}") } else { format!("{drawn:>MIDDLE$}") }
+}
+
+/// A segment as tcpdump prints it, shorter: timestamps are shown in SYNs only, as `TS`.
+fn describe(segment: &Segment) -> String {
+    let whole = segment.to_string();
+    let flags = whole.split_inclusive(']').next().unwrap_or_default().trim_start_matches("Flags ");
+    let mut text = format!("{flags} seq {}", segment.seq);
+    let mut add = |piece: fmt::Arguments<'_>| text.write_fmt(piece).expect("a String takes all");
+    if !segment.payload.is_empty() {
+        add(format_args!(":{}", segment.seq + segment.payload.len() as u32));
+    }
+    if segment.flags.contains(Flags::ACK) {
+        add(format_args!(", ack {}", segment.ack));
+    }
+    if !segment.flags.contains(Flags::RST) {
+        add(format_args!(", win {}", segment.window));
+    }
+    if segment.flags.contains(Flags::URG) {
+        add(format_args!(", urg {}", segment.urgent));
+    }
+    let mut options = segment.options;
+    let stamped = options.timestamps.take().is_some() && segment.flags.contains(Flags::SYN);
+    let mut list = options.to_string();
+    if stamped {
+        list.push_str(if list.is_empty() { "TS" } else { ",TS" });
+    }
+    if !list.is_empty() {
+        add(format_args!(", <{list}>"));
+    }
+    if !segment.payload.is_empty() {
+        add(format_args!(", length {}", segment.payload.len()));
+    }
+    text
+}

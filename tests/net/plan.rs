@@ -1,0 +1,311 @@
+//! What happens in one run, as a plain value: the users, the hosts, the links and every fault. Two runs of one plan are
+//! equal; a plan can be generated, shrunk and printed.
+
+use std::time::Duration;
+
+use segue::{Config, ConfigBuilder, Instant, Path, Secrets, SeqNum};
+
+use super::Rng;
+
+/// One of the two ends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    pub(crate) const BOTH: [Self; 2] = [Self::Client, Self::Server];
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What the network does to one segment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum FaultKind {
+    /// It is lost.
+    Lose,
+    /// It arrives, and once more so many microseconds later.
+    Duplicate(u32),
+    /// It arrives so many microseconds late: others overtake it.
+    Hold(u32),
+    /// This bit of it is flipped (modulo its length): the checksum must give it away.
+    Corrupt(u16),
+}
+
+/// A fault: it befalls the segment that `from` sends as its `nth`, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Fault {
+    pub(crate) from: Side,
+    pub(crate) nth: u32,
+    pub(crate) kind: FaultKind,
+}
+
+/// How often each kind of fault occurs, in segments of a thousand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Rates {
+    pub(crate) lose: u32,
+    pub(crate) duplicate: u32,
+    pub(crate) hold: u32,
+    pub(crate) corrupt: u32,
+    /// Chance that a lost segment takes the next one with it.
+    pub(crate) burst: u32,
+}
+
+impl Rates {
+    /// The faults of the first `segments` segments of either direction. After them the network is free of faults.
+    pub(crate) fn faults(self, rng: &mut Rng, segments: u32) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for from in Side::BOTH {
+            let mut burst = false;
+            for nth in 0..segments {
+                let lose = rng.chance(if burst { self.burst } else { self.lose });
+                burst = lose;
+                let kind = if lose {
+                    FaultKind::Lose
+                } else if rng.chance(self.duplicate) {
+                    FaultKind::Duplicate(rng.below(200_000))
+                } else if rng.chance(self.hold) {
+                    FaultKind::Hold(1 + rng.below(300_000))
+                } else if rng.chance(self.corrupt) {
+                    FaultKind::Corrupt(rng.below(12_000) as u16)
+                } else {
+                    continue;
+                };
+                faults.push(Fault { from, nth, kind });
+            }
+        }
+        faults
+    }
+}
+
+/// A time in which nothing gets through, either way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Outage {
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
+}
+
+impl Outage {
+    /// Whether it lasts at this time of a run that began at `start` microseconds.
+    pub(crate) fn covers(&self, start: u64, now: Instant) -> bool {
+        let elapsed = now.saturating_since(Instant::from_micros(start));
+        self.from <= elapsed && elapsed < self.until
+    }
+}
+
+/// From this time on, a router on the way of `from` takes no packets larger than `mtu`: it drops them and says so.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Narrow {
+    pub(crate) from: Side,
+    pub(crate) at: Duration,
+    pub(crate) mtu: u16,
+}
+
+/// One direction of the network.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Link {
+    pub(crate) delay: Duration,
+    /// Octets that pass in a millisecond; 0: any number.
+    pub(crate) rate: u32,
+    /// Octets that wait for their turn on a link with a rate; what exceeds them is lost.
+    pub(crate) queue: u32,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { delay: Duration::from_millis(20), rate: 0, queue: 0 }
+    }
+}
+
+/// How a connection begins.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Opening {
+    /// The server holds a value in LISTEN.
+    Listen,
+    /// The server's host makes a value when the SYN is there.
+    Accept,
+    /// Both send a SYN at once.
+    Simultaneous,
+}
+
+/// When a user closes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Closing {
+    /// Right after the last SEND.
+    WhenWritten,
+    /// So long after the other side closed, all being written.
+    AfterPeer(Duration),
+    /// At this time, all being written.
+    At(Duration),
+    /// ABORT at this time.
+    Abort(Duration),
+    /// The user leaves at this time, with what is written by then.
+    Release(Duration),
+    /// Never.
+    Never,
+}
+
+/// How a user takes the text that is delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Reading {
+    /// At once.
+    Eager,
+    /// At once, but for one long pause that begins when so many octets have come: the window starves.
+    Pause { at: u32, length: Duration },
+    /// So many octets at regular intervals.
+    Sips { octets: u32, every: Duration },
+}
+
+/// What drives a connection's timers and how carefully its host works.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Driver {
+    /// Asks `next_deadline()` after every call.
+    Deadlines,
+    /// Knows only `SetTimer` and `StopTimer`.
+    Announced,
+    /// Knows only `SetTimer` and `StopTimer`, calls timers late by up to `late`, and keeps arriving segments for up to
+    /// `batch` before it hands them over together.
+    Sloppy { late: Duration, batch: Duration },
+}
+
+/// By which form of the calls the host speaks to the machine: they must not differ.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Form {
+    /// `handle_segment`, `send`, …: each gives a `Vec<Action>`.
+    Calls,
+    /// `handle(event, now, sink)`.
+    Events,
+}
+
+/// One end: its secrets, its settings, its user and its host.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct End {
+    pub(crate) iss: u32,
+    pub(crate) ts_offset: u32,
+    pub(crate) path: Path,
+    pub(crate) config: Config,
+    /// Octets that the user sends.
+    pub(crate) octets: u64,
+    /// The most octets of one SEND, and the time between two.
+    pub(crate) chunk: u32,
+    pub(crate) pause: Duration,
+    /// The user writes only when the other side has closed.
+    pub(crate) answers: bool,
+    pub(crate) closing: Closing,
+    pub(crate) reading: Reading,
+    pub(crate) driver: Driver,
+    /// Segments that are handed over together are merged where they can be (GRO).
+    pub(crate) merges: bool,
+    pub(crate) form: Form,
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            iss: 0,
+            ts_offset: 0,
+            path: Path::ipv4(1500),
+            config: Config::default(),
+            octets: 0,
+            chunk: 65_536,
+            pause: Duration::ZERO,
+            answers: false,
+            closing: Closing::AfterPeer(Duration::ZERO),
+            reading: Reading::Eager,
+            driver: Driver::Deadlines,
+            merges: false,
+            form: Form::Calls,
+        }
+    }
+}
+
+impl End {
+    pub(crate) const fn secrets(&self) -> Secrets {
+        Secrets { iss: SeqNum::new(self.iss), ts_offset: self.ts_offset }
+    }
+}
+
+/// A whole run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Plan {
+    /// Where the hosts' carelessness comes from (see [`Driver::Sloppy`]); the network's faults are listed below.
+    pub(crate) seed: u64,
+    /// The time at which the run begins, in microseconds.
+    pub(crate) start: u64,
+    pub(crate) opening: Opening,
+    pub(crate) ends: [End; 2],
+    /// The links, by the side that sends.
+    pub(crate) links: [Link; 2],
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) outage: Option<Outage>,
+    pub(crate) narrow: Option<Narrow>,
+    /// Encode and decode every segment on its way.
+    pub(crate) encode: bool,
+}
+
+impl Default for Plan {
+    /// The client connects and closes, the server follows; no text, no faults.
+    fn default() -> Self {
+        let client = End { iss: 1000, closing: Closing::WhenWritten, ..End::default() };
+        let server = End { iss: 5000, ..End::default() };
+        Self {
+            seed: 0,
+            start: 0,
+            opening: Opening::Listen,
+            ends: [client, server],
+            links: [Link::default(); 2],
+            faults: Vec::new(),
+            outage: None,
+            narrow: None,
+            encode: false,
+        }
+    }
+}
+
+impl Plan {
+    /// The client sends so many octets and closes; the server sends so many and follows.
+    pub(crate) fn exchange(client: u64, server: u64) -> Self {
+        let mut plan = Self::default();
+        plan.ends[0].octets = client;
+        plan.ends[1].octets = server;
+        plan
+    }
+
+    /// The same with faults at these rates in the first `segments` segments of either direction.
+    pub(crate) fn with_faults(mut self, seed: u64, rates: Rates, segments: u32) -> Self {
+        self.seed = seed;
+        self.faults = rates.faults(&mut Rng::new(seed), segments);
+        self
+    }
+
+    /// The same with another configuration at both ends.
+    pub(crate) fn with_config(mut self, change: impl Fn(ConfigBuilder) -> ConfigBuilder) -> Self {
+        for end in &mut self.ends {
+            end.config = change(end.config.to_builder()).build().expect("a valid configuration");
+        }
+        self
+    }
+
+    /// The same with something else changed.
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}

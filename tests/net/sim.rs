@@ -1,0 +1,415 @@
+//! Plays a plan: the queue of events in virtual time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use segue::{Action, CloseReason, Flags, Instant, Segment, SeqNum, State, codec};
+
+use super::{Driver, FaultKind, Host, Input, Plan, Reply, Rng, Side, Step, Trace, What, wire};
+
+/// More events than any finite conversation here needs: beyond them, the ends do not fall silent.
+const EVENTS: u64 = 400_000;
+
+/// Something that will happen at a side.
+#[derive(Clone, Debug)]
+enum Pending {
+    Arrive {
+        id: u32,
+        segment: Segment,
+        copy: bool,
+    },
+    /// The host hands over what it kept.
+    Batch,
+    /// The host calls timers.
+    Wake,
+    /// The user wants to do something.
+    Tick,
+    /// A router could not pass on the segment with this number.
+    TooBig {
+        quoted_seq: SeqNum,
+        mtu: u16,
+    },
+    /// The host takes up a burst that `max_burst` cut.
+    Continue,
+}
+
+/// An event of the queue: the earliest first, at one time in the order in which they were planned.
+struct Due {
+    at: Instant,
+    order: u64,
+    side: Side,
+    what: Pending,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+impl Eq for Due {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// A run in progress.
+pub(crate) struct Sim {
+    plan: Plan,
+    pub(crate) now: Instant,
+    queue: BinaryHeap<Reverse<Due>>,
+    order: u64,
+    events: u64,
+    rng: Rng,
+    pub(crate) hosts: [Host; 2],
+    /// When the next wake of a host is planned, and for which announced instant.
+    wakes: [Option<(Instant, Instant)>; 2],
+    ticks: [Option<Instant>; 2],
+    /// Until when each link is busy with what it was given.
+    busy: [Instant; 2],
+    faults: BTreeMap<(Side, u32), Vec<FaultKind>>,
+    /// The number after the last octet each side sent.
+    furthest: [Option<SeqNum>; 2],
+    segments: u32,
+    trace: Trace,
+}
+
+/// What a run came to.
+pub(crate) struct Outcome {
+    pub(crate) plan: Plan,
+    pub(crate) trace: Trace,
+    pub(crate) hosts: [Host; 2],
+    pub(crate) end: Instant,
+    /// Segments that left, both sides together.
+    pub(crate) segments: u32,
+    /// The panic or failed check that ended it, if one did.
+    pub(crate) failure: Option<String>,
+}
+
+/// Plays a plan to its end: until nothing is left to happen, or something fails.
+pub(crate) fn run(plan: &Plan) -> Outcome {
+    Sim::new(plan, false).finish()
+}
+
+impl Sim {
+    /// The run of this plan, about to begin; `record` keeps every call of either side.
+    pub(crate) fn new(plan: &Plan, record: bool) -> Self {
+        let mut faults: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for fault in &plan.faults {
+            faults.entry((fault.from, fault.nth)).or_default().push(fault.kind);
+        }
+        let start = Instant::from_micros(plan.start);
+        Self {
+            plan: plan.clone(),
+            now: start,
+            queue: BinaryHeap::new(),
+            order: 0,
+            events: 0,
+            rng: Rng::new(plan.seed),
+            hosts: Side::BOTH.map(|side| Host::new(side, plan, record)),
+            wakes: [None; 2],
+            ticks: [None; 2],
+            busy: [start; 2],
+            faults,
+            furthest: [None; 2],
+            segments: 0,
+            trace: Trace::new(20_000),
+        }
+    }
+
+    /// The same, and every record of the trace is kept, however many there are.
+    pub(crate) fn with_whole_trace(mut self) -> Self {
+        self.trace = Trace::new(usize::MAX);
+        self
+    }
+
+    /// Runs to the end. A panic, be it the machine's or a check's, becomes the outcome's failure.
+    pub(crate) fn finish(mut self) -> Outcome {
+        let played = catch_unwind(AssertUnwindSafe(|| {
+            self.open();
+            while self.step() {}
+        }));
+        let failure = played.err().map(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+        });
+        let Self { plan, trace, hosts, now, segments, .. } = self;
+        Outcome { plan, trace, hosts, end: now, segments, failure }
+    }
+
+    /// The users open. The server first: it listens when the SYN comes.
+    fn open(&mut self) {
+        for side in [Side::Server, Side::Client] {
+            let before = self.hosts[side.index()].state();
+            let Some(reply) = self.hosts[side.index()].open(self.now) else { continue };
+            let listens = self.hosts[side.index()].state() == State::Listen;
+            self.note(side, What::Call(if listens { "listen" } else { "connect" }.into()));
+            self.carry_out(side, before, reply);
+            self.user_calls(side);
+            self.plan_wake(side);
+        }
+    }
+
+    /// Lets the next thing happen; false when there is none.
+    fn step(&mut self) -> bool {
+        let Some(Reverse(due)) = self.queue.pop() else { return false };
+        self.events += 1;
+        assert!(self.events < EVENTS, "after {EVENTS} events the ends have not fallen silent");
+        self.now = due.at;
+        let side = due.side;
+        match due.what {
+            Pending::Arrive { id, segment, copy } => self.arrive(side, id, segment, copy),
+            Pending::Batch => {
+                let host = &mut self.hosts[side.index()];
+                let segments = std::mem::take(&mut host.inbox);
+                let segments = if host.end.merges { wire::merge(segments) } else { segments };
+                self.call(side, Input::Segments(segments));
+            }
+            Pending::Wake if self.wakes[side.index()].is_some_and(|(at, _)| at == due.at) => {
+                self.wakes[side.index()] = None;
+                while let Some(timer) = self.hosts[side.index()].take_due_timer(self.now) {
+                    self.call(side, Input::Timer(timer));
+                }
+            }
+            Pending::Tick if self.ticks[side.index()] == Some(due.at) => self.ticks[side.index()] = None,
+            Pending::TooBig { quoted_seq, mtu } => self.call(side, Input::TooBig { quoted_seq, mtu }),
+            Pending::Continue if self.hosts[side.index()].state() != State::Closed => {
+                self.call(side, Input::Continue);
+            }
+            Pending::Wake | Pending::Tick | Pending::Continue => return true, // replaced by another, or too late
+        }
+        self.user_calls(side);
+        self.plan_wake(side);
+        true
+    }
+
+    fn arrive(&mut self, side: Side, id: u32, segment: Segment, copy: bool) {
+        self.note(side, What::Arrive { id, segment: segment.clone(), copy });
+        let host = &mut self.hosts[side.index()];
+        host.promised.arrived(&segment);
+        if host.awaits_syn() {
+            if segment.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN {
+                let reply = host.accept(segment, self.now);
+                self.carry_out(side, State::Closed, reply);
+            }
+            return;
+        }
+        if let Driver::Sloppy { batch, .. } = host.end.driver {
+            host.inbox.push(segment);
+            if host.inbox.len() == 1 {
+                let wait = self.up_to(batch);
+                self.plan(side, self.now + wait, Pending::Batch);
+            }
+            return;
+        }
+        self.call(side, Input::Segment(segment));
+    }
+
+    /// One call, and all that it asks for.
+    fn call(&mut self, side: Side, input: Input) {
+        let host = &mut self.hosts[side.index()];
+        let before = host.state();
+        let note = match &input {
+            Input::Timer(timer) => {
+                let at = host.connection.as_ref().and_then(|connection| connection.deadline(*timer));
+                at.filter(|at| *at <= self.now).map(|_| What::Timer(*timer))
+            }
+            Input::Send(octets) => Some(What::Call(format!("send {}", octets.len()))),
+            Input::Close => Some(What::Call("close".into())),
+            Input::Release => Some(What::Call("release".into())),
+            Input::Abort => Some(What::Call("abort".into())),
+            Input::Segment(_) | Input::Segments(_) | Input::Consume(_) => None,
+            Input::Continue | Input::Rearm(_) => None,
+            Input::TooBig { mtu, .. } => Some(What::Call(format!("ICMP: the next link takes {mtu} octets"))),
+        };
+        let offered = if let Input::Send(octets) = &input { Some(octets.len()) } else { None };
+        let reply = host.call(input, self.now);
+        if let Some(octets) = offered {
+            host.user.sent(octets, &reply);
+        } else if let Some(error) = reply.error {
+            panic!("{} was refused: {error}", self.hosts[side.index()].side.name());
+        }
+        if let Some(what) = note {
+            self.note(side, what);
+        }
+        self.carry_out(side, before, reply);
+    }
+
+    /// Does what the machine asks for, in order.
+    fn carry_out(&mut self, side: Side, before: State, reply: Reply) {
+        let after = self.hosts[side.index()].state();
+        if after != before {
+            self.note(side, What::State(after));
+        }
+        for action in reply.actions {
+            self.hosts[side.index()].user.told(&action, self.now);
+            match action {
+                Action::Transmit(segment) => codec::split(segment).for_each(|piece| self.transmit(side, piece)),
+                Action::MorePending if self.hosts[side.index()].end.driver == Driver::Deadlines => {
+                    self.plan(side, self.now + Duration::from_micros(50), Pending::Continue);
+                }
+                Action::ReturnedToListen => {
+                    self.note(side, What::Told(Action::ReturnedToListen));
+                    let secrets = self.hosts[side.index()].secrets();
+                    self.call(side, Input::Rearm(secrets));
+                }
+                Action::Closed(_) | Action::PeerClosed | Action::Discarded(_) | Action::Report(_) => {
+                    self.note(side, What::Told(action));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A segment enters the network.
+    fn transmit(&mut self, side: Side, segment: Segment) {
+        let host = &mut self.hosts[side.index()];
+        host.promised.departs(&segment);
+        let nth = host.sent;
+        host.sent += 1;
+        self.segments += 1;
+        let id = self.segments;
+        let again = self.is_again(side, &segment);
+        let kinds = self.faults.get(&(side, nth)).cloned().unwrap_or_default();
+        let carried = wire::carry(side, &segment, self.plan.encode, &kinds);
+        let passed = self.pass_link(side, &segment);
+        let lost = if self.plan.outage.is_some_and(|outage| outage.covers(self.plan.start, self.now)) {
+            Some("outage")
+        } else if kinds.contains(&FaultKind::Lose) {
+            Some("lost")
+        } else if carried.is_none() {
+            Some("damaged")
+        } else if passed.is_none() {
+            Some("queue full")
+        } else if self.is_too_big(side, &segment) {
+            Some("too big")
+        } else {
+            None
+        };
+        self.note(side, What::Depart { id, segment, lost, again });
+        let (Some(mut at), Some(segment), None) = (passed, carried, lost) else { return };
+        for kind in &kinds {
+            if let FaultKind::Hold(extra) = kind {
+                at += Duration::from_micros(u64::from(*extra));
+            }
+        }
+        for kind in &kinds {
+            if let FaultKind::Duplicate(after) = kind {
+                let again_at = at + Duration::from_micros(u64::from(*after));
+                let copy = Pending::Arrive { id, segment: segment.clone(), copy: true };
+                self.plan(side.other(), again_at, copy);
+            }
+        }
+        self.plan(side.other(), at, Pending::Arrive { id, segment, copy: false });
+    }
+
+    /// Whether a router on the way drops this segment for its size; then it says so.
+    fn is_too_big(&mut self, side: Side, segment: &Segment) -> bool {
+        let start = Instant::from_micros(self.plan.start);
+        let narrow = self.plan.narrow.filter(|narrow| narrow.from == side && self.now >= start + narrow.at);
+        let Some(narrow) = narrow.filter(|narrow| wire::packet_len(segment) > usize::from(narrow.mtu)) else {
+            return false;
+        };
+        let at = self.now + self.plan.links[side.index()].delay;
+        self.plan(side, at, Pending::TooBig { quoted_seq: segment.seq, mtu: narrow.mtu });
+        true
+    }
+
+    /// Whether all sequence numbers of this segment were sent before.
+    fn is_again(&mut self, side: Side, segment: &Segment) -> bool {
+        let furthest = &mut self.furthest[side.index()];
+        let again = !segment.is_empty() && furthest.is_some_and(|number| segment.end().at_or_before(number));
+        if !segment.is_empty() {
+            let new_life = segment.flags.contains(Flags::SYN) && !again;
+            *furthest = Some(furthest.filter(|_| !new_life).map_or(segment.end(), |old| old.max(segment.end())));
+        }
+        again
+    }
+
+    /// When the link from `side` has carried it to the other end; `None` when its queue is full.
+    fn pass_link(&mut self, side: Side, segment: &Segment) -> Option<Instant> {
+        let link = self.plan.links[side.index()];
+        if link.rate == 0 {
+            return Some(self.now + link.delay);
+        }
+        let octets = wire::packet_len(segment) as u64;
+        let busy = &mut self.busy[side.index()];
+        let begins = self.now.max(*busy);
+        let waiting = begins.saturating_since(self.now).as_micros() as u64 * u64::from(link.rate) / 1000;
+        if link.queue > 0 && waiting > u64::from(link.queue) {
+            return None;
+        }
+        *busy = begins + Duration::from_micros(octets * 1000 / u64::from(link.rate));
+        Some(*busy + link.delay)
+    }
+
+    /// The user does all it wants to do now, and says when it will want more.
+    fn user_calls(&mut self, side: Side) {
+        loop {
+            let Host { user, end, connection, .. } = &mut self.hosts[side.index()];
+            if connection.is_none() {
+                break;
+            }
+            let Some(input) = user.poll(end, self.now) else { break };
+            self.call(side, input);
+        }
+        let Host { user, end, .. } = &self.hosts[side.index()];
+        let tick = user.next_tick(end).filter(|at| *at > self.now);
+        if let Some(at) = tick.filter(|_| self.ticks[side.index()] != tick) {
+            self.ticks[side.index()] = tick;
+            self.plan(side, at, Pending::Tick);
+        }
+    }
+
+    fn plan_wake(&mut self, side: Side) {
+        let Some(wanted) = self.hosts[side.index()].next_wake() else {
+            self.wakes[side.index()] = None;
+            return;
+        };
+        if self.wakes[side.index()].is_some_and(|(_, planned_for)| planned_for == wanted) {
+            return;
+        }
+        let late = match self.hosts[side.index()].end.driver {
+            Driver::Sloppy { late, .. } => self.up_to(late),
+            Driver::Deadlines | Driver::Announced => Duration::ZERO,
+        };
+        let at = wanted.max(self.now) + late;
+        self.wakes[side.index()] = Some((at, wanted));
+        self.plan(side, at, Pending::Wake);
+    }
+
+    fn plan(&mut self, side: Side, at: Instant, what: Pending) {
+        self.order += 1;
+        self.queue.push(Reverse(Due { at, order: self.order, side, what }));
+    }
+
+    fn up_to(&mut self, most: Duration) -> Duration {
+        Duration::from_micros(u64::from(self.rng.below(most.as_micros() as u32 + 1)))
+    }
+
+    fn note(&mut self, side: Side, what: What) {
+        self.trace.push(self.now, side, what);
+    }
+}
+
+impl Outcome {
+    pub(crate) const fn host(&self, side: Side) -> &Host {
+        &self.hosts[side as usize]
+    }
+
+    pub(crate) fn reason(&self, side: Side) -> Option<CloseReason> {
+        self.host(side).user.closed
+    }
+
+    /// The recorded calls of a side.
+    pub(crate) fn log(&self, side: Side) -> &[Step] {
+        self.host(side).log.as_deref().unwrap_or_default()
+    }
+}

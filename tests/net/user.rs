@@ -1,0 +1,187 @@
+//! A user: writes what its plan says, reads as fast as its plan allows, closes when its plan tells it to.
+
+use segue::{Action, CloseReason, Error, Instant};
+
+use super::{Closing, End, Input, Opening, Reading, Reply, Side, is_text, text};
+
+/// The user of one end and everything it was told.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    side: Side,
+    start: Instant,
+    /// The user opened actively: it may send before the connection is established.
+    active: bool,
+    pub(crate) connected: bool,
+    /// Octets that SEND took, and that the machine said are acknowledged.
+    pub(crate) written: u64,
+    pub(crate) acked: u64,
+    /// Octets delivered, and delivered and not consumed.
+    pub(crate) delivered: u64,
+    pub(crate) unread: u64,
+    pub(crate) peer_closed: Option<Instant>,
+    pub(crate) close_called: bool,
+    pub(crate) closed: Option<CloseReason>,
+    /// The user aborted or left.
+    pub(crate) gone: bool,
+    blocked: bool,
+    next_write: Instant,
+    next_read: Instant,
+    paused: bool,
+}
+
+impl User {
+    pub(crate) fn new(side: Side, opening: Opening, start: Instant) -> Self {
+        Self {
+            side,
+            start,
+            active: side == Side::Client || opening == Opening::Simultaneous,
+            connected: false,
+            written: 0,
+            acked: 0,
+            delivered: 0,
+            unread: 0,
+            peer_closed: None,
+            close_called: false,
+            closed: None,
+            gone: false,
+            blocked: false,
+            next_write: start,
+            next_read: start,
+            paused: false,
+        }
+    }
+
+    /// What the machine tells the user. What is delivered must be the peer's text, in order, between `Connected` and
+    /// `PeerClosed`.
+    pub(crate) fn told(&mut self, action: &Action, now: Instant) {
+        assert!(self.closed.is_none(), "{action:?} after Closed");
+        match action {
+            Action::Connected => {
+                assert!(!self.connected, "Connected a second time");
+                self.connected = true;
+            }
+            Action::Deliver(octets) => {
+                assert!(self.connected, "text delivered before Connected");
+                assert!(self.peer_closed.is_none(), "text delivered after PeerClosed");
+                assert!(!octets.is_empty(), "an empty delivery");
+                assert!(
+                    is_text(self.side.other(), self.delivered, octets),
+                    "octets {}.. delivered are not those that were sent: {octets:?}",
+                    self.delivered
+                );
+                self.delivered += octets.len() as u64;
+                self.unread += octets.len() as u64;
+            }
+            Action::PeerClosed => {
+                assert!(self.connected, "PeerClosed before Connected");
+                assert!(self.peer_closed.replace(now).is_none(), "PeerClosed a second time");
+            }
+            Action::Acked(octets) => {
+                self.acked += *octets as u64;
+                assert!(*octets > 0 && self.acked <= self.written, "more acknowledged than written");
+            }
+            Action::Flushed => assert_eq!(self.acked, self.written, "Flushed although text is not acknowledged"),
+            Action::Writable => self.blocked = false,
+            Action::Closed(reason) => self.closed = Some(*reason),
+            Action::ReturnedToListen => self.connected = false,
+            _ => {}
+        }
+    }
+
+    /// The user's next call at this time, if there is one.
+    pub(crate) fn poll(&mut self, end: &End, now: Instant) -> Option<Input> {
+        if self.closed.is_some() || self.gone {
+            return None;
+        }
+        match end.closing {
+            Closing::Abort(after) if now >= self.start + after => {
+                self.gone = true;
+                return Some(Input::Abort);
+            }
+            Closing::Release(after) if now >= self.start + after => {
+                self.gone = true;
+                self.close_called = true;
+                return Some(Input::Release);
+            }
+            _ => {}
+        }
+        if let Some(octets) = self.reads(end, now) {
+            self.unread -= octets;
+            return Some(Input::Consume(octets as usize));
+        }
+        if self.may_write(end) && now >= self.next_write {
+            self.next_write = now + end.pause;
+            let len = u64::from(end.chunk).min(end.octets - self.written);
+            return Some(Input::Send(text(self.side, self.written, len as usize)));
+        }
+        if self.close_time(end).is_some_and(|at| now >= at) {
+            self.close_called = true;
+            return Some(Input::Close);
+        }
+        None
+    }
+
+    /// The user learns what became of its SEND: so much was taken, the rest was refused.
+    pub(crate) fn sent(&mut self, octets: usize, reply: &Reply) {
+        let taken = octets - reply.rest;
+        match reply.error {
+            None => assert!(taken > 0, "a SEND that took nothing and gave no error"),
+            Some(Error::NoRoom { room }) => assert!(room < octets && taken == 0, "NoRoom although there is room"),
+            Some(error) => panic!("SEND refused: {error}"),
+        }
+        self.written += taken as u64;
+        self.blocked = reply.rest > 0;
+    }
+
+    /// When the user will want to do something, if only time keeps it from doing so.
+    pub(crate) fn next_tick(&self, end: &End) -> Option<Instant> {
+        if self.closed.is_some() || self.gone {
+            return None;
+        }
+        let leave = match end.closing {
+            Closing::Abort(after) | Closing::Release(after) => Some(self.start + after),
+            _ => None,
+        };
+        let read = (self.unread > 0).then_some(self.next_read);
+        let write = self.may_write(end).then_some(self.next_write);
+        [leave, read, write, self.close_time(end)].into_iter().flatten().min()
+    }
+
+    fn may_write(&self, end: &End) -> bool {
+        let speaks = if end.answers { self.peer_closed.is_some() } else { self.connected || self.active };
+        speaks && !self.blocked && !self.close_called && self.written < end.octets
+    }
+
+    fn reads(&mut self, end: &End, now: Instant) -> Option<u64> {
+        if self.unread == 0 || now < self.next_read {
+            return None;
+        }
+        match end.reading {
+            Reading::Eager => Some(self.unread),
+            Reading::Pause { at, length } => {
+                if !self.paused && self.delivered >= u64::from(at) {
+                    self.paused = true;
+                    self.next_read = now + length;
+                    return None;
+                }
+                Some(self.unread)
+            }
+            Reading::Sips { octets, every } => {
+                self.next_read = now + every;
+                Some(self.unread.min(u64::from(octets)))
+            }
+        }
+    }
+
+    fn close_time(&self, end: &End) -> Option<Instant> {
+        if self.close_called || !self.connected || self.written < end.octets {
+            return None;
+        }
+        match end.closing {
+            Closing::WhenWritten => Some(self.start),
+            Closing::AfterPeer(pause) => self.peer_closed.map(|at| at + pause),
+            Closing::At(after) => Some(self.start + after),
+            Closing::Abort(_) | Closing::Release(_) | Closing::Never => None,
+        }
+    }
+}

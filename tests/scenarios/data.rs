@@ -1,0 +1,180 @@
+//! Text on its way: loss, acknowledgment, windows (RFC 9293 §3.8).
+
+use std::time::Duration;
+
+use segue::Config;
+use segue::Timer::{DelayedAck, Persist, Retransmit};
+
+use super::world::{A, B, everywhere, everywhere_with, plain};
+
+/// A plain configuration whose receive buffer holds two segments.
+fn two_segments() -> Config {
+    plain().to_builder().receive_buffer(2920).build().expect("valid")
+}
+
+#[test]
+fn established_lost_text_comes_again_after_the_rto() {
+    everywhere(|w| {
+        w.establish(100, 300);
+        w.send(A, 10);
+        w.play("ESTABLISHED --> <SEQ=100><ACK=300><DATA=10><CTL=ACK> X");
+        assert_eq!(w.deadline(A, Retransmit), Some(Duration::from_secs(1)));
+        w.fire(A, Retransmit);
+        assert_eq!(w.deadline(A, Retransmit), Some(Duration::from_secs(2))); // RFC 6298 (5.5)
+        w.play("ESTABLISHED --> <SEQ=100><ACK=300><DATA=10><CTL=ACK> --> ESTABLISHED");
+        w.told(B, "Deliver 10");
+        w.fire(B, DelayedAck);
+        w.play("ESTABLISHED <-- <SEQ=300><ACK=110><CTL=ACK> <-- ESTABLISHED");
+        assert_eq!(w.deadline(A, Retransmit), None);
+    });
+}
+
+/// The text came, its acknowledgment did not: the copy is acknowledged and not delivered again.
+#[test]
+fn established_lost_ack_brings_the_text_again_and_only_its_ack() {
+    everywhere(|w| {
+        w.establish(100, 300);
+        w.send(A, 10);
+        w.play("ESTABLISHED --> <SEQ=100><ACK=300><DATA=10><CTL=ACK> --> ESTABLISHED");
+        w.fire(B, DelayedAck);
+        w.play("            X   <SEQ=300><ACK=110><CTL=ACK>          <-- ESTABLISHED");
+        w.fire(A, Retransmit);
+        w.play(
+            "ESTABLISHED --> <SEQ=100><ACK=300><DATA=10><CTL=ACK> --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=110><CTL=ACK>          <-- ESTABLISHED",
+        );
+        w.told(B, "Deliver 10; Discarded(Duplicate)");
+    });
+}
+
+/// RFC 5681 §3.2: three duplicate ACKs, and the lost segment comes again long before its timer.
+#[test]
+fn established_three_duplicate_acks_bring_the_lost_segment() {
+    everywhere(|w| {
+        w.establish(100, 300);
+        w.send(A, 6 * 1460);
+        w.play(
+            "ESTABLISHED --> <SEQ=100><ACK=300><DATA=1460><CTL=ACK>  --> ESTABLISHED
+             ESTABLISHED --> <SEQ=1560><ACK=300><DATA=1460><CTL=ACK> X
+             ESTABLISHED --> <SEQ=3020><ACK=300><DATA=1460><CTL=ACK> --> ESTABLISHED
+             ESTABLISHED --> <SEQ=4480><ACK=300><DATA=1460><CTL=ACK> --> ESTABLISHED
+             ESTABLISHED --> <SEQ=5940><ACK=300><DATA=1460><CTL=ACK> --> ESTABLISHED
+             ESTABLISHED --> <SEQ=7400><ACK=300><DATA=1460><CTL=ACK> --> ESTABLISHED",
+        );
+        w.told(B, "Deliver 1460");
+        w.play(
+            "ESTABLISHED <-- <SEQ=300><ACK=1560><CTL=ACK>            <-- ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=1560><CTL=ACK>            <-- ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=1560><CTL=ACK>            <-- ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=1560><CTL=ACK>            <-- ESTABLISHED
+             ESTABLISHED --> <SEQ=1560><ACK=300><DATA=1460><CTL=ACK> --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=8860><CTL=ACK>            <-- ESTABLISHED",
+        );
+        w.told(B, &["Deliver 1460"; 5].join("; "));
+    });
+}
+
+/// One segment may wait for company, the second may not (SHLD-18, SHLD-19, MUST-40).
+#[test]
+fn established_every_second_segment_is_acknowledged_at_once() {
+    everywhere(|w| {
+        w.establish(100, 300);
+        w.send(A, 2 * 1460);
+        w.play("ESTABLISHED --> <SEQ=100><ACK=300><DATA=1460><CTL=ACK>  --> ESTABLISHED");
+        assert_eq!(w.deadline(B, DelayedAck), Some(Duration::from_millis(40)));
+        w.play(
+            "ESTABLISHED --> <SEQ=1560><ACK=300><DATA=1460><CTL=ACK> --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK>            <-- ESTABLISHED",
+        );
+        assert_eq!(w.deadline(B, DelayedAck), None);
+    });
+}
+
+/// The acknowledgment rides on the text that goes the other way.
+#[test]
+fn established_answer_carries_the_delayed_ack() {
+    everywhere(|w| {
+        w.establish(100, 300);
+        w.send(A, 10);
+        w.play("ESTABLISHED --> <SEQ=100><ACK=300><DATA=10><CTL=ACK>  --> ESTABLISHED");
+        w.send(B, 20);
+        w.play("ESTABLISHED <-- <SEQ=300><ACK=110><DATA=20><CTL=ACK>  <-- ESTABLISHED");
+        assert_eq!(w.deadline(B, DelayedAck), None);
+    });
+}
+
+/// The window closes; one octet probes it; the user reads; the update lets the rest go (MUST-35, MUST-36).
+#[test]
+fn established_zero_window_is_probed_until_it_opens() {
+    everywhere_with([plain(), two_segments()], |w| {
+        w.establish(100, 300);
+        w.send(A, 4000);
+        w.play(
+            "ESTABLISHED --> <SEQ=100><ACK=300><DATA=1460><CTL=ACK>     --> ESTABLISHED
+             ESTABLISHED --> <SEQ=1560><ACK=300><DATA=1460><CTL=ACK>    --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK><WIN=0>        <-- ESTABLISHED",
+        );
+        assert_eq!(w.deadline(A, Retransmit), None);
+        for _ in 0..3 {
+            w.fire(A, Persist);
+            w.play(
+                "ESTABLISHED --> <SEQ=3020><ACK=300><DATA=1><CTL=ACK>   --> ESTABLISHED
+                 ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK><WIN=0>    <-- ESTABLISHED",
+            );
+        }
+        w.consume(B, 2920);
+        w.play(
+            "ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK><WIN=2920>     <-- ESTABLISHED
+             ESTABLISHED --> <SEQ=3020><ACK=300><DATA=1080><CTL=ACK>    --> ESTABLISHED",
+        );
+        w.told(B, "Deliver 1460; Deliver 1460; Discarded(ZeroWindow); Discarded(ZeroWindow); Discarded(ZeroWindow); Deliver 1080");
+    });
+}
+
+/// The window update is lost: the next probe finds the window open.
+#[test]
+fn established_lost_window_update_is_found_by_a_probe() {
+    everywhere_with([plain(), two_segments()], |w| {
+        w.establish(100, 300);
+        w.send(A, 4000);
+        w.play(
+            "ESTABLISHED --> <SEQ=100><ACK=300><DATA=1460><CTL=ACK>     --> ESTABLISHED
+             ESTABLISHED --> <SEQ=1560><ACK=300><DATA=1460><CTL=ACK>    --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK><WIN=0>        <-- ESTABLISHED",
+        );
+        w.consume(B, 2920);
+        w.play("            X   <SEQ=300><ACK=3020><CTL=ACK><WIN=2920>      <-- ESTABLISHED");
+        w.fire(A, Persist);
+        w.play("ESTABLISHED --> <SEQ=3020><ACK=300><DATA=1><CTL=ACK>        --> ESTABLISHED");
+        w.fire(B, DelayedAck);
+        w.play(
+            "ESTABLISHED <-- <SEQ=300><ACK=3021><CTL=ACK>               <-- ESTABLISHED
+             ESTABLISHED --> <SEQ=3021><ACK=300><DATA=1079><CTL=ACK>    --> ESTABLISHED",
+        );
+    });
+}
+
+/// A FIN that the window keeps out is probed for like text.
+#[test]
+fn fin_wait_1_fin_at_a_zero_window_is_probed() {
+    everywhere_with([plain(), two_segments()], |w| {
+        w.establish(100, 300);
+        w.send(A, 2920);
+        w.play(
+            "ESTABLISHED --> <SEQ=100><ACK=300><DATA=1460><CTL=ACK>     --> ESTABLISHED
+             ESTABLISHED --> <SEQ=1560><ACK=300><DATA=1460><CTL=ACK>    --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK><WIN=0>        <-- ESTABLISHED",
+        );
+        w.close(A);
+        w.quiet();
+        w.fire(A, Persist);
+        w.play("FIN-WAIT-1  --> <SEQ=3020><ACK=300><CTL=FIN,ACK>            X");
+        w.consume(B, 2920);
+        w.play("            X   <SEQ=300><ACK=3020><CTL=ACK><WIN=2920>     <-- ESTABLISHED");
+        w.fire(A, Persist);
+        w.play(
+            "FIN-WAIT-1  --> <SEQ=3020><ACK=300><CTL=FIN,ACK>           --> CLOSE-WAIT
+             FIN-WAIT-2  <-- <SEQ=300><ACK=3021><CTL=ACK>               <-- CLOSE-WAIT",
+        );
+    });
+}
