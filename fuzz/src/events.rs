@@ -1,0 +1,44 @@
+//! The machine under arbitrary events, from each of the eleven states.
+//!
+//! One input is a [`Setup`] (which state, which numbers, which configuration) and then steps: a gap of time and an event,
+//! most often a segment whose numbers lie at the places where the rules turn (see [`steps`]). After every step
+//! [`Watched`] checks the machine's own invariants and the contract of `handle`: the order of actions, what may be
+//! delivered and transmitted, what the timers owe, that both forms of each call agree, that a refused call and a
+//! discarded segment change nothing.
+//!
+//! Every choice is one octet, octets that are missing count as zero, and zeros mean the ordinary: an input reads like a
+//! script and [`Script`] writes one.
+
+mod checks;
+mod reader;
+mod script;
+mod setup;
+mod steps;
+mod timers;
+mod watched;
+
+use reader::Reader;
+pub use script::{Ack, Gap, Script, Seq, Shape, Ts, With, op};
+pub use setup::{Setup, Start};
+pub use watched::Outcome;
+
+/// More steps than any interesting input has; a bound on the time of one run.
+const MAX_STEPS: usize = 400;
+
+/// Plays the input; panics when the machine breaks its contract.
+pub fn run(data: &[u8]) {
+    play(data);
+}
+
+/// Plays the input and tells what it led to.
+pub fn play(data: &[u8]) -> Outcome {
+    let mut input = Reader::new(data);
+    let mut watched = Setup::read(&mut input).reach();
+    for _ in 0..MAX_STEPS {
+        if input.is_empty() {
+            break;
+        }
+        steps::perform(&mut input, &mut watched);
+    }
+    watched.into_outcome()
+}

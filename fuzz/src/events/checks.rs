@@ -1,0 +1,201 @@
+//! What must hold of one call, or of one segment.
+
+use bytes::Bytes;
+use segue::{Action, Config, Connection, Discard, Error, Event, Flags, Info, Instant, Segment, SeqNum, State, Timer};
+
+/// The octet of the peer's stream at this number.
+pub(super) fn peer_text(seq: SeqNum) -> u8 {
+    seq.value().wrapping_mul(0x9E37_79B1).to_be_bytes()[0]
+}
+
+/// The octet of our stream at this offset.
+pub(super) fn our_text(offset: u32) -> u8 {
+    offset.wrapping_mul(0x85EB_CA6B).to_be_bytes()[0]
+}
+
+pub(super) fn is_text(text: &Bytes, octet: impl Fn(u32) -> u8) {
+    let wrong = (0..).zip(text).find(|&(i, &found)| found != octet(i));
+    assert!(wrong.is_none(), "wrong text: offset and octet {wrong:?}");
+}
+
+/// The `Vec` forms give what `handle` gives, and the same value.
+pub(super) fn forms_agree(
+    mut before: Connection,
+    event: &Event,
+    now: Instant,
+    after: &Connection,
+    actions: &[Action],
+    result: Result<(), Error>,
+) {
+    let given = match event.clone() {
+        Event::Segment(segment) => before.handle_segment(segment, now),
+        Event::Timer(timer) => before.handle_timer(timer, now),
+        Event::Consume(octets) => before.consume(octets, now),
+        Event::Release => before.release(now),
+        Event::Abort => before.abort(now),
+        Event::Close => {
+            let given = before.close(now);
+            assert_eq!(given.as_ref().err(), result.as_ref().err());
+            given.unwrap_or_default()
+        }
+        Event::Send(mut text) if result.is_ok() => {
+            let given = before.send(&mut text, now).expect("it fits");
+            assert!(text.is_empty(), "all of it fits");
+            given
+        }
+        _ => return,
+    };
+    assert_eq!(given, actions, "the two forms of {event:?}");
+    assert_eq!(&before, after, "the two forms of {event:?}");
+}
+
+/// Whether a segment was thrown away as a whole, for a reason that lets nothing of it count.
+pub(super) fn thrown_away_whole(actions: &[Action]) -> bool {
+    actions.iter().any(|action| {
+        let Action::Discarded(reason) = action else { return false };
+        matches!(
+            reason,
+            Discard::NoConnection
+                | Discard::NotSyn
+                | Discard::AckInListen
+                | Discard::NotArmed
+                | Discard::SynFin
+                | Discard::BadHandshakeAck
+                | Discard::BlindReset
+                | Discard::ResetOutOfWindow
+                | Discard::ResetChallenged
+                | Discard::SynChallenged
+                | Discard::NoAck
+                | Discard::AckOutOfRange
+                | Discard::Paws
+                | Discard::MissingTimestamp
+                | Discard::OutOfWindow
+                | Discard::TimeWait
+        )
+    })
+}
+
+/// The order within one call. `Discarded`, `Report` and what announces another incarnation come where they fall, and so does the
+/// answer to a discarded segment, next to its `Discarded`.
+pub(super) fn order(actions: &[Action]) {
+    let mut last = 0;
+    for (i, action) in actions.iter().enumerate() {
+        let rank = match action {
+            Action::Connected => 1,
+            Action::Urgent { .. } => 2,
+            Action::Deliver(_) => 3,
+            Action::PeerClosed => 4,
+            Action::Acked(_) => 5,
+            Action::Writable => 6,
+            Action::Flushed => 7,
+            Action::Transmit(_) if is_answer(actions, i) => continue,
+            Action::Transmit(_) | Action::MorePending => 8,
+            Action::SetTimer(..) | Action::StopTimer(_) => 9,
+            Action::Closed(_) => 10,
+            _ => 0,
+        };
+        assert!(last < 10, "Closed is not last: {actions:?}");
+        assert!(rank == 0 || rank >= last, "{action:?} is out of order in {actions:?}");
+        last = last.max(rank);
+    }
+}
+
+fn is_answer(actions: &[Action], i: usize) -> bool {
+    let discarded =
+        |i: Option<usize>| i.and_then(|i| actions.get(i)).is_some_and(|a| matches!(a, Action::Discarded(_)));
+    discarded(i.checked_sub(1)) || discarded(i.checked_add(1))
+}
+
+/// How much one event may cause.
+pub(super) fn bounds(before: &Connection, event: &Event, actions: &[Action], config: &Config) {
+    let transmitted = || actions.iter().filter_map(|a| if let Action::Transmit(s) = a { Some(s) } else { None });
+    if let Event::Segment(segment) = event {
+        // What is neither text nor FIN is control; a SYN,ACK is, a retransmitted FIN is not.
+        let control = transmitted().filter(|s| s.payload.is_empty() && !s.flags.contains(Flags::FIN)).count();
+        assert!(control <= 1, "{control} control segments answer one segment: {actions:?}");
+        if segment.flags.contains(Flags::RST) {
+            assert!(transmitted().all(|s| !s.flags.contains(Flags::RST)), "a reset answers a reset: {actions:?}");
+        }
+    }
+    let burst = usize::from(config.max_burst());
+    if burst > 0 {
+        // An answer to a discarded segment is not part of the burst.
+        assert!(transmitted().count() <= burst + 1, "more than max_burst: {actions:?}");
+    }
+    let pieces = before.info().held / 32 + 2 * usize::from(config.max_ranges());
+    let text = before.info().send_queue + 65_535;
+    let most = 64 + pieces + 2 * text / 48;
+    assert!(actions.len() <= most, "{} actions", actions.len());
+}
+
+/// Edges that never move back.
+pub(super) fn edges(before: &Info, after: &Info) {
+    let unsynchronized = |state| matches!(state, State::Closed | State::Listen | State::SynSent);
+    if unsynchronized(before.state) || unsynchronized(after.state) {
+        return;
+    }
+    assert!(before.snd_una.at_or_before(after.snd_una), "SND.UNA moved back");
+    assert!(before.snd_nxt.at_or_before(after.snd_nxt), "SND.NXT moved back");
+    assert!(after.snd_una.at_or_before(after.snd_nxt), "SND.UNA is beyond SND.NXT");
+    assert!(before.rcv_nxt.at_or_before(after.rcv_nxt), "RCV.NXT moved back");
+    let edge = |info: &Info| info.rcv_nxt + info.rcv_wnd;
+    assert!(edge(before).at_or_before(edge(after)), "the right edge of our window moved left");
+}
+
+/// Bounded memory.
+pub(super) fn memory(info: &Info, config: &Config) {
+    let buffer = usize::try_from(config.receive_buffer()).expect("64 bits");
+    assert!(info.undelivered <= buffer.max(65_535), "{} octets delivered and not consumed", info.undelivered);
+    assert!(info.held <= usize::try_from(info.rcv_wnd).expect("64 bits"), "{} octets held", info.held);
+    assert!(info.held_ranges <= usize::from(config.max_ranges()) + 1, "{} ranges held", info.held_ranges);
+    assert!(info.send_queue <= usize::try_from(config.send_buffer()).expect("64 bits"), "{} queued", info.send_queue);
+}
+
+/// While something is outstanding, or text waits, a timer runs: nothing can be stuck.
+pub(super) fn owes_a_timer(connection: &Connection, now: Instant) {
+    let info = connection.info();
+    if connection.state() == State::Closed {
+        assert_eq!(connection.next_deadline(), None, "a timer survives Closed");
+        return;
+    }
+    let outstanding = info.snd_una != info.snd_nxt;
+    let waiting = info.send_queue > 0 && info.state.is_synchronized();
+    let armed = [Timer::Retransmit, Timer::Persist].iter().any(|&timer| connection.deadline(timer).is_some());
+    if outstanding && info.state != State::Listen {
+        assert!(armed, "{} to {} is outstanding at {now}, no timer", info.snd_una, info.snd_nxt);
+    }
+    if waiting {
+        assert!(connection.next_deadline().is_some(), "{} octets are queued at {now}, no timer", info.send_queue);
+    }
+}
+
+/// A segment that may leave.
+pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config) {
+    let control = Flags::SYN | Flags::RST;
+    assert!(segment.options.wire_len() <= 40, "options do not fit: {segment}");
+    assert!(!segment.flags.contains(control), "{segment}");
+    if segment.flags.contains(Flags::RST) {
+        assert!(segment.payload.is_empty() && !segment.flags.contains(Flags::FIN), "{segment}");
+    }
+    if !segment.flags.intersects(control) {
+        assert!(segment.flags.contains(Flags::ACK), "no ACK on {segment}");
+        let options = &segment.options;
+        assert!(options.mss.is_none() && options.window_scale.is_none() && !options.sack_permitted, "{segment}");
+    }
+    if segment.segment_size > 0 {
+        assert!(!segment.flags.intersects(control | Flags::URG), "{segment}");
+        assert!(segment.payload.len() > usize::from(segment.segment_size), "{segment}");
+        assert!(segment.segment_size <= info.eff_snd_mss, "{segment} beyond the MSS {}", info.eff_snd_mss);
+        assert!(segment.payload.len() <= usize::from(config.max_transmit()), "{segment} beyond max_transmit");
+    } else if info.state != State::Closed {
+        assert!(
+            segment.payload.len() <= usize::from(info.eff_snd_mss),
+            "{segment} beyond the MSS {}",
+            info.eff_snd_mss
+        );
+    }
+    for block in segment.options.sack.as_slice() {
+        assert!(block.left.before(block.right), "{segment}");
+        assert!(block.left.after(info.rcv_nxt) && block.right.at_or_before(info.rcv_nxt + info.rcv_wnd), "{segment}");
+    }
+}
