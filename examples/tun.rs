@@ -14,11 +14,11 @@ mod host;
 
 #[cfg(target_os = "linux")]
 mod cli {
+    use segue::Arc;
     use std::error::Error;
     use std::net::SocketAddr;
     use std::path::PathBuf;
     use std::process::ExitCode;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 

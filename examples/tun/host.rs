@@ -9,10 +9,10 @@ pub(crate) mod ip;
 pub(crate) mod isn;
 pub(crate) mod link;
 
+use segue::Arc;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{self, Duration};
 
 use bytes::Bytes;

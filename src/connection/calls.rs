@@ -137,6 +137,9 @@ impl<C: Controller> Connection<C> {
     pub(super) fn take_text(&mut self, octets: usize) {
         if let Phase::Live(tcb) = &mut self.phase {
             tcb.rcv.consume(octets);
+            if tcb.state.receives() && tcb.rcv.owes_update(tcb.mss(&self.path, 0)) {
+                tcb.ack.at_once(); // a window update
+            }
         }
     }
 

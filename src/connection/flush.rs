@@ -23,7 +23,7 @@ impl<C: Controller> Tcb<C> {
         }
         let wait = self.transmit_stream(cx);
         self.overridden = false;
-        if self.ack == PendingAck::Now || self.owes_window_update(cx) {
+        if self.ack == PendingAck::Now {
             self.transmit_owed_ack(cx);
         }
         if self.state == LiveState::CloseWait && self.snd.fin_sent() {
@@ -182,10 +182,6 @@ impl<C: Controller> Tcb<C> {
             options: Options { timestamps, ..Options::default() },
             ..Segment::default()
         });
-    }
-
-    fn owes_window_update(&self, cx: &Cx<'_, '_>) -> bool {
-        self.state.receives() && self.rcv.owes_update(self.mss(cx.path, 0))
     }
 
     /// Sets every deadline that follows from the state. `wait` is why transmission stopped; `None`: a burst was cut.

@@ -1,9 +1,9 @@
 //! The scene of every scenario: a TUN device in this namespace, segue's host on a thread of its own, a capture.
 
+use segue::Arc;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
