@@ -230,8 +230,8 @@ impl<C: Controller> Tcb<C> {
         if ack.before(self.snd.una) {
             return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
         }
-        let news = ack.after(self.snd.una);
-        if news {
+        let octets = ack - self.snd.una;
+        if octets > 0 {
             self.process_new_ack(&arrived.segment, cx);
         } else if arrived.bare && self.snd.flight() > 0 && arrived.window == self.snd.wnd {
             cx.out.counters.duplicate_acks += 1;
@@ -240,7 +240,7 @@ impl<C: Controller> Tcb<C> {
                 cx.out.counters.fast_retransmits += 1;
             }
         }
-        self.update_window(&arrived.segment, arrived.window, cx);
+        self.update_window(arrived, octets, cx);
         self.after_ack(cx)
     }
 
@@ -295,9 +295,12 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts anew while the user is there (MUST-37).
-    fn update_window(&mut self, segment: &Segment, window: u32, cx: &mut Cx<'_, '_>) {
+    fn update_window(&mut self, arrived: &Arrived, octets: u32, cx: &mut Cx<'_, '_>) {
+        let segment = &arrived.segment;
         if self.snd.is_window_news(segment.seq, segment.ack) {
-            self.snd.set_window(window, segment.seq, segment.ack);
+            self.snd.set_window(arrived.window, segment.seq, segment.ack);
+        } else {
+            self.snd.wnd = self.snd.wnd.saturating_sub(octets); // the right edge stays where it was
         }
         if (self.snd.wnd == 0 || self.snd.flight() > self.snd.wnd) && !self.released {
             self.progressed(cx.now); // SHLD-17
