@@ -106,12 +106,12 @@ impl<C: Controller> Tcb<C> {
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
         segment.seq += 1;
         segment.flags.remove(Flags::SYN);
-        let step = tcb.from_sixth(segment, cx);
+        let step = tcb.sixth_and_on(segment, cx);
         (tcb, step)
     }
 
     /// The sixth step of §3.10.7.4 and those after it.
-    fn from_sixth(&mut self, mut segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
+    fn sixth_and_on(&mut self, mut segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
         self.check_urg(&segment, cx);
         let fin = self.process_text(&mut segment, cx)?;
         self.check_fin(fin, cx);
