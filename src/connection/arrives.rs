@@ -233,7 +233,7 @@ impl<C: Controller> Tcb<C> {
         let octets = ack - self.snd.una;
         if octets > 0 {
             self.process_new_ack(&arrived.segment, cx);
-        } else if arrived.bare && self.snd.flight() > 0 && arrived.window == self.snd.wnd {
+        } else if arrived.bare && self.snd.flight() > 0 && arrived.window == self.snd.wnd && arrived.window > 0 {
             cx.out.counters.duplicate_acks += 1;
             let mss = u32::from(self.mss(cx.path, 0));
             if self.snd.on_duplicate(mss, cx.now) {

@@ -38,7 +38,7 @@ impl<C: Controller> Tcb<C> {
             0 => u32::MAX,
             limit => u32::from(limit),
         };
-        if core::mem::take(&mut self.snd.retransmit_first) && self.snd.flight() > 0 && !self.snd.syn {
+        if core::mem::take(&mut self.snd.retransmit_first) && self.snd.flight() > 0 && self.snd.wnd > 0 {
             let plan = self.snd.first_again(&self.gate(cx));
             self.transmit_plan(&plan, cx);
         }
@@ -54,13 +54,8 @@ impl<C: Controller> Tcb<C> {
 
     fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
         let mss = u32::from(self.mss(cx.path, self.sack_blocks_due()));
-        Gate {
-            mss,
-            max: u32::from(cx.config.max_transmit()).max(mss),
-            nagle: cx.settings.nagle,
-            cork: cx.settings.cork,
-            overridden: self.overridden,
-        }
+        let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
+        Gate { mss, max: most.max(mss), nagle: cx.settings.nagle, cork: cx.settings.cork, overridden: self.overridden }
     }
 
     /// How many SACK blocks a segment sent now carries.

@@ -90,7 +90,7 @@ impl<C: Controller> Tcb<C> {
         let since = opening.since;
         let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, syn, cx);
         tcb.snd.resend = tcb.snd.iss;
-        tcb.snd.set_window(u32::from(syn.window), syn.seq, syn.ack);
+        tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
         tcb.pending_since = Some(since);
         tcb.hold_syn_text(syn, cx);
         tcb
