@@ -5,14 +5,17 @@ use core::fmt;
 use super::{Flags, Options, Segment};
 
 /// `Flags [S.], seq 300, ack 101, win 65535, options [mss 1460,sackOK], length 0`: what tcpdump prints after the ports,
-/// with the absolute numbers of `tcpdump -S`.
+/// with the absolute numbers of `tcpdump -S`. Like tcpdump it leaves out the number of a bare ACK.
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Flags [")?;
         write_flags(f, self.flags)?;
-        write!(f, "], seq {}", self.seq)?;
+        f.write_str("]")?;
         if !self.payload.is_empty() {
-            write!(f, ":{}", self.end())?;
+            let text = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+            write!(f, ", seq {}:{}", self.seq, self.seq + text)?;
+        } else if self.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) || !self.flags.contains(Flags::ACK) {
+            write!(f, ", seq {}", self.seq)?;
         }
         if self.flags.contains(Flags::ACK) {
             write!(f, ", ack {}", self.ack)?;
@@ -114,6 +117,10 @@ mod tests {
             segment.to_string(),
             "Flags [P.], seq 300:305, ack 101, win 502, options [TS val 7 ecr 9,sack 1 {1:2}], length 5"
         );
+        let ack = Segment { ack: SeqNum::new(9), flags: Flags::ACK, ..Segment::default() };
+        assert_eq!(ack.to_string(), "Flags [.], ack 9, win 0, length 0");
+        let fin = Segment { flags: Flags::FIN | Flags::ACK, ..segment };
+        assert!(fin.to_string().starts_with("Flags [F.], seq 300:305, ack 101"));
         assert_eq!(Segment::default().to_string(), "Flags [none], seq 0, win 0, length 0");
     }
 }
