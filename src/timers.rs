@@ -16,11 +16,13 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Timers {
     deadline: [u64; COUNT],
     announced: [u64; COUNT],
+    /// Whether anything moved since the host was last told.
+    moved: bool,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT] }
+        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT], moved: false }
     }
 }
 
@@ -53,9 +55,7 @@ impl Timers {
     }
 
     pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
-        if let Some(slot) = self.deadline.get_mut(index(timer)) {
-            *slot = deadline.as_micros();
-        }
+        self.move_to(timer, deadline.as_micros());
     }
 
     /// Sets the deadline unless there is one.
@@ -73,13 +73,19 @@ impl Timers {
     }
 
     pub(crate) fn clear(&mut self, timer: Timer) {
-        if let Some(slot) = self.deadline.get_mut(index(timer)) {
-            *slot = NEVER;
-        }
+        self.move_to(timer, NEVER);
     }
 
     pub(crate) fn clear_all(&mut self) {
         self.deadline = [NEVER; COUNT];
+        self.moved = true;
+    }
+
+    fn move_to(&mut self, timer: Timer, at: u64) {
+        if let Some(slot) = self.deadline.get_mut(index(timer)).filter(|slot| **slot != at) {
+            *slot = at;
+            self.moved = true;
+        }
     }
 
     /// The earliest deadline, and which timer runs first at it.
@@ -97,6 +103,7 @@ impl Timers {
 
     /// The host's timer has fired, and so have all that it was told to fire by now.
     pub(crate) fn fired(&mut self, timer: Timer, now: Instant) {
+        self.moved = true;
         for at in &mut self.announced {
             if *at <= now.as_micros() {
                 *at = NEVER;
@@ -109,6 +116,9 @@ impl Timers {
 
     /// Tells the host what it must know.
     pub(crate) fn announce(&mut self, sink: &mut dyn Sink) {
+        if !core::mem::take(&mut self.moved) {
+            return;
+        }
         let mut any = false;
         for ((timer, &deadline), announced) in Timer::ALL.iter().zip(&self.deadline).zip(&mut self.announced) {
             any |= deadline != NEVER;

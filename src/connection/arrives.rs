@@ -12,8 +12,7 @@ use crate::timestamps::older;
 use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
 
 /// What the sequence check leaves of a segment.
-pub(super) struct Arrived {
-    segment: Segment,
+struct Arrived {
     /// SEG.WND in octets.
     window: u32,
     /// SEG.LEN was 0 on arrival: it may count as a duplicate ACK.
@@ -21,16 +20,16 @@ pub(super) struct Arrived {
 }
 
 impl<C: Controller> Tcb<C> {
-    pub(super) fn segment_arrives(&mut self, segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
-        self.check_time_wait(&segment, cx)?;
-        self.check_timestamps(&segment, cx)?;
-        let mut arrived = self.check_sequence(segment, cx)?; // first
-        self.check_rst(&arrived.segment, cx)?; // second; third, security and compartment: not supported
-        self.check_syn(&arrived.segment, cx)?; // fourth
-        self.check_ack(&arrived, cx)?; // fifth
-        self.heard(&arrived.segment, cx.now);
-        self.check_urg(&arrived.segment, cx); // sixth
-        let fin = self.process_text(&mut arrived.segment, cx)?; // seventh
+    pub(super) fn segment_arrives(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
+        self.check_time_wait(segment, cx)?;
+        self.check_timestamps(segment, cx)?;
+        let arrived = self.check_sequence(segment, cx)?; // first
+        self.check_rst(segment, cx)?; // second; third, security and compartment: not supported
+        self.check_syn(segment, cx)?; // fourth
+        self.check_ack(segment, &arrived, cx)?; // fifth
+        self.heard(segment, cx.now);
+        self.check_urg(segment, cx); // sixth
+        let fin = self.process_text(segment, cx)?; // seventh
         self.check_fin(fin, cx); // eighth
         Continue(())
     }
@@ -83,19 +82,19 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// First, the sequence number (Table 6). What lies outside the window is trimmed; resets and SYNs keep what their own steps look at.
-    fn check_sequence(&mut self, mut segment: Segment, cx: &mut Cx<'_, '_>) -> Step<Arrived> {
+    fn check_sequence(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step<Arrived> {
         // The window in a SYN is never scaled (RFC 7323 §2.2).
         let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.snd.shift };
         let window = u32::from(segment.window) << shift;
         if self.state == LiveState::SynReceived && segment.flags.contains(Flags::SYN) && segment.seq == self.rcv.irs {
-            self.trim_syn(&mut segment, cx)?;
+            self.trim_syn(segment, cx)?;
         }
         let bare = segment.is_empty();
-        if segment.flags.intersects(Flags::RST | Flags::SYN) || self.is_acceptable(&segment) {
-            return Continue(Arrived { segment, window, bare });
+        if segment.flags.intersects(Flags::RST | Flags::SYN) || self.is_acceptable(segment) {
+            return Continue(Arrived { window, bare });
         }
-        self.allow_unacceptable(&mut segment, cx)?;
-        Continue(Arrived { segment, window, bare })
+        self.allow_unacceptable(segment, cx)?;
+        Continue(Arrived { window, bare })
     }
 
     /// SYN-RECEIVED: the peer's SYN once more. With an ACK it is Figure 7's SYN,ACK of a simultaneous open: the SYN is a duplicate, the ACK
@@ -214,13 +213,13 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Fifth, ACK.
-    fn check_ack(&mut self, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
-        if !arrived.segment.flags.contains(Flags::ACK) {
+    fn check_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
+        if !segment.flags.contains(Flags::ACK) {
             return self.discard(Discard::NoAck, cx);
         }
-        let ack = arrived.segment.ack;
+        let ack = segment.ack;
         if self.state == LiveState::SynReceived {
-            return self.check_handshake_ack(arrived, cx);
+            return self.check_handshake_ack(segment, arrived, cx);
         }
         let too_old = cx.config.rfc5961() && ack.before(self.snd.una - self.snd.max_wnd);
         if ack.after(self.snd.nxt) || too_old {
@@ -232,7 +231,7 @@ impl<C: Controller> Tcb<C> {
         }
         let octets = ack - self.snd.una;
         if octets > 0 {
-            self.process_new_ack(&arrived.segment, cx);
+            self.process_new_ack(segment, cx);
         } else if arrived.bare && self.snd.flight() > 0 && arrived.window == self.snd.wnd && arrived.window > 0 {
             cx.out.counters.duplicate_acks += 1;
             let mss = u32::from(self.mss(cx.path, 0));
@@ -240,13 +239,12 @@ impl<C: Controller> Tcb<C> {
                 cx.out.counters.fast_retransmits += 1;
             }
         }
-        self.update_window(arrived, octets, cx);
+        self.update_window(segment, arrived.window, octets, cx);
         self.after_ack(cx)
     }
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
-    fn check_handshake_ack(&mut self, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
-        let segment = &arrived.segment;
+    fn check_handshake_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
         if segment.ack.at_or_before(self.snd.una) || segment.ack.after(self.snd.nxt) {
             if let Some(reset) = segment.reset_reply() {
                 cx.out.transmit(reset);
@@ -295,10 +293,9 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts anew while the user is there (MUST-37).
-    fn update_window(&mut self, arrived: &Arrived, octets: u32, cx: &mut Cx<'_, '_>) {
-        let segment = &arrived.segment;
+    fn update_window(&mut self, segment: &Segment, window: u32, octets: u32, cx: &mut Cx<'_, '_>) {
         if self.snd.is_window_news(segment.seq, segment.ack) {
-            self.snd.set_window(arrived.window, segment.seq, segment.ack);
+            self.snd.set_window(window, segment.seq, segment.ack);
         } else {
             self.snd.wnd = self.snd.wnd.saturating_sub(octets); // the right edge stays where it was
         }

@@ -134,13 +134,15 @@ impl<C: Controller> Connection<C> {
         }
     }
 
-    pub(super) fn take_text(&mut self, octets: usize) {
-        if let Phase::Live(tcb) = &mut self.phase {
-            tcb.rcv.consume(octets);
-            if tcb.state.receives() && tcb.rcv.owes_update(tcb.mss(&self.path, 0)) {
-                tcb.ack.at_once(); // a window update
-            }
+    /// RECEIVE: the user took text. Whether that makes a window update due.
+    pub(super) fn take_text(&mut self, octets: usize) -> bool {
+        let Phase::Live(tcb) = &mut self.phase else { return false };
+        tcb.rcv.consume(octets);
+        let due = tcb.state.receives() && tcb.rcv.owes_update(tcb.mss(&self.path, 0));
+        if due {
+            tcb.ack.at_once();
         }
+        due
     }
 
     pub(super) fn close_call(&mut self, now: Instant, out: &mut Output<'_>) {

@@ -34,6 +34,9 @@ impl<C: Controller> Tcb<C> {
 
     /// Sends what may be sent, and says why no more.
     fn transmit_stream(&mut self, cx: &mut Cx<'_, '_>) -> Option<Wait> {
+        if !self.snd.is_pending() {
+            return Some(Wait::Idle);
+        }
         let limit = match cx.config.max_burst() {
             0 => u32::MAX,
             limit => u32::from(limit),
@@ -186,9 +189,8 @@ impl<C: Controller> Tcb<C> {
         }
         let pending = self.snd.is_pending();
         let probing = pending && !self.snd.syn && self.snd.wnd == 0;
-        let base = self.snd.rtt.base_rto();
         if probing {
-            let interval = backed_off(base, self.snd.probes, cx.config.max_rto());
+            let interval = backed_off(self.snd.rtt.base_rto(), self.snd.probes, cx.config.max_rto());
             cx.timers.start(Timer::Persist, cx.now + interval);
         } else {
             cx.timers.clear(Timer::Persist);

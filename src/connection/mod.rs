@@ -168,6 +168,12 @@ impl<C: Controller> Connection<C> {
     /// [`Error`], when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors never fail.
     pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         self.check_call(&event)?;
+        if let Event::Consume(octets) = event {
+            if !self.take_text(octets) {
+                self.clock = self.clock.max(now.min(END_OF_TIME));
+                return Ok(()); // the window stays as it is: nothing follows
+            }
+        }
         self.event(now, sink, |connection, now, out| connection.dispatch(event, now, out));
         Ok(())
     }
@@ -236,11 +242,10 @@ impl<C: Controller> Connection<C> {
             Event::Timer(timer) => self.timer(timer, now, out),
             Event::Send(text) => self.queue_text(text, false),
             Event::SendUrgent(text) => self.queue_text(text, true),
-            Event::Consume(octets) => self.take_text(octets),
+            Event::Consume(_) | Event::Continue => {}
             Event::Close => self.close_call(now, out),
             Event::Release => self.release_call(now, out),
             Event::Abort => self.abort_call(now, out),
-            Event::Continue => {}
             Event::Set(knob) => self.set(knob),
             Event::Mtu(mtu) => self.mtu(mtu),
             Event::Icmp { kind, quoted_seq, mtu } => self.icmp(kind, quoted_seq, mtu, out),
@@ -249,7 +254,7 @@ impl<C: Controller> Connection<C> {
     }
 
     /// SEGMENT ARRIVES: one of the four rules.
-    fn segment(&mut self, segment: Segment, now: Instant, out: &mut Output<'_>) {
+    fn segment(&mut self, mut segment: Segment, now: Instant, out: &mut Output<'_>) {
         out.counters.segments_in += 1;
         let step = self.with_phase(now, out, |phase, cx| match phase {
             Phase::Closed => {
@@ -265,8 +270,8 @@ impl<C: Controller> Connection<C> {
                 }
                 Continue(())
             }
-            Phase::SynSent(_) => syn_sent_arrives(phase, segment, cx),
-            Phase::Live(tcb) => tcb.segment_arrives(segment, cx),
+            Phase::SynSent(_) => syn_sent_arrives(phase, &mut segment, cx),
+            Phase::Live(tcb) => tcb.segment_arrives(&mut segment, cx),
         });
         if let Break(stop) = step {
             self.apply(stop, out);
@@ -309,9 +314,9 @@ impl<C: Controller> Connection<C> {
 }
 
 /// SYN-SENT becomes what the segment makes of it.
-fn syn_sent_arrives<C: Controller>(phase: &mut Phase<C>, segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
+fn syn_sent_arrives<C: Controller>(phase: &mut Phase<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
     let Phase::SynSent(opening) = phase else { return Continue(()) };
-    let outcome = opening.check(&segment, cx)?;
+    let outcome = opening.check(segment, cx)?;
     cx.timers.clear_all();
     let Phase::SynSent(opening) = core::mem::replace(phase, Phase::Closed) else { return Continue(()) };
     match outcome {
@@ -321,7 +326,7 @@ fn syn_sent_arrives<C: Controller>(phase: &mut Phase<C>, segment: Segment, cx: &
             step
         }
         Outcome::SynReceived => {
-            *phase = Phase::Live(Tcb::cross(opening, &segment, cx));
+            *phase = Phase::Live(Tcb::cross(opening, segment, cx));
             Continue(())
         }
     }

@@ -97,11 +97,11 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
-    pub(super) fn complete(opening: SynSent<C>, mut segment: Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
+    pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
         let since = opening.since;
-        let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, &segment, cx);
+        let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, segment, cx);
         tcb.pending_since = Some(since);
-        tcb.establish(&segment, cx);
+        tcb.establish(segment, cx);
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
         segment.seq += 1;
@@ -111,9 +111,9 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The sixth step of §3.10.7.4 and those after it.
-    fn sixth_and_on(&mut self, mut segment: Segment, cx: &mut Cx<'_, '_>) -> Step {
-        self.check_urg(&segment, cx);
-        let fin = self.process_text(&mut segment, cx)?;
+    fn sixth_and_on(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
+        self.check_urg(segment, cx);
+        let fin = self.process_text(segment, cx)?;
         self.check_fin(fin, cx);
         Continue(())
     }
