@@ -95,15 +95,18 @@ impl Bases {
         let (own, peer) = (from.index(), from.other().index());
         let mut relative = segment.clone();
         let acks = segment.flags.contains(Flags::ACK);
+        let reset = segment.flags.contains(Flags::RST);
         // the reset for a segment without ACK has the number 0, whoever sent it (§3.10.7.1)
-        if !(acks && segment.flags.contains(Flags::RST)) {
+        if !(acks && reset) {
             relative.seq = segment.seq - self.iss[own];
         }
         if acks {
             relative.ack = segment.ack - self.iss[peer];
         }
         if let Some(ts) = &mut relative.options.timestamps {
-            ts.value = ts.value.wrapping_sub(self.ts[own]);
+            if !(reset && ts.value == 0) {
+                ts.value = ts.value.wrapping_sub(self.ts[own]); // a TCP without a connection has no clock
+            }
             if acks {
                 ts.echo = ts.echo.wrapping_sub(self.ts[peer]);
             }
