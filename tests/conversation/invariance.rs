@@ -52,7 +52,7 @@ fn assert_same_but_for_the_bases(one: &Outcome, other: &Outcome) {
             let (a, b) = (relative(&bases[0], side, a), relative(&bases[1], side, b));
             assert!(
                 a == b,
-                "step {i} of the {} differs\n{a:#?}\n{b:#?}\n{}",
+                "step {i} of the {} differs\n{a:?}\n{b:?}\n{}",
                 side.name(),
                 other.report("the second run")
             );
@@ -156,6 +156,7 @@ fn the_time_of_the_start_does_not_matter() {
 #[test]
 fn announced_timers_and_deadlines_give_the_same_segments() {
     for plan in plans() {
+        let plan = plan.with_config(|config| config.max_burst(0)); // the one takes up a burst by `Continue`, the other does not
         let with = |driver| plan.clone().with(|plan| plan.ends.iter_mut().for_each(|end| end.driver = driver));
         let (asked, told) = (recorded(&with(Driver::Deadlines)), recorded(&with(Driver::Announced)));
         for side in Side::BOTH {

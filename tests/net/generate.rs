@@ -145,7 +145,7 @@ fn config(family: Family, rng: &mut Rng) -> Config {
         .ack_every(rng.pick(&[2, 2, 1]))
         .min_rto(ms(rng.pick(&[1000, 1000, 200])))
         .max_ranges(rng.pick(&[64, 64, 4, 1]))
-        .copy_below(rng.pick(&[1024, 1024, 0, 65_535]))
+        .copy_below(rng.pick(&[1024, 1024, 64, 65_535]))
         .initial_window(rng.pick(&[10, 10, 3, 1]))
         .max_burst(rng.pick(&[0, 0, 0, 4, 1]))
         .max_transmit(rng.pick(&[0, 0, 0, 20_000, 65_000]));

@@ -55,6 +55,11 @@ impl Ladder {
         Self::build(plan, trace.records.iter())
     }
 
+    /// The diagram of the last so many records.
+    pub(crate) fn of_last(count: usize, plan: &Plan, trace: &Trace) -> Self {
+        Self::build(plan, trace.records.iter().skip(trace.records.len().saturating_sub(count)))
+    }
+
     fn build<'a>(plan: &Plan, records: impl Iterator<Item = &'a Record>) -> Self {
         let bases = Bases::of(plan);
         let mut ladder = Self {
@@ -93,45 +98,18 @@ impl Ladder {
             What::Told(action) => Kind::Note(format!("told: {action:?}")),
             What::Depart { id, segment, lost, again } => {
                 self.departed.insert(*id, false);
-                let mut text = describe(&bases.segment(*side, segment));
-                if *again {
-                    text.push_str(" (again)");
-                }
+                let text = describe(&bases.segment(*side, segment), if *again { " (again)" } else { "" });
                 Kind::Depart { id: *id, text, lost: *lost }
             }
             What::Arrive { id, segment, copy } => {
-                let mut text = describe(&bases.segment(side.other(), segment));
-                if *copy {
-                    text.push_str(" (copy)");
-                } else {
+                let text = describe(&bases.segment(side.other(), segment), if *copy { " (copy)" } else { "" });
+                if !*copy {
                     self.arrivals.insert(*id, nodes.len());
                 }
                 Kind::Arrive { id: if *copy { 0 } else { *id }, text }
             }
         };
         nodes.push(Node { at: *at, side: *side, state: None, kind });
-    }
-
-    /// The diagram of the last so many events of either side.
-    pub(crate) fn last(mut self, count: usize) -> Self {
-        for side in Side::BOTH {
-            let nodes = &mut self.sides[side.index()];
-            let cut = nodes.len().saturating_sub(count);
-            for node in nodes.drain(..cut) {
-                if let Kind::Depart { id, .. } = node.kind {
-                    self.departed.remove(&id);
-                }
-            }
-            self.arrivals.clear();
-        }
-        for nodes in &self.sides {
-            for (i, node) in nodes.iter().enumerate() {
-                if let Kind::Arrive { id, .. } = node.kind {
-                    self.arrivals.insert(id, i);
-                }
-            }
-        }
-        self
     }
 }
 
@@ -212,8 +190,11 @@ fn middle(node: &Node, part: Part) -> String {
         Kind::Depart { text, .. } => (text, node.side),
         Kind::Arrive { text, .. } => (text, node.side.other()),
     };
-    let text: String = text.chars().take(MIDDLE - 10).collect();
-    let room = MIDDLE - text.chars().count() - 4;
+    let mut text = text.clone();
+    if let Some((end, _)) = text.char_indices().nth(MIDDLE - 10) {
+        text.replace_range(end.., "…");
+    }
+    let room = MIDDLE.saturating_sub(text.chars().count() + 4);
     let rightwards = from == Side::Client;
     let drawn = match part {
         Part::Note => format!(" {text} "),
@@ -229,8 +210,8 @@ fn middle(node: &Node, part: Part) -> String {
     if rightwards == (part != Part::Arrival) { format!("{drawn:<MIDDLE$}") } else { format!("{drawn:>MIDDLE$}") }
 }
 
-/// A segment as tcpdump prints it, shorter: timestamps are shown in SYNs only, as `TS`.
-fn describe(segment: &Segment) -> String {
+/// A segment nearly as tcpdump prints it: the options come last, and timestamps only in SYNs, as `TS`.
+fn describe(segment: &Segment, mark: &str) -> String {
     let whole = segment.to_string();
     let flags = whole.split_inclusive(']').next().unwrap_or_default().trim_start_matches("Flags ");
     let mut text = format!("{flags} seq {}", segment.seq);
@@ -247,6 +228,10 @@ fn describe(segment: &Segment) -> String {
     if segment.flags.contains(Flags::URG) {
         add(format_args!(", urg {}", segment.urgent));
     }
+    if !segment.payload.is_empty() {
+        add(format_args!(", length {}", segment.payload.len()));
+    }
+    add(format_args!("{mark}"));
     let mut options = segment.options;
     let stamped = options.timestamps.take().is_some() && segment.flags.contains(Flags::SYN);
     let mut list = options.to_string();
@@ -254,10 +239,7 @@ fn describe(segment: &Segment) -> String {
         list.push_str(if list.is_empty() { "TS" } else { ",TS" });
     }
     if !list.is_empty() {
-        add(format_args!(", <{list}>"));
-    }
-    if !segment.payload.is_empty() {
-        add(format_args!(", length {}", segment.payload.len()));
+        add(format_args!(" <{list}>"));
     }
     text
 }

@@ -1,8 +1,11 @@
 //! Plays a plan: the queue of events in virtual time.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
 use std::time::Duration;
 
 use segue::{Action, CloseReason, Flags, Instant, Segment, SeqNum, State, codec};
@@ -132,10 +135,10 @@ impl Sim {
 
     /// Runs to the end. A panic, be it the machine's or a check's, becomes the outcome's failure.
     pub(crate) fn finish(mut self) -> Outcome {
-        let played = catch_unwind(AssertUnwindSafe(|| {
+        let played = quietly(|| {
             self.open();
             while self.step() {}
-        }));
+        });
         let failure = played.err().map(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
@@ -397,6 +400,27 @@ impl Sim {
     fn note(&mut self, side: Side, what: What) {
         self.trace.push(self.now, side, what);
     }
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Catches a panic without a word on stderr: the outcome tells it, once, after quickcheck has shrunk the plan.
+fn quietly(run: impl FnOnce()) -> Result<(), Box<dyn Any + Send>> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    QUIET.set(false);
+    result
 }
 
 impl Outcome {

@@ -7,6 +7,9 @@ use segue::{CloseReason, State};
 use super::{Closing, Ladder, Outcome, Side};
 
 impl Outcome {
+    /// Records that a report shows at most.
+    const SHOWN: usize = 600;
+
     /// Nothing failed, both ends are over, and everything written was delivered or a reason says why not.
     pub(crate) fn accounted(&self) -> Result<(), String> {
         if let Some(failure) = &self.failure {
@@ -56,10 +59,12 @@ impl Outcome {
     /// For a person: what went wrong, the plan that shows it, and what happened.
     pub(crate) fn report(&self, problem: &str) -> String {
         let mut report = format!("{problem}\n\n{:#?}\n\n", self.plan);
-        if self.trace.forgotten > 0 {
-            writeln!(report, "({} records before these)", self.trace.forgotten).expect("a String takes all");
+        let forgotten = self.trace.forgotten + self.trace.records.len().saturating_sub(Self::SHOWN) as u64;
+        if forgotten > 0 {
+            writeln!(report, "({forgotten} records before these)").expect("a String takes all");
         }
-        write!(report, "{}", Ladder::new(&self.plan, &self.trace).last(300)).expect("a String takes all");
+        let ladder = Ladder::of_last(Self::SHOWN, &self.plan, &self.trace);
+        write!(report, "{ladder}").expect("a String takes all");
         report
     }
 

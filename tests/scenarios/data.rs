@@ -125,10 +125,10 @@ fn established_zero_window_is_probed_until_it_opens() {
         w.consume(B, 2920);
         w.play(
             "ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK><WIN=2920>     <-- ESTABLISHED
-             ESTABLISHED --> <SEQ=3020><ACK=300><DATA=1><CTL=ACK>       --> ESTABLISHED
-             ESTABLISHED --> <SEQ=3021><ACK=300><DATA=1079><CTL=ACK>    --> ESTABLISHED
-             ESTABLISHED <-- <SEQ=300><ACK=4100><CTL=ACK>               <-- ESTABLISHED",
+             ESTABLISHED --> <SEQ=3020><ACK=300><DATA=1080><CTL=ACK>    --> ESTABLISHED",
         );
+        let refused = "Discarded(ZeroWindow); ".repeat(3);
+        w.told(B, &format!("Deliver 1460; Deliver 1460; {refused}Deliver 1080"));
     });
 }
 
