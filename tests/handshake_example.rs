@@ -4,7 +4,7 @@ mod net;
 #[path = "../examples/support/mod.rs"]
 mod support;
 
-use net::What;
+use net::{CLIENT_PORT, What};
 use support::args::{HELP, Options, parse};
 use support::{capture, demo};
 
@@ -50,7 +50,7 @@ fn the_capture_can_be_read_back() {
         let sliced = etherparse::SlicedPacket::from_ip(&packet.data).expect("an IP packet");
         let Some(etherparse::TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("not TCP") };
         packets += 1;
-        if tcp.source_port() == 49_152 {
+        if tcp.source_port() == CLIENT_PORT {
             text += tcp.payload().len();
         }
     }

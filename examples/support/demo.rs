@@ -10,16 +10,19 @@ use crate::net::{Bases, Closing, End, Ladder, Link, Outcome, Plan, Rates, Rng, S
 /// The most that the server answers with.
 const ANSWER: u64 = 600;
 
-/// The client sends and closes; the server answers, and closes in its turn.
+/// The client sends, the server answers when all has come; the client closes, and the server in its turn.
 pub(crate) fn plan(options: &Options) -> Plan {
     let mut rng = Rng::new(options.seed);
     let [client_iss, server_iss] = [rng.next() as u32, rng.next() as u32];
-    let client = End { iss: client_iss, octets: options.size, closing: Closing::WhenWritten, ..End::default() };
+    let answer = options.size.min(ANSWER);
+    let pause = Duration::from_millis(60);
+    let client =
+        End { iss: client_iss, octets: options.size, closing: Closing::AfterText(answer, pause), ..End::default() };
     let server = End {
         iss: server_iss,
-        octets: options.size.min(ANSWER),
-        answers: true,
-        closing: Closing::AfterPeer(Duration::from_millis(60)),
+        octets: answer,
+        answers: options.size,
+        closing: Closing::AfterPeer(pause),
         ..End::default()
     };
     let segments = 1000 + u32::try_from(options.size / 100).unwrap_or(u32::MAX);
@@ -55,8 +58,9 @@ fn write_all(text: &mut String, outcome: &Outcome, options: &Options) -> std::fm
     writeln!(text)?;
     writeln!(
         text,
-        "Each line is one segment, with the time at which it left or arrived beside its sender and receiver."
+        "Each line is one segment, with the times at which it left and arrived beside its sender and receiver."
     )?;
+    writeln!(text, "One that crosses others takes two lines: the first ends, the second begins with ···.")?;
     writeln!(text, "Numbers are relative to the initial ones, client {}, server {}:", client.iss, server.iss)?;
     writeln!(
         text,
@@ -90,6 +94,6 @@ fn summary(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
     let timers: Vec<String> = timers.iter().map(|(timer, count)| format!("{timer} {count}")).collect();
     writeln!(text, "segments  {} sent, {lost} lost, {again} sent again", outcome.segments)?;
     writeln!(text, "timers  {}", if timers.is_empty() { "none fired".into() } else { timers.join(", ") })?;
-    let end = Bases::of(&outcome.plan).time(outcome.end);
-    writeln!(text, "virtual time  {end} s, most of it TIME-WAIT: twice the maximum segment lifetime of 120 s")
+    let seconds = Bases::of(&outcome.plan).time(outcome.end).as_micros() as f64 / 1e6;
+    writeln!(text, "virtual time  {seconds:.3} s; TIME-WAIT takes 240 s, twice the maximum segment lifetime")
 }

@@ -88,7 +88,7 @@ fn end(family: Family, side: Side, rng: &mut Rng) -> End {
         octets,
         chunk: rng.pick(&[1 << 16, 1 << 16, 4096, 1000, 100]),
         pause: rng.pick_micros(&[0, 0, 0, 500, 30_000]),
-        answers: false,
+        answers: 0,
         closing: closing(family, side, rng),
         reading: reading(rng),
         driver: if family.hosts { driver(rng) } else { Driver::Deadlines },

@@ -16,6 +16,8 @@ const MIDDLE: usize = 72;
 /// What happened at one side at one time, with the state it led to.
 struct Node {
     at: Instant,
+    /// Its place among all events of both sides.
+    order: usize,
     side: Side,
     state: Option<State>,
     kind: Kind,
@@ -36,6 +38,7 @@ pub(crate) struct Ladder {
     arrivals: HashMap<u32, usize>,
     /// Segments whose departure has a line of its own or is not in the diagram.
     departed: HashMap<u32, bool>,
+    events: usize,
 }
 
 /// How much of a segment's way a line shows.
@@ -67,6 +70,7 @@ impl Ladder {
             sides: [Vec::new(), Vec::new()],
             arrivals: HashMap::new(),
             departed: HashMap::new(),
+            events: 0,
         };
         for record in records {
             ladder.add(&bases, record);
@@ -76,6 +80,8 @@ impl Ladder {
 
     fn add(&mut self, bases: &Bases, record: &Record) {
         let Record { at, side, what } = record;
+        self.events += 1;
+        let order = self.events;
         let nodes = &mut self.sides[side.index()];
         let kind = match what {
             What::State(state) => {
@@ -85,9 +91,13 @@ impl Ladder {
                     {
                         node.state = Some(*state);
                     }
-                    _ => {
-                        nodes.push(Node { at: *at, side: *side, state: Some(*state), kind: Kind::Note(String::new()) })
-                    }
+                    _ => nodes.push(Node {
+                        at: *at,
+                        order,
+                        side: *side,
+                        state: Some(*state),
+                        kind: Kind::Note(String::new()),
+                    }),
                 }
                 return;
             }
@@ -109,7 +119,7 @@ impl Ladder {
                 Kind::Arrive { id: if *copy { 0 } else { *id }, text }
             }
         };
-        nodes.push(Node { at: *at, side: *side, state: None, kind });
+        nodes.push(Node { at: *at, order, side: *side, state: None, kind });
     }
 }
 
@@ -140,7 +150,7 @@ impl Ladder {
     /// Which side's next event comes now, and as what.
     fn next_line(&self, heads: [usize; 2], split: &HashMap<u32, bool>) -> Option<(Side, Part)> {
         let mut blocked: Option<(usize, Side)> = None;
-        let mut ready: Option<(Instant, Side, Part)> = None;
+        let mut ready: Option<(usize, Side, Part)> = None;
         for side in Side::BOTH {
             let Some(node) = self.sides[side.index()].get(heads[side.index()]) else { continue };
             let part = match &node.kind {
@@ -160,8 +170,8 @@ impl Ladder {
                     None => Part::Departure, // the diagram ends before it arrives
                 },
             };
-            if ready.is_none_or(|(at, ..)| node.at < at) {
-                ready = Some((node.at, side, part));
+            if ready.is_none_or(|(order, ..)| node.order < order) {
+                ready = Some((node.order, side, part));
             }
         }
         // nothing can go on: what has the longest way to go is drawn in two lines
@@ -190,11 +200,12 @@ fn middle(node: &Node, part: Part) -> String {
         Kind::Depart { text, .. } => (text, node.side),
         Kind::Arrive { text, .. } => (text, node.side.other()),
     };
+    let mark = if let Part::Lost(why) = part { why.len() + 3 } else { 4 };
     let mut text = text.clone();
-    if let Some((end, _)) = text.char_indices().nth(MIDDLE - 10) {
+    if let Some((end, _)) = text.char_indices().nth(MIDDLE - mark - 6) {
         text.replace_range(end.., "…");
     }
-    let room = MIDDLE.saturating_sub(text.chars().count() + 4);
+    let room = MIDDLE.saturating_sub(text.chars().count() + mark);
     let rightwards = from == Side::Client;
     let drawn = match part {
         Part::Note => format!(" {text} "),

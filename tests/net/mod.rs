@@ -29,4 +29,4 @@ pub(crate) use rng::Rng;
 pub(crate) use sim::{Outcome, Sim, run};
 pub(crate) use text::{is_text, text};
 pub(crate) use trace::{Bases, Record, Trace, What};
-pub(crate) use wire::{addresses, encode, packet_len};
+pub(crate) use wire::{CLIENT_PORT, addresses, encode, packet_len};

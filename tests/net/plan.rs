@@ -152,6 +152,8 @@ pub(crate) enum Closing {
     WhenWritten,
     /// So long after the other side closed, all being written.
     AfterPeer(Duration),
+    /// So long after so many octets came, all being written.
+    AfterText(u64, Duration),
     /// At this time, all being written.
     At(Duration),
     /// ABORT at this time.
@@ -206,8 +208,8 @@ pub(crate) struct End {
     /// The most octets of one SEND, and the time between two.
     pub(crate) chunk: u32,
     pub(crate) pause: Duration,
-    /// The user writes only when the other side has closed.
-    pub(crate) answers: bool,
+    /// The user writes only when so many octets have come.
+    pub(crate) answers: u64,
     pub(crate) closing: Closing,
     pub(crate) reading: Reading,
     pub(crate) driver: Driver,
@@ -226,7 +228,7 @@ impl Default for End {
             octets: 0,
             chunk: 65_536,
             pause: Duration::ZERO,
-            answers: false,
+            answers: 0,
             closing: Closing::AfterPeer(Duration::ZERO),
             reading: Reading::Eager,
             driver: Driver::Deadlines,

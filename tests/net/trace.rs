@@ -107,7 +107,7 @@ impl Bases {
             if !(reset && ts.value == 0) {
                 ts.value = ts.value.wrapping_sub(self.ts[own]); // a TCP without a connection has no clock
             }
-            if acks {
+            if acks || reset {
                 ts.echo = ts.echo.wrapping_sub(self.ts[peer]);
             }
         }

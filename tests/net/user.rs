@@ -18,6 +18,8 @@ pub(crate) struct User {
     /// Octets delivered, and delivered and not consumed.
     pub(crate) delivered: u64,
     pub(crate) unread: u64,
+    /// When text came last.
+    last_text: Instant,
     pub(crate) peer_closed: Option<Instant>,
     pub(crate) close_called: bool,
     pub(crate) closed: Option<CloseReason>,
@@ -40,6 +42,7 @@ impl User {
             acked: 0,
             delivered: 0,
             unread: 0,
+            last_text: start,
             peer_closed: None,
             close_called: false,
             closed: None,
@@ -72,6 +75,7 @@ impl User {
                 );
                 self.delivered += octets.len() as u64;
                 self.unread += octets.len() as u64;
+                self.last_text = now;
             }
             Action::PeerClosed => {
                 assert!(self.connected, "PeerClosed before Connected");
@@ -149,7 +153,7 @@ impl User {
     }
 
     fn may_write(&self, end: &End) -> bool {
-        let speaks = if end.answers { self.peer_closed.is_some() } else { self.connected || self.active };
+        let speaks = (self.connected || self.active) && self.delivered >= end.answers;
         speaks && !self.blocked && !self.close_called && self.written < end.octets
     }
 
@@ -181,6 +185,7 @@ impl User {
         match end.closing {
             Closing::WhenWritten => Some(self.start),
             Closing::AfterPeer(pause) => self.peer_closed.map(|at| at + pause),
+            Closing::AfterText(octets, pause) => (self.delivered >= octets).then(|| self.last_text + pause),
             Closing::At(after) => Some(self.start + after),
             Closing::Abort(_) | Closing::Release(_) | Closing::Never => None,
         }

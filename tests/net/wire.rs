@@ -8,6 +8,10 @@ use segue::{Flags, Segment};
 
 use super::{FaultKind, Side};
 
+/// The ports of a capture: none that a dissector takes for a protocol of its own.
+pub(crate) const CLIENT_PORT: u16 = 49_152;
+const SERVER_PORT: u16 = 4242;
+
 /// The addresses of a packet that `from` sends.
 pub(crate) const fn addresses(from: Side) -> PseudoHeader {
     let (client, server) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
@@ -20,8 +24,8 @@ pub(crate) const fn addresses(from: Side) -> PseudoHeader {
 /// The octets of a segment that `from` sends.
 pub(crate) fn encode(from: Side, segment: &Segment) -> Vec<u8> {
     let (src_port, dst_port) = match from {
-        Side::Client => (49_152, 7),
-        Side::Server => (7, 49_152),
+        Side::Client => (CLIENT_PORT, SERVER_PORT),
+        Side::Server => (SERVER_PORT, CLIENT_PORT),
     };
     let mut octets = Vec::with_capacity(60 + segment.payload.len());
     let packet = Packet { src_port, dst_port, segment: segment.clone() };
