@@ -271,7 +271,7 @@ fn text_in() -> Vec<Seed> {
         seed("a18_urgent_pointer_wild", established().segment(ACK | Flags::URG, NEXT, NXT, text(2)), |o| {
             delivered(o, 2)
         }),
-        seed("d14_half_the_circle", established().segment(ACK, (Seq::Opposite, 0), NXT, text(4)), |o| {
+        seed("d14_half_the_circle", established().segment(ACK, (Seq::Opposite, -1448), NXT, text(4)), |o| {
             stays(o, State::Established, Discard::OutOfWindow);
         }),
         seed(

@@ -1,5 +1,7 @@
 //! What must hold of one call, or of one segment.
 
+use core::fmt::Debug;
+
 use bytes::Bytes;
 use segue::{Action, Config, Connection, Discard, Error, Event, Flags, Info, Instant, Segment, SeqNum, State, Timer};
 
@@ -16,6 +18,13 @@ pub(super) fn our_text(offset: u32) -> u8 {
 pub(super) fn is_text(text: &Bytes, octet: impl Fn(u32) -> u8) {
     let wrong = (0..).zip(text).find(|&(i, &found)| found != octet(i));
     assert!(wrong.is_none(), "wrong text: offset and octet {wrong:?}");
+}
+
+/// Where two values differ, line by line of what `Debug` prints.
+pub(super) fn difference(left: &impl Debug, right: &impl Debug) -> String {
+    let (left, right) = (format!("{left:#?}"), format!("{right:#?}"));
+    let lines = left.lines().zip(right.lines()).filter(|(a, b)| a != b);
+    lines.map(|(a, b)| format!("\n  {} became {}", a.trim(), b.trim())).collect()
 }
 
 /// The `Vec` forms give what `handle` gives, and the same value.
@@ -194,8 +203,9 @@ pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config) {
             info.eff_snd_mss
         );
     }
+    let edge = (info.state != State::Closed).then(|| info.rcv_nxt + info.rcv_wnd);
     for block in segment.options.sack.as_slice() {
-        assert!(block.left.before(block.right), "{segment}");
-        assert!(block.left.after(info.rcv_nxt) && block.right.at_or_before(info.rcv_nxt + info.rcv_wnd), "{segment}");
+        assert!(block.left.after(segment.ack) && block.left.before(block.right), "{segment}");
+        assert!(edge.is_none_or(|edge| block.right.at_or_before(edge)), "{segment}, the window ends at {edge:?}");
     }
 }
