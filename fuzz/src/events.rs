@@ -13,6 +13,7 @@ mod checks;
 mod reader;
 mod script;
 mod setup;
+mod show;
 mod steps;
 mod timers;
 mod watched;
