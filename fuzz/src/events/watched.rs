@@ -236,7 +236,7 @@ impl Watched {
 
     fn examine(&mut self, before: &Connection, actions: &[Action]) {
         self.connection.check_invariants();
-        checks::order(actions);
+        checks::order(actions, self.in_batch);
         checks::edges(&before.info(), &self.info());
         checks::memory(&self.info(), &self.config);
         checks::owes_a_timer(&self.connection, self.now);
