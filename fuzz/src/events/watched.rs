@@ -348,10 +348,12 @@ impl Watched {
             self.last_timestamp = segment.options.timestamps;
         }
         if segment.flags.contains(Flags::SYN | Flags::ACK) || info.state.is_synchronized() {
-            // A reset that answers a segment takes its timestamps from it, whatever was negotiated.
-            let decided = *self.timestamps.get_or_insert(carries);
-            let allowed = carries == decided || carries && segment.flags.contains(Flags::RST);
-            assert!(allowed, "timestamps on {segment}, negotiated: {decided}");
+            // A reset decides nothing, and one that answers a segment takes its timestamps from there.
+            let reset = segment.flags.contains(Flags::RST);
+            let decided = self.timestamps.or_else(|| (!reset).then_some(carries));
+            let allowed = decided.is_none_or(|decided| carries == decided || carries && reset);
+            assert!(allowed, "timestamps on {segment}, negotiated: {decided:?}");
+            self.timestamps = decided;
         }
     }
 
