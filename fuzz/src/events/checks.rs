@@ -92,6 +92,7 @@ pub(super) fn order(actions: &[Action], in_batch: bool) {
             Action::Writable => 6,
             Action::Flushed => 7,
             Action::Transmit(_) if is_answer(actions, i) => continue,
+            Action::Transmit(reset) if in_batch && reset.flags.contains(Flags::RST) => continue,
             Action::Transmit(_) | Action::MorePending => 8,
             Action::SetTimer(..) | Action::StopTimer(_) => 9,
             Action::Closed(_) => 10,
