@@ -4,7 +4,7 @@
 //! After a change of the scripts or of their format: `SEGUE_WRITE_SEEDS=1 cargo test --test fuzz_corpus`.
 
 #[path = "../fuzz/src/lib.rs"]
-#[expect(unreachable_pub, reason = "the harnesses are a library of their own")]
+#[expect(unreachable_pub, dead_code, reason = "a library of its own, of which this test uses the harnesses")]
 mod fuzz;
 #[path = "fuzz_corpus/seeds.rs"]
 mod seeds;

@@ -13,6 +13,7 @@ mod checks;
 mod reader;
 mod script;
 mod setup;
+mod show;
 mod steps;
 mod timers;
 mod watched;
@@ -21,6 +22,7 @@ use reader::Reader;
 pub use script::{Ack, Gap, Script, Seq, Shape, Ts, With, op};
 pub use setup::{Setup, Start};
 pub use watched::Outcome;
+use watched::Watched;
 
 /// More steps than any interesting input has; a bound on the time of one run.
 const MAX_STEPS: usize = 400;
@@ -33,7 +35,20 @@ pub fn run(data: &[u8]) {
 /// Plays the input and tells what it led to.
 pub fn play(data: &[u8]) -> Outcome {
     let mut input = Reader::new(data);
-    let mut watched = Setup::read(&mut input).reach();
+    let watched = Setup::read(&mut input).reach(false);
+    go_on(input, watched)
+}
+
+/// Plays the input and prints each event with what came of it: what to read when an input fails.
+pub fn explain(data: &[u8]) {
+    let mut input = Reader::new(data);
+    let setup = Setup::read(&mut input);
+    println!("{setup:#?}");
+    let outcome = go_on(input, setup.reach(true));
+    println!("ends in {}, {:?}", outcome.state, outcome.closed);
+}
+
+fn go_on(mut input: Reader<'_>, mut watched: Watched) -> Outcome {
     for _ in 0..MAX_STEPS {
         if input.is_empty() {
             break;

@@ -196,6 +196,9 @@ fn blind() -> Vec<Seed> {
         seed("c03_ack_too_old", established().segment(ACK, NEXT, (Ack::Opposite, 1), BARE), |o| {
             challenged(o, Discard::AckOutOfRange);
         }),
+        seed("d14_ack_half_the_circle_away", established().segment(ACK, NEXT, (Ack::Opposite, 0), BARE), |o| {
+            challenged(o, Discard::AckOutOfRange);
+        }),
         seed("c07_text_with_old_ack", established().segment(ACK, NEXT, (Ack::Opposite, 1), text(4)), |o| {
             challenged(o, Discard::AckOutOfRange);
             delivered(o, 0);
@@ -271,7 +274,7 @@ fn text_in() -> Vec<Seed> {
         seed("a18_urgent_pointer_wild", established().segment(ACK | Flags::URG, NEXT, NXT, text(2)), |o| {
             delivered(o, 2)
         }),
-        seed("d14_half_the_circle", established().segment(ACK, (Seq::Opposite, 0), NXT, text(4)), |o| {
+        seed("d14_half_the_circle", established().segment(ACK, (Seq::Opposite, -1448), NXT, text(4)), |o| {
             stays(o, State::Established, Discard::OutOfWindow);
         }),
         seed(

@@ -111,8 +111,9 @@ impl Setup {
     }
 
     /// Brings a connection into the state by the events that lead there, watched like all others.
-    pub(super) fn reach(&self) -> Watched {
+    pub(super) fn reach(&self, traced: bool) -> Watched {
         let mut watched = self.open();
+        watched.traced = traced;
         let (peer_nxt, fin) = (self.irs + 1, Flags::FIN | Flags::ACK);
         let ack = |watched: &Watched| watched.info().snd_nxt;
         match self.start {
@@ -148,6 +149,7 @@ impl Setup {
             }
         }
         assert_eq!(watched.info().state, self.start.state(), "the way to the first state");
+        watched.begin();
         watched
     }
 
