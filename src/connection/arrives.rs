@@ -17,6 +17,10 @@ struct Arrived {
     window: u32,
     /// SEG.LEN was 0 on arrival: it may count as a duplicate ACK.
     bare: bool,
+    /// It must be answered, although it is not new.
+    owed: bool,
+    /// Why its text was cut off, if it was.
+    cut: Option<Discard>,
 }
 
 impl<C: Controller> Tcb<C> {
@@ -28,6 +32,7 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
+        self.answer_cut(&arrived, cx);
         self.check_urg(segment, cx); // sixth
         let fin = self.process_text(segment, cx)?; // seventh
         self.check_fin(fin, cx); // eighth
@@ -91,10 +96,10 @@ impl<C: Controller> Tcb<C> {
         }
         let bare = segment.is_empty();
         if segment.flags.intersects(Flags::RST | Flags::SYN) || self.is_acceptable(segment) {
-            return Continue(Arrived { window, bare });
+            return Continue(Arrived { window, bare, owed: false, cut: None });
         }
-        self.allow_unacceptable(segment, cx)?;
-        Continue(Arrived { window, bare })
+        let (owed, cut) = self.allow_unacceptable(segment, cx)?;
+        Continue(Arrived { window, bare, owed, cut })
     }
 
     /// SYN-RECEIVED: the peer's SYN once more. With an ACK it is Figure 7's SYN,ACK of a simultaneous open: the SYN is a duplicate, the ACK
@@ -127,7 +132,7 @@ impl<C: Controller> Tcb<C> {
 
     /// What is not acceptable is answered and dropped; but where both ends would wait for each other for ever, its ACK and URG are looked at and only its
     /// text is dropped (declared exception, RFC 9293 App. A.2).
-    fn allow_unacceptable(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
+    fn allow_unacceptable(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step<(bool, Option<Discard>)> {
         let (nxt, wnd, len) = (self.rcv.nxt, self.rcv.wnd(), segment.len());
         if self.state == LiveState::TimeWait {
             return self.time_wait_unacceptable(segment, cx);
@@ -140,19 +145,26 @@ impl<C: Controller> Tcb<C> {
             let old = len > 0 && segment.end().at_or_before(nxt);
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
-        if len > 0 {
-            self.ack.at_once(); // the peer lacks our ACK
-            cx.out.discard(if just_before { Discard::Duplicate } else { Discard::ZeroWindow });
-            segment.payload.clear();
-            segment.flags.remove(Flags::FIN);
-        } else if just_before && self.throttle.allows(cx.config, cx.now) {
-            self.ack.at_once(); // a keep-alive
+        if len == 0 {
+            return Continue((just_before && self.throttle.allows(cx.config, cx.now), None)); // a keep-alive
         }
-        Continue(())
+        segment.payload.clear();
+        segment.flags.remove(Flags::FIN);
+        Continue((true, Some(if just_before { Discard::Duplicate } else { Discard::ZeroWindow }))) // the peer lacks our ACK
+    }
+
+    /// What `allow_unacceptable` left open until the ACK was found good.
+    fn answer_cut(&mut self, arrived: &Arrived, cx: &mut Cx<'_, '_>) {
+        if let Some(reason) = arrived.cut {
+            cx.out.discard(reason);
+        }
+        if arrived.owed {
+            self.ack.at_once();
+        }
     }
 
     /// TIME-WAIT: the peer's FIN again restarts 2 MSL; other text is only answered.
-    fn time_wait_unacceptable(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
+    fn time_wait_unacceptable<T>(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<T> {
         self.transmit_ack(cx);
         if segment.flags.contains(Flags::FIN) && segment.end() == self.rcv.nxt {
             self.restart_time_wait(cx);
@@ -215,6 +227,9 @@ impl<C: Controller> Tcb<C> {
     /// Fifth, ACK.
     fn check_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
         if !segment.flags.contains(Flags::ACK) {
+            if arrived.owed {
+                self.transmit_ack(cx);
+            }
             return self.discard(Discard::NoAck, cx);
         }
         let ack = segment.ack;
@@ -223,7 +238,11 @@ impl<C: Controller> Tcb<C> {
         }
         let too_old = cx.config.rfc5961() && ack.before(self.snd.una - self.snd.max_wnd);
         if ack.after(self.snd.nxt) || too_old {
-            self.challenge(cx); // RFC 5961 §5
+            if arrived.cut.is_some() {
+                self.transmit_ack(cx); // old text with an old ACK: the peer lacks our ACK
+            } else {
+                self.challenge(cx); // RFC 5961 §5
+            }
             return self.discard(Discard::AckOutOfRange, cx);
         }
         if ack.before(self.snd.una) {
