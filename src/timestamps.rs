@@ -61,10 +61,11 @@ impl TsState {
         }
     }
 
-    /// The round trip that `echo` proves, if our clock has shown that value (E9: zero, huge and future echoes are none).
-    pub(crate) fn round_trip(&self, echo: u32, now: Instant) -> Option<Duration> {
+    /// The round trip that `echo` proves, unless our clock has not shown that value since the connection was `opened`.
+    pub(crate) fn round_trip(&self, echo: u32, opened: Instant, now: Instant) -> Option<Duration> {
         let ticks = clock(self.offset, now).wrapping_sub(echo);
-        (echo != 0 && ticks < 1 << 24).then(|| Duration::from_millis(u64::from(ticks)))
+        let age = clock(self.offset, now).wrapping_sub(clock(self.offset, opened));
+        (ticks <= age).then(|| Duration::from_millis(u64::from(ticks)))
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
@@ -114,9 +115,11 @@ mod tests {
     #[test]
     fn echoes_that_our_clock_never_showed_prove_nothing() {
         let state = TsState::new(1000, 0, SeqNum::new(0), Instant::ZERO);
-        let now = Instant::from_millis(70);
-        assert_eq!(state.round_trip(1030, now), Some(Duration::from_millis(40)));
-        assert_eq!(state.round_trip(0, now), None);
-        assert_eq!(state.round_trip(1071, now), None);
+        let (opened, now) = (Instant::from_millis(20), Instant::from_millis(70));
+        assert_eq!(state.round_trip(1030, opened, now), Some(Duration::from_millis(40)));
+        assert_eq!(state.round_trip(1020, opened, now), Some(Duration::from_millis(50)));
+        assert_eq!(state.round_trip(1019, opened, now), None);
+        assert_eq!(state.round_trip(0, opened, now), None);
+        assert_eq!(state.round_trip(1071, opened, now), None);
     }
 }

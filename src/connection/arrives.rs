@@ -298,7 +298,7 @@ impl<C: Controller> Tcb<C> {
     /// SND.UNA < SEG.ACK =< SND.NXT.
     fn process_new_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let echo = segment.options.timestamps.zip(self.ts.as_ref());
-        let echoed = echo.and_then(|(ts, state)| state.round_trip(ts.echo, cx.now));
+        let echoed = echo.and_then(|(ts, state)| state.round_trip(ts.echo, self.snd.opened, cx.now));
         let mss = u32::from(self.mss(cx.path, 0));
         let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
         let newly = self.snd.acknowledge(segment.ack, echoed, mss, cx.now);

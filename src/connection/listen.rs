@@ -3,7 +3,7 @@
 use super::state::Origin;
 use super::tcb::{Cx, Tcb};
 use crate::send::Sender;
-use crate::{Controller, Discard, Flags, Secrets, Segment};
+use crate::{Controller, Discard, Flags, Secrets, Segment, SeqNum};
 
 /// The LISTEN state for one peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -40,6 +40,11 @@ impl<C: Controller> Listen<C> {
             return None;
         };
         Some(opened(Origin::Listen, self.controller.clone(), secrets, segment, cx)) // third
+    }
+
+    /// The numbers to come count from themselves.
+    pub(super) fn rebase(&mut self) {
+        self.secrets = self.secrets.map(|_| Secrets { iss: SeqNum::new(0), ts_offset: 0 });
     }
 }
 

@@ -157,7 +157,7 @@ impl<C: Controller> Connection<C> {
         let mut actions = Vec::new();
         connection.event(now, &mut actions, |connection, now, _| {
             let snd = Sender::new(secrets.iss, controller, &connection.config, now);
-            connection.phase = Phase::SynSent(SynSent { snd, ts_offset: secrets.ts_offset, since: now });
+            connection.phase = Phase::SynSent(SynSent { snd, ts_offset: secrets.ts_offset });
         });
         (connection, actions)
     }

@@ -84,7 +84,8 @@ impl<C: Controller> Connection<C> {
         value.counters = Counters::default();
         value.clock = Instant::ZERO;
         match &mut value.phase {
-            Phase::Closed | Phase::Listen(_) => {}
+            Phase::Closed => {}
+            Phase::Listen(listen) => listen.rebase(),
             Phase::SynSent(opening) => opening.rebase(now),
             Phase::Live(tcb) => tcb.rebase(now),
         }

@@ -15,8 +15,6 @@ use crate::{CloseReason, Controller, Discard, Flags, Instant, Segment, Timer};
 pub(super) struct SynSent<C> {
     pub(super) snd: Sender<C>,
     pub(super) ts_offset: u32,
-    /// When the active OPEN was: R2 for SYN counts from here.
-    pub(super) since: Instant,
 }
 
 /// What a segment makes of SYN-SENT.
@@ -73,21 +71,20 @@ impl<C: Controller> SynSent<C> {
         }
         cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
         let limit = cx.config.connect_timeout();
-        cx.timers.put(Timer::UserTimeout, limit.map(|limit| self.since + limit));
+        cx.timers.put(Timer::UserTimeout, limit.map(|limit| self.snd.opened + limit));
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
         let irs = crate::SeqNum::new(0);
         self.snd.rebase(irs, now);
         self.ts_offset = 0;
-        self.since = Instant::from_micros(self.since.as_micros().wrapping_sub(now.as_micros()));
     }
 }
 
 impl<C: Controller> Tcb<C> {
     /// Our SYN crossed the peer's: SYN-RECEIVED, and a SYN,ACK leaves with the flush.
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
-        let since = opening.since;
+        let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
         let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, syn, cx);
         tcb.snd.resend = tcb.snd.iss;
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
@@ -98,7 +95,7 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
     pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
-        let since = opening.since;
+        let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
         let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, segment, cx);
         tcb.pending_since = Some(since);
         tcb.establish(segment, cx);

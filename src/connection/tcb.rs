@@ -91,6 +91,7 @@ impl<C: Controller> Tcb<C> {
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
+        snd.wl1 = syn.seq;
         let rcv = Receiver::new(syn.seq, promised, ours, cx.config);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
         Self {

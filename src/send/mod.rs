@@ -68,6 +68,8 @@ pub(crate) struct Sender<C> {
     /// Zero-window probes since the window was last open: the back-off of the persist timer.
     pub(crate) probes: u32,
     last_sent: Instant,
+    /// When the connection was opened.
+    pub(crate) opened: Instant,
 }
 
 /// What an acknowledgment of something new acknowledged.
@@ -89,7 +91,7 @@ impl<C: Controller> Sender<C> {
             resend: iss,
             wnd: 0,
             wl1: SeqNum::new(0),
-            wl2: SeqNum::new(0),
+            wl2: iss,
             max_wnd: 0,
             up: None,
             shift: 0,
@@ -105,6 +107,7 @@ impl<C: Controller> Sender<C> {
             repeats: 0,
             probes: 0,
             last_sent: now,
+            opened: now,
         }
     }
 
@@ -323,6 +326,7 @@ impl<C: Controller> Sender<C> {
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.timed = self.timed.map(|timed| Timed { end: relative(timed.end), at: ago(timed.at) });
         self.last_sent = ago(self.last_sent);
+        self.opened = ago(self.opened);
         self.recovery.rebase(iss);
         self.iss = SeqNum::new(0);
     }
