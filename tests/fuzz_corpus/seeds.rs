@@ -471,6 +471,18 @@ fn time_and_path() -> Vec<Seed> {
             },
         ),
         seed(
+            "g05_mtu_68_while_text_is_held",
+            flood(6).send(10_000).raw(Gap::Zero, op::PATH, &[0x37]).next_timer(),
+            |o| {
+                assert!(o.transmitted.len() < 1500, "{} segments for 10 000 octets", o.transmitted.len());
+            },
+        ),
+        seed(
+            "g06_listen_batch_acks_half_the_circle_away",
+            Script::new(Start::Listen, 0, 0).raw(Gap::Zero, op::BATCH, &[0, 0x12, 0, 0, 0, 0, 0x0A, 3, 0]),
+            reset_unchanged_syn_received,
+        ),
+        seed(
             "g06_batch_at_the_edges",
             established().raw(Gap::Zero, op::BATCH, &[2, 0, 1, 2, 0x80, 0, 0, 0, 0, 0, 9, 0, 4]),
             |o| {
