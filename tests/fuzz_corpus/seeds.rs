@@ -78,6 +78,11 @@ fn reset_unchanged(outcome: &Outcome, state: State) {
     assert_eq!((resets(outcome), outcome.transmitted.len()), (1, 1), "{outcome:?}");
 }
 
+fn reset_unchanged_syn_received(outcome: &Outcome) {
+    stays(outcome, State::SynReceived, Discard::BadHandshakeAck);
+    assert_eq!(resets(outcome), 1, "{outcome:?}");
+}
+
 fn delivered(outcome: &Outcome, octets: u32) {
     assert_eq!(outcome.delivered, octets, "{outcome:?}");
 }
@@ -196,12 +201,22 @@ fn blind() -> Vec<Seed> {
         seed("c03_ack_too_old", established().segment(ACK, NEXT, (Ack::Opposite, 1), BARE), |o| {
             challenged(o, Discard::AckOutOfRange);
         }),
-        seed("d14_ack_half_the_circle_away", established().segment(ACK, NEXT, (Ack::Opposite, 0), BARE), |o| {
-            challenged(o, Discard::AckOutOfRange);
-        }),
+        seed(
+            "d14_ack_half_the_circle_away",
+            established().config(11).segment(ACK, NEXT, (Ack::Opposite, 0), BARE),
+            |o| {
+                challenged(o, Discard::AckOutOfRange);
+            },
+        ),
         seed("c07_text_with_old_ack", established().segment(ACK, NEXT, (Ack::Opposite, 1), text(4)), |o| {
             challenged(o, Discard::AckOutOfRange);
             delivered(o, 0);
+        }),
+        seed("c08_ghost_ack_on_keep_alive", established().segment(ACK, (Seq::Next, -1), (Ack::Nxt, 1), BARE), |o| {
+            challenged(o, Discard::AckOutOfRange)
+        }),
+        seed("c08_ghost_ack_without_scaling", established().peer(4).segment(ACK, NEXT, (Ack::Nxt, 1), BARE), |o| {
+            challenged(o, Discard::AckOutOfRange);
         }),
         seed("c08_ghost_ack", established().segment(ACK, NEXT, (Ack::Nxt, 1), text(4)), |o| {
             challenged(o, Discard::AckOutOfRange);
@@ -227,10 +242,14 @@ fn blind() -> Vec<Seed> {
     ]
 }
 
-fn text_in() -> Vec<Seed> {
-    let flood = (0..70).fold(established(), |script, i| {
+/// So many single octets with gaps between them.
+fn flood(octets: u32) -> Script {
+    (0..octets).fold(established(), |script, i| {
         script.segment(ACK, (Seq::AfterLast, if i == 0 { 100 } else { 1 }), NXT, text(1))
-    });
+    })
+}
+
+fn text_in() -> Vec<Seed> {
     vec![
         seed(
             "d02_overlaps",
@@ -254,7 +273,7 @@ fn text_in() -> Vec<Seed> {
         seed("d03_beyond_the_edge", established().segment(ACK, (Seq::Edge, 0), NXT, text(4)), |o| {
             stays(o, State::Established, Discard::OutOfWindow);
         }),
-        seed("d04_one_octet_gaps", flood.segment(ACK, NEXT, NXT, text(1)), |o| {
+        seed("d04_one_octet_gaps", flood(70).segment(ACK, NEXT, NXT, text(1)), |o| {
             stays(o, State::Established, Discard::ReassemblyFull);
             delivered(o, 1);
         }),
@@ -267,9 +286,22 @@ fn text_in() -> Vec<Seed> {
             },
         ),
         seed(
+            "d07_fin_inside_held_text",
+            established().segment(ACK, (Seq::Next, 100), NXT, text(1)).segment(FIN_ACK, NEXT, NXT, text(4)),
+            |o| {
+                assert_eq!(o.state, State::Established, "text that came first stays text");
+                delivered(o, 101);
+            },
+        ),
+        seed(
             "d07_fin_twice_elsewhere",
             established().segment(FIN_ACK, (Seq::Next, 100), NXT, BARE).segment(FIN_ACK, (Seq::Next, 10), NXT, BARE),
             |o| assert_eq!((o.state, o.delivered), (State::Established, 0)),
+        ),
+        seed(
+            "a18_urgent_text_is_not_offloaded",
+            established().config(10).raw(Gap::Zero, op::OTHER, &[0, 0x4E, 0x20]),
+            |o| assert!(o.transmitted.iter().all(|s| s.flags.contains(Flags::URG) && s.segment_size == 0), "{o:?}"),
         ),
         seed("a18_urgent_pointer_wild", established().segment(ACK | Flags::URG, NEXT, NXT, text(2)), |o| {
             delivered(o, 2)
@@ -437,6 +469,18 @@ fn time_and_path() -> Vec<Seed> {
                 assert_eq!(o.state, State::Established);
                 assert!(o.transmitted.iter().any(|s| !s.payload.is_empty() && s.payload.len() <= 576 - 40), "{o:?}");
             },
+        ),
+        seed(
+            "g05_mtu_68_while_text_is_held",
+            flood(6).send(10_000).raw(Gap::Zero, op::PATH, &[0x37]).next_timer(),
+            |o| {
+                assert!(o.transmitted.len() < 1500, "{} segments for 10 000 octets", o.transmitted.len());
+            },
+        ),
+        seed(
+            "g06_listen_batch_acks_half_the_circle_away",
+            Script::new(Start::Listen, 0, 0).raw(Gap::Zero, op::BATCH, &[0, 0x12, 0, 0, 0, 0, 0x0A, 3, 0]),
+            reset_unchanged_syn_received,
         ),
         seed(
             "g06_batch_at_the_edges",

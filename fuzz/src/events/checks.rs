@@ -92,7 +92,7 @@ pub(super) fn order(actions: &[Action], in_batch: bool) {
             Action::Writable => 6,
             Action::Flushed => 7,
             Action::Transmit(_) if is_answer(actions, i) => continue,
-            Action::Transmit(reset) if in_batch && reset.flags.contains(Flags::RST) => continue,
+            Action::Transmit(answer) if in_batch && is_control(answer) => continue,
             Action::Transmit(_) | Action::MorePending => 8,
             Action::SetTimer(..) | Action::StopTimer(_) => 9,
             Action::Closed(_) => 10,
@@ -105,6 +105,11 @@ pub(super) fn order(actions: &[Action], in_batch: bool) {
     }
 }
 
+/// What is neither text nor FIN: a SYN,ACK is control, a retransmitted FIN is not.
+fn is_control(segment: &Segment) -> bool {
+    segment.payload.is_empty() && !segment.flags.contains(Flags::FIN)
+}
+
 fn is_answer(actions: &[Action], i: usize) -> bool {
     let discarded =
         |i: Option<usize>| i.and_then(|i| actions.get(i)).is_some_and(|a| matches!(a, Action::Discarded(_)));
@@ -115,8 +120,7 @@ fn is_answer(actions: &[Action], i: usize) -> bool {
 pub(super) fn bounds(before: &Connection, event: &Event, actions: &[Action], config: &Config) {
     let transmitted = || actions.iter().filter_map(|a| if let Action::Transmit(s) = a { Some(s) } else { None });
     if let Event::Segment(segment) = event {
-        // What is neither text nor FIN is control; a SYN,ACK is, a retransmitted FIN is not.
-        let control = transmitted().filter(|s| s.payload.is_empty() && !s.flags.contains(Flags::FIN)).count();
+        let control = transmitted().filter(|s| is_control(s)).count();
         let burst = before.deadline(Timer::Continue).is_some(); // what it cut comes now, a SYN,ACK even
         assert!(control <= 1 || burst, "{control} control segments answer one segment: {}", show::actions(actions));
         if segment.flags.contains(Flags::RST) {

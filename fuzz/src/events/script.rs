@@ -213,6 +213,18 @@ impl Script {
         Self(Setup::octets(start, iss, irs).to_vec())
     }
 
+    /// The peer's options: two bits MSS, two bits window scale, then no SACK, no timestamps; 0: all.
+    pub fn peer(mut self, options: u8) -> Self {
+        self.0[2] = options;
+        self
+    }
+
+    /// The configuration: an index, and bit 4 for IPv6.
+    pub fn config(mut self, choice: u8) -> Self {
+        self.0[3] = choice;
+        self
+    }
+
     /// The octets.
     pub fn octets(&self) -> &[u8] {
         &self.0
