@@ -128,7 +128,8 @@ impl Host {
             || (self.opening == Opening::Accept
                 && self.side == Side::Server
                 && self.state() == State::Closed
-                && !self.user.connected)
+                && !self.user.connected
+                && !self.user.gone)
     }
 
     /// A SYN arrives where none was before.

@@ -69,14 +69,17 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
+    /// The most losses in a row: more would be an outage, in which a TCP may rightly lose patience.
+    const ROW: u32 = 6;
+
     /// The faults of the first `segments` segments of either direction. After them the network is free of faults.
     pub(crate) fn faults(self, rng: &mut Rng, segments: u32) -> Vec<Fault> {
         let mut faults = Vec::new();
         for from in Side::BOTH {
-            let mut burst = false;
+            let mut row = 0;
             for nth in 0..segments {
-                let lose = rng.chance(if burst { self.burst } else { self.lose });
-                burst = lose;
+                let lose = rng.chance(if row > 0 { self.burst.max(self.lose) } else { self.lose }) && row < Self::ROW;
+                row = if lose { row + 1 } else { 0 };
                 let kind = if lose {
                     FaultKind::Lose
                 } else if rng.chance(self.duplicate) {
@@ -265,8 +268,8 @@ pub(crate) struct Plan {
 impl Default for Plan {
     /// The client connects and closes, the server follows; no text, no faults.
     fn default() -> Self {
-        let client = End { iss: 1000, closing: Closing::WhenWritten, ..End::default() };
-        let server = End { iss: 5000, ..End::default() };
+        let client = End { iss: 1000, ts_offset: 1_000_000, closing: Closing::WhenWritten, ..End::default() };
+        let server = End { iss: 5000, ts_offset: 3_000_000, ..End::default() };
         Self {
             seed: 0,
             start: 0,
