@@ -91,7 +91,9 @@ pub(crate) struct Negotiated {
 /// # Errors
 /// When `ss` cannot be run.
 pub(crate) fn negotiated() -> Result<Negotiated, String> {
-    let ss = Command::new("ss").args(["--tcp", "--info", "--numeric", "--no-header", "state", "established"]).output();
+    let ss = Command::new("ss")
+        .args(["--tcp", "--info", "--options", "--numeric", "--no-header", "state", "established"])
+        .output();
     let ss = ss.map_err(|error| format!("`ss` (package iproute2) cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&ss.stdout);
     let words: Vec<_> = text.split_whitespace().collect();

@@ -92,6 +92,26 @@ pub(crate) fn kernel_stops_reading(world: &World) {
     world.await_closed(CloseReason::Finished);
 }
 
+/// The kernel's user does not read, but writes: segue's acknowledgments must be good in the closed window too.
+pub(crate) fn kernel_writes_and_does_not_read(world: &World) {
+    const OCTETS: u64 = 1_000_000;
+    let patience = Config::builder().min_rto(Duration::from_millis(200)).msl(Duration::from_millis(100));
+    world.on_host(move |host| host.configure(patience.build().expect("valid")));
+    let listener = TcpListener::bind(world.kernel(KERNEL_ECHO)).expect("a port of the kernel");
+    let flow = world.talk(world.kernel(KERNEL_ECHO), OCTETS);
+    let stream = accept(&listener);
+    until("segue has probed the closed window", || world.info(flow).filter(|info| info.counters.probes >= 1));
+    let writer = write_pattern(&stream, OCTETS);
+    until("segue has what the kernel wrote", || world.info(flow).filter(|info| info.counters.octets_in == OCTETS));
+    assert_eq!(world.info(flow).map(|info| info.snd_wnd), Some(0), "the kernel has not read yet");
+    read_pattern(&stream, OCTETS);
+    writer.join().expect("the writer");
+    drop(stream);
+    world.await_heard(OCTETS);
+    world.await_closed(CloseReason::Finished);
+    world.await_kernel(&[KernelState::TimeWait]);
+}
+
 /// A user that does nothing of itself.
 struct Passive;
 

@@ -2,13 +2,13 @@
 
 use segue::Arc;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use segue::{CloseReason, Config, Info};
+use segue::{CloseReason, Config, Info, State};
 use tun_rs::InterruptEvent;
 
 use super::sockets::{self, KernelState};
@@ -101,7 +101,10 @@ impl World {
         link.capture_to(&capture).unwrap_or_else(|error| panic!("{}: {error}", capture.display()));
         let host = Running::start(Host::new(link, &device::HOST, config(setting)));
         let (news_to, news) = channel();
-        Self { setting, capture, host, news_to, news }
+        let world = Self { setting, capture, host, news_to, news };
+        // An address of IPv6 can be used a moment after it was given.
+        until("the kernel can use its address", || TcpListener::bind(world.kernel(0)).ok());
+        world
     }
 
     /// Runs something on the host's thread, between two packets: nothing else happens to the host meanwhile.
@@ -153,14 +156,16 @@ impl World {
         SocketAddr::new(address, port)
     }
 
-    /// The connection of segue's host, when it has come to have exactly one.
+    /// The connection of segue's host, when it has come to have exactly one, and established.
     pub(crate) fn only_flow(&self) -> Flow {
-        until("segue's host has one connection", || {
+        let flow = until("segue's host has one connection", || {
             self.on_host(|host| {
                 let mut flows = host.flows();
                 flows.next().copied().filter(|_| flows.next().is_none())
             })
-        })
+        });
+        until("it is established", || self.info(flow).filter(|info| info.state == State::Established));
+        flow
     }
 
     /// The capture, with everything in it that crossed the device so far.
@@ -245,8 +250,12 @@ fn config(setting: Setting) -> Config {
 
 /// Without loss nothing may be retransmitted, so the kernel must not take a busy machine's pause for one: no tail loss
 /// probes (RFC 8985 §7), which it sends after a few milliseconds, and its retransmission timeout a second at least.
+/// With loss and reordering, what was held back may find segue's end gone and be answered by a reset, which the kernel
+/// is to ignore in TIME-WAIT (RFC 1337).
 fn tune_kernel(setting: Setting) {
-    if !setting.lossy {
+    if setting.lossy {
+        assert!(sockets::sysctl("ipv4.tcp_rfc1337", "1"), "the kernel has net.ipv4.tcp_rfc1337");
+    } else {
         assert!(sockets::sysctl("ipv4.tcp_early_retrans", "0"), "the kernel has net.ipv4.tcp_early_retrans");
         sockets::sysctl("ipv4.tcp_rto_min_us", "1000000"); // Linux 6.11 and later
     }
