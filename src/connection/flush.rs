@@ -96,7 +96,7 @@ impl<C: Controller> Tcb<C> {
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = self.rcv.nxt;
         }
-        Segment { seq: self.snd.nxt, ack: self.rcv.nxt, flags, window, options, payload, ..Segment::default() }
+        Segment { seq: self.snd.acceptable_seq(), ack: self.rcv.nxt, flags, window, options, payload, ..Segment::default() }
     }
 
     /// The options of every segment after the handshake.
@@ -126,7 +126,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and changes nothing.
     pub(super) fn transmit_ack(&self, cx: &mut Cx<'_, '_>) {
         let mut segment = Segment {
-            seq: self.snd.nxt,
+            seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
             flags: Flags::ACK,
             window: self.rcv.promised(),
@@ -175,7 +175,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn transmit_reset(&self, cx: &mut Cx<'_, '_>) {
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
         cx.out.transmit(Segment {
-            seq: self.snd.nxt,
+            seq: self.snd.acceptable_seq(),
             flags: Flags::RST,
             options: Options { timestamps, ..Options::default() },
             ..Segment::default()

@@ -136,6 +136,16 @@ impl<C: Controller> Sender<C> {
         self.nxt - self.una
     }
 
+    /// The number of a segment without sequence length: SND.NXT, but not beyond the peer's right edge, where it would be unacceptable and its
+    /// acknowledgment lost: two ends that probe each other's closed window would wait for ever (RFC 9293 App. A.2). A window that recedes by less
+    /// than its scale is rounding (RFC 7323 §2.4).
+    pub(crate) fn acceptable_seq(&self) -> SeqNum {
+        let edge = self.una + self.wnd;
+        let beyond = self.nxt.saturating_since(edge);
+        let rounding = self.wnd > 0 && beyond < 1 << self.shift;
+        if beyond == 0 || rounding || self.syn { self.nxt } else { edge }
+    }
+
     /// Whether our FIN was sent at least once.
     pub(crate) fn fin_sent(&self) -> bool {
         match self.fin {
