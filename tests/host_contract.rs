@@ -135,5 +135,5 @@ fn careless_hosts_on_a_bad_network_lose_nothing() {
         let outcome = run(&with_driver(&plan.0, SLOPPY));
         verdict(&outcome, outcome.finished())
     }
-    quickcheck(500).quickcheck(property as fn(Gentle) -> TestResult);
+    quickcheck(4000).quickcheck(property as fn(Gentle) -> TestResult);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use segue::{CloseReason, Path};
+use segue::{CloseReason, IpVersion, Path};
 
 use crate::net::{
     Closing, Fault, FaultKind, Link, Narrow, Opening, Outage, Plan, Rates, Reading, Record, Side, What, packet_len, run,
@@ -237,7 +237,7 @@ fn a_path_that_narrows_is_adapted_to() {
         let after = outcome.trace.records.iter().skip_while(|r| !told(r));
         let too_big = |r: &&Record| {
             r.side == Side::Client
-                && matches!(&r.what, What::Depart { segment, .. } if packet_len(segment) > usize::from(mtu))
+                && matches!(&r.what, What::Depart { segment, .. } if packet_len(IpVersion::V4, segment) > usize::from(mtu))
         };
         assert!(after.clone().count() > 0, "no packet was too big: {}", outcome.report("nothing to learn"));
         assert_eq!(after.filter(too_big).count(), 0, "{}", outcome.report("the smaller MTU was not learnt"));

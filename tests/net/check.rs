@@ -1,6 +1,6 @@
 //! What must hold after every call, seen from outside the machine.
 
-use segue::{Action, Connection, Flags, Info, Instant, Segment, SeqNum, State, Timer};
+use segue::{Action, Connection, Discard, Flags, Info, Instant, Segment, SeqNum, State, Timer};
 
 use super::{Driver, Host, Input, Reply};
 
@@ -92,6 +92,18 @@ fn order_of(actions: &[Action]) {
     };
     let ranks: Vec<u8> = actions.iter().filter_map(rank).collect();
     assert!(ranks.is_sorted(), "actions out of order: {actions:#?}");
+}
+
+/// Whether a segment was thrown away whole, which must change nothing but statistics. Where only its text was, its
+/// acknowledgment counted; and a SYN that brings our SYN,ACK again makes its round trip ambiguous (Karn).
+pub(crate) fn throws_away(actions: &[Action]) -> bool {
+    use Discard::{AfterFin, Duplicate, ReassemblyFull, SynRepeated, ZeroWindow};
+    actions.iter().any(|action| match action {
+        Action::Discarded(reason) => {
+            !matches!(reason, AfterFin | Duplicate | ReassemblyFull | SynRepeated | ZeroWindow)
+        }
+        _ => false,
+    })
 }
 
 /// At most one control segment answers one segment, and no reset answers a reset.

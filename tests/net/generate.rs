@@ -7,7 +7,7 @@ use std::time::Duration;
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 use segue::{Config, Path};
 
-use crate::net::{Closing, Driver, End, Form, Link, Opening, Outage, Outcome, Plan, Rates, Reading, Rng, Side};
+use crate::net::{Closing, Driver, End, Form, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Rng, Side};
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.
 pub(crate) const EDGES: [u32; 7] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_F000, 0x7FFF_F000];
@@ -40,6 +40,11 @@ pub(crate) fn plan(family: Family, seed: u64) -> Plan {
         let from = Duration::from_millis(u64::from(rng.below(3000)));
         Outage { from, until: from + rng.pick_millis(&[500, 5000, 100_000, 500_000]) }
     });
+    let narrow = rng.chance(100).then(|| Narrow {
+        from: rng.pick(&Side::BOTH),
+        at: rng.pick_millis(&[0, 10, 50, 200]),
+        mtu: rng.pick(&[1400, 576, 200]),
+    });
     let opening = rng.pick(&[Opening::Listen, Opening::Listen, Opening::Accept, Opening::Simultaneous]);
     let mut ends = Side::BOTH.map(|side| end(family, side, &mut rng));
     if !ends.iter().any(|end| closes_first(end.closing)) {
@@ -53,7 +58,7 @@ pub(crate) fn plan(family: Family, seed: u64) -> Plan {
         links: Side::BOTH.map(|_| link(&mut rng)),
         faults,
         outage,
-        narrow: None,
+        narrow,
         encode: rng.chance(500),
     }
 }
@@ -88,6 +93,7 @@ fn end(family: Family, side: Side, rng: &mut Rng) -> End {
         octets,
         chunk: rng.pick(&[1 << 16, 1 << 16, 4096, 1000, 100]),
         pause: rng.pick_micros(&[0, 0, 0, 500, 30_000]),
+        urgent: rng.chance(150),
         answers: 0,
         closing: closing(family, side, rng),
         reading: reading(rng),
@@ -211,6 +217,7 @@ pub(crate) fn shrink(plan: &Plan) -> impl Iterator<Item = Plan> + use<> {
         size /= 2;
     }
     offer(&|plan| plan.outage = None);
+    offer(&|plan| plan.narrow = None);
     offer(&|plan| plan.start = 0);
     offer(&|plan| plan.encode = false);
     offer(&|plan| plan.opening = Opening::Listen);
@@ -228,6 +235,7 @@ pub(crate) fn shrink(plan: &Plan) -> impl Iterator<Item = Plan> + use<> {
         offer(&|plan| plan.ends[i].ts_offset = 0);
         offer(&|plan| plan.ends[i].path = Path::ipv4(1500));
         offer(&|plan| plan.ends[i].merges = false);
+        offer(&|plan| plan.ends[i].urgent = false);
         offer(&|plan| plan.ends[i].form = Form::Calls);
         shrink_config(plan, i, &mut offer);
     }

@@ -17,6 +17,7 @@ pub(crate) enum Input {
     Segments(Vec<Segment>),
     Timer(Timer),
     Send(Bytes),
+    SendUrgent(Bytes),
     Consume(usize),
     Close,
     Release,
@@ -145,7 +146,11 @@ impl Host {
     /// A call.
     pub(crate) fn call(&mut self, input: Input, now: Instant) -> Reply {
         let connection = self.connection.as_mut().expect("a value to call");
+        let before = (self.log.is_some() && matches!(input, Input::Segment(_))).then(|| connection.canonical(now));
         let reply = apply(connection, self.end.form, input.clone(), now);
+        if let Some(before) = before.filter(|_| check::throws_away(&reply.actions)) {
+            assert!(before == connection.canonical(now), "a discarded segment changed something: {input:?} {reply:?}");
+        }
         self.done(Some(input), reply, now)
     }
 
@@ -218,7 +223,7 @@ fn by_call(connection: &mut Connection, input: Input, now: Instant) -> Reply {
         Input::Close => connection.close(now),
         Input::Release => Ok(connection.release(now)),
         Input::Abort => Ok(connection.abort(now)),
-        Input::Segments(_) | Input::Continue | Input::Rearm(_) | Input::TooBig { .. } => {
+        Input::Segments(_) | Input::SendUrgent(_) | Input::Continue | Input::Rearm(_) | Input::TooBig { .. } => {
             return by_event(connection, input, now);
         }
     };
@@ -236,22 +241,8 @@ fn by_event(connection: &mut Connection, input: Input, now: Instant) -> Reply {
             connection.handle_segments(segments, now, &mut reply.actions);
             return reply;
         }
-        Input::Send(mut octets) => {
-            let fits = octets.split_to(octets.len().min(connection.send_room()));
-            let result = if fits.is_empty() {
-                Ok(())
-            } else {
-                connection.handle(Event::Send(fits.clone()), now, &mut reply.actions)
-            };
-            reply.rest = octets.len();
-            reply.error = result.err();
-            if !octets.is_empty() {
-                // the refusal tells the machine that its user waits for room
-                let refused = connection.handle(Event::Send(octets), now, &mut reply.actions);
-                reply.error = refused.err().filter(|_| fits.is_empty());
-            }
-            return reply;
-        }
+        Input::Send(octets) => return send(connection, octets, Event::Send, now),
+        Input::SendUrgent(octets) => return send(connection, octets, Event::SendUrgent, now),
         Input::Segment(segment) => Event::Segment(segment),
         Input::Timer(timer) => Event::Timer(timer),
         Input::Consume(octets) => Event::Consume(octets),
@@ -263,6 +254,21 @@ fn by_event(connection: &mut Connection, input: Input, now: Instant) -> Reply {
         Input::TooBig { quoted_seq, mtu } => Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq, mtu },
     };
     reply.error = connection.handle(event, now, &mut |action| reply.actions.push(action)).err();
+    reply
+}
+
+/// SEND of as much as fits; what does not fit is offered and refused, so that the machine knows of it.
+fn send(connection: &mut Connection, mut octets: Bytes, event: fn(Bytes) -> Event, now: Instant) -> Reply {
+    let mut reply = Reply::default();
+    let fits = octets.split_to(octets.len().min(connection.send_room()));
+    if !fits.is_empty() {
+        reply.error = connection.handle(event(fits.clone()), now, &mut reply.actions).err();
+    }
+    reply.rest = octets.len();
+    if !octets.is_empty() {
+        let refused = connection.handle(event(octets), now, &mut reply.actions);
+        reply.error = refused.err().filter(|_| fits.is_empty());
+    }
     reply
 }
 

@@ -211,6 +211,8 @@ pub(crate) struct End {
     /// The most octets of one SEND, and the time between two.
     pub(crate) chunk: u32,
     pub(crate) pause: Duration,
+    /// Every SEND is urgent.
+    pub(crate) urgent: bool,
     /// The user writes only when so many octets have come.
     pub(crate) answers: u64,
     pub(crate) closing: Closing,
@@ -231,6 +233,7 @@ impl Default for End {
             octets: 0,
             chunk: 65_536,
             pause: Duration::ZERO,
+            urgent: false,
             answers: 0,
             closing: Closing::AfterPeer(Duration::ZERO),
             reading: Reading::Eager,

@@ -13,7 +13,7 @@ use segue::{Action, CloseReason, Flags, Instant, Segment, SeqNum, State, codec};
 use super::{Driver, FaultKind, Host, Input, Plan, Reply, Rng, Side, Step, Trace, What, wire};
 
 /// More events than any finite conversation here needs: beyond them, the ends do not fall silent.
-const EVENTS: u64 = 400_000;
+const EVENTS: u64 = 200_000;
 
 /// Something that will happen at a side.
 #[derive(Clone, Debug)]
@@ -225,6 +225,7 @@ impl Sim {
                 at.filter(|at| *at <= self.now).map(|_| What::Timer(*timer))
             }
             Input::Send(octets) => Some(What::Call(format!("send {}", octets.len()))),
+            Input::SendUrgent(octets) => Some(What::Call(format!("send {} urgent", octets.len()))),
             Input::Close => Some(What::Call("close".into())),
             Input::Release => Some(What::Call("release".into())),
             Input::Abort => Some(What::Call("abort".into())),
@@ -232,7 +233,10 @@ impl Sim {
             Input::Continue | Input::Rearm(_) => None,
             Input::TooBig { mtu, .. } => Some(What::Call(format!("ICMP: the next link takes {mtu} octets"))),
         };
-        let offered = if let Input::Send(octets) = &input { Some(octets.len()) } else { None };
+        let offered = match &input {
+            Input::Send(octets) | Input::SendUrgent(octets) => Some(octets.len()),
+            _ => None,
+        };
         let reply = host.call(input, self.now);
         if let Some(octets) = offered {
             host.user.sent(octets, &reply);
@@ -257,6 +261,11 @@ impl Sim {
                 Action::Transmit(segment) => codec::split(segment).for_each(|piece| self.transmit(side, piece)),
                 Action::MorePending if self.hosts[side.index()].end.driver == Driver::Deadlines => {
                     self.plan(side, self.now + Duration::from_micros(50), Pending::Continue);
+                }
+                Action::Urgent { ahead } => {
+                    let (delivered, written) =
+                        (self.hosts[side.index()].user.delivered, self.hosts[side.other().index()].user.written);
+                    assert!(ahead > 0 && delivered + u64::from(ahead) <= written, "urgent data that nobody sent");
                 }
                 Action::ReturnedToListen => {
                     self.note(side, What::Told(Action::ReturnedToListen));
@@ -317,11 +326,14 @@ impl Sim {
     fn is_too_big(&mut self, side: Side, segment: &Segment) -> bool {
         let start = Instant::from_micros(self.plan.start);
         let narrow = self.plan.narrow.filter(|narrow| narrow.from == side && self.now >= start + narrow.at);
-        let Some(narrow) = narrow.filter(|narrow| wire::packet_len(segment) > usize::from(narrow.mtu)) else {
+        let Some(narrow) = narrow else { return false };
+        let ip = self.plan.ends[side.index()].path.ip;
+        let mtu = narrow.mtu.max(ip.min_mtu()); // no link may take less
+        if wire::packet_len(ip, segment) <= usize::from(mtu) {
             return false;
-        };
+        }
         let at = self.now + self.plan.links[side.index()].delay;
-        self.plan(side, at, Pending::TooBig { quoted_seq: segment.seq, mtu: narrow.mtu });
+        self.plan(side, at, Pending::TooBig { quoted_seq: segment.seq, mtu });
         true
     }
 
@@ -342,7 +354,7 @@ impl Sim {
         if link.rate == 0 {
             return Some(self.now + link.delay);
         }
-        let octets = wire::packet_len(segment) as u64;
+        let octets = wire::packet_len(self.plan.ends[side.index()].path.ip, segment) as u64;
         let busy = &mut self.busy[side.index()];
         let begins = self.now.max(*busy);
         let waiting = begins.saturating_since(self.now).as_micros() as u64 * u64::from(link.rate) / 1000;

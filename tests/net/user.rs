@@ -117,7 +117,8 @@ impl User {
         if self.may_write(end) && now >= self.next_write {
             self.next_write = now + end.pause;
             let len = u64::from(end.chunk).min(end.octets - self.written);
-            return Some(Input::Send(text(self.side, self.written, len as usize)));
+            let octets = text(self.side, self.written, len as usize);
+            return Some(if end.urgent { Input::SendUrgent(octets) } else { Input::Send(octets) });
         }
         if self.close_time(end).is_some_and(|at| now >= at) {
             self.close_called = true;

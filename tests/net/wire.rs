@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 use segue::codec::{self, DecodeError, Fill, Packet, PseudoHeader, Verify};
-use segue::{Flags, Segment};
+use segue::{Flags, IpVersion, Segment};
 
 use super::{FaultKind, Side};
 
@@ -54,9 +54,9 @@ pub(crate) fn carry(from: Side, segment: &Segment, encoded: bool, faults: &[Faul
     Some(arrived)
 }
 
-/// Octets of the IPv4 packet that carries a segment.
-pub(crate) fn packet_len(segment: &Segment) -> usize {
-    40 + segment.options.wire_len() + segment.payload.len()
+/// Octets of the packet that carries a segment.
+pub(crate) fn packet_len(ip: IpVersion, segment: &Segment) -> usize {
+    usize::from(ip.header()) + 20 + segment.options.wire_len() + segment.payload.len()
 }
 
 /// Merges neighbours that a network card would merge (GRO): the same stream going on, in pieces of one size.
