@@ -6,13 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, Path, Secrets, Segment,
-    SeqNum, State, Timer,
+    SeqNum, State, Timer, Timestamps,
 };
 
 pub(crate) const ISS: SeqNum = SeqNum::new(u32::MAX - 2);
 pub(crate) const IRS: SeqNum = SeqNum::new((1 << 31) - 3);
 pub(crate) const SECRETS: Secrets = Secrets { iss: ISS, ts_offset: 0 };
-pub(crate) const MSS: usize = 1460;
 
 /// The number of octet `n` of our text.
 pub(crate) fn ours(n: u32) -> SeqNum {
@@ -60,6 +59,12 @@ pub(crate) fn peer_syn() -> Segment {
 /// The peer's SYN,ACK.
 pub(crate) fn peer_syn_ack() -> Segment {
     Segment { ack: ours(0), flags: Flags::SYN | Flags::ACK, ..peer_syn() }
+}
+
+/// The segment with a timestamps option.
+pub(crate) fn stamped(segment: Segment, value: u32, echo: u32) -> Segment {
+    let options = Options { timestamps: Some(Timestamps { value, echo }), ..segment.options };
+    Segment { options, ..segment }
 }
 
 /// A configuration without options, so that a full segment carries 1460 octets.
@@ -209,6 +214,13 @@ impl Tcp {
         self.now = self.now.max(at);
         let actions = self.connection.handle_timer(timer, self.now);
         self.note(actions)
+    }
+
+    /// This timer fires, if it is the next one.
+    pub(crate) fn fire_if(&mut self, timer: Timer) -> String {
+        self.sent.clear();
+        let due = self.connection.next_deadline().is_some_and(|(next, _)| next == timer);
+        if due { self.fire(timer) } else { String::new() }
     }
 
     /// Time passes, and the timers fire as they are due: what came of it, by milliseconds from now.
