@@ -2,7 +2,7 @@
 
 use segue::{Config, Event, Flags, Knob, Options, Path, Segment, State, Timer, Timestamps};
 
-use crate::fixture::{IRS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, text, theirs};
+use crate::fixture::{IRS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, stamped, text, theirs};
 
 const FIN_ACK: Flags = Flags::FIN.union(Flags::ACK);
 
@@ -85,14 +85,10 @@ fn may_1_an_ordinary_close_goes_on_receiving() {
 
 /// TIME-WAIT of a connection with timestamps; TS.Recent is 1000, RCV.NXT is octet 1.
 fn time_wait_with_timestamps() -> Tcp {
-    let with = |segment: Segment, value| {
-        let options = Options { timestamps: Some(Timestamps { value, echo: 5000 }), ..segment.options };
-        Segment { options, ..segment }
-    };
     let mut tcp = Tcp::connect(plain().timestamps(true), Path::ipv4(1500));
-    tcp.arrives(with(peer_syn_ack(), 1000));
+    tcp.arrives(stamped(peer_syn_ack(), 1000, 5000));
     tcp.close();
-    tcp.arrives(with(peer_ctl(FIN_ACK, 0, 1), 1000));
+    tcp.arrives(stamped(peer_ctl(FIN_ACK, 0, 1), 1000, 5000));
     assert_eq!(tcp.state(), State::TimeWait);
     tcp
 }
