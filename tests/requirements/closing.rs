@@ -2,7 +2,9 @@
 
 use segue::{Config, Event, Flags, Knob, Options, Path, Segment, State, Timer, Timestamps};
 
-use crate::fixture::{IRS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, stamped, text, theirs};
+use crate::fixture::{
+    IRS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, stamped, text, theirs,
+};
 
 const FIN_ACK: Flags = Flags::FIN.union(Flags::ACK);
 
@@ -101,12 +103,12 @@ fn shld_4_and_may_2_a_newer_syn_in_time_wait_opens_a_successor() {
         Segment { seq: theirs(seq), options: Options { timestamps, ..Options::default() }, ..peer_syn() }
     };
     let cases = [
-        (Some(1001), 500, true),         // a later timestamp
+        (Some(1001), 500, true),          // a later timestamp
         (Some(1001), u32::MAX - 9, true), // ... whatever the number
-        (Some(1000), 1, true),           // the same timestamp and a number beyond all that were used
-        (Some(1000), 0, false),          // ... and one that was
-        (Some(999), 500, false),         // an older timestamp
-        (None, 1, true),                 // no timestamp: the number alone
+        (Some(1000), 1, true),            // the same timestamp and a number beyond all that were used
+        (Some(1000), 0, false),           // ... and one that was
+        (Some(999), 500, false),          // an older timestamp
+        (None, 1, true),                  // no timestamp: the number alone
         (None, 0, false),
     ];
     for (timestamp, seq, opens) in cases {

@@ -93,8 +93,7 @@ impl Tcp {
     /// SYN-RECEIVED: a SYN that `accept` took.
     pub(crate) fn accept(config: ConfigBuilder, path: Path, syn: Segment) -> Self {
         let now = Instant::from_millis(5000);
-        let (connection, actions) =
-            Connection::accept(Arc::new(config.build().unwrap()), path, SECRETS, syn, now);
+        let (connection, actions) = Connection::accept(Arc::new(config.build().unwrap()), path, SECRETS, syn, now);
         let mut tcp = Self::new(connection);
         tcp.note(actions);
         tcp

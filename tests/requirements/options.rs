@@ -61,7 +61,13 @@ fn rec_1_windows_of_a_gigabyte() {
 
 #[test]
 fn must_5_options_on_any_segment_change_nothing() {
-    let odd = Options { mss: Some(100), window_scale: Some(9), sack_permitted: true, user_timeout: Some(3), ..Options::default() };
+    let odd = Options {
+        mss: Some(100),
+        window_scale: Some(9),
+        sack_permitted: true,
+        user_timeout: Some(3),
+        ..Options::default()
+    };
     for state in State::ALL.into_iter().filter(|state| *state == State::SynReceived || state.is_synchronized()) {
         for flags in [Flags::ACK, Flags::FIN | Flags::ACK, Flags::RST, Flags::URG | Flags::ACK, Flags::SYN] {
             for len in [0, 3] {
@@ -81,7 +87,9 @@ fn must_5_options_on_any_segment_change_nothing() {
 
 #[test]
 fn must_14_and_shld_5_both_syns_carry_the_mss() {
-    for (path, mss) in [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(576), 536), (Path::ipv6(1280), 1220)] {
+    for (path, mss) in
+        [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(576), 536), (Path::ipv6(1280), 1220)]
+    {
         let syn = Tcp::connect(plain(), path).sent.remove(0);
         let syn_ack = Tcp::accept(plain(), path, peer_syn()).sent.remove(0);
         assert_eq!([syn.flags, syn_ack.flags], [Flags::SYN, Flags::SYN | Flags::ACK]);
@@ -144,7 +152,8 @@ fn must_16_full_segments_fill_the_smaller_of_mss_and_path() {
 
 #[test]
 fn must_65_no_mss_after_the_syn() {
-    let options = Options { window_scale: Some(2), sack_permitted: true, timestamps: Some(Timestamps::default()), ..mss(1460) };
+    let options =
+        Options { window_scale: Some(2), sack_permitted: true, timestamps: Some(Timestamps::default()), ..mss(1460) };
     let mut tcp = connected(Config::builder(), Path::ipv4(1500), options);
     let mut sent = tcp.sent.clone();
     tcp.send(5000);
@@ -168,7 +177,9 @@ fn must_65_no_mss_after_the_syn() {
 /// MTU less fixed headers, whatever options will be used; never more than `max_mss`.
 #[test]
 fn must_67_the_announced_mss_leaves_out_options_only() {
-    for (path, announced) in [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(68), 28), (Path::ipv4(65_535), 65_495)] {
+    for (path, announced) in
+        [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(68), 28), (Path::ipv4(65_535), 65_495)]
+    {
         for (config, ip_options) in [(plain(), 0), (Config::builder(), 40)] {
             let syn = Tcp::connect(config, Path { ip_options, ..path }).sent.remove(0);
             assert_eq!(syn.options.mss, Some(announced));
