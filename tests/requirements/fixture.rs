@@ -266,7 +266,10 @@ impl Tcp {
 
 /// One of our segments in the notation of the RFC, with the numbers of the streams.
 pub(crate) fn notation(segment: &Segment) -> String {
-    let relative = |seq: SeqNum, start: SeqNum| (seq - start).cast_signed();
+    let relative = |seq: SeqNum, start: SeqNum| match seq.before(start) {
+        true => -i64::from(start - seq),
+        false => i64::from(seq - start),
+    };
     let mut words = format!("<SEQ={}>", relative(segment.seq, ours(0)));
     if segment.flags.contains(Flags::ACK) {
         words += &format!("<ACK={}>", relative(segment.ack, theirs(0)));

@@ -110,7 +110,7 @@ fn must_54_only_what_is_in_flight_can_be_quoted() {
             [(ours(0), true), (ours(9), true), (ours(10), false), (ISS, false), (ours(1 << 31), false)]
         {
             let mut tcp = in_flight(State::Established);
-            assert_eq!(icmp(&mut tcp, kind, quoted, 1400) != "", counts, "{kind:?}, {quoted}");
+            assert_eq!(!icmp(&mut tcp, kind, quoted, 1400).is_empty(), counts, "{kind:?}, {quoted}");
         }
         let mut idle = Tcp::established(plain());
         assert_eq!(icmp(&mut idle, kind, ours(0), 1400), "");
