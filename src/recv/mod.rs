@@ -99,9 +99,14 @@ impl Receiver {
         u32::try_from(self.urgent_end.saturating_sub(consumed)).unwrap_or(u32::MAX)
     }
 
+    /// The right edge that could be promised now: the buffer allows it, and the window field can say it.
+    fn offer(&self) -> SeqNum {
+        self.nxt + self.capacity.saturating_sub(self.user).min(0xFFFF << self.shift)
+    }
+
     /// How far the right edge would move if it were promised anew.
     fn growth(&self) -> u32 {
-        (self.nxt + self.capacity.saturating_sub(self.user)).saturating_since(self.edge)
+        self.offer().saturating_since(self.edge)
     }
 
     /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2).
@@ -113,7 +118,7 @@ impl Receiver {
     pub(crate) fn advertise(&mut self, mss: u16) -> u16 {
         let mut edge = self.edge;
         if self.growth() >= self.step(mss) {
-            edge = self.nxt + self.capacity.saturating_sub(self.user);
+            edge = self.offer();
         }
         let field = u16::try_from((edge - self.nxt) >> self.shift).unwrap_or(u16::MAX);
         self.edge = self.edge.max(self.nxt + (u32::from(field) << self.shift));

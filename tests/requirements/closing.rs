@@ -2,7 +2,9 @@
 
 use segue::{Config, Event, Flags, Knob, Options, Path, Segment, State, Timer, Timestamps};
 
-use crate::fixture::{IRS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, text, theirs};
+use crate::fixture::{
+    IRS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, stamped, text, theirs,
+};
 
 const FIN_ACK: Flags = Flags::FIN.union(Flags::ACK);
 
@@ -85,14 +87,10 @@ fn may_1_an_ordinary_close_goes_on_receiving() {
 
 /// TIME-WAIT of a connection with timestamps; TS.Recent is 1000, RCV.NXT is octet 1.
 fn time_wait_with_timestamps() -> Tcp {
-    let with = |segment: Segment, value| {
-        let options = Options { timestamps: Some(Timestamps { value, echo: 5000 }), ..segment.options };
-        Segment { options, ..segment }
-    };
     let mut tcp = Tcp::connect(plain().timestamps(true), Path::ipv4(1500));
-    tcp.arrives(with(peer_syn_ack(), 1000));
+    tcp.arrives(stamped(peer_syn_ack(), 1000, 5000));
     tcp.close();
-    tcp.arrives(with(peer_ctl(FIN_ACK, 0, 1), 1000));
+    tcp.arrives(stamped(peer_ctl(FIN_ACK, 0, 1), 1000, 5000));
     assert_eq!(tcp.state(), State::TimeWait);
     tcp
 }
@@ -105,12 +103,12 @@ fn shld_4_and_may_2_a_newer_syn_in_time_wait_opens_a_successor() {
         Segment { seq: theirs(seq), options: Options { timestamps, ..Options::default() }, ..peer_syn() }
     };
     let cases = [
-        (Some(1001), 500, true),         // a later timestamp
+        (Some(1001), 500, true),          // a later timestamp
         (Some(1001), u32::MAX - 9, true), // ... whatever the number
-        (Some(1000), 1, true),           // the same timestamp and a number beyond all that were used
-        (Some(1000), 0, false),          // ... and one that was
-        (Some(999), 500, false),         // an older timestamp
-        (None, 1, true),                 // no timestamp: the number alone
+        (Some(1000), 1, true),            // the same timestamp and a number beyond all that were used
+        (Some(1000), 0, false),           // ... and one that was
+        (Some(999), 500, false),          // an older timestamp
+        (None, 1, true),                  // no timestamp: the number alone
         (None, 0, false),
     ];
     for (timestamp, seq, opens) in cases {

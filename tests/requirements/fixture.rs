@@ -6,13 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, Path, Secrets, Segment,
-    SeqNum, State, Timer,
+    SeqNum, State, Timer, Timestamps,
 };
 
 pub(crate) const ISS: SeqNum = SeqNum::new(u32::MAX - 2);
 pub(crate) const IRS: SeqNum = SeqNum::new((1 << 31) - 3);
 pub(crate) const SECRETS: Secrets = Secrets { iss: ISS, ts_offset: 0 };
-pub(crate) const MSS: usize = 1460;
 
 /// The number of octet `n` of our text.
 pub(crate) fn ours(n: u32) -> SeqNum {
@@ -62,6 +61,12 @@ pub(crate) fn peer_syn_ack() -> Segment {
     Segment { ack: ours(0), flags: Flags::SYN | Flags::ACK, ..peer_syn() }
 }
 
+/// The segment with a timestamps option.
+pub(crate) fn stamped(segment: Segment, value: u32, echo: u32) -> Segment {
+    let options = Options { timestamps: Some(Timestamps { value, echo }), ..segment.options };
+    Segment { options, ..segment }
+}
+
 /// A configuration without options, so that a full segment carries 1460 octets.
 pub(crate) fn plain() -> ConfigBuilder {
     Config::builder().timestamps(false).sack(false).window_scaling(false)
@@ -88,8 +93,7 @@ impl Tcp {
     /// SYN-RECEIVED: a SYN that `accept` took.
     pub(crate) fn accept(config: ConfigBuilder, path: Path, syn: Segment) -> Self {
         let now = Instant::from_millis(5000);
-        let (connection, actions) =
-            Connection::accept(Arc::new(config.build().unwrap()), path, SECRETS, syn, now);
+        let (connection, actions) = Connection::accept(Arc::new(config.build().unwrap()), path, SECRETS, syn, now);
         let mut tcp = Self::new(connection);
         tcp.note(actions);
         tcp
@@ -211,6 +215,13 @@ impl Tcp {
         self.note(actions)
     }
 
+    /// This timer fires, if it is the next one.
+    pub(crate) fn fire_if(&mut self, timer: Timer) -> String {
+        self.sent.clear();
+        let due = self.connection.next_deadline().is_some_and(|(next, _)| next == timer);
+        if due { self.fire(timer) } else { String::new() }
+    }
+
     /// Time passes, and the timers fire as they are due: what came of it, by milliseconds from now.
     pub(crate) fn pass(&mut self, time: Duration) -> Vec<(u64, String)> {
         let (start, end) = (self.now, self.now + time);
@@ -255,7 +266,10 @@ impl Tcp {
 
 /// One of our segments in the notation of the RFC, with the numbers of the streams.
 pub(crate) fn notation(segment: &Segment) -> String {
-    let relative = |seq: SeqNum, start: SeqNum| (seq - start).cast_signed();
+    let relative = |seq: SeqNum, start: SeqNum| match seq.before(start) {
+        true => -i64::from(start - seq),
+        false => i64::from(seq - start),
+    };
     let mut words = format!("<SEQ={}>", relative(segment.seq, ours(0)));
     if segment.flags.contains(Flags::ACK) {
         words += &format!("<ACK={}>", relative(segment.ack, theirs(0)));

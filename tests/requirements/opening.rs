@@ -119,7 +119,10 @@ fn u_4_unacceptable_segments_are_answered_by_an_acknowledgment() {
             let info = tcp.info();
             tcp.arrives(segment);
             let (seq, ack) = (info.snd_nxt, info.rcv_nxt);
-            assert_eq!(tcp.sent, [Segment { seq, ack, window: tcp.sent[0].window, flags: Flags::ACK, ..Segment::default() }]);
+            assert_eq!(
+                tcp.sent,
+                [Segment { seq, ack, window: tcp.sent[0].window, flags: Flags::ACK, ..Segment::default() }]
+            );
             assert_eq!(tcp.state(), state);
         }
     }
@@ -143,7 +146,9 @@ fn u_12_a_fin_alone_opens_and_closes_nothing() {
 
 #[test]
 fn u_13_in_syn_sent_only_what_was_sent_can_be_acknowledged() {
-    for (ack, acceptable) in [(ISS, false), (ISS + 1, true), (ISS + 2, false), (ISS - 1, false), (ISS + (1 << 31), false)] {
+    for (ack, acceptable) in
+        [(ISS, false), (ISS + 1, true), (ISS + 2, false), (ISS - 1, false), (ISS + (1 << 31), false)]
+    {
         let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
         tcp.arrives(Segment { ack, ..peer_syn_ack() });
         if acceptable {

@@ -1,1 +1,209 @@
-//! x
+//! Window field, options and MSS (RFC 9293 §3.1, §3.2, §3.7.1).
+
+use segue::{Config, Event, Flags, IpVersion, Options, Path, SackBlock, SackBlocks, Segment, State, Timer, Timestamps};
+
+use crate::fixture::{Tcp, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, stamped, theirs};
+
+/// A connection to a peer whose SYN,ACK has these options.
+fn connected(config: segue::ConfigBuilder, path: Path, options: Options) -> Tcp {
+    let mut tcp = Tcp::connect(config, path);
+    tcp.arrives(Segment { options, ..peer_syn_ack() });
+    assert_eq!(tcp.state(), State::Established);
+    tcp
+}
+
+fn mss(mss: u16) -> Options {
+    Options { mss: Some(mss), ..Options::default() }
+}
+
+/// Whatever is in flight is acknowledged, until `flight` octets are out at once.
+fn grow(tcp: &mut Tcp, window: u16, flight: u32) {
+    while tcp.info().flight < flight {
+        let before = tcp.info().cwnd;
+        let room = tcp.connection.send_room();
+        tcp.send(room);
+        if tcp.info().flight >= flight {
+            return;
+        }
+        let all = Segment { window, ..tcp.in_turn() };
+        tcp.arrives(all);
+        assert!(tcp.info().cwnd > before, "the window no longer grows, at {before}");
+    }
+}
+
+#[test]
+fn must_1_a_window_above_32767_is_a_large_one() {
+    for window in [0x8000, 0xFFFF] {
+        let mut tcp = connected(plain().send_buffer(1 << 20), Path::ipv4(1500), mss(1460));
+        tcp.arrives(Segment { window, ..peer(0, 0) });
+        assert_eq!(tcp.info().snd_wnd, u32::from(window));
+        let whole = u32::from(window) / 1460 * 1460;
+        grow(&mut tcp, window, whole);
+        assert_eq!(tcp.info().flight, whole);
+    }
+}
+
+#[test]
+fn rec_1_windows_of_a_gigabyte() {
+    let config = Config::builder().receive_buffer((1 << 30) - 1).send_buffer((1 << 30) - 1);
+    let options = Options { window_scale: Some(14), ..mss(65_000) };
+    let mut tcp = connected(config.timestamps(false), Path::ipv4(65_535), options);
+    assert_eq!((tcp.info().snd_wnd, tcp.info().rcv_wnd), (65_535, 65_535 << 14)); // the window in a SYN is never scaled
+    assert_eq!((tcp.sent[0].window, u32::from(tcp.sent[0].window) << 14), (65_535, 1_073_725_440));
+    tcp.arrives(peer(0, 0));
+    assert_eq!(tcp.info().snd_wnd, 1_073_725_440);
+    // text at the far edge, numbers wrapped: the last octet of the window is taken, the one after it is not
+    assert_eq!(tcp.arrives(peer_text(1_073_725_439, 1, 0)), "<SEQ=0><ACK=0><CTL=ACK>");
+    assert_eq!(tcp.info().held, 1);
+    assert_eq!(tcp.arrives(peer_text(1_073_725_440, 1, 0)), "<SEQ=0><ACK=0><CTL=ACK>; Discarded(OutOfWindow)");
+    assert_eq!(tcp.arrives(peer_text(u32::MAX, 1, 0)), "Discarded(Duplicate); <SEQ=0><ACK=0><CTL=ACK>");
+}
+
+#[test]
+fn must_5_options_on_any_segment_change_nothing() {
+    let odd = Options {
+        mss: Some(100),
+        window_scale: Some(9),
+        sack_permitted: true,
+        user_timeout: Some(3),
+        ..Options::default()
+    };
+    for state in State::ALL.into_iter().filter(|state| *state == State::SynReceived || state.is_synchronized()) {
+        for flags in [Flags::ACK, Flags::FIN | Flags::ACK, Flags::RST, Flags::URG | Flags::ACK, Flags::SYN] {
+            for len in [0, 3] {
+                let mut tcp = Tcp::in_state(state, plain());
+                let segment = Segment { flags, urgent: 2, payload: crate::fixture::text(len), ..tcp.in_turn() };
+                let mut twin = Tcp::in_state(state, plain());
+                let plain = twin.arrives(segment.clone());
+                let with = tcp.arrives(Segment { options: odd, ..segment });
+                if flags != Flags::SYN || state != State::TimeWait {
+                    assert_eq!(with, plain, "{state}, {flags:?}");
+                }
+                assert_eq!(tcp.connection, twin.connection, "{state}, {flags:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn must_14_and_shld_5_both_syns_carry_the_mss() {
+    for (path, mss) in
+        [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(576), 536), (Path::ipv6(1280), 1220)]
+    {
+        let syn = Tcp::connect(plain(), path).sent.remove(0);
+        let syn_ack = Tcp::accept(plain(), path, peer_syn()).sent.remove(0);
+        assert_eq!([syn.flags, syn_ack.flags], [Flags::SYN, Flags::SYN | Flags::ACK]);
+        // MAY-3: also where it is the default, 536 and 1220
+        assert_eq!([syn.options.mss, syn_ack.options.mss], [Some(mss); 2], "{path:?}");
+    }
+}
+
+#[test]
+fn must_14_the_mss_of_the_peer_limits_segments() {
+    let mut tcp = connected(plain(), Path::ipv4(1500), mss(700));
+    tcp.send(2100);
+    assert_eq!(tcp.lengths(), [700, 700, 700]);
+}
+
+#[test]
+fn must_15_without_an_option_the_mss_is_536_or_1220() {
+    for (path, size) in [(Path::ipv4(1500), 536), (Path::ipv6(1500), 1220)] {
+        for (config, options) in [(plain(), 0), (plain().timestamps(true), 12)] {
+            let timestamps = Some(Timestamps { value: 1, echo: 0 });
+            let mut tcp = connected(config, path, Options { timestamps, ..Options::default() });
+            tcp.send(10_000);
+            assert!(tcp.lengths().len() > 2);
+            assert!(tcp.lengths().iter().all(|len| *len == size - options), "{:?}", tcp.lengths());
+        }
+    }
+}
+
+/// Eff.snd.MSS = min (SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize, by the letter, for every segment that is sent.
+#[test]
+fn must_16_full_segments_fill_the_smaller_of_mss_and_path() {
+    for ip in [IpVersion::V4, IpVersion::V6] {
+        for mtu in [1280, 1492, 1500, 9000] {
+            for ip_options in [0, 8, 40] {
+                for send_mss in [400, 1460, 9000] {
+                    for timestamps in [false, true] {
+                        let path = Path { ip, mtu, ip_options };
+                        let options = Options {
+                            sack_permitted: true,
+                            timestamps: timestamps.then_some(Timestamps { value: 1, echo: 0 }),
+                            ..mss(send_mss)
+                        };
+                        let mut tcp = connected(Config::builder(), path, options);
+                        tcp.arrives(stamped(peer_text(50, 10, 0), 2, 5000)); // a gap: segments carry a SACK block
+                        tcp.send(60_000);
+                        let limit = (send_mss + 20).min(mtu - ip.header());
+                        assert!(tcp.sent.len() > 1);
+                        for segment in &tcp.sent {
+                            let header = 20 + u16::try_from(segment.options.wire_len()).unwrap();
+                            assert_eq!(header, 20 + 12 + if timestamps { 12 } else { 0 });
+                            let payload = u16::try_from(segment.payload.len()).unwrap();
+                            assert_eq!(payload, limit - header - ip_options, "{path:?} {send_mss}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn must_65_no_mss_after_the_syn() {
+    let options =
+        Options { window_scale: Some(2), sack_permitted: true, timestamps: Some(Timestamps::default()), ..mss(1460) };
+    let mut tcp = connected(Config::builder(), Path::ipv4(1500), options);
+    let mut sent = tcp.sent.clone();
+    tcp.send(5000);
+    sent.append(&mut tcp.sent);
+    for _ in 0..3 {
+        tcp.arrives(stamped(peer_text(9, 10, 0), 1, 5000));
+        sent.append(&mut tcp.sent);
+    }
+    tcp.fire(Timer::Retransmit);
+    sent.append(&mut tcp.sent);
+    tcp.close();
+    sent.append(&mut tcp.sent);
+    tcp.arrives(stamped(peer_ctl(Flags::FIN | Flags::ACK, 0, 0), 1, 5000));
+    sent.append(&mut tcp.sent);
+    tcp.event(Event::Abort);
+    sent.append(&mut tcp.sent);
+    assert!(sent.len() > 8 && sent.iter().any(|segment| segment.flags.contains(Flags::RST)));
+    assert!(sent.iter().all(|segment| segment.options.mss.is_none()), "{sent:?}");
+}
+
+/// MTU less fixed headers, whatever options will be used; never more than `max_mss`.
+#[test]
+fn must_67_the_announced_mss_leaves_out_options_only() {
+    for (path, announced) in
+        [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(68), 28), (Path::ipv4(65_535), 65_495)]
+    {
+        for (config, ip_options) in [(plain(), 0), (Config::builder(), 40)] {
+            let syn = Tcp::connect(config, Path { ip_options, ..path }).sent.remove(0);
+            assert_eq!(syn.options.mss, Some(announced));
+        }
+    }
+    let syn = Tcp::connect(plain().max_mss(1200), Path::ipv4(1500)).sent.remove(0);
+    assert_eq!(syn.options.mss, Some(1200));
+}
+
+/// The peer's MSS may be 0 or tiny (CVE-2019-11479): 0 counts as none, others as `min_mss` at the least.
+#[test]
+fn a_tiny_mss_is_raised_to_the_configured_minimum() {
+    for (announced, used) in [(0, 536), (1, 64), (63, 64), (64, 64), (65, 65)] {
+        let tcp = connected(plain(), Path::ipv4(1500), mss(announced));
+        assert_eq!(tcp.info().eff_snd_mss, used);
+    }
+}
+
+/// SACK blocks on segments of a connection that did not agree on them are no reason to drop anything.
+#[test]
+fn must_5_sack_blocks_without_agreement_are_ignored() {
+    let mut sack = SackBlocks::new();
+    sack.push(SackBlock { left: theirs(0), right: theirs(9) });
+    let mut tcp = Tcp::established(plain());
+    let segment = peer_text(0, 5, 0);
+    assert_eq!(tcp.arrives(Segment { options: Options { sack, ..Options::default() }, ..segment }), "Deliver 5");
+}

@@ -1,1 +1,203 @@
-//! x
+//! Retransmission, congestion control and giving up (RFC 9293 §3.8.1 to §3.8.3).
+
+use segue::{Config, Event, Knob, Path, State, Timer};
+
+use crate::fixture::{Tcp, ms, peer, peer_syn, peer_syn_ack, plain, secs, stamped};
+
+/// The instants, in milliseconds, at which something was transmitted.
+fn transmissions(happened: &[(u64, String)]) -> Vec<u64> {
+    happened.iter().filter(|(_, words)| words.contains("<SEQ=")).map(|(at, _)| *at).collect()
+}
+
+fn at(happened: &[(u64, String)], word: &str) -> Option<u64> {
+    happened.iter().find(|(_, words)| words.contains(word)).map(|(at, _)| *at)
+}
+
+/// RFC 6298 (2.2), (2.3) in a scripted exchange, against the formulas computed here.
+#[test]
+fn must_18_the_rto_follows_rfc_6298() {
+    let mut tcp = Tcp::established(plain().min_rto(ms(1)));
+    let (mut srtt, mut rttvar) = (0.0, 0.0); // the handshake's round trip took no time
+    let mut next = 0;
+    for rtt in [100_u32, 300, 200, 200, 50, 1000, 100, 100] {
+        tcp.send(10);
+        next += 10;
+        tcp.now += ms(u64::from(rtt));
+        tcp.arrives(peer(0, next));
+        rttvar = 0.75 * rttvar + 0.25 * f64::abs(srtt - f64::from(rtt));
+        srtt = 0.875 * srtt + 0.125 * f64::from(rtt);
+        let millis = |d: std::time::Duration| d.as_secs_f64() * 1000.0;
+        let info = tcp.info();
+        assert!((millis(info.srtt.unwrap()) - srtt).abs() < 0.02, "SRTT {:?}, {srtt}", info.srtt);
+        assert!((millis(info.rttvar.unwrap()) - rttvar).abs() < 0.02, "RTTVAR {:?}, {rttvar}", info.rttvar);
+        assert!((millis(info.rto) - (srtt + f64::max(1.0, 4.0 * rttvar))).abs() < 0.1, "RTO {:?}", info.rto);
+    }
+}
+
+/// Karn: the acknowledgment of something sent twice measures nothing, and the back-off stays until a fresh segment is measured.
+#[test]
+fn must_18_retransmitted_text_gives_no_sample() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(10);
+    tcp.now += ms(100);
+    tcp.arrives(peer(0, 10));
+    let before = tcp.info();
+    tcp.send(10);
+    tcp.fire(Timer::Retransmit);
+    tcp.now += ms(300);
+    tcp.arrives(peer(0, 20));
+    let after = tcp.info();
+    assert_eq!((after.srtt, after.rttvar), (before.srtt, before.rttvar));
+    assert_eq!((before.rto, after.rto), (secs(1), secs(2)));
+    tcp.send(10);
+    tcp.now += ms(100);
+    tcp.arrives(peer(0, 30));
+    assert_eq!(tcp.info().rto, secs(1));
+}
+
+/// With timestamps the echo tells which of the two was acknowledged (RFC 7323 §4.1).
+#[test]
+fn must_18_an_echo_measures_what_was_retransmitted() {
+    let mut tcp = Tcp::connect(plain().timestamps(true), Path::ipv4(1500));
+    tcp.arrives(stamped(peer_syn_ack(), 1, 5000));
+    tcp.send(10);
+    tcp.fire(Timer::Retransmit); // at 6000 ms
+    tcp.now += ms(80);
+    tcp.arrives(stamped(peer(0, 10), 1, 6000));
+    assert_eq!(tcp.info().srtt, Some(ms(10))); // 7/8 × 0 + 1/8 × 80
+}
+
+/// RFC 5681 §3.1: slow start adds a segment for each acknowledgment of a segment.
+#[test]
+fn must_19_slow_start() {
+    let mut tcp = Tcp::established(plain().initial_window(2));
+    assert_eq!(tcp.info().cwnd, 2920);
+    tcp.send(100 * 1460);
+    assert_eq!(tcp.lengths(), [1460; 2]);
+    for n in 1..=10 {
+        tcp.arrives(peer(0, n * 1460));
+        assert_eq!((tcp.info().cwnd, tcp.lengths().len()), (2920 + n * 1460, 2), "acknowledgment {n}");
+    }
+}
+
+/// RFC 5681 §3.1 (2), (4): after a timeout one segment, slow start up to half the flight, then one segment for each round trip.
+#[test]
+fn must_19_congestion_avoidance() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(100 * 1460);
+    assert_eq!(tcp.info().flight, 14_600);
+    assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>");
+    assert_eq!((tcp.info().ssthresh, tcp.info().cwnd), (7300, 1460));
+    let mut acked = 0;
+    while tcp.info().cwnd < 7300 {
+        let before = tcp.info().cwnd;
+        acked += 1460;
+        tcp.arrives(peer(0, acked));
+        assert_eq!(tcp.info().cwnd, before + 1460);
+    }
+    for window in [7300, 8760, 10_220] {
+        let mut octets = 0;
+        while tcp.info().cwnd == window {
+            acked += 1460;
+            octets += 1460;
+            tcp.arrives(peer(0, acked));
+        }
+        assert_eq!((octets, tcp.info().cwnd), (window, window + 1460));
+    }
+}
+
+/// RFC 6298 (5.5): each timeout doubles the RTO, up to the limit.
+#[test]
+fn must_19_the_back_off_is_exponential() {
+    let mut tcp = Tcp::established(plain().user_timeout(None));
+    tcp.send(10);
+    let happened = tcp.pass(secs(303));
+    let instants = [1, 3, 7, 15, 31, 63, 123, 183, 243, 303].map(|second| second * 1000);
+    assert_eq!(transmissions(&happened), instants);
+}
+
+#[test]
+fn must_20_shld_9_shld_10_r1_is_reported_once_and_r2_closes() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(10);
+    let happened = tcp.pass(secs(1000));
+    let reports: Vec<_> = happened.iter().filter(|(_, words)| words.contains("Report")).collect();
+    let again = "<SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>";
+    assert_eq!(reports, [&(7000, format!("Report(Unresponsive {{ retransmissions: 3 }}); {again}"))]);
+    assert_eq!(happened.last(), Some(&(300_000, "Closed(UserTimeout)".to_string())));
+}
+
+#[test]
+fn shld_10_shld_11_u_16_the_defaults_of_r1_and_r2() {
+    assert_eq!(Config::default().r1(), 3);
+    assert_eq!(Config::default().user_timeout(), Some(secs(300)));
+    assert!(Config::builder().r1(2).build().is_err());
+}
+
+#[test]
+fn must_21_the_user_sets_r2() {
+    for (limit, ends) in [(secs(10), 10_000), (secs(100), 100_000), (secs(5000), 5_000_000)] {
+        let mut tcp = Tcp::established(plain());
+        tcp.event(Event::Set(Knob::UserTimeout(Some(limit))));
+        tcp.send(10);
+        let happened = tcp.pass(secs(10_000));
+        assert_eq!(at(&happened, "Closed(UserTimeout)"), Some(ends));
+    }
+    // while it waits
+    let mut tcp = Tcp::established(plain());
+    tcp.send(10);
+    tcp.pass(secs(20));
+    tcp.event(Event::Set(Knob::UserTimeout(Some(secs(30)))));
+    assert_eq!(tcp.deadline(Timer::UserTimeout), Some(secs(10)));
+}
+
+#[test]
+fn must_21_r2_may_be_never() {
+    let mut tcp = Tcp::established(plain());
+    tcp.event(Event::Set(Knob::UserTimeout(None)));
+    tcp.send(10);
+    let happened = tcp.pass(secs(100 * 3600));
+    assert_eq!(tcp.state(), State::Established);
+    assert_eq!(happened.last().map(|(at, _)| *at > 99 * 3600 * 1000), Some(true), "it is still retransmitted");
+}
+
+/// R2 counts from the last progress, not from the first octet of a long transfer.
+#[test]
+fn must_20_progress_starts_r2_anew() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(2000);
+    tcp.pass(secs(200));
+    tcp.arrives(peer(0, 1460));
+    assert_eq!(tcp.deadline(Timer::UserTimeout), Some(secs(300)));
+    tcp.arrives(peer(0, 2000));
+    assert_eq!(tcp.deadline(Timer::UserTimeout), None);
+}
+
+#[test]
+fn must_22_must_23_a_syn_is_repeated_for_three_minutes() {
+    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    let happened = tcp.pass(secs(1000));
+    let instants = [1, 3, 7, 15, 31, 63, 123].map(|second| second * 1000);
+    assert_eq!(transmissions(&happened), instants);
+    assert_eq!(at(&happened, "Report(Unresponsive { retransmissions: 3 })"), Some(7000));
+    assert_eq!(happened.last(), Some(&(180_000, "Closed(ConnectTimeout)".to_string())));
+    assert!(happened.iter().all(|(_, words)| !words.contains("<SEQ=") || words.ends_with("<SEQ=-1><CTL=SYN>")));
+}
+
+#[test]
+fn must_22_a_syn_ack_is_repeated_likewise() {
+    let mut tcp = Tcp::accept(plain(), Path::ipv4(1500), peer_syn());
+    let happened = tcp.pass(secs(1000));
+    assert_eq!(transmissions(&happened), [1, 3, 7, 15, 31, 63, 123].map(|second| second * 1000));
+    assert_eq!(at(&happened, "Report(Unresponsive { retransmissions: 3 })"), Some(7000));
+    assert_eq!(happened.last(), Some(&(180_000, "Closed(ConnectTimeout)".to_string())));
+}
+
+/// The user may be less patient, and end an OPEN at any time.
+#[test]
+fn must_23_the_application_may_cancel_sooner() {
+    let mut tcp = Tcp::connect(plain().connect_timeout(Some(secs(10))), Path::ipv4(1500));
+    assert_eq!(tcp.pass(secs(20)).last(), Some(&(10_000, "Closed(ConnectTimeout)".to_string())));
+    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    assert_eq!(tcp.close(), "Closed(Cancelled)");
+}

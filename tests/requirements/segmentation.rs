@@ -1,1 +1,109 @@
-//! x
+//! Segmentation: Nagle, PUSH, full segments (RFC 9293 §3.7.4, §3.8.6.2.1, §3.9.1.2).
+
+use segue::{Event, Knob, State, Timer};
+
+use crate::fixture::{Tcp, ms, peer, peer_text, plain};
+
+#[test]
+fn shld_7_a_small_segment_waits_for_the_acknowledgment_of_the_one_before() {
+    let mut tcp = Tcp::established(plain());
+    assert_eq!(tcp.send(10), "<SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>");
+    assert_eq!(tcp.send(10), "");
+    assert_eq!(tcp.send(10), "");
+    assert_eq!(tcp.arrives(peer(0, 10)), "Acked(10); <SEQ=10><ACK=0><DATA=20><CTL=PSH,ACK>");
+    // a full segment does not wait
+    assert_eq!(tcp.send(1459), "");
+    assert_eq!(tcp.send(2), "<SEQ=30><ACK=0><DATA=1460><CTL=ACK>");
+    assert_eq!(tcp.info().send_queue, 20 + 1461);
+}
+
+#[test]
+fn must_17_nagle_can_be_switched_off_and_on() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(10);
+    assert_eq!(tcp.send(10), "");
+    // what was held leaves with the switch
+    assert_eq!(tcp.event(Event::Set(Knob::Nagle(false))), "<SEQ=10><ACK=0><DATA=10><CTL=PSH,ACK>");
+    assert_eq!(tcp.send(10), "<SEQ=20><ACK=0><DATA=10><CTL=PSH,ACK>");
+    tcp.event(Event::Set(Knob::Nagle(true)));
+    assert_eq!(tcp.send(10), "");
+
+    let mut from_the_start = Tcp::established(plain().nagle(false));
+    assert_eq!(from_the_start.send(1), "<SEQ=0><ACK=0><DATA=1><CTL=PSH,ACK>");
+    assert_eq!(from_the_start.send(1), "<SEQ=1><ACK=0><DATA=1><CTL=PSH,ACK>");
+}
+
+#[test]
+fn must_61_push_is_on_the_segment_that_empties_the_queue() {
+    let mut tcp = Tcp::established(plain());
+    assert_eq!(
+        tcp.send(3 * 1460 + 730),
+        "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>; <SEQ=1460><ACK=0><DATA=1460><CTL=ACK>; <SEQ=2920><ACK=0><DATA=1460><CTL=ACK>"
+    );
+    assert_eq!(tcp.arrives(peer(0, 4380)), "Acked(4380); <SEQ=4380><ACK=0><DATA=730><CTL=PSH,ACK>");
+
+    let mut nodelay = Tcp::established(plain().nagle(false));
+    nodelay.send(3 * 1460 + 730);
+    let pushes: Vec<bool> = nodelay.sent.iter().map(|s| s.flags.contains(segue::Flags::PSH)).collect();
+    assert_eq!(pushes, [false, false, false, true]);
+}
+
+/// MAY-16, SHLD-27: writes that wait together leave together, with one PUSH.
+#[test]
+fn shld_27_writes_that_wait_are_one_segment() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(1);
+    for len in [100, 200, 300] {
+        assert_eq!(tcp.send(len), "");
+    }
+    assert_eq!(tcp.arrives(peer(0, 1)), "Acked(1); <SEQ=1><ACK=0><DATA=600><CTL=PSH,ACK>");
+}
+
+#[test]
+fn shld_28_all_segments_but_the_last_are_full() {
+    let mut tcp = Tcp::established(plain());
+    let (mut lengths, mut next) = (Vec::new(), 0);
+    tcp.send(50_000);
+    while !tcp.sent.is_empty() {
+        lengths.extend(tcp.lengths());
+        next += tcp.lengths().iter().sum::<usize>();
+        tcp.arrives(peer(0, u32::try_from(next).unwrap()));
+    }
+    let mut expected = vec![1460; 34];
+    expected.push(360);
+    assert_eq!(lengths, expected);
+}
+
+/// Nothing is held for ever: queued text is in flight, or a timer runs that ends the wait.
+#[test]
+fn must_60_queued_text_always_has_a_deadline() {
+    // the acknowledgment that Nagle waits for is guarded by the retransmission timer
+    let mut tcp = Tcp::established(plain());
+    tcp.send(10);
+    tcp.send(10);
+    assert_eq!(tcp.deadline(Timer::Retransmit), Some(ms(1000)));
+    assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=20><CTL=PSH,ACK>");
+
+    // a cork, and a window too small to be worth it: the override timeout
+    let mut corked = Tcp::established(plain());
+    corked.event(Event::Set(Knob::Cork(true)));
+    assert_eq!(corked.send(10), "");
+    assert_eq!(corked.deadline(Timer::Override), Some(ms(200)));
+    assert_eq!(corked.fire(Timer::Override), "<SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>");
+
+    // SYN-SENT: with the handshake
+    let mut opening = Tcp::connect(plain(), segue::Path::ipv4(1500));
+    assert_eq!(opening.send(10), "");
+    assert_eq!(opening.arrives(crate::fixture::peer_syn_ack()), "Connected; <SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>");
+}
+
+/// A FIN follows at once: text before it is the last there is, and Nagle has nothing to wait for.
+#[test]
+fn close_releases_what_nagle_holds() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(10);
+    tcp.send(10);
+    assert_eq!(tcp.close(), "<SEQ=10><ACK=0><DATA=10><CTL=FIN,PSH,ACK>");
+    assert_eq!(tcp.state(), State::FinWait1);
+    assert_eq!(tcp.arrives(peer_text(0, 7, 21)), "Deliver 7; Acked(20); Flushed");
+}
