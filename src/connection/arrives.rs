@@ -272,10 +272,10 @@ impl<C: Controller> Tcb<C> {
         }
         self.establish(segment, cx);
         self.snd.set_window(arrived.window, segment.seq, segment.ack);
-        Continue(())
+        self.deliver_syn_text(cx)
     }
 
-    /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile. What came on the SYN is delivered now.
+    /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let initial = self.initial_window(cx.config, cx.path);
         self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
@@ -285,14 +285,30 @@ impl<C: Controller> Tcb<C> {
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
         };
         cx.out.push(Action::Connected);
-        let out = &mut *cx.out;
-        if !self.rcv.held.is_empty() {
-            self.ack.at_once();
+    }
+
+    /// What came on the SYN is delivered now.
+    fn deliver_syn_text(&mut self, cx: &mut Cx<'_, '_>) -> Step {
+        if self.rcv.held.is_empty() {
+            return Continue(());
         }
+        if self.released {
+            return self.reset_unread(cx);
+        }
+        self.ack.at_once();
+        let out = &mut *cx.out;
         self.rcv.release_held(&mut |text| {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
+        Continue(())
+    }
+
+    /// The user is gone and there is text nobody will read: the peer must know (SHLD-3).
+    pub(super) fn reset_unread<T>(&self, cx: &mut Cx<'_, '_>) -> Step<T> {
+        cx.out.report_progress(); // before the reset
+        self.transmit_reset(cx);
+        Break(Stop::Delete(CloseReason::Unread))
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT.
@@ -369,8 +385,7 @@ impl<C: Controller> Tcb<C> {
         }
         if self.released && (segment.seq + u32::try_from(segment.payload.len()).unwrap_or(u32::MAX)).after(self.rcv.nxt)
         {
-            self.transmit_reset(cx); // SHLD-3: nobody will read it
-            return Break(Stop::Delete(CloseReason::Unread));
+            return self.reset_unread(cx);
         }
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
         let segments = segments_in(segment);

@@ -283,8 +283,7 @@ impl<C: Controller> Tcb<C> {
             | LiveState::FinWait2
             | LiveState::CloseWait => {
                 if unread {
-                    self.transmit_reset(cx); // SHLD-3
-                    return Break(Stop::Delete(CloseReason::Unread));
+                    return self.reset_unread(cx);
                 }
                 if self.snd.fin == Fin::None {
                     self.close_call();

@@ -1,0 +1,11 @@
+//! What the machine promises to its host, and what it does where the RFCs conflict or leave a choice: every promise and
+//! every choice as a test with the exact actions.
+
+#[path = "contract/calls.rs"]
+mod calls;
+#[path = "contract/decisions.rs"]
+mod decisions;
+#[path = "contract/order.rs"]
+mod order;
+#[path = "contract/support.rs"]
+mod support;

@@ -1,0 +1,535 @@
+//! Where the RFCs conflict or leave a choice: what segue does (the table in `docs/conformance.md`).
+
+use segue::{Event, Flags, Segment, State, Timer};
+
+use crate::support::{ACK, At, FIN, LIVE, RST, Rig, SYN, everywhere, ms, secs};
+
+/// ESTABLISHED with 10,000 octets delivered that the user has not taken: RCV.WND is 0, RCV.NXT 10,001.
+fn full(at: At) -> Rig {
+    let mut rig = at.established();
+    for i in 0..10 {
+        rig.arrives(rig.octets(1 + 1000 * i, 1, 1000));
+    }
+    assert_eq!((rig.connection.info().rcv_wnd, rig.connection.info().rcv_nxt), (0, rig.rcv(10_001)));
+    rig
+}
+
+// The ACK field of unacceptable segments (App. A.2, MUST-66).
+
+#[test]
+fn zero_window_text_at_rcv_nxt_is_dropped_but_its_ack_window_and_urg_count() {
+    everywhere(|at| {
+        let mut rig = full(at);
+        rig.send(300);
+        rig.window = 777;
+        let segment = rig.text(10_001, 301, "refused");
+        let urgent = Segment { flags: ACK | Flags::URG, urgent: 9, ..segment };
+        assert_eq!(
+            rig.arrives(urgent),
+            "Discarded(ZeroWindow); Urgent { ahead: 9 }; Acked(300); Flushed; ACK seq 301 ack 10001"
+        );
+        let info = rig.connection.info();
+        assert_eq!((info.snd_una, info.snd_wnd, info.undelivered), (rig.snd(301), 777, 10_000));
+    });
+}
+
+#[test]
+fn zero_window_fin_at_rcv_nxt_is_not_taken() {
+    everywhere(|at| {
+        let mut rig = full(at);
+        assert_eq!(rig.arrives(rig.fin(10_001, 1)), "Discarded(ZeroWindow); ACK seq 1 ack 10001");
+        assert_eq!(rig.state(), State::Established);
+    });
+}
+
+#[test]
+fn zero_window_exact_reset_resets() {
+    everywhere(|at| {
+        let mut rig = full(at);
+        assert_eq!(rig.arrives(rig.rst(10_001)), "Closed(Reset)");
+        let mut rig = full(at);
+        let with_text = Segment { payload: "refused".into(), ..rig.rst(10_001) };
+        assert_eq!(rig.arrives(with_text), "Closed(Reset)");
+    });
+}
+
+#[test]
+fn empty_segment_at_the_right_edge_is_heard() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(300);
+        rig.window = 4321;
+        assert_eq!(rig.arrives(rig.ack(10_001, 301)), "Acked(300); Flushed");
+        assert_eq!(rig.connection.info().snd_wnd, 4321);
+    });
+}
+
+#[test]
+fn empty_segment_beyond_the_right_edge_is_thrown_away() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(300);
+        rig.unmoved(rig.ack(10_002, 301), "ACK seq 301 ack 1; Discarded(OutOfWindow)");
+    });
+}
+
+#[test]
+fn segment_just_before_rcv_nxt_is_heard_and_answered() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(300);
+        rig.window = 4321;
+        assert_eq!(rig.arrives(rig.ack(0, 301)), "Acked(300); Flushed; ACK seq 301 ack 1");
+        rig.send(300);
+        assert_eq!(rig.arrives(rig.text(0, 601, "?")), "Discarded(Duplicate); Acked(300); Flushed; ACK seq 601 ack 1");
+    });
+}
+
+// The ACK that answers an unacceptable segment.
+
+#[test]
+fn answers_to_segments_without_length_share_the_throttle_and_others_do_not() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        for answered in 0..30 {
+            let answer = if answered < 10 { "ACK seq 1 ack 1; " } else { "" };
+            rig.unmoved(rig.ack(20_000, 1), &format!("{answer}Discarded(OutOfWindow)"));
+        }
+        rig.unmoved(rig.rst(2), "Discarded(ResetChallenged)");
+        for _ in 0..30 {
+            rig.unmoved(rig.octets(20_000, 1, 10), "ACK seq 1 ack 1; Discarded(OutOfWindow)");
+        }
+    });
+}
+
+// SYN-RECEIVED.
+
+#[test]
+fn syn_received_unacceptable_ack_is_reset_and_changes_nothing() {
+    everywhere(|at| {
+        for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
+            for ack in [-5, 0, 2, 0x7000_0000] {
+                rig.unmoved(rig.ack(1, ack), &format!("RST seq {ack}; Discarded(BadHandshakeAck)"));
+                rig.unmoved(rig.text(1, ack, "text"), &format!("RST seq {ack}; Discarded(BadHandshakeAck)"));
+            }
+            // The sequence check comes first.
+            rig.unmoved(rig.octets(20_000, 2, 1), "ACK seq 1 ack 1; Discarded(OutOfWindow)");
+            assert_eq!(rig.state(), State::SynReceived);
+        }
+    });
+}
+
+#[test]
+fn syn_received_repeated_syn_repeats_the_syn_ack_within_the_throttle() {
+    everywhere(|at| {
+        for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
+            let rto = rig.connection.info().rto;
+            rig.wait(ms(300));
+            let deadline = rig.connection.deadline(Timer::Retransmit);
+            for i in 0..15 {
+                let answer = if i < 10 { "SYN|ACK seq 0 ack 1; " } else { "" };
+                assert_eq!(rig.arrives(rig.syn(SYN)), format!("{answer}Discarded(SynRepeated)"));
+            }
+            assert_eq!(rig.connection.info().rto, rto);
+            assert_eq!(rig.connection.deadline(Timer::Retransmit), deadline);
+            // Not one of them counts for R1: the third timeout is the third.
+            assert_eq!(rig.fire(Timer::Retransmit), "SYN|ACK seq 0 ack 1");
+            assert_eq!(rig.fire(Timer::Retransmit), "SYN|ACK seq 0 ack 1");
+            assert_eq!(
+                rig.fire(Timer::Retransmit),
+                "Report(Unresponsive { retransmissions: 3 }); SYN|ACK seq 0 ack 1"
+            );
+        }
+    });
+}
+
+#[test]
+fn syn_received_from_listen_another_syn_is_challenged() {
+    everywhere(|at| {
+        for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
+            let other = Segment { seq: rig.rcv(77), ..rig.syn(SYN) };
+            rig.unmoved(other, "ACK seq 1 ack 1; Discarded(SynChallenged)");
+        }
+    });
+}
+
+#[test]
+fn syn_received_exact_rst_goes_back_where_it_came_from() {
+    everywhere(|at| {
+        let mut rig = at.syn_received_from_listen();
+        assert_eq!(rig.arrives(rig.rst(1)), "ReturnedToListen");
+        assert_eq!((rig.state(), rig.deadlines()), (State::Listen, vec![]));
+        let mut rig = at.syn_received();
+        assert_eq!(rig.arrives(rig.rst(1)), "Closed(Reset)");
+        let mut rig = at.crossed();
+        assert_eq!(rig.arrives(rig.rst(1)), "Closed(Refused)");
+    });
+}
+
+#[test]
+fn syn_received_rst_in_the_window_is_challenged() {
+    everywhere(|at| {
+        for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
+            rig.unmoved(rig.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)");
+            rig.unmoved(rig.rst(0), "Discarded(ResetOutOfWindow)");
+        }
+    });
+}
+
+#[test]
+fn syn_received_close_sends_the_fin_when_established() {
+    everywhere(|at| {
+        for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
+            assert_eq!(rig.close(), "");
+            assert_eq!(rig.state(), State::SynReceived);
+            assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; FIN|ACK seq 1 ack 1");
+            assert_eq!(rig.state(), State::FinWait1);
+        }
+    });
+}
+
+#[test]
+fn syn_received_close_after_send_sends_text_and_fin_when_established() {
+    everywhere(|at| {
+        let mut rig = at.syn_received();
+        assert_eq!((rig.send(10), rig.close()), (String::new(), String::new()));
+        assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; FIN|PSH|ACK seq 1 len 10 ack 1");
+    });
+}
+
+#[test]
+fn crossed_syn_ack_completes_the_handshake() {
+    everywhere(|at| {
+        let mut rig = at.crossed();
+        assert_eq!(rig.arrives(rig.syn(SYN | ACK)), "Connected");
+        assert_eq!(rig.state(), State::Established);
+    });
+}
+
+// Text or FIN on a SYN.
+
+#[test]
+fn text_and_fin_on_a_syn_wait_for_the_handshake() {
+    everywhere(|at| {
+        let syn = Segment { flags: SYN | FIN, payload: "early".into(), ..at.syn() };
+        let mut from_listen = at.listen();
+        assert_eq!(from_listen.arrives(syn.clone()), "SYN|ACK seq 0 ack 1");
+        let mut crossed = at.connect();
+        assert_eq!(crossed.arrives(syn.clone()), "SYN|ACK seq 0 ack 1");
+        for mut rig in [at.accept(syn), from_listen, crossed] {
+            let told = rig.arrives(rig.ack(1, 1));
+            assert_eq!(told, "Connected; Deliver \"early\"; PeerClosed; ACK seq 1 ack 7");
+            assert_eq!(rig.state(), State::CloseWait);
+        }
+    });
+}
+
+#[test]
+fn text_and_fin_on_a_syn_ack_are_delivered_at_once() {
+    everywhere(|at| {
+        let mut rig = at.connect();
+        let segment = Segment { flags: SYN | ACK | FIN, payload: "early".into(), ..rig.syn(SYN | ACK) };
+        assert_eq!(rig.arrives(segment), "Connected; Deliver \"early\"; PeerClosed; ACK seq 1 ack 7");
+    });
+}
+
+/// What was not held was not acknowledged either: it comes again.
+#[test]
+fn no_more_than_one_segment_of_text_on_a_syn_is_held() {
+    everywhere(|at| {
+        let syn = Segment { flags: SYN | FIN, payload: vec![b'x'; 3000].into(), ..at.syn() };
+        let mut rig = at.accept(syn);
+        assert_eq!(rig.arrives(rig.ack(3002, 1)), "Connected; Deliver 1460; ACK seq 1 ack 1461");
+        assert_eq!(rig.state(), State::Established);
+    });
+}
+
+#[test]
+fn drop_syn_fin_drops_it() {
+    everywhere(|at| {
+        let at = at.with(|config| config.drop_syn_fin(true));
+        let mut rig = at.listen();
+        rig.unmoved(rig.syn(SYN | FIN), "Discarded(SynFin)");
+        let mut rig = at.connect();
+        rig.unmoved(rig.syn(SYN | FIN), "Discarded(SynFin)");
+        rig.unmoved(rig.syn(SYN | FIN | ACK), "Discarded(SynFin)");
+    });
+}
+
+// OPEN and SEND in LISTEN: see calls.rs. Zero-window probes.
+
+/// ESTABLISHED, the peer's window is closed.
+fn peer_full(at: At) -> Rig {
+    let mut rig = at.established();
+    rig.window = 0;
+    assert_eq!(rig.arrives(rig.ack(1, 1)), "");
+    rig
+}
+
+#[test]
+fn zero_window_probe_sends_one_octet_and_repeats_it() {
+    everywhere(|at| {
+        let mut rig = peer_full(at);
+        assert_eq!(rig.send(100), "");
+        assert_eq!(rig.until(Timer::Retransmit), None);
+        for (i, wait) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
+            assert_eq!(rig.until(Timer::Persist), Some(secs(wait)), "probe {i}");
+            assert_eq!(rig.fire(Timer::Persist), "ACK seq 1 len 1 ack 1");
+            assert_eq!(rig.connection.info().snd_nxt, rig.snd(2));
+            assert_eq!(rig.arrives(rig.ack(1, 1)), ""); // refused, but answered
+        }
+        assert_eq!(rig.connection.info().counters.probes, 8);
+        rig.window = 60_000;
+        assert_eq!(rig.arrives(rig.ack(1, 1)), "PSH|ACK seq 1 len 100 ack 1");
+    });
+}
+
+#[test]
+fn zero_window_probe_that_is_taken_advances_the_next_one() {
+    everywhere(|at| {
+        let mut rig = peer_full(at);
+        rig.send(3);
+        assert_eq!(rig.fire(Timer::Persist), "ACK seq 1 len 1 ack 1");
+        assert_eq!(rig.arrives(rig.ack(1, 2)), "Acked(1)");
+        assert_eq!(rig.fire(Timer::Persist), "ACK seq 2 len 1 ack 1");
+        assert_eq!(rig.arrives(rig.ack(1, 3)), "Acked(1)");
+        assert_eq!(rig.fire(Timer::Persist), "PSH|ACK seq 3 len 1 ack 1");
+    });
+}
+
+#[test]
+fn zero_window_fin_alone_is_probed() {
+    everywhere(|at| {
+        let mut rig = peer_full(at);
+        assert_eq!(rig.close(), "");
+        assert_eq!(rig.state(), State::FinWait1);
+        assert_eq!(rig.fire(Timer::Persist), "FIN|ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(rig.ack(1, 1)), "");
+        assert_eq!(rig.fire(Timer::Persist), "FIN|ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(rig.ack(1, 2)), "Flushed");
+        assert_eq!(rig.state(), State::FinWait2);
+    });
+}
+
+/// Both windows are closed and both probe: each answers the other, and an opening is heard.
+#[test]
+fn simultaneous_probes_are_answered_and_deadlock_nobody() {
+    everywhere(|at| {
+        let mut rig = full(at);
+        rig.window = 0;
+        assert_eq!(rig.arrives(rig.ack(10_001, 1)), "");
+        rig.send(100);
+        assert_eq!(rig.fire(Timer::Persist), "ACK seq 1 len 1 ack 10001");
+        // The peer's probe crosses ours; it sent before our octet came.
+        let probe = rig.text(10_001, 1, "p");
+        assert_eq!(rig.arrives(probe), "Discarded(ZeroWindow); ACK seq 2 ack 10001");
+        // Its answer to our probe has SEQ = its SND.NXT, one beyond the octet we refused: the right edge of nothing.
+        rig.window = 500;
+        assert_eq!(rig.arrives(rig.ack(10_002, 1)), "ACK seq 2 ack 10001; Discarded(OutOfWindow)");
+        // Its probe again, now with an open window: the ACK and the window count.
+        let probe = rig.text(10_001, 1, "p");
+        assert_eq!(rig.arrives(probe), "Discarded(ZeroWindow); PSH|ACK seq 1 len 100 ack 10001");
+    });
+}
+
+// Out of order, out of range.
+
+#[test]
+fn out_of_order_segment_has_its_ack_and_urg_processed_now_and_its_text_and_fin_held() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(50);
+        let segment = Segment { flags: ACK | FIN | Flags::URG, urgent: 3, ..rig.text(4, 51, "def") };
+        assert_eq!(rig.arrives(segment), "Urgent { ahead: 6 }; Acked(50); Flushed; ACK seq 51 ack 1");
+        assert_eq!((rig.state(), rig.connection.info().held), (State::Established, 3));
+        let told = rig.arrives(rig.text(1, 51, "abc"));
+        assert_eq!(told, "Deliver \"abcdef\"; PeerClosed; ACK seq 51 ack 8");
+        assert_eq!(rig.state(), State::CloseWait);
+    });
+}
+
+#[test]
+fn synchronized_rst_not_exact_syn_and_ack_out_of_range_are_challenged() {
+    everywhere(|at| {
+        for state in LIVE.into_iter().filter(|state| state.is_synchronized() && *state != State::TimeWait) {
+            let rig = at.state(state);
+            let info = rig.connection.info();
+            let (nxt, rcv) = (info.snd_nxt - rig.snd(0), i64::from(info.rcv_nxt - rig.rcv(0)));
+            let challenge = format!("ACK seq {nxt} ack {rcv}; ");
+            for (segment, reason) in [
+                (rig.rst(rcv + 1), "ResetChallenged"),
+                (rig.rst(rcv + 9000), "ResetChallenged"),
+                (rig.syn(SYN), "SynChallenged"),
+                (Segment { seq: rig.rcv(rcv), ..rig.syn(SYN) }, "SynChallenged"),
+                (Segment { seq: rig.rcv(rcv + 50_000), ..rig.syn(SYN | ACK) }, "SynChallenged"),
+                (rig.ack(rcv, i64::from(nxt) + 1), "AckOutOfRange"),
+                (rig.ack(rcv, -60_001), "AckOutOfRange"),
+            ] {
+                let mut rig = rig.clone();
+                for i in 0..12 {
+                    let answer = if i < 10 { &challenge } else { "" };
+                    rig.unmoved(segment.clone(), &format!("{answer}Discarded({reason})"));
+                }
+                assert_eq!(rig.connection.info().counters.challenge_acks, 10, "{state}");
+            }
+            let mut rig = rig.clone();
+            rig.unmoved(rig.rst(rcv - 1), "Discarded(ResetOutOfWindow)");
+            rig.unmoved(rig.rst(rcv + 20_000), "Discarded(ResetOutOfWindow)");
+        }
+    });
+}
+
+#[test]
+fn oldest_ack_that_rfc_5961_allows_is_only_old() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        // SND.UNA - MAX.SND.WND
+        assert_eq!(rig.arrives(rig.text(1, 1 - 60_000, "text")), "Deliver \"text\"");
+    });
+}
+
+#[test]
+fn the_throttle_refills_and_belongs_to_one_connection() {
+    everywhere(|at| {
+        let (mut one, mut other) = (at.established(), at.established());
+        for _ in 0..20 {
+            one.arrives(one.rst(2));
+        }
+        one.unmoved(one.rst(2), "Discarded(ResetChallenged)");
+        other.unmoved(other.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)");
+        one.wait(ms(4999));
+        one.unmoved(one.rst(2), "Discarded(ResetChallenged)");
+        one.wait(ms(1));
+        for _ in 0..10 {
+            one.unmoved(one.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)");
+        }
+        one.unmoved(one.rst(2), "Discarded(ResetChallenged)");
+    });
+}
+
+// SYN-SENT.
+
+#[test]
+fn syn_sent_rst_needs_an_acceptable_ack_and_no_number() {
+    everywhere(|at| {
+        for seq in [-1000, 0, 1, 0x7FFF_FFFF] {
+            let mut rig = at.connect();
+            rig.unmoved(rig.rst(seq), "Discarded(BlindReset)");
+            rig.unmoved(rig.seg(RST | ACK, seq, 0), "Discarded(BadHandshakeAck)");
+            rig.unmoved(rig.seg(RST | ACK, seq, 2), "Discarded(BadHandshakeAck)");
+            assert_eq!(rig.arrives(rig.seg(RST | ACK, seq, 1)), "Closed(Refused)");
+        }
+    });
+}
+
+// TIME-WAIT.
+
+#[test]
+fn time_wait_retransmitted_fin_is_acknowledged_and_restarts_2_msl() {
+    everywhere(|at| {
+        let mut rig = at.time_wait();
+        rig.wait(secs(100));
+        assert_eq!(rig.until(Timer::TimeWait), Some(secs(140)));
+        assert_eq!(rig.arrives(rig.fin(1, 2)), "ACK seq 2 ack 2");
+        assert_eq!(rig.until(Timer::TimeWait), Some(secs(240)));
+        assert_eq!(rig.fire(Timer::TimeWait), "Closed(Finished)");
+    });
+}
+
+#[test]
+fn time_wait_other_text_is_answered_and_restarts_nothing() {
+    everywhere(|at| {
+        let mut rig = at.time_wait();
+        rig.wait(secs(100));
+        rig.unmoved(rig.text(-2, 2, "abc"), "ACK seq 2 ack 2; Discarded(TimeWait)");
+        rig.unmoved(rig.octets(20_000, 2, 1), "ACK seq 2 ack 2; Discarded(TimeWait)");
+        assert_eq!(rig.until(Timer::TimeWait), Some(secs(140)));
+    });
+}
+
+#[test]
+fn time_wait_segment_without_length_is_not_answered() {
+    everywhere(|at| {
+        let mut rig = at.time_wait();
+        for seq in [1, 2, 3, 10_002, 20_000, -5] {
+            for ack in [1, 2, 3] {
+                rig.unmoved(rig.ack(seq, ack), "Discarded(TimeWait)");
+            }
+        }
+    });
+}
+
+#[test]
+fn time_wait_rst_is_ignored_whatever_its_number() {
+    everywhere(|at| {
+        let mut rig = at.time_wait();
+        for seq in [-1, 1, 2, 3, 5000, 20_000] {
+            rig.unmoved(rig.rst(seq), "Discarded(TimeWait)");
+            rig.unmoved(rig.seg(RST | ACK, seq, 2), "Discarded(TimeWait)");
+        }
+    });
+}
+
+#[test]
+fn time_wait_exact_rst_closes_without_rfc_1337() {
+    everywhere(|at| {
+        let mut rig = at.with(|config| config.rfc1337(false)).time_wait();
+        rig.unmoved(rig.rst(3), "ACK seq 2 ack 2; Discarded(ResetChallenged)");
+        assert_eq!(rig.arrives(rig.rst(2)), "Closed(Reset)");
+    });
+}
+
+#[test]
+fn time_wait_syn_is_challenged_without_reuse() {
+    everywhere(|at| {
+        let mut rig = at.with(|config| config.time_wait_reuse(false)).time_wait();
+        let syn = Segment { seq: rig.rcv(100_000), ..rig.syn(SYN) };
+        rig.unmoved(syn, "ACK seq 2 ack 2; Discarded(SynChallenged)");
+    });
+}
+
+// ABORT: see calls.rs. Urgent data.
+
+#[test]
+fn urgent_is_told_when_the_pointer_appears_or_advances_and_before_its_text() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        let urgent = |rig: &Rig, seq, text: &'static str, up| Segment {
+            flags: ACK | Flags::URG,
+            urgent: up,
+            ..rig.text(seq, 1, text)
+        };
+        assert_eq!(rig.arrives(urgent(&rig, 1, "abc", 5)), "Urgent { ahead: 5 }; Deliver \"abc\"");
+        assert_eq!(rig.arrives(urgent(&rig, 4, "d", 2)), "Deliver \"d\"; ACK seq 1 ack 5");
+        assert_eq!(rig.arrives(urgent(&rig, 5, "e", 4)), "Urgent { ahead: 4 }; Deliver \"e\"");
+        assert_eq!(rig.connection.info().rcv_up, Some(rig.rcv(9)));
+        assert_eq!(rig.connection.info().urgent_remaining, 8);
+        assert_eq!(rig.arrives(rig.text(6, 1, "fgh")), "Deliver \"fgh\"; ACK seq 1 ack 9");
+        assert_eq!(rig.connection.info().rcv_up, None);
+        // Behind RCV.NXT it is no news.
+        assert_eq!(rig.arrives(urgent(&rig, 9, "i", 0)), "Deliver \"i\"");
+    });
+}
+
+// After a SYN timeout.
+
+#[test]
+fn syn_timeout_makes_data_start_at_three_seconds_with_a_small_window() {
+    everywhere(|at| {
+        let mut rig = at.connect();
+        assert_eq!(rig.fire(Timer::Retransmit), "SYN seq 0");
+        assert_eq!(rig.arrives(rig.syn(SYN | ACK)), "Connected; ACK seq 1 ack 1");
+        assert_eq!(rig.connection.info().cwnd, 10_000); // RFC 6928 §2: one loss may be spurious at an RTO of 1 s
+        assert_eq!(rig.send(1), "PSH|ACK seq 1 len 1 ack 1");
+        assert_eq!(rig.until(Timer::Retransmit), Some(secs(3)));
+
+        let mut rig = at.connect();
+        assert_eq!(rig.fire(Timer::Retransmit), "SYN seq 0");
+        assert_eq!(rig.fire(Timer::Retransmit), "SYN seq 0");
+        assert_eq!(rig.arrives(rig.syn(SYN | ACK)), "Connected; ACK seq 1 ack 1");
+        assert_eq!(rig.connection.info().cwnd, 1000);
+        assert_eq!(rig.send(5000), "ACK seq 1 len 1000 ack 1");
+        assert_eq!(rig.until(Timer::Retransmit), Some(secs(3)));
+        assert_eq!(rig.does(Event::Abort), "RST seq 1001; Closed(Aborted)");
+    });
+}
