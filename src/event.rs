@@ -139,7 +139,7 @@ pub enum Knob {
     KeepAlive(bool),
     /// The idle time before the first keep-alive (MUST-27); 1 s at the least.
     KeepAliveIdle(Duration),
-    /// The user timeout, R2 for data (MUST-21); `None`: never.
+    /// The user timeout, R2 for data (MUST-21); 1 s at the least, `None`: never.
     UserTimeout(Option<Duration>),
 }
 
@@ -168,7 +168,8 @@ pub enum Event {
     Continue,
     /// Change a setting.
     Set(Knob),
-    /// The MTU of the path is now this: a local fact, up or down.
+    /// The MTU of the path is now so many octets, IP header included: a local fact, up or down. Less than the smallest MTU of the IP
+    /// version counts as that.
     Mtu(u16),
     /// An ICMP error that quotes a segment of this connection.
     Icmp {
@@ -184,6 +185,11 @@ pub enum Event {
 }
 
 /// Everything a connection asks of its host. Each must be carried out, in order; see `docs/embedding.md`.
+///
+/// The actions of one call come in this order: [`Connected`](Self::Connected), [`Urgent`](Self::Urgent), [`Deliver`](Self::Deliver),
+/// [`PeerClosed`](Self::PeerClosed), [`Acked`](Self::Acked), [`Writable`](Self::Writable), [`Flushed`](Self::Flushed),
+/// [`Transmit`](Self::Transmit), [`MorePending`](Self::MorePending), [`SetTimer`](Self::SetTimer) and [`StopTimer`](Self::StopTimer),
+/// [`Closed`](Self::Closed). The others, and the answer to a segment that is discarded, come where the decision falls.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Action {
@@ -204,7 +210,7 @@ pub enum Action {
     Connected,
     /// So many more octets of our text are acknowledged.
     Acked(usize),
-    /// There is room to send again after a refused or short SEND.
+    /// The send buffer was full and has room again.
     Writable,
     /// All text sent so far is acknowledged, and our FIN if we closed.
     Flushed,

@@ -1,4 +1,47 @@
-//! A TCP that is a value.
+//! A TCP that is a value: the state machine of RFC 9293 without clock, entropy, sockets or I/O, and a codec for its header.
+//!
+//! [`Connection`] holds one connection. What happens to it goes in as an [`Event`], with the time; what it wants done comes out as
+//! [`Action`]s. A value can be cloned, compared, hashed, sent to another thread and replayed; the same events at the same times give the
+//! same actions everywhere.
+//!
+//! ```
+//! use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum, State};
+//!
+//! let secrets = Secrets { iss: SeqNum::new(0x9c4e_11d7), ts_offset: 0 }; // a real host: RFC 6528
+//! let (mut tcp, actions) = Connection::connect(Arc::new(Config::default()), Path::ipv4(1500), secrets, Instant::ZERO);
+//! let Action::Transmit(syn) = &actions[0] else { panic!("connecting sends a SYN") };
+//! assert_eq!(syn.to_string(), "Flags [S], seq 2622362071, win 65535, options [mss 1460,sackOK,TS val 0 ecr 0,wscale 3], length 0");
+//! assert_eq!(tcp.state(), State::SynSent);
+//!
+//! // Nobody answers: a second later the timer that the actions named asks for the SYN again.
+//! let (timer, at) = tcp.next_deadline().expect("a SYN that waits for its answer has a timer");
+//! assert!(matches!(&tcp.handle_timer(timer, at)[..], [Action::Transmit(again), ..] if again.seq == syn.seq));
+//! ```
+//!
+//! The parts:
+//!
+//! - [`Connection`], with [`Event`], [`Action`], [`Timer`], [`Error`], [`CloseReason`], [`Discard`] and [`Info`]: the machine.
+//! - [`Segment`], [`Flags`], [`Options`], [`SeqNum`], [`Instant`], [`Path`], [`Secrets`]: the values it speaks in. None has ports or
+//!   addresses; the host keeps those.
+//! - [`codec`]: octets to [`Segment`]s with ports and back, checksum included.
+//! - [`Config`]: every number that the RFCs leave to policy, with default, range and clause.
+//! - [`congestion`]: the trait [`Controller`] and what is built in.
+//!
+//! `docs/embedding.md` in the repository is the guide for a host: the loop, and what each action obliges it to do.
+//!
+//! # Promises
+//!
+//! - No peer can cause a panic or an error: [`Connection::handle_segment`] is infallible. A user call that cannot proceed returns an
+//!   [`Error`] and changes nothing. No `unsafe`.
+//! - Memory is bounded by [`Config`]. In steady traffic the sink form, [`Connection::handle`], allocates nothing for a segment.
+//! - Within one call the actions have a fixed order, which [`Action`] tells.
+//!
+//! # Features
+//!
+//! The crate is `no_std` with `alloc`; no feature is on by default.
+//!
+//! - `arbitrary`: `Arbitrary` for [`Event`], [`Segment`], [`Config`] and what they are made of. Needs `std`.
+//! - `portable-atomic`: for targets without compare-and-swap on pointers; [`Arc`] is that of `portable-atomic-util` then.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -62,4 +105,19 @@ pub use portable_atomic_util::Arc;
 fn arbitrary_bytes(u: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<bytes::Bytes> {
     let octets: &[u8] = u.arbitrary()?;
     Ok(bytes::Bytes::copy_from_slice(octets))
+}
+
+/// The examples of the README and the guides are tests.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/architecture.md")]
+    struct Architecture;
+    #[doc = include_str!("../docs/configuration.md")]
+    struct Configuration;
+    #[doc = include_str!("../docs/embedding.md")]
+    struct Embedding;
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
 }

@@ -102,7 +102,7 @@ impl Connection {
         Self::listen_with(Algorithm::default(), config, path, secrets)
     }
 
-    /// Active OPEN: gives the SYN.
+    /// Active OPEN: gives the SYN. The host has chosen the addresses and ports, and the secrets knowing them (RFC 6528).
     pub fn connect(config: Arc<Config>, path: Path, secrets: Secrets, now: Instant) -> (Self, Vec<Action>) {
         Self::connect_with(Algorithm::default(), config, path, secrets, now)
     }

@@ -2,7 +2,8 @@
 
 use crate::{Action, CloseReason, Counters, Discard, Segment, Sink};
 
-/// The actions of one event, in the order of the contract: what belongs at the end is noted and pushed by [`finish`](Self::finish).
+/// The actions of one event, in the order of the contract: what must come later is noted, until
+/// [`report_progress`](Self::report_progress) or the end of the event pushes it.
 pub(super) struct Output<'a> {
     sink: &'a mut dyn Sink,
     pub(super) counters: &'a mut Counters,

@@ -33,7 +33,7 @@ pub struct Acked {
 pub enum Signal {
     /// Loss found by duplicate acknowledgments.
     Loss,
-    /// An ECN echo (RFC 3168).
+    /// An ECN echo (RFC 3168). Not given yet: the machine does not use ECN.
     Ecn,
     /// The retransmission timer, first time for this segment.
     Timeout,
@@ -86,11 +86,11 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_recovered(&mut self, flight: u32, now: Instant) {
         let _ = (flight, now);
     }
-    /// The last congestion signal was a mistake: nothing had been lost.
+    /// The last congestion signal was a mistake: nothing had been lost. Not told yet: the machine does not detect it.
     fn on_spurious(&mut self, now: Instant) {
         let _ = now;
     }
-    /// Octets per second to pace at; `None`: as the window allows.
+    /// Octets per second to pace at; `None`: as the window allows. Not asked yet: the machine does not pace.
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
