@@ -18,11 +18,13 @@ pub(crate) struct Timers {
     announced: [u64; COUNT],
     /// Whether anything moved since the host was last told.
     moved: bool,
+    /// Until when the host's timers have fired in this event.
+    fired: Option<Instant>,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT], moved: false }
+        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT], moved: false, fired: None }
     }
 }
 
@@ -101,14 +103,10 @@ impl Timers {
         Some(*due.0)
     }
 
-    /// The host's timer has fired, and so have all that it was told to fire by now.
+    /// The host's timer has fired, and perhaps all that it was told to fire by now: those that still have a deadline are announced anew.
     pub(crate) fn fired(&mut self, timer: Timer, now: Instant) {
         self.moved = true;
-        for at in &mut self.announced {
-            if *at <= now.as_micros() {
-                *at = NEVER;
-            }
-        }
+        self.fired = Some(now);
         if let Some(at) = self.announced.get_mut(index(timer)) {
             *at = NEVER;
         }
@@ -119,10 +117,11 @@ impl Timers {
         if !core::mem::take(&mut self.moved) {
             return;
         }
+        let fired = self.fired.take().map_or(0, Instant::as_micros);
         let mut any = false;
         for ((timer, &deadline), announced) in Timer::ALL.iter().zip(&self.deadline).zip(&mut self.announced) {
             any |= deadline != NEVER;
-            if deadline < *announced {
+            if deadline != NEVER && (deadline < *announced || *announced <= fired) {
                 *announced = deadline;
                 sink.push(Action::SetTimer(*timer, Instant::from_micros(deadline)));
             }
