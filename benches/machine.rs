@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use segue::{
-    Action, Arc, Config, Connection, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State, Timestamps,
+    Action, Arc, Config, Connection, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State, Timer,
+    Timestamps,
 };
 
 static TEXT: [u8; 1 << 16] = [0x5A; 1 << 16];
@@ -61,16 +62,29 @@ impl Pair {
         }
     }
 
-    /// Carries segments until both wires are empty.
+    /// Carries segments until nothing is on its way and no acknowledgment is owed.
     fn settle(&mut self) {
-        while self.wires.iter().any(|wire| !wire.is_empty()) {
+        loop {
             self.now += Duration::from_micros(50);
             for from in 0..2 {
                 if let Some(segment) = self.wires[from].pop_front() {
                     self.handle(1 - from, Event::Segment(segment));
                 }
             }
+            if self.wires.iter().all(VecDeque::is_empty) && !self.wait_for_delayed_ack() {
+                return;
+            }
         }
+    }
+
+    fn wait_for_delayed_ack(&mut self) -> bool {
+        let owes = |side: &Connection| side.deadline(Timer::DelayedAck);
+        let Some((side, at)) = self.sides.iter().map(owes).enumerate().find_map(|(i, at)| Some((i, at?))) else {
+            return false;
+        };
+        self.now = self.now.max(at);
+        self.handle(side, Event::Timer(Timer::DelayedAck));
+        true
     }
 }
 

@@ -89,6 +89,7 @@ fn conversation() -> bool {
     let mut text = Bytes::from_static(TEXT);
     let Ok(actions) = client.connection.send(&mut text, now) else { return false };
     client.carry_out(actions, now);
+    converse(&mut client, &mut server, &mut now); // the SYN is answered, the queued text goes
     let Ok(actions) = client.connection.close(now) else { return false };
     client.carry_out(actions, now);
     converse(&mut client, &mut server, &mut now);
