@@ -288,6 +288,35 @@ fn time_wait_ignores_resets_and_bare_acks() {
     });
 }
 
+/// A SYN above the last number may open the next incarnation (MAY-2), one below it is an old duplicate and is not answered.
+#[test]
+fn time_wait_syn_is_a_successor_or_old() {
+    everywhere(|w| {
+        w.establish(100, 300);
+        w.close(A);
+        w.play(
+            "FIN-WAIT-1  --> <SEQ=100><ACK=300><CTL=FIN,ACK>  --> CLOSE-WAIT
+             FIN-WAIT-2  <-- <SEQ=300><ACK=101><CTL=ACK>      <-- CLOSE-WAIT",
+        );
+        w.close(B);
+        w.play(
+            "TIME-WAIT   <-- <SEQ=300><ACK=101><CTL=FIN,ACK>  <-- LAST-ACK
+             TIME-WAIT   --> <SEQ=101><ACK=301><CTL=ACK>      --> CLOSED",
+        );
+        w.told(A, "PeerClosed");
+        w.play("(duplicate) TIME-WAIT <-- <SEQ=290><CTL=SYN> ...");
+        w.told(A, "Discarded(TimeWait)");
+        w.connect(B, 900);
+        w.play("TIME-WAIT   <-- <SEQ=900><CTL=SYN>               <-- SYN-SENT");
+        w.told(A, "Successor");
+        w.accept(A, 500, "<SEQ=900><CTL=SYN>");
+        w.play(
+            "SYN-RECEIVED --> <SEQ=500><ACK=901><CTL=SYN,ACK> --> ESTABLISHED
+             ESTABLISHED  <-- <SEQ=901><ACK=501><CTL=ACK>     <-- ESTABLISHED",
+        );
+    });
+}
+
 /// After a normal close nothing is left: what still arrives is answered by a reset (§3.10.7.1).
 #[test]
 fn closed_text_after_the_close_is_answered_by_a_reset() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use segue::Config;
-use segue::Timer::{DelayedAck, Persist, Retransmit};
+use segue::Timer::{DelayedAck, KeepAlive, Persist, Retransmit};
 
 use super::world::{A, B, everywhere, everywhere_with, plain};
 
@@ -177,5 +177,92 @@ fn fin_wait_1_fin_at_a_zero_window_is_probed() {
             "FIN-WAIT-1  --> <SEQ=3020><ACK=300><CTL=FIN,ACK>           --> CLOSE-WAIT
              FIN-WAIT-2  <-- <SEQ=300><ACK=3021><CTL=ACK>               <-- CLOSE-WAIT",
         );
+    });
+}
+
+/// Both windows are closed, and the probes cross: each is answered once, and no answer is answered. Then one window opens.
+#[test]
+fn established_probes_that_cross_are_answered_once() {
+    everywhere_with([two_segments(), two_segments()], |w| {
+        w.establish(100, 300);
+        w.send(A, 4000);
+        w.play(
+            "ESTABLISHED --> <SEQ=100><ACK=300><DATA=1460><CTL=ACK>          --> ESTABLISHED
+             ESTABLISHED --> <SEQ=1560><ACK=300><DATA=1460><CTL=ACK>         --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=300><ACK=3020><CTL=ACK><WIN=0>             <-- ESTABLISHED",
+        );
+        w.send(B, 4000);
+        w.play(
+            "ESTABLISHED <-- <SEQ=300><ACK=3020><DATA=1460><CTL=ACK><WIN=0>  <-- ESTABLISHED
+             ESTABLISHED <-- <SEQ=1760><ACK=3020><DATA=1460><CTL=ACK><WIN=0> <-- ESTABLISHED
+             ESTABLISHED --> <SEQ=3020><ACK=3220><CTL=ACK><WIN=0>            --> ESTABLISHED",
+        );
+        w.fire(A, Persist);
+        w.fire(B, Persist);
+        w.play(
+            "ESTABLISHED --> <SEQ=3020><ACK=3220><DATA=1><CTL=ACK><WIN=0>    ... ESTABLISHED
+             ESTABLISHED <-- <SEQ=3220><ACK=3020><DATA=1><CTL=ACK><WIN=0>    <-- ESTABLISHED
+                         ... <SEQ=3020><ACK=3220><DATA=1><CTL=ACK><WIN=0>    --> ESTABLISHED
+             ESTABLISHED --> <SEQ=3020><ACK=3220><CTL=ACK><WIN=0>            --> ESTABLISHED
+             ESTABLISHED <-- <SEQ=3220><ACK=3020><CTL=ACK><WIN=0>            <-- ESTABLISHED",
+        );
+        w.quiet();
+        w.consume(B, 2920);
+        w.play(
+            "ESTABLISHED <-- <SEQ=3220><ACK=3020><CTL=ACK><WIN=2920>         <-- ESTABLISHED
+             ESTABLISHED --> <SEQ=3020><ACK=3220><DATA=1080><CTL=ACK><WIN=0> --> ESTABLISHED",
+        );
+        w.fire(B, DelayedAck);
+        w.play("ESTABLISHED <-- <SEQ=3220><ACK=4100><CTL=ACK><WIN=1840>         <-- ESTABLISHED");
+    });
+}
+
+fn keeps_alive() -> Config {
+    plain().to_builder().keep_alive(true).build().expect("valid")
+}
+
+/// RFC 9293 §3.8.4: the probe repeats the last number and asks for an ACK. Two hours pass before the first (MUST-28).
+#[test]
+fn established_idle_connection_is_kept_alive() {
+    everywhere_with([keeps_alive(), plain()], |w| {
+        w.establish(100, 300);
+        for _ in 0..3 {
+            assert_eq!(w.deadline(A, KeepAlive), Some(Duration::from_secs(7200)));
+            w.fire(A, KeepAlive);
+            w.play(
+                "ESTABLISHED --> <SEQ=99><ACK=300><CTL=ACK>  --> ESTABLISHED
+                 ESTABLISHED <-- <SEQ=300><ACK=100><CTL=ACK> <-- ESTABLISHED",
+            );
+        }
+    });
+}
+
+/// One probe without an answer is no proof (MUST-29), nine are.
+#[test]
+fn established_keep_alives_without_answer_end_the_connection() {
+    everywhere_with([keeps_alive(), plain()], |w| {
+        w.establish(100, 300);
+        for _ in 0..9 {
+            w.fire(A, KeepAlive);
+            w.play("ESTABLISHED --> <SEQ=99><ACK=300><CTL=ACK>  X");
+            assert_eq!(w.deadline(A, KeepAlive), Some(Duration::from_secs(75)));
+        }
+        w.fire(A, KeepAlive);
+        w.told(A, "Closed(KeepAliveTimeout)");
+    });
+}
+
+/// The peer has forgotten the connection: the probe brings its reset.
+#[test]
+fn established_keep_alive_discovers_a_reboot() {
+    everywhere_with([keeps_alive(), plain()], |w| {
+        w.establish(100, 300);
+        w.reboot(B);
+        w.fire(A, KeepAlive);
+        w.play(
+            "ESTABLISHED --> <SEQ=99><ACK=300><CTL=ACK>  --> CLOSED
+             CLOSED      <-- <SEQ=300><CTL=RST>          <-- CLOSED",
+        );
+        w.told(A, "Closed(Reset)");
     });
 }

@@ -248,6 +248,7 @@ impl World {
                 | Action::ReturnedToListen
                 | Action::Discarded(_)
                 | Action::Closed(_) => tcp.told.push(format!("{action:?}")),
+                Action::Successor { .. } => tcp.told.push("Successor".into()),
                 _ => {}
             }
         }
