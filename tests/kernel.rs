@@ -41,6 +41,10 @@ const PROBES: Leaves = Leaves {
     ],
     counters: &[],
 };
+const RESET_WHILE_PROBING: Leaves = Leaves {
+    remarks: &["TCP Zero Window Probe", "ACK to a TCP Zero Window Probe", "Connection reset (RST)"],
+    counters: RESETS.counters,
+};
 const TOO_BIG: Leaves = Leaves {
     remarks: &["This frame is a (suspected) retransmission", "This frame is a (suspected) out-of-order segment"],
     counters: &[],
@@ -141,6 +145,7 @@ trials! {
     time_wait_is_succeeded leaves SAME_PORTS;
     kernel_stops_reading leaves PROBES;
     kernel_writes_and_does_not_read leaves PROBES;
+    segue_resets_into_a_closed_window leaves RESET_WHILE_PROBING;
     segue_stops_reading leaves PROBES;
     router_knows_no_way leaves NOTHING;
     router_has_a_narrow_link leaves TOO_BIG;

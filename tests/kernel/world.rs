@@ -222,7 +222,7 @@ impl World {
                 "waited {LIMIT:?} for the kernel's sockets to be {expected:?}, they are {states:?}; the capture is {}",
                 self.capture.display()
             );
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(10)); // the kernel goes through a large table each time
         }
     }
 
@@ -234,16 +234,17 @@ impl World {
     }
 }
 
+/// A configuration for networks of no length: whole tests wait for a TIME-WAIT, and many times for a timeout.
 fn config(setting: Setting) -> Config {
-    // TIME-WAIT must outlast the kernel's retransmissions of a FIN whose ACK is lost (200, 400, 800 ms), or its answer
-    // is a reset; without loss nothing is repeated.
+    let builder = Config::builder();
     let builder = if setting.lossy {
-        Config::builder()
-            .msl(Duration::from_millis(1000))
-            .min_rto(Duration::from_millis(100))
+        // TIME-WAIT outlasts two of the kernel's retransmissions of a FIN (200 and 400 ms), the RTO its delayed ACKs (40 ms).
+        builder
+            .msl(Duration::from_millis(500))
+            .min_rto(Duration::from_millis(50))
             .initial_rto(Duration::from_millis(200))
     } else {
-        Config::builder().msl(Duration::from_millis(100))
+        builder.msl(Duration::from_millis(100))
     };
     builder.build().expect("a valid configuration")
 }
