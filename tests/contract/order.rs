@@ -109,14 +109,16 @@ fn a_batch_is_processed_before_anything_is_sent() {
     everywhere(|at| {
         let mut rig = at.established();
         rig.send(1000);
+        rig.does(Event::Set(Knob::Nagle(false)));
         rig.send(400);
-        rig.send(100); // held by Nagle
+        rig.does(Event::Set(Knob::Nagle(true)));
+        assert_eq!(rig.send(100), ""); // held by Nagle
         let mut actions = Vec::new();
         let batch = [rig.text(1, 1001, "abc"), rig.text(4, 1401, "def")];
         rig.connection.handle_segments(batch, rig.now, &mut actions);
         assert_eq!(
             rig.say(&actions),
-            "Deliver \"abc\"; Deliver \"def\"; Acked(1000); PSH|ACK seq 1001 len 500 ack 7"
+            "Deliver \"abc\"; Deliver \"def\"; Acked(1400); PSH|ACK seq 1401 len 100 ack 7"
         );
     });
 }

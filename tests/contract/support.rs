@@ -292,6 +292,9 @@ impl Rig {
     pub(crate) fn handle(&mut self, event: Event) -> Result<String, Error> {
         let mut actions = Vec::new();
         let arrived = matches!(event, Event::Segment(_));
+        if let Event::Timer(timer) = event {
+            self.fired(timer);
+        }
         self.connection.handle(event, self.now, &mut actions)?;
         Ok(self.take(&actions, arrived))
     }
@@ -328,11 +331,15 @@ impl Rig {
 
     /// The host calls this timer now.
     pub(crate) fn call_timer(&mut self, timer: Timer) -> String {
-        self.announced.retain(|set, at| *set != timer && *at > self.now);
+        self.fired(timer);
         let actions = self.connection.handle_timer(timer, self.now);
         let told = self.take(&actions, false);
         assert!(self.connection.next_deadline().is_none_or(|(_, at)| at > self.now), "still due: {:?}", self.deadlines());
         told
+    }
+
+    fn fired(&mut self, timer: Timer) {
+        self.announced.retain(|set, at| *set != timer && *at > self.now);
     }
 
     /// What the actions of one call say; audits them.
