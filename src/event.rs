@@ -152,7 +152,8 @@ pub enum Event {
     Segment(Segment),
     /// A timer fired. All timers due by now run; if none is due, nothing happens.
     Timer(Timer),
-    /// SEND. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room).
+    /// SEND. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room);
+    /// [`Connection::send`](crate::Connection::send) takes what fits.
     Send(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
     /// SEND with the URGENT flag: the urgent pointer is set to the octet after this text.
     SendUrgent(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),

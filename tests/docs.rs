@@ -141,7 +141,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 
 /// The anchors that a forge makes of the headings.
 fn anchors(text: &str) -> BTreeSet<String> {
-    let headings = prose(text).filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#').trim()));
+    let headings = prose(text).filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
     let keep = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
     headings.map(|h| h.to_lowercase().replace(' ', "-").chars().filter(|&c| keep(c)).collect()).collect()
 }

@@ -57,6 +57,29 @@ pub struct Congestion {
 ///
 /// Implementations use integers only: a connection is `Eq` and `Hash`, and replays must not depend on a machine's floats.
 /// Every method but the first four has a default, so that later facts do not break an implementation.
+///
+/// ```
+/// use segue::congestion::{Acked, Congestion, Controller};
+/// use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+///
+/// /// A window that never changes, for a link whose capacity is reserved.
+/// #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// struct Reserved(u32);
+///
+/// impl Controller for Reserved {
+///     fn start(&mut self, _mss: u32, _initial: u32, _now: Instant) {}
+///     fn on_ack(&mut self, _acked: &Acked) {}
+///     fn on_congestion(&mut self, _congestion: &Congestion) {}
+///     fn window(&self) -> u32 {
+///         self.0
+///     }
+/// }
+///
+/// let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// let secrets = Secrets { iss: SeqNum::new(1), ts_offset: 0 };
+/// let (tcp, _) = Connection::connect_with(Reserved(100_000), config, path, secrets, Instant::ZERO);
+/// assert_eq!(tcp.info().cwnd, 100_000);
+/// ```
 pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial` octets.
     fn start(&mut self, mss: u32, initial: u32, now: Instant);
