@@ -84,7 +84,7 @@ config! {
     initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
     /// The most `Transmit`s that one event may give; `0`: no limit.
     max_burst: u16 = 0, in 0..=65_535, "RFC 5681 §3.2";
-    /// The most octets of text in one `Transmit`; more than an MSS makes it carry `segment_size` for segmentation below (GSO).
+    /// The most octets of text in one `Transmit`; more than an MSS carries `segment_size`, for segmentation below.
     max_transmit: u16 = 0, in 0..=65_000, "segmentation offload";
 }
 

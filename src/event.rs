@@ -169,8 +169,8 @@ pub enum Event {
     Continue,
     /// Change a setting.
     Set(Knob),
-    /// The MTU of the path is now so many octets, IP header included: a local fact, up or down. Less than the smallest MTU of the IP
-    /// version counts as that.
+    /// The MTU of the path is now so many octets, IP header included: a local fact, up or down. Less than the smallest
+    /// MTU of the IP version counts as that.
     Mtu(u16),
     /// An ICMP error that quotes a segment of this connection.
     Icmp {
@@ -187,10 +187,11 @@ pub enum Event {
 
 /// Everything a connection asks of its host. Each must be carried out, in order; see `docs/embedding.md`.
 ///
-/// The actions of one call come in this order: [`Connected`](Self::Connected), [`Urgent`](Self::Urgent), [`Deliver`](Self::Deliver),
-/// [`PeerClosed`](Self::PeerClosed), [`Acked`](Self::Acked), [`Writable`](Self::Writable), [`Flushed`](Self::Flushed),
-/// [`Transmit`](Self::Transmit), [`MorePending`](Self::MorePending), [`SetTimer`](Self::SetTimer) and [`StopTimer`](Self::StopTimer),
-/// [`Closed`](Self::Closed). The others, and the answer to a segment that is discarded, come where the decision falls.
+/// The actions of one call come in this order: [`Connected`](Self::Connected), [`Urgent`](Self::Urgent),
+/// [`Deliver`](Self::Deliver), [`PeerClosed`](Self::PeerClosed), [`Acked`](Self::Acked), [`Writable`](Self::Writable),
+/// [`Flushed`](Self::Flushed), [`Transmit`](Self::Transmit), [`MorePending`](Self::MorePending),
+/// [`SetTimer`](Self::SetTimer) and [`StopTimer`](Self::StopTimer), [`Closed`](Self::Closed). The others, and the
+/// answer to a segment that is discarded, come where the decision falls.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Action {

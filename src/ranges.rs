@@ -2,8 +2,8 @@
 
 use alloc::collections::BTreeMap;
 
-/// Disjoint, non-adjacent, non-empty half-open ranges of stream offsets. Every operation costs O(log n), plus O(1) for each
-/// range it joins or removes.
+/// Disjoint, non-adjacent, non-empty half-open ranges of stream offsets. Every operation costs O(log n), plus O(1) for
+/// each range it joins or removes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Ranges {
     ranges: BTreeMap<u64, u64>,

@@ -82,8 +82,9 @@ impl Ecn {
 /// One TCP segment as a value.
 ///
 /// With a non-zero [`segment_size`](Self::segment_size) one value stands for several wire segments of that many octets
-/// (the last may be shorter): on output the host cuts it (GSO), where FIN and PSH belong to the last piece and CWR to the
-/// first; on input (GRO) it tells the acknowledgment rules how many segments came. It never occurs with SYN, RST or URG.
+/// (the last may be shorter): on output the host cuts it (GSO), where FIN and PSH belong to the last piece and CWR to
+/// the first; on input (GRO) it tells the acknowledgment rules how many segments came. It never occurs with SYN, RST or
+/// URG.
 ///
 /// ```
 /// use segue::{Flags, Segment, SeqNum};

@@ -6,8 +6,8 @@ use core::ops::{Add, AddAssign, Sub};
 /// A sequence number: a point on a circle of 2³² octets (RFC 9293 §3.4).
 ///
 /// There is no `<`: on a circle it would lie. Ask [`before`](Self::before), [`after`](Self::after) or
-/// [`within`](Self::within) instead. Of two numbers exactly 2³¹ apart neither is before, at or after the other. Windows are
-/// smaller than 2³⁰, so such a number lies outside of every one.
+/// [`within`](Self::within) instead. Of two numbers exactly 2³¹ apart neither is before, at or after the other. Windows
+/// are smaller than 2³⁰, so such a number lies outside of every one.
 ///
 /// ```
 /// use segue::SeqNum;

@@ -7,7 +7,8 @@ use core::time::Duration;
 /// A point in time, in microseconds since an arbitrary epoch of the host's choice.
 ///
 /// All arithmetic saturates: a clock that jumps by years or stands at `u64::MAX` cannot overflow. The machine only
-/// needs the clock to be the same one for all calls on a connection; a `now` earlier than the last is treated as the last.
+/// needs the clock to be the same one for all calls on a connection; a `now` earlier than the last is treated as the
+/// last.
 ///
 /// ```
 /// use core::time::Duration;

@@ -10,8 +10,9 @@ const NEVER: u64 = u64::MAX;
 
 /// One true deadline and one announced instant for each timer.
 ///
-/// The host hears of a timer only when its deadline is earlier than what it was told, or when it was told nothing; a deadline that moves later
-/// is announced when the earlier instant fires. So timers that move with every segment cost no action.
+/// The host hears of a timer only when its deadline is earlier than what it was told, or when it was told nothing; a
+/// deadline that moves later is announced when the earlier instant fires. So timers that move with every segment cost
+/// no action.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Timers {
     deadline: [u64; COUNT],
@@ -103,7 +104,8 @@ impl Timers {
         Some(*due.0)
     }
 
-    /// The host's timer has fired, and perhaps all that it was told to fire by now: those that still have a deadline are announced anew.
+    /// The host's timer has fired, and perhaps all that it was told to fire by now: those that still have a deadline
+    /// are announced anew.
     pub(crate) fn fired(&mut self, timer: Timer, now: Instant) {
         self.moved = true;
         self.fired = Some(now);

@@ -53,7 +53,8 @@ impl TsState {
         older(ts.value, self.recent) && now.saturating_since(self.recent_at) < RECENT_LIFETIME
     }
 
-    /// R3 of RFC 7323 §5.3, after the segment proved acceptable: TS.Recent follows the left edge of what was acknowledged.
+    /// R3 of RFC 7323 §5.3, after the segment proved acceptable: TS.Recent follows the left edge of what was
+    /// acknowledged.
     pub(crate) fn update(&mut self, ts: Timestamps, seq: SeqNum, now: Instant) {
         if seq.at_or_before(self.last_ack_sent) && !self.is_old(ts, now) {
             self.recent = ts.value;

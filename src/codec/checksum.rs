@@ -51,7 +51,8 @@ impl Sum {
     }
 }
 
-/// The sum of `octets` as words in native order, of 64 bits as long as they last, not folded; the last is padded with zeros.
+/// The sum of `octets` as words in native order, of 64 bits as long as they last, not folded; the last is padded with
+/// zeros.
 ///
 /// 128 bits leave room for all carries, and two sums give the processor two chains of additions to run side by side.
 fn sum_words(mut octets: &[u8]) -> u128 {
@@ -76,8 +77,8 @@ fn sum_words(mut octets: &[u8]) -> u128 {
     sum + u128::from(u32::from_ne_bytes(last))
 }
 
-/// Folds the carries in, so that 2¹⁶ counts as 1. Adding the halves crosswise leaves their sum in the upper half, the carry
-/// out of it added at its lower end.
+/// Folds the carries in, so that 2¹⁶ counts as 1. Adding the halves crosswise leaves their sum in the upper half, the
+/// carry out of it added at its lower end.
 fn fold(sum: u128) -> u16 {
     let [a, b, c, d, e, f, g, h, ..] = sum.wrapping_add(sum.rotate_left(64)).to_be_bytes();
     let sum = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -173,8 +174,8 @@ impl PseudoHeader {
     }
 }
 
-/// The checksum of an encoded segment (header and text) whose checksum field is zero. [`encode`](super::encode) fills the
-/// field by itself; this is for those who change a segment afterwards.
+/// The checksum of an encoded segment (header and text) whose checksum field is zero. [`encode`](super::encode) fills
+/// the field by itself; this is for those who change a segment afterwards.
 ///
 /// Lengths beyond [`PseudoHeader::max_len`] have no checksum: `None`.
 pub fn checksum(pseudo: PseudoHeader, octets: &[u8]) -> Option<u16> {

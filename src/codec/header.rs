@@ -30,8 +30,8 @@ pub enum Fill {
     Now(PseudoHeader),
     /// The network hardware will. The field then holds what such hardware expects there: the folded sum of the
     /// pseudo-header, not complemented, so that the checksum over header and text alone comes out right (virtio:
-    /// `VIRTIO_NET_HDR_F_NEEDS_CSUM` with `csum_start` at the header and `csum_offset` 16). The length in the sum is that
-    /// of the whole value, also when the hardware is to cut it by its [`segment_size`](Segment::segment_size).
+    /// `VIRTIO_NET_HDR_F_NEEDS_CSUM` with `csum_start` at the header and `csum_offset` 16). The length in the sum is
+    /// that of the whole value, also when the hardware is to cut it by its [`segment_size`](Segment::segment_size).
     ByHardware(PseudoHeader),
 }
 

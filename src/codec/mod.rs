@@ -1,6 +1,7 @@
 //! The TCP header on the wire: octets ⇄ [`Packet`], checksum included.
 //!
-//! A connection knows neither ports nor octets; a host that has an IP layer beneath it puts this module between the two.
+//! A connection knows neither ports nor octets; a host that has an IP layer beneath it puts this module between the
+//! two.
 //!
 //! ```
 //! use core::net::Ipv4Addr;
@@ -48,8 +49,9 @@
 //!
 //! Reserved bits are zero. Options have the order and the padding that Linux and RFC 7323 App. A give them: MSS;
 //! SACK-permitted and timestamps in three words; NOP and window scale; NOP, NOP and SACK; Fast Open; user timeout. Only
-//! where that takes more than 40 octets the NOPs are left out. [`Options::wire_len`](crate::Options::wire_len) tells the
-//! octets exactly. What [`decode`] returns, [`encode`] always takes, in other octets perhaps; the same packet comes back.
+//! where that takes more than 40 octets the NOPs are left out. [`Options::wire_len`](crate::Options::wire_len) tells
+//! the octets exactly. What [`decode`] returns, [`encode`] always takes, in other octets perhaps; the same packet comes
+//! back.
 
 mod checksum;
 mod endpoint;

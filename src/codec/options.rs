@@ -59,8 +59,8 @@ impl RawOptions {
         &self.0
     }
 
-    /// The options in their order, known or not, duplicates too, without NOP and EOL. A malformed one is reported in its
-    /// place and ends the list.
+    /// The options in their order, known or not, duplicates too, without NOP and EOL. A malformed one is reported in
+    /// its place and ends the list.
     pub fn iter(&self) -> RawOptionsIter<'_> {
         RawOptionsIter { area: &self.0, rest: &self.0 }
     }
@@ -148,8 +148,8 @@ fn word_pair(octets: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// Writes the options as Linux lays them out, which is how RFC 7323 App. A has it: each field on its natural boundary.
-/// Where the padding for that leaves no room, the options stand close together instead. What remains of the area is zero
-/// (MUST-69): EOL and padding.
+/// Where the padding for that leaves no room, the options stand close together instead. What remains of the area is
+/// zero (MUST-69): EOL and padding.
 pub(super) fn write(options: &Options, to: &mut Writer) {
     let aligned = options.aligned_len() <= Options::MAX_WIRE_LEN;
     let pad =

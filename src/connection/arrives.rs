@@ -60,7 +60,8 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// RFC 6191 §2: a later timestamp or, where that does not decide, a later number than the last of this incarnation (MAY-2).
+    /// RFC 6191 §2: a later timestamp or, where that does not decide, a later number than the last of this incarnation
+    /// (MAY-2).
     fn opens_successor(&self, syn: &Segment, timestamps_enabled: bool) -> bool {
         let later_number = syn.seq.at_or_after(self.rcv.nxt);
         match (&self.ts, syn.options.timestamps.filter(|_| timestamps_enabled)) {
@@ -86,7 +87,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// First, the sequence number (Table 6). What lies outside the window is trimmed; resets and SYNs keep what their own steps look at.
+    /// First, the sequence number (Table 6). What lies outside the window is trimmed; resets and SYNs keep what their
+    /// own steps look at.
     fn check_sequence(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step<Arrived> {
         // The window in a SYN is never scaled (RFC 7323 §2.2).
         let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.snd.shift };
@@ -102,8 +104,8 @@ impl<C: Controller> Tcb<C> {
         Continue(Arrived { window, bare, owed, cut })
     }
 
-    /// SYN-RECEIVED: the peer's SYN once more. With an ACK it is Figure 7's SYN,ACK of a simultaneous open: the SYN is a duplicate, the ACK
-    /// counts. Without, our SYN,ACK was lost: send it again.
+    /// SYN-RECEIVED: the peer's SYN once more. With an ACK it is Figure 7's SYN,ACK of a simultaneous open: the SYN is
+    /// a duplicate, the ACK counts. Without, our SYN,ACK was lost: send it again.
     fn trim_syn(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
         if segment.flags.contains(Flags::RST) {
             return Continue(());
@@ -130,8 +132,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// What is not acceptable is answered and dropped; but where both ends would wait for each other for ever, its ACK and URG are looked at and only its
-    /// text is dropped (declared exception, RFC 9293 App. A.2).
+    /// What is not acceptable is answered and dropped; but where both ends would wait for each other for ever, its ACK
+    /// and URG are looked at and only its text is dropped (declared exception, RFC 9293 App. A.2).
     fn allow_unacceptable(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step<(bool, Option<Discard>)> {
         let (nxt, wnd, len) = (self.rcv.nxt, self.rcv.wnd(), segment.len());
         if self.state == LiveState::TimeWait {
@@ -173,8 +175,9 @@ impl<C: Controller> Tcb<C> {
         self.discard(Discard::TimeWait, cx)
     }
 
-    /// "An acknowledgment should be sent in reply (unless the RST bit is set)". One for a segment without sequence length, or for a SYN, shares the throttle of
-    /// challenges: two desynchronized ends must not answer each other for ever.
+    /// "An acknowledgment should be sent in reply (unless the RST bit is set)". One for a segment without sequence
+    /// length, or for a SYN, shares the throttle of challenges: two desynchronized ends must not answer each other for
+    /// ever.
     fn answer_unacceptable(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         if segment.is_empty() || segment.flags.contains(Flags::SYN) {
             self.challenge(cx);
@@ -206,7 +209,8 @@ impl<C: Controller> Tcb<C> {
         })
     }
 
-    /// Fourth, SYN (RFC 5961 §4): a challenge, whatever its number. Without RFC 5961, one in the window ends the connection.
+    /// Fourth, SYN (RFC 5961 §4): a challenge, whatever its number. Without RFC 5961, one in the window ends the
+    /// connection.
     fn check_syn(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
         if !segment.flags.contains(Flags::SYN) {
             return Continue(());
@@ -327,7 +331,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts anew while the user is there (MUST-37).
+    /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts
+    /// anew while the user is there (MUST-37).
     fn update_window(&mut self, segment: &Segment, window: u32, octets: u32, cx: &mut Cx<'_, '_>) {
         if self.snd.is_window_news(segment.seq, segment.ack) {
             self.snd.set_window(window, segment.seq, segment.ack);

@@ -18,8 +18,8 @@ impl<C: Controller> Connection<C> {
     /// SEND: takes from the front of `data` what fits the send buffer and leaves the rest there.
     ///
     /// # Errors
-    /// [`Error::NoRoom`] when nothing fits (wait for [`Action::Writable`]), [`Error::RemoteUnspecified`] in LISTEN, [`Error::Closing`] after CLOSE,
-    /// [`Error::NotConnected`] in CLOSED. `data` is untouched then.
+    /// [`Error::NoRoom`] when nothing fits (wait for [`Action::Writable`]), [`Error::RemoteUnspecified`] in LISTEN,
+    /// [`Error::Closing`] after CLOSE, [`Error::NotConnected`] in CLOSED. `data` is untouched then.
     pub fn send(&mut self, data: &mut Bytes, now: Instant) -> Result<Vec<Action>, Error> {
         let fits = data.len().min(self.send_room());
         if fits == 0 && !data.is_empty() {
@@ -46,7 +46,8 @@ impl<C: Controller> Connection<C> {
         Ok(actions)
     }
 
-    /// The user is gone: CLOSE, but text that is or becomes unread is answered by a reset (SHLD-3), and FIN-WAIT-2 is limited.
+    /// The user is gone: CLOSE, but text that is or becomes unread is answered by a reset (SHLD-3), and FIN-WAIT-2 is
+    /// limited.
     pub fn release(&mut self, now: Instant) -> Vec<Action> {
         self.infallible(Event::Release, now)
     }

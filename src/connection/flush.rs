@@ -96,7 +96,15 @@ impl<C: Controller> Tcb<C> {
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = self.rcv.nxt;
         }
-        Segment { seq: self.snd.acceptable_seq(), ack: self.rcv.nxt, flags, window, options, payload, ..Segment::default() }
+        Segment {
+            seq: self.snd.acceptable_seq(),
+            ack: self.rcv.nxt,
+            flags,
+            window,
+            options,
+            payload,
+            ..Segment::default()
+        }
     }
 
     /// The options of every segment after the handshake.
@@ -108,7 +116,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// URG and the pointer to the octet after the urgent text, while it lies ahead (MUST-62); as far as 16 bits reach (MUST-31).
+    /// URG and the pointer to the octet after the urgent text, while it lies ahead (MUST-62); as far as 16 bits reach
+    /// (MUST-31).
     fn point_urgent(&self, segment: &mut Segment) {
         if let Some(up) = self.snd.up.filter(|up| up.after(segment.seq)) {
             segment.flags.insert(Flags::URG);
@@ -123,7 +132,8 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(segment);
     }
 
-    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and changes nothing.
+    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and
+    /// changes nothing.
     pub(super) fn transmit_ack(&self, cx: &mut Cx<'_, '_>) {
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
@@ -215,7 +225,8 @@ impl<C: Controller> Tcb<C> {
         self.arm_patience(pending, cx);
     }
 
-    /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2, and the delayed ACK that ends the peer's.
+    /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2, and the delayed ACK that ends the
+    /// peer's.
     fn arm_patience(&mut self, pending: bool, cx: &mut Cx<'_, '_>) {
         self.pending_since = if pending { Some(self.pending_since.unwrap_or(cx.now)) } else { None };
         let limit = if self.snd.syn { cx.config.connect_timeout() } else { cx.settings.user_timeout };

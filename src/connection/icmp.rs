@@ -20,7 +20,8 @@ pub(super) enum Verdict {
     Hard,
 }
 
-/// RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the ISS alone.
+/// RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the
+/// ISS alone.
 pub(super) fn judge<C: Controller>(
     snd: &Sender<C>,
     path: &Path,

@@ -30,7 +30,8 @@ pub use status::Canonical;
 use syn_sent::{Outcome, SynSent};
 use tcb::{Cx, Settings, Tcb};
 
-/// The latest instant the machine works with, 146,000 years after the epoch; later ones count as this. So deadlines cannot overflow.
+/// The latest instant the machine works with, 146,000 years after the epoch; later ones count as this. So deadlines
+/// cannot overflow.
 const END_OF_TIME: Instant = Instant::from_micros(1 << 62);
 
 /// §3.10.7 has four rules for arriving segments, and these are the data each has.
@@ -45,12 +46,13 @@ enum Phase<C> {
 
 /// One TCP connection as a value.
 ///
-/// It owns all state of RFC 9293's TCB and nothing else: no clock, no entropy, no address. Every change is an [`Event`]; everything
-/// it wants done is an [`Action`]. Values can be cloned, compared, hashed, replayed and sent to other threads.
+/// It owns all state of RFC 9293's TCB and nothing else: no clock, no entropy, no address. Every change is an
+/// [`Event`]; everything it wants done is an [`Action`]. Values can be cloned, compared, hashed, replayed and sent to
+/// other threads.
 ///
-/// Any order of calls is legal. A call that cannot proceed returns an [`Error`] and changes nothing. No peer can cause an error or a panic.
-/// A `now` before the last one counts as the last one. After [`Action::Closed`] the value stays usable and answers segments as a TCP without
-/// a connection does (§3.10.7.1).
+/// Any order of calls is legal. A call that cannot proceed returns an [`Error`] and changes nothing. No peer can cause
+/// an error or a panic. A `now` before the last one counts as the last one. After [`Action::Closed`] the value stays
+/// usable and answers segments as a TCP without a connection does (§3.10.7.1).
 ///
 /// ```
 /// use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum, State};
@@ -59,10 +61,9 @@ enum Phase<C> {
 /// let (mut client, actions) = Connection::connect(config.clone(), path, secrets(100), now);
 /// let Some(Action::Transmit(syn)) = actions.into_iter().find(|a| matches!(a, Action::Transmit(_))) else { panic!() };
 /// let (mut server, actions) = Connection::accept(config, path, secrets(300), syn, now);
-/// let Some(Action::Transmit(syn_ack)) = actions.into_iter().find(|a| matches!(a, Action::Transmit(_))) else { panic!() };
-/// let actions = client.handle_segment(syn_ack, now);
-/// assert!(actions.contains(&Action::Connected));
-/// for action in actions {
+/// let Some(Action::Transmit(syn_ack)) = actions.into_iter().find(|a| matches!(a, Action::Transmit(_))) else { panic!()
+/// }; let actions = client.handle_segment(syn_ack, now); assert!(actions.contains(&Action::Connected)); for action in
+/// actions {
 ///     if let Action::Transmit(ack) = action {
 ///         server.handle_segment(ack, now);
 ///     }
@@ -82,7 +83,8 @@ pub struct Connection<C: Controller = Algorithm> {
 }
 
 impl Connection {
-    /// Passive OPEN as hosts do it: the SYN is here, so the secrets were chosen knowing the addresses and ports (RFC 6528).
+    /// Passive OPEN as hosts do it: the SYN is here, so the secrets were chosen knowing the addresses and ports (RFC
+    /// 6528).
     ///
     /// Gives the SYN,ACK. A segment that opens nothing is answered as in LISTEN and leaves a closed value, with
     /// [`CloseReason::NotSyn`].
@@ -96,13 +98,15 @@ impl Connection {
         Self::accept_with(Algorithm::default(), config, path, secrets, syn, now)
     }
 
-    /// The LISTEN state of the RFC as a value, for one peer. Its secrets are used up by the first SYN; back in LISTEN after a reset
-    /// it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: an ISS is never used twice.
+    /// The LISTEN state of the RFC as a value, for one peer. Its secrets are used up by the first SYN; back in LISTEN
+    /// after a reset it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: an ISS is never
+    /// used twice.
     pub fn listen(config: Arc<Config>, path: Path, secrets: Secrets) -> Self {
         Self::listen_with(Algorithm::default(), config, path, secrets)
     }
 
-    /// Active OPEN: gives the SYN. The host has chosen the addresses and ports, and the secrets knowing them (RFC 6528).
+    /// Active OPEN: gives the SYN. The host has chosen the addresses and ports, and the secrets knowing them (RFC
+    /// 6528).
     pub fn connect(config: Arc<Config>, path: Path, secrets: Secrets, now: Instant) -> (Self, Vec<Action>) {
         Self::connect_with(Algorithm::default(), config, path, secrets, now)
     }
@@ -165,7 +169,8 @@ impl<C: Controller> Connection<C> {
     /// Any event. The other methods are short forms of this one; it allocates nothing for the actions.
     ///
     /// # Errors
-    /// [`Error`], when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors never fail.
+    /// [`Error`], when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors
+    /// never fail.
     pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         self.check_call(&event)?;
         if let Event::Consume(octets) = event {
@@ -185,8 +190,8 @@ impl<C: Controller> Connection<C> {
         actions
     }
 
-    /// Several segments that arrived together: all are processed before anything is sent, and they share acknowledgments
-    /// (MUST-58, MUST-59).
+    /// Several segments that arrived together: all are processed before anything is sent, and they share
+    /// acknowledgments (MUST-58, MUST-59).
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
         self.event(now, sink, |connection, now, out| {
             for segment in segments {
@@ -195,7 +200,8 @@ impl<C: Controller> Connection<C> {
         });
     }
 
-    /// Runs every timer due at `now`, in the order of [`Timer::ALL`]; nothing when none is due. `timer` is the one that fired at the host.
+    /// Runs every timer due at `now`, in the order of [`Timer::ALL`]; nothing when none is due. `timer` is the one that
+    /// fired at the host.
     pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         self.event(now, &mut actions, |connection, now, out| connection.timer(timer, now, out));

@@ -7,8 +7,9 @@ use crate::send::Sender;
 use crate::timers::Timers;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 
-/// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics, announcements to the host and
-/// the throttle of challenge ACKs: two that are equal behave alike from now on, but for that throttle.
+/// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics,
+/// announcements to the host and the throttle of challenge ACKs: two that are equal behave alike from now on, but for
+/// that throttle.
 ///
 /// It is what model checking stores and what the metamorphic tests compare; it cannot be driven.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -92,7 +93,8 @@ impl<C: Controller> Connection<C> {
         Canonical(value)
     }
 
-    /// Panics when an invariant of the machine does not hold. Called after every event in debug builds and when fuzzing.
+    /// Panics when an invariant of the machine does not hold. Called after every event in debug builds and when
+    /// fuzzing.
     #[doc(hidden)]
     pub fn check_invariants(&self) {
         match &self.phase {

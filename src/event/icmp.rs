@@ -48,7 +48,8 @@ impl IcmpKind {
         }
     }
 
-    /// Whether it ends a connection that is still opening (SHLD-26). In synchronized states every error is soft (RFC 5927 §5.2).
+    /// Whether it ends a connection that is still opening (SHLD-26). In synchronized states every error is soft (RFC
+    /// 5927 §5.2).
     pub const fn is_hard(self) -> bool {
         match self {
             Self::ProtocolUnreachable | Self::PortUnreachable => true,

@@ -14,8 +14,8 @@ pub enum Error {
     RemoteUnspecified,
     /// "connection closing": CLOSE was already called.
     Closing,
-    /// "insufficient resources": the text does not fit the send buffer, which has room for so many octets. When it has none,
-    /// [`Action::Writable`](super::Action::Writable) will follow; else send that much now.
+    /// "insufficient resources": the text does not fit the send buffer, which has room for so many octets. When it has
+    /// none, [`Action::Writable`](super::Action::Writable) will follow; else send that much now.
     NoRoom {
         /// Octets that fit now.
         room: usize,

@@ -11,8 +11,9 @@ use reassembly::{Full, Limits, Reassembly};
 
 /// RCV.* of RFC 9293 §3.3.1.
 ///
-/// RCV.WND is what the peer may use: from RCV.NXT to the furthest right edge it was ever promised. What may be promised next is the
-/// capacity less what was delivered and not consumed; text held out of order lies inside the window and is not subtracted.
+/// RCV.WND is what the peer may use: from RCV.NXT to the furthest right edge it was ever promised. What may be promised
+/// next is the capacity less what was delivered and not consumed; text held out of order lies inside the window and is
+/// not subtracted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Receiver {
     pub(crate) irs: SeqNum,
@@ -130,7 +131,8 @@ impl Receiver {
         u16::try_from(self.wnd() >> self.shift).unwrap_or(u16::MAX)
     }
 
-    /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the window at least doubles.
+    /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the window
+    /// at least doubles.
     pub(crate) fn owes_update(&self, mss: u16) -> bool {
         let growth = self.growth();
         growth >= self.step(mss) && growth >= self.wnd() && (self.wnd().saturating_add(growth)) >> self.shift > 0
@@ -219,7 +221,8 @@ impl Receiver {
         Some(end - self.nxt)
     }
 
-    /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already held is no FIN of this stream.
+    /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already held is no
+    /// FIN of this stream.
     pub(crate) fn note_fin(&mut self, fin: SeqNum) {
         let cuts = self.held.ranges().last().is_some_and(|(_, end)| end > self.offset_of(fin));
         if self.fin.is_none() && !cuts {

@@ -57,8 +57,8 @@ impl Reassembly {
         &self.ranges
     }
 
-    /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of. `expected` is the offset
-    /// of RCV.NXT: text that starts there leaves at once, so it is never refused.
+    /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of. `expected`
+    /// is the offset of RCV.NXT: text that starts there leaves at once, so it is never refused.
     pub(crate) fn insert(
         &mut self,
         offset: u64,
@@ -80,8 +80,8 @@ impl Reassembly {
         Ok(self.ranges.insert(offset, end))
     }
 
-    /// Adds one piece where nothing is held. Small neighbours are merged into owned blocks, so that there are at most two pieces
-    /// for each `copy_below` octets of a range; this copies at most `copy_below` octets.
+    /// Adds one piece where nothing is held. Small neighbours are merged into owned blocks, so that there are at most
+    /// two pieces for each `copy_below` octets of a range; this copies at most `copy_below` octets.
     fn hold(&mut self, start: u64, text: Bytes, limits: &Limits) {
         self.octets += text.len();
         if !limits.is_copied(text.len()) {

@@ -146,8 +146,8 @@ impl Options {
     /// The most octets a header has for options: the data offset counts up to 15 words, the fixed header takes 5.
     pub const MAX_WIRE_LEN: usize = 40;
 
-    /// Octets of the option area when encoded, a multiple of four. More than [`MAX_WIRE_LEN`](Self::MAX_WIRE_LEN): these
-    /// options do not fit into one header, and cannot be encoded.
+    /// Octets of the option area when encoded, a multiple of four. More than [`MAX_WIRE_LEN`](Self::MAX_WIRE_LEN):
+    /// these options do not fit into one header, and cannot be encoded.
     pub fn wire_len(&self) -> usize {
         let aligned = self.aligned_len();
         if aligned <= Self::MAX_WIRE_LEN { aligned } else { self.packed_len().next_multiple_of(4) }

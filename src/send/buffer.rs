@@ -13,8 +13,8 @@ struct Piece {
     text: Bytes,
 }
 
-/// Text from stream offset [`start`](Self::start) to [`end`](Self::end), as the user's own pieces. Finding an offset costs O(log n);
-/// a segment inside one piece is a view of it, one across pieces is copied.
+/// Text from stream offset [`start`](Self::start) to [`end`](Self::end), as the user's own pieces. Finding an offset
+/// costs O(log n); a segment inside one piece is a view of it, one across pieces is copied.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct SendBuffer {
     pieces: VecDeque<Piece>,
@@ -38,8 +38,8 @@ impl SendBuffer {
         usize::try_from(self.end - self.start).unwrap_or(usize::MAX)
     }
 
-    /// Appends text. A piece that together with the last one stays below `copy_below` is merged with it, so that there are at most
-    /// two pieces for each `copy_below` octets.
+    /// Appends text. A piece that together with the last one stays below `copy_below` is merged with it, so that there
+    /// are at most two pieces for each `copy_below` octets.
     pub(crate) fn push(&mut self, text: Bytes, copy_below: usize) {
         if text.is_empty() {
             return;

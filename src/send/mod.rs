@@ -136,9 +136,9 @@ impl<C: Controller> Sender<C> {
         self.nxt - self.una
     }
 
-    /// The number of a segment without sequence length: SND.NXT, but not beyond the peer's right edge, where it would be unacceptable and its
-    /// acknowledgment lost: two ends that probe each other's closed window would wait for ever (RFC 9293 App. A.2). A window that recedes by less
-    /// than its scale is rounding (RFC 7323 §2.4).
+    /// The number of a segment without sequence length: SND.NXT, but not beyond the peer's right edge, where it would
+    /// be unacceptable and its acknowledgment lost: two ends that probe each other's closed window would wait for ever
+    /// (RFC 9293 App. A.2). A window that recedes by less than its scale is rounding (RFC 7323 §2.4).
     pub(crate) fn acceptable_seq(&self) -> SeqNum {
         let edge = self.una + self.wnd;
         let beyond = self.nxt.saturating_since(edge);
@@ -166,8 +166,8 @@ impl<C: Controller> Sender<C> {
         self.recovery.window(self.cc.window(), mss)
     }
 
-    /// SND.WND, SND.WL1 and SND.WL2 of a segment whose window counts. What was in flight into a closed window is taken as refused when it
-    /// opens: it is sent again, with what follows it.
+    /// SND.WND, SND.WL1 and SND.WL2 of a segment whose window counts. What was in flight into a closed window is taken
+    /// as refused when it opens: it is sent again, with what follows it.
     pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
         if self.wnd == 0 && wnd > 0 {
             self.probes = 0;
@@ -238,7 +238,8 @@ impl<C: Controller> Sender<C> {
         Newly { text, restarts_timer }
     }
 
-    /// One round-trip sample of a new acknowledgment: the timed segment, or the echo where that was retransmitted (RFC 7323 §4.1).
+    /// One round-trip sample of a new acknowledgment: the timed segment, or the echo where that was retransmitted (RFC
+    /// 7323 §4.1).
     fn measure(&mut self, ack: SeqNum, echoed: Option<Duration>, was_syn: bool, now: Instant) -> Option<Duration> {
         if was_syn && self.repeats > 0 {
             self.timed = None;

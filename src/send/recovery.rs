@@ -1,5 +1,5 @@
-//! Loss recovery by duplicate acknowledgments: fast retransmit and fast recovery (RFC 5681 §3.2, RFC 6582), limited transmit
-//! (RFC 3042).
+//! Loss recovery by duplicate acknowledgments: fast retransmit and fast recovery (RFC 5681 §3.2, RFC 6582), limited
+//! transmit (RFC 3042).
 
 use crate::SeqNum;
 

@@ -135,10 +135,7 @@ fn syn_received_repeated_syn_repeats_the_syn_ack_within_the_throttle() {
             // Not one of them counts for R1: the third timeout is the third.
             assert_eq!(rig.fire(Timer::Retransmit), "SYN|ACK seq 0 ack 1");
             assert_eq!(rig.fire(Timer::Retransmit), "SYN|ACK seq 0 ack 1");
-            assert_eq!(
-                rig.fire(Timer::Retransmit),
-                "Report(Unresponsive { retransmissions: 3 }); SYN|ACK seq 0 ack 1"
-            );
+            assert_eq!(rig.fire(Timer::Retransmit), "Report(Unresponsive { retransmissions: 3 }); SYN|ACK seq 0 ack 1");
         }
     });
 }

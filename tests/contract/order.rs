@@ -116,10 +116,7 @@ fn a_batch_is_processed_before_anything_is_sent() {
         let mut actions = Vec::new();
         let batch = [rig.text(1, 1001, "abc"), rig.text(4, 1401, "def")];
         rig.connection.handle_segments(batch, rig.now, &mut actions);
-        assert_eq!(
-            rig.say(&actions),
-            "Deliver \"abc\"; Deliver \"def\"; Acked(1400); PSH|ACK seq 1401 len 100 ack 7"
-        );
+        assert_eq!(rig.say(&actions), "Deliver \"abc\"; Deliver \"def\"; Acked(1400); PSH|ACK seq 1401 len 100 ack 7");
     });
 }
 
@@ -191,14 +188,8 @@ fn the_script_goes_through_the_states() {
         states.push(rig.state());
     }
     states.dedup();
-    let expected = [
-        State::Listen,
-        State::SynReceived,
-        State::Established,
-        State::FinWait1,
-        State::TimeWait,
-        State::Closed,
-    ];
+    let expected =
+        [State::Listen, State::SynReceived, State::Established, State::FinWait1, State::TimeWait, State::Closed];
     assert_eq!(states, expected);
 }
 

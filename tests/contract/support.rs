@@ -245,8 +245,7 @@ impl Rig {
     pub(crate) fn seg(&self, flags: Flags, seq: i64, ack: i64) -> Segment {
         let echo = self.at.secrets().ts_offset.wrapping_add((self.now.as_micros() / 1000) as u32);
         let timestamps = Timestamps { value: self.peer_clock, echo };
-        let options =
-            Options { timestamps: self.at.config.timestamps().then_some(timestamps), ..Options::default() };
+        let options = Options { timestamps: self.at.config.timestamps().then_some(timestamps), ..Options::default() };
         let ack = if flags.contains(ACK) { self.snd(ack) } else { SeqNum::new(0) };
         Segment { seq: self.rcv(seq), ack, flags, window: self.window, options, ..Segment::default() }
     }
@@ -334,7 +333,11 @@ impl Rig {
         self.fired(timer);
         let actions = self.connection.handle_timer(timer, self.now);
         let told = self.take(&actions, false);
-        assert!(self.connection.next_deadline().is_none_or(|(_, at)| at > self.now), "still due: {:?}", self.deadlines());
+        assert!(
+            self.connection.next_deadline().is_none_or(|(_, at)| at > self.now),
+            "still due: {:?}",
+            self.deadlines()
+        );
         told
     }
 
@@ -410,7 +413,11 @@ impl Rig {
 
     /// What was delivered by the last call.
     pub(crate) fn delivered(&self) -> Vec<u8> {
-        self.last.iter().filter_map(|a| if let Action::Deliver(text) = a { Some(&text[..]) } else { None }).collect::<Vec<_>>().concat()
+        self.last
+            .iter()
+            .filter_map(|a| if let Action::Deliver(text) = a { Some(&text[..]) } else { None })
+            .collect::<Vec<_>>()
+            .concat()
     }
 
     /// `segment` is thrown away for this reason, with this answer or none, and nothing is changed by it.
@@ -418,7 +425,11 @@ impl Rig {
     pub(crate) fn unmoved(&mut self, segment: Segment, expected: &str) {
         let before = self.connection.canonical(self.now);
         assert_eq!(self.arrives(segment), expected);
-        assert!(before == self.connection.canonical(self.now), "{expected} changed\n{before:#?}\n{:#?}", self.connection);
+        assert!(
+            before == self.connection.canonical(self.now),
+            "{expected} changed\n{before:#?}\n{:#?}",
+            self.connection
+        );
     }
 
     /// The last call once more.
@@ -453,7 +464,8 @@ impl Rig {
             ("URG", Flags::URG),
             ("ACK", Flags::ACK),
         ];
-        let names: Vec<_> = NAMES.iter().filter(|(_, flag)| segment.flags.contains(*flag)).map(|(name, _)| *name).collect();
+        let names: Vec<_> =
+            NAMES.iter().filter(|(_, flag)| segment.flags.contains(*flag)).map(|(name, _)| *name).collect();
         let mut text = names.join("|");
         if segment.flags.contains(RST | ACK) {
             assert_eq!(segment.seq, SeqNum::new(0), "<SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>");
@@ -474,7 +486,10 @@ impl Rig {
 }
 
 pub(crate) fn segments(actions: &[Action]) -> Vec<&Segment> {
-    actions.iter().filter_map(|action| if let Action::Transmit(segment) = action { Some(segment) } else { None }).collect()
+    actions
+        .iter()
+        .filter_map(|action| if let Action::Transmit(segment) = action { Some(segment) } else { None })
+        .collect()
 }
 
 /// A segment that carries nothing of our stream but perhaps the SYN.

@@ -55,8 +55,8 @@ pub struct Congestion {
 
 /// A congestion controller: told facts, it answers a window in octets and, if it paces, a rate.
 ///
-/// Implementations use integers only: a connection is `Eq` and `Hash`, and replays must not depend on a machine's floats.
-/// Every method but the first four has a default, so that later facts do not break an implementation.
+/// Implementations use integers only: a connection is `Eq` and `Hash`, and replays must not depend on a machine's
+/// floats. Every method but the first four has a default, so that later facts do not break an implementation.
 ///
 /// ```
 /// use segue::congestion::{Acked, Congestion, Controller};
@@ -81,7 +81,8 @@ pub struct Congestion {
 /// assert_eq!(tcp.info().cwnd, 100_000);
 /// ```
 pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
-    /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial` octets.
+    /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial`
+    /// octets.
     fn start(&mut self, mss: u32, initial: u32, now: Instant);
     /// New text was acknowledged outside of loss recovery.
     fn on_ack(&mut self, acked: &Acked);
@@ -93,7 +94,8 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn ssthresh(&self) -> u32 {
         u32::MAX
     }
-    /// Octets that fit a segment changed; the window in octets does not grow by it, unless it would be less than a segment.
+    /// Octets that fit a segment changed; the window in octets does not grow by it, unless it would be less than a
+    /// segment.
     fn set_mss(&mut self, mss: u32) {
         let _ = mss;
     }
