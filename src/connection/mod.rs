@@ -59,15 +59,14 @@ enum Phase<C> {
 /// let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
 /// let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
 /// let (mut client, actions) = Connection::connect(config.clone(), path, secrets(100), now);
-/// let Some(Action::Transmit(syn)) = actions.into_iter().find(|a| matches!(a, Action::Transmit(_))) else { panic!() };
+/// let sent = |actions: &[Action]| {
+///     actions.iter().find_map(|a| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None })
+/// };
+/// let syn = sent(&actions).expect("a SYN");
 /// let (mut server, actions) = Connection::accept(config, path, secrets(300), syn, now);
-/// let Some(Action::Transmit(syn_ack)) = actions.into_iter().find(|a| matches!(a, Action::Transmit(_))) else { panic!()
-/// }; let actions = client.handle_segment(syn_ack, now); assert!(actions.contains(&Action::Connected)); for action in
-/// actions {
-///     if let Action::Transmit(ack) = action {
-///         server.handle_segment(ack, now);
-///     }
-/// }
+/// let actions = client.handle_segment(sent(&actions).expect("a SYN,ACK"), now);
+/// assert!(actions.contains(&Action::Connected));
+/// server.handle_segment(sent(&actions).expect("an ACK"), now);
 /// assert_eq!((client.state(), server.state()), (State::Established, State::Established));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
