@@ -32,8 +32,11 @@ impl fmt::Display for Error {
                 f.write_str("remote socket unspecified: the value listens, wait for `Connected`")
             }
             Self::Closing => f.write_str("connection closing: CLOSE was already called"),
+            Self::NoRoom { room: 0 } => {
+                f.write_str("insufficient resources: the send buffer is full, wait for `Writable`")
+            }
             Self::NoRoom { room } => {
-                write!(f, "insufficient resources: the send buffer has room for {room} octets, wait for `Writable`")
+                write!(f, "insufficient resources: the send buffer has room for {room} octets, send so many first")
             }
             Self::NotWaiting => f.write_str("the connection does not wait for new secrets"),
         }
