@@ -10,6 +10,9 @@ use std::time::Duration;
 /// With this variable set to 1, what is missing is a failure: CI cannot skip silently.
 pub(crate) const REQUIRE: &str = "SEGUE_REQUIRE_KERNEL";
 
+/// How a line begins that tells of something left out.
+const SKIPPED: &str = "SKIPPED";
+
 /// Names the test that the process is to run in the namespace it is in.
 const INSIDE: &str = "SEGUE_KERNEL_TEST_INSIDE";
 
@@ -30,7 +33,11 @@ pub(crate) fn isolated(test: &str, body: impl FnOnce()) {
     let mut inside = Command::new("unshare");
     inside.arg("--net").arg("--").arg(this).args([test, "--exact", "--nocapture"]).env(INSIDE, test);
     let output = inside.output().expect("`unshare` worked a moment ago");
-    print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    print!("{}{errors}", String::from_utf8_lossy(&output.stdout));
+    for skipped in errors.lines().filter(|line| line.starts_with(SKIPPED)) {
+        writeln!(io::stderr(), "{skipped}").expect("standard error");
+    }
     assert!(output.status.success(), "{test} failed in its namespace ({}): see above", output.status);
 }
 
@@ -38,7 +45,7 @@ pub(crate) fn isolated(test: &str, body: impl FnOnce()) {
 pub(crate) fn skip(what: &str, missing: &str) {
     let required = std::env::var(REQUIRE).is_ok_and(|value| value == "1");
     assert!(!required, "{what} cannot be tested: {missing} ({REQUIRE}=1 makes that a failure)");
-    writeln!(io::stderr(), "SKIPPED {what}: {missing}").expect("standard error");
+    writeln!(io::stderr(), "{SKIPPED} {what}: {missing}").expect("standard error");
 }
 
 /// What the tests need of the machine; the error says what is missing and how to get it.
