@@ -2,7 +2,7 @@
 
 use segue::{Config, Event, Knob, Path, State, Timer};
 
-use crate::fixture::{Tcp, ms, peer, peer_syn, peer_syn_ack, plain, secs, stamped};
+use crate::fixture::{SECRETS, Tcp, ms, peer, peer_syn, peer_syn_ack, plain, secs, stamped, text};
 
 /// The instants, in milliseconds, at which something was transmitted.
 fn transmissions(happened: &[(u64, String)]) -> Vec<u64> {
@@ -200,4 +200,38 @@ fn must_23_the_application_may_cancel_sooner() {
     assert_eq!(tcp.pass(secs(20)).last(), Some(&(10_000, "Closed(ConnectTimeout)".to_string())));
     let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
     assert_eq!(tcp.close(), "Closed(Cancelled)");
+}
+
+/// A controller of an embedder's: always two segments.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct TwoSegments {
+    mss: u32,
+    congested: u32,
+}
+
+impl segue::Controller for TwoSegments {
+    fn start(&mut self, mss: u32, _initial: u32, _now: segue::Instant) {
+        self.mss = mss;
+    }
+    fn on_ack(&mut self, _acked: &segue::congestion::Acked) {}
+    fn on_congestion(&mut self, _congestion: &segue::congestion::Congestion) {
+        self.congested += 1;
+    }
+    fn window(&self) -> u32 {
+        2 * self.mss
+    }
+}
+
+#[test]
+fn may_18_an_embedder_may_bring_a_controller() {
+    let config = segue::Arc::new(plain().build().unwrap());
+    let now = segue::Instant::ZERO;
+    let (mut connection, _) =
+        segue::Connection::connect_with(TwoSegments::default(), config, Path::ipv4(1500), SECRETS, now);
+    connection.handle_segment(peer_syn_ack(), now);
+    connection.send(&mut text(100_000), now).unwrap();
+    for n in 1..20 {
+        assert_eq!((connection.info().flight, connection.info().cwnd), (2920, 2920));
+        connection.handle_segment(peer(0, n * 1460), now);
+    }
 }

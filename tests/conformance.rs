@@ -1,0 +1,327 @@
+//! `docs/conformance.md` is held to the code: every requirement of RFC 9293 stands in it once, every place and test it names exists, the
+//! statuses are those it explains, and its sum is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The requirements: the label and how many there are. RFC 9293 Appendix B, and the ones of its text without a number (U).
+const REQUIREMENTS: [(&str, usize); 5] = [("MUST", 69), ("SHLD", 31), ("MAY", 18), ("REC", 1), ("U", 21)];
+/// What is not there yet, and may be said not to be.
+const PLANNED: [&str; 3] = ["SHLD-8", "MAY-6", "MAY-15"];
+/// Files whose tests are made by a macro of `tests/kernel.rs`, a test for each scenario in each setting.
+const SCENARIOS: [&str; 2] = ["tests/kernel/scenarios.rs", "tests/kernel/trials.rs"];
+
+struct Row {
+    id: String,
+    title: String,
+    status: String,
+    places: Vec<Place>,
+    tests: Vec<Place>,
+}
+
+/// `file::item`, the file from the root of the crate.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Place {
+    file: String,
+    item: String,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn document() -> String {
+    read("docs/conformance.md")
+}
+
+/// The cells of each row of a table whose head begins with this word.
+fn tables(document: &str, head: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut inside) = (Vec::new(), false);
+    for line in document.lines() {
+        let cells = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |"));
+        let cells: Option<Vec<String>> = cells.map(|line| line.split(" | ").map(str::to_string).collect());
+        match cells {
+            Some(cells) if cells[0] == head => inside = true,
+            Some(cells) if inside => rows.push(cells),
+            None if !line.starts_with('|') => inside = false,
+            Some(_) | None => {}
+        }
+    }
+    rows
+}
+
+/// The `file::item`s of a cell, whose files are in `folder` unless they name one of the top.
+fn places(cell: &str, folder: &str) -> Vec<Place> {
+    let place = |word: &str| {
+        let (file, item) = word.split_once("::").unwrap_or_else(|| panic!("`{word}` is no file::item"));
+        let top = ["src/", "tests/", "examples/"].iter().any(|top| file.starts_with(top));
+        let file = if top { file.to_string() } else { format!("{folder}/{file}") };
+        Place { file, item: item.to_string() }
+    };
+    cell.split('`').skip(1).step_by(2).map(place).collect()
+}
+
+fn requirements() -> Vec<Row> {
+    let rows = tables(&document(), "id").into_iter().map(|cells| {
+        let [id, title, status, code, shown] = <[String; 5]>::try_from(cells).expect("five cells in a row");
+        Row { id, title, status, places: places(&code, "src"), tests: places(&shown, "tests") }
+    });
+    rows.collect()
+}
+
+/// The decisions: what, where in the code, and its tests.
+fn decisions() -> Vec<(String, Vec<Place>, Vec<Place>)> {
+    let rows = tables(&document(), "where").into_iter().map(|cells| {
+        let [what, _, code, shown] = <[String; 4]>::try_from(cells).expect("four cells in a row");
+        (what, places(&code, "src"), places(&shown, "tests"))
+    });
+    rows.collect()
+}
+
+fn kind(row: &Row) -> &str {
+    row.status.split(':').next().unwrap_or_default()
+}
+
+#[test]
+fn every_requirement_stands_in_the_document_once_and_in_order() {
+    let ids: Vec<String> = requirements().into_iter().map(|row| row.id).collect();
+    let expected = REQUIREMENTS.iter().flat_map(|(label, n)| (1..=*n).map(move |number| format!("{label}-{number}")));
+    assert_eq!(ids, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_status_is_explained_and_has_what_it_needs() {
+    for row in requirements() {
+        let (id, status) = (&row.id, &row.status);
+        let reason = status.split_once(": ").map(|(_, reason)| reason).unwrap_or_default();
+        assert!(!row.title.is_empty(), "{id} has no title");
+        match kind(&row) {
+            "met" => {
+                assert_eq!(status, "met", "{id}");
+                assert!(!row.places.is_empty() && !row.tests.is_empty(), "{id} is met: where, and shown by what?");
+            }
+            "exception" => assert!(reason.len() > 20, "{id} is an exception without a reason"),
+            "host" => assert!(reason.contains("(embedding.md#"), "{id}: where is the host told of its duty?"),
+            "planned" => assert!(PLANNED.contains(&id.as_str()), "{id} is not one of what comes with the data path"),
+            other => panic!("{id}: unknown status {other}"),
+        }
+    }
+}
+
+#[test]
+fn the_sum_is_right() {
+    let mut count = BTreeMap::from([("met", 0), ("exception", 0), ("host", 0), ("planned", 0)]);
+    let rows = requirements();
+    for row in &rows {
+        *count.get_mut(kind(row)).expect("a known status") += 1;
+    }
+    let sum = format!(
+        "\n{} requirements: {} met, {} exceptions, {} duties of the host, {} planned.\n",
+        rows.len(),
+        count["met"],
+        count["exception"],
+        count["host"],
+        count["planned"]
+    );
+    assert!(document().contains(&sum), "the sum is:{sum}");
+}
+
+#[test]
+fn every_decision_is_shown_by_a_test() {
+    let decisions = decisions();
+    assert!(decisions.len() > 30, "{} decisions", decisions.len());
+    for (what, places, tests) in decisions {
+        assert!(!places.is_empty() && !tests.is_empty(), "{what}: where, and shown by what?");
+    }
+}
+
+#[test]
+fn every_place_exists() {
+    let all = requirements().into_iter().flat_map(|row| row.places).chain(decisions().into_iter().flat_map(|d| d.1));
+    let missing: BTreeSet<Place> = all.filter(|place| !defines(&read(&place.file), &place.item)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Whether this source defines the item: a function, a type, a constant, a field, a setting of `config!` or a variant.
+fn defines(source: &str, item: &str) -> bool {
+    source.lines().any(|line| {
+        let mut line = line.trim_start();
+        for word in ["pub ", "pub(crate) ", "pub(super) ", "const ", "async "] {
+            line = line.strip_prefix(word).unwrap_or(line);
+        }
+        let named = ["fn ", "struct ", "enum ", "trait ", "type ", ""]
+            .iter()
+            .find_map(|word| line.strip_prefix(word)?.strip_prefix(item));
+        named.is_some_and(|rest| rest.is_empty() || rest.starts_with(['(', '<', ':', ',', ' ', '=', '{', ';']))
+    })
+}
+
+#[test]
+fn every_test_exists() {
+    let all = requirements().into_iter().flat_map(|row| row.tests).chain(decisions().into_iter().flat_map(|d| d.2));
+    let problems: BTreeSet<String> = all.filter_map(|test| problem(&test)).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// Why this is no test that `cargo test` runs.
+fn problem(test: &Place) -> Option<String> {
+    let Place { file, item } = test;
+    let source = read(file);
+    if !is_compiled(file) {
+        return Some(format!("{file} belongs to no test target"));
+    }
+    if SCENARIOS.contains(&file.as_str()) {
+        let runs = defines(&source, item) && read("tests/kernel.rs").contains(&format!("\n    {item} leaves "));
+        return (!runs).then(|| format!("{file}: no scenario {item}"));
+    }
+    let lines: Vec<&str> = source.lines().collect();
+    let Some(at) = lines.iter().position(|line| line.trim_start().starts_with(&format!("fn {item}("))) else {
+        return Some(format!("{file}: no function {item}"));
+    };
+    let attributes = || {
+        lines[..at]
+            .iter()
+            .rev()
+            .map(|line| line.trim())
+            .take_while(|line| line.starts_with("#[") || line.starts_with("//"))
+    };
+    if attributes().any(|line| line.starts_with("#[ignore") || line.starts_with("#[cfg")) {
+        return Some(format!("{file}: {item} does not run everywhere"));
+    }
+    let is_test = attributes().any(|line| line == "#[test]") || is_property(&lines[..at]);
+    (!is_test).then(|| format!("{file}: {item} is no test"))
+}
+
+/// Whether the function after these lines stands in `quickcheck! { … }`.
+fn is_property(before: &[&str]) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let Some(start) = before.iter().rposition(|line| line.trim_end().ends_with("quickcheck! {")) else { return false };
+    let closing = |line: &&str| line.trim() == "}" && indent(line) == indent(before[start]);
+    !before[start..].iter().any(closing)
+}
+
+/// Whether a test target, or the crate, has this file.
+fn is_compiled(file: &str) -> bool {
+    let Some(inside) = file.strip_prefix("tests/") else { return file.starts_with("src/") };
+    if !inside.contains('/') {
+        return true;
+    }
+    let attribute = format!("#[path = \"{inside}\"]");
+    let nested = inside
+        .trim_end_matches(".rs")
+        .split_once('/')
+        .map(|(folder, name)| (format!("mod {folder} {{"), format!("mod {name};")));
+    let names = |top: &str| {
+        top.contains(&attribute)
+            || nested.as_ref().is_some_and(|(folder, name)| top.contains(folder) && top.contains(name))
+    };
+    rust_files("tests").iter().any(|top| top.matches('/').count() == 1 && names(&read(top)))
+}
+
+/// The source files of a folder and of the folders in it, from the root of the crate.
+fn rust_files(folder: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}")) {
+        let entry = entry.expect("an entry");
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            files.extend(rust_files(&path));
+        } else if Path::new(&path).extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// A test that is named after requirements, as `must_8_must_9_and_shld_1_what`, stands in the row of each; and no test of
+/// `tests/requirements` is forgotten.
+#[test]
+fn every_test_stands_in_the_rows_that_its_name_says() {
+    let rows = requirements();
+    let named: BTreeSet<Place> =
+        rows.iter().flat_map(|row| row.tests.clone()).chain(decisions().into_iter().flat_map(|d| d.2)).collect();
+    let files = rust_files("tests/requirements").into_iter().chain(["tests/codec/requirements.rs".to_string()]);
+    let mut problems = Vec::new();
+    for file in files.filter(|file| !file.ends_with("fixture.rs")) {
+        for item in tests_of(&read(&file)) {
+            let ids = ids_of(&item);
+            let place = Place { file: file.clone(), item };
+            if !named.contains(&place) {
+                problems.push(format!("{place:?} stands nowhere"));
+            }
+            for id in ids {
+                if !rows.iter().any(|row| row.id == id && row.tests.contains(&place)) {
+                    problems.push(format!("{place:?} does not stand in the row of {id}"));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+fn tests_of(source: &str) -> Vec<String> {
+    let lines: Vec<&str> = source.lines().collect();
+    let tests = lines.windows(2).filter(|pair| pair[0].trim() == "#[test]");
+    tests.map(|pair| pair[1].trim_start_matches("fn ").split('(').next().unwrap_or_default().to_string()).collect()
+}
+
+/// The requirements that a name begins with.
+fn ids_of(test: &str) -> Vec<String> {
+    let (mut ids, mut label) = (Vec::new(), None);
+    for word in test.split('_') {
+        let upper = word.to_uppercase();
+        if let Ok(number) = word.parse::<usize>() {
+            match label {
+                Some(label) => ids.push(format!("{label}-{number}")),
+                None => break,
+            }
+        } else if let Some((known, _)) = REQUIREMENTS.iter().find(|(known, _)| *known == upper) {
+            label = Some(*known);
+        } else if word != "and" {
+            break;
+        }
+    }
+    ids
+}
+
+/// The host's duties link to headings that `docs/embedding.md` has.
+#[test]
+fn every_duty_of_the_host_is_in_the_guide() {
+    let guide = read("docs/embedding.md");
+    let anchors: BTreeSet<String> = guide.lines().filter_map(anchor).collect();
+    let document = document();
+    for link in document.split("](embedding.md").skip(1) {
+        let (link, _) = link.split_once(')').expect("a link ends");
+        assert!(link.is_empty() || anchors.contains(link), "docs/embedding.md has no heading {link}: {anchors:?}");
+    }
+}
+
+/// What a link to this heading looks like.
+fn anchor(line: &str) -> Option<String> {
+    let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
+    let kept = title.to_lowercase().replace(' ', "-");
+    Some(format!("#{}", kept.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect::<String>()))
+}
+
+#[test]
+fn the_checker_knows_what_a_definition_and_a_name_are() {
+    let source = "pub(crate) const fn one(self) -> u8 {\nenum Two<T> {\n    Three(u8),\n    four: u16 = 1, in\n    /// five: no\n    let six = 6;";
+    for (item, defined) in
+        [("one", true), ("Two", true), ("Three", true), ("four", true), ("on", false), ("five", false), ("six", false)]
+    {
+        assert_eq!(defines(source, item), defined, "{item}");
+    }
+    assert_eq!(ids_of("must_8_must_9_and_shld_1_what_2_do"), ["MUST-8", "MUST-9", "SHLD-1"]);
+    assert_eq!(ids_of("must_6_and_68_every_kind"), ["MUST-6", "MUST-68"]);
+    assert_eq!(ids_of("u_21_a_connection"), ["U-21"]);
+    assert_eq!(ids_of("time_wait_has_one_timer"), Vec::<String>::new());
+    assert_eq!(
+        anchor("## Initial sequence numbers and secrets").as_deref(),
+        Some("#initial-sequence-numbers-and-secrets")
+    );
+}
