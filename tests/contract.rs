@@ -1,11 +1,21 @@
 //! What the machine promises to its host, and what it does where the RFCs conflict or leave a choice: every promise and
 //! every choice as a test with the exact actions.
 
+#[path = "contract/bursts.rs"]
+mod bursts;
 #[path = "contract/calls.rs"]
 mod calls;
+#[path = "contract/canonical.rs"]
+mod canonical;
+#[path = "contract/clock.rs"]
+mod clock;
 #[path = "contract/decisions.rs"]
 mod decisions;
 #[path = "contract/order.rs"]
 mod order;
 #[path = "contract/support.rs"]
 mod support;
+#[path = "contract/timeouts.rs"]
+mod timeouts;
+#[path = "contract/windows.rs"]
+mod windows;

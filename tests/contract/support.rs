@@ -448,7 +448,7 @@ impl Rig {
             Action::Deliver(text) if text.len() > 10 => format!("Deliver {}", text.len()),
             Action::Deliver(text) => format!("Deliver {:?}", String::from_utf8_lossy(text)),
             Action::Successor { syn, iss_after } => {
-                format!("Successor {} after {}", syn.seq - self.rcv(0), *iss_after - self.snd(0))
+                format!("Successor {} after {}", (syn.seq - self.rcv(0)) as i32, *iss_after - self.snd(0))
             }
             other => format!("{other:?}"),
         }
