@@ -1,5 +1,7 @@
 //! Congestion control: told facts, asked for a window.
 
+mod cubic;
+mod hystart;
 mod reno;
 
 use core::fmt::Debug;
@@ -7,7 +9,11 @@ use core::hash::Hash;
 use core::time::Duration;
 
 use crate::Instant;
+pub use cubic::Cubic;
 pub use reno::Reno;
+
+/// No window grows beyond the largest that RFC 7323 can announce.
+const MAX_CWND: u32 = 1 << 30;
 
 /// What a new acknowledgment told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,10 +129,13 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
 
 /// The built-in controllers.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::large_enum_variant)] // a box would cost an allocation for each connection
 #[non_exhaustive]
 pub enum Algorithm {
     /// RFC 5681.
     Reno(Reno),
+    /// RFC 9438, with HyStart++ (RFC 9406).
+    Cubic(Cubic),
 }
 
 impl Default for Algorithm {
@@ -139,41 +148,55 @@ impl Controller for Algorithm {
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         match self {
             Self::Reno(c) => c.start(mss, initial, now),
+            Self::Cubic(c) => c.start(mss, initial, now),
         }
     }
     fn on_ack(&mut self, acked: &Acked) {
         match self {
             Self::Reno(c) => c.on_ack(acked),
+            Self::Cubic(c) => c.on_ack(acked),
         }
     }
     fn on_congestion(&mut self, congestion: &Congestion) {
         match self {
             Self::Reno(c) => c.on_congestion(congestion),
+            Self::Cubic(c) => c.on_congestion(congestion),
         }
     }
     fn window(&self) -> u32 {
         match self {
             Self::Reno(c) => c.window(),
+            Self::Cubic(c) => c.window(),
         }
     }
     fn ssthresh(&self) -> u32 {
         match self {
             Self::Reno(c) => c.ssthresh(),
+            Self::Cubic(c) => c.ssthresh(),
         }
     }
     fn set_mss(&mut self, mss: u32) {
         match self {
             Self::Reno(c) => c.set_mss(mss),
+            Self::Cubic(c) => c.set_mss(mss),
         }
     }
     fn on_idle(&mut self, initial: u32, now: Instant) {
         match self {
             Self::Reno(c) => c.on_idle(initial, now),
+            Self::Cubic(c) => c.on_idle(initial, now),
+        }
+    }
+    fn on_spurious(&mut self, now: Instant) {
+        match self {
+            Self::Reno(c) => c.on_spurious(now),
+            Self::Cubic(c) => c.on_spurious(now),
         }
     }
     fn on_recovered(&mut self, flight: u32, now: Instant) {
         match self {
             Self::Reno(c) => c.on_recovered(flight, now),
+            Self::Cubic(c) => c.on_recovered(flight, now),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Slow start and congestion avoidance (RFC 5681 §3.1).
 
-use super::{Acked, Congestion, Controller, Signal};
+use super::{Acked, Congestion, Controller, MAX_CWND, Signal};
 use crate::Instant;
 
 /// RFC 5681's congestion window: slow start, congestion avoidance by octets, half on loss.
@@ -18,9 +18,6 @@ impl Default for Reno {
         Self { mss: 536, cwnd: 536, ssthresh: u32::MAX, acked: 0 }
     }
 }
-
-/// No window grows beyond the largest that RFC 7323 can announce.
-const MAX_CWND: u32 = 1 << 30;
 
 impl Controller for Reno {
     fn start(&mut self, mss: u32, initial: u32, _now: Instant) {
