@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use segue::Config;
-use segue::Timer::{DelayedAck, KeepAlive, Persist, Retransmit};
+use segue::Timer::{DelayedAck, KeepAlive, Override, Persist, Retransmit};
 
 use super::world::{A, B, everywhere, everywhere_with, plain};
 
@@ -214,6 +214,28 @@ fn established_probes_that_cross_are_answered_once() {
         );
         w.fire(B, DelayedAck);
         w.play("ESTABLISHED <-- <SEQ=3220><ACK=4100><CTL=ACK><WIN=1840>         <-- ESTABLISHED");
+    });
+}
+
+/// SND.WL1: an old segment that arrives late does not bring back the window of its time. What the small window lets through
+/// waits for the override timeout (§3.8.6.2.1).
+#[test]
+fn established_late_segment_does_not_update_the_window() {
+    everywhere(|w| {
+        w.establish(100, 300);
+        w.play(
+            "(duplicate) ESTABLISHED <-- <SEQ=310><ACK=100><DATA=10><CTL=ACK><WIN=500>  ...
+             (duplicate) ESTABLISHED <-- <SEQ=300><ACK=100><DATA=10><CTL=ACK><WIN=1000> ...",
+        );
+        w.told(A, "Deliver 20"); // merged: small pieces are copied together
+        w.play(
+            "ESTABLISHED --> <SEQ=100><ACK=300><CTL=ACK> X
+             ESTABLISHED --> <SEQ=100><ACK=320><CTL=ACK> X",
+        );
+        w.send(A, 800);
+        w.quiet();
+        w.fire(A, Override);
+        w.play("ESTABLISHED --> <SEQ=100><ACK=320><DATA=500><CTL=ACK> X");
     });
 }
 
