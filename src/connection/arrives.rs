@@ -255,7 +255,7 @@ impl<C: Controller> Tcb<C> {
         let octets = ack - self.snd.una;
         if octets > 0 {
             self.process_new_ack(segment, cx);
-        } else if arrived.bare && self.snd.flight() > 0 && arrived.window == self.snd.wnd && arrived.window > 0 {
+        } else if self.is_duplicate(segment, arrived) {
             cx.out.counters.duplicate_acks += 1;
             let mss = u32::from(self.mss(cx.path, 0));
             if self.snd.on_duplicate(mss, cx.now) {
@@ -264,6 +264,13 @@ impl<C: Controller> Tcb<C> {
         }
         self.update_window(segment, arrived.window, octets, cx);
         self.after_ack(cx)
+    }
+
+    /// The duplicate ACK of RFC 5681 §2, or one whose SACK blocks are new. Answers to zero-window probes are none.
+    fn is_duplicate(&mut self, segment: &Segment, arrived: &Arrived) -> bool {
+        let more = self.sack && self.snd.reports_more(&segment.options.sack);
+        let same_window = arrived.window == self.snd.wnd;
+        arrived.bare && self.snd.flight() > 0 && arrived.window > 0 && (same_window || more)
     }
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).

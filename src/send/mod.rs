@@ -8,7 +8,7 @@ pub(crate) mod rtt;
 
 use core::time::Duration;
 
-use crate::{Config, Controller, Counters, Instant, SeqNum};
+use crate::{Config, Controller, Counters, Instant, SackBlock, SackBlocks, SeqNum};
 use buffer::SendBuffer;
 use congestion::{Acked, Congestion, Signal};
 pub(crate) use decide::{Gate, Next, Plan, Wait};
@@ -61,6 +61,8 @@ pub(crate) struct Sender<C> {
     timed: Option<Timed>,
     pub(crate) cc: C,
     pub(crate) recovery: NewReno,
+    /// The highest number the peer has reported as received out of order.
+    sacked: SeqNum,
     /// The first unacknowledged segment is to be sent again, out of turn: fast retransmit.
     pub(crate) retransmit_first: bool,
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
@@ -103,6 +105,7 @@ impl<C: Controller> Sender<C> {
             timed: None,
             cc,
             recovery: NewReno::new(iss),
+            sacked: iss,
             retransmit_first: false,
             repeats: 0,
             probes: 0,
@@ -282,6 +285,15 @@ impl<C: Controller> Sender<C> {
         }
     }
 
+    /// Whether these SACK blocks report more than any before: then the ACK is a duplicate even if its window is another
+    /// (RFC 6675 §2).
+    pub(crate) fn reports_more(&mut self, sack: &SackBlocks) -> bool {
+        let sane = |block: &&SackBlock| self.una.before(block.left) && block.left.before(block.right);
+        let reported = sack.as_slice().iter().filter(sane).map(|block| block.right);
+        let highest = reported.filter(|right| right.at_or_before(self.nxt)).fold(self.sacked.max(self.una), SeqNum::max);
+        core::mem::replace(&mut self.sacked, highest).max(self.una).before(highest)
+    }
+
     /// A duplicate acknowledgment (RFC 5681 §2). Returns whether it made a fast retransmit.
     pub(crate) fn on_duplicate(&mut self, mss: u32, now: Instant) -> bool {
         match self.recovery.on_duplicate(self.una, mss) {
@@ -328,6 +340,7 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
         let iss = self.iss;
         let relative = |seq: SeqNum| SeqNum::new(seq - iss);
+        self.sacked = relative(self.sacked.max(self.una));
         self.una = relative(self.una);
         self.nxt = relative(self.nxt);
         self.resend = relative(self.resend);

@@ -2,7 +2,7 @@
 
 use segue::{Config, Event, Knob, Path, State, Timer};
 
-use crate::fixture::{SECRETS, Tcp, ms, peer, peer_syn, peer_syn_ack, plain, secs, stamped, text};
+use crate::fixture::{SECRETS, Tcp, ms, ours, peer, peer_syn, peer_syn_ack, plain, secs, stamped, text};
 
 /// The instants, in milliseconds, at which something was transmitted.
 fn transmissions(happened: &[(u64, String)]) -> Vec<u64> {
@@ -234,4 +234,32 @@ fn may_18_an_embedder_may_bring_a_controller() {
         assert_eq!((connection.info().flight, connection.info().cwnd), (2920, 2920));
         connection.handle_segment(peer(0, n * 1460), now);
     }
+}
+
+/// RFC 6675 §2: with SACK, an ACK that reports something new is a duplicate although its window is another, as that of a peer which tunes its
+/// buffer is each time. One that reports nothing new, or nonsense, is none.
+#[test]
+fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
+    let mut tcp = Tcp::connect(plain().sack(true), Path::ipv4(1500));
+    let mut syn_ack = peer_syn_ack();
+    syn_ack.options.sack_permitted = true;
+    tcp.arrives(syn_ack);
+    tcp.send(14_600);
+    let report = |window: u16, left: u32, right: u32| {
+        let mut ack = segue::Segment { window, ..peer(0, 0) };
+        ack.options.sack.push(segue::SackBlock { left: ours(left), right: ours(right) });
+        ack
+    };
+    let retransmits = |tcp: &Tcp| tcp.info().counters.fast_retransmits;
+    tcp.arrives(report(60_001, 1460, 2920));
+    for window in 50_000..50_010 {
+        tcp.arrives(report(window, 1460, 2920)); // nothing new
+        tcp.arrives(report(window + 100, 2920, 1460)); // inverted
+        tcp.arrives(report(window + 200, 1460, 90_000)); // beyond SND.NXT
+    }
+    tcp.arrives(report(60_002, 1460, 4380));
+    assert_eq!((retransmits(&tcp), tcp.info().counters.duplicate_acks), (0, 2));
+    tcp.arrives(report(60_003, 1460, 5840));
+    assert_eq!(retransmits(&tcp), 1);
+    assert_eq!(tcp.sent.first().map(|segment| segment.seq), Some(ours(0)));
 }
