@@ -471,6 +471,11 @@ fn time_and_path() -> Vec<Seed> {
             },
         ),
         seed(
+            "g02_one_call_for_several_timers",
+            established().config(8).raw(Gap::S3, op::ANY_TIMER, &[6]).close().next_timer(),
+            |o| assert_eq!(o.state, State::FinWait1),
+        ),
+        seed(
             "g05_mtu_68_while_text_is_held",
             flood(6).send(10_000).raw(Gap::Zero, op::PATH, &[0x37]).next_timer(),
             |o| {
