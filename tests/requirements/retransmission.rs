@@ -55,6 +55,21 @@ fn must_18_retransmitted_text_gives_no_sample() {
     assert_eq!(tcp.info().rto, secs(1));
 }
 
+/// The same for a fast retransmission.
+#[test]
+fn must_18_fast_retransmitted_text_gives_no_sample() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(5 * 1460);
+    tcp.wait(ms(100));
+    for n in 1..=3 {
+        let again = if n == 3 { "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>" } else { "" };
+        assert_eq!(tcp.arrives(peer(0, 0)), again);
+    }
+    tcp.wait(ms(300));
+    tcp.arrives(peer(0, 5 * 1460));
+    assert_eq!(tcp.info().srtt, Some(ms(0))); // the handshake's
+}
+
 /// With timestamps the echo tells which of the two was acknowledged (RFC 7323 §4.1).
 #[test]
 fn must_18_an_echo_measures_what_was_retransmitted() {
