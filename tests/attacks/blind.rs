@@ -1,0 +1,180 @@
+//! C: whoever cannot see the connection but knows its addresses and ports.
+
+use segue::{Event, Flags, IcmpKind, Segment, State};
+
+use crate::pair::Pair;
+use crate::support::{ACK, At, LIVE, RST, SYN, everywhere, ms, secs};
+
+/// CVE-2004-0230.
+#[test]
+fn c1_only_the_exact_reset_resets() {
+    everywhere(|at| {
+        for state in LIVE.into_iter().filter(|state| *state != State::TimeWait) {
+            let rig = at.state(state);
+            let rcv = i64::from(rig.connection.info().rcv_nxt - rig.rcv(0));
+            for offset in [1, 2, 5000, 9999 - rcv] {
+                let mut rig = rig.clone();
+                let told = rig.arrives(rig.rst(rcv + offset));
+                assert!(told.ends_with("Discarded(ResetChallenged)"), "{state} {offset}: {told}");
+            }
+            for offset in [-1, -2, 10_000, 20_000, 0x7FFF_FFFF, -0x7FFF_FFFF] {
+                let mut rig = rig.clone();
+                rig.unmoved(rig.rst(rcv + offset), "Discarded(ResetOutOfWindow)");
+            }
+            let mut rig = rig.clone();
+            assert!(rig.arrives(rig.rst(rcv)).starts_with("Closed("), "{state}");
+        }
+    });
+}
+
+#[test]
+fn c2_a_syn_in_the_window_does_not_reset() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        for seq in [0, 1, 2, 9999, 10_001, 0x7000_0000] {
+            let syn = Segment { seq: rig.rcv(seq), ..rig.syn(SYN) };
+            rig.clone().unmoved(syn, "ACK seq 1 ack 1; Discarded(SynChallenged)");
+        }
+        rig.wait(ms(1));
+        assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abc\"");
+    });
+}
+
+/// RFC 5961 §5.
+#[test]
+fn c3_an_ack_before_the_largest_window_is_challenged() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.unmoved(rig.text(1, -60_000, "evil"), "ACK seq 1 ack 1; Discarded(AckOutOfRange)");
+        assert_eq!(rig.arrives(rig.text(1, -59_999, "good")), "Deliver \"good\"");
+    });
+}
+
+/// CVE-2016-5696: what happens on one connection cannot be measured on another.
+#[test]
+fn c4_challenges_of_one_connection_do_not_show_on_another() {
+    everywhere(|at| {
+        let (mut victim, mut quiet) = (at.established(), at.established());
+        let mut probe = at.established();
+        for i in 0..500 {
+            victim.arrives(victim.rst(2 + i));
+        }
+        for _ in 0..12 {
+            assert_eq!(probe.arrives(probe.rst(2)), quiet.arrives(quiet.rst(2)));
+        }
+        assert_eq!(probe.connection.canonical(probe.now), quiet.connection.canonical(quiet.now));
+    });
+}
+
+/// FreeBSD CVE-2026-4247: a challenge that is not sent must leave nothing either.
+#[test]
+fn c5_a_challenge_that_is_throttled_leaves_nothing() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        for i in 0..2000 {
+            let answer = if i < 10 { "ACK seq 1 ack 1; " } else { "" };
+            rig.unmoved(rig.octets(1, 999, 700), &format!("{answer}Discarded(AckOutOfRange)"));
+        }
+        let info = rig.connection.info();
+        assert_eq!((info.held, info.undelivered, info.counters.discarded), (0, 0, 2000));
+    });
+}
+
+/// FreeBSD D32938: resets mangled on the way, answered by challenges that are mangled in turn.
+#[test]
+fn c6_mangled_resets_make_no_war() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        let mut sent = 0;
+        for i in 0..20_000 {
+            let seq = if i % 2 == 0 { rig.rcv(3) } else { segue::SeqNum::new(0) };
+            rig.arrives(Segment { seq, ..rig.rst(0) });
+            if rig.state() == State::Closed {
+                return; // where 0 happens to be RCV.NXT the reset is exact
+            }
+            sent += rig.sent().len();
+            rig.wait(ms(1));
+        }
+        assert!(sent <= 10 * (20 / 5 + 1), "{sent} challenges in 20 s");
+    });
+}
+
+/// Two ends that disagree on everything answer each other, and then they do not.
+#[test]
+fn c6_desynchronized_ends_fall_silent() {
+    everywhere(|at| {
+        let strange = At { iss: at.irs.wrapping_add(1 << 20), irs: at.iss.wrapping_add(1 << 21), ..at };
+        let mut ends = [at.established().connection, strange.established().connection];
+        let mut pair = Pair::default();
+        pair.flying[0].push(strange.listen().ack(90_000, 90_000));
+        pair.flying[1].push(at.listen().ack(90_000, 90_000));
+        pair.live(&mut ends, at.start);
+        assert!(pair.exchanged <= 2 + 2 * 10, "{} segments", pair.exchanged);
+    });
+}
+
+#[test]
+fn c7_text_in_the_window_with_a_bad_ack_is_not_taken() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(100);
+        for ack in [102, 50_000, 0x7FFF_0000, -60_001, -0x7FFF_0000] {
+            rig.clone().unmoved(rig.text(1, ack, "evil"), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
+            rig.clone().unmoved(rig.text(50, ack, "evil"), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
+            rig.clone().unmoved(rig.fin(1, ack), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
+        }
+    });
+}
+
+/// FreeBSD D45894.
+#[test]
+fn c8_an_ack_for_what_was_never_sent_acknowledges_nothing() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(100);
+        let cwnd = rig.connection.info().cwnd;
+        rig.unmoved(rig.ack(1, 102), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
+        rig.unmoved(rig.ack(1, 50_000), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
+        assert_eq!((rig.connection.info().cwnd, rig.connection.info().snd_una), (cwnd, rig.snd(1)));
+    });
+}
+
+#[test]
+fn c9_icmp_ends_no_connection_that_is_established() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(1000);
+        let (first, beyond) = (rig.snd(1), rig.snd(1001));
+        let icmp = |kind, quoted_seq, mtu| Event::Icmp { kind, quoted_seq, mtu };
+        assert_eq!(rig.does(icmp(IcmpKind::PortUnreachable, first, 0)), "Report(Icmp(PortUnreachable))");
+        assert_eq!(rig.does(icmp(IcmpKind::ProtocolUnreachable, first, 0)), "Report(Icmp(ProtocolUnreachable))");
+        assert_eq!(rig.does(icmp(IcmpKind::PortUnreachable, beyond, 0)), "");
+        assert_eq!(rig.does(icmp(IcmpKind::SourceQuench, first, 0)), "");
+        assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, first, 1501)), "");
+        assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, beyond, 600)), "");
+        let told = rig.does(icmp(IcmpKind::PacketTooBig, first, 3));
+        assert!(told.starts_with("Report(PathMtu(68)); ACK seq 1 len 28 ack 1"), "{told}");
+        assert_eq!(rig.state(), State::Established);
+    });
+}
+
+/// Whatever a blind attacker sends, the user's stream is unharmed.
+#[test]
+fn c_a_storm_of_guesses_does_not_touch_the_stream() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        let mut random = 5u32;
+        for _ in 0..500 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let seq = 2 + i64::from(random) % 3_000_000_000;
+            for flags in [RST, SYN, RST | SYN, SYN | ACK, Flags::empty()] {
+                let guess = Segment { seq: rig.rcv(seq), payload: "evil".into(), ..rig.seg(flags, 0, -900_000) };
+                rig.arrives(guess);
+                assert_eq!(rig.state(), State::Established);
+                assert!(rig.delivered().is_empty());
+            }
+        }
+        rig.wait(secs(1));
+        assert_eq!(rig.arrives(rig.text(1, 1, "good")), "Deliver \"good\"");
+    });
+}
