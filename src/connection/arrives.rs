@@ -34,6 +34,7 @@ impl<C: Controller> Tcb<C> {
         self.heard(segment, cx.now);
         self.answer_cut(&arrived, cx);
         self.check_urg(segment, cx); // sixth
+        self.deliver_syn_text(cx)?;
         let fin = self.process_text(segment, cx)?; // seventh
         self.check_fin(fin, cx); // eighth
         Continue(())
@@ -111,8 +112,7 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         if segment.flags.contains(Flags::ACK) {
-            segment.flags.remove(Flags::SYN);
-            segment.seq += 1;
+            segment.trim_syn();
             return Continue(());
         }
         if self.throttle.allows(cx.config, cx.now) {
@@ -283,7 +283,7 @@ impl<C: Controller> Tcb<C> {
         }
         self.establish(segment, cx);
         self.snd.set_window(arrived.window, segment.seq, segment.ack);
-        self.deliver_syn_text(cx)
+        Continue(())
     }
 
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
@@ -298,9 +298,9 @@ impl<C: Controller> Tcb<C> {
         cx.out.push(Action::Connected);
     }
 
-    /// What came on the SYN is delivered now.
+    /// What came on the SYN is held at RCV.NXT until the handshake is complete.
     fn deliver_syn_text(&mut self, cx: &mut Cx<'_, '_>) -> Step {
-        if self.rcv.held.is_empty() {
+        if !self.rcv.holds_next() {
             return Continue(());
         }
         if self.released {

@@ -203,6 +203,11 @@ impl Receiver {
         }
     }
 
+    /// Whether text is held at RCV.NXT.
+    pub(crate) fn holds_next(&self) -> bool {
+        self.held.ranges().first().is_some_and(|(start, _)| start == self.received)
+    }
+
     /// Delivers what is held at RCV.NXT.
     pub(crate) fn release_held(&mut self, deliver: &mut dyn FnMut(Bytes)) {
         while let Some(text) = self.held.take(self.received) {

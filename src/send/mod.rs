@@ -290,7 +290,8 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn reports_more(&mut self, sack: &SackBlocks) -> bool {
         let sane = |block: &&SackBlock| self.una.before(block.left) && block.left.before(block.right);
         let reported = sack.as_slice().iter().filter(sane).map(|block| block.right);
-        let highest = reported.filter(|right| right.at_or_before(self.nxt)).fold(self.sacked.max(self.una), SeqNum::max);
+        let highest =
+            reported.filter(|right| right.at_or_before(self.nxt)).fold(self.sacked.max(self.una), SeqNum::max);
         core::mem::replace(&mut self.sacked, highest).max(self.una).before(highest)
     }
 

@@ -342,8 +342,7 @@ mod tests {
         run(&mut busy, 100, 2);
         run(&mut idle, 100, 2);
         let rtt = Some(Duration::from_millis(100));
-        let limited =
-            Acked { octets: MSS, flight: MSS, rtt, srtt: rtt, window_limited: false, now: at(60_000_000) };
+        let limited = Acked { octets: MSS, flight: MSS, rtt, srtt: rtt, window_limited: false, now: at(60_000_000) };
         idle.on_ack(&limited);
         let full = Acked { octets: MSS, flight: idle.window(), window_limited: true, ..limited };
         idle.on_ack(&Acked { now: at(60_010_000), ..full });
