@@ -264,7 +264,7 @@ impl<C: Controller> Sender<C> {
 
     /// Tells recovery and the controller. Returns whether the retransmission timer restarts.
     fn recover(&mut self, octets: u32, flight: u32, rtt: Option<Duration>, mss: u32, now: Instant) -> bool {
-        match self.recovery.on_new(self.una, octets, mss) {
+        match self.recovery.on_new(self.una, octets, self.flight(), mss) {
             New::Normal => {
                 let cwnd = self.cc.window();
                 let slow_start = cwnd < self.cc.ssthresh();
@@ -300,7 +300,7 @@ impl<C: Controller> Sender<C> {
             Duplicate::Noted => false,
             Duplicate::Loss => {
                 self.cc.on_congestion(&Congestion { signal: Signal::Loss, flight: self.flight(), now });
-                self.recovery.enter(self.nxt, self.cc.window(), mss);
+                self.recovery.enter(self.nxt, self.flight(), self.cc.window(), mss);
                 self.retransmit_first = true;
                 true
             }
