@@ -131,6 +131,13 @@ impl Segment {
         self.seq + self.len()
     }
 
+    /// Removes the SYN, which is the first number of the segment. The urgent pointer counts from the number that is left.
+    pub(crate) fn remove_syn(&mut self) {
+        self.flags.remove(Flags::SYN);
+        self.seq += 1;
+        self.urgent = self.urgent.saturating_sub(1);
+    }
+
     /// The urgent pointer as a sequence number, the octet after the urgent data (MUST-62), when URG is set.
     pub fn urgent_end(&self) -> Option<SeqNum> {
         self.flags.contains(Flags::URG).then(|| self.seq + u32::from(self.urgent))

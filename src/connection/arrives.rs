@@ -111,8 +111,7 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         if segment.flags.contains(Flags::ACK) {
-            segment.flags.remove(Flags::SYN);
-            segment.seq += 1;
+            segment.remove_syn();
             return Continue(());
         }
         if self.throttle.allows(cx.config, cx.now) {

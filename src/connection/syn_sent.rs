@@ -101,8 +101,7 @@ impl<C: Controller> Tcb<C> {
         tcb.establish(segment, cx);
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
-        segment.seq += 1;
-        segment.flags.remove(Flags::SYN);
+        segment.remove_syn();
         let step = tcb.sixth_and_on(segment, cx);
         (tcb, step)
     }
