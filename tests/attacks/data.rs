@@ -122,7 +122,10 @@ fn d4_a_flood_of_gaps_is_capped_and_the_stream_goes_on() {
         }
         let info = rig.connection.info();
         assert_eq!((info.held_ranges, info.held), (64, 64));
-        assert_eq!(rig.arrives(rig.text(1, 1, "ab")), "Deliver \"ab\"; Deliver \"x\"; ACK seq 1 ack 4".replace("ab\"; Deliver \"x", "abx"));
+        assert_eq!(
+            rig.arrives(rig.text(1, 1, "ab")),
+            "Deliver \"ab\"; Deliver \"x\"; ACK seq 1 ack 4".replace("ab\"; Deliver \"x", "abx")
+        );
     });
 }
 

@@ -14,7 +14,8 @@ fn with_options(mut syn: Segment, options: Options) -> Segment {
 #[test]
 fn a11_mss_of_nothing_counts_as_the_default_and_of_little_as_the_least() {
     everywhere(|at| {
-        for (mss, used) in [(None, 536), (Some(0), 536), (Some(1), 64), (Some(63), 64), (Some(64), 64), (Some(65), 65)] {
+        for (mss, used) in [(None, 536), (Some(0), 536), (Some(1), 64), (Some(63), 64), (Some(64), 64), (Some(65), 65)]
+        {
             let options = Options { mss, ..Options::default() };
             let mut passive = at.accept(with_options(at.syn(), options));
             passive.arrives(passive.ack(1, 1));

@@ -44,8 +44,7 @@ fn timers_are_stopped_only_when_none_remains() {
         rig.arrives(rig.ack(7, 1001));
         assert_eq!(rig.deadlines(), []);
         let stopped: Vec<_> = timer_actions(&rig);
-        let expected =
-            [Timer::UserTimeout, Timer::Retransmit, Timer::DelayedAck].map(Action::StopTimer);
+        let expected = [Timer::UserTimeout, Timer::Retransmit, Timer::DelayedAck].map(Action::StopTimer);
         assert_eq!(stopped, expected);
     });
 }

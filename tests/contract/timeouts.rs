@@ -296,10 +296,8 @@ fn successor(at: At, options: bool, seq: i64, clock: Option<i64>) -> String {
     let mut rig = if options { at.with_options() } else { at }.time_wait();
     let peer_clock = rig.peer_clock;
     let mut syn = Segment { seq: rig.rcv(2 + seq), ..rig.syn(SYN) };
-    syn.options.timestamps = clock.map(|clock| segue::Timestamps {
-        value: peer_clock.wrapping_add(clock as u32),
-        echo: 0,
-    });
+    syn.options.timestamps =
+        clock.map(|clock| segue::Timestamps { value: peer_clock.wrapping_add(clock as u32), echo: 0 });
     rig.wait(secs(1));
     let before = rig.connection.canonical(rig.now);
     let told = rig.arrives(syn);
