@@ -268,7 +268,8 @@ impl<C: Controller> Tcb<C> {
 
     /// The duplicate ACK of RFC 5681 §2, or one whose SACK blocks are new. Answers to zero-window probes are none.
     fn is_duplicate(&mut self, segment: &Segment, arrived: &Arrived) -> bool {
-        let more = self.sack && self.snd.reports_more(&segment.options.sack);
+        let blocks = segment.options.sack.as_slice().iter().map(|block| (block.left, block.right));
+        let more = self.sack && self.snd.reports_more(blocks);
         let same_window = arrived.window == self.snd.wnd;
         arrived.bare && self.snd.flight() > 0 && arrived.window > 0 && (same_window || more)
     }

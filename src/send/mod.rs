@@ -8,7 +8,7 @@ pub(crate) mod rtt;
 
 use core::time::Duration;
 
-use crate::{Config, Controller, Counters, Instant, SackBlock, SackBlocks, SeqNum};
+use crate::{Config, Controller, Counters, Instant, SeqNum};
 use buffer::SendBuffer;
 use congestion::{Acked, Congestion, Signal};
 pub(crate) use decide::{Gate, Next, Plan, Wait};
@@ -264,7 +264,7 @@ impl<C: Controller> Sender<C> {
 
     /// Tells recovery and the controller. Returns whether the retransmission timer restarts.
     fn recover(&mut self, octets: u32, flight: u32, rtt: Option<Duration>, mss: u32, now: Instant) -> bool {
-        match self.recovery.on_new(self.una, octets, mss) {
+        match self.recovery.on_new(self.una, octets, self.flight(), mss) {
             New::Normal => {
                 let cwnd = self.cc.window();
                 let slow_start = cwnd < self.cc.ssthresh();
@@ -287,12 +287,12 @@ impl<C: Controller> Sender<C> {
 
     /// Whether these SACK blocks report more than any before: then the ACK is a duplicate even if its window is another
     /// (RFC 6675 §2).
-    pub(crate) fn reports_more(&mut self, sack: &SackBlocks) -> bool {
-        let sane = |block: &&SackBlock| self.una.before(block.left) && block.left.before(block.right);
-        let reported = sack.as_slice().iter().filter(sane).map(|block| block.right);
-        let highest =
-            reported.filter(|right| right.at_or_before(self.nxt)).fold(self.sacked.max(self.una), SeqNum::max);
-        core::mem::replace(&mut self.sacked, highest).max(self.una).before(highest)
+    pub(crate) fn reports_more(&mut self, blocks: impl Iterator<Item = (SeqNum, SeqNum)>) -> bool {
+        let known = self.sacked.max(self.una);
+        let sane = blocks.filter(|(left, right)| self.una.before(*left) && left.before(*right));
+        let reported = sane.map(|(_, right)| right).filter(|right| right.at_or_before(self.nxt));
+        self.sacked = reported.fold(known, SeqNum::max);
+        known.before(self.sacked)
     }
 
     /// A duplicate acknowledgment (RFC 5681 §2). Returns whether it made a fast retransmit.
@@ -301,7 +301,7 @@ impl<C: Controller> Sender<C> {
             Duplicate::Noted => false,
             Duplicate::Loss => {
                 self.cc.on_congestion(&Congestion { signal: Signal::Loss, flight: self.flight(), now });
-                self.recovery.enter(self.nxt, self.cc.window(), mss);
+                self.recovery.enter(self.nxt, self.flight(), self.cc.window(), mss);
                 self.retransmit_first = true;
                 true
             }

@@ -10,8 +10,9 @@ const DUP_THRESH: u32 = 3;
 enum Phase {
     /// No loss known.
     Open { dups: u32 },
-    /// Fast recovery: until everything sent before the loss was found is acknowledged.
-    Fast { cwnd: u32, partial: bool },
+    /// Fast recovery: until everything sent before the loss was found is acknowledged. `credit` is how much more duplicates may inflate
+    /// the window: what was in flight and can have left the network (RFC 5681 §3.2 step 4).
+    Fast { cwnd: u32, credit: u32, partial: bool },
 }
 
 /// NewReno's recovery. It owns no window: the controller says what the window is after the loss.
@@ -53,8 +54,10 @@ impl NewReno {
     /// A duplicate acknowledgment of `una`.
     pub(crate) fn on_duplicate(&mut self, una: SeqNum, mss: u32) -> Duplicate {
         match &mut self.phase {
-            Phase::Fast { cwnd, .. } => {
-                *cwnd = cwnd.saturating_add(mss); // a segment has left the network
+            Phase::Fast { cwnd, credit, .. } => {
+                let left = mss.min(*credit); // a segment has left the network
+                *cwnd = cwnd.saturating_add(left);
+                *credit -= left;
                 Duplicate::Noted
             }
             Phase::Open { dups } => {
@@ -65,14 +68,16 @@ impl NewReno {
         }
     }
 
-    /// Enters fast recovery; the controller's window after the reduction is `ssthresh`.
-    pub(crate) fn enter(&mut self, nxt: SeqNum, ssthresh: u32, mss: u32) {
+    /// Enters fast recovery with `flight` octets up to `nxt`; the controller's window after the reduction is `ssthresh`.
+    pub(crate) fn enter(&mut self, nxt: SeqNum, flight: u32, ssthresh: u32, mss: u32) {
+        let left = mss.saturating_mul(DUP_THRESH);
         self.recover = nxt;
-        self.phase = Phase::Fast { cwnd: ssthresh.saturating_add(mss.saturating_mul(DUP_THRESH)), partial: false };
+        self.phase =
+            Phase::Fast { cwnd: ssthresh.saturating_add(left), credit: flight.saturating_sub(left), partial: false };
     }
 
-    /// `octets` more were acknowledged, up to `una`.
-    pub(crate) fn on_new(&mut self, una: SeqNum, octets: u32, mss: u32) -> New {
+    /// `octets` more were acknowledged, up to `una`; `flight` are left.
+    pub(crate) fn on_new(&mut self, una: SeqNum, octets: u32, flight: u32, mss: u32) -> New {
         match &mut self.phase {
             Phase::Open { dups } => {
                 *dups = 0;
@@ -82,7 +87,8 @@ impl NewReno {
                 self.phase = Phase::Open { dups: 0 };
                 New::Full
             }
-            Phase::Fast { cwnd, partial } => {
+            Phase::Fast { cwnd, credit, partial } => {
+                *credit = flight;
                 let deflated = cwnd.saturating_sub(octets);
                 *cwnd = if octets >= mss { deflated.saturating_add(mss) } else { deflated };
                 New::Partial { first: !core::mem::replace(partial, true) }
@@ -124,13 +130,14 @@ mod tests {
         assert_eq!(reno.window(10_000, MSS), 11_000); // limited transmit
         assert_eq!(reno.on_duplicate(una, MSS), Duplicate::Noted);
         assert_eq!(reno.on_duplicate(una, MSS), Duplicate::Loss);
-        reno.enter(nxt, 5000, MSS);
+        reno.enter(nxt, 10_000, 5000, MSS);
         assert_eq!(reno.window(5000, MSS), 8000);
         for _ in 0..300 {
             assert_eq!(reno.on_duplicate(una, MSS), Duplicate::Noted);
         }
-        assert_eq!(reno.on_new(nxt - MSS, 9000, MSS), New::Partial { first: true });
-        assert_eq!(reno.on_new(nxt, MSS, MSS), New::Full);
+        assert_eq!(reno.window(5000, MSS), 15_000); // no more than the ten segments that were in flight
+        assert_eq!(reno.on_new(nxt - MSS, 9000, MSS, MSS), New::Partial { first: true });
+        assert_eq!(reno.on_new(nxt, MSS, 0, MSS), New::Full);
         assert_eq!(reno.window(5000, MSS), 5000);
     }
 
@@ -140,7 +147,7 @@ mod tests {
         let mut reno = NewReno::new(SeqNum::new(0));
         reno.on_timeout(nxt);
         assert!((0..9).all(|_| reno.on_duplicate(nxt - MSS, MSS) == Duplicate::Noted));
-        assert_eq!(reno.on_new(nxt + 1, MSS, MSS), New::Normal);
+        assert_eq!(reno.on_new(nxt + 1, MSS, 0, MSS), New::Normal);
         assert_eq!(reno.on_duplicate(nxt + 1, MSS), Duplicate::Noted);
         assert_eq!(reno.on_duplicate(nxt + 1, MSS), Duplicate::Noted);
         assert_eq!(reno.on_duplicate(nxt + 1, MSS), Duplicate::Loss);
