@@ -101,6 +101,15 @@ fn text_on_a_syn_is_held_up_to_one_segment() {
     assert_eq!(tcp.arrives(peer(0, 0)), "Connected; Deliver 1460; <SEQ=0><ACK=1460><CTL=ACK>");
 }
 
+/// Nobody is left to read it when it may be delivered.
+#[test]
+fn text_on_a_syn_for_a_user_who_is_gone_is_reset() {
+    let mut tcp = Tcp::listen(plain());
+    tcp.arrives(Segment { payload: text(10), ..peer_syn() });
+    assert_eq!(tcp.event(Event::Release), "");
+    assert_eq!(tcp.arrives(peer(10, 0)), "Connected; <SEQ=0><CTL=RST>; Closed(Unread)");
+}
+
 #[test]
 fn open_is_a_constructor_and_send_in_listen_an_error() {
     let now = Instant::ZERO;

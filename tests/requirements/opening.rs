@@ -82,6 +82,18 @@ fn u_3_text_on_a_syn_waits_for_the_handshake() {
     assert_eq!(tcp.arrives(peer(10, 0)), "Connected; Deliver 10; <SEQ=0><ACK=10><CTL=ACK>");
 }
 
+/// The same when the SYNs cross.
+#[test]
+fn u_3_text_on_a_crossing_syn_waits_too() {
+    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    assert_eq!(tcp.arrives(Segment { payload: text(10), ..peer_syn() }), "<SEQ=-1><ACK=0><CTL=SYN,ACK>");
+    assert_eq!(tcp.arrives(peer(10, 0)), "Connected; Deliver 10; <SEQ=0><ACK=10><CTL=ACK>");
+    // text on a SYN,ACK comes with the end of the handshake
+    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    let words = tcp.arrives(Segment { payload: text(10), ..peer_syn_ack() });
+    assert_eq!(words, "Connected; Deliver 10; <SEQ=0><ACK=10><CTL=ACK>");
+}
+
 #[test]
 fn u_4_resets_are_not_answered() {
     let resets = [Flags::RST, Flags::RST | Flags::ACK, Flags::RST | Flags::SYN | Flags::ACK];

@@ -38,6 +38,16 @@ fn must_62_the_pointer_is_the_octet_after_the_urgent_text() {
     assert_eq!(ends, [(0, None), (1460, None), (2920, Some(5000)), (4380, Some(5000))]);
 }
 
+/// Text behind the urgent octets carries no pointer.
+#[test]
+fn must_62_what_follows_the_urgent_text_is_not_urgent() {
+    let mut tcp = Tcp::established(plain().nagle(false));
+    assert_eq!(tcp.event(Event::SendUrgent(text(10))), "<SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK,URG>");
+    assert_eq!(tcp.send(5), "<SEQ=10><ACK=0><DATA=5><CTL=PSH,ACK>");
+    assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=15><CTL=PSH,ACK,URG>");
+    assert_eq!(tcp.sent[0].urgent, 10);
+}
+
 #[test]
 fn must_31_urgent_text_may_be_longer_than_the_pointer_reaches() {
     let mut sender = Tcp::established(plain().send_buffer(200_000));
