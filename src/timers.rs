@@ -19,13 +19,13 @@ pub(crate) struct Timers {
     announced: [u64; COUNT],
     /// Whether anything moved since the host was last told.
     moved: bool,
-    /// Until when the host's timers have fired in this event.
-    fired: Option<Instant>,
+    /// The last time at which the host's timers fired.
+    fired: Instant,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT], moved: false, fired: None }
+        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT], moved: false, fired: Instant::ZERO }
     }
 }
 
@@ -104,11 +104,11 @@ impl Timers {
         Some(*due.0)
     }
 
-    /// The host's timer has fired, and perhaps all that it was told to fire by now: those that still have a deadline
-    /// are announced anew.
+    /// The host's timer has fired, and perhaps it has forgotten all that it was told to fire by now: those that have a
+    /// deadline, now or later, are announced anew.
     pub(crate) fn fired(&mut self, timer: Timer, now: Instant) {
         self.moved = true;
-        self.fired = Some(now);
+        self.fired = now;
         if let Some(at) = self.announced.get_mut(index(timer)) {
             *at = NEVER;
         }
@@ -119,7 +119,7 @@ impl Timers {
         if !core::mem::take(&mut self.moved) {
             return;
         }
-        let fired = self.fired.take().map_or(0, Instant::as_micros);
+        let fired = self.fired.as_micros();
         let mut any = false;
         for ((timer, &deadline), announced) in Timer::ALL.iter().zip(&self.deadline).zip(&mut self.announced) {
             any |= deadline != NEVER;
@@ -146,6 +146,7 @@ impl Timers {
             }
         }
         self.announced = [NEVER; COUNT];
+        self.fired = Instant::ZERO;
     }
 }
 
@@ -195,6 +196,25 @@ mod tests {
         timers.clear(Timer::Retransmit);
         timers.announce(&mut out);
         assert_eq!(out, vec![Action::StopTimer(Timer::Retransmit), Action::StopTimer(Timer::DelayedAck)]);
+    }
+
+    /// Whether one firing ended all that were due or its own only is the host's: neither may miss a later deadline.
+    #[test]
+    fn what_was_due_when_another_fired_is_announced_when_it_is_set_again() {
+        let mut timers = Timers::default();
+        let mut out = Vec::new();
+        timers.set(Timer::Retransmit, at(10));
+        timers.set(Timer::KeepAlive, at(20));
+        timers.announce(&mut out);
+        timers.clear(Timer::Retransmit);
+        timers.fired(Timer::KeepAlive, at(20));
+        assert_eq!(timers.take_due(at(20)), Some(Timer::KeepAlive));
+        timers.set(Timer::KeepAlive, at(40));
+        timers.announce(&mut out);
+        out.clear();
+        timers.set(Timer::Retransmit, at(30));
+        timers.announce(&mut out);
+        assert_eq!(out, vec![Action::SetTimer(Timer::Retransmit, at(30))]);
     }
 
     #[test]
