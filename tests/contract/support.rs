@@ -87,7 +87,7 @@ impl At {
             window: 60_000,
             peer_clock: 100,
             last: Vec::new(),
-            announced: BTreeMap::new(),
+            announced: Default::default(),
         }
     }
 
@@ -228,7 +228,8 @@ pub(crate) struct Rig {
     pub(crate) peer_clock: u32,
     /// The actions of the last call.
     pub(crate) last: Vec<Action>,
-    announced: BTreeMap<Timer, Instant>,
+    /// What two kinds of host remember: one forgets the timer that it calls, one forgets all that are due then.
+    announced: [BTreeMap<Timer, Instant>; 2],
 }
 
 /// Segments of the peer.
@@ -342,7 +343,8 @@ impl Rig {
     }
 
     fn fired(&mut self, timer: Timer) {
-        self.announced.retain(|set, at| *set != timer && *at > self.now);
+        self.announced[0].remove(&timer);
+        self.announced[1].retain(|set, at| *set != timer && *at > self.now);
     }
 
     /// What the actions of one call say; audits them.
@@ -358,22 +360,28 @@ impl Rig {
         self.say(actions)
     }
 
-    /// A host that knows of timers only what it is told, and a machine that has ended.
+    /// Hosts that know of timers only what they are told, and a machine that has ended.
     fn hear(&mut self, actions: &[Action]) {
-        for action in actions {
-            match action {
-                Action::SetTimer(timer, at) => drop(self.announced.insert(*timer, *at)),
-                Action::StopTimer(timer) => drop(self.announced.remove(timer)),
-                Action::Closed(_) => {
-                    assert_eq!(self.state(), State::Closed);
-                    assert!(self.announced.is_empty(), "Closed, and these run: {:?}", self.announced);
+        let (state, deadlines) = (self.state(), self.deadlines());
+        for announced in &mut self.announced {
+            for action in actions {
+                match action {
+                    Action::SetTimer(timer, at) => drop(announced.insert(*timer, *at)),
+                    Action::StopTimer(timer) => drop(announced.remove(timer)),
+                    Action::Closed(_) => {
+                        assert_eq!(state, State::Closed);
+                        assert!(announced.is_empty(), "Closed, and these run: {announced:?}");
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
-        }
-        for (timer, deadline) in self.deadlines() {
-            let announced = self.announced.get(&timer);
-            assert!(announced.is_some_and(|at| *at <= deadline), "{timer:?} at {deadline:?}, announced {announced:?}");
+            for (timer, deadline) in &deadlines {
+                let told = announced.get(timer);
+                assert!(
+                    told.is_some_and(|at| at <= deadline),
+                    "{timer:?} is due at {deadline:?}, the host was told {told:?}"
+                );
+            }
         }
     }
 }
