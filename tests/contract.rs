@@ -11,6 +11,8 @@ mod canonical;
 mod clock;
 #[path = "contract/decisions.rs"]
 mod decisions;
+#[path = "contract/opening.rs"]
+mod opening;
 #[path = "contract/order.rs"]
 mod order;
 #[path = "contract/support.rs"]

@@ -123,15 +123,15 @@ fn g6_simultaneous_open_close_and_probes_end_in_silence() {
         let ends = || [at.established().connection, other.established().connection];
 
         let mut opening = [at.connect().connection, other.connect().connection];
-        let mut pair = Pair::default();
-        pair.flying = [vec![at.connect().only().clone()], vec![other.connect().only().clone()]];
+        let syns = [vec![at.connect().only().clone()], vec![other.connect().only().clone()]];
+        let mut pair = Pair { flying: syns, exchanged: 0 };
         pair.live(&mut opening, at.start);
         assert!(pair.exchanged <= 6, "open: {} segments", pair.exchanged);
 
         let mut closing = ends();
         let mut pair = Pair::default();
-        for from in 0..2 {
-            let actions = closing[from].close(at.start).expect("established");
+        for (from, end) in closing.iter_mut().enumerate() {
+            let actions = end.close(at.start).expect("established");
             pair.take(from, &actions);
         }
         pair.live(&mut closing, at.start);
@@ -145,8 +145,8 @@ fn g6_simultaneous_open_close_and_probes_end_in_silence() {
             zero.window = 0;
             probing[from].handle_segment(zero, at.start);
         }
-        for from in 0..2 {
-            let actions = probing[from].send(&mut "probe".into(), at.start).expect("established");
+        for (from, end) in probing.iter_mut().enumerate() {
+            let actions = end.send(&mut "probe".into(), at.start).expect("established");
             pair.take(from, &actions);
         }
         pair.live(&mut probing, at.start);

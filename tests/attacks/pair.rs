@@ -41,9 +41,9 @@ impl Pair {
             let next = |end: &Connection| end.next_deadline().map(|(_, at)| at);
             let Some(at) = ends.iter().filter_map(next).min().filter(|at| *at < end) else { return };
             now = now.max(at);
-            for from in 0..2 {
-                if let Some((timer, _)) = ends[from].next_deadline().filter(|(_, due)| *due <= now) {
-                    let actions = ends[from].handle_timer(timer, now);
+            for (from, end) in ends.iter_mut().enumerate() {
+                if let Some((timer, _)) = end.next_deadline().filter(|(_, due)| *due <= now) {
+                    let actions = end.handle_timer(timer, now);
                     self.take(from, &actions);
                 }
             }
