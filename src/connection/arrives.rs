@@ -240,19 +240,19 @@ impl<C: Controller> Tcb<C> {
         if self.state == LiveState::SynReceived {
             return self.check_handshake_ack(segment, arrived, cx);
         }
-        let too_old = cx.config.rfc5961() && ack.before(self.snd.una - self.snd.max_wnd);
-        if ack.after(self.snd.nxt) || too_old {
+        let octets = ack - self.snd.una;
+        if octets > self.snd.flight() {
+            let oldest = if cx.config.rfc5961() { self.snd.max_wnd } else { 1 << 31 };
+            if self.snd.una - ack <= oldest {
+                return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
+            }
             if arrived.cut.is_some() {
                 self.transmit_ack(cx); // old text with an old ACK: the peer lacks our ACK
             } else {
-                self.challenge(cx); // RFC 5961 §5
+                self.challenge(cx); // RFC 5961 §5: too old, or for what was never sent
             }
             return self.discard(Discard::AckOutOfRange, cx);
         }
-        if ack.before(self.snd.una) {
-            return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
-        }
-        let octets = ack - self.snd.una;
         if octets > 0 {
             self.process_new_ack(segment, cx);
         } else if self.is_duplicate(segment, arrived) {
@@ -276,7 +276,7 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
     fn check_handshake_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
-        if segment.ack.at_or_before(self.snd.una) || segment.ack.after(self.snd.nxt) {
+        if !self.snd.is_news(segment.ack) {
             if let Some(reset) = segment.reset_reply() {
                 cx.out.transmit(reset);
             }

@@ -29,7 +29,7 @@ impl<C: Controller> SynSent<C> {
     /// The checks of §3.10.7.3, in order. What they let through opens the connection.
     pub(super) fn check(&self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<Outcome> {
         let has_ack = segment.flags.contains(Flags::ACK);
-        if has_ack && !(segment.ack.after(self.snd.iss) && segment.ack.at_or_before(self.snd.nxt)) {
+        if has_ack && !self.snd.is_news(segment.ack) {
             if let Some(reset) = segment.reset_reply() {
                 cx.out.transmit(reset); // first; none in answer to a reset
             }

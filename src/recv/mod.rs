@@ -226,10 +226,11 @@ impl Receiver {
         Some(end - self.nxt)
     }
 
-    /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already held is no
+    /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already taken or held is no
     /// FIN of this stream.
     pub(crate) fn note_fin(&mut self, fin: SeqNum) {
-        let cuts = self.held.ranges().last().is_some_and(|(_, end)| end > self.offset_of(fin));
+        let held = self.held.ranges().last().is_some_and(|(_, end)| end > self.offset_of(fin));
+        let cuts = held || fin.before(self.nxt);
         if self.fin.is_none() && !cuts {
             self.fin = Some(fin);
         }

@@ -139,6 +139,11 @@ impl<C: Controller> Sender<C> {
         self.nxt - self.una
     }
 
+    /// SND.UNA < SEG.ACK =< SND.NXT. Measured from SND.UNA, since a number may lie half the circle away.
+    pub(crate) fn is_news(&self, ack: SeqNum) -> bool {
+        (1..=self.flight()).contains(&(ack - self.una))
+    }
+
     /// The number of a segment without sequence length: SND.NXT, but not beyond the peer's right edge, where it would
     /// be unacceptable and its acknowledgment lost: two ends that probe each other's closed window would wait for ever
     /// (RFC 9293 App. A.2). A window that recedes by less than its scale is rounding (RFC 7323 §2.4).
