@@ -242,7 +242,7 @@ impl<C: Controller> Tcb<C> {
         }
         let octets = ack - self.snd.una;
         if octets > self.snd.flight() {
-            let oldest = if cx.config.rfc5961() { self.snd.max_wnd } else { 1 << 31 };
+            let oldest = if cx.config.rfc5961() { self.snd.max_wnd } else { (1 << 31) - 1 };
             if self.snd.una - ack <= oldest {
                 return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
             }

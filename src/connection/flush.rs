@@ -56,14 +56,9 @@ impl<C: Controller> Tcb<C> {
     }
 
     fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
-        let mss = u32::from(self.mss(cx.path, self.sack_blocks_due()));
+        let mss = u32::from(self.mss(cx.path, self.sack_blocks(cx.path, true)));
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         Gate { mss, max: most.max(mss), nagle: cx.settings.nagle, cork: cx.settings.cork, overridden: self.overridden }
-    }
-
-    /// How many SACK blocks a segment sent now carries.
-    fn sack_blocks_due(&self) -> usize {
-        self.max_sack_blocks().min(self.rcv.held.ranges().len())
     }
 
     /// A piece of the stream, with the acknowledgment on it.
@@ -76,7 +71,7 @@ impl<C: Controller> Tcb<C> {
         if self.snd.sent(plan, initial, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
-        let mss = self.mss(cx.path, self.sack_blocks_due());
+        let mss = self.mss(cx.path, self.sack_blocks(cx.path, true));
         let mut segment = self.segment(flags, text, cx);
         segment.seq = plan.seq;
         if plan.len > u32::from(mss) {
@@ -92,7 +87,7 @@ impl<C: Controller> Tcb<C> {
         cx.timers.clear(Timer::DelayedAck);
         let mss = self.mss(cx.path, 0);
         let window = self.rcv.advertise(mss);
-        let options = self.options(cx);
+        let options = self.options(!payload.is_empty(), cx);
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = self.rcv.nxt;
         }
@@ -108,10 +103,10 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The options of every segment after the handshake.
-    fn options(&self, cx: &Cx<'_, '_>) -> Options {
+    fn options(&self, on_text: bool, cx: &Cx<'_, '_>) -> Options {
         Options {
             timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
-            sack: self.rcv.sack_blocks(self.max_sack_blocks()),
+            sack: self.rcv.sack_blocks(self.sack_blocks(cx.path, on_text)),
             ..Options::default()
         }
     }
@@ -140,7 +135,7 @@ impl<C: Controller> Tcb<C> {
             ack: self.rcv.nxt,
             flags: Flags::ACK,
             window: self.rcv.promised(),
-            options: self.options(cx),
+            options: self.options(false, cx),
             ..Segment::default()
         };
         self.point_urgent(&mut segment);

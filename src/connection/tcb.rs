@@ -12,7 +12,7 @@ use crate::recv::{Receiver, shift_for, syn_window};
 use crate::send::{Fin, Sender};
 use crate::timers::Timers;
 use crate::timestamps::TsState;
-use crate::{Config, Controller, Instant, Path, Segment, Timer};
+use crate::{Config, Controller, Instant, Path, SackBlocks, Segment, Timer};
 
 /// What a connection can change of its configuration while it lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -116,19 +116,31 @@ impl<C: Controller> Tcb<C> {
         self.scaled.then(|| shift_for(config.receive_buffer()))
     }
 
-    /// Octets of text that fit a segment which carries `sack_blocks`.
-    pub(super) fn mss(&self, path: &Path, sack_blocks: usize) -> u16 {
+    /// Octets of options on a segment that carries so many SACK blocks.
+    fn option_octets(&self, sack_blocks: usize) -> u16 {
         let sack = if sack_blocks == 0 { 0 } else { 4 + 8 * u16::try_from(sack_blocks).unwrap_or(4) };
-        eff_snd_mss(path, self.snd.send_mss, sack + if self.ts.is_some() { 12 } else { 0 })
+        sack + if self.ts.is_some() { 12 } else { 0 }
     }
 
-    /// How many SACK blocks fit beside timestamps (RFC 2018 §3).
-    pub(super) const fn max_sack_blocks(&self) -> usize {
-        match (self.sack, self.ts.is_some()) {
+    /// Octets of text that fit a segment which carries so many SACK blocks.
+    pub(super) fn mss(&self, path: &Path, sack_blocks: usize) -> u16 {
+        eff_snd_mss(path, self.snd.send_mss, self.option_octets(sack_blocks))
+    }
+
+    /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)
+    /// and the path, but on text no more than leave half of the segment to it.
+    pub(super) fn sack_blocks(&self, path: &Path, on_text: bool) -> usize {
+        let most = match (self.sack, self.ts.is_some()) {
             (false, _) => 0,
             (true, true) => 3,
-            (true, false) => 4,
-        }
+            (true, false) => SackBlocks::MAX,
+        };
+        let room = path.mss().saturating_sub(path.ip_options);
+        let fits = |&blocks: &usize| {
+            let leaves_half = 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
+            self.option_octets(blocks) <= room && (leaves_half || !on_text)
+        };
+        (0..=most.min(self.rcv.held.ranges().len())).rev().find(fits).unwrap_or(0)
     }
 
     /// Octets of the initial window (RFC 6928 §2; after a SYN was lost more than once, one segment).
