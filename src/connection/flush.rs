@@ -41,10 +41,14 @@ impl<C: Controller> Tcb<C> {
             0 => u32::MAX,
             limit => u32::from(limit),
         };
-        if core::mem::take(&mut self.snd.retransmit_first) && self.snd.flight() > 0 && self.snd.wnd > 0 {
+        if self.snd.retransmit_first && self.snd.flight() > 0 && self.snd.wnd > 0 {
+            if cx.out.transmits() >= limit {
+                return None;
+            }
             let plan = self.snd.first_again(&self.gate(cx));
             self.transmit_plan(&plan, cx);
         }
+        self.snd.retransmit_first = false;
         loop {
             match self.snd.next(&self.gate(cx)) {
                 Next::Wait(wait) => return Some(wait),

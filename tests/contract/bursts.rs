@@ -238,3 +238,22 @@ fn a_dropped_transmit_is_repaired() {
     assert_eq!(rig.fire(Timer::Retransmit), "ACK seq 1 len 1000 ack 1");
     assert!(rig.last.iter().any(|action| matches!(action, Action::SetTimer(Timer::Retransmit, _))));
 }
+
+/// Not even an event that owes an acknowledgment of its own and a retransmission.
+#[test]
+fn a_retransmission_and_a_pure_acknowledgment_keep_to_the_burst() {
+    everywhere(|at| {
+        let mut rig = at.with(|config| config.max_burst(1)).established();
+        rig.send(5000);
+        for _ in 0..4 {
+            rig.does(Event::Continue);
+        }
+        for _ in 0..3 {
+            rig.arrives(rig.ack(1, 1));
+            assert!(rig.sent().len() <= 1, "{}", rig.said());
+        }
+        let told = rig.arrives(rig.text(100, 1001, "out of order, and a partial acknowledgment"));
+        assert_eq!(told, "Acked(1000); ACK seq 5001 ack 1; MorePending");
+        assert_eq!(rig.does(Event::Continue), "ACK seq 1001 len 1000 ack 1");
+    });
+}
