@@ -1,18 +1,19 @@
-//! What attackers, broken peers, broken middleboxes and careless hosts have done to TCPs, each as a named test: the
-//! letters and numbers are those of the catalogue in `docs/testing.md`, the fault lists of two decades of advisories and
-//! bug trackers. Every test runs with ISS and IRS at 0, 1, 2³¹ − 1, 2³¹ and 2³² − 1.
+//! What attackers, broken peers, broken middleboxes and careless hosts have done to TCPs: faults of two decades of
+//! advisories and bug trackers, each as a named test that runs with ISS and IRS at 0, 1, 2³¹ − 1, 2³¹ and 2³² − 1.
 //!
-//! Rows that are not here, and why:
+//! The names are those of a catalogue: A headers and options, B handshake, C blind and off-path, D data and reassembly,
+//! E acknowledgments and congestion, F closing and lifetime, G time and driver. A letter without a number is a fault of a
+//! real stack that has no row. Rows that are not here, and why:
 //!
 //! | row | where |
 //! |---|---|
-//! | A1–A10, A12, A14–A17 | the codec: `tests/codec` |
-//! | B1, B2, B17 | a backlog and SYN cookies come with the listener; one value is one connection |
-//! | B3, C10 | the machine is given its ISS; the generator comes with the host helpers |
-//! | D8, E7, E8 | the machine offers SACK blocks and does not yet use those of the peer: with recovery by SACK |
-//! | E12 | ECN comes with the data path |
-//! | F1 | every segment of every way to close is lost in `tests/host_contract` and `tests/conversation` |
-//! | F11 | the number of connections in TIME-WAIT is the host's |
+//! | A1–A10, A12, A14–A17 malformed headers and options | `tests/codec` |
+//! | B1 SYN flood, B2 SYN cookies, B17 full accept queue | one value is one connection: with the listener |
+//! | B3 predictable ISN, C10 keys in `Debug` | the machine is given its ISS: with the host's generator |
+//! | D8 reneging of the peer, E7 forged SACK blocks, E8 their cost at a small MSS | with recovery by SACK; until then the blocks are not used (`g_sack_blocks_of_nonsense_are_ignored`) |
+//! | E12 games with ECE, CWR and CE | with ECN |
+//! | F1 every way to close with every segment lost | `tests/host_contract`, `tests/conversation` |
+//! | F11 flood of connections in TIME-WAIT | their number is the host's |
 
 #[path = "attacks/acks.rs"]
 mod acks;
