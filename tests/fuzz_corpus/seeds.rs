@@ -299,6 +299,16 @@ fn text_in() -> Vec<Seed> {
             |o| assert_eq!((o.state, o.delivered), (State::Established, 0)),
         ),
         seed(
+            "a18_urgent_after_text_on_the_syn",
+            from(Start::Listen).segment(SYN, NEXT, NXT, text(3)).segment(
+                ACK | Flags::URG,
+                (Seq::Next, 10),
+                NXT,
+                text(3),
+            ),
+            |o| delivered(o, 20),
+        ),
+        seed(
             "a18_urgent_text_is_not_offloaded",
             established().config(10).raw(Gap::Zero, op::OTHER, &[0, 0x4E, 0x20]),
             |o| assert!(o.transmitted.iter().all(|s| s.flags.contains(Flags::URG) && s.segment_size == 0), "{o:?}"),

@@ -83,8 +83,6 @@ pub(super) fn order(actions: &[Action], in_batch: bool) {
     for (i, action) in actions.iter().enumerate() {
         let rank = match action {
             Action::Connected => 1,
-            // Text that waited for the handshake is older than the pointer on the ACK that completes it.
-            Action::Urgent { .. } if actions.contains(&Action::Connected) => 3,
             Action::Urgent { .. } => 2,
             Action::Deliver(_) => 3,
             Action::PeerClosed => 4,
