@@ -376,7 +376,8 @@ impl<C: Controller> Tcb<C> {
         if !self.state.receives() {
             return; // "This should not occur since a FIN has been received"
         }
-        if let Some(ahead) = segment.urgent_end().and_then(|end| self.rcv.on_urgent(end)) {
+        let end = self.rcv.urgent_with_held(segment.urgent_end());
+        if let Some(ahead) = end.and_then(|end| self.rcv.on_urgent(end)) {
             cx.out.push(Action::Urgent { ahead });
         }
     }

@@ -63,10 +63,11 @@ pub(super) fn opened<C: Controller>(
 }
 
 impl<C: Controller> Tcb<C> {
-    /// Text and FIN on a SYN are processed when the handshake is complete; SYN,ACK acknowledges the SYN only. No more
+    /// Text, FIN and URG on a SYN are processed when the handshake is complete; SYN,ACK acknowledges the SYN only. No more
     /// than one segment of text is held.
     pub(super) fn hold_syn_text(&mut self, syn: &Segment, cx: &Cx<'_, '_>) {
         let first = syn.seq + 1;
+        self.rcv.hold_urgent(syn.urgent_end());
         let room = usize::try_from(self.rcv.wnd()).unwrap_or(usize::MAX);
         let most = room.min(usize::from(crate::options::announced_mss(cx.config, cx.path)));
         let mut text = syn.payload.clone();

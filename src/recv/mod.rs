@@ -30,6 +30,8 @@ pub(crate) struct Receiver {
     received: u64,
     /// RCV.UP, until the text before it was delivered.
     up: Option<SeqNum>,
+    /// The urgent pointer of the SYN, until the handshake is complete.
+    syn_up: Option<SeqNum>,
     /// The urgent text the user has not consumed: stream offset of its end.
     urgent_end: u64,
     pub(crate) held: Reassembly,
@@ -74,6 +76,7 @@ impl Receiver {
             user: 0,
             received: 0,
             up: None,
+            syn_up: None,
             urgent_end: 0,
             held: Reassembly::default(),
             recent: Recent::default(),
@@ -216,6 +219,19 @@ impl Receiver {
         }
     }
 
+    /// The SYN carried an urgent pointer, to `end`.
+    pub(crate) fn hold_urgent(&mut self, end: Option<SeqNum>) {
+        self.syn_up = end;
+    }
+
+    /// The later of a pointer that arrived and one that was held.
+    pub(crate) fn urgent_with_held(&mut self, end: Option<SeqNum>) -> Option<SeqNum> {
+        match (end, self.syn_up.take()) {
+            (Some(end), Some(held)) => Some(end.max(held)),
+            (end, held) => end.or(held),
+        }
+    }
+
     /// The urgent pointer says `end`. Returns how far ahead of RCV.NXT it is when that is news (MUST-32).
     pub(crate) fn on_urgent(&mut self, end: SeqNum) -> Option<u32> {
         if !end.after(self.nxt) || self.up.is_some_and(|up| !end.after(up)) {
@@ -262,6 +278,7 @@ impl Receiver {
         self.nxt = relative(self.nxt);
         self.edge = relative(self.edge);
         self.up = self.up.map(relative);
+        self.syn_up = self.syn_up.map(relative);
         self.fin = self.fin.map(relative);
         self.irs = SeqNum::new(0);
     }

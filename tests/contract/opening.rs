@@ -132,6 +132,22 @@ fn text_and_fin_on_a_syn_ack_are_delivered_at_once() {
     });
 }
 
+/// The pointer of a SYN waits with its text. It is to the octet after the urgent data: SYN, four octets of it, then one more.
+#[test]
+fn urgency_on_a_syn_waits_for_the_handshake() {
+    everywhere(|at| {
+        let syn = Segment { flags: SYN | segue::Flags::URG, urgent: 5, payload: "early".into(), ..at.syn() };
+        let mut from_listen = at.listen();
+        from_listen.arrives(syn.clone());
+        let mut crossed = at.connect();
+        crossed.arrives(syn.clone());
+        for mut rig in [at.accept(syn), from_listen, crossed] {
+            let told = rig.arrives(rig.ack(1, 1));
+            assert_eq!(told, "Connected; Urgent { ahead: 4 }; Deliver \"early\"; ACK seq 1 ack 6");
+        }
+    });
+}
+
 /// What was not held was not acknowledged either: it comes again.
 #[test]
 fn no_more_than_one_segment_of_text_on_a_syn_is_held() {
