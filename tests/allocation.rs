@@ -221,3 +221,58 @@ fn ping_pong_allocates_nothing() {
     assert_eq!(counted.count_total, 0);
     assert_eq!(received, [22_000; 2]);
 }
+
+/// Text held out of order, received from a frame of 64 KiB each: what is kept alive stays in proportion to the text, and
+/// drained queues keep a small constant.
+#[test]
+fn drained_queues_keep_little() {
+    let mut pair = Pair::new();
+    let [client, server] = &mut pair.sides;
+    let info = server.connection.info();
+    let mut wire = VecDeque::with_capacity(64);
+    let now = pair.now + TICK;
+    let segment = |offset: u32, payload: Bytes| {
+        let options = Options { timestamps: Some(Timestamps { value: 2, echo: 1 }), ..Options::default() };
+        let (seq, ack, flags) = (info.rcv_nxt + offset, info.snd_nxt, Flags::ACK);
+        Segment { seq, ack, flags, window: 500, options, payload, ..Segment::default() }
+    };
+    let held = measure(|| {
+        for gap in 0..60u32 {
+            // 100 octets that came in a frame of their own, every other hundred missing
+            let frame = Bytes::from(vec![7u8; 1 << 16]);
+            server.handle(Event::Segment(segment(100 + 200 * gap, frame.slice(..100))), now, &mut wire);
+            wire.clear();
+        }
+    });
+    assert_eq!(server.connection.info().held, 6000);
+    assert!(held.bytes_current < 4 * 6000, "{} octets of memory for 6000 held", held.bytes_current);
+    let drained = measure(|| {
+        for gap in 0..60u32 {
+            server.handle(Event::Segment(segment(200 * gap, text(100))), now, &mut wire);
+            wire.clear();
+        }
+    });
+    assert_eq!((server.connection.info().held, server.received), (0, 12_000));
+    let kept = held.bytes_current + drained.bytes_current;
+    assert!(kept < 1024, "the drained receive queue keeps {kept} octets");
+
+    let sent = measure(|| {
+        for piece in 0..100u32 {
+            client.handle(Event::Send(text(1100 + piece % 2)), now, &mut wire);
+        }
+        let una = client.connection.info().snd_una;
+        let total = u32::try_from(client.connection.info().send_queue).unwrap();
+        let mut at = now;
+        while client.connection.info().send_queue > 0 {
+            at += TICK;
+            wire.clear();
+            let nxt = client.connection.info().snd_nxt;
+            let (seq, flags) = (client.connection.info().rcv_nxt, Flags::ACK);
+            let options = Options { timestamps: Some(Timestamps { value: 2, echo: 1 }), ..Options::default() };
+            let ack = Segment { seq, ack: nxt, flags, window: 500, options, ..Segment::default() };
+            client.handle(Event::Segment(ack), at, &mut wire);
+            assert!(at < now + TICK * 1000, "{} of {total} are acknowledged", nxt - una);
+        }
+    });
+    assert!(sent.bytes_current < 4096, "the drained send queue keeps {} octets", sent.bytes_current);
+}
