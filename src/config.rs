@@ -36,6 +36,8 @@ config! {
     timestamps: bool = true, in false..=true, "RFC 7323 §3";
     /// Selective acknowledgment.
     sack: bool = true, in false..=true, "RFC 2018";
+    /// With SACK, text that arrives twice is reported.
+    dsack: bool = true, in false..=true, "RFC 2883";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
     /// The override timeout of the sender's silly-window avoidance.

@@ -43,6 +43,15 @@ impl Ranges {
         before.is_none_or(|(_, &e)| e < start) && after.is_none()
     }
 
+    /// The part of `start..end` that comes first and is in the set.
+    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+        let (from, to) = match self.containing(start) {
+            Some((_, e)) => (start, e),
+            None => self.ranges.range(start..end).next().map(|(&s, &e)| (s, e))?,
+        };
+        (from < end).then_some((from, to.min(end)))
+    }
+
     /// The part of `start..end` that comes first and is not in the set.
     pub(crate) fn first_gap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
         let start = self.containing(start).map_or(start, |(_, e)| e);
@@ -108,6 +117,9 @@ mod tests {
                     let gap = (start..end).find(|&o| !bitmap[o as usize]);
                     let until = gap.map(|g| (g..end).find(|&o| bitmap[o as usize]).unwrap_or(end));
                     assert_eq!(set.first_gap(start, end), gap.zip(until));
+                    let known = (start..end).find(|&o| bitmap[o as usize]);
+                    let until = known.map(|k| (k..end).find(|&o| !bitmap[o as usize]).unwrap_or(end));
+                    assert_eq!(set.first_overlap(start, end), known.zip(until));
                     let before = set.len();
                     let opens = set.opens_another(start, end);
                     let (s, e) = set.insert(start, end);

@@ -19,13 +19,13 @@ pub(crate) struct Timers {
     announced: [u64; COUNT],
     /// Whether anything moved since the host was last told.
     moved: bool,
-    /// The last time at which the host's timers fired.
-    fired: Instant,
+    /// Announced for a time that had passed when another timer fired: the host may have forgotten these.
+    passed: [bool; COUNT],
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT], moved: false, fired: Instant::ZERO }
+        Self { deadline: [NEVER; COUNT], announced: [NEVER; COUNT], moved: false, passed: [false; COUNT] }
     }
 }
 
@@ -108,7 +108,9 @@ impl Timers {
     /// deadline, now or later, are announced anew.
     pub(crate) fn fired(&mut self, timer: Timer, now: Instant) {
         self.moved = true;
-        self.fired = now;
+        for (passed, at) in self.passed.iter_mut().zip(&self.announced) {
+            *passed |= *at <= now.as_micros();
+        }
         if let Some(at) = self.announced.get_mut(index(timer)) {
             *at = NEVER;
         }
@@ -119,16 +121,18 @@ impl Timers {
         if !core::mem::take(&mut self.moved) {
             return;
         }
-        let fired = self.fired.as_micros();
         let mut any = false;
-        for ((timer, &deadline), announced) in Timer::ALL.iter().zip(&self.deadline).zip(&mut self.announced) {
+        let told = self.announced.iter_mut().zip(&mut self.passed);
+        for ((timer, &deadline), (announced, passed)) in Timer::ALL.iter().zip(&self.deadline).zip(told) {
             any |= deadline != NEVER;
-            if deadline != NEVER && (deadline < *announced || *announced <= fired) {
+            if deadline < *announced || (deadline != NEVER && *passed) {
                 *announced = deadline;
+                *passed = false;
                 sink.push(Action::SetTimer(*timer, Instant::from_micros(deadline)));
             }
         }
         if !any {
+            self.passed = [false; COUNT];
             for (timer, announced) in Timer::ALL.iter().zip(&mut self.announced) {
                 if *announced != NEVER {
                     *announced = NEVER;
@@ -146,7 +150,7 @@ impl Timers {
             }
         }
         self.announced = [NEVER; COUNT];
-        self.fired = Instant::ZERO;
+        self.passed = [false; COUNT];
     }
 }
 

@@ -21,6 +21,8 @@ struct Arrived {
     owed: bool,
     /// Why its text was cut off, if it was.
     cut: Option<Discard>,
+    /// What of it arrived before.
+    duplicate: Option<(SeqNum, SeqNum)>,
 }
 
 impl<C: Controller> Tcb<C> {
@@ -99,10 +101,11 @@ impl<C: Controller> Tcb<C> {
         }
         let bare = segment.is_empty();
         if segment.flags.intersects(Flags::RST | Flags::SYN) || self.is_acceptable(segment) {
-            return Continue(Arrived { window, bare, owed: false, cut: None });
+            return Continue(Arrived { window, bare, owed: false, cut: None, duplicate: None });
         }
+        let duplicate = self.duplicate_of(segment, cx.config);
         let (owed, cut) = self.allow_unacceptable(segment, cx)?;
-        Continue(Arrived { window, bare, owed, cut })
+        Continue(Arrived { window, bare, owed, cut, duplicate })
     }
 
     /// SYN-RECEIVED: the peer's SYN once more. With an ACK it is Figure 7's SYN,ACK of a simultaneous open: the SYN is
@@ -161,13 +164,14 @@ impl<C: Controller> Tcb<C> {
             cx.out.discard(reason);
         }
         if arrived.owed {
+            self.duplicate = arrived.duplicate;
             self.ack.at_once();
         }
     }
 
     /// TIME-WAIT: the peer's FIN again restarts 2 MSL; other text is only answered.
     fn time_wait_unacceptable<T>(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<T> {
-        self.transmit_ack(cx);
+        self.transmit_ack(self.duplicate_of(segment, cx.config), cx);
         if segment.flags.contains(Flags::FIN) && segment.end() == self.rcv.nxt {
             self.restart_time_wait(cx);
             return Break(Stop::Drop);
@@ -182,7 +186,7 @@ impl<C: Controller> Tcb<C> {
         if segment.is_empty() || segment.flags.contains(Flags::SYN) {
             self.challenge(cx);
         } else {
-            self.transmit_ack(cx);
+            self.transmit_ack(self.duplicate_of(segment, cx.config), cx);
         }
     }
 
@@ -232,7 +236,7 @@ impl<C: Controller> Tcb<C> {
     fn check_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
         if !segment.flags.contains(Flags::ACK) {
             if arrived.owed {
-                self.transmit_ack(cx);
+                self.transmit_ack(arrived.duplicate, cx);
             }
             return self.discard(Discard::NoAck, cx);
         }
@@ -247,7 +251,7 @@ impl<C: Controller> Tcb<C> {
                 return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
             }
             if arrived.cut.is_some() {
-                self.transmit_ack(cx); // old text with an old ACK: the peer lacks our ACK
+                self.transmit_ack(arrived.duplicate, cx); // old text with an old ACK: the peer lacks our ACK
             } else {
                 self.challenge(cx); // RFC 5961 §5: too old, or for what was never sent
             }
@@ -405,6 +409,7 @@ impl<C: Controller> Tcb<C> {
         let segments = segments_in(segment);
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         segment.payload.truncate(room);
+        self.duplicate = self.duplicate_of(segment, cx.config);
         let text = core::mem::take(&mut segment.payload);
         let seq = segment.seq;
         let out = &mut *cx.out;

@@ -9,7 +9,7 @@ use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::{Gate, Next, Plan, Wait};
 use crate::timers::backed_off;
-use crate::{Action, Controller, Flags, Options, Segment, Timer};
+use crate::{Action, Controller, Flags, Options, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
@@ -60,7 +60,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
-        let mss = u32::from(self.mss(cx.path, self.sack_blocks(cx.path, true)));
+        let mss = u32::from(self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some())));
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         Gate { mss, max: most.max(mss), nagle: cx.settings.nagle, cork: cx.settings.cork, overridden: self.overridden }
     }
@@ -75,7 +75,7 @@ impl<C: Controller> Tcb<C> {
         if self.snd.sent(plan, initial, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
-        let mss = self.mss(cx.path, self.sack_blocks(cx.path, true));
+        let mss = self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some()));
         let mut segment = self.segment(flags, text, cx);
         segment.seq = plan.seq;
         if plan.len > u32::from(mss) {
@@ -91,7 +91,8 @@ impl<C: Controller> Tcb<C> {
         cx.timers.clear(Timer::DelayedAck);
         let mss = self.mss(cx.path, 0);
         let window = self.rcv.advertise(mss);
-        let options = self.options(!payload.is_empty(), cx);
+        let duplicate = self.duplicate.take();
+        let options = self.options(!payload.is_empty(), duplicate, cx);
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = self.rcv.nxt;
         }
@@ -107,10 +108,11 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The options of every segment after the handshake.
-    fn options(&self, on_text: bool, cx: &Cx<'_, '_>) -> Options {
+    fn options(&self, on_text: bool, duplicate: Option<(SeqNum, SeqNum)>, cx: &Cx<'_, '_>) -> Options {
+        let room = self.sack_blocks(cx.path, on_text, duplicate.is_some());
         Options {
             timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
-            sack: self.rcv.sack_blocks(self.sack_blocks(cx.path, on_text)),
+            sack: self.rcv.sack_blocks(duplicate, room),
             ..Options::default()
         }
     }
@@ -133,13 +135,13 @@ impl<C: Controller> Tcb<C> {
 
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and
     /// changes nothing.
-    pub(super) fn transmit_ack(&self, cx: &mut Cx<'_, '_>) {
+    pub(super) fn transmit_ack(&self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
             flags: Flags::ACK,
             window: self.rcv.promised(),
-            options: self.options(false, cx),
+            options: self.options(false, duplicate, cx),
             ..Segment::default()
         };
         self.point_urgent(&mut segment);
@@ -150,7 +152,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
         if self.throttle.allows(cx.config, cx.now) {
             cx.out.counters.challenge_acks += 1;
-            self.transmit_ack(cx);
+            self.transmit_ack(None, cx);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::recv::{Receiver, shift_for, syn_window};
 use crate::send::{Fin, Sender};
 use crate::timers::Timers;
 use crate::timestamps::TsState;
-use crate::{Config, Controller, Instant, Path, SackBlocks, Segment, Timer};
+use crate::{Config, Controller, Instant, Path, SackBlocks, Segment, SeqNum, Timer};
 
 /// What a connection can change of its configuration while it lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -73,6 +73,8 @@ pub(super) struct Tcb<C> {
     pub(super) sack: bool,
     pub(super) ts: Option<TsState>,
     pub(super) ack: PendingAck,
+    /// What of the last text had arrived before, until an acknowledgment reports it (RFC 2883 §4).
+    pub(super) duplicate: Option<(SeqNum, SeqNum)>,
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
     pub(super) throttle: Throttle,
@@ -103,6 +105,7 @@ impl<C: Controller> Tcb<C> {
             sack: agreed.sack,
             ts,
             ack: PendingAck::No,
+            duplicate: None,
             released: false,
             throttle: Throttle::default(),
             keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
@@ -129,7 +132,7 @@ impl<C: Controller> Tcb<C> {
 
     /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)
     /// and the path, but on text no more than leave half of the segment to it.
-    pub(super) fn sack_blocks(&self, path: &Path, on_text: bool) -> usize {
+    pub(super) fn sack_blocks(&self, path: &Path, on_text: bool, duplicate: bool) -> usize {
         let most = match (self.sack, self.ts.is_some()) {
             (false, _) => 0,
             (true, true) => 3,
@@ -140,7 +143,7 @@ impl<C: Controller> Tcb<C> {
             let leaves_half = 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
             self.option_octets(blocks) <= room && (leaves_half || !on_text)
         };
-        (0..=most.min(self.rcv.held.ranges().len())).rev().find(fits).unwrap_or(0)
+        (0..=most.min(self.rcv.held.ranges().len() + usize::from(duplicate))).rev().find(fits).unwrap_or(0)
     }
 
     /// Octets of the initial window (RFC 6928 §2; after a SYN was lost more than once, one segment).
@@ -149,6 +152,12 @@ impl<C: Controller> Tcb<C> {
         let segments = u32::from(config.initial_window());
         let initial = (segments * mss).min((2 * mss).max(14_600));
         if self.snd.syn && self.snd.repeats > 1 { mss } else { initial }
+    }
+
+    /// The text of this segment that arrived before, if that is to be reported.
+    pub(super) fn duplicate_of(&self, segment: &Segment, config: &Config) -> Option<(SeqNum, SeqNum)> {
+        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        if self.sack && config.dsack() { self.rcv.duplicate_in(segment.seq, len) } else { None }
     }
 
     /// Whether our FIN is acknowledged.
@@ -214,5 +223,7 @@ impl<C: Controller> Tcb<C> {
         self.keep_alive.probed = ago(self.keep_alive.probed);
         self.pending_since = self.pending_since.map(ago);
         self.throttle = Throttle::default();
+        let relative = |seq: SeqNum| SeqNum::new(seq - irs);
+        self.duplicate = self.duplicate.map(|(left, right)| (relative(left), relative(right)));
     }
 }

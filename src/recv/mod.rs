@@ -198,6 +198,16 @@ impl Receiver {
         }
     }
 
+    /// The first part of `len` octets of text at `seq` that has arrived before (RFC 2883 §4).
+    pub(crate) fn duplicate_in(&self, seq: SeqNum, len: u32) -> Option<(SeqNum, SeqNum)> {
+        if seq.before(self.nxt) {
+            return (len > 0).then(|| (seq, (seq + len).min(self.nxt)));
+        }
+        let start = self.offset_of(seq);
+        let (from, to) = self.held.ranges().first_overlap(start, start + u64::from(len))?;
+        Some((self.seq_of(from), self.seq_of(to)))
+    }
+
     /// Holds text that came on the SYN until the handshake is complete.
     pub(crate) fn hold(&mut self, seq: SeqNum, text: &Bytes, limits: &Limits) {
         if !text.is_empty() {
@@ -252,9 +262,13 @@ impl Receiver {
         }
     }
 
-    /// The blocks to report, the most recent first (RFC 2018 §4).
-    pub(crate) fn sack_blocks(&self, room: usize) -> SackBlocks {
+    /// The blocks to report: what arrived twice (RFC 2883), then the most recent first (RFC 2018 §4).
+    pub(crate) fn sack_blocks(&self, duplicate: Option<(SeqNum, SeqNum)>, room: usize) -> SackBlocks {
         let mut blocks = SackBlocks::new();
+        if let Some((left, right)) = duplicate.filter(|_| room > 0) {
+            blocks.push(SackBlock { left, right });
+        }
+        let room = room - blocks.len();
         for (start, end) in self.recent.blocks(self.held.ranges()).take(room) {
             blocks.push(SackBlock { left: self.seq_of(start), right: self.seq_of(end) });
         }

@@ -2,7 +2,9 @@
 
 use super::show;
 use bytes::Bytes;
-use segue::{Action, Config, Connection, Discard, Error, Event, Flags, Info, Instant, Segment, SeqNum, State, Timer};
+use segue::{
+    Action, Config, Connection, Discard, Error, Event, Flags, Info, Instant, SackBlock, Segment, SeqNum, State, Timer,
+};
 
 /// The octet of the peer's stream at this number.
 pub(super) fn peer_text(seq: SeqNum) -> u8 {
@@ -207,8 +209,15 @@ pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config) {
         );
     }
     let edge = (info.state != State::Closed).then(|| info.rcv_nxt + info.rcv_wnd);
-    for block in segment.options.sack.as_slice() {
-        assert!(block.left.after(segment.ack) && block.left.before(block.right), "{segment}");
+    let blocks = segment.options.sack.as_slice();
+    // The first block may report what arrived twice (RFC 2883 §4): below the ACK, or inside the second.
+    let twice = blocks.first().is_some_and(|first| {
+        let inside = |second: &SackBlock| !first.left.before(second.left) && !first.right.after(second.right);
+        first.right.at_or_before(segment.ack) || blocks.get(1).is_some_and(inside)
+    });
+    for (i, block) in blocks.iter().enumerate() {
+        assert!(block.left.before(block.right), "{segment}");
+        assert!(block.left.after(segment.ack) || (i == 0 && twice), "{segment}");
         assert!(edge.is_none_or(|edge| block.right.at_or_before(edge)), "{segment}, the window ends at {edge:?}");
     }
 }
