@@ -223,3 +223,27 @@ fn the_knobs_switch_it_off() {
     assert_eq!(receiver.arrives(2000, 500), "1000:");
     assert_eq!(receiver.arrives(2000, 500), "1000:");
 }
+
+/// What lies further back than the stream reaches never arrived: it is acknowledged, not reported.
+#[test]
+fn text_from_before_the_stream_is_not_reported() {
+    play(1000, &[(1000, 100, "1100:"), (500, 100, "1100:"), (1000, 50, "1100: 1000-1050")]);
+    play(1000, &[(1000 + (1 << 31), 100, "1000:"), (1000u32.wrapping_sub(1 << 30), 100, "1000:")]);
+}
+
+/// Text on the SYN is held and not acknowledged: nothing reports it before the handshake is complete.
+#[test]
+fn text_on_the_syn_is_not_reported() {
+    let options = Options { sack_permitted: true, ..Options::default() };
+    let payload = bytes::Bytes::from_static(b"early");
+    let syn =
+        Segment { seq: SeqNum::new(999), flags: Flags::SYN, window: 9000, options, payload, ..Segment::default() };
+    let config = Arc::new(plain().build().unwrap());
+    let secrets = Secrets { iss: SeqNum::new(99), ts_offset: 0 };
+    let (mut connection, _) = Connection::accept(config, Path::ipv4(1500), secrets, syn, Instant::ZERO);
+    let late = Segment { seq: SeqNum::new(900), flags: Flags::ACK, payload: vec![0; 50].into(), ..Segment::default() };
+    let actions = connection.handle_segment(late, Instant::ZERO);
+    let acks: Vec<_> =
+        actions.iter().filter_map(|a| if let Action::Transmit(s) = a { Some(said(s)) } else { None }).collect();
+    assert_eq!(acks, ["1000:"]);
+}

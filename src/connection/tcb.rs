@@ -157,7 +157,8 @@ impl<C: Controller> Tcb<C> {
     /// The text of this segment that arrived before, if that is to be reported.
     pub(super) fn duplicate_of(&self, segment: &Segment, config: &Config) -> Option<(SeqNum, SeqNum)> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        if self.sack && config.dsack() { self.rcv.duplicate_in(segment.seq, len) } else { None }
+        let reports = self.sack && config.dsack() && !self.snd.syn; // text of the SYN is held, not acknowledged
+        if reports { self.rcv.duplicate_in(segment.seq, len) } else { None }
     }
 
     /// Whether our FIN is acknowledged.

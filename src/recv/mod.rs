@@ -53,6 +53,9 @@ pub(crate) enum Accepted {
     Refused,
 }
 
+/// No window is larger (RFC 7323 §2.3): text further behind is not told from what never came.
+const MAX_WINDOW: u64 = 1 << 30;
+
 /// The smallest shift with which a window of `capacity` can be announced (RFC 7323 §2.3).
 pub(crate) fn shift_for(capacity: u32) -> u8 {
     (0..14).find(|&shift| capacity >> shift <= 0xFFFF).unwrap_or(14)
@@ -200,8 +203,10 @@ impl Receiver {
 
     /// The first part of `len` octets of text at `seq` that has arrived before (RFC 2883 §4).
     pub(crate) fn duplicate_in(&self, seq: SeqNum, len: u32) -> Option<(SeqNum, SeqNum)> {
-        if seq.before(self.nxt) {
-            return (len > 0).then(|| (seq, (seq + len).min(self.nxt)));
+        let behind = self.nxt.saturating_since(seq);
+        if behind > 0 {
+            let arrived = u64::from(behind) <= self.received.min(MAX_WINDOW);
+            return (arrived && len > 0).then(|| (seq, (seq + len).min(self.nxt)));
         }
         let start = self.offset_of(seq);
         let (from, to) = self.held.ranges().first_overlap(start, start + u64::from(len))?;
