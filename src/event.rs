@@ -232,7 +232,8 @@ pub enum Action {
     },
     /// Something the user may want to know; the connection goes on (RFC 9293 §3.9.1.8).
     Report(Report),
-    /// A segment, or the text of one, was thrown away, and why.
+    /// A segment, or all the text of one, was thrown away, and why. Parts that are cut off at the edges of the window,
+    /// where the rest is used, are not told.
     Discarded(Discard),
     /// The connection is over, and why: the last action, once. All timers are stopped.
     Closed(CloseReason),

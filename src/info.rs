@@ -39,7 +39,7 @@ pub struct Info {
     /// Octets queued and not acknowledged.
     pub send_queue: usize,
     /// Octets delivered and not consumed.
-    pub undelivered: usize,
+    pub unconsumed: usize,
     /// Octets held out of order.
     pub held: usize,
     /// Ranges held out of order.

@@ -31,9 +31,10 @@
 //!
 //! # Promises
 //!
-//! - No peer can cause a panic or an error: [`Connection::handle_segment`] is infallible. A user call that cannot proceed returns an
-//!   [`Error`] and changes nothing. No `unsafe`.
-//! - Memory is bounded by [`Config`]. In steady traffic the sink form, [`Connection::handle`], allocates nothing for a segment.
+//! - No peer can cause a panic or an error: [`Connection::handle_segment`] is infallible. A user call that cannot
+//!   proceed returns an [`Error`] and changes nothing. No `unsafe`.
+//! - Memory is bounded by [`Config`]. In steady traffic the sink form, [`Connection::handle`], allocates nothing for a
+//!   segment, but for one that spans two SENDs, which is copied, and for small SENDs, which are merged.
 //! - Within one call the actions have a fixed order, which [`Action`] tells.
 //!
 //! # Features

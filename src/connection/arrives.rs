@@ -105,6 +105,7 @@ impl<C: Controller> Tcb<C> {
         }
         let duplicate = self.duplicate_of(segment, cx.config);
         let (owed, cut) = self.allow_unacceptable(segment, cx)?;
+        let bare = bare && segment.seq + 1 != self.rcv.nxt; // a keep-alive is no duplicate ACK
         Continue(Arrived { window, bare, owed, cut, duplicate })
     }
 
@@ -151,7 +152,7 @@ impl<C: Controller> Tcb<C> {
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
         if len == 0 {
-            return Continue((just_before && self.throttle.allows(cx.config, cx.now), None)); // a keep-alive
+            return Continue((just_before && self.answers.allows(cx.config, cx.now), None)); // a keep-alive
         }
         segment.payload.clear();
         segment.flags.remove(Flags::FIN);
@@ -207,7 +208,7 @@ impl<C: Controller> Tcb<C> {
             return Break(Stop::Delete(CloseReason::Reset));
         }
         Break(match self.origin {
-            Origin::Listen => Stop::ReturnToListen,
+            Origin::Listen => self.return_to_listen(CloseReason::Reset),
             Origin::Active => Stop::Delete(CloseReason::Refused),
             Origin::Accept => Stop::Delete(CloseReason::Reset),
         })
@@ -224,7 +225,7 @@ impl<C: Controller> Tcb<C> {
             return self.discard(Discard::SynChallenged, cx);
         }
         if self.state == LiveState::SynReceived && self.origin == Origin::Listen {
-            return Break(Stop::ReturnToListen);
+            return Break(self.return_to_listen(CloseReason::Reset));
         }
         if let Some(reset) = segment.reset_reply() {
             cx.out.transmit(reset);

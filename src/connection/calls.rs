@@ -211,23 +211,38 @@ impl<C: Controller> Connection<C> {
         }
     }
 
-    pub(super) fn icmp(&mut self, kind: IcmpKind, quoted_seq: SeqNum, mtu: u16, out: &mut Output<'_>) {
+    pub(super) fn icmp(
+        &mut self,
+        (kind, quoted_seq, mtu): (IcmpKind, SeqNum, u16),
+        now: Instant,
+        out: &mut Output<'_>,
+    ) {
         let Some(snd) = self.sender() else { return };
         match judge(snd, &self.path, kind, quoted_seq, mtu) {
             Verdict::Ignore => {}
             Verdict::Soft => out.push(Action::Report(Report::Icmp(kind))), // MUST-47, SHLD-25
             Verdict::Mtu(mtu) => {
-                self.mtu(mtu);
-                out.push(Action::Report(Report::PathMtu(mtu)));
+                if self.may_cut(now) {
+                    self.mtu(mtu);
+                    out.push(Action::Report(Report::PathMtu(mtu)));
+                }
             }
             Verdict::Hard => self.apply(self.unreachable(kind), out),
+        }
+    }
+
+    fn may_cut(&mut self, now: Instant) -> bool {
+        match &mut self.phase {
+            Phase::Closed | Phase::Listen(_) => false,
+            Phase::SynSent(opening) => opening.snd.may_cut(now),
+            Phase::Live(tcb) => tcb.snd.may_cut(now),
         }
     }
 
     /// A hard error while opening: the value that listens goes back to LISTEN, others end.
     fn unreachable(&self, kind: IcmpKind) -> Stop {
         match &self.phase {
-            Phase::Live(tcb) if tcb.origin == Origin::Listen => Stop::ReturnToListen,
+            Phase::Live(tcb) if tcb.origin == Origin::Listen => tcb.return_to_listen(CloseReason::Unreachable(kind)),
             Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {
                 Stop::Delete(CloseReason::Unreachable(kind))
             }

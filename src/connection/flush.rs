@@ -37,6 +37,10 @@ impl<C: Controller> Tcb<C> {
         if !self.snd.is_pending() {
             return Some(Wait::Idle);
         }
+        if !self.snd.syn {
+            let initial = self.initial_window(cx.config, cx.path);
+            self.snd.restart_if_idle(initial, cx.now);
+        }
         let limit = match cx.config.max_burst() {
             0 => u32::MAX,
             limit => u32::from(limit),
@@ -67,12 +71,11 @@ impl<C: Controller> Tcb<C> {
 
     /// A piece of the stream, with the acknowledgment on it.
     pub(super) fn transmit_plan(&mut self, plan: &Plan, cx: &mut Cx<'_, '_>) {
-        let initial = self.initial_window(cx.config, cx.path);
         let text = self.snd.text(plan.seq, plan.len);
         let mut flags = Flags::ACK;
         flags.set(Flags::PSH, plan.push);
         flags.set(Flags::FIN, plan.fin);
-        if self.snd.sent(plan, initial, cx.now) {
+        if self.snd.sent(plan, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
         let mss = self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some()));
@@ -126,7 +129,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the acknowledgment that is owed.
+    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the acknowledgment that is owed. Where the number lies beyond the peer's
+    /// window, see `acceptable_seq`; so below.
     pub(super) fn transmit_owed_ack(&mut self, cx: &mut Cx<'_, '_>) {
         let mut segment = self.segment(Flags::ACK, Bytes::new(), cx);
         self.point_urgent(&mut segment);
@@ -159,7 +163,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, push: false, in_turn: true };
-        if self.snd.sent(&plan, 0, cx.now) {
+        if self.snd.sent(&plan, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
         self.ack = PendingAck::No;

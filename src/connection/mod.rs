@@ -253,7 +253,7 @@ impl<C: Controller> Connection<C> {
             Event::Abort => self.abort_call(now, out),
             Event::Set(knob) => self.set(knob),
             Event::Mtu(mtu) => self.mtu(mtu),
-            Event::Icmp { kind, quoted_seq, mtu } => self.icmp(kind, quoted_seq, mtu, out),
+            Event::Icmp { kind, quoted_seq, mtu } => self.icmp((kind, quoted_seq, mtu), now, out),
             Event::Rearm(secrets) => self.rearm(secrets),
         }
     }

@@ -70,7 +70,7 @@ impl<C: Controller> Connection<C> {
             info.rcv_up = tcb.rcv.up();
             info.urgent_remaining = tcb.rcv.urgent_remaining();
             info.eff_snd_mss = tcb.mss(&self.path, 0);
-            info.undelivered = usize::try_from(tcb.rcv.user()).unwrap_or(usize::MAX);
+            info.unconsumed = usize::try_from(tcb.rcv.user()).unwrap_or(usize::MAX);
             info.held = tcb.rcv.held.octets();
             info.held_ranges = tcb.rcv.held.ranges().len();
         }
@@ -140,7 +140,7 @@ impl Info {
             urgent_remaining: 0,
             eff_snd_mss: 0,
             send_queue: 0,
-            undelivered: 0,
+            unconsumed: 0,
             held: 0,
             held_ranges: 0,
             cwnd: 0,

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::challenge::Throttle;
 use super::output::Output;
-use super::state::{LiveState, Origin};
+use super::state::{LiveState, Origin, Stop};
 use crate::options::{Agreed, eff_snd_mss};
 use crate::recv::ack::PendingAck;
 use crate::recv::reassembly::Limits;
@@ -12,7 +12,7 @@ use crate::recv::{Receiver, shift_for, syn_window};
 use crate::send::{Fin, Sender};
 use crate::timers::Timers;
 use crate::timestamps::TsState;
-use crate::{Config, Controller, Instant, Path, SackBlocks, Segment, SeqNum, Timer};
+use crate::{CloseReason, Config, Controller, Instant, Path, SackBlocks, Segment, SeqNum, Timer};
 
 /// What a connection can change of its configuration while it lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -78,6 +78,9 @@ pub(super) struct Tcb<C> {
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
     pub(super) throttle: Throttle,
+    /// Answers to keep-alives and probes at RCV.NXT - 1, apart from the challenges: who cannot see the connection cannot
+    /// use them up.
+    pub(super) answers: Throttle,
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
@@ -108,6 +111,7 @@ impl<C: Controller> Tcb<C> {
             duplicate: None,
             released: false,
             throttle: Throttle::default(),
+            answers: Throttle::default(),
             keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
             pending_since: None,
             overridden: false,
@@ -159,6 +163,11 @@ impl<C: Controller> Tcb<C> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let reports = self.sack && config.dsack() && !self.snd.syn; // text of the SYN is held, not acknowledged
         if reports { self.rcv.duplicate_in(segment.seq, len) } else { None }
+    }
+
+    /// "Return this connection to the LISTEN state"; but a user who has closed does not listen any more.
+    pub(super) fn return_to_listen(&self, reason: CloseReason) -> Stop {
+        if self.snd.fin == Fin::None { Stop::ReturnToListen } else { Stop::Delete(reason) }
     }
 
     /// Whether our FIN is acknowledged.
@@ -224,6 +233,7 @@ impl<C: Controller> Tcb<C> {
         self.keep_alive.probed = ago(self.keep_alive.probed);
         self.pending_since = self.pending_since.map(ago);
         self.throttle = Throttle::default();
+        self.answers = Throttle::default();
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.duplicate = self.duplicate.map(|(left, right)| (relative(left), relative(right)));
     }

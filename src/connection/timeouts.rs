@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow::{Break, Continue};
 
-use super::state::{LiveState, Origin, Step, Stop};
+use super::state::{LiveState, Step, Stop};
 use super::tcb::{Cx, Tcb};
 use crate::{Action, CloseReason, Controller, Flags, Instant, Report, Segment, Timer};
 
@@ -36,10 +36,8 @@ impl<C: Controller> Tcb<C> {
 
     /// USER TIMEOUT: R2 (MUST-20, MUST-22).
     fn user_timeout(&self) -> Step {
-        Break(match (self.snd.syn, self.origin) {
-            (false, _) => Stop::Delete(CloseReason::UserTimeout),
-            (true, Origin::Listen | Origin::Accept | Origin::Active) => Stop::Delete(CloseReason::ConnectTimeout),
-        })
+        let reason = if self.snd.syn { CloseReason::ConnectTimeout } else { CloseReason::UserTimeout };
+        Break(Stop::Delete(reason))
     }
 
     /// RETRANSMISSION TIMEOUT.

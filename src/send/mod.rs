@@ -70,6 +70,8 @@ pub(crate) struct Sender<C> {
     /// Zero-window probes since the window was last open: the back-off of the persist timer.
     pub(crate) probes: u32,
     last_sent: Instant,
+    /// When an ICMP error last made what is in flight be cut anew.
+    cut: Option<Instant>,
     /// When the connection was opened.
     pub(crate) opened: Instant,
 }
@@ -110,6 +112,7 @@ impl<C: Controller> Sender<C> {
             repeats: 0,
             probes: 0,
             last_sent: now,
+            cut: None,
             opened: now,
         }
     }
@@ -194,16 +197,20 @@ impl<C: Controller> Sender<C> {
         self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack))
     }
 
+    /// Before text is sent: after an idle time of more than an RTO the window restarts (RFC 5681 §4.1).
+    pub(crate) fn restart_if_idle(&mut self, initial: u32, now: Instant) {
+        if self.una == self.nxt && now.saturating_since(self.last_sent) > self.rtt.rto() {
+            self.cc.on_idle(initial, now);
+        }
+    }
+
     /// `plan` goes on the wire. Returns whether it repeats something.
-    pub(crate) fn sent(&mut self, plan: &Plan, initial: u32, now: Instant) -> bool {
+    pub(crate) fn sent(&mut self, plan: &Plan, now: Instant) -> bool {
         let end = plan.end();
         let repeats = plan.seq.before(self.nxt);
         if repeats {
             self.timed = None; // Karn: the acknowledgment would be ambiguous
         } else {
-            if self.una == self.nxt && now.saturating_since(self.last_sent) > self.rtt.rto() {
-                self.cc.on_idle(initial, now); // RFC 5681 §4.1
-            }
             self.timed.get_or_insert(Timed { end, at: now });
         }
         if plan.in_turn {
@@ -236,6 +243,7 @@ impl<C: Controller> Sender<C> {
         self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
         self.una = ack;
         self.resend = self.resend.max(ack);
+        self.sacked = self.sacked.max(ack);
         self.retransmit_first = false;
         if self.up.is_some_and(|up| up.at_or_before(ack)) {
             self.up = None;
@@ -328,6 +336,17 @@ impl<C: Controller> Sender<C> {
         }
     }
 
+    /// Whether an ICMP error may cut what is in flight anew: once in a round trip, so that forged ones do not make a flood
+    /// of it (RFC 5927 §7).
+    pub(crate) fn may_cut(&mut self, now: Instant) -> bool {
+        let pause = self.rtt.srtt().unwrap_or(self.rtt.base_rto()).max(Duration::from_millis(1));
+        let allowed = self.cut.is_none_or(|cut| now.saturating_since(cut) >= pause);
+        if allowed {
+            self.cut = Some(now);
+        }
+        allowed
+    }
+
     /// The path takes smaller segments: what is in flight is cut anew.
     pub(crate) fn resegment(&mut self, mss: u32) {
         self.cc.set_mss(mss);
@@ -357,6 +376,7 @@ impl<C: Controller> Sender<C> {
         self.timed = self.timed.map(|timed| Timed { end: relative(timed.end), at: ago(timed.at) });
         self.last_sent = ago(self.last_sent);
         self.opened = ago(self.opened);
+        self.cut = self.cut.map(ago);
         self.recovery.rebase(iss);
         self.iss = SeqNum::new(0);
     }

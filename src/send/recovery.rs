@@ -78,6 +78,14 @@ impl NewReno {
 
     /// `octets` more were acknowledged, up to `una`; `flight` are left.
     pub(crate) fn on_new(&mut self, una: SeqNum, octets: u32, flight: u32, mss: u32) -> New {
+        let meaning = self.judge_new(una, octets, flight, mss);
+        if una.after(self.recover) {
+            self.recover = una - 1; // what is past stays past, however far the numbers go on
+        }
+        meaning
+    }
+
+    fn judge_new(&mut self, una: SeqNum, octets: u32, flight: u32, mss: u32) -> New {
         match &mut self.phase {
             Phase::Open { dups } => {
                 *dups = 0;

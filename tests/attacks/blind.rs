@@ -76,7 +76,7 @@ fn c5_a_challenge_that_is_throttled_leaves_nothing() {
             rig.unmoved(rig.octets(1, 999, 700), &format!("{answer}Discarded(AckOutOfRange)"));
         }
         let info = rig.connection.info();
-        assert_eq!((info.held, info.undelivered, info.counters.discarded), (0, 0, 2000));
+        assert_eq!((info.held, info.unconsumed, info.counters.discarded), (0, 0, 2000));
     });
 }
 

@@ -236,7 +236,7 @@ fn d10_a_user_that_never_reads_closes_the_window_and_it_never_shrinks() {
                 edge = now;
             }
         }
-        assert_eq!((seq, rig.connection.info().undelivered), (10_001, 10_000));
+        assert_eq!((seq, rig.connection.info().unconsumed), (10_001, 10_000));
         for _ in 0..20 {
             rig.arrives(rig.text(10_001, 1, "p"));
             assert_eq!((rig.only().ack, rig.only().window), (rig.rcv(10_001), 0));

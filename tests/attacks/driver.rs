@@ -55,7 +55,7 @@ fn g3_inputs_without_end_are_bounded() {
             rig.handle(Event::Send(vec![0; 13].into())).ok();
             rig.handle(Event::SendUrgent(vec![0; 7].into())).ok();
             let info = rig.connection.info();
-            assert!(info.undelivered + info.held <= 10_000 && info.send_queue <= 5000 && info.held_ranges <= 64);
+            assert!(info.unconsumed + info.held <= 10_000 && info.send_queue <= 5000 && info.held_ranges <= 64);
         }
     });
 }
@@ -153,7 +153,7 @@ fn g6_simultaneous_open_close_and_probes_end_in_silence() {
         assert!(pair.exchanged <= 12, "probes: {} segments", pair.exchanged);
         for end in probing {
             let info = end.info();
-            assert_eq!((info.undelivered, info.send_queue), (5, 0));
+            assert_eq!((info.unconsumed, info.send_queue), (5, 0));
         }
     });
 }

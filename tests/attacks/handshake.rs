@@ -315,7 +315,7 @@ fn b_nothing_of_a_failed_handshake_is_left() {
         rig.send(100);
         assert_eq!(rig.arrives(rig.rst(1)), "Closed(Reset)");
         let info = rig.connection.info();
-        assert_eq!((info.send_queue, info.held, info.undelivered, info.rcv_wnd), (0, 0, 0, 0));
+        assert_eq!((info.send_queue, info.held, info.unconsumed, info.rcv_wnd), (0, 0, 0, 0));
         rig.wait(secs(1));
         assert_eq!(rig.deadlines(), []);
     });

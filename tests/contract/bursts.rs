@@ -151,7 +151,7 @@ fn a_coalesced_segment_is_what_its_segments_are() {
         assert_eq!((whole.state(), cut.state()), (State::CloseWait, State::CloseWait));
         let received = |rig: &Rig| {
             let info = rig.connection.info();
-            (info.rcv_nxt, info.rcv_wnd, info.undelivered, rig.deadlines())
+            (info.rcv_nxt, info.rcv_wnd, info.unconsumed, rig.deadlines())
         };
         assert_eq!(received(&whole), received(&cut));
     });

@@ -322,12 +322,24 @@ fn back_in_listen_the_value_is_as_new() {
     everywhere(|at| {
         let mut rig = at.with_options().syn_received_from_listen();
         rig.send(700);
-        rig.close();
         rig.fire(Timer::Retransmit);
         assert_eq!(rig.arrives(rig.rst(1)), "ReturnedToListen");
         assert_eq!(rig.does(Event::Rearm(at.secrets())), "");
         let fresh = at.with_options().listen();
         assert_eq!(rig.connection.canonical(rig.now), fresh.connection.canonical(rig.now));
+    });
+}
+
+/// Who has closed does not listen any more: in FIN-WAIT-1, where §3.10.4 would be, a reset ends the connection (§3.10.7.4).
+#[test]
+fn syn_received_reset_after_close_ends_the_connection() {
+    everywhere(|at| {
+        let mut rig = at.syn_received_from_listen();
+        rig.close();
+        assert_eq!(rig.arrives(rig.rst(1)), "Closed(Reset)");
+        let mut rig = at.syn_received_from_listen();
+        rig.does(Event::Release);
+        assert_eq!(rig.arrives(rig.rst(1)), "Closed(Reset)");
     });
 }
 

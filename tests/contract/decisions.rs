@@ -29,7 +29,7 @@ fn zero_window_text_at_rcv_nxt_is_dropped_but_its_ack_window_and_urg_count() {
             "Discarded(ZeroWindow); Urgent { ahead: 9 }; Acked(300); Flushed; ACK seq 301 ack 10001"
         );
         let info = rig.connection.info();
-        assert_eq!((info.snd_una, info.snd_wnd, info.undelivered), (rig.snd(301), 777, 10_000));
+        assert_eq!((info.snd_una, info.snd_wnd, info.unconsumed), (rig.snd(301), 777, 10_000));
     });
 }
 

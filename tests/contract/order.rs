@@ -340,7 +340,7 @@ fn batches_deliver_what_single_segments_deliver() {
         });
         assert_eq!(delivered, 2000);
         let infos = [&one, &other].map(|rig| rig.connection.info());
-        assert_eq!((infos[0].rcv_nxt, infos[0].undelivered), (infos[1].rcv_nxt, infos[1].undelivered));
+        assert_eq!((infos[0].rcv_nxt, infos[0].unconsumed), (infos[1].rcv_nxt, infos[1].unconsumed));
         one.wait(secs(1));
     });
 }

@@ -70,7 +70,7 @@ fn consume_of_more_than_delivered_counts_as_all() {
     let mut rig = At::default().established();
     rig.arrives(rig.octets(1, 1, 9999));
     assert_eq!(rig.consume(usize::MAX), "ACK seq 1 ack 10000");
-    assert_eq!((rig.only().window, rig.connection.info().undelivered), (10_000, 0));
+    assert_eq!((rig.only().window, rig.connection.info().unconsumed), (10_000, 0));
     assert_eq!(rig.consume(1), "");
 }
 
@@ -281,7 +281,7 @@ fn held_text_is_inside_the_window() {
             }
             let info = rig.connection.info();
             assert!(info.held as u32 <= info.rcv_wnd && info.held_ranges <= 4, "{info:?}");
-            assert!(info.undelivered + info.rcv_wnd as usize <= 10_000, "{info:?}");
+            assert!(info.unconsumed + info.rcv_wnd as usize <= 10_000, "{info:?}");
         }
         rig.wait(ms(1));
     }

@@ -160,10 +160,7 @@ fn deadlines(host: &Host, connection: &Connection) {
 /// Memory stays within its bounds, the windows are in order, and whatever is outstanding has a timer.
 fn bounded(host: &Host, info: &Info) {
     let config = &host.end.config;
-    assert!(
-        info.undelivered + info.held <= config.receive_buffer() as usize,
-        "received more than the buffer: {info:?}"
-    );
+    assert!(info.unconsumed + info.held <= config.receive_buffer() as usize, "received more than the buffer: {info:?}");
     assert!(info.held_ranges <= usize::from(config.max_ranges()), "too many ranges: {info:?}");
     assert!(info.send_queue <= config.send_buffer() as usize, "queued more than the buffer: {info:?}");
     assert!(info.snd_una.at_or_before(info.snd_nxt), "SND.UNA > SND.NXT: {info:?}");

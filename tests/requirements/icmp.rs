@@ -2,7 +2,7 @@
 
 use segue::{Event, IcmpKind, Path, SeqNum, State, Timer};
 
-use crate::fixture::{ISS, Tcp, ours, peer, peer_syn, plain};
+use crate::fixture::{ISS, Tcp, ms, ours, peer, peer_syn, plain};
 
 const SOFT: [IcmpKind; 3] = [IcmpKind::Unreachable, IcmpKind::TimeExceeded, IcmpKind::ParameterProblem];
 const HARD: [IcmpKind; 2] = [IcmpKind::ProtocolUnreachable, IcmpKind::PortUnreachable];
@@ -134,4 +134,20 @@ fn must_54_packet_too_big_makes_segments_smaller() {
     // never larger by such a message
     assert_eq!(icmp(&mut tcp, IcmpKind::PacketTooBig, ours(2920), 1500), "");
     assert_eq!(tcp.deadline(Timer::Persist), None);
+}
+
+/// RFC 5927 §7: what is in flight is cut anew at most once in a round trip, whatever forged errors say.
+#[test]
+fn a_series_of_too_big_errors_does_not_resend_the_flight_each_time() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(14_600);
+    let mut octets = 0;
+    for mtu in (68..1500).rev() {
+        tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu });
+        octets += tcp.sent.iter().map(|segment| segment.payload.len()).sum::<usize>();
+    }
+    assert!(octets <= 14_600, "{octets} octets sent again");
+    tcp.wait(ms(500));
+    tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu: 1000 });
+    assert_eq!(tcp.info().eff_snd_mss, 960); // a round trip later the next router is heard
 }

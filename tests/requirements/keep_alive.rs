@@ -123,3 +123,15 @@ fn may_6_a_probe_is_answered_whatever_it_carries() {
         assert_eq!(words, format!("{discarded}<SEQ=0><ACK=5><CTL=ACK>"));
     }
 }
+
+/// U-9, RFC 5961 §7: guesses that use up the challenges do not silence the answers to keep-alives and probes at RCV.NXT - 1.
+#[test]
+fn who_guesses_cannot_silence_the_answers_to_keep_alives() {
+    let mut tcp = Tcp::established(plain());
+    for n in 0..50 {
+        tcp.arrives(peer(1_000_000 + n, 0));
+    }
+    assert_eq!(tcp.info().counters.challenge_acks, 10);
+    let keep_alive = segue::Segment { seq: theirs(0) - 1, ..peer(0, 0) };
+    assert_eq!(tcp.arrives(keep_alive), "<SEQ=0><ACK=0><CTL=ACK>");
+}

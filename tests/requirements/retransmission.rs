@@ -278,3 +278,41 @@ fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
     assert_eq!(retransmits(&tcp), 1);
     assert_eq!(tcp.sent.first().map(|segment| segment.seq), Some(ours(0)));
 }
+
+/// RFC 6582 §3.2: fast retransmit works however far the numbers have gone on since the last loss; half the circle of 2³² is no horizon.
+#[test]
+fn fast_retransmit_works_after_two_gibibytes_without_loss() {
+    let mut tcp = Tcp::established(plain().max_transmit(65_000).nagle(false));
+    let mut sent = 0u32;
+    while sent < (1 << 31) + (1 << 20) {
+        tcp.send(130_000);
+        sent += 130_000;
+        while tcp.info().flight > 0 {
+            let acked = tcp.info().snd_nxt - ours(0);
+            tcp.arrives(peer(0, acked));
+        }
+    }
+    tcp.send(14_600);
+    let una = tcp.info().snd_una - ours(0);
+    for _ in 0..3 {
+        tcp.arrives(peer(0, una));
+    }
+    assert_eq!(tcp.info().counters.fast_retransmits, 1);
+}
+
+/// RFC 5681 §4.1: the restart window holds for the first segment after the idle time, however large a `Transmit` may be.
+#[test]
+fn after_idle_no_more_than_the_restart_window_is_sent() {
+    let mut tcp = Tcp::established(plain().max_transmit(64_000));
+    for _ in 0..30 {
+        tcp.send(64_000);
+        while tcp.info().flight > 0 {
+            let acked = tcp.info().snd_nxt - ours(0);
+            tcp.arrives(peer(0, acked));
+        }
+    }
+    assert!(tcp.info().cwnd > 60_000);
+    tcp.wait(secs(100));
+    tcp.send(64_000);
+    assert_eq!(tcp.info().flight, 14_600);
+}

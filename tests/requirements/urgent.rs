@@ -93,7 +93,7 @@ fn must_33_the_user_can_ask_how_much_is_urgent() {
     tcp.consume(25);
     assert_eq!(remaining(&tcp), 35);
     tcp.consume(35);
-    assert_eq!((remaining(&tcp), tcp.info().undelivered), (0, 40));
+    assert_eq!((remaining(&tcp), tcp.info().unconsumed), (0, 40));
 }
 
 /// Pointers that say nothing: behind what was delivered, or at the next octet.

@@ -159,7 +159,7 @@ pub(super) fn edges(before: &Info, after: &Info) {
 /// Bounded memory.
 pub(super) fn memory(info: &Info, config: &Config) {
     let buffer = usize::try_from(config.receive_buffer()).expect("64 bits");
-    assert!(info.undelivered <= buffer.max(65_535), "{} octets delivered and not consumed", info.undelivered);
+    assert!(info.unconsumed <= buffer.max(65_535), "{} octets delivered and not consumed", info.unconsumed);
     assert!(info.held <= usize::try_from(info.rcv_wnd).expect("64 bits"), "{} octets held", info.held);
     assert!(info.held_ranges <= usize::from(config.max_ranges()) + 1, "{} ranges held", info.held_ranges);
     assert!(info.send_queue <= usize::try_from(config.send_buffer()).expect("64 bits"), "{} queued", info.send_queue);

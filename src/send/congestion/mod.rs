@@ -187,6 +187,18 @@ impl Controller for Algorithm {
             Self::Cubic(c) => c.on_idle(initial, now),
         }
     }
+    fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
+        match self {
+            Self::Reno(c) => c.on_sent(octets, flight, now),
+            Self::Cubic(c) => c.on_sent(octets, flight, now),
+        }
+    }
+    fn pacing_rate(&self) -> Option<u64> {
+        match self {
+            Self::Reno(c) => c.pacing_rate(),
+            Self::Cubic(c) => c.pacing_rate(),
+        }
+    }
     fn on_spurious(&mut self, now: Instant) {
         match self {
             Self::Reno(c) => c.on_spurious(now),
