@@ -117,7 +117,9 @@ impl Setup {
         let (peer_nxt, fin) = (self.irs + 1, Flags::FIN | Flags::ACK);
         let ack = |watched: &Watched| watched.info().snd_nxt;
         match self.start {
-            Start::Listen | Start::SynSent => {}
+            // LISTEN is made without a time: an event that does nothing tells it.
+            Start::Listen => watched.must(Event::Continue),
+            Start::SynSent => {}
             Start::Closed => watched.must(Event::Abort),
             Start::SynReceivedListen | Start::SynReceivedActive => watched.must(Event::Segment(self.syn(Flags::SYN))),
             Start::SynReceivedAccept => {}
