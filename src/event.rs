@@ -233,7 +233,7 @@ pub enum Action {
     /// Something the user may want to know; the connection goes on (RFC 9293 §3.9.1.8).
     Report(Report),
     /// A segment, or all the text of one, was thrown away, and why. Parts that are cut off at the edges of the window,
-    /// where the rest is used, are not told.
+    /// where the rest is used, are counted in [`Counters::octets_trimmed`](crate::Counters::octets_trimmed).
     Discarded(Discard),
     /// The connection is over, and why: the last action, once. All timers are stopped.
     Closed(CloseReason),

@@ -82,8 +82,19 @@ pub struct Counters {
     pub duplicate_acks: u64,
     /// Segments or texts thrown away.
     pub discarded: u64,
+    /// Octets cut off segments whose other text was used: they had arrived before, or lay beyond the window or the
+    /// peer's FIN (§3.10.7.4 first).
+    pub octets_trimmed: u64,
     /// Zero-window probes sent.
     pub probes: u64,
     /// Challenge ACKs sent.
     pub challenge_acks: u64,
+}
+
+impl Counters {
+    /// Of a text of `len` octets the first `behind` had arrived before, and only the first `room` can be taken.
+    pub(crate) fn trimmed(&mut self, len: usize, behind: usize, room: usize) {
+        let trimmed = behind.min(len).saturating_add(len.saturating_sub(room)).min(len);
+        self.octets_trimmed += u64::try_from(trimmed).unwrap_or(0);
+    }
 }

@@ -409,6 +409,8 @@ impl<C: Controller> Tcb<C> {
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
         let segments = segments_in(segment);
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
+        let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
+        cx.out.counters.trimmed(segment.payload.len(), behind, room);
         segment.payload.truncate(room);
         self.duplicate = self.duplicate_of(segment, cx.config);
         let text = core::mem::take(&mut segment.payload);

@@ -54,7 +54,7 @@ pub(super) fn opened<C: Controller>(
     controller: C,
     secrets: Secrets,
     syn: &Segment,
-    cx: &Cx<'_, '_>,
+    cx: &mut Cx<'_, '_>,
 ) -> Tcb<C> {
     let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
     let mut tcb = Tcb::new(origin, snd, secrets.ts_offset, syn, cx);
@@ -63,15 +63,16 @@ pub(super) fn opened<C: Controller>(
 }
 
 impl<C: Controller> Tcb<C> {
-    /// Text, FIN and URG on a SYN are processed when the handshake is complete; SYN,ACK acknowledges the SYN only. No more
-    /// than one segment of text is held.
-    pub(super) fn hold_syn_text(&mut self, syn: &Segment, cx: &Cx<'_, '_>) {
+    /// Text, FIN and URG on a SYN are processed when the handshake is complete; SYN,ACK acknowledges the SYN only. No
+    /// more than one segment of text is held.
+    pub(super) fn hold_syn_text(&mut self, syn: &Segment, cx: &mut Cx<'_, '_>) {
         let first = syn.seq + 1;
         self.rcv.hold_urgent(syn.urgent_end());
         let room = usize::try_from(self.rcv.wnd()).unwrap_or(usize::MAX);
         let most = room.min(usize::from(crate::options::announced_mss(cx.config, cx.path)));
         let mut text = syn.payload.clone();
         let whole = text.len() <= most;
+        cx.out.counters.trimmed(text.len(), 0, most);
         text.truncate(most);
         self.rcv.hold(first, &text, &cx.limits());
         let end = syn.end() - 1;

@@ -154,6 +154,7 @@ fn no_more_than_one_segment_of_text_on_a_syn_is_held() {
     everywhere(|at| {
         let syn = Segment { flags: SYN | FIN, payload: vec![b'x'; 3000].into(), ..at.syn() };
         let mut rig = at.accept(syn);
+        assert!(rig.connection.info().counters.octets_trimmed > 0);
         assert_eq!(rig.arrives(rig.ack(3002, 1)), "Connected; Deliver 1460; ACK seq 1 ack 1461");
         assert_eq!(rig.state(), State::Established);
     });

@@ -86,11 +86,14 @@ fn u_15_a_segment_is_trimmed_to_the_window() {
     let actions = tcp.connection.handle_segment(peer_text(10, 20, 0), tcp.now);
     assert_eq!(actions[0], segue::Action::Deliver(text(20).slice(5..)));
 
+    assert_eq!(tcp.info().counters.octets_trimmed, 5 + 5);
+
     // on the right, what the window has no room for, the FIN with it
     let mut tcp = Tcp::established(plain().receive_buffer(100));
     let long = Segment { flags: Flags::FIN | Flags::ACK, ..peer_text(0, 150, 0) };
     assert_eq!(tcp.arrives(long), "Deliver 100");
     assert_eq!((tcp.state(), tcp.info().rcv_wnd), (State::Established, 0));
+    assert_eq!(tcp.info().counters.octets_trimmed, 50);
     let exact = Segment { flags: Flags::FIN | Flags::ACK, ..peer_text(0, 100, 0) };
     let mut tcp = Tcp::established(plain().receive_buffer(100));
     assert_eq!(tcp.arrives(exact), "Deliver 100");
