@@ -37,9 +37,8 @@ impl<C: Controller> Tcb<C> {
         if !self.snd.is_pending() {
             return Some(Wait::Idle);
         }
-        if !self.snd.syn {
-            let initial = self.initial_window(cx.config, cx.path);
-            self.snd.restart_if_idle(initial, cx.now);
+        if self.snd.has_idled(cx.now) && matches!(self.snd.next(&self.gate(cx)), Next::Send(_)) {
+            self.snd.cc.on_idle(self.initial_window(cx.config, cx.path), cx.now); // RFC 5681 §4.1
         }
         let limit = match cx.config.max_burst() {
             0 => u32::MAX,

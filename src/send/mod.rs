@@ -197,11 +197,10 @@ impl<C: Controller> Sender<C> {
         self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack))
     }
 
-    /// Before text is sent: after an idle time of more than an RTO the window restarts (RFC 5681 §4.1).
-    pub(crate) fn restart_if_idle(&mut self, initial: u32, now: Instant) {
-        if self.una == self.nxt && now.saturating_since(self.last_sent) > self.rtt.rto() {
-            self.cc.on_idle(initial, now);
-        }
+    /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
+    /// (RFC 5681 §4.1).
+    pub(crate) fn has_idled(&self, now: Instant) -> bool {
+        !self.syn && self.una == self.nxt && now.saturating_since(self.last_sent) > self.rtt.rto()
     }
 
     /// `plan` goes on the wire. Returns whether it repeats something.
