@@ -21,7 +21,7 @@ const MAX_CWND: u32 = 1 << 30;
 pub struct Acked {
     /// Octets newly acknowledged.
     pub octets: u32,
-    /// Octets in flight before this acknowledgment.
+    /// Octets in flight before this acknowledgment: in the network, as far as known.
     pub flight: u32,
     /// A round-trip time measured by it.
     pub rtt: Option<Duration>,
@@ -33,13 +33,56 @@ pub struct Acked {
     pub now: Instant,
 }
 
+/// How fast the network delivered, measured from the sending of one segment to its acknowledgment: the larger of the
+/// time to send and the time to deliver, so that neither compressed ACKs nor bursts make the rate too high.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RateSample {
+    /// Octets delivered in that time.
+    pub delivered: u64,
+    /// The time.
+    pub interval: Duration,
+    /// Octets delivered on the connection when the segment was sent: a round trip ends when this passes the total at
+    /// its beginning.
+    pub prior_delivered: u64,
+    /// The application, not the window, limited what was sent: the rate may be too low.
+    pub application_limited: bool,
+}
+
+/// What one acknowledgment delivered and what it showed to be lost, inside of loss recovery and outside: the facts of a
+/// controller that works by rates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// Octets newly acknowledged, cumulatively or selectively.
+    pub octets: u32,
+    /// Octets newly found lost.
+    pub lost: u32,
+    /// Octets in the network now: sent, and neither acknowledged nor known to be lost.
+    pub inflight: u32,
+    /// Octets delivered since the connection started.
+    pub delivered: u64,
+    /// The delivery rate, if a segment was acknowledged whose sending is known.
+    pub rate: Option<RateSample>,
+    /// A round-trip time measured by it.
+    pub rtt: Option<Duration>,
+    /// The smallest round-trip time of the last minutes, once measured.
+    pub min_rtt: Option<Duration>,
+    /// The peer echoes a congestion mark (RFC 3168).
+    pub ecn_echo: bool,
+    /// Loss recovery is going on.
+    pub recovering: bool,
+    /// Now.
+    pub now: Instant,
+}
+
 /// Why the window must shrink. Each is told once per episode, never once per segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Signal {
-    /// Loss found by duplicate acknowledgments.
+    /// Loss found by acknowledgments.
     Loss,
-    /// An ECN echo (RFC 3168). Not given yet: the machine does not use ECN.
+    /// An ECN echo (RFC 3168).
     Ecn,
     /// The retransmission timer, first time for this segment.
     Timeout,
@@ -53,7 +96,7 @@ pub enum Signal {
 pub struct Congestion {
     /// The signal.
     pub signal: Signal,
-    /// Octets in flight when it came.
+    /// FlightSize when it came, in octets (RFC 5681 §2), without what limited transmit added.
     pub flight: u32,
     /// Now.
     pub now: Instant,
@@ -90,7 +133,7 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial`
     /// octets.
     fn start(&mut self, mss: u32, initial: u32, now: Instant);
-    /// New text was acknowledged outside of loss recovery.
+    /// New text was acknowledged outside of fast recovery.
     fn on_ack(&mut self, acked: &Acked);
     /// The network is congested.
     fn on_congestion(&mut self, congestion: &Congestion);
@@ -117,11 +160,21 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_recovered(&mut self, flight: u32, now: Instant) {
         let _ = (flight, now);
     }
-    /// The last congestion signal was a mistake: nothing had been lost. Not told yet: the machine does not detect it.
+    /// The last congestion signal was a mistake: nothing had been lost.
     fn on_spurious(&mut self, now: Instant) {
         let _ = now;
     }
-    /// Octets per second to pace at; `None`: as the window allows. Not asked yet: the machine does not pace.
+    /// An acknowledgment delivered something or showed loss, in any phase. Told before `on_ack` and `on_congestion`.
+    fn on_delivery(&mut self, delivery: &Delivery) {
+        let _ = delivery;
+    }
+    /// Whether proportional rate reduction (RFC 9937) governs what is sent in fast recovery, on the way to
+    /// [`window`](Self::window). If not, `window` itself does.
+    fn reduces_proportionally(&self) -> bool {
+        true
+    }
+    /// Octets per second to pace at when `Config::pacing` is on; `None`: the machine takes a multiple of the window per
+    /// round trip.
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
@@ -191,6 +244,18 @@ impl Controller for Algorithm {
         match self {
             Self::Reno(c) => c.on_sent(octets, flight, now),
             Self::Cubic(c) => c.on_sent(octets, flight, now),
+        }
+    }
+    fn on_delivery(&mut self, delivery: &Delivery) {
+        match self {
+            Self::Reno(c) => c.on_delivery(delivery),
+            Self::Cubic(c) => c.on_delivery(delivery),
+        }
+    }
+    fn reduces_proportionally(&self) -> bool {
+        match self {
+            Self::Reno(c) => c.reduces_proportionally(),
+            Self::Cubic(c) => c.reduces_proportionally(),
         }
     }
     fn pacing_rate(&self) -> Option<u64> {
