@@ -15,6 +15,18 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Explicit Congestion Notification (RFC 3168): whether the handshake agrees on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum EcnMode {
+    /// Never.
+    Off,
+    /// When the peer asks for it.
+    Passive,
+    /// Our SYN asks for it, too.
+    Active,
+}
+
 config! {
     /// Octets of text that may be received and not yet consumed: RCV.BUFF.
     receive_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.8.6, RFC 7323 §2.3";
@@ -38,6 +50,8 @@ config! {
     sack: bool = true, in false..=true, "RFC 2018";
     /// With SACK, text that arrives twice is reported.
     dsack: bool = true, in false..=true, "RFC 2883";
+    /// Explicit Congestion Notification.
+    ecn: EcnMode = EcnMode::Passive, in EcnMode::Off..=EcnMode::Active, "RFC 3168 §6.1, RFC 9293 SHLD-8";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
     /// The override timeout of the sender's silly-window avoidance.

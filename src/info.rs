@@ -56,6 +56,8 @@ pub struct Info {
     pub rttvar: Option<Duration>,
     /// The retransmission timeout, with back-off.
     pub rto: Duration,
+    /// Whether new text is sent as ECN-capable (RFC 3168).
+    pub ecn: bool,
     /// What was counted so far.
     pub counters: Counters,
 }
@@ -85,6 +87,10 @@ pub struct Counters {
     /// Octets cut off segments whose other text was used: they had arrived before, or lay beyond the window or the
     /// peer's FIN (§3.10.7.4 first).
     pub octets_trimmed: u64,
+    /// Segments of text received with a congestion mark, where ECN is in use.
+    pub ecn_marks: u64,
+    /// Reductions of the congestion window because the peer echoed a mark.
+    pub ecn_reductions: u64,
     /// Zero-window probes sent.
     pub probes: u64,
     /// Challenge ACKs sent.

@@ -18,11 +18,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("info", &["seq", "event"]),
     ("timers", &["time", "event"]),
     ("timestamps", &["seq", "time", "segment"]),
+    ("ecn", &["segment", "config"]),
     ("send::buffer", &[]),
     ("send::congestion", &["time"]),
+    ("send::ecn", &["seq", "time"]),
     ("send::recovery", &["seq"]),
     ("send::rtt", &["time", "config", "timers"]),
-    ("send", &["seq", "time", "config", "info", "send::buffer", "send::congestion", "send::recovery", "send::rtt"]),
+    (
+        "send",
+        &[
+            "seq",
+            "time",
+            "config",
+            "info",
+            "send::buffer",
+            "send::congestion",
+            "send::ecn",
+            "send::recovery",
+            "send::rtt",
+        ],
+    ),
     ("recv::ack", &["ranges"]),
     ("recv::reassembly", &["ranges", "config"]),
     ("recv", &["seq", "segment", "config", "recv::ack", "recv::reassembly"]),
@@ -39,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "info",
             "timers",
             "timestamps",
+            "ecn",
             "options",
             "send",
             "send::congestion",
@@ -51,13 +67,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 10] = [
+const ALGORITHMS: [&str; 12] = [
+    "ecn",
     "ranges",
     "timestamps",
     "options",
     "send",
     "send::buffer",
     "send::congestion",
+    "send::ecn",
     "send::recovery",
     "send::rtt",
     "recv::ack",

@@ -4,12 +4,13 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Origin, Step, Stop};
 use super::tcb::{Cx, Tcb};
+use crate::ecn::Echo;
 use crate::recv::Accepted;
 use crate::recv::ack::PendingAck;
 use crate::recv::reassembly::Limits;
 use crate::send::Fin;
 use crate::timestamps::older;
-use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
+use crate::{Action, CloseReason, Controller, Discard, Ecn, Flags, Instant, Segment, SeqNum, Timer};
 
 /// What the sequence check leaves of a segment.
 struct Arrived {
@@ -34,7 +35,7 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
-        self.answer_cut(&arrived, cx);
+        self.answer_cut(segment, &arrived, cx);
         self.check_urg(segment, cx); // sixth
         self.deliver_syn_text(cx)?;
         let fin = self.process_text(segment, cx)?; // seventh
@@ -116,9 +117,13 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         if segment.flags.contains(Flags::ACK) {
+            if self.snd.is_news(segment.ack) {
+                self.ecn.heard(segment.flags);
+            }
             segment.trim_syn();
             return Continue(());
         }
+        self.ecn.heard(segment.flags);
         if self.throttle.allows(cx.config, cx.now) {
             self.transmit_syn(cx); // the RTO is untouched, and it does not count for R2
         }
@@ -160,8 +165,11 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// What `allow_unacceptable` left open until the ACK was found good.
-    fn answer_cut(&mut self, arrived: &Arrived, cx: &mut Cx<'_, '_>) {
+    fn answer_cut(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) {
         if let Some(reason) = arrived.cut {
+            if reason == Discard::ZeroWindow {
+                self.note_mark(segment, cx); // RFC 3168 §6.1.6: a window probe cannot be forged easily
+            }
             cx.out.discard(reason);
         }
         if arrived.owed {
@@ -258,6 +266,7 @@ impl<C: Controller> Tcb<C> {
             }
             return self.discard(Discard::AckOutOfRange, cx);
         }
+        self.check_mark(segment, cx);
         if octets > 0 {
             self.process_new_ack(segment, cx);
         } else if self.is_duplicate(segment, arrived) {
@@ -269,6 +278,18 @@ impl<C: Controller> Tcb<C> {
         }
         self.update_window(segment, arrived.window, octets, cx);
         self.after_ack(cx)
+    }
+
+    /// ECE: the network marked what the peer received (RFC 3168 §6.1.2).
+    fn check_mark(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        let mss = u32::from(self.mss(cx.path, 0));
+        if !segment.flags.contains(Flags::ECE) || !self.snd.on_mark(segment.ack, mss, cx.now) {
+            return;
+        }
+        cx.out.counters.ecn_reductions += 1;
+        if self.snd.ecn.held(cx.now).is_some() {
+            cx.timers.clear(Timer::Retransmit); // "MUST reset the retransmit timer"
+        }
     }
 
     /// The duplicate ACK of RFC 5681 §2, or one whose SACK blocks are new. Answers to zero-window probes are none.
@@ -296,6 +317,8 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let initial = self.initial_window(cx.config, cx.path);
         self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
+        self.snd.ecn.agree(self.ecn.is_capable());
+        self.echo = Echo::new(self.ecn.echoes());
         self.process_new_ack(segment, cx);
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
@@ -334,7 +357,8 @@ impl<C: Controller> Tcb<C> {
         let echoed = echo.and_then(|(ts, state)| state.round_trip(ts.echo, self.snd.opened, cx.now));
         let mss = u32::from(self.mss(cx.path, 0));
         let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
-        let newly = self.snd.acknowledge(segment.ack, echoed, mss, cx.now);
+        let marked = segment.flags.contains(Flags::ECE);
+        let newly = self.snd.acknowledge(segment.ack, echoed, marked, mss, cx.now);
         cx.out.acked += newly.text;
         cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
         cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
@@ -406,6 +430,7 @@ impl<C: Controller> Tcb<C> {
         {
             return self.reset_unread(cx);
         }
+        self.note_mark(segment, cx);
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
         let segments = segments_in(segment);
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
@@ -423,6 +448,18 @@ impl<C: Controller> Tcb<C> {
         });
         self.acknowledge_text(accepted, segments, cx);
         Continue(fin)
+    }
+
+    /// The ECN codepoint and CWR of text inside of the window (RFC 3168 §6.1.3); of other text they do not count
+    /// (§6.1.5).
+    fn note_mark(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        let ce = segment.ecn == Ecn::Ce;
+        if ce && self.echo.is_enabled() {
+            cx.out.counters.ecn_marks += 1;
+        }
+        if self.echo.on_text(segment.flags.contains(Flags::CWR), ce) {
+            self.ack.at_once();
+        }
     }
 
     /// When the text is acknowledged (RFC 5681 §4.2).

@@ -9,7 +9,7 @@ use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::{Gate, Next, Plan, Wait};
 use crate::timers::backed_off;
-use crate::{Action, Controller, Flags, Options, Segment, SeqNum, Timer};
+use crate::{Action, Controller, Ecn, Flags, Options, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
@@ -65,7 +65,14 @@ impl<C: Controller> Tcb<C> {
     fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
         let mss = u32::from(self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some())));
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
-        Gate { mss, max: most.max(mss), nagle: cx.settings.nagle, cork: cx.settings.cork, overridden: self.overridden }
+        Gate {
+            mss,
+            max: most.max(mss),
+            nagle: cx.settings.nagle,
+            cork: cx.settings.cork,
+            held: self.snd.ecn.held(cx.now).is_some(),
+            overridden: self.overridden,
+        }
     }
 
     /// A piece of the stream, with the acknowledgment on it.
@@ -74,12 +81,17 @@ impl<C: Controller> Tcb<C> {
         let mut flags = Flags::ACK;
         flags.set(Flags::PSH, plan.push);
         flags.set(Flags::FIN, plan.fin);
-        if self.snd.sent(plan, cx.now) {
-            cx.out.counters.retransmissions += 1;
-        }
+        let again = self.snd.sent(plan, cx.now);
+        cx.out.counters.retransmissions += u64::from(again);
+        // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
+        let ecn = self.snd.ecn.is_capable() && !again && plan.in_turn && plan.len > 0;
+        flags.set(Flags::CWR, ecn && self.snd.ecn.take_cwr());
         let mss = self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some()));
         let mut segment = self.segment(flags, text, cx);
         segment.seq = plan.seq;
+        if ecn {
+            segment.ecn = Ecn::Ect0;
+        }
         if plan.len > u32::from(mss) {
             segment.segment_size = mss;
         }
@@ -101,7 +113,7 @@ impl<C: Controller> Tcb<C> {
         Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
-            flags,
+            flags: flags | self.echo.flags(),
             window,
             options,
             payload,
@@ -142,7 +154,7 @@ impl<C: Controller> Tcb<C> {
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
-            flags: Flags::ACK,
+            flags: Flags::ACK | self.echo.flags(),
             window: self.rcv.promised(),
             options: self.options(false, duplicate, cx),
             ..Segment::default()
@@ -172,7 +184,7 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(Segment {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
-            flags: Flags::SYN | Flags::ACK,
+            flags: Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn()),
             window: syn_window(cx.config.receive_buffer()),
             options: Options {
                 mss: Some(announced_mss(cx.config, cx.path)),
@@ -211,6 +223,8 @@ impl<C: Controller> Tcb<C> {
         }
         if !probing && self.snd.flight() > 0 {
             cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+        } else if let Some(until) = self.snd.ecn.held(cx.now).filter(|_| pending && !probing) {
+            cx.timers.set(Timer::Retransmit, until);
         } else {
             cx.timers.clear(Timer::Retransmit);
         }

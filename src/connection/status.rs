@@ -62,6 +62,7 @@ impl<C: Controller> Connection<C> {
             info.srtt = snd.rtt.srtt();
             info.rttvar = snd.rtt.rttvar();
             info.rto = snd.rtt.rto();
+            info.ecn = snd.ecn.is_capable();
         }
         if let Phase::Live(tcb) = &self.phase {
             info.irs = tcb.rcv.irs;
@@ -149,6 +150,7 @@ impl Info {
             srtt: None,
             rttvar: None,
             rto: core::time::Duration::ZERO,
+            ecn: false,
             counters,
         }
     }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::challenge::Throttle;
 use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
+use crate::ecn::{Echo, Handshake};
 use crate::options::{Agreed, eff_snd_mss};
 use crate::recv::ack::PendingAck;
 use crate::recv::reassembly::Limits;
@@ -72,6 +73,9 @@ pub(super) struct Tcb<C> {
     pub(super) scaled: bool,
     pub(super) sack: bool,
     pub(super) ts: Option<TsState>,
+    /// What the SYNs said of ECN, and the echo of marks.
+    pub(super) ecn: Handshake,
+    pub(super) echo: Echo,
     pub(super) ack: PendingAck,
     /// What of the last text had arrived before, until an acknowledgment reports it (RFC 2883 §4).
     pub(super) duplicate: Option<(SeqNum, SeqNum)>,
@@ -90,7 +94,13 @@ pub(super) struct Tcb<C> {
 
 impl<C: Controller> Tcb<C> {
     /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
-    pub(super) fn new(origin: Origin, mut snd: Sender<C>, ts_offset: u32, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
+    pub(super) fn new(
+        origin: Origin,
+        (mut snd, ts_offset, mut ecn): (Sender<C>, u32, Handshake),
+        syn: &Segment,
+        cx: &Cx<'_, '_>,
+    ) -> Self {
+        ecn.heard(syn.flags);
         let agreed = Agreed::new(cx.config, cx.path, &syn.options);
         let promised = syn_window(cx.config.receive_buffer());
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
@@ -107,6 +117,8 @@ impl<C: Controller> Tcb<C> {
             scaled: agreed.shifts.is_some(),
             sack: agreed.sack,
             ts,
+            ecn,
+            echo: Echo::default(),
             ack: PendingAck::No,
             duplicate: None,
             released: false,
@@ -178,6 +190,7 @@ impl<C: Controller> Tcb<C> {
     /// "Start the time-wait timer, turn off the other timers."
     pub(super) fn enter_time_wait(&mut self, cx: &mut Cx<'_, '_>) {
         self.state = LiveState::TimeWait;
+        self.echo = Echo::default(); // RFC 3168 §6.1.1
         cx.timers.clear_all();
         self.restart_time_wait(cx);
     }

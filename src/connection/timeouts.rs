@@ -42,6 +42,9 @@ impl<C: Controller> Tcb<C> {
 
     /// RETRANSMISSION TIMEOUT.
     fn retransmission_timeout(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.snd.flight() == 0 {
+            return; // it held new text back (RFC 3168 §6.1.2)
+        }
         self.snd.on_timeout(cx.out.counters, cx.now);
         if self.snd.repeats == u32::from(cx.config.r1()) {
             cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats })); // R1
@@ -74,7 +77,8 @@ impl<C: Controller> Tcb<C> {
         let seq = self.snd.nxt - 1;
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
         let options = crate::Options { timestamps, ..crate::Options::default() };
-        cx.out.transmit(Segment { seq, ack: self.rcv.nxt, flags: Flags::ACK, window, options, ..Segment::default() });
+        let flags = Flags::ACK | self.echo.flags();
+        cx.out.transmit(Segment { seq, ack: self.rcv.nxt, flags, window, options, ..Segment::default() });
     }
 
     /// When the next keep-alive is due.

@@ -12,6 +12,8 @@ pub(crate) struct Gate {
     pub(crate) max: u32,
     pub(crate) nagle: bool,
     pub(crate) cork: bool,
+    /// New text waits: the window is one segment and a mark said that it is too large (RFC 3168 §6.1.2).
+    pub(crate) held: bool,
     /// The override timeout expired: what is held back may go.
     pub(crate) overridden: bool,
 }
@@ -67,6 +69,7 @@ impl<C: Controller> Sender<C> {
             return Next::Wait(Wait::Idle);
         }
         let limit = self.una + self.wnd.min(self.cwnd(gate.mss));
+        let limit = if gate.held { limit.min(self.nxt) } else { limit };
         let room = limit.saturating_since(self.resend);
         let todo = self.text_end().saturating_since(self.resend); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;

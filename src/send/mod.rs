@@ -3,6 +3,7 @@
 pub(crate) mod buffer;
 pub mod congestion;
 mod decide;
+pub(crate) mod ecn;
 pub(crate) mod recovery;
 pub(crate) mod rtt;
 
@@ -12,6 +13,7 @@ use crate::{Config, Controller, Counters, Instant, SeqNum};
 use buffer::SendBuffer;
 use congestion::{Acked, Congestion, Signal};
 pub(crate) use decide::{Gate, Next, Plan, Wait};
+use ecn::EcnSender;
 use recovery::{Duplicate, New, NewReno};
 use rtt::Rtt;
 
@@ -61,6 +63,7 @@ pub(crate) struct Sender<C> {
     timed: Option<Timed>,
     pub(crate) cc: C,
     pub(crate) recovery: NewReno,
+    pub(crate) ecn: EcnSender,
     /// The highest number the peer has reported as received out of order.
     sacked: SeqNum,
     /// The first unacknowledged segment is to be sent again, out of turn: fast retransmit.
@@ -107,6 +110,7 @@ impl<C: Controller> Sender<C> {
             timed: None,
             cc,
             recovery: NewReno::new(iss),
+            ecn: EcnSender::new(iss),
             sacked: iss,
             retransmit_first: false,
             repeats: 0,
@@ -229,8 +233,30 @@ impl<C: Controller> Sender<C> {
         self.probes = self.probes.saturating_add(1);
     }
 
-    /// SND.UNA < `ack` =< SND.NXT: SND.UNA advances. `echoed` is what the timestamps measured, if they did.
-    pub(crate) fn acknowledge(&mut self, ack: SeqNum, echoed: Option<Duration>, mss: u32, now: Instant) -> Newly {
+    /// An acceptable acknowledgment up to `ack` echoes a congestion mark. Returns whether the window was reduced.
+    pub(crate) fn on_mark(&mut self, ack: SeqNum, mss: u32, now: Instant) -> bool {
+        if !self.ecn.must_reduce(ack, self.flight()) {
+            return false;
+        }
+        if self.cc.window() > mss {
+            self.cc.on_congestion(&Congestion { signal: Signal::Ecn, flight: self.flight(), now });
+        } else {
+            self.ecn.hold(now + self.rtt.rto()); // RFC 3168 §6.1.2: the retransmission timer lowers the rate further
+        }
+        self.ecn.on_reduced(self.nxt, true);
+        true
+    }
+
+    /// SND.UNA < `ack` =< SND.NXT: SND.UNA advances. `echoed` is what the timestamps measured, if they did; `marked`
+    /// says that the acknowledgment has ECE.
+    pub(crate) fn acknowledge(
+        &mut self,
+        ack: SeqNum,
+        echoed: Option<Duration>,
+        marked: bool,
+        mss: u32,
+        now: Instant,
+    ) -> Newly {
         let flight = self.flight();
         let octets = ack - self.una;
         let beyond_syn = octets - u32::from(self.syn);
@@ -249,7 +275,9 @@ impl<C: Controller> Sender<C> {
         }
         let rtt = self.measure(ack, echoed, was_syn, now);
         self.repeats = 0;
-        let restarts_timer = was_syn || self.recover(octets, flight, rtt, mss, now);
+        self.ecn.on_acknowledged(ack);
+        let marked = marked && self.ecn.is_capable();
+        let restarts_timer = was_syn || self.recover((octets, marked), flight, rtt, mss, now);
         Newly { text, restarts_timer }
     }
 
@@ -275,8 +303,16 @@ impl<C: Controller> Sender<C> {
     }
 
     /// Tells recovery and the controller. Returns whether the retransmission timer restarts.
-    fn recover(&mut self, octets: u32, flight: u32, rtt: Option<Duration>, mss: u32, now: Instant) -> bool {
+    fn recover(
+        &mut self,
+        (octets, marked): (u32, bool),
+        flight: u32,
+        rtt: Option<Duration>,
+        mss: u32,
+        now: Instant,
+    ) -> bool {
         match self.recovery.on_new(self.una, octets, self.flight(), mss) {
+            New::Normal if marked => true, // RFC 3168 §6.1.2: no growth
             New::Normal => {
                 let cwnd = self.cc.window();
                 let slow_start = cwnd < self.cc.ssthresh();
@@ -312,7 +348,12 @@ impl<C: Controller> Sender<C> {
         match self.recovery.on_duplicate(self.una, mss) {
             Duplicate::Noted => false,
             Duplicate::Loss => {
-                self.cc.on_congestion(&Congestion { signal: Signal::Loss, flight: self.flight(), now });
+                if self.ecn.covers(self.una) {
+                    self.ecn.extend(self.nxt); // RFC 3168 §6.1.2: one reduction for the marks and losses of a window
+                } else {
+                    self.cc.on_congestion(&Congestion { signal: Signal::Loss, flight: self.flight(), now });
+                    self.ecn.on_reduced(self.nxt, false);
+                }
                 self.recovery.enter(self.nxt, self.flight(), self.cc.window(), mss);
                 self.retransmit_first = true;
                 true
@@ -329,8 +370,10 @@ impl<C: Controller> Sender<C> {
         self.resend = self.una;
         self.retransmit_first = false;
         if !self.syn {
-            let signal = if self.repeats == 1 { Signal::Timeout } else { Signal::TimeoutAgain };
+            let again = self.repeats > 1 || self.ecn.covers(self.una); // ssthresh is reduced already
+            let signal = if again { Signal::TimeoutAgain } else { Signal::Timeout };
             self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
+            self.ecn.on_reduced(self.nxt, false);
             self.recovery.on_timeout(self.nxt);
         }
     }
@@ -377,6 +420,7 @@ impl<C: Controller> Sender<C> {
         self.opened = ago(self.opened);
         self.cut = self.cut.map(ago);
         self.recovery.rebase(iss);
+        self.ecn.rebase(iss, now);
         self.iss = SeqNum::new(0);
     }
 }
