@@ -307,3 +307,35 @@ fn cwr_belongs_to_the_first_of_many() {
     assert_eq!(pieces.len(), 6);
     assert!(pieces[0] == ECT_CWR && pieces[1..].iter().all(|said| *said == ECT), "{pieces:?}");
 }
+
+/// "MUST reset the retransmit timer on receiving the ECN-Echo packet when the congestion window is one", also when it
+/// acknowledges nothing new.
+#[test]
+fn an_echo_with_a_window_of_one_segment_restarts_the_timer() {
+    let mut tcp = agreed(plain().initial_window(1));
+    tcp.send(10_000);
+    assert_eq!((tcp.lengths(), tcp.deadline(Timer::Retransmit)), (vec![1460], Some(ms(1000))));
+    tcp.wait(ms(400));
+    tcp.arrives(echo(0));
+    assert_eq!((tcp.deadline(Timer::Retransmit), tcp.info().counters.ecn_reductions), (Some(ms(1000)), 1));
+    tcp.wait(ms(10));
+    assert_eq!(tcp.arrives(peer(0, 1460)), "Acked(1460)");
+}
+
+/// While a loss of the marked window is repaired, marks on what was sent meanwhile are the same congestion.
+#[test]
+fn a_mark_while_a_covered_loss_is_repaired_does_not_reduce_again() {
+    let mut tcp = sending();
+    for n in 1..=8 {
+        tcp.arrives(echo(n * 1460)); // the ninth segment is lost
+    }
+    let recover = tcp.info().snd_nxt;
+    assert!(recover.after(crate::fixture::ours(14_600)), "new text, with CWR, has left");
+    for _ in 0..3 {
+        tcp.arrives(echo(8 * 1460));
+    }
+    assert_eq!(tcp.info().counters.fast_retransmits, 1);
+    tcp.arrives(Segment { ack: recover - 1, ..echo(0) });
+    tcp.arrives(Segment { ack: recover, ..echo(0) });
+    assert_eq!((tcp.info().counters.ecn_reductions, tcp.info().ssthresh), (1, 7300));
+}
