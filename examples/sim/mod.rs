@@ -5,7 +5,8 @@
 //! * [`source`], [`newreno`]: who sends: a segue connection, or a NewReno sender written from the RFCs alone;
 //! * [`world`]: the loop of events;
 //! * [`rows`], [`measure`]: the matrix of scenarios and its figures;
-//! * [`args`], [`table`], [`progress`]: the program around it.
+//! * [`record`]: the recorded figures, and whether the present ones are worse;
+//! * [`args`], [`program`], [`table`], [`svg`], [`progress`]: the program around it.
 #![allow(dead_code)] // the example and the tests use a part each
 
 pub(crate) mod args;
@@ -13,11 +14,14 @@ pub(crate) mod link;
 pub(crate) mod loss;
 pub(crate) mod measure;
 pub(crate) mod newreno;
+pub(crate) mod program;
 pub(crate) mod progress;
+pub(crate) mod record;
 #[path = "../../tests/net/rng.rs"]
 pub(crate) mod rng;
 pub(crate) mod rows;
 pub(crate) mod source;
+pub(crate) mod svg;
 pub(crate) mod table;
 pub(crate) mod watch;
 pub(crate) mod world;

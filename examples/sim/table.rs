@@ -1,6 +1,5 @@
 //! The table for people.
 
-use super::measure::Measured;
 use super::rows::{Figure, Row, Unit, Want};
 
 /// How a figure stands to what it must be.
@@ -68,8 +67,9 @@ pub(crate) fn wanted(figure: &Figure) -> String {
     }
 }
 
-/// The table as Markdown with aligned columns: a line for each figure, a column for each set of seeds.
-pub(crate) fn table(rows: &[Row], sets: &[(String, Vec<Measured>)]) -> String {
+/// The table as Markdown with aligned columns: a line for each figure, two columns for each set of seeds. A set has its
+/// name and, for each row, its values.
+pub(crate) fn table(rows: &[Row], sets: &[(String, Vec<Vec<f64>>)]) -> String {
     let mut head = vec!["path".to_string(), "figure".to_string(), "required".to_string()];
     for (seeds, _) in sets {
         head.push(format!("seeds {seeds}"));
@@ -80,8 +80,8 @@ pub(crate) fn table(rows: &[Row], sets: &[(String, Vec<Measured>)]) -> String {
         for (f, figure) in row.figures.iter().enumerate() {
             let label = if f == 0 { row.label } else { "" };
             let mut line = vec![label.to_string(), figure.name.to_string(), wanted(figure)];
-            for (_, measured) in sets {
-                let got = measured[r].medians[f];
+            for (_, values) in sets {
+                let got = values[r][f];
                 line.push(value(figure.unit, got));
                 line.push(verdict(figure.want, got).text().to_string());
             }
