@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) const HELP: &str = "\
 Connections over an emulated bottleneck in virtual time: what they reach, row by row.
-Without options all rows run with the seeds 1 to 20. Use a release build: it is some thirty times as fast.
+Without options all rows run with the seeds 1 to 20. A release build is many times as fast.
 
 Usage: cargo run --release --example sim -- [OPTIONS]
 
@@ -17,8 +17,8 @@ Options:
   --seeds A..B,...  sets of seeds, the last one included; a column for each set [default: 1..20]
   --verbose         also what each run gave
   --csv FILE        write every run's figures
-  --svg PATH        plot window, flight and RTT over time, for the first seed: into a file (.svg, one row) or a directory
-  --trace PATH      the same as numbers: into a file (.csv, one row) or a directory
+  --svg PATH        plot window, flight and RTT of the first seed over time: a file (.svg, for one row) or a directory
+  --trace PATH      the same as numbers: a file (.csv, for one row) or a directory
   --check           run the recorded seeds; fail when a figure is worse than recorded by more than 1 %
   --record          run the recorded seeds and write tests/data/figures.csv and docs/figures.md
   -h, --help        show this

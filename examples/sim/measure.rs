@@ -39,7 +39,8 @@ struct Bench {
 impl Bench {
     fn new(row: &Row, seed: u64, sample_every: Option<Nanos>) -> Self {
         let (path, buffer) = (row.path.clone(), row.path.buffer());
-        let config = Config::builder().receive_buffer(buffer).send_buffer(buffer).build().expect("a valid buffer");
+        let config = Config::builder().receive_buffer(buffer).send_buffer(buffer);
+        let config = (row.tune)(config).build().expect("the rows have valid settings");
         Self { path, config: Arc::new(config), text: Text::new(), rng: Rng::new(seed), sample_every }
     }
 

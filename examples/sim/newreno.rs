@@ -32,6 +32,8 @@ pub(crate) struct NewReno {
     /// Octets acknowledged since the window last grew in congestion avoidance.
     acked: u32,
     duplicates: u32,
+    /// Octets that limited transmit sent on these duplicates.
+    limited: u32,
     recover: SeqNum,
     recovering: bool,
     partial_seen: bool,
@@ -58,6 +60,7 @@ impl NewReno {
             ssthresh: u32::MAX,
             acked: 0,
             duplicates: 0,
+            limited: 0,
             recover: iss,
             recovering: false,
             partial_seen: false,
@@ -172,7 +175,7 @@ impl NewReno {
                 self.cwnd += MSS;
             }
         }
-        self.duplicates = 0;
+        (self.duplicates, self.limited) = (0, 0);
         if restart {
             self.timer = (self.flight() > 0).then_some(now + self.rto); // RFC 6298 (5.2), (5.3)
         }
@@ -185,9 +188,12 @@ impl NewReno {
             self.cwnd += MSS;
             self.fill(0, now, out);
         } else if self.duplicates < 3 {
-            self.fill(self.duplicates * MSS, now, out); // limited transmit
+            let before = self.max;
+            self.fill(self.duplicates * MSS, now, out);
+            self.limited += self.max - before;
         } else if self.duplicates == 3 && self.una.after(self.recover) {
-            self.ssthresh = (self.flight() / 2).max(2 * MSS);
+            // Without what limited transmit sent (RFC 5681 §3.2 step 2).
+            self.ssthresh = ((self.flight() - self.limited) / 2).max(2 * MSS);
             self.recover = self.max;
             (self.recovering, self.partial_seen) = (true, false);
             self.cwnd = self.ssthresh + 3 * MSS;
@@ -233,7 +239,8 @@ impl Source for NewReno {
         self.ssthresh = (self.flight() / 2).max(2 * MSS);
         self.cwnd = MSS;
         self.recover = self.max;
-        (self.recovering, self.duplicates, self.acked) = (false, 0, 0);
+        self.recovering = false;
+        (self.duplicates, self.limited, self.acked) = (0, 0, 0);
         self.nxt = self.una;
         self.fill(0, now, out);
     }

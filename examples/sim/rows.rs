@@ -1,5 +1,7 @@
 //! The matrix: every path, what is measured on it, and what must be reached.
 
+use segue::ConfigBuilder;
+
 use super::link::{MILLISECOND, Nanos, SECOND, Settings};
 use super::loss::Loss;
 
@@ -120,16 +122,23 @@ pub(crate) struct Figure {
     pub(crate) want: Want,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
     pub(crate) path: Path,
     pub(crate) load: Load,
+    /// What differs from the default `Config`, the buffers excepted; the label says so.
+    pub(crate) tune: fn(ConfigBuilder) -> ConfigBuilder,
     pub(crate) figures: Vec<Figure>,
 }
 
 const TEN_SECONDS: Nanos = 10 * SECOND;
+
+/// Nothing differs.
+const fn default(config: ConfigBuilder) -> ConfigBuilder {
+    config
+}
 
 const fn figure(name: &'static str, unit: Unit, want: Want) -> Figure {
     Figure { name, unit, want }
@@ -138,7 +147,7 @@ const fn figure(name: &'static str, unit: Unit, want: Want) -> Figure {
 /// A greedy flow: the share of the rate it gets, and what it repeats.
 fn greedy(name: &'static str, label: &'static str, path: Path, goodput: Want, repeated: Want) -> Row {
     let figures = vec![figure("goodput", Unit::Share, goodput), figure("repeated", Unit::Percent, repeated)];
-    Row { name, label, path, load: Load::Greedy(TEN_SECONDS), figures }
+    Row { name, label, path, load: Load::Greedy(TEN_SECONDS), tune: default, figures }
 }
 
 const fn bursts(share: u32) -> Loss {
@@ -207,6 +216,7 @@ fn short() -> Vec<Row> {
             label: "200 flows of 100 KB, 10 Mbit/s, 40 ms, no loss",
             path: Path::new(10, 40),
             load,
+            tune: default,
             figures: percentiles(AtMost(189.0), Less, Less, Less),
         },
         Row {
@@ -214,6 +224,7 @@ fn short() -> Vec<Row> {
             label: "200 flows of 100 KB, 10 Mbit/s, 40 ms, 2 %",
             path: lossy,
             load,
+            tune: default,
             figures: percentiles(AtMost(210.0), AtMost(400.0), AtMost(1250.0), AtMost(800.0)),
         },
         Row {
@@ -221,6 +232,7 @@ fn short() -> Vec<Row> {
             label: "the last of 20 segments lost, 10 Mbit/s, 40 ms",
             path: tail,
             load: Load::Flows { count: 1, octets: 20 * 1448 },
+            tune: default,
             figures: vec![figure("timeouts", Count, AtMost(0.0)), figure("completion", Milliseconds, Less)],
         },
     ]
@@ -231,23 +243,30 @@ fn more() -> Vec<Row> {
     use Want::{Between, Less, More};
     let marking = Path { mark_after: Some(5 * MILLISECOND), ..Path::new(100, 20) };
     let bunches = Path { ack_bunch: Some(5 * MILLISECOND), ..Path::new(100, 20) };
+    let lossy = Path::new(10, 40).losing(Loss::Random(10_000));
     let share = |want| vec![figure("share", Unit::Share, want), figure("goodput of both", Unit::Share, More)];
     let duration = 60 * SECOND;
     vec![
         greedy("100m-marks", "100 Mbit/s, 20 ms, marks after 5 ms in the queue", marking, More, Less),
         greedy("100m-bunches", "100 Mbit/s, 20 ms, ACKs in bunches of 5 ms", bunches, More, Less),
         Row {
+            tune: |config| config.max_transmit(14_480),
+            ..greedy("10m-large", "10 Mbit/s, 40 ms, 1 %, large sends", lossy.clone(), More, Less)
+        },
+        Row {
             name: "two",
             label: "two segue flows, 10 Mbit/s, 40 ms, no loss",
             path: Path::new(10, 40),
             load: Load::Pair { duration, stranger: false },
+            tune: default,
             figures: share(Between(0.45, 0.55)),
         },
         Row {
             name: "newreno",
             label: "beside another NewReno, 10 Mbit/s, 40 ms, 1 %",
-            path: Path::new(10, 40).losing(Loss::Random(10_000)),
+            path: lossy,
             load: Load::Pair { duration, stranger: true },
+            tune: default,
             figures: share(Between(0.40, 0.60)),
         },
     ]

@@ -10,7 +10,7 @@ use segue::{Controller, Instant, SeqNum};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Told {
     /// `on_congestion`, with the window before and after.
-    Congestion { congestion: Congestion, before: u32, after: u32 },
+    Congestion { signal: Signal, now: Instant, before: u32, after: u32 },
     /// `on_spurious`.
     Spurious,
     /// The window fell, and it was told nothing that allows it.
@@ -57,6 +57,10 @@ impl<C: Controller> Watch<C> {
         (Self { inner, notes: notes.clone() }, notes)
     }
 
+    pub(crate) fn inner(&self) -> &C {
+        &self.inner
+    }
+
     /// News that may let the window grow, never shrink.
     fn good_news(&mut self, now: Instant, tell: impl FnOnce(&mut C)) {
         let before = self.inner.window();
@@ -78,7 +82,8 @@ impl<C: Controller> Controller for Watch<C> {
     fn on_congestion(&mut self, congestion: &Congestion) {
         let before = self.inner.window();
         self.inner.on_congestion(congestion);
-        self.notes.push(Told::Congestion { congestion: *congestion, before, after: self.inner.window() });
+        let (signal, now, after) = (congestion.signal, congestion.now, self.inner.window());
+        self.notes.push(Told::Congestion { signal, now, before, after });
     }
     fn window(&self) -> u32 {
         self.inner.window()
@@ -136,8 +141,7 @@ impl Episodes {
                 Told::Fell { before, after, now } => {
                     self.violations.push(format!("{now}: the window fell from {before} to {after} without a signal"));
                 }
-                Told::Congestion { congestion, before, after } => {
-                    let (now, signal) = (congestion.now, congestion.signal);
+                Told::Congestion { signal, now, before, after } => {
                     let last = self.open.filter(|last| una.before(*last));
                     match (signal, last) {
                         // A timeout is a signal of its own (RFC 5681 §3.1): it may end a recovery that failed.
