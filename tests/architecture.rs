@@ -21,9 +21,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ecn", &["segment", "config"]),
     ("send::buffer", &[]),
     ("send::congestion", &["time"]),
-    ("send::ecn", &["seq", "time"]),
-    ("send::recovery", &["seq"]),
+    ("send::ecn", &["time"]),
+    ("send::pace", &["time"]),
+    ("send::prr", &[]),
+    ("send::rate", &["time", "send::congestion"]),
     ("send::rtt", &["time", "config", "timers"]),
+    ("send::scoreboard", &["time", "ranges", "send::rate"]),
+    ("send::rack", &["time", "send::scoreboard"]),
+    ("send::recovery", &["send::prr", "send::scoreboard"]),
+    ("send::tail", &[]),
+    ("send::undo", &["time", "send::rack"]),
     (
         "send",
         &[
@@ -34,8 +41,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::buffer",
             "send::congestion",
             "send::ecn",
+            "send::pace",
+            "send::prr",
+            "send::rack",
+            "send::rate",
             "send::recovery",
             "send::rtt",
+            "send::scoreboard",
+            "send::tail",
+            "send::undo",
         ],
     ),
     ("recv::ack", &["ranges"]),
@@ -67,7 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 12] = [
+const ALGORITHMS: [&str; 19] = [
     "ecn",
     "ranges",
     "timestamps",
@@ -76,8 +90,15 @@ const ALGORITHMS: [&str; 12] = [
     "send::buffer",
     "send::congestion",
     "send::ecn",
+    "send::pace",
+    "send::prr",
+    "send::rack",
+    "send::rate",
     "send::recovery",
     "send::rtt",
+    "send::scoreboard",
+    "send::tail",
+    "send::undo",
     "recv::ack",
     "recv::reassembly",
 ];

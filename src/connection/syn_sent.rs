@@ -40,7 +40,7 @@ impl<C: Controller> SynSent<C> {
         }
         if segment.flags.contains(Flags::RST) {
             if has_ack && self.ecn.may_fall_back() {
-                self.snd.resend = self.snd.iss; // RFC 3168 §6.1.1.1: perhaps a middlebox refused ECN, not the peer us
+                self.snd.repeat_syn(); // RFC 3168 §6.1.1.1: perhaps a middlebox refused ECN, not the peer us
                 cx.timers.clear(Timer::Retransmit);
                 return Break(Stop::Drop);
             }
@@ -93,7 +93,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
         let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
         let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), syn, cx);
-        tcb.snd.resend = tcb.snd.iss;
+        tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
         tcb.pending_since = Some(since);
         tcb.hold_syn_text(syn, cx);

@@ -107,6 +107,7 @@ impl<C: Controller> Tcb<C> {
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
+        snd.agree(agreed.sack, cx.config);
         let rcv = Receiver::new(syn.seq, promised, ours, cx.config);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
         Self {

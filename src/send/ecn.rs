@@ -1,15 +1,16 @@
 //! The sender's part of ECN (RFC 3168 §6.1.2): ECT on new text, one reduction for a window of data, CWR after it.
 
-use crate::{Instant, SeqNum};
+use crate::Instant;
 
-/// What the sender knows of marks. It owns no window: it says when the controller must reduce it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// What the sender knows of marks. It owns no window: it says when the controller must reduce it. Positions count from
+/// the ISS.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct EcnSender {
     /// The handshake agreed: new text carries ECT(0).
     capable: bool,
-    /// The number after the highest sent when the window was last reduced, for whatever reason. An echo that comes
-    /// with the acknowledgment of no more than this tells of the same congestion.
-    recover: SeqNum,
+    /// SND.NXT when the window was last reduced, for whatever reason. An echo that comes with the acknowledgment of no
+    /// more than this tells of the same congestion.
+    recover: u64,
     /// That reduction was made for a mark.
     by_mark: bool,
     /// The next new text says that the window was reduced.
@@ -19,10 +20,6 @@ pub(crate) struct EcnSender {
 }
 
 impl EcnSender {
-    pub(crate) const fn new(iss: SeqNum) -> Self {
-        Self { capable: false, recover: iss, by_mark: false, cwr: false, held: None }
-    }
-
     /// The handshake is over.
     pub(crate) fn agree(&mut self, capable: bool) {
         self.capable = capable;
@@ -32,14 +29,15 @@ impl EcnSender {
         self.capable
     }
 
-    /// An acceptable acknowledgment up to `ack` has ECE: whether the window must be reduced now. With nothing in flight
-    /// it tells nothing new: what was marked is acknowledged, and that acknowledgment had ECE.
-    pub(crate) fn must_reduce(&self, ack: SeqNum, flight: u32) -> bool {
-        self.capable && flight > 0 && ack.after(self.recover)
+    /// An acknowledgment up to `una` has ECE, with `flight` octets in flight before it: whether the window must be
+    /// reduced now. With nothing in flight it tells nothing new: what was marked is acknowledged, and that
+    /// acknowledgment had ECE.
+    pub(crate) const fn must_reduce(&self, una: u64, flight: u32) -> bool {
+        self.capable && flight > 0 && una > self.recover
     }
 
     /// The window was reduced, with everything before `nxt` sent: by a mark, or by loss.
-    pub(crate) fn on_reduced(&mut self, nxt: SeqNum, by_mark: bool) {
+    pub(crate) fn on_reduced(&mut self, nxt: u64, by_mark: bool) {
         self.recover = nxt;
         self.by_mark = by_mark;
         self.cwr = self.capable;
@@ -47,14 +45,20 @@ impl EcnSender {
 
     /// Loss recovery, without a reduction of its own, goes on until everything before `nxt` is acknowledged: so long
     /// marks are of the same congestion.
-    pub(crate) fn extend(&mut self, nxt: SeqNum) {
+    pub(crate) fn extend(&mut self, nxt: u64) {
         self.recover = nxt;
+    }
+
+    /// The reduction for a loss was a mistake: marks count from `una` on, and there is nothing to tell the peer.
+    pub(crate) fn on_undone(&mut self, una: u64) {
+        self.recover = una.saturating_sub(1);
+        self.cwr = false;
     }
 
     /// Whether the window was already reduced, for a mark, after the segment at `lost` was sent: then its loss is the
     /// same congestion.
-    pub(crate) fn covers(&self, lost: SeqNum) -> bool {
-        self.by_mark && lost.before(self.recover)
+    pub(crate) const fn covers(&self, lost: u64) -> bool {
+        self.by_mark && lost < self.recover
     }
 
     /// New text may not be sent before `until`.
@@ -72,16 +76,7 @@ impl EcnSender {
         core::mem::take(&mut self.cwr)
     }
 
-    /// Everything up to `una` is acknowledged.
-    pub(crate) fn on_acknowledged(&mut self, una: SeqNum) {
-        if una.after(self.recover) {
-            self.recover = una - 1; // what is past stays past, however far the numbers go on
-            self.by_mark = false;
-        }
-    }
-
-    pub(crate) fn rebase(&mut self, iss: SeqNum, now: Instant) {
-        self.recover = SeqNum::new(self.recover - iss);
+    pub(crate) fn rebase(&mut self, now: Instant) {
         let ahead = |until: Instant| Instant::from_micros(until.as_micros().wrapping_sub(now.as_micros()));
         self.held = self.held(now).map(ahead);
     }
@@ -91,56 +86,50 @@ impl EcnSender {
 mod tests {
     use super::*;
 
-    fn seq(number: u32) -> SeqNum {
-        SeqNum::new(number)
-    }
-
     fn capable() -> EcnSender {
-        let mut ecn = EcnSender::new(seq(0));
-        ecn.agree(true);
-        ecn
+        EcnSender { capable: true, ..EcnSender::default() }
     }
 
     #[test]
     fn a_window_is_reduced_once() {
         let mut ecn = capable();
-        assert!(ecn.must_reduce(seq(1), 5000));
-        ecn.on_reduced(seq(5000), true);
-        assert!((1..=5000).all(|ack| !ecn.must_reduce(seq(ack), 4000)));
-        assert!(ecn.must_reduce(seq(5001), 4000)); // the first new text, with CWR, is acknowledged
-        assert!(!ecn.must_reduce(seq(5001), 0));
-        assert!(!EcnSender::new(seq(0)).must_reduce(seq(1), 5000));
+        assert!(ecn.must_reduce(1, 5000));
+        ecn.on_reduced(5000, true);
+        assert!((1..=5000).all(|una| !ecn.must_reduce(una, 4000)));
+        assert!(ecn.must_reduce(5001, 4000)); // the first new text, with CWR, is acknowledged
+        assert!(!ecn.must_reduce(5001, 0));
+        assert!(!EcnSender::default().must_reduce(1, 5000));
     }
 
     #[test]
     fn a_mark_covers_the_losses_of_its_window_and_no_others() {
         let mut ecn = capable();
-        assert!(!ecn.covers(seq(1)));
-        ecn.on_reduced(seq(5000), true);
-        assert!(ecn.covers(seq(4999)) && !ecn.covers(seq(5000)));
-        ecn.on_reduced(seq(9000), false);
-        assert!(!ecn.covers(seq(4999)) && !ecn.must_reduce(seq(9000), 1));
+        assert!(!ecn.covers(1));
+        ecn.on_reduced(5000, true);
+        assert!(ecn.covers(4999) && !ecn.covers(5000));
+        ecn.extend(6000);
+        assert!(!ecn.must_reduce(6000, 1) && ecn.must_reduce(6001, 1));
+        ecn.on_reduced(9000, false);
+        assert!(!ecn.covers(4999) && !ecn.must_reduce(9000, 1));
     }
 
     #[test]
     fn cwr_goes_out_once_after_a_reduction() {
         let mut ecn = capable();
         assert!(!ecn.take_cwr());
-        ecn.on_reduced(seq(5000), false);
+        ecn.on_reduced(5000, false);
         assert!(ecn.take_cwr());
         assert!(!ecn.take_cwr());
-        let mut incapable = EcnSender::new(seq(0));
-        incapable.on_reduced(seq(5000), false);
+        let mut incapable = EcnSender::default();
+        incapable.on_reduced(5000, false);
         assert!(!incapable.take_cwr());
     }
 
     #[test]
-    fn what_is_past_stays_past_half_the_circle_later() {
+    fn a_reduction_that_was_a_mistake_is_not_told_and_hides_no_mark() {
         let mut ecn = capable();
-        ecn.on_reduced(seq(5000), true);
-        for una in [5001, 1 << 30, 1 << 31, (1 << 31) + 6000] {
-            ecn.on_acknowledged(seq(una));
-            assert!(ecn.must_reduce(seq(una), 1) && !ecn.covers(seq(una)));
-        }
+        ecn.on_reduced(5000, false);
+        ecn.on_undone(1000);
+        assert!(!ecn.take_cwr() && ecn.must_reduce(1000, 4000));
     }
 }

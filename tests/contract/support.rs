@@ -40,7 +40,7 @@ pub(crate) struct At {
 
 /// No options, 10,000 octets of receive buffer; the peer's MSS is 1000, its window 60,000.
 fn plain() -> ConfigBuilder {
-    Config::builder().timestamps(false).sack(false).window_scaling(false).receive_buffer(10_000)
+    Config::builder().timestamps(false).sack(false).window_scaling(false).receive_buffer(10_000).min_rto(secs(1))
 }
 
 /// Runs a test at all pairs of edges.

@@ -247,9 +247,9 @@ fn an_echo_with_a_window_of_one_segment_waits_for_the_timer() {
     assert_eq!((tcp.info().cwnd, all_said(&tcp)), (1460, vec![ECT_CWR]));
     tcp.wait(ms(100));
     // the segment with CWR was itself marked
-    let rto = tcp.info().rto;
     assert_eq!(tcp.arrives(echo(14_600 + 1460)), "Acked(1460)");
     assert_eq!((tcp.info().cwnd, tcp.info().flight, tcp.info().counters.ecn_reductions), (1460, 0, 1));
+    let rto = tcp.info().rto;
     assert_eq!(tcp.deadline(Timer::Retransmit), Some(rto));
     // neither more text nor another acknowledgment ends it
     tcp.wait(rto - ms(1));
@@ -275,8 +275,8 @@ fn a_hold_with_nothing_to_send_sets_no_timer() {
     tcp.arrives(echo(14_600));
     tcp.send(1460);
     tcp.wait(ms(100));
-    let rto = tcp.info().rto;
     tcp.arrives(echo(14_600 + 1460));
+    let rto = tcp.info().rto;
     assert_eq!((tcp.info().counters.ecn_reductions, tcp.connection.next_deadline()), (1, None));
     assert_eq!(tcp.close(), "");
     assert_eq!(tcp.deadline(Timer::Retransmit), Some(rto));

@@ -69,7 +69,7 @@ pub(crate) fn stamped(segment: Segment, value: u32, echo: u32) -> Segment {
 
 /// A configuration without options, so that a full segment carries 1460 octets.
 pub(crate) fn plain() -> ConfigBuilder {
-    Config::builder().timestamps(false).sack(false).window_scaling(false)
+    Config::builder().timestamps(false).sack(false).window_scaling(false).min_rto(secs(1))
 }
 
 /// The TCP under test.

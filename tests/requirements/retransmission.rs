@@ -255,7 +255,7 @@ fn may_18_an_embedder_may_bring_a_controller() {
 /// buffer is each time. One that reports nothing new, or nonsense, is none.
 #[test]
 fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
-    let mut tcp = Tcp::connect(plain().sack(true), Path::ipv4(1500));
+    let mut tcp = Tcp::connect(plain().sack(true).rack(false), Path::ipv4(1500));
     let mut syn_ack = peer_syn_ack();
     syn_ack.options.sack_permitted = true;
     tcp.arrives(syn_ack);
