@@ -42,6 +42,16 @@ config! {
     max_mss: u16 = 65_535, in 64..=65_535, "RFC 9293 §3.7.1";
     /// Lower limit of the MSS that a peer can impose; 0 in its option counts as the default MSS.
     min_mss: u16 = 64, in 48..=536, "RFC 9293 §3.7.1";
+    /// The least path MTU that ICMP errors and black holes lead to, unless the IP version's minimum is more.
+    min_mtu: u16 = 68, in 68..=1500, "RFC 1191 §3, RFC 8201 §4";
+    /// Timeouts of a segment until an ICMP error is believed that calls sizes too big which got through before.
+    too_big_timeouts: u8 = 1, in 0..=16, "RFC 5927 §7.2 (MAXSEGRTO)";
+    /// Timeouts of a segment, without an ICMP error, until the path is taken as a black hole for its size; 0: never.
+    black_hole_timeouts: u8 = 3, in 0..=255, "RFC 4821 §7.7";
+    /// The path MTU that is tried first in a black hole; then half of it, and so on.
+    black_hole_mtu: u16 = 1024, in 68..=1500, "RFC 4821 §7.2, §7.7";
+    /// How long a path MTU that was lowered is kept before the full one is tried again; `None`: for ever.
+    mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";
     /// Timestamps and PAWS.

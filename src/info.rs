@@ -36,6 +36,8 @@ pub struct Info {
     pub urgent_remaining: u32,
     /// Octets that Eff.snd.MSS allows in a segment without SACK blocks (RFC 9293 §3.7.1).
     pub eff_snd_mss: u16,
+    /// The path MTU in use: what the host named, or less.
+    pub path_mtu: u16,
     /// Octets queued and not acknowledged.
     pub send_queue: usize,
     /// Octets delivered and not consumed.

@@ -347,6 +347,7 @@ impl<C: Controller> Tcb<C> {
         cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
         cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
         self.progressed(cx.now);
+        self.trust_mtu(cx);
         cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
     }
 

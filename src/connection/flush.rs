@@ -103,6 +103,7 @@ impl<C: Controller> Tcb<C> {
             segment.segment_size = mss;
         }
         self.point_urgent(&mut segment);
+        self.note_packet(&segment, again, cx.path);
         cx.out.transmit(segment);
         if cx.config.pacing() {
             let mss = u32::from(mss);

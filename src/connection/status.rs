@@ -47,6 +47,7 @@ impl<C: Controller> Connection<C> {
     /// STATUS (§3.10.6): the RFC's variables, and what was counted.
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters);
+        info.path_mtu = self.path.mtu;
         if let Some(snd) = self.sender() {
             info.iss = snd.iss;
             info.snd_una = snd.una;
@@ -140,6 +141,7 @@ impl Info {
             rcv_up: None,
             urgent_remaining: 0,
             eff_snd_mss: 0,
+            path_mtu: 0,
             send_queue: 0,
             unconsumed: 0,
             held: 0,

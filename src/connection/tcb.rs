@@ -137,7 +137,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Octets of options on a segment that carries so many SACK blocks.
-    fn option_octets(&self, sack_blocks: usize) -> u16 {
+    pub(super) fn option_octets(&self, sack_blocks: usize) -> u16 {
         let sack = if sack_blocks == 0 { 0 } else { 4 + 8 * u16::try_from(sack_blocks).unwrap_or(4) };
         sack + if self.ts.is_some() { 12 } else { 0 }
     }

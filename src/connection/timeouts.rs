@@ -58,6 +58,9 @@ impl<C: Controller> Tcb<C> {
         if self.snd.repeats == u32::from(cx.config.r1()) {
             cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats })); // R1
         }
+        if !self.snd.syn {
+            self.suspect_mtu(cx);
+        }
     }
 
     /// PTO: one segment more asks for an acknowledgment, and the retransmission timer starts anew (RFC 8985 §7.3).

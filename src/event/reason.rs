@@ -153,6 +153,7 @@ pub enum Report {
     },
     /// An ICMP error that does not end the connection (SHLD-25).
     Icmp(IcmpKind),
-    /// The path MTU is smaller now; what is in flight is cut anew.
+    /// The path MTU that is used now: less, because an ICMP error was believed or larger packets vanish, or the full one
+    /// again, on trial or for good.
     PathMtu(u16),
 }
