@@ -46,6 +46,10 @@ config! {
     delayed_ack: Duration = ms(40), in ms(0)..=ms(499), "RFC 9293 MUST-40, SHLD-18";
     /// An acknowledgment is sent at the latest for every so many segments of text.
     ack_every: u8 = 2, in 1..=2, "RFC 9293 SHLD-19, RFC 5681 §4.2";
+    /// Only full-sized segments count for `ack_every`: the peer's, as far as seen, or as many octets.
+    ack_full_sized: bool = false, in false..=true, "RFC 9293 SHLD-19, RFC 5681 §4.2";
+    /// So many segments are acknowledged at once at the start, after text out of order and after a pause; 0: none.
+    quick_acks: u8 = 16, in 0..=255, "RFC 5681 §4.2";
     /// RTO before the first measurement.
     initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
     /// Lower limit of the RTO.

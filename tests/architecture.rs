@@ -23,9 +23,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::recovery", &["seq"]),
     ("send::rtt", &["time", "config", "timers"]),
     ("send", &["seq", "time", "config", "info", "send::buffer", "send::congestion", "send::recovery", "send::rtt"]),
-    ("recv::ack", &["ranges"]),
+    ("recv::ack", &["time", "ranges", "config"]),
     ("recv::reassembly", &["ranges", "config"]),
-    ("recv", &["seq", "segment", "config", "recv::ack", "recv::reassembly"]),
+    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::reassembly"]),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
     (
         "connection",

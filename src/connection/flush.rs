@@ -83,6 +83,9 @@ impl<C: Controller> Tcb<C> {
         if plan.len > u32::from(mss) {
             segment.segment_size = mss;
         }
+        if plan.len > 0 {
+            self.rcv.pace.on_sent(cx.config, cx.now);
+        }
         self.point_urgent(&mut segment);
         cx.out.transmit(segment);
     }

@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::challenge::Throttle;
 use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
-use crate::options::{Agreed, eff_snd_mss};
-use crate::recv::ack::PendingAck;
+use crate::options::{Agreed, announced_mss, eff_snd_mss};
+use crate::recv::ack::{Pace, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::recv::{Receiver, shift_for, syn_window};
 use crate::send::{Fin, Sender};
@@ -97,7 +97,8 @@ impl<C: Controller> Tcb<C> {
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
-        let rcv = Receiver::new(syn.seq, promised, ours, cx.config);
+        let pace = Pace::new(cx.config, announced_mss(cx.config, cx.path), cx.now);
+        let rcv = Receiver::new(syn.seq, promised, ours, pace, cx.config);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
         Self {
             state: LiveState::SynReceived,
@@ -225,7 +226,7 @@ impl<C: Controller> Tcb<C> {
         let irs = self.rcv.irs;
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.snd.rebase(irs, now);
-        self.rcv.rebase();
+        self.rcv.rebase(now);
         if let Some(ts) = &mut self.ts {
             ts.rebase(irs, now);
         }

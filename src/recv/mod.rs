@@ -5,8 +5,8 @@ pub(crate) mod reassembly;
 
 use bytes::Bytes;
 
-use crate::{Config, SackBlock, SackBlocks, SeqNum};
-use ack::Recent;
+use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
+use ack::{Pace, Recent};
 use reassembly::{Full, Limits, Reassembly};
 
 /// RCV.* of RFC 9293 §3.3.1.
@@ -36,6 +36,7 @@ pub(crate) struct Receiver {
     urgent_end: u64,
     pub(crate) held: Reassembly,
     recent: Recent,
+    pub(crate) pace: Pace,
     /// The number of the peer's FIN, once one was accepted.
     pub(crate) fin: Option<SeqNum>,
 }
@@ -68,7 +69,7 @@ pub(crate) fn syn_window(capacity: u32) -> u16 {
 
 impl Receiver {
     /// The receiver after the peer's SYN with number `irs`, when `promised` octets were announced or are about to be.
-    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, config: &Config) -> Self {
+    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, pace: Pace, config: &Config) -> Self {
         let nxt = irs + 1;
         Self {
             irs,
@@ -83,6 +84,7 @@ impl Receiver {
             urgent_end: 0,
             held: Reassembly::default(),
             recent: Recent::default(),
+            pace,
             fin: None,
         }
     }
@@ -291,7 +293,8 @@ impl Receiver {
         self.held.check_invariants(limits, self.received);
     }
 
-    pub(crate) fn rebase(&mut self) {
+    pub(crate) fn rebase(&mut self, now: Instant) {
+        self.pace.rebase(now);
         let irs = self.irs;
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.nxt = relative(self.nxt);
