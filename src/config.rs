@@ -18,6 +18,8 @@ const fn secs(seconds: u64) -> Duration {
 config! {
     /// Octets of text that may be received and not yet consumed: RCV.BUFF.
     receive_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.8.6, RFC 7323 §2.3";
+    /// What of the receive buffer is promised at first; it grows as the sender needs it. Not less than the buffer: no tuning.
+    receive_buffer_initial: u32 = 131_072, in 14_600..=1_073_741_823, "RFC 6928 §2, RFC 9293 §3.8.6";
     /// Octets of text that may be queued and not yet acknowledged.
     send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
     /// The most ranges of text held out of order; a segment that would open another is refused.

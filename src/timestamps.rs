@@ -69,6 +69,11 @@ impl TsState {
         (ticks <= age).then(|| Duration::from_millis(u64::from(ticks)))
     }
 
+    /// Whether `echo` was on our clock after `since`: who sent it had seen a segment of ours that left later.
+    pub(crate) fn has_seen(&self, echo: u32, since: Instant) -> bool {
+        older(clock(self.offset, since), echo)
+    }
+
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
         self.offset = 0;
         self.recent = self.recent.wrapping_sub(self.first);

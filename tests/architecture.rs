@@ -25,7 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send", &["seq", "time", "config", "info", "send::buffer", "send::congestion", "send::recovery", "send::rtt"]),
     ("recv::ack", &["time", "ranges", "config"]),
     ("recv::reassembly", &["ranges", "config"]),
-    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::reassembly"]),
+    ("recv::tuning", &["seq", "time", "config"]),
+    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::reassembly", "recv::tuning"]),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
     (
         "connection",
@@ -45,13 +46,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "recv",
             "recv::ack",
             "recv::reassembly",
+            "recv::tuning",
         ],
     ),
 ];
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 10] = [
+const ALGORITHMS: [&str; 11] = [
     "ranges",
     "timestamps",
     "options",
@@ -62,6 +64,7 @@ const ALGORITHMS: [&str; 10] = [
     "send::rtt",
     "recv::ack",
     "recv::reassembly",
+    "recv::tuning",
 ];
 
 /// One name that a source file takes from another module of the crate.

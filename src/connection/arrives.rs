@@ -422,6 +422,8 @@ impl<C: Controller> Tcb<C> {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
+        let stamps = self.ts.as_ref().zip(segment.options.timestamps);
+        self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
     }

@@ -176,7 +176,7 @@ impl<C: Controller> Tcb<C> {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
             flags: Flags::SYN | Flags::ACK,
-            window: syn_window(cx.config.receive_buffer()),
+            window: syn_window(cx.config),
             options: Options {
                 mss: Some(announced_mss(cx.config, cx.path)),
                 window_scale: self.offered_shift(cx.config),

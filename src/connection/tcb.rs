@@ -8,6 +8,7 @@ use super::state::{LiveState, Origin, Stop};
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::recv::ack::{Pace, PendingAck};
 use crate::recv::reassembly::Limits;
+use crate::recv::tuning::Tuning;
 use crate::recv::{Receiver, shift_for, syn_window};
 use crate::send::{Fin, Sender};
 use crate::timers::Timers;
@@ -92,13 +93,15 @@ impl<C: Controller> Tcb<C> {
     /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
     pub(super) fn new(origin: Origin, mut snd: Sender<C>, ts_offset: u32, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
         let agreed = Agreed::new(cx.config, cx.path, &syn.options);
-        let promised = syn_window(cx.config.receive_buffer());
+        let promised = syn_window(cx.config);
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
-        let pace = Pace::new(cx.config, announced_mss(cx.config, cx.path), cx.now);
-        let rcv = Receiver::new(syn.seq, promised, ours, pace, cx.config);
+        let rmss = announced_mss(cx.config, cx.path);
+        let pace = Pace::new(cx.config, rmss, cx.now);
+        let tuning = Tuning::new(cx.config, rmss, ours, cx.now);
+        let rcv = Receiver::new(syn.seq, promised, ours, pace, tuning);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
         Self {
             state: LiveState::SynReceived,

@@ -2,12 +2,14 @@
 
 pub(crate) mod ack;
 pub(crate) mod reassembly;
+pub(crate) mod tuning;
 
 use bytes::Bytes;
 
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
 use ack::{Pace, Recent};
 use reassembly::{Full, Limits, Reassembly};
+use tuning::{Round, Tuning};
 
 /// RCV.* of RFC 9293 §3.3.1.
 ///
@@ -20,8 +22,8 @@ pub(crate) struct Receiver {
     pub(crate) nxt: SeqNum,
     /// The furthest right edge ever promised; it never moves left.
     edge: SeqNum,
-    /// RCV.BUFF.
-    capacity: u32,
+    /// RCV.BUFF, as far as it is in use.
+    tuning: Tuning,
     /// The shift of the windows we announce (RFC 7323 §2).
     pub(crate) shift: u8,
     /// RCV.USER: octets delivered and not consumed.
@@ -63,19 +65,19 @@ pub(crate) fn shift_for(capacity: u32) -> u8 {
 }
 
 /// The window in a SYN: never scaled (RFC 7323 §2.2).
-pub(crate) fn syn_window(capacity: u32) -> u16 {
-    u16::try_from(capacity).unwrap_or(u16::MAX)
+pub(crate) fn syn_window(config: &Config) -> u16 {
+    u16::try_from(tuning::initial(config)).unwrap_or(u16::MAX)
 }
 
 impl Receiver {
     /// The receiver after the peer's SYN with number `irs`, when `promised` octets were announced or are about to be.
-    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, pace: Pace, config: &Config) -> Self {
+    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, pace: Pace, tuning: Tuning) -> Self {
         let nxt = irs + 1;
         Self {
             irs,
             nxt,
             edge: nxt + u32::from(promised),
-            capacity: config.receive_buffer(),
+            tuning,
             shift,
             user: 0,
             received: 0,
@@ -108,9 +110,14 @@ impl Receiver {
         u32::try_from(self.urgent_end.saturating_sub(consumed)).unwrap_or(u32::MAX)
     }
 
+    /// RCV.BUFF, as far as it is in use.
+    pub(crate) const fn capacity(&self) -> u32 {
+        self.tuning.capacity()
+    }
+
     /// The right edge that could be promised now: the buffer allows it, and the window field can say it.
     fn offer(&self) -> SeqNum {
-        self.nxt + self.capacity.saturating_sub(self.user).min(0xFFFF << self.shift)
+        self.nxt + self.capacity().saturating_sub(self.user).min(0xFFFF << self.shift)
     }
 
     /// How far the right edge would move if it were promised anew.
@@ -120,7 +127,7 @@ impl Receiver {
 
     /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2).
     fn step(&self, mss: u16) -> u32 {
-        (self.capacity / 2).min(u32::from(mss)).max(1)
+        (self.capacity() / 2).min(u32::from(mss)).max(1)
     }
 
     /// The window field of a segment sent now, and the promise it makes.
@@ -148,8 +155,17 @@ impl Receiver {
 
     /// The user took `octets`.
     pub(crate) fn consume(&mut self, octets: usize) {
-        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
-        self.user = self.user.saturating_sub(octets);
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX).min(self.user);
+        self.user -= octets;
+        self.tuning.on_taken(octets);
+    }
+
+    /// Text arrived that was accepted. `echoes` tells whether the sender had seen an acknowledgment since an instant, when
+    /// timestamps can tell.
+    pub(crate) fn on_round(&mut self, echoes: impl FnOnce(Instant) -> Option<bool>, now: Instant) {
+        let window = Round::Window { nxt: self.nxt, edge: self.edge };
+        let round = echoes(self.tuning.since()).map_or(window, Round::Echoed);
+        self.tuning.on_text(round, now);
     }
 
     fn offset_of(&self, seq: SeqNum) -> u64 {
@@ -284,18 +300,21 @@ impl Receiver {
 
     pub(crate) fn check_invariants(&self, limits: &Limits) {
         assert!(self.nxt.at_or_before(self.edge), "RCV.NXT {} beyond the promised edge {}", self.nxt, self.edge);
-        assert!(self.wnd() <= self.capacity.max(0xFFFF), "RCV.WND {} beyond RCV.BUFF {}", self.wnd(), self.capacity);
-        assert!(self.user <= self.capacity, "RCV.USER {} beyond RCV.BUFF {}", self.user, self.capacity);
+        let (wnd, capacity) = (self.wnd(), self.capacity());
+        assert!(wnd <= capacity, "RCV.WND {wnd} beyond RCV.BUFF {capacity}");
+        assert!(self.user <= capacity, "RCV.USER {} beyond RCV.BUFF {capacity}", self.user);
         assert!(
             self.held.octets() <= usize::try_from(self.wnd()).unwrap_or(usize::MAX),
             "held text outside the window"
         );
         self.held.check_invariants(limits, self.received);
+        self.tuning.check_invariants();
     }
 
     pub(crate) fn rebase(&mut self, now: Instant) {
-        self.pace.rebase(now);
         let irs = self.irs;
+        self.pace.rebase(now);
+        self.tuning.rebase(irs, now);
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.nxt = relative(self.nxt);
         self.edge = relative(self.edge);

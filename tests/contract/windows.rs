@@ -122,7 +122,8 @@ fn the_promised_edge_never_recedes() {
 #[test]
 fn a_scaled_edge_recedes_by_less_than_its_unit() {
     for irs in EDGES {
-        let at = At { irs, ..At::default() }.with(|config| config.window_scaling(true).receive_buffer(1_000_000));
+        let at = At { irs, ..At::default() }
+            .with(|config| config.window_scaling(true).receive_buffer(1_000_000).receive_buffer_initial(1_000_000));
         let mut rig = at.connect();
         assert_eq!((rig.only().window, rig.only().options.window_scale), (65_535, Some(4)));
         rig.arrives(rig.syn(SYN | ACK));
@@ -154,7 +155,7 @@ fn a_scaled_edge_recedes_by_less_than_its_unit() {
 #[test]
 fn the_window_of_a_syn_is_not_scaled() {
     everywhere(|at| {
-        let at = at.with(|config| config.window_scaling(true).receive_buffer(1 << 20));
+        let at = at.with(|config| config.window_scaling(true).receive_buffer(1 << 20).receive_buffer_initial(1 << 20));
         let rig = at.connect();
         assert_eq!((rig.only().window, rig.only().options.window_scale), (65_535, Some(5)));
         let rig = at.syn_received();

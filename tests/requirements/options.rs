@@ -46,6 +46,7 @@ fn must_1_a_window_above_32767_is_a_large_one() {
 #[test]
 fn rec_1_windows_of_a_gigabyte() {
     let config = Config::builder().receive_buffer((1 << 30) - 1).send_buffer((1 << 30) - 1);
+    let config = config.receive_buffer_initial((1 << 30) - 1);
     let options = Options { window_scale: Some(14), ..mss(65_000) };
     let mut tcp = connected(config.timestamps(false), Path::ipv4(65_535), options);
     assert_eq!((tcp.info().snd_wnd, tcp.info().rcv_wnd), (65_535, 65_535 << 14)); // the window in a SYN is never scaled
