@@ -9,7 +9,7 @@ use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::recv::ack::{Pace, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::recv::tuning::Tuning;
-use crate::recv::{Receiver, shift_for, syn_window};
+use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
 use crate::timers::Timers;
 use crate::timestamps::TsState;
@@ -85,6 +85,8 @@ pub(super) struct Tcb<C> {
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
+    /// Retransmissions and probes of a closed window since the last answer.
+    pub(super) retries: u32,
     /// The override timeout expired: what is held back goes with the next flush.
     pub(super) overridden: bool,
 }
@@ -106,6 +108,7 @@ impl<C: Controller> Tcb<C> {
         Self {
             state: LiveState::SynReceived,
             origin,
+            retries: snd.repeats,
             snd,
             rcv,
             scaled: agreed.shifts.is_some(),
@@ -124,7 +127,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The shift of our SYN,ACK, when it carries the option.
     pub(super) fn offered_shift(&self, config: &Config) -> Option<u8> {
-        self.scaled.then(|| shift_for(config.receive_buffer()))
+        self.scaled.then(|| own_shift(config))
     }
 
     /// Octets of options on a segment that carries so many SACK blocks.
@@ -193,6 +196,7 @@ impl<C: Controller> Tcb<C> {
     /// Text or FIN moved on, or a closed window was confirmed.
     pub(super) fn progressed(&mut self, now: Instant) {
         self.pending_since = self.pending_since.map(|_| now);
+        self.retries = 0;
     }
 
     pub(super) fn check_invariants(&self, limits: &Limits) {

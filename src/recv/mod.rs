@@ -59,9 +59,11 @@ pub(crate) enum Accepted {
 /// No window is larger (RFC 7323 §2.3): text further behind is not told from what never came.
 const MAX_WINDOW: u64 = 1 << 30;
 
-/// The smallest shift with which a window of `capacity` can be announced (RFC 7323 §2.3).
-pub(crate) fn shift_for(capacity: u32) -> u8 {
-    (0..14).find(|&shift| capacity >> shift <= 0xFFFF).unwrap_or(14)
+/// The shift of our windows: that of the settings, or the smallest with which all of the buffer can be announced (RFC 7323
+/// §2.3).
+pub(crate) fn own_shift(config: &Config) -> u8 {
+    let smallest = || (0..14).find(|&shift| config.receive_buffer() >> shift <= 0xFFFF).unwrap_or(14);
+    config.window_shift().unwrap_or_else(smallest)
 }
 
 /// The window in a SYN: never scaled (RFC 7323 §2.2).
