@@ -408,7 +408,7 @@ impl<C: Controller> Tcb<C> {
         }
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
         let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        let arrival = Arrival::new(octets, segment.segment_size, self.rcv.pace.rmss());
+        let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss());
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(segment.payload.len(), behind, room);
@@ -433,7 +433,7 @@ impl<C: Controller> Tcb<C> {
         match accepted {
             Accepted::InOrder { filled: false } if self.rcv.held.is_empty() => {
                 let rto = self.snd.rtt.rto();
-                return self.rcv.pace.on_text(arrival, &mut self.ack, cx.config, rto, cx.now);
+                return self.rcv.policy.on_text(arrival, &mut self.ack, cx.config, rto, cx.now);
             }
             Accepted::InOrder { .. } | Accepted::Old => self.ack.at_once(),
             Accepted::Held if self.sack => self.ack.at_once(),
@@ -443,7 +443,7 @@ impl<C: Controller> Tcb<C> {
                 self.ack = PendingAck::Pure;
             }
         }
-        self.rcv.pace.quicken(cx.config);
+        self.rcv.policy.quicken(cx.config);
     }
 
     /// Eighth, FIN, when everything before it has arrived. The first one accepted fixes the length of the stream.

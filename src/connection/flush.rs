@@ -84,7 +84,7 @@ impl<C: Controller> Tcb<C> {
             segment.segment_size = mss;
         }
         if plan.len > 0 {
-            self.rcv.pace.on_sent(cx.config, cx.now);
+            self.rcv.policy.on_sent(cx.config, cx.now);
         }
         self.point_urgent(&mut segment);
         cx.out.transmit(segment);

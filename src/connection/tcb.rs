@@ -6,7 +6,7 @@ use super::challenge::Throttle;
 use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
-use crate::recv::ack::{Pace, PendingAck};
+use crate::recv::ack::{AckPolicy, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::recv::tuning::Tuning;
 use crate::recv::{Receiver, own_shift, syn_window};
@@ -101,9 +101,9 @@ impl<C: Controller> Tcb<C> {
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
         let rmss = announced_mss(cx.config, cx.path);
-        let pace = Pace::new(cx.config, rmss, cx.now);
+        let policy = AckPolicy::new(cx.config, rmss, cx.now);
         let tuning = Tuning::new(cx.config, rmss, ours, cx.now);
-        let rcv = Receiver::new(syn.seq, promised, ours, pace, tuning);
+        let rcv = Receiver::new(syn.seq, promised, ours, policy, tuning);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
         Self {
             state: LiveState::SynReceived,

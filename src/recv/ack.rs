@@ -63,7 +63,7 @@ const DEFAULT_SIZE: u16 = 536;
 
 /// How fast text in order is acknowledged.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct AckPolicy {
     /// So many segments more are acknowledged at once. The RFCs leave this to the receiver: a SHOULD asks for an
     /// acknowledgment of every second segment at least (RFC 5681 §4.2), and where the peer's window is small each one
     /// makes it grow.
@@ -78,7 +78,7 @@ pub(crate) struct Pace {
     answered: bool,
 }
 
-impl Pace {
+impl AckPolicy {
     /// At the start of a connection, when `rmss` is announced.
     pub(crate) fn new(config: &Config, rmss: u16, now: Instant) -> Self {
         Self { quick: config.quick_acks(), full: rmss.min(DEFAULT_SIZE), rmss, last: now, answered: false }
@@ -163,11 +163,11 @@ mod tests {
     const RMSS: u16 = 1460;
 
     /// Segments of these sizes, one a millisecond: which were acknowledged at once.
-    fn at_once(pace: &mut Pace, config: &Config, start: Instant, sizes: &[u32]) -> Vec<bool> {
+    fn at_once(policy: &mut AckPolicy, config: &Config, start: Instant, sizes: &[u32]) -> Vec<bool> {
         let (mut ack, mut now, mut acked) = (PendingAck::No, start, Vec::new());
         for &size in sizes {
             now += Duration::from_millis(1);
-            pace.on_text(Arrival::new(size, 0, RMSS), &mut ack, config, RTO, now);
+            policy.on_text(Arrival::new(size, 0, RMSS), &mut ack, config, RTO, now);
             acked.push(ack == PendingAck::Now);
             if ack == PendingAck::Now {
                 ack = PendingAck::No;
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn every_second_segment_is_acknowledged_at_once() {
         let config = Config::builder().quick_acks(0).build().unwrap();
-        let mut pace = Pace::new(&config, RMSS, Instant::ZERO);
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
         assert_eq!(
-            at_once(&mut pace, &config, Instant::ZERO, &[1460, 1, 1, 1460, 9]),
+            at_once(&mut policy, &config, Instant::ZERO, &[1460, 1, 1, 1460, 9]),
             [false, true, false, true, false]
         );
     }
@@ -202,7 +202,7 @@ mod tests {
         }
         let config = Config::builder().quick_acks(0).build().unwrap();
         let mut ack = PendingAck::No;
-        Pace::new(&config, RMSS, Instant::ZERO).on_text(
+        AckPolicy::new(&config, RMSS, Instant::ZERO).on_text(
             Arrival::new(2000, 0, RMSS),
             &mut ack,
             &config,
@@ -216,42 +216,42 @@ mod tests {
     #[test]
     fn full_sized_segments_can_be_what_counts() {
         let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();
-        let mut pace = Pace::new(&config, RMSS, Instant::ZERO);
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
         let sizes = [100; 11]; // 1072 octets before one was seen: two of the default size
-        let acked = at_once(&mut pace, &config, Instant::ZERO, &sizes);
+        let acked = at_once(&mut policy, &config, Instant::ZERO, &sizes);
         assert_eq!(acked.iter().position(|&now| now), Some(10));
         // the peer's path takes 1200 octets: two of those, not 2 * RMSS
-        assert_eq!(at_once(&mut pace, &config, Instant::ZERO, &[1200, 1200, 1200, 1200]), [false, true, false, true]);
-        assert_eq!(at_once(&mut pace, &config, Instant::ZERO, &[1200, 600, 599, 1]), [false, false, false, true]);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1200, 1200, 1200, 1200]), [false, true, false, true]);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1200, 600, 599, 1]), [false, false, false, true]);
         // never more than 2 * RMSS
-        assert_eq!(at_once(&mut pace, &config, Instant::ZERO, &[1460, 1460, 5000]), [false, true, true]);
-        assert_eq!(pace.full, RMSS);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1460, 1460, 5000]), [false, true, true]);
+        assert_eq!(policy.full, RMSS);
     }
 
     #[test]
     fn the_first_segments_are_acknowledged_at_once_and_those_after_a_pause() {
         let config = Config::builder().quick_acks(3).build().unwrap();
-        let mut pace = Pace::new(&config, RMSS, Instant::ZERO);
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
         let quick = [true, true, true, false, true, false];
-        assert_eq!(at_once(&mut pace, &config, Instant::ZERO, &[9; 6]), quick);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 6]), quick);
         let (short, long) = (Instant::ZERO + RTO, Instant::ZERO + 3 * RTO);
-        assert_eq!(at_once(&mut pace, &config, short, &[9; 2]), [false, true]);
-        assert_eq!(at_once(&mut pace, &config, long, &[9; 6]), quick);
-        pace.quicken(&config);
-        assert_eq!(at_once(&mut pace, &config, long, &[9; 6]), quick);
+        assert_eq!(at_once(&mut policy, &config, short, &[9; 2]), [false, true]);
+        assert_eq!(at_once(&mut policy, &config, long, &[9; 6]), quick);
+        policy.quicken(&config);
+        assert_eq!(at_once(&mut policy, &config, long, &[9; 6]), quick);
     }
 
     #[test]
     fn after_a_pause_between_turns_an_acknowledgment_waits_for_the_answer() {
         let config = Config::builder().quick_acks(2).delayed_ack(Duration::from_millis(40)).build().unwrap();
-        let mut pace = Pace::new(&config, RMSS, Instant::ZERO);
-        assert_eq!(at_once(&mut pace, &config, Instant::ZERO, &[9; 3]), [true, true, false]);
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 3]), [true, true, false]);
         for turn in 1..4 {
-            pace.on_sent(&config, pace.last + Duration::from_millis(39));
-            assert_eq!(at_once(&mut pace, &config, Instant::ZERO + 5 * turn * RTO, &[9]), [false]);
+            policy.on_sent(&config, policy.last + Duration::from_millis(39));
+            assert_eq!(at_once(&mut policy, &config, Instant::ZERO + 5 * turn * RTO, &[9]), [false]);
         }
-        pace.on_sent(&config, pace.last + Duration::from_millis(40)); // too late to have carried it
-        assert_eq!(at_once(&mut pace, &config, Instant::ZERO + 50 * RTO, &[9; 3]), [true, true, false]);
+        policy.on_sent(&config, policy.last + Duration::from_millis(40)); // too late to have carried it
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO + 50 * RTO, &[9; 3]), [true, true, false]);
     }
 
     #[test]

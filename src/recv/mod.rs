@@ -7,7 +7,7 @@ pub(crate) mod tuning;
 use bytes::Bytes;
 
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
-use ack::{Pace, Recent};
+use ack::{AckPolicy, Recent};
 use reassembly::{Full, Limits, Reassembly};
 use tuning::{Round, Tuning};
 
@@ -38,7 +38,7 @@ pub(crate) struct Receiver {
     urgent_end: u64,
     pub(crate) held: Reassembly,
     recent: Recent,
-    pub(crate) pace: Pace,
+    pub(crate) policy: AckPolicy,
     /// The number of the peer's FIN, once one was accepted.
     pub(crate) fin: Option<SeqNum>,
 }
@@ -73,7 +73,7 @@ pub(crate) fn syn_window(config: &Config) -> u16 {
 
 impl Receiver {
     /// The receiver after the peer's SYN with number `irs`, when `promised` octets were announced or are about to be.
-    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, pace: Pace, tuning: Tuning) -> Self {
+    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, policy: AckPolicy, tuning: Tuning) -> Self {
         let nxt = irs + 1;
         Self {
             irs,
@@ -88,7 +88,7 @@ impl Receiver {
             urgent_end: 0,
             held: Reassembly::default(),
             recent: Recent::default(),
-            pace,
+            policy,
             fin: None,
         }
     }
@@ -315,7 +315,7 @@ impl Receiver {
 
     pub(crate) fn rebase(&mut self, now: Instant) {
         let irs = self.irs;
-        self.pace.rebase(now);
+        self.policy.rebase(now);
         self.tuning.rebase(irs, now);
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.nxt = relative(self.nxt);
