@@ -49,9 +49,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::undo",
         ],
     ),
-    ("recv::ack", &["ranges"]),
+    ("recv::ack", &["time", "ranges", "config"]),
     ("recv::reassembly", &["ranges", "config"]),
-    ("recv", &["seq", "segment", "config", "recv::ack", "recv::reassembly"]),
+    ("recv::tuning", &["seq", "time", "config"]),
+    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::reassembly", "recv::tuning"]),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
     (
         "connection",
@@ -71,13 +72,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "recv",
             "recv::ack",
             "recv::reassembly",
+            "recv::tuning",
         ],
     ),
 ];
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 17] = [
+const ALGORITHMS: [&str; 18] = [
     "ranges",
     "timestamps",
     "options",
@@ -95,6 +97,7 @@ const ALGORITHMS: [&str; 17] = [
     "send::undo",
     "recv::ack",
     "recv::reassembly",
+    "recv::tuning",
 ];
 
 /// One name that a source file takes from another module of the crate.

@@ -90,6 +90,9 @@ impl<C: Controller> Tcb<C> {
         if plan.len > u32::from(mss) {
             segment.segment_size = mss;
         }
+        if plan.len > 0 {
+            self.rcv.policy.on_sent(cx.config, cx.now);
+        }
         self.point_urgent(&mut segment);
         cx.out.transmit(segment);
         if cx.config.pacing() {
@@ -184,7 +187,7 @@ impl<C: Controller> Tcb<C> {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
             flags: Flags::SYN | Flags::ACK,
-            window: syn_window(cx.config.receive_buffer()),
+            window: syn_window(cx.config),
             options: Options {
                 mss: Some(announced_mss(cx.config, cx.path)),
                 window_scale: self.offered_shift(cx.config),
