@@ -30,6 +30,8 @@ pub struct Info {
     pub rcv_nxt: SeqNum,
     /// RCV.WND: octets the peer may send, from RCV.NXT to the furthest edge ever promised.
     pub rcv_wnd: u32,
+    /// RCV.BUFF as far as it is in use: it grows up to the receive buffer as the sender needs it.
+    pub rcv_buff: u32,
     /// RCV.UP, while the urgent octet has not been delivered.
     pub rcv_up: Option<SeqNum>,
     /// Octets of urgent text the user has not consumed yet (MUST-33).

@@ -70,6 +70,11 @@ impl TsState {
         (ticks <= age).then(|| Instant::from_millis(millis))
     }
 
+    /// Whether `echo` was on our clock after `since`: who sent it had seen a segment of ours that left later.
+    pub(crate) fn has_seen(&self, echo: u32, since: Instant) -> bool {
+        older(clock(self.offset, since), echo)
+    }
+
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
         self.offset = 0;
         self.recent = self.recent.wrapping_sub(self.first);

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::congestion", &["time"]),
     ("send::ecn", &["time"]),
     ("send::pace", &["time"]),
+    ("send::path_mtu", &["time", "config"]),
     ("send::prr", &[]),
     ("send::rate", &["time", "send::congestion"]),
     ("send::rtt", &["time", "config", "timers"]),
@@ -42,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::congestion",
             "send::ecn",
             "send::pace",
+            "send::path_mtu",
             "send::prr",
             "send::rack",
             "send::rate",
@@ -52,9 +54,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::undo",
         ],
     ),
-    ("recv::ack", &["ranges"]),
+    ("recv::ack", &["time", "ranges", "config"]),
     ("recv::reassembly", &["ranges", "config"]),
-    ("recv", &["seq", "segment", "config", "recv::ack", "recv::reassembly"]),
+    ("recv::tuning", &["seq", "time", "config"]),
+    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::reassembly", "recv::tuning"]),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
     (
         "connection",
@@ -75,13 +78,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "recv",
             "recv::ack",
             "recv::reassembly",
+            "recv::tuning",
         ],
     ),
 ];
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 19] = [
+const ALGORITHMS: [&str; 21] = [
     "ecn",
     "ranges",
     "timestamps",
@@ -91,6 +95,7 @@ const ALGORITHMS: [&str; 19] = [
     "send::congestion",
     "send::ecn",
     "send::pace",
+    "send::path_mtu",
     "send::prr",
     "send::rack",
     "send::rate",
@@ -101,6 +106,7 @@ const ALGORITHMS: [&str; 19] = [
     "send::undo",
     "recv::ack",
     "recv::reassembly",
+    "recv::tuning",
 ];
 
 /// One name that a source file takes from another module of the crate.

@@ -6,7 +6,7 @@ use super::state::{LiveState, Origin, Step, Stop};
 use super::tcb::{Cx, Tcb};
 use crate::ecn::Echo;
 use crate::recv::Accepted;
-use crate::recv::ack::PendingAck;
+use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::send::{Ack, Fin};
 use crate::timestamps::older;
@@ -415,7 +415,8 @@ impl<C: Controller> Tcb<C> {
         }
         self.note_mark(segment, cx);
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
-        let segments = segments_in(segment);
+        let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss());
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(segment.payload.len(), behind, room);
@@ -429,7 +430,9 @@ impl<C: Controller> Tcb<C> {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
-        self.acknowledge_text(accepted, segments, cx);
+        let stamps = self.ts.as_ref().zip(segment.options.timestamps);
+        self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
+        self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
     }
 
@@ -446,10 +449,12 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// When the text is acknowledged (RFC 5681 §4.2).
-    fn acknowledge_text(&mut self, accepted: Accepted, segments: u32, cx: &mut Cx<'_, '_>) {
-        let every = if cx.config.delayed_ack().is_zero() { 1 } else { cx.config.ack_every() };
+    fn acknowledge_text(&mut self, accepted: Accepted, arrival: Arrival, cx: &mut Cx<'_, '_>) {
         match accepted {
-            Accepted::InOrder { filled: false } if self.rcv.held.is_empty() => self.ack.on_text(segments, every),
+            Accepted::InOrder { filled: false } if self.rcv.held.is_empty() => {
+                let rto = self.snd.rtt.rto();
+                return self.rcv.policy.on_text(arrival, &mut self.ack, cx.config, rto, cx.now);
+            }
             Accepted::InOrder { .. } | Accepted::Old => self.ack.at_once(),
             Accepted::Held if self.sack => self.ack.at_once(),
             Accepted::Held => self.ack = PendingAck::Pure,
@@ -458,6 +463,7 @@ impl<C: Controller> Tcb<C> {
                 self.ack = PendingAck::Pure;
             }
         }
+        self.rcv.policy.quicken(cx.config);
     }
 
     /// Eighth, FIN, when everything before it has arrived. The first one accepted fixes the length of the stream.
@@ -504,14 +510,5 @@ impl<C: Controller> Tcb<C> {
     fn discard<T>(&self, reason: Discard, cx: &mut Cx<'_, '_>) -> Step<T> {
         cx.out.discard(reason);
         Break(Stop::Drop)
-    }
-}
-
-/// How many segments came in this one: more when the host coalesced them (GRO).
-fn segments_in(segment: &Segment) -> u32 {
-    let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-    match segment.segment_size {
-        0 => 1,
-        size => len.div_ceil(u32::from(size)),
     }
 }

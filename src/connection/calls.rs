@@ -223,12 +223,7 @@ impl<C: Controller> Connection<C> {
         let Some(snd) = self.sender() else { return };
         match judge(snd, &self.path, kind, quoted_seq, mtu) {
             Verdict::Ignore => {}
-            Verdict::Soft => {
-                out.push(Action::Report(Report::Icmp(kind))); // MUST-47, SHLD-25
-                if let Phase::Live(tcb) = &mut self.phase {
-                    tcb.snd.path_mtu.on_other_error();
-                }
-            }
+            Verdict::Soft => out.push(Action::Report(Report::Icmp(kind))), // MUST-47, SHLD-25
             Verdict::TooBig(claimed) => self.with_phase(now, out, |phase, cx| match phase {
                 Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => {} // a SYN fits every link
                 Phase::Live(tcb) => tcb.too_big(quoted_seq, claimed, cx),
@@ -260,6 +255,10 @@ impl<C: Controller> SynSent<C> {
         match timer {
             Timer::UserTimeout => return Break(Stop::Delete(CloseReason::ConnectTimeout)),
             Timer::Retransmit => {
+                let limit = u32::from(cx.config.syn_retries());
+                if limit > 0 && self.snd.repeats >= limit {
+                    return Break(Stop::Delete(CloseReason::ConnectTimeout)); // R2 as a count
+                }
                 self.snd.on_timeout(cx.out.counters, cx.now);
                 if self.snd.repeats == u32::from(cx.config.r1()) {
                     cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats }));

@@ -102,6 +102,9 @@ impl<C: Controller> Tcb<C> {
         if plan.len > u32::from(mss) {
             segment.segment_size = mss;
         }
+        if plan.len > 0 {
+            self.rcv.policy.on_sent(cx.config, cx.now);
+        }
         self.point_urgent(&mut segment);
         self.note_packet(&segment, again, cx.path);
         cx.out.transmit(segment);
@@ -197,7 +200,7 @@ impl<C: Controller> Tcb<C> {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
             flags: Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn()),
-            window: syn_window(cx.config.receive_buffer()),
+            window: syn_window(cx.config),
             options: Options {
                 mss: Some(announced_mss(cx.config, cx.path)),
                 window_scale: self.offered_shift(cx.config),

@@ -60,12 +60,12 @@ impl<C: Controller> Tcb<C> {
         self.change_mtu(mtu, cx);
     }
 
-    /// The first segment in flight has timed out: perhaps for its size.
+    /// The first segment in flight has timed out: perhaps for its size, unless a window that shrank explains it.
     pub(super) fn suspect_mtu(&mut self, cx: &mut Cx<'_, '_>) {
         let policy = Policy::new(cx.config, cx.path.ip.min_mtu());
         let text = self.snd.first_lost(u32::from(self.mss(cx.path, 0)));
-        let size = cx.path.ip.header() + 20 + cx.path.ip_options + self.option_octets(0);
-        let size = size.saturating_add(u16::try_from(text).unwrap_or(u16::MAX));
+        let text = if self.snd.flight() > self.snd.wnd { 0 } else { text };
+        let size = packet_size(cx.path, self.option_octets(0), u16::try_from(text).unwrap_or(u16::MAX));
         let mtu = self.snd.path_mtu.on_timeout(size, (cx.path.mtu, self.snd.repeats), &policy, cx.now);
         self.change_mtu(mtu, cx);
     }
@@ -106,10 +106,15 @@ impl<C: Controller> Tcb<C> {
             size => size,
         };
         let options = u16::try_from(segment.options.wire_len()).unwrap_or(40);
-        let size = (path.ip.header() + 20 + path.ip_options + options).saturating_add(text);
+        let size = packet_size(path, options, text);
         let (start, end) = (self.snd.position_of(segment.seq), self.snd.position_of(segment.end()));
         self.snd.path_mtu.on_sent(start, end, size, again);
     }
+}
+
+/// Octets of the packet that carries so many octets of text, beside so many of TCP options.
+fn packet_size(path: &Path, options: u16, text: u16) -> u16 {
+    (path.ip.header() + 20 + path.ip_options + options).saturating_add(text)
 }
 
 #[cfg(test)]

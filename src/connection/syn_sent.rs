@@ -71,7 +71,7 @@ impl<C: Controller> SynSent<C> {
             cx.out.transmit(Segment {
                 seq: self.snd.iss,
                 flags: Flags::SYN | self.ecn.syn_flags(cx.config.ecn()),
-                window: syn_window(cx.config.receive_buffer()),
+                window: syn_window(cx.config),
                 options: of_syn(cx.config, cx.path, self.ts_offset, cx.now),
                 ..Segment::default()
             });

@@ -4,7 +4,8 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Step, Stop};
 use super::tcb::{Cx, Tcb};
-use crate::{Action, CloseReason, Controller, Flags, Instant, Report, Segment, Timer};
+use crate::{Action, CloseReason, Config, Controller, Flags, Instant, Report, Segment, Timer};
+use bytes::Bytes;
 
 impl<C: Controller> Tcb<C> {
     /// `timer` is due. The flush that follows sets it again where that is due.
@@ -22,11 +23,14 @@ impl<C: Controller> Tcb<C> {
                 self.probe_tail(cx);
                 Continue(())
             }
+            Timer::Retransmit if self.snd.flight() == 0 => Continue(()), // it held back new text (RFC 3168 §6.1.2)
             Timer::Retransmit => {
+                self.count_retry(cx.config)?;
                 self.retransmission_timeout(cx);
                 Continue(())
             }
             Timer::Persist => {
+                self.count_retry(cx.config)?;
                 self.probe_window(cx);
                 Continue(())
             }
@@ -49,11 +53,18 @@ impl<C: Controller> Tcb<C> {
         Break(Stop::Delete(reason))
     }
 
+    /// One more retransmission or probe without an answer, or the end: R2 as a count.
+    fn count_retry(&mut self, config: &Config) -> Step {
+        let limit = if self.snd.syn { config.syn_retries() } else { config.data_retries() };
+        if limit > 0 && self.retries >= u32::from(limit) {
+            return self.user_timeout();
+        }
+        self.retries = self.retries.saturating_add(1);
+        Continue(())
+    }
+
     /// RETRANSMISSION TIMEOUT.
     fn retransmission_timeout(&mut self, cx: &mut Cx<'_, '_>) {
-        if self.snd.flight() == 0 {
-            return; // it held new text back (RFC 3168 §6.1.2)
-        }
         self.snd.on_timeout(cx.out.counters, cx.now);
         if self.snd.repeats == u32::from(cx.config.r1()) {
             cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats })); // R1
@@ -91,14 +102,15 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// <SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>.
+    /// <SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>, with an octet the peer has (MAY-6) if it must be.
     fn transmit_keep_alive(&self, cx: &mut Cx<'_, '_>) {
         let window = self.rcv.promised();
         let seq = self.snd.nxt - 1;
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
         let options = crate::Options { timestamps, ..crate::Options::default() };
-        let flags = Flags::ACK | self.echo.flags();
-        cx.out.transmit(Segment { seq, ack: self.rcv.nxt, flags, window, options, ..Segment::default() });
+        let payload = Bytes::from_static(if cx.config.keep_alive_octet() { b"\0" } else { b"" });
+        let (ack, flags) = (self.rcv.nxt, Flags::ACK | self.echo.flags());
+        cx.out.transmit(Segment { seq, ack, flags, window, options, payload, ..Segment::default() });
     }
 
     /// When the next keep-alive is due.

@@ -135,16 +135,17 @@ impl<C: Controller> Sender<C> {
         }
         let cwnd = self.cwnd(gate.mss).saturating_sub(self.inflight());
         let cwnd = if gate.held { 0 } else { cwnd };
-        let room = (self.una + self.wnd).saturating_since(self.nxt).min(cwnd);
+        let window = (self.una + self.wnd).saturating_since(self.nxt);
+        let room = window.min(cwnd);
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;
         let mut len = todo.min(room).min(gate.max);
         if len > gate.mss && len % gate.mss != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
             len -= len % gate.mss; // whole segments; the rest is a matter of its own
         }
-        let fin = self.fin == Fin::Queued && len == todo && room > len;
+        let fin = self.fin == Fin::Queued && len == todo && window > len; // cwnd counts octets of text
         let plan = Plan { seq: self.nxt, len, syn: false, fin, push: len == todo && len > 0, kind: Kind::New };
-        if len == 0 && !fin {
+        if len == 0 && (!fin || cwnd == 0) {
             return Next::Wait(Wait::Ack);
         }
         let all = len == todo;
@@ -194,9 +195,10 @@ impl<C: Controller> Sender<C> {
         let (seq, most) = if todo > 0 && todo <= room && !gate.held {
             (self.nxt, todo)
         } else {
-            let last = self.board.last()?;
-            let start = last.start.max(last.end.saturating_sub(u64::from(gate.mss)));
-            (self.seq_of(start), u32::try_from(last.end - start).unwrap_or(gate.mss))
+            let start = self.board.last_text_start(self.position_of(self.text_end()))?;
+            let end = self.board.nxt();
+            let start = start.max(end.saturating_sub(u64::from(gate.mss) + 1));
+            (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss))
         };
         let (len, fin) = self.with_fin(seq, most);
         let push = len > 0 && seq + len == self.text_end();

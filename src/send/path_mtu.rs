@@ -75,8 +75,6 @@ pub(crate) struct PathMtu {
     max_acked: u16,
     watched: Option<Watched>,
     pending: Option<Pending>,
-    /// An ICMP error has told why SND.UNA does not advance.
-    explained: bool,
     /// When an error was last believed.
     believed: Option<Instant>,
     search: Search,
@@ -84,15 +82,7 @@ pub(crate) struct PathMtu {
 
 impl PathMtu {
     pub(crate) const fn new() -> Self {
-        Self {
-            max_sent: 0,
-            max_acked: 0,
-            watched: None,
-            pending: None,
-            explained: false,
-            believed: None,
-            search: Search::Full,
-        }
+        Self { max_sent: 0, max_acked: 0, watched: None, pending: None, believed: None, search: Search::Full }
     }
 
     /// A packet of `size` octets, IP header included, leaves with text from `start` to `end`.
@@ -107,7 +97,6 @@ impl PathMtu {
 
     /// SND.UNA has advanced to `una`; packets of `mtu` octets are in use. Returns the MTU, if it changes.
     pub(crate) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
-        self.explained = false;
         self.pending = self.pending.filter(|pending| pending.start >= una); // it was a false claim
         if let Some(watched) = self.watched.filter(|watched| watched.end <= una) {
             self.max_acked = self.max_acked.max(watched.size);
@@ -154,11 +143,6 @@ impl PathMtu {
         }
     }
 
-    /// An ICMP error that is not about size tells why nothing gets through.
-    pub(crate) fn on_other_error(&mut self) {
-        self.explained = true;
-    }
-
     /// An error says that the packet with the text at `start` was too big for a link of `claimed` octets; `repeats` is
     /// how often the first segment in flight has timed out, `rtt` a round trip. Returns the MTU, if it changes. What was
     /// never sent cannot be too big; where packets of that size got through, the error waits for timeouts; and in a
@@ -174,7 +158,6 @@ impl PathMtu {
         if claimed >= self.max_sent || claimed >= mtu || soon {
             return None;
         }
-        self.explained = true;
         if claimed >= self.max_acked || repeats >= policy.believe_after {
             return self.believe(claimed, mtu, policy, now);
         }
@@ -215,7 +198,7 @@ impl PathMtu {
                 (full, failed, true, works.max(policy.below(full)))
             }
             Search::Falling { full, failed, tried } => (full, failed, tried, policy.below(mtu)),
-            Search::Full | Search::Lowered { .. } if repeats >= policy.hole_after && !self.explained => {
+            Search::Full | Search::Lowered { .. } if repeats >= policy.hole_after => {
                 (self.full(mtu), size, false, policy.below(mtu))
             }
             Search::Full | Search::Lowered { .. } | Search::Trial { .. } => return None,
@@ -335,9 +318,6 @@ mod tests {
     fn timeouts_make_the_mtu_fall() {
         assert_eq!(falls(&mut proven(), &POLICY), [1024, 512, 256, 128, 68]);
         assert_eq!(falls(&mut proven(), &Policy { hole_after: 0, ..POLICY }), []);
-        let mut explained = proven();
-        explained.on_other_error();
-        assert_eq!(falls(&mut explained, &POLICY), []);
         let mut small = proven();
         assert_eq!(small.on_timeout(600, (1500, 3), &POLICY, NOW), None, "a smaller MTU would not help it");
     }
