@@ -377,6 +377,7 @@ impl<C: Controller> Sender<C> {
         self.opened = ago(self.opened);
         self.cut = self.cut.map(ago);
         self.recovery.rebase(iss);
+        self.cc.rebase(now);
         self.iss = SeqNum::new(0);
     }
 }

@@ -98,7 +98,7 @@ fn must_19_slow_start() {
 /// RFC 5681 §3.1 (2), (4): after a timeout one segment, slow start up to half the flight, then one segment for each round trip.
 #[test]
 fn must_19_congestion_avoidance() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Tcp::established_with_reno(plain());
     tcp.send(100 * 1460);
     assert_eq!(tcp.info().flight, 14_600);
     assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>");
