@@ -362,6 +362,7 @@ impl<C: Controller> Sender<C> {
         self.last_sent = ago(self.last_sent);
         self.opened = ago(self.opened);
         self.cut = self.cut.map(ago);
+        self.cc.rebase(now);
         self.iss = SeqNum::new(0);
     }
 }
