@@ -68,6 +68,12 @@ config! {
     r1: u8 = 3, in 3..=255, "RFC 9293 MUST-20, SHLD-10";
     /// R2 for data, the user timeout: how long text or FIN may stay unacknowledged; `None`: for ever.
     user_timeout: Option<Duration> = Some(secs(300)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-20, MUST-21, SHLD-11, §3.9.1.1";
+    /// The user timeout is told to the peer, and the peer's counts, until the user sets one.
+    user_timeout_option: bool = false, in false..=true, "RFC 5482 §3";
+    /// L_LIMIT: the shortest user timeout that the peer's option can bring about.
+    user_timeout_lower: Duration = secs(100), in secs(1)..=secs(1_000_000), "RFC 5482 §3.1";
+    /// U_LIMIT: the longest user timeout that the peer's option can bring about.
+    user_timeout_upper: Duration = secs(3600), in secs(601)..=secs(1_000_000), "RFC 5482 §3.1, §6";
     /// R2 for SYN: how long the handshake may take; `None`: for ever.
     connect_timeout: Option<Duration> = Some(secs(180)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-23";
     /// R2 for data as a count: so many retransmissions or probes of a closed window without an answer; 0: the time alone.
@@ -130,6 +136,9 @@ impl Config {
         if self.initial_rto > self.max_rto {
             return Err(ConfigError::Order { lower: "initial_rto", upper: "max_rto" });
         }
+        if self.user_timeout_lower > self.user_timeout_upper {
+            return Err(ConfigError::Order { lower: "user_timeout_lower", upper: "user_timeout_upper" });
+        }
         if self.min_mss > self.max_mss {
             return Err(ConfigError::Order { lower: "min_mss", upper: "max_mss" });
         }
@@ -145,6 +154,7 @@ impl ConfigBuilder {
     /// The configuration after limiting each setting by the one that bounds it.
     fn into_ordered(mut self) -> Config {
         self.config.min_mss = self.config.min_mss.min(self.config.max_mss);
+        self.config.user_timeout_lower = self.config.user_timeout_lower.min(self.config.user_timeout_upper);
         let most = u8::try_from(self.config.receive_buffer.ilog2()).unwrap_or(u8::MAX);
         self.config.window_shift = self.config.window_shift.map(|shift| shift.min(most));
         self.config
@@ -170,6 +180,8 @@ mod tests {
     fn contradicting_settings_are_named() {
         let error = Config::builder().min_mss(536).max_mss(100).build().unwrap_err();
         assert_eq!(error, ConfigError::Order { lower: "min_mss", upper: "max_mss" });
+        let error = Config::builder().user_timeout_lower(secs(602)).user_timeout_upper(secs(601)).build().unwrap_err();
+        assert_eq!(error, ConfigError::Order { lower: "user_timeout_lower", upper: "user_timeout_upper" });
         let error = Config::builder().receive_buffer(16_383).window_shift(Some(14)).build().unwrap_err();
         assert_eq!(error, ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
         assert!(Config::builder().receive_buffer(16_384).window_shift(Some(14)).build().is_ok());

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("info", &["seq", "event"]),
     ("timers", &["time", "event"]),
     ("timestamps", &["seq", "time", "segment"]),
+    ("user_timeout", &["time", "config"]),
     ("send::buffer", &[]),
     ("send::congestion", &["time"]),
     ("send::pace", &["time"]),
@@ -66,6 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "info",
             "timers",
             "timestamps",
+            "user_timeout",
             "options",
             "send",
             "send::congestion",
@@ -79,9 +81,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 18] = [
+const ALGORITHMS: [&str; 19] = [
     "ranges",
     "timestamps",
+    "user_timeout",
     "options",
     "send",
     "send::buffer",
