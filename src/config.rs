@@ -22,8 +22,8 @@ config! {
     receive_buffer_initial: u32 = 131_072, in 14_600..=1_073_741_823, "RFC 6928 §2, RFC 9293 §3.8.6";
     /// Octets of text that may be queued and not yet acknowledged.
     send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
-    /// The most ranges of text held out of order; a segment that would open another is refused.
-    max_ranges: u16 = 64, in 1..=4096, "RFC 9293 SHLD-31";
+    /// The most ranges of text held out of order; a segment that would open another is refused. 0: one for each 1024 octets of `receive_buffer`, at least 64.
+    max_ranges: u16 = 0, in 0..=65_535, "RFC 9293 SHLD-31";
     /// Octets of memory that one received payload pins while it is held: the host's frame or buffer size.
     frame_size: u32 = 2048, in 0..=16_777_216, "memory bound";
     /// Pieces of text shorter than this are merged into owned blocks, so that the number of pieces is bounded.
@@ -45,7 +45,7 @@ config! {
     /// With SACK, loss is detected by time (RACK-TLP), with tail-loss probes; off: by RFC 6675.
     rack: bool = true, in false..=true, "RFC 8985";
     /// With RACK-TLP, how much longer a peer may hold back the acknowledgment of a lone segment before it is probed.
-    max_ack_delay: Duration = ms(200), in ms(0)..=ms(500), "RFC 8985 §7.2";
+    max_ack_delay: Duration = ms(40), in ms(0)..=ms(500), "RFC 8985 §7.2";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
     /// The override timeout of the sender's silly-window avoidance.
