@@ -42,6 +42,10 @@ config! {
     sack: bool = true, in false..=true, "RFC 2018";
     /// With SACK, text that arrives twice is reported.
     dsack: bool = true, in false..=true, "RFC 2883";
+    /// With SACK, loss is detected by time (RACK-TLP), with tail-loss probes; off: by RFC 6675.
+    rack: bool = true, in false..=true, "RFC 8985";
+    /// With RACK-TLP, how much longer a peer may hold back the acknowledgment of a lone segment before it is probed.
+    max_ack_delay: Duration = ms(200), in ms(0)..=ms(500), "RFC 8985 §7.2";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
     /// The override timeout of the sender's silly-window avoidance.
@@ -57,7 +61,7 @@ config! {
     /// RTO before the first measurement.
     initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
     /// Lower limit of the RTO.
-    min_rto: Duration = ms(1000), in ms(1)..=secs(60), "RFC 6298 (2.4)";
+    min_rto: Duration = ms(200), in ms(1)..=secs(60), "RFC 6298 (2.4), where 1 s is a SHOULD";
     /// Upper limit of the RTO and of the interval between zero-window probes.
     max_rto: Duration = secs(60), in secs(60)..=secs(600), "RFC 6298 (2.5)";
     /// R1: retransmissions of one segment until `Report::Unresponsive`.
@@ -104,6 +108,10 @@ config! {
     drop_syn_fin: bool = false, in false..=true, "RFC 9293 §3.10.7.2";
     /// Segments in the initial congestion window (octets: at most this times MSS, RFC 6928's formula).
     initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
+    /// Segments leave at a rate instead of in bursts: `Timer::Pace`.
+    pacing: bool = false, in false..=true, "RFC 9937 §1, RFC 6928 §2";
+    /// With pacing, segments that may leave at once.
+    pacing_burst: u16 = 10, in 1..=1000, "pacing";
     /// The most `Transmit`s that one event may give; `0`: no limit.
     max_burst: u16 = 0, in 0..=65_535, "RFC 5681 §3.2";
     /// The most octets of text in one `Transmit`; more than an MSS carries `segment_size`, for segmentation below.

@@ -80,8 +80,12 @@ pub struct Counters {
     pub retransmissions: u64,
     /// Retransmission timeouts.
     pub timeouts: u64,
-    /// Fast retransmissions.
+    /// Fast recoveries, each a reduction of the window for loss that acknowledgments showed.
     pub fast_retransmits: u64,
+    /// Reductions that turned out to be mistakes and were undone (RFC 4015).
+    pub spurious_recoveries: u64,
+    /// Tail-loss probes sent (RFC 8985 §7).
+    pub tail_probes: u64,
     /// Duplicate acknowledgments received.
     pub duplicate_acks: u64,
     /// Segments or texts thrown away.

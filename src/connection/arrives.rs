@@ -7,7 +7,7 @@ use super::tcb::{Cx, Tcb};
 use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::reassembly::Limits;
-use crate::send::Fin;
+use crate::send::{Ack, Fin};
 use crate::timestamps::older;
 use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
 
@@ -259,25 +259,12 @@ impl<C: Controller> Tcb<C> {
             }
             return self.discard(Discard::AckOutOfRange, cx);
         }
-        if octets > 0 {
-            self.process_new_ack(segment, cx);
-        } else if self.is_duplicate(segment, arrived) {
-            cx.out.counters.duplicate_acks += 1;
-            let mss = u32::from(self.mss(cx.path, 0));
-            if self.snd.on_duplicate(mss, cx.now) {
-                cx.out.counters.fast_retransmits += 1;
-            }
+        if self.snd.flight() > 0 || !segment.options.sack.as_slice().is_empty() {
+            let bare = arrived.bare && arrived.window > 0; // an answer to a zero-window probe is no duplicate ACK
+            self.process_ack(segment, bare, arrived.window == self.snd.wnd, cx);
         }
         self.update_window(segment, arrived.window, octets, cx);
         self.after_ack(cx)
-    }
-
-    /// The duplicate ACK of RFC 5681 §2, or one whose SACK blocks are new. Answers to zero-window probes are none.
-    fn is_duplicate(&mut self, segment: &Segment, arrived: &Arrived) -> bool {
-        let blocks = segment.options.sack.as_slice().iter().map(|block| (block.left, block.right));
-        let more = self.sack && self.snd.reports_more(blocks);
-        let same_window = arrived.window == self.snd.wnd;
-        arrived.bare && self.snd.flight() > 0 && arrived.window > 0 && (same_window || more)
     }
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
@@ -297,7 +284,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let initial = self.initial_window(cx.config, cx.path);
         self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
-        self.process_new_ack(segment, cx);
+        self.process_ack(segment, false, false, cx);
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
@@ -329,19 +316,27 @@ impl<C: Controller> Tcb<C> {
         Break(Stop::Delete(CloseReason::Unread))
     }
 
-    /// SND.UNA < SEG.ACK =< SND.NXT.
-    fn process_new_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+    /// SND.UNA =< SEG.ACK =< SND.NXT. With `bare` it may be a duplicate.
+    fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
         let echo = segment.options.timestamps.zip(self.ts.as_ref());
-        let echoed = echo.and_then(|(ts, state)| state.round_trip(ts.echo, self.snd.opened, cx.now));
+        let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, self.snd.opened, cx.now));
         let mss = u32::from(self.mss(cx.path, 0));
+        let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
+        let blocks = reported.iter().map(|block| (block.left, block.right));
+        let advances = segment.ack != self.snd.una;
         let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
-        let newly = self.snd.acknowledge(segment.ack, echoed, mss, cx.now);
+        let ack = Ack { ack: segment.ack, blocks, echoed, bare, same_window };
+        let newly = self.snd.on_ack(&ack, mss, cx.out.counters, cx.now);
+        if !advances {
+            return;
+        }
         cx.out.acked += newly.text;
         cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
         cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
         self.progressed(cx.now);
+        cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
         if newly.restarts_timer {
-            cx.timers.clear(Timer::Retransmit); // the flush starts it again
+            cx.timers.clear(Timer::Retransmit);
         }
     }
 

@@ -277,10 +277,13 @@ impl<C: Controller> SynSent<C> {
             }
             Timer::TimeWait
             | Timer::FinWait2
+            | Timer::Reorder
+            | Timer::TailLossProbe
             | Timer::Persist
             | Timer::Override
             | Timer::KeepAlive
             | Timer::DelayedAck
+            | Timer::Pace
             | Timer::Continue => {}
         }
         Continue(())

@@ -112,6 +112,7 @@ impl<C: Controller> Tcb<C> {
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
+        snd.agree(agreed.sack, cx.config);
         let rmss = announced_mss(cx.config, cx.path);
         let policy = AckPolicy::new(cx.config, rmss, cx.now);
         let tuning = Tuning::new(cx.config, rmss, ours, cx.now);

@@ -15,6 +15,15 @@ impl<C: Controller> Tcb<C> {
             Timer::TimeWait => Break(Stop::Delete(CloseReason::Finished)), // TIME-WAIT TIMEOUT
             Timer::FinWait2 => Break(Stop::Delete(CloseReason::FinWait2Timeout)),
             Timer::UserTimeout => self.give_up(),
+            Timer::Reorder => {
+                let mss = u32::from(self.mss(cx.path, 0));
+                self.snd.on_reorder_timeout(mss, cx.out.counters, cx.now);
+                Continue(())
+            }
+            Timer::TailLossProbe => {
+                self.probe_tail(cx);
+                Continue(())
+            }
             Timer::Retransmit => {
                 self.count_retry(cx.config)?;
                 self.retransmission_timeout(cx);
@@ -34,7 +43,7 @@ impl<C: Controller> Tcb<C> {
                 self.ack.at_once();
                 Continue(())
             }
-            Timer::Continue => Continue(()),
+            Timer::Pace | Timer::Continue => Continue(()),
         }
     }
 
@@ -62,12 +71,20 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
+    /// PTO: one segment more asks for an acknowledgment, and the retransmission timer starts anew (RFC 8985 §7.3).
+    fn probe_tail(&mut self, cx: &mut Cx<'_, '_>) {
+        if let Some(plan) = self.snd.tail_probe(&self.gate(cx)) {
+            self.transmit_plan(&plan, cx);
+            cx.out.counters.tail_probes += 1;
+        }
+        cx.timers.set(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+    }
+
     /// The window is closed: one octet, or the FIN, asks whether it still is (MUST-36, SHLD-29, SHLD-30).
     fn probe_window(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = self.snd.probe();
         self.transmit_plan(&plan, cx);
         self.snd.probed();
-        self.snd.resend = self.snd.nxt;
         cx.out.counters.probes += 1;
     }
 

@@ -189,6 +189,8 @@ fn must_65_no_mss_after_the_syn() {
         tcp.arrives(stamped(peer_text(9, 10, 0), 1, 5000));
         sent.append(&mut tcp.sent);
     }
+    tcp.fire(Timer::TailLossProbe);
+    sent.append(&mut tcp.sent);
     tcp.fire(Timer::Retransmit);
     sent.append(&mut tcp.sent);
     tcp.close();
