@@ -18,6 +18,8 @@ const fn secs(seconds: u64) -> Duration {
 config! {
     /// Octets of text that may be received and not yet consumed: RCV.BUFF.
     receive_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.8.6, RFC 7323 §2.3";
+    /// What of the receive buffer is promised at first; it grows as the sender needs it. Not less than the buffer: no tuning.
+    receive_buffer_initial: u32 = 131_072, in 14_600..=1_073_741_823, "RFC 6928 §2, RFC 9293 §3.8.6";
     /// Octets of text that may be queued and not yet acknowledged.
     send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
     /// The most ranges of text held out of order; a segment that would open another is refused.
@@ -32,12 +34,18 @@ config! {
     min_mss: u16 = 64, in 48..=536, "RFC 9293 §3.7.1";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";
+    /// The shift of our windows, 2^shift within the receive buffer; none: the smallest with which all of it can be announced.
+    window_shift: Option<u8> = None, in 0..=14, "RFC 7323 §2.2, §2.3";
     /// Timestamps and PAWS.
     timestamps: bool = true, in false..=true, "RFC 7323 §3";
     /// Selective acknowledgment.
     sack: bool = true, in false..=true, "RFC 2018";
     /// With SACK, text that arrives twice is reported.
     dsack: bool = true, in false..=true, "RFC 2883";
+    /// With SACK, loss is detected by time (RACK-TLP), with tail-loss probes; off: by RFC 6675.
+    rack: bool = true, in false..=true, "RFC 8985";
+    /// With RACK-TLP, how much longer a peer may hold back the acknowledgment of a lone segment before it is probed.
+    max_ack_delay: Duration = ms(200), in ms(0)..=ms(500), "RFC 8985 §7.2";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
     /// The override timeout of the sender's silly-window avoidance.
@@ -46,10 +54,14 @@ config! {
     delayed_ack: Duration = ms(40), in ms(0)..=ms(499), "RFC 9293 MUST-40, SHLD-18";
     /// An acknowledgment is sent at the latest for every so many segments of text.
     ack_every: u8 = 2, in 1..=2, "RFC 9293 SHLD-19, RFC 5681 §4.2";
+    /// Only full-sized segments count for `ack_every`: the peer's, as far as seen, or as many octets.
+    ack_full_sized: bool = false, in false..=true, "RFC 9293 SHLD-19, RFC 5681 §4.2";
+    /// So many segments are acknowledged at once at the start, after text out of order and after a pause; 0: none.
+    quick_acks: u8 = 16, in 0..=255, "RFC 5681 §4.2";
     /// RTO before the first measurement.
     initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
     /// Lower limit of the RTO.
-    min_rto: Duration = ms(1000), in ms(1)..=secs(60), "RFC 6298 (2.4)";
+    min_rto: Duration = ms(200), in ms(1)..=secs(60), "RFC 6298 (2.4), where 1 s is a SHOULD";
     /// Upper limit of the RTO and of the interval between zero-window probes.
     max_rto: Duration = secs(60), in secs(60)..=secs(600), "RFC 6298 (2.5)";
     /// R1: retransmissions of one segment until `Report::Unresponsive`.
@@ -58,6 +70,10 @@ config! {
     user_timeout: Option<Duration> = Some(secs(300)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-20, MUST-21, SHLD-11, §3.9.1.1";
     /// R2 for SYN: how long the handshake may take; `None`: for ever.
     connect_timeout: Option<Duration> = Some(secs(180)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-23";
+    /// R2 for data as a count: so many retransmissions or probes of a closed window without an answer; 0: the time alone.
+    data_retries: u8 = 0, in 0..=255, "RFC 9293 MUST-20, MUST-21, §3.8.3";
+    /// R2 for SYN as a count: so many retransmissions of a SYN or SYN,ACK; 0: the time alone.
+    syn_retries: u8 = 0, in 0..=255, "RFC 9293 MUST-22, MUST-23, §3.8.3";
     /// Keep-alives.
     keep_alive: bool = false, in false..=true, "RFC 9293 MUST-24, MUST-25";
     /// Idle time before the first keep-alive probe.
@@ -66,6 +82,8 @@ config! {
     keep_alive_interval: Duration = secs(75), in secs(1)..=secs(1_000_000), "RFC 9293 §3.8.4";
     /// Unanswered keep-alive probes that end the connection.
     keep_alive_probes: u8 = 9, in 2..=255, "RFC 9293 MUST-29";
+    /// Keep-alive probes carry one octet of garbage, for peers that answer no others.
+    keep_alive_octet: bool = false, in false..=true, "RFC 9293 MAY-6, SHLD-12";
     /// Maximum segment lifetime; TIME-WAIT lasts twice as long.
     msl: Duration = secs(120), in ms(0)..=secs(600), "RFC 9293 §3.4.3, MUST-13";
     /// Limit of FIN-WAIT-2 after `release`.
@@ -84,6 +102,10 @@ config! {
     drop_syn_fin: bool = false, in false..=true, "RFC 9293 §3.10.7.2";
     /// Segments in the initial congestion window (octets: at most this times MSS, RFC 6928's formula).
     initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
+    /// Segments leave at a rate instead of in bursts: `Timer::Pace`.
+    pacing: bool = false, in false..=true, "RFC 9937 §1, RFC 6928 §2";
+    /// With pacing, segments that may leave at once.
+    pacing_burst: u16 = 10, in 1..=1000, "pacing";
     /// The most `Transmit`s that one event may give; `0`: no limit.
     max_burst: u16 = 0, in 0..=65_535, "RFC 5681 §3.2";
     /// The most octets of text in one `Transmit`; more than an MSS carries `segment_size`, for segmentation below.
@@ -111,6 +133,9 @@ impl Config {
         if self.min_mss > self.max_mss {
             return Err(ConfigError::Order { lower: "min_mss", upper: "max_mss" });
         }
+        if self.window_shift.is_some_and(|shift| self.receive_buffer >> shift == 0) {
+            return Err(ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
+        }
         Ok(())
     }
 }
@@ -120,6 +145,8 @@ impl ConfigBuilder {
     /// The configuration after limiting each setting by the one that bounds it.
     fn into_ordered(mut self) -> Config {
         self.config.min_mss = self.config.min_mss.min(self.config.max_mss);
+        let most = u8::try_from(self.config.receive_buffer.ilog2()).unwrap_or(u8::MAX);
+        self.config.window_shift = self.config.window_shift.map(|shift| shift.min(most));
         self.config
     }
 }
@@ -143,5 +170,8 @@ mod tests {
     fn contradicting_settings_are_named() {
         let error = Config::builder().min_mss(536).max_mss(100).build().unwrap_err();
         assert_eq!(error, ConfigError::Order { lower: "min_mss", upper: "max_mss" });
+        let error = Config::builder().receive_buffer(16_383).window_shift(Some(14)).build().unwrap_err();
+        assert_eq!(error, ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
+        assert!(Config::builder().receive_buffer(16_384).window_shift(Some(14)).build().is_ok());
     }
 }

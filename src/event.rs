@@ -97,6 +97,10 @@ pub enum Timer {
     FinWait2,
     /// R2 for SYNs and the user timeout (MUST-20..23).
     UserTimeout,
+    /// RACK's reordering timer: what is overdue by then is lost (RFC 8985 §6.2).
+    Reorder,
+    /// The tail-loss probe (RFC 8985 §7.2). Not after `Retransmit`.
+    TailLossProbe,
     /// The retransmission timeout (RFC 6298).
     Retransmit,
     /// The next zero-window probe (RFC 9293 §3.8.6.1).
@@ -107,21 +111,26 @@ pub enum Timer {
     KeepAlive,
     /// A delayed acknowledgment (RFC 9293 §3.8.6.3).
     DelayedAck,
+    /// The next segment may leave, where pacing holds it back.
+    Pace,
     /// Takes up a burst that `max_burst` cut, should the host not send [`Event::Continue`].
     Continue,
 }
 
 impl Timer {
     /// All timers, in the order in which due ones run.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::TimeWait,
         Self::FinWait2,
         Self::UserTimeout,
+        Self::Reorder,
+        Self::TailLossProbe,
         Self::Retransmit,
         Self::Persist,
         Self::Override,
         Self::KeepAlive,
         Self::DelayedAck,
+        Self::Pace,
         Self::Continue,
     ];
 }

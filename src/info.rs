@@ -30,6 +30,8 @@ pub struct Info {
     pub rcv_nxt: SeqNum,
     /// RCV.WND: octets the peer may send, from RCV.NXT to the furthest edge ever promised.
     pub rcv_wnd: u32,
+    /// RCV.BUFF as far as it is in use: it grows up to the receive buffer as the sender needs it.
+    pub rcv_buff: u32,
     /// RCV.UP, while the urgent octet has not been delivered.
     pub rcv_up: Option<SeqNum>,
     /// Octets of urgent text the user has not consumed yet (MUST-33).
@@ -76,8 +78,12 @@ pub struct Counters {
     pub retransmissions: u64,
     /// Retransmission timeouts.
     pub timeouts: u64,
-    /// Fast retransmissions.
+    /// Fast recoveries, each a reduction of the window for loss that acknowledgments showed.
     pub fast_retransmits: u64,
+    /// Reductions that turned out to be mistakes and were undone (RFC 4015).
+    pub spurious_recoveries: u64,
+    /// Tail-loss probes sent (RFC 8985 §7).
+    pub tail_probes: u64,
     /// Duplicate acknowledgments received.
     pub duplicate_acks: u64,
     /// Segments or texts thrown away.

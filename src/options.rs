@@ -1,6 +1,6 @@
 //! What the two SYNs agree on: MSS, window scale, SACK, timestamps.
 
-use crate::recv::shift_for;
+use crate::recv::own_shift;
 use crate::timestamps::clock;
 use crate::{Config, Instant, Options, Path, Timestamps};
 
@@ -16,7 +16,7 @@ pub(crate) fn announced_mss(config: &Config, path: &Path) -> u16 {
 pub(crate) fn of_syn(config: &Config, path: &Path, ts_offset: u32, now: Instant) -> Options {
     Options {
         mss: Some(announced_mss(config, path)),
-        window_scale: config.window_scaling().then(|| shift_for(config.receive_buffer())),
+        window_scale: config.window_scaling().then(|| own_shift(config)),
         sack_permitted: config.sack(),
         timestamps: config.timestamps().then(|| Timestamps { value: clock(ts_offset, now), echo: 0 }),
         ..Options::default()
@@ -41,7 +41,7 @@ impl Agreed {
             None | Some(0) => path.ip.default_mss(), // MUST-15
             Some(mss) => mss.max(config.min_mss()),
         };
-        let ours = config.window_scaling().then(|| shift_for(config.receive_buffer()));
+        let ours = config.window_scaling().then(|| own_shift(config));
         Self {
             send_mss: send_mss.min(config.max_mss()),
             shifts: peer.window_scale.map(|theirs| theirs.min(MAX_SHIFT)).zip(ours),

@@ -30,6 +30,11 @@ impl Ranges {
         self.ranges.last_key_value().map(|(&start, &end)| (start, end))
     }
 
+    /// The ranges, the highest first.
+    pub(crate) fn iter_down(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.ranges.iter().rev().map(|(&start, &end)| (start, end))
+    }
+
     /// The range that holds this offset.
     pub(crate) fn containing(&self, offset: u64) -> Option<(u64, u64)> {
         let (&start, &end) = self.ranges.range(..=offset).next_back()?;

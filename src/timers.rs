@@ -34,12 +34,15 @@ const fn index(timer: Timer) -> usize {
         Timer::TimeWait => 0,
         Timer::FinWait2 => 1,
         Timer::UserTimeout => 2,
-        Timer::Retransmit => 3,
-        Timer::Persist => 4,
-        Timer::Override => 5,
-        Timer::KeepAlive => 6,
-        Timer::DelayedAck => 7,
-        Timer::Continue => 8,
+        Timer::Reorder => 3,
+        Timer::TailLossProbe => 4,
+        Timer::Retransmit => 5,
+        Timer::Persist => 6,
+        Timer::Override => 7,
+        Timer::KeepAlive => 8,
+        Timer::DelayedAck => 9,
+        Timer::Pace => 10,
+        Timer::Continue => 11,
     }
 }
 

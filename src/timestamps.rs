@@ -62,11 +62,17 @@ impl TsState {
         }
     }
 
-    /// The round trip that `echo` proves, unless our clock has not shown that value since the connection was `opened`.
-    pub(crate) fn round_trip(&self, echo: u32, opened: Instant, now: Instant) -> Option<Duration> {
+    /// When our clock began to show the value `echo`, unless it has not since the connection was `opened`.
+    pub(crate) fn shown_at(&self, echo: u32, opened: Instant, now: Instant) -> Option<Instant> {
         let ticks = clock(self.offset, now).wrapping_sub(echo);
         let age = clock(self.offset, now).wrapping_sub(clock(self.offset, opened));
-        (ticks <= age).then(|| Duration::from_millis(u64::from(ticks)))
+        let millis = (now.as_micros() / 1000).checked_sub(u64::from(ticks))?;
+        (ticks <= age).then(|| Instant::from_millis(millis))
+    }
+
+    /// Whether `echo` was on our clock after `since`: who sent it had seen a segment of ours that left later.
+    pub(crate) fn has_seen(&self, echo: u32, since: Instant) -> bool {
+        older(clock(self.offset, since), echo)
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
@@ -117,10 +123,10 @@ mod tests {
     fn echoes_that_our_clock_never_showed_prove_nothing() {
         let state = TsState::new(1000, 0, SeqNum::new(0), Instant::ZERO);
         let (opened, now) = (Instant::from_millis(20), Instant::from_millis(70));
-        assert_eq!(state.round_trip(1030, opened, now), Some(Duration::from_millis(40)));
-        assert_eq!(state.round_trip(1020, opened, now), Some(Duration::from_millis(50)));
-        assert_eq!(state.round_trip(1019, opened, now), None);
-        assert_eq!(state.round_trip(0, opened, now), None);
-        assert_eq!(state.round_trip(1071, opened, now), None);
+        assert_eq!(state.shown_at(1030, opened, now), Some(Instant::from_millis(30)));
+        assert_eq!(state.shown_at(1020, opened, now), Some(opened));
+        assert_eq!(state.shown_at(1019, opened, now), None);
+        assert_eq!(state.shown_at(0, opened, now), None);
+        assert_eq!(state.shown_at(1071, opened, now), None);
     }
 }

@@ -33,17 +33,27 @@ const RESETS: Leaves = Leaves {
     counters: &["EstabResets", "AttemptFails", "OutRsts", "TCPAbortOnData", "TCPAbortOnClose"],
 };
 
+/// A peer that does not read holds back its acknowledgments, too; then a tail-loss probe asks (RFC 8985 §7), and a D-SACK
+/// tells that it was not needed.
 const PROBES: Leaves = Leaves {
     remarks: &[
+        "This frame is a (suspected) retransmission",
+        "D-SACK Sequence",
         "TCP Zero Window Probe",
         "ACK to a TCP Zero Window Probe",
         "TCP keep-alive segment", // what tshark takes the kernel's probe for: no text, one number before the next
     ],
-    counters: &[],
+    counters: &["TCPDSACKOldSent"],
 };
 const RESET_WHILE_PROBING: Leaves = Leaves {
-    remarks: &["TCP Zero Window Probe", "ACK to a TCP Zero Window Probe", "Connection reset (RST)"],
-    counters: RESETS.counters,
+    remarks: &[
+        "TCP Zero Window Probe",
+        "ACK to a TCP Zero Window Probe",
+        "Connection reset (RST)",
+        "This frame is a (suspected) retransmission",
+        "D-SACK Sequence",
+    ],
+    counters: &["EstabResets", "AttemptFails", "OutRsts", "TCPAbortOnData", "TCPAbortOnClose", "TCPDSACKOldSent"],
 };
 const TOO_BIG: Leaves = Leaves {
     remarks: &["This frame is a (suspected) retransmission", "This frame is a (suspected) out-of-order segment"],

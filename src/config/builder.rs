@@ -109,6 +109,17 @@ impl Setting for Option<Duration> {
     }
 }
 
+impl Setting for Option<u8> {
+    type Bound = u8;
+    fn lies_within(self, low: u8, high: u8) -> bool {
+        self.is_none_or(|n| n.lies_within(low, high))
+    }
+    #[cfg(feature = "arbitrary")]
+    fn pick(u: &mut arbitrary::Unstructured<'_>, low: u8, high: u8) -> arbitrary::Result<Self> {
+        Ok(if u.ratio(1, 4)? { None } else { Some(u8::pick(u, low, high)?) })
+    }
+}
+
 /// `name: type = default, in low..=high, "clause";` with the documentation above it.
 macro_rules! config {
     ($(#[doc = $doc:literal] $name:ident: $ty:ty = $default:expr, in $range:expr, $clause:literal;)*) => {

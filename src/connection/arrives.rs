@@ -5,9 +5,9 @@ use core::ops::ControlFlow::{Break, Continue};
 use super::state::{LiveState, Origin, Step, Stop};
 use super::tcb::{Cx, Tcb};
 use crate::recv::Accepted;
-use crate::recv::ack::PendingAck;
+use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::reassembly::Limits;
-use crate::send::Fin;
+use crate::send::{Ack, Fin};
 use crate::timestamps::older;
 use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
 
@@ -258,25 +258,12 @@ impl<C: Controller> Tcb<C> {
             }
             return self.discard(Discard::AckOutOfRange, cx);
         }
-        if octets > 0 {
-            self.process_new_ack(segment, cx);
-        } else if self.is_duplicate(segment, arrived) {
-            cx.out.counters.duplicate_acks += 1;
-            let mss = u32::from(self.mss(cx.path, 0));
-            if self.snd.on_duplicate(mss, cx.now) {
-                cx.out.counters.fast_retransmits += 1;
-            }
+        if self.snd.flight() > 0 || !segment.options.sack.as_slice().is_empty() {
+            let bare = arrived.bare && arrived.window > 0; // an answer to a zero-window probe is no duplicate ACK
+            self.process_ack(segment, bare, arrived.window == self.snd.wnd, cx);
         }
         self.update_window(segment, arrived.window, octets, cx);
         self.after_ack(cx)
-    }
-
-    /// The duplicate ACK of RFC 5681 §2, or one whose SACK blocks are new. Answers to zero-window probes are none.
-    fn is_duplicate(&mut self, segment: &Segment, arrived: &Arrived) -> bool {
-        let blocks = segment.options.sack.as_slice().iter().map(|block| (block.left, block.right));
-        let more = self.sack && self.snd.reports_more(blocks);
-        let same_window = arrived.window == self.snd.wnd;
-        arrived.bare && self.snd.flight() > 0 && arrived.window > 0 && (same_window || more)
     }
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
@@ -296,7 +283,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let initial = self.initial_window(cx.config, cx.path);
         self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
-        self.process_new_ack(segment, cx);
+        self.process_ack(segment, false, false, cx);
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
@@ -328,19 +315,27 @@ impl<C: Controller> Tcb<C> {
         Break(Stop::Delete(CloseReason::Unread))
     }
 
-    /// SND.UNA < SEG.ACK =< SND.NXT.
-    fn process_new_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+    /// SND.UNA =< SEG.ACK =< SND.NXT. With `bare` it may be a duplicate.
+    fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
         let echo = segment.options.timestamps.zip(self.ts.as_ref());
-        let echoed = echo.and_then(|(ts, state)| state.round_trip(ts.echo, self.snd.opened, cx.now));
+        let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, self.snd.opened, cx.now));
         let mss = u32::from(self.mss(cx.path, 0));
+        let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
+        let blocks = reported.iter().map(|block| (block.left, block.right));
+        let advances = segment.ack != self.snd.una;
         let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
-        let newly = self.snd.acknowledge(segment.ack, echoed, mss, cx.now);
+        let ack = Ack { ack: segment.ack, blocks, echoed, bare, same_window };
+        let newly = self.snd.on_ack(&ack, mss, cx.out.counters, cx.now);
+        if !advances {
+            return;
+        }
         cx.out.acked += newly.text;
         cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
         cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
         self.progressed(cx.now);
+        cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
         if newly.restarts_timer {
-            cx.timers.clear(Timer::Retransmit); // the flush starts it again
+            cx.timers.clear(Timer::Retransmit);
         }
     }
 
@@ -407,7 +402,8 @@ impl<C: Controller> Tcb<C> {
             return self.reset_unread(cx);
         }
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
-        let segments = segments_in(segment);
+        let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss());
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(segment.payload.len(), behind, room);
@@ -421,15 +417,19 @@ impl<C: Controller> Tcb<C> {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
-        self.acknowledge_text(accepted, segments, cx);
+        let stamps = self.ts.as_ref().zip(segment.options.timestamps);
+        self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
+        self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
     }
 
     /// When the text is acknowledged (RFC 5681 §4.2).
-    fn acknowledge_text(&mut self, accepted: Accepted, segments: u32, cx: &mut Cx<'_, '_>) {
-        let every = if cx.config.delayed_ack().is_zero() { 1 } else { cx.config.ack_every() };
+    fn acknowledge_text(&mut self, accepted: Accepted, arrival: Arrival, cx: &mut Cx<'_, '_>) {
         match accepted {
-            Accepted::InOrder { filled: false } if self.rcv.held.is_empty() => self.ack.on_text(segments, every),
+            Accepted::InOrder { filled: false } if self.rcv.held.is_empty() => {
+                let rto = self.snd.rtt.rto();
+                return self.rcv.policy.on_text(arrival, &mut self.ack, cx.config, rto, cx.now);
+            }
             Accepted::InOrder { .. } | Accepted::Old => self.ack.at_once(),
             Accepted::Held if self.sack => self.ack.at_once(),
             Accepted::Held => self.ack = PendingAck::Pure,
@@ -438,6 +438,7 @@ impl<C: Controller> Tcb<C> {
                 self.ack = PendingAck::Pure;
             }
         }
+        self.rcv.policy.quicken(cx.config);
     }
 
     /// Eighth, FIN, when everything before it has arrived. The first one accepted fixes the length of the stream.
@@ -484,14 +485,5 @@ impl<C: Controller> Tcb<C> {
     fn discard<T>(&self, reason: Discard, cx: &mut Cx<'_, '_>) -> Step<T> {
         cx.out.discard(reason);
         Break(Stop::Drop)
-    }
-}
-
-/// How many segments came in this one: more when the host coalesced them (GRO).
-fn segments_in(segment: &Segment) -> u32 {
-    let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-    match segment.segment_size {
-        0 => 1,
-        size => len.div_ceil(u32::from(size)),
     }
 }

@@ -262,6 +262,10 @@ impl<C: Controller> SynSent<C> {
         match timer {
             Timer::UserTimeout => return Break(Stop::Delete(CloseReason::ConnectTimeout)),
             Timer::Retransmit => {
+                let limit = u32::from(cx.config.syn_retries());
+                if limit > 0 && self.snd.repeats >= limit {
+                    return Break(Stop::Delete(CloseReason::ConnectTimeout)); // R2 as a count
+                }
                 self.snd.on_timeout(cx.out.counters, cx.now);
                 if self.snd.repeats == u32::from(cx.config.r1()) {
                     cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats }));
@@ -269,10 +273,13 @@ impl<C: Controller> SynSent<C> {
             }
             Timer::TimeWait
             | Timer::FinWait2
+            | Timer::Reorder
+            | Timer::TailLossProbe
             | Timer::Persist
             | Timer::Override
             | Timer::KeepAlive
             | Timer::DelayedAck
+            | Timer::Pace
             | Timer::Continue => {}
         }
         Continue(())

@@ -7,7 +7,7 @@ use super::tcb::{Cx, Tcb};
 use crate::options::announced_mss;
 use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
-use crate::send::{Gate, Next, Plan, Wait};
+use crate::send::{Gate, Kind, Next, Plan, Wait};
 use crate::timers::backed_off;
 use crate::{Action, Controller, Flags, Options, Segment, SeqNum, Timer};
 use bytes::Bytes;
@@ -44,27 +44,29 @@ impl<C: Controller> Tcb<C> {
             0 => u32::MAX,
             limit => u32::from(limit),
         };
-        if self.snd.retransmit_first && self.snd.flight() > 0 && self.snd.wnd > 0 {
-            if cx.out.transmits() >= limit {
-                return None;
-            }
-            let plan = self.snd.first_again(&self.gate(cx));
-            self.transmit_plan(&plan, cx);
-        }
-        self.snd.retransmit_first = false;
         loop {
-            match self.snd.next(&self.gate(cx)) {
-                Next::Wait(wait) => return Some(wait),
+            let gate = self.gate(cx);
+            match self.snd.next(&gate) {
+                Next::Wait(wait) => {
+                    if wait == Wait::Idle {
+                        self.snd.on_idle(gate.mss);
+                    }
+                    return Some(wait);
+                }
                 Next::Send(_) if cx.out.transmits() >= limit => return None,
                 Next::Send(plan) if plan.syn => self.transmit_syn(cx),
+                Next::Send(_) if cx.config.pacing() && self.snd.paced_until(cx.now).is_some() => {
+                    return Some(Wait::Pace);
+                }
                 Next::Send(plan) => self.transmit_plan(&plan, cx),
             }
         }
     }
 
-    fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
+    pub(super) fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
         let mss = u32::from(self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some())));
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
+        let most = if cx.config.pacing() { most.min(u32::from(cx.config.pacing_burst()) * mss) } else { most };
         Gate { mss, max: most.max(mss), nagle: cx.settings.nagle, cork: cx.settings.cork, overridden: self.overridden }
     }
 
@@ -74,6 +76,11 @@ impl<C: Controller> Tcb<C> {
         let mut flags = Flags::ACK;
         flags.set(Flags::PSH, plan.push);
         flags.set(Flags::FIN, plan.fin);
+        match plan.kind {
+            Kind::New => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
+            Kind::Again if plan.seq == self.snd.una => cx.timers.clear(Timer::Retransmit),
+            Kind::Again | Kind::Tail | Kind::Probe => {}
+        }
         if self.snd.sent(plan, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
@@ -83,8 +90,15 @@ impl<C: Controller> Tcb<C> {
         if plan.len > u32::from(mss) {
             segment.segment_size = mss;
         }
+        if plan.len > 0 {
+            self.rcv.policy.on_sent(cx.config, cx.now);
+        }
         self.point_urgent(&mut segment);
         cx.out.transmit(segment);
+        if cx.config.pacing() {
+            let mss = u32::from(mss);
+            self.snd.pace(plan.len, u32::from(cx.config.pacing_burst()) * mss, mss, cx.now);
+        }
     }
 
     /// A segment that carries the acknowledgment that is owed, and moves the window.
@@ -161,7 +175,7 @@ impl<C: Controller> Tcb<C> {
 
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
-        let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, push: false, in_turn: true };
+        let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, push: false, kind: Kind::Again };
         if self.snd.sent(&plan, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
@@ -173,7 +187,7 @@ impl<C: Controller> Tcb<C> {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
             flags: Flags::SYN | Flags::ACK,
-            window: syn_window(cx.config.receive_buffer()),
+            window: syn_window(cx.config),
             options: Options {
                 mss: Some(announced_mss(cx.config, cx.path)),
                 window_scale: self.offered_shift(cx.config),
@@ -214,6 +228,8 @@ impl<C: Controller> Tcb<C> {
         } else {
             cx.timers.clear(Timer::Retransmit);
         }
+        self.arm_recovery(probing, cx);
+        cx.timers.put(Timer::Pace, self.snd.paced_until(cx.now).filter(|_| wait == Some(Wait::Pace)));
         if !probing && matches!(wait, Some(Wait::Silly | Wait::Cork)) {
             cx.timers.start(Timer::Override, cx.now + cx.config.sws_override());
         } else {
@@ -227,6 +243,16 @@ impl<C: Controller> Tcb<C> {
             Some(_) => cx.timers.clear(Timer::Continue),
         }
         self.arm_patience(pending, cx);
+    }
+
+    /// RACK's timers (RFC 8985 §7.2, §8). The probe comes no later than the retransmission timeout, and first.
+    fn arm_recovery(&mut self, probing: bool, cx: &mut Cx<'_, '_>) {
+        cx.timers.put(Timer::Reorder, self.snd.reorder_at.filter(|_| !probing));
+        let after = self.snd.tail_probe_after(u32::from(self.mss(cx.path, 0)), cx.config.max_ack_delay());
+        match after.filter(|_| !probing).zip(cx.timers.get(Timer::Retransmit)) {
+            Some((after, rto)) => cx.timers.start(Timer::TailLossProbe, (cx.now + after).min(rto)),
+            None => cx.timers.clear(Timer::TailLossProbe),
+        }
     }
 
     /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2, and the delayed ACK that ends the

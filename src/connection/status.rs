@@ -67,6 +67,7 @@ impl<C: Controller> Connection<C> {
             info.irs = tcb.rcv.irs;
             info.rcv_nxt = tcb.rcv.nxt;
             info.rcv_wnd = tcb.rcv.wnd();
+            info.rcv_buff = tcb.rcv.capacity();
             info.rcv_up = tcb.rcv.up();
             info.urgent_remaining = tcb.rcv.urgent_remaining();
             info.eff_snd_mss = tcb.mss(&self.path, 0);
@@ -136,6 +137,7 @@ impl Info {
             irs: zero,
             rcv_nxt: zero,
             rcv_wnd: 0,
+            rcv_buff: 0,
             rcv_up: None,
             urgent_remaining: 0,
             eff_snd_mss: 0,

@@ -64,7 +64,7 @@ impl<C: Controller> SynSent<C> {
             cx.out.transmit(Segment {
                 seq: self.snd.iss,
                 flags: Flags::SYN,
-                window: syn_window(cx.config.receive_buffer()),
+                window: syn_window(cx.config),
                 options: of_syn(cx.config, cx.path, self.ts_offset, cx.now),
                 ..Segment::default()
             });
@@ -86,7 +86,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
         let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
         let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, syn, cx);
-        tcb.snd.resend = tcb.snd.iss;
+        tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
         tcb.pending_since = Some(since);
         tcb.hold_syn_text(syn, cx);

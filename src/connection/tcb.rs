@@ -5,10 +5,11 @@ use core::time::Duration;
 use super::challenge::Throttle;
 use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
-use crate::options::{Agreed, eff_snd_mss};
-use crate::recv::ack::PendingAck;
+use crate::options::{Agreed, announced_mss, eff_snd_mss};
+use crate::recv::ack::{AckPolicy, PendingAck};
 use crate::recv::reassembly::Limits;
-use crate::recv::{Receiver, shift_for, syn_window};
+use crate::recv::tuning::Tuning;
+use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
 use crate::timers::Timers;
 use crate::timestamps::TsState;
@@ -84,6 +85,8 @@ pub(super) struct Tcb<C> {
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
+    /// Retransmissions and probes of a closed window since the last answer.
+    pub(super) retries: u32,
     /// The override timeout expired: what is held back goes with the next flush.
     pub(super) overridden: bool,
 }
@@ -92,16 +95,21 @@ impl<C: Controller> Tcb<C> {
     /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
     pub(super) fn new(origin: Origin, mut snd: Sender<C>, ts_offset: u32, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
         let agreed = Agreed::new(cx.config, cx.path, &syn.options);
-        let promised = syn_window(cx.config.receive_buffer());
+        let promised = syn_window(cx.config);
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
-        let rcv = Receiver::new(syn.seq, promised, ours, cx.config);
+        snd.agree(agreed.sack, cx.config);
+        let rmss = announced_mss(cx.config, cx.path);
+        let policy = AckPolicy::new(cx.config, rmss, cx.now);
+        let tuning = Tuning::new(cx.config, rmss, ours, cx.now);
+        let rcv = Receiver::new(syn.seq, promised, ours, policy, tuning);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
         Self {
             state: LiveState::SynReceived,
             origin,
+            retries: snd.repeats,
             snd,
             rcv,
             scaled: agreed.shifts.is_some(),
@@ -120,7 +128,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The shift of our SYN,ACK, when it carries the option.
     pub(super) fn offered_shift(&self, config: &Config) -> Option<u8> {
-        self.scaled.then(|| shift_for(config.receive_buffer()))
+        self.scaled.then(|| own_shift(config))
     }
 
     /// Octets of options on a segment that carries so many SACK blocks.
@@ -189,6 +197,7 @@ impl<C: Controller> Tcb<C> {
     /// Text or FIN moved on, or a closed window was confirmed.
     pub(super) fn progressed(&mut self, now: Instant) {
         self.pending_since = self.pending_since.map(|_| now);
+        self.retries = 0;
     }
 
     pub(super) fn check_invariants(&self, limits: &Limits) {
@@ -225,7 +234,7 @@ impl<C: Controller> Tcb<C> {
         let irs = self.rcv.irs;
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.snd.rebase(irs, now);
-        self.rcv.rebase();
+        self.rcv.rebase(now);
         if let Some(ts) = &mut self.ts {
             ts.rebase(irs, now);
         }

@@ -4,7 +4,8 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Step, Stop};
 use super::tcb::{Cx, Tcb};
-use crate::{Action, CloseReason, Controller, Flags, Instant, Report, Segment, Timer};
+use crate::{Action, CloseReason, Config, Controller, Flags, Instant, Report, Segment, Timer};
+use bytes::Bytes;
 
 impl<C: Controller> Tcb<C> {
     /// `timer` is due. The flush that follows sets it again where that is due.
@@ -13,11 +14,22 @@ impl<C: Controller> Tcb<C> {
             Timer::TimeWait => Break(Stop::Delete(CloseReason::Finished)), // TIME-WAIT TIMEOUT
             Timer::FinWait2 => Break(Stop::Delete(CloseReason::FinWait2Timeout)),
             Timer::UserTimeout => self.user_timeout(),
+            Timer::Reorder => {
+                let mss = u32::from(self.mss(cx.path, 0));
+                self.snd.on_reorder_timeout(mss, cx.out.counters, cx.now);
+                Continue(())
+            }
+            Timer::TailLossProbe => {
+                self.probe_tail(cx);
+                Continue(())
+            }
             Timer::Retransmit => {
+                self.count_retry(cx.config)?;
                 self.retransmission_timeout(cx);
                 Continue(())
             }
             Timer::Persist => {
+                self.count_retry(cx.config)?;
                 self.probe_window(cx);
                 Continue(())
             }
@@ -30,7 +42,7 @@ impl<C: Controller> Tcb<C> {
                 self.ack.at_once();
                 Continue(())
             }
-            Timer::Continue => Continue(()),
+            Timer::Pace | Timer::Continue => Continue(()),
         }
     }
 
@@ -38,6 +50,16 @@ impl<C: Controller> Tcb<C> {
     fn user_timeout(&self) -> Step {
         let reason = if self.snd.syn { CloseReason::ConnectTimeout } else { CloseReason::UserTimeout };
         Break(Stop::Delete(reason))
+    }
+
+    /// One more retransmission or probe without an answer, or the end: R2 as a count.
+    fn count_retry(&mut self, config: &Config) -> Step {
+        let limit = if self.snd.syn { config.syn_retries() } else { config.data_retries() };
+        if limit > 0 && self.retries >= u32::from(limit) {
+            return self.user_timeout();
+        }
+        self.retries = self.retries.saturating_add(1);
+        Continue(())
     }
 
     /// RETRANSMISSION TIMEOUT.
@@ -48,12 +70,20 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
+    /// PTO: one segment more asks for an acknowledgment, and the retransmission timer starts anew (RFC 8985 §7.3).
+    fn probe_tail(&mut self, cx: &mut Cx<'_, '_>) {
+        if let Some(plan) = self.snd.tail_probe(&self.gate(cx)) {
+            self.transmit_plan(&plan, cx);
+            cx.out.counters.tail_probes += 1;
+        }
+        cx.timers.set(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+    }
+
     /// The window is closed: one octet, or the FIN, asks whether it still is (MUST-36, SHLD-29, SHLD-30).
     fn probe_window(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = self.snd.probe();
         self.transmit_plan(&plan, cx);
         self.snd.probed();
-        self.snd.resend = self.snd.nxt;
         cx.out.counters.probes += 1;
     }
 
@@ -68,13 +98,15 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// <SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>.
+    /// <SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>, with an octet the peer has (MAY-6) if it must be.
     fn transmit_keep_alive(&self, cx: &mut Cx<'_, '_>) {
         let window = self.rcv.promised();
         let seq = self.snd.nxt - 1;
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
         let options = crate::Options { timestamps, ..crate::Options::default() };
-        cx.out.transmit(Segment { seq, ack: self.rcv.nxt, flags: Flags::ACK, window, options, ..Segment::default() });
+        let payload = Bytes::from_static(if cx.config.keep_alive_octet() { b"\0" } else { b"" });
+        let ack = self.rcv.nxt;
+        cx.out.transmit(Segment { seq, ack, flags: Flags::ACK, window, options, payload, ..Segment::default() });
     }
 
     /// When the next keep-alive is due.

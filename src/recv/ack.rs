@@ -1,6 +1,9 @@
 //! When to acknowledge, and which blocks to report (RFC 9293 §3.8.6.3, RFC 5681 §4.2, RFC 2018 §4).
 
+use core::time::Duration;
+
 use crate::ranges::Ranges;
+use crate::{Config, Instant};
 
 /// The acknowledgment that is owed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -8,8 +11,8 @@ pub(crate) enum PendingAck {
     /// None.
     #[default]
     No,
-    /// One that may wait until `Timer::DelayedAck`, for so many segments.
-    Delayed { segments: u32 },
+    /// One that may wait until `Timer::DelayedAck`, for so many segments and octets.
+    Delayed { segments: u32, octets: u32 },
     /// One that leaves with this event, on text if there is any.
     Now,
     /// One that leaves with this event as a segment of its own: a duplicate ACK carries no text (RFC 5681 §2).
@@ -17,15 +20,15 @@ pub(crate) enum PendingAck {
 }
 
 impl PendingAck {
-    /// In-order text of `segments` segments arrived: every `every`-th is acknowledged at once, others may wait.
-    pub(crate) fn on_text(&mut self, segments: u32, every: u8) {
-        let waiting = match *self {
-            Self::No => 0,
-            Self::Delayed { segments } => segments,
+    /// In-order text arrived: it is acknowledged at once, or may wait.
+    fn on_text(&mut self, text: Arrival, at_once: impl FnOnce(u32, u32) -> bool) {
+        let (segments, octets) = match *self {
+            Self::No => (0, 0),
+            Self::Delayed { segments, octets } => (segments, octets),
             Self::Now | Self::Pure => return,
         };
-        let segments = waiting.saturating_add(segments.max(1));
-        *self = if segments >= u32::from(every) { Self::Now } else { Self::Delayed { segments } };
+        let (segments, octets) = (segments.saturating_add(text.segments), octets.saturating_add(text.octets));
+        *self = if at_once(segments, octets) { Self::Now } else { Self::Delayed { segments, octets } };
     }
 
     /// An acknowledgment must leave now.
@@ -33,6 +36,96 @@ impl PendingAck {
         if *self != Self::Pure {
             *self = Self::Now;
         }
+    }
+}
+
+/// Text as it arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) octets: u32,
+    /// How many segments brought it: more than one when the host coalesced them (GRO).
+    segments: u32,
+    /// The size of the largest.
+    size: u32,
+}
+
+impl Arrival {
+    /// `octets` in segments of `segment_size`; 0: in one, or in as many as an MSS of `rmss` takes.
+    pub(crate) fn new(octets: u32, segment_size: u16, rmss: u16) -> Self {
+        let size = if segment_size == 0 { rmss } else { segment_size };
+        let size = u32::from(size).clamp(1, octets.max(1));
+        Self { octets, segments: octets.div_ceil(size), size }
+    }
+}
+
+/// What the peer's full-sized segments are taken for, until one is seen: the default MSS (RFC 9293 §3.7.1).
+const DEFAULT_SIZE: u16 = 536;
+
+/// How fast text in order is acknowledged.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct AckPolicy {
+    /// So many segments more are acknowledged at once. The RFCs leave this to the receiver: a SHOULD asks for an
+    /// acknowledgment of every second segment at least (RFC 5681 §4.2), and where the peer's window is small each one
+    /// makes it grow.
+    quick: u8,
+    /// The peer's full-sized segment: the largest seen, our MSS at the most.
+    full: u16,
+    /// RMSS, the MSS that we announced.
+    rmss: u16,
+    /// When text last arrived.
+    last: Instant,
+    /// Our text followed it so soon that it carried the acknowledgment: the two sides take turns.
+    answered: bool,
+}
+
+impl AckPolicy {
+    /// At the start of a connection, when `rmss` is announced.
+    pub(crate) fn new(config: &Config, rmss: u16, now: Instant) -> Self {
+        Self { quick: config.quick_acks(), full: rmss.min(DEFAULT_SIZE), rmss, last: now, answered: false }
+    }
+
+    pub(crate) const fn rmss(&self) -> u16 {
+        self.rmss
+    }
+
+    /// Text in order arrived, and nothing is missing. After more than an RTO without any the peer's window has restarted
+    /// (RFC 5681 §4.1); but where the sides take turns, our text will carry the acknowledgment.
+    pub(crate) fn on_text(
+        &mut self,
+        text: Arrival,
+        ack: &mut PendingAck,
+        config: &Config,
+        rto: Duration,
+        now: Instant,
+    ) {
+        let idle = now.saturating_since(self.last) > rto;
+        self.last = now;
+        self.full = self.full.max(u16::try_from(text.size).unwrap_or(u16::MAX).min(self.rmss));
+        if idle && !self.answered {
+            self.quicken(config);
+        }
+        self.answered = false;
+        let quick = self.quick > 0 || config.delayed_ack().is_zero();
+        self.quick = self.quick.saturating_sub(u8::try_from(text.segments).unwrap_or(u8::MAX));
+        let every = u32::from(config.ack_every());
+        let full = u32::from(self.full);
+        ack.on_text(text, |segments, octets| {
+            quick || if config.ack_full_sized() { octets >= every * full } else { segments >= every }
+        });
+    }
+
+    /// Text arrived out of order, or twice: the peer's window is about to restart from a loss.
+    pub(crate) fn quicken(&mut self, config: &Config) {
+        self.quick = config.quick_acks();
+    }
+
+    /// Our text leaves.
+    pub(crate) fn on_sent(&mut self, config: &Config, now: Instant) {
+        self.answered |= now.saturating_since(self.last) < config.delayed_ack();
+    }
+
+    pub(crate) fn rebase(&mut self, now: Instant) {
+        self.last = Instant::from_micros(self.last.as_micros().wrapping_sub(now.as_micros()));
     }
 }
 
@@ -66,16 +159,99 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
+    const RTO: Duration = Duration::from_secs(1);
+    const RMSS: u16 = 1460;
+
+    /// Segments of these sizes, one a millisecond: which were acknowledged at once.
+    fn at_once(policy: &mut AckPolicy, config: &Config, start: Instant, sizes: &[u32]) -> Vec<bool> {
+        let (mut ack, mut now, mut acked) = (PendingAck::No, start, Vec::new());
+        for &size in sizes {
+            now += Duration::from_millis(1);
+            policy.on_text(Arrival::new(size, 0, RMSS), &mut ack, config, RTO, now);
+            acked.push(ack == PendingAck::Now);
+            if ack == PendingAck::Now {
+                ack = PendingAck::No;
+            }
+        }
+        acked
+    }
+
     #[test]
     fn every_second_segment_is_acknowledged_at_once() {
+        let config = Config::builder().quick_acks(0).build().unwrap();
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        assert_eq!(
+            at_once(&mut policy, &config, Instant::ZERO, &[1460, 1, 1, 1460, 9]),
+            [false, true, false, true, false]
+        );
+    }
+
+    #[test]
+    fn coalesced_text_counts_by_its_segments() {
+        for (octets, segment_size, segments, size) in [
+            (1460, 0, 1, 1460),
+            (1461, 0, 2, 1460), // larger than the MSS: coalesced without being said
+            (4380, 0, 3, 1460),
+            (100, 0, 1, 100),
+            (2896, 1448, 2, 1448),
+            (2897, 1448, 3, 1448),
+            (100, 1448, 1, 100),
+            (1, 1, 1, 1),
+        ] {
+            assert_eq!(Arrival::new(octets, segment_size, RMSS), Arrival { octets, segments, size });
+        }
+        let config = Config::builder().quick_acks(0).build().unwrap();
         let mut ack = PendingAck::No;
-        ack.on_text(1, 2);
-        assert_eq!(ack, PendingAck::Delayed { segments: 1 });
-        ack.on_text(1, 2);
+        AckPolicy::new(&config, RMSS, Instant::ZERO).on_text(
+            Arrival::new(2000, 0, RMSS),
+            &mut ack,
+            &config,
+            RTO,
+            Instant::ZERO,
+        );
         assert_eq!(ack, PendingAck::Now);
-        let mut coalesced = PendingAck::No;
-        coalesced.on_text(2, 2);
-        assert_eq!(coalesced, PendingAck::Now);
+    }
+
+    /// What counts is two full-sized segments of the peer's, whatever it takes for one, or as many octets.
+    #[test]
+    fn full_sized_segments_can_be_what_counts() {
+        let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        let sizes = [100; 11]; // 1072 octets before one was seen: two of the default size
+        let acked = at_once(&mut policy, &config, Instant::ZERO, &sizes);
+        assert_eq!(acked.iter().position(|&now| now), Some(10));
+        // the peer's path takes 1200 octets: two of those, not 2 * RMSS
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1200, 1200, 1200, 1200]), [false, true, false, true]);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1200, 600, 599, 1]), [false, false, false, true]);
+        // never more than 2 * RMSS
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1460, 1460, 5000]), [false, true, true]);
+        assert_eq!(policy.full, RMSS);
+    }
+
+    #[test]
+    fn the_first_segments_are_acknowledged_at_once_and_those_after_a_pause() {
+        let config = Config::builder().quick_acks(3).build().unwrap();
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        let quick = [true, true, true, false, true, false];
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 6]), quick);
+        let (short, long) = (Instant::ZERO + RTO, Instant::ZERO + 3 * RTO);
+        assert_eq!(at_once(&mut policy, &config, short, &[9; 2]), [false, true]);
+        assert_eq!(at_once(&mut policy, &config, long, &[9; 6]), quick);
+        policy.quicken(&config);
+        assert_eq!(at_once(&mut policy, &config, long, &[9; 6]), quick);
+    }
+
+    #[test]
+    fn after_a_pause_between_turns_an_acknowledgment_waits_for_the_answer() {
+        let config = Config::builder().quick_acks(2).delayed_ack(Duration::from_millis(40)).build().unwrap();
+        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 3]), [true, true, false]);
+        for turn in 1..4 {
+            policy.on_sent(&config, policy.last + Duration::from_millis(39));
+            assert_eq!(at_once(&mut policy, &config, Instant::ZERO + 5 * turn * RTO, &[9]), [false]);
+        }
+        policy.on_sent(&config, policy.last + Duration::from_millis(40)); // too late to have carried it
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO + 50 * RTO, &[9; 3]), [true, true, false]);
     }
 
     #[test]

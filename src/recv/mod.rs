@@ -2,12 +2,14 @@
 
 pub(crate) mod ack;
 pub(crate) mod reassembly;
+pub(crate) mod tuning;
 
 use bytes::Bytes;
 
-use crate::{Config, SackBlock, SackBlocks, SeqNum};
-use ack::Recent;
+use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
+use ack::{AckPolicy, Recent};
 use reassembly::{Full, Limits, Reassembly};
+use tuning::{Round, Tuning};
 
 /// RCV.* of RFC 9293 §3.3.1.
 ///
@@ -20,8 +22,8 @@ pub(crate) struct Receiver {
     pub(crate) nxt: SeqNum,
     /// The furthest right edge ever promised; it never moves left.
     edge: SeqNum,
-    /// RCV.BUFF.
-    capacity: u32,
+    /// RCV.BUFF, as far as it is in use.
+    tuning: Tuning,
     /// The shift of the windows we announce (RFC 7323 §2).
     pub(crate) shift: u8,
     /// RCV.USER: octets delivered and not consumed.
@@ -36,6 +38,7 @@ pub(crate) struct Receiver {
     urgent_end: u64,
     pub(crate) held: Reassembly,
     recent: Recent,
+    pub(crate) policy: AckPolicy,
     /// The number of the peer's FIN, once one was accepted.
     pub(crate) fin: Option<SeqNum>,
 }
@@ -56,25 +59,27 @@ pub(crate) enum Accepted {
 /// No window is larger (RFC 7323 §2.3): text further behind is not told from what never came.
 const MAX_WINDOW: u64 = 1 << 30;
 
-/// The smallest shift with which a window of `capacity` can be announced (RFC 7323 §2.3).
-pub(crate) fn shift_for(capacity: u32) -> u8 {
-    (0..14).find(|&shift| capacity >> shift <= 0xFFFF).unwrap_or(14)
+/// The shift of our windows: that of the settings, or the smallest with which all of the buffer can be announced (RFC 7323
+/// §2.3).
+pub(crate) fn own_shift(config: &Config) -> u8 {
+    let smallest = || (0..14).find(|&shift| config.receive_buffer() >> shift <= 0xFFFF).unwrap_or(14);
+    config.window_shift().unwrap_or_else(smallest)
 }
 
 /// The window in a SYN: never scaled (RFC 7323 §2.2).
-pub(crate) fn syn_window(capacity: u32) -> u16 {
-    u16::try_from(capacity).unwrap_or(u16::MAX)
+pub(crate) fn syn_window(config: &Config) -> u16 {
+    u16::try_from(tuning::initial(config)).unwrap_or(u16::MAX)
 }
 
 impl Receiver {
     /// The receiver after the peer's SYN with number `irs`, when `promised` octets were announced or are about to be.
-    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, config: &Config) -> Self {
+    pub(crate) fn new(irs: SeqNum, promised: u16, shift: u8, policy: AckPolicy, tuning: Tuning) -> Self {
         let nxt = irs + 1;
         Self {
             irs,
             nxt,
             edge: nxt + u32::from(promised),
-            capacity: config.receive_buffer(),
+            tuning,
             shift,
             user: 0,
             received: 0,
@@ -83,6 +88,7 @@ impl Receiver {
             urgent_end: 0,
             held: Reassembly::default(),
             recent: Recent::default(),
+            policy,
             fin: None,
         }
     }
@@ -106,9 +112,14 @@ impl Receiver {
         u32::try_from(self.urgent_end.saturating_sub(consumed)).unwrap_or(u32::MAX)
     }
 
+    /// RCV.BUFF, as far as it is in use.
+    pub(crate) const fn capacity(&self) -> u32 {
+        self.tuning.capacity()
+    }
+
     /// The right edge that could be promised now: the buffer allows it, and the window field can say it.
     fn offer(&self) -> SeqNum {
-        self.nxt + self.capacity.saturating_sub(self.user).min(0xFFFF << self.shift)
+        self.nxt + self.capacity().saturating_sub(self.user).min(0xFFFF << self.shift)
     }
 
     /// How far the right edge would move if it were promised anew.
@@ -118,7 +129,7 @@ impl Receiver {
 
     /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2).
     fn step(&self, mss: u16) -> u32 {
-        (self.capacity / 2).min(u32::from(mss)).max(1)
+        (self.capacity() / 2).min(u32::from(mss)).max(1)
     }
 
     /// The window field of a segment sent now, and the promise it makes.
@@ -146,8 +157,17 @@ impl Receiver {
 
     /// The user took `octets`.
     pub(crate) fn consume(&mut self, octets: usize) {
-        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
-        self.user = self.user.saturating_sub(octets);
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX).min(self.user);
+        self.user -= octets;
+        self.tuning.on_taken(octets);
+    }
+
+    /// Text arrived that was accepted. `echoes` tells whether the sender had seen an acknowledgment since an instant, when
+    /// timestamps can tell.
+    pub(crate) fn on_round(&mut self, echoes: impl FnOnce(Instant) -> Option<bool>, now: Instant) {
+        let window = Round::Window { nxt: self.nxt, edge: self.edge };
+        let round = echoes(self.tuning.since()).map_or(window, Round::Echoed);
+        self.tuning.on_text(round, now);
     }
 
     fn offset_of(&self, seq: SeqNum) -> u64 {
@@ -282,17 +302,21 @@ impl Receiver {
 
     pub(crate) fn check_invariants(&self, limits: &Limits) {
         assert!(self.nxt.at_or_before(self.edge), "RCV.NXT {} beyond the promised edge {}", self.nxt, self.edge);
-        assert!(self.wnd() <= self.capacity.max(0xFFFF), "RCV.WND {} beyond RCV.BUFF {}", self.wnd(), self.capacity);
-        assert!(self.user <= self.capacity, "RCV.USER {} beyond RCV.BUFF {}", self.user, self.capacity);
+        let (wnd, capacity) = (self.wnd(), self.capacity());
+        assert!(wnd <= capacity, "RCV.WND {wnd} beyond RCV.BUFF {capacity}");
+        assert!(self.user <= capacity, "RCV.USER {} beyond RCV.BUFF {capacity}", self.user);
         assert!(
             self.held.octets() <= usize::try_from(self.wnd()).unwrap_or(usize::MAX),
             "held text outside the window"
         );
         self.held.check_invariants(limits, self.received);
+        self.tuning.check_invariants();
     }
 
-    pub(crate) fn rebase(&mut self) {
+    pub(crate) fn rebase(&mut self, now: Instant) {
         let irs = self.irs;
+        self.policy.rebase(now);
+        self.tuning.rebase(irs, now);
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.nxt = relative(self.nxt);
         self.edge = relative(self.edge);

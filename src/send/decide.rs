@@ -1,5 +1,7 @@
 //! "May I send?": the one place that answers it, for transmission and for the timers.
 
+use super::recovery::{Detector, Phase};
+use super::scoreboard::Fate;
 use super::{Fin, Sender};
 use crate::{Controller, SeqNum};
 
@@ -16,6 +18,19 @@ pub(crate) struct Gate {
     pub(crate) overridden: bool,
 }
 
+/// Why a piece of the stream goes on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// For the first time.
+    New,
+    /// Again: it was lost.
+    Again,
+    /// A tail-loss probe (RFC 8985 §7).
+    Tail,
+    /// A zero-window probe (RFC 9293 §3.8.6.1).
+    Probe,
+}
+
 /// A piece of the stream to put on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Plan {
@@ -26,8 +41,7 @@ pub(crate) struct Plan {
     pub(crate) fin: bool,
     /// It empties the send queue (MUST-61).
     pub(crate) push: bool,
-    /// It is the next in turn, as opposed to a fast retransmission or a probe.
-    pub(crate) in_turn: bool,
+    pub(crate) kind: Kind,
 }
 
 impl Plan {
@@ -48,6 +62,8 @@ pub(crate) enum Wait {
     Silly,
     /// The user corked: the override timeout ends it.
     Cork,
+    /// Pacing holds back the next segment.
+    Pace,
 }
 
 /// The answer.
@@ -58,30 +74,79 @@ pub(crate) enum Next {
 }
 
 impl<C: Controller> Sender<C> {
-    /// What to send next, in turn.
+    /// What to send next: what is lost, then what is new.
     pub(crate) fn next(&self, gate: &Gate) -> Next {
         if self.syn {
             return self.syn_due().map_or(Next::Wait(Wait::Ack), Next::Send);
         }
-        if self.resend == self.end() {
+        if self.nxt == self.end() && !self.board.has_lost() {
+            return self.rescue(gate).map_or(Next::Wait(Wait::Idle), Next::Send);
+        }
+        let new = self.next_new(gate);
+        if !self.board.has_lost() || (self.undo.prefers_new() && matches!(new, Next::Send(_)) && !self.first_due) {
+            return match new {
+                Next::Wait(wait) => self.rescue(gate).map_or(Next::Wait(wait), Next::Send),
+                Next::Send(_) => new,
+            };
+        }
+        self.next_lost(gate).map_or(Next::Wait(Wait::Ack), Next::Send)
+    }
+
+    /// What is lost goes again, inside of both windows (RFC 7323 §2.4), and after a timeout the first in any case.
+    fn next_lost(&self, gate: &Gate) -> Option<Plan> {
+        let (start, len) = self.board.next_lost(gate.mss)?;
+        let seq = self.seq_of(start);
+        let window = (self.una + self.wnd).saturating_since(seq);
+        let len = if seq + len == self.nxt { self.filled_up(seq, gate) } else { len };
+        let (len, fin) = self.with_fin(seq, len.min(window));
+        let fin = fin && window > len;
+        let inflight = self.inflight();
+        let fits =
+            inflight.saturating_add(len) <= self.cwnd(gate.mss) || inflight == 0 || (self.first_due && seq == self.una);
+        let push = len > 0 && seq + len == self.text_end();
+        (len + u32::from(fin) > 0 && fits && window > 0).then_some(Plan {
+            seq,
+            len,
+            syn: false,
+            fin,
+            push,
+            kind: Kind::Again,
+        })
+    }
+
+    /// What is lost up to SND.NXT makes a full segment together with what is new, if there is so much.
+    fn filled_up(&self, seq: SeqNum, gate: &Gate) -> u32 {
+        let room = self.cwnd(gate.mss).saturating_sub(self.inflight());
+        self.end().saturating_since(seq).min(gate.mss).min(room.max(self.nxt - seq))
+    }
+
+    /// Octets of text in `octets` of the stream at `seq`, and whether the FIN is among them or follows at once.
+    fn with_fin(&self, seq: SeqNum, octets: u32) -> (u32, bool) {
+        let text = self.text_end().saturating_since(seq);
+        (octets.min(text), octets >= text && self.fin_sent() && self.fin == Fin::Queued)
+    }
+
+    /// What is new, if it may go now.
+    fn next_new(&self, gate: &Gate) -> Next {
+        if self.nxt == self.end() {
             return Next::Wait(Wait::Idle);
         }
-        let limit = self.una + self.wnd.min(self.cwnd(gate.mss));
-        let room = limit.saturating_since(self.resend);
-        let todo = self.text_end().saturating_since(self.resend); // D of RFC 9293 §3.8.6.2.1
+        let cwnd = self.cwnd(gate.mss).saturating_sub(self.inflight());
+        let window = (self.una + self.wnd).saturating_since(self.nxt);
+        let room = window.min(cwnd);
+        let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;
         let mut len = todo.min(room).min(gate.max);
         if len > gate.mss && len % gate.mss != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
             len -= len % gate.mss; // whole segments; the rest is a matter of its own
         }
-        let fin = self.fin == Fin::Queued && len == todo && room > len;
-        let plan = Plan { seq: self.resend, len, syn: false, fin, push: len == todo && len > 0, in_turn: true };
-        if len == 0 && !fin {
+        let fin = self.fin == Fin::Queued && len == todo && window > len; // cwnd counts octets of text
+        let plan = Plan { seq: self.nxt, len, syn: false, fin, push: len == todo && len > 0, kind: Kind::New };
+        if len == 0 && (!fin || cwnd == 0) {
             return Next::Wait(Wait::Ack);
         }
         let all = len == todo;
         let send = len >= gate.mss // (1) a full segment
-            || self.resend.before(self.nxt) // it was sent before
             || fin // the user has closed: nothing will follow that could fill it
             || (all && !gate.cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
             || (idle && !gate.cork && len >= self.max_wnd / 2) // (3) half of the largest window seen
@@ -96,24 +161,52 @@ impl<C: Controller> Sender<C> {
         })
     }
 
-    /// Our SYN, when it is its turn.
-    pub(crate) fn syn_due(&self) -> Option<Plan> {
-        let plan = Plan { seq: self.iss, len: 0, syn: true, fin: false, push: false, in_turn: true };
-        (self.syn && self.resend == self.iss).then_some(plan)
+    /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go.
+    fn rescue(&self, gate: &Gate) -> Option<Plan> {
+        let fast = self.recovery.detector == Detector::Sack && matches!(self.recovery.phase, Phase::Fast(_));
+        if !fast || self.cwnd(gate.mss).saturating_sub(self.inflight()) < gate.mss {
+            return None;
+        }
+        let below = self.board.first_fresh_below_reports().map(|sent| sent.start);
+        let rescue =
+            || self.board.last().filter(|sent| !self.recovery.rescued && !sent.again && sent.fate == Fate::InFlight);
+        let start =
+            below.or_else(|| rescue().map(|sent| sent.end.saturating_sub(u64::from(gate.mss)).max(sent.start)))?;
+        let seq = self.seq_of(start);
+        let most = self.board.len_at(start).min(gate.mss).min((self.una + self.wnd).saturating_since(seq));
+        let (len, fin) = self.with_fin(seq, most);
+        let push = len > 0 && seq + len == self.text_end();
+        (most > 0).then_some(Plan { seq, len, syn: false, fin, push, kind: Kind::Again })
     }
 
-    /// The first unacknowledged segment again: fast retransmit.
-    pub(crate) fn first_again(&self, gate: &Gate) -> Plan {
-        let text = self.text_end().min(self.nxt).saturating_since(self.una);
-        let len = text.min(gate.mss);
-        let fin = len == text && self.fin_sent() && self.fin == Fin::Queued;
-        Plan { seq: self.una, len, syn: false, fin, push: self.una + len == self.text_end(), in_turn: false }
+    /// Our SYN, when it is its turn.
+    pub(crate) fn syn_due(&self) -> Option<Plan> {
+        let plan = Plan { seq: self.iss, len: 0, syn: true, fin: false, push: false, kind: Kind::New };
+        (self.syn && (self.nxt == self.iss || self.board.has_lost())).then_some(plan)
+    }
+
+    /// A tail-loss probe: new text if the peer's window allows, or else the last segment again (RFC 8985 §7.3).
+    pub(crate) fn tail_probe(&self, gate: &Gate) -> Option<Plan> {
+        let todo = self.text_end().saturating_since(self.nxt).min(gate.mss);
+        let room = (self.una + self.wnd).saturating_since(self.nxt);
+        let (seq, most) = if todo > 0 && todo <= room {
+            (self.nxt, todo)
+        } else {
+            let start = self.board.last_text_start(self.position_of(self.text_end()))?;
+            let end = self.board.nxt();
+            let start = start.max(end.saturating_sub(u64::from(gate.mss) + 1));
+            (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss))
+        };
+        let (len, fin) = self.with_fin(seq, most);
+        let push = len > 0 && seq + len == self.text_end();
+        (len > 0 || fin).then_some(Plan { seq, len, syn: false, fin, push, kind: Kind::Tail })
     }
 
     /// A zero-window probe: the first unacknowledged octet, or the first unsent (RFC 9293 §3.8.6.1).
     pub(crate) fn probe(&self) -> Plan {
         let len = self.text_end().saturating_since(self.una).min(1);
         let fin = len == 0 && self.fin == Fin::Queued;
-        Plan { seq: self.una, len, syn: false, fin, push: self.una + len == self.text_end() && len > 0, in_turn: false }
+        let push = self.una + len == self.text_end() && len > 0;
+        Plan { seq: self.una, len, syn: false, fin, push, kind: Kind::Probe }
     }
 }

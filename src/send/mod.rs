@@ -1,19 +1,38 @@
 //! The sending side: SND.*, what was sent of the stream and what may be sent next.
 
+mod acks;
 pub(crate) mod buffer;
 pub mod congestion;
 mod decide;
-pub(crate) mod recovery;
+mod loss;
+pub(crate) mod pace;
+mod prr;
+mod rack;
+mod rate;
+mod recovery;
 pub(crate) mod rtt;
+mod scoreboard;
+mod tail;
+mod undo;
 
 use core::time::Duration;
 
-use crate::{Config, Controller, Counters, Instant, SeqNum};
+use crate::{Config, Controller, Instant, SeqNum};
+pub(crate) use acks::Ack;
 use buffer::SendBuffer;
-use congestion::{Acked, Congestion, Signal};
-pub(crate) use decide::{Gate, Next, Plan, Wait};
-use recovery::{Duplicate, New, NewReno};
+pub(crate) use decide::{Gate, Kind, Next, Plan, Wait};
+use pace::Pacer;
+use rack::Rack;
+use rate::Rate;
+use recovery::{Detector, Phase, Recovery};
 use rtt::Rtt;
+use scoreboard::Scoreboard;
+use tail::TailLoss;
+use undo::Undo;
+
+/// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
+/// spurious.
+const MIN_PTO: Duration = Duration::from_millis(10);
 
 /// Our FIN: an octet of the stream after the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,13 +45,6 @@ pub(crate) enum Fin {
     Acked,
 }
 
-/// The segment whose round trip is being measured.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Timed {
-    end: SeqNum,
-    at: Instant,
-}
-
 /// SND.* of RFC 9293 §3.3.1, with the stream it numbers: SYN, text, FIN.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Sender<C> {
@@ -40,8 +52,6 @@ pub(crate) struct Sender<C> {
     pub(crate) una: SeqNum,
     /// The number after the highest sent.
     pub(crate) nxt: SeqNum,
-    /// The next number to put on the wire: `nxt`, or before it while what was sent is sent again.
-    pub(crate) resend: SeqNum,
     pub(crate) wnd: u32,
     pub(crate) wl1: SeqNum,
     pub(crate) wl2: SeqNum,
@@ -58,13 +68,19 @@ pub(crate) struct Sender<C> {
     pub(crate) fin: Fin,
     pub(crate) buffer: SendBuffer,
     pub(crate) rtt: Rtt,
-    timed: Option<Timed>,
     pub(crate) cc: C,
-    pub(crate) recovery: NewReno,
-    /// The highest number the peer has reported as received out of order.
-    sacked: SeqNum,
-    /// The first unacknowledged segment is to be sent again, out of turn: fast retransmit.
-    pub(crate) retransmit_first: bool,
+    /// What is in flight, segment by segment.
+    board: Scoreboard,
+    recovery: Recovery,
+    rack: Rack,
+    tail: TailLoss,
+    undo: Undo,
+    rate: Rate,
+    pacer: Pacer,
+    /// When RACK looks again for what is overdue.
+    pub(crate) reorder_at: Option<Instant>,
+    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired.
+    first_due: bool,
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
     pub(crate) repeats: u32,
     /// Zero-window probes since the window was last open: the back-off of the persist timer.
@@ -76,15 +92,6 @@ pub(crate) struct Sender<C> {
     pub(crate) opened: Instant,
 }
 
-/// What an acknowledgment of something new acknowledged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Newly {
-    /// Octets of text.
-    pub(crate) text: usize,
-    /// The retransmission timer restarts (RFC 6298 (5.3), RFC 6582 §3.2).
-    pub(crate) restarts_timer: bool,
-}
-
 impl<C: Controller> Sender<C> {
     /// A sender whose SYN is about to be sent.
     pub(crate) fn new(iss: SeqNum, cc: C, config: &Config, now: Instant) -> Self {
@@ -92,7 +99,6 @@ impl<C: Controller> Sender<C> {
             iss,
             una: iss,
             nxt: iss,
-            resend: iss,
             wnd: 0,
             wl1: SeqNum::new(0),
             wl2: iss,
@@ -104,11 +110,16 @@ impl<C: Controller> Sender<C> {
             fin: Fin::None,
             buffer: SendBuffer::default(),
             rtt: Rtt::new(config),
-            timed: None,
             cc,
-            recovery: NewReno::new(iss),
-            sacked: iss,
-            retransmit_first: false,
+            board: Scoreboard::default(),
+            recovery: Recovery::new(),
+            rack: Rack::new(),
+            tail: TailLoss::default(),
+            undo: Undo::new(),
+            rate: Rate::default(),
+            pacer: Pacer::default(),
+            reorder_at: None,
+            first_due: false,
             repeats: 0,
             probes: 0,
             last_sent: now,
@@ -137,9 +148,52 @@ impl<C: Controller> Sender<C> {
         self.una != self.end()
     }
 
-    /// Octets sent and not acknowledged.
+    /// FlightSize: octets sent and not acknowledged.
     pub(crate) fn flight(&self) -> u32 {
         self.nxt - self.una
+    }
+
+    /// Octets in the network, as far as known: sent, and neither acknowledged, reported nor lost.
+    pub(crate) fn inflight(&self) -> u32 {
+        self.board.inflight().saturating_sub(self.recovery.departed)
+    }
+
+    /// Both SYNs are here: how loss is detected from now on.
+    pub(crate) fn agree(&mut self, sack: bool, config: &Config) {
+        self.recovery.detector = match (sack, config.rack()) {
+            (true, true) => Detector::Rack,
+            (true, false) => Detector::Sack,
+            (false, _) => Detector::Duplicates,
+        };
+    }
+
+    /// Our SYN is to be sent again, with what the peer's SYN adds to it.
+    pub(crate) fn repeat_syn(&mut self) {
+        self.board.lose_where(|_| true);
+    }
+
+    /// When the next segment may leave, if pacing holds it back.
+    pub(crate) fn paced_until(&self, now: Instant) -> Option<Instant> {
+        self.pacer.release(now)
+    }
+
+    /// `octets` left; the next may do so as the rate allows, with bursts of so many octets.
+    pub(crate) fn pace(&mut self, octets: u32, burst: u32, mss: u32, now: Instant) {
+        let cwnd = self.cwnd(mss);
+        let of_window = |srtt| pace::rate_of(cwnd, cwnd < self.cc.ssthresh(), srtt);
+        if let Some(rate) = self.cc.pacing_rate().or_else(|| self.rtt.srtt().map(of_window)) {
+            self.pacer.on_sent(octets, rate, burst, now);
+        }
+    }
+
+    /// The number at this position of the scoreboard.
+    fn seq_of(&self, position: u64) -> SeqNum {
+        self.una + u32::try_from(position.saturating_sub(self.board.una())).unwrap_or(u32::MAX)
+    }
+
+    /// The position of a number at or after SND.UNA.
+    fn position_of(&self, seq: SeqNum) -> u64 {
+        self.board.una() + u64::from(seq.saturating_since(self.una))
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT. Measured from SND.UNA, since a number may lie half the circle away.
@@ -172,18 +226,21 @@ impl<C: Controller> Sender<C> {
         self.buffer.slice(offset, usize::try_from(len).unwrap_or(usize::MAX))
     }
 
-    /// The congestion window in force, recovery included.
+    /// The congestion window in force, recovery included; never less than a segment but where recovery says so.
     pub(crate) fn cwnd(&self, mss: u32) -> u32 {
-        self.recovery.window(self.cc.window(), mss)
+        match &self.recovery.phase {
+            Phase::Fast(prr) if self.cc.reduces_proportionally() => prr.cwnd(),
+            Phase::Open | Phase::Fast(_) | Phase::Timeout => self.cc.window().max(mss),
+        }
     }
 
     /// SND.WND, SND.WL1 and SND.WL2 of a segment whose window counts. What was in flight into a closed window is taken
-    /// as refused when it opens: it is sent again, with what follows it.
+    /// as refused when it opens: it is sent again.
     pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
         if self.wnd == 0 && wnd > 0 {
             self.probes = 0;
             if !self.syn {
-                self.resend = self.una;
+                self.board.lose_where(|_| true);
             }
         }
         self.wnd = wnd;
@@ -205,134 +262,60 @@ impl<C: Controller> Sender<C> {
 
     /// `plan` goes on the wire. Returns whether it repeats something.
     pub(crate) fn sent(&mut self, plan: &Plan, now: Instant) -> bool {
-        let end = plan.end();
-        let repeats = plan.seq.before(self.nxt);
-        if repeats {
-            self.timed = None; // Karn: the acknowledgment would be ambiguous
-        } else {
-            self.timed.get_or_insert(Timed { end, at: now });
+        let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
+        let inflight = self.inflight();
+        match plan.kind {
+            Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
+            Kind::New | Kind::Again | Kind::Tail | Kind::Probe => {
+                let (from, to) = (self.position_of(plan.seq), self.position_of(end));
+                let rate = self.rate.on_sent(inflight, now);
+                if repeats {
+                    self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
+                    self.undo.on_again(end.min(self.nxt) - plan.seq, now);
+                }
+                self.board.sent(to, now, rate);
+            }
         }
-        if plan.in_turn {
-            self.resend = end;
+        if plan.kind == Kind::Tail {
+            self.tail.on_probe(self.board.nxt(), repeats);
+        }
+        if let Phase::Fast(prr) = &mut self.recovery.phase {
+            prr.on_sent(end - plan.seq);
+        }
+        if plan.seq == self.una {
+            self.first_due = false;
         }
         self.nxt = self.nxt.max(end);
         self.last_sent = now;
         if plan.len > 0 {
-            self.cc.on_sent(plan.len, self.nxt - self.una, now);
+            self.cc.on_sent(plan.len, self.inflight(), now);
         }
         repeats
     }
 
-    /// A probe went into a closed window: it measures nothing.
+    /// A probe goes into a closed window.
     pub(crate) fn probed(&mut self) {
-        self.timed = None;
         self.probes = self.probes.saturating_add(1);
     }
 
-    /// SND.UNA < `ack` =< SND.NXT: SND.UNA advances. `echoed` is what the timestamps measured, if they did.
-    pub(crate) fn acknowledge(&mut self, ack: SeqNum, echoed: Option<Duration>, mss: u32, now: Instant) -> Newly {
-        let flight = self.flight();
-        let octets = ack - self.una;
-        let beyond_syn = octets - u32::from(self.syn);
-        let text = usize::try_from(beyond_syn).unwrap_or(usize::MAX).min(self.buffer.len());
-        if self.fin == Fin::Queued && ack == self.end() {
-            self.fin = Fin::Acked;
-        }
-        let was_syn = core::mem::take(&mut self.syn);
-        self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
-        self.una = ack;
-        self.resend = self.resend.max(ack);
-        self.sacked = self.sacked.max(ack);
-        self.retransmit_first = false;
-        if self.up.is_some_and(|up| up.at_or_before(ack)) {
-            self.up = None;
-        }
-        let rtt = self.measure(ack, echoed, was_syn, now);
-        self.repeats = 0;
-        let restarts_timer = was_syn || self.recover(octets, flight, rtt, mss, now);
-        Newly { text, restarts_timer }
-    }
-
-    /// One round-trip sample of a new acknowledgment: the timed segment, or the echo where that was retransmitted (RFC
-    /// 7323 §4.1).
-    fn measure(&mut self, ack: SeqNum, echoed: Option<Duration>, was_syn: bool, now: Instant) -> Option<Duration> {
-        if was_syn && self.repeats > 0 {
-            self.timed = None;
-            self.rtt.on_syn_timeout();
-            return None;
-        }
-        let timed = self.timed.filter(|timed| timed.end.at_or_before(ack));
-        let sample = match timed {
-            Some(timed) => Some(now.saturating_since(timed.at)),
-            None if self.timed.is_none() => echoed,
-            None => None,
-        };
-        if let Some(rtt) = sample {
-            self.timed = None;
-            self.rtt.on_sample(rtt);
-        }
-        sample
-    }
-
-    /// Tells recovery and the controller. Returns whether the retransmission timer restarts.
-    fn recover(&mut self, octets: u32, flight: u32, rtt: Option<Duration>, mss: u32, now: Instant) -> bool {
-        match self.recovery.on_new(self.una, octets, self.flight(), mss) {
-            New::Normal => {
-                let cwnd = self.cc.window();
-                let slow_start = cwnd < self.cc.ssthresh();
-                let window_limited =
-                    flight.saturating_add(mss) > cwnd || (slow_start && flight.saturating_mul(2) >= cwnd);
-                let srtt = self.rtt.srtt();
-                self.cc.on_ack(&Acked { octets, flight, rtt, srtt, window_limited, now });
-                true
-            }
-            New::Partial { first } => {
-                self.retransmit_first = true;
-                first
-            }
-            New::Full => {
-                self.cc.on_recovered(self.flight(), now);
-                true
-            }
+    /// There is nothing to send: if the window has room, the application limits the rate.
+    pub(crate) fn on_idle(&mut self, mss: u32) {
+        let inflight = self.inflight();
+        if inflight < self.cwnd(mss) {
+            self.rate.on_application_limited(inflight);
         }
     }
 
-    /// Whether these SACK blocks report more than any before: then the ACK is a duplicate even if its window is another
-    /// (RFC 6675 §2).
-    pub(crate) fn reports_more(&mut self, blocks: impl Iterator<Item = (SeqNum, SeqNum)>) -> bool {
-        let known = self.sacked.max(self.una);
-        let sane = blocks.filter(|(left, right)| self.una.before(*left) && left.before(*right));
-        let reported = sane.map(|(_, right)| right).filter(|right| right.at_or_before(self.nxt));
-        self.sacked = reported.fold(known, SeqNum::max);
-        known.before(self.sacked)
-    }
-
-    /// A duplicate acknowledgment (RFC 5681 §2). Returns whether it made a fast retransmit.
-    pub(crate) fn on_duplicate(&mut self, mss: u32, now: Instant) -> bool {
-        match self.recovery.on_duplicate(self.una, mss) {
-            Duplicate::Noted => false,
-            Duplicate::Loss => {
-                self.cc.on_congestion(&Congestion { signal: Signal::Loss, flight: self.flight(), now });
-                self.recovery.enter(self.nxt, self.flight(), self.cc.window(), mss);
-                self.retransmit_first = true;
-                true
-            }
-        }
-    }
-
-    /// RETRANSMISSION TIMEOUT: everything in flight is sent again, from SND.UNA, as the loss window allows.
-    pub(crate) fn on_timeout(&mut self, counters: &mut Counters, now: Instant) {
-        counters.timeouts += 1;
-        self.rtt.on_timeout();
-        self.repeats = self.repeats.saturating_add(1);
-        self.timed = None;
-        self.resend = self.una;
-        self.retransmit_first = false;
-        if !self.syn {
-            let signal = if self.repeats == 1 { Signal::Timeout } else { Signal::TimeoutAgain };
-            self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
-            self.recovery.on_timeout(self.nxt);
-        }
+    /// When a tail-loss probe is due, counted from now, if one may be sent at all (RFC 8985 §7.2).
+    pub(crate) fn tail_probe_after(&self, mss: u32, max_ack_delay: Duration) -> Option<Duration> {
+        let eligible = self.recovery.detector == Detector::Rack
+            && self.recovery.is_open()
+            && self.board.sacked_segments() == 0
+            && self.flight() > 0
+            && !self.syn
+            && self.tail.may_probe();
+        let alone = if self.flight() <= mss { max_ack_delay } else { Duration::ZERO };
+        eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), |srtt| (2 * srtt).max(MIN_PTO) + alone))
     }
 
     /// Whether an ICMP error may cut what is in flight anew: once in a round trip, so that forged ones do not make a flood
@@ -346,16 +329,15 @@ impl<C: Controller> Sender<C> {
         allowed
     }
 
-    /// The path takes smaller segments: what is in flight is cut anew.
+    /// The path takes smaller segments: what is too large is sent again, without any congestion signal.
     pub(crate) fn resegment(&mut self, mss: u32) {
         self.cc.set_mss(mss);
-        self.resend = self.una;
-        self.timed = None;
+        self.board.lose_where(|sent| sent.end - sent.start > u64::from(mss));
     }
 
     pub(crate) fn check_invariants(&self) {
-        assert!(self.una.at_or_before(self.resend), "resend {} before SND.UNA {}", self.resend, self.una);
-        assert!(self.resend.at_or_before(self.nxt), "resend {} beyond SND.NXT {}", self.resend, self.nxt);
+        self.board.check_invariants();
+        assert_eq!(self.board.nxt() - self.board.una(), u64::from(self.flight()), "the scoreboard and SND.NXT");
         assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
         assert!(self.wnd <= self.max_wnd, "SND.WND beyond MAX.SND.WND");
         assert!(self.up.is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged");
@@ -364,19 +346,22 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
         let iss = self.iss;
         let relative = |seq: SeqNum| SeqNum::new(seq - iss);
-        self.sacked = relative(self.sacked.max(self.una));
         self.una = relative(self.una);
         self.nxt = relative(self.nxt);
-        self.resend = relative(self.resend);
         self.wl2 = relative(self.wl2);
         self.wl1 = SeqNum::new(self.wl1 - irs);
         self.up = self.up.map(relative);
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
-        self.timed = self.timed.map(|timed| Timed { end: relative(timed.end), at: ago(timed.at) });
+        self.board.rebase(ago);
+        self.rack.rebase(ago);
+        self.undo.rebase(ago);
+        self.rate.rebase(ago);
+        self.rtt.rebase(ago);
+        self.pacer.rebase(now);
+        self.reorder_at = self.reorder_at.map(ago);
         self.last_sent = ago(self.last_sent);
         self.opened = ago(self.opened);
         self.cut = self.cut.map(ago);
-        self.recovery.rebase(iss);
         self.cc.rebase(now);
         self.iss = SeqNum::new(0);
     }

@@ -1,163 +1,128 @@
-//! Loss recovery by duplicate acknowledgments: fast retransmit and fast recovery (RFC 5681 §3.2, RFC 6582), limited
-//! transmit (RFC 3042).
+//! Loss recovery: which phase the sender is in, and what the window is in each (RFC 5681 §3.2, RFC 6582, RFC 6675).
 
-use crate::SeqNum;
+use super::prr::Prr;
+use super::scoreboard::Scoreboard;
 
 /// Duplicate acknowledgments that mean loss (RFC 5681 §3.2).
 const DUP_THRESH: u32 = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Phase {
+pub(crate) enum Phase {
     /// No loss known.
-    Open { dups: u32 },
-    /// Fast recovery: until everything sent before the loss was found is acknowledged. `credit` is how much more duplicates may inflate
-    /// the window: what was in flight and can have left the network (RFC 5681 §3.2 step 4).
-    Fast { cwnd: u32, credit: u32, partial: bool },
+    Open,
+    /// Fast recovery: what is lost is sent again, what leaves follows what arrives.
+    Fast(Prr),
+    /// After a retransmission timeout: slow start.
+    Timeout,
 }
 
-/// NewReno's recovery. It owns no window: the controller says what the window is after the loss.
+/// How loss is detected.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Detector {
+    /// RFC 8985.
+    Rack,
+    /// RFC 6675: with SACK, when RACK is switched off.
+    Sack,
+    /// RFC 6582: without SACK.
+    Duplicates,
+}
+
+/// The phase, and what it needs beside the scoreboard.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct NewReno {
-    phase: Phase,
-    /// The number after the highest sent when the last recovery began: one episode, one reduction.
-    recover: SeqNum,
+pub(crate) struct Recovery {
+    pub(crate) phase: Phase,
+    pub(crate) detector: Detector,
+    /// RecoveryPoint: the highest number sent when the last episode began. One episode, one reduction.
+    pub(crate) recover: u64,
+    /// Duplicate acknowledgments since SND.UNA advanced.
+    pub(crate) dups: u32,
+    /// Without SACK: octets that duplicate acknowledgments tell have left the network.
+    pub(crate) departed: u32,
+    /// How many more may have left: what was in flight when recovery began, or at the last partial acknowledgment.
+    credit: u32,
+    /// A partial acknowledgment has restarted the retransmission timer (RFC 6582 §3.2 step 3).
+    pub(crate) partial: bool,
+    /// RescueRxt of RFC 6675 §4 (4).
+    pub(crate) rescued: bool,
 }
 
-/// What a duplicate acknowledgment asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Duplicate {
-    /// Nothing, or the window lets one more segment out.
-    Noted,
-    /// Loss: reduce the window, then call [`NewReno::enter`] and retransmit the first segment.
-    Loss,
-}
-
-/// What an acknowledgment of new text means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum New {
-    /// No recovery is going on: the window may grow.
-    Normal,
-    /// Recovery goes on: retransmit the first segment.
-    Partial {
-        /// The first partial one restarts the retransmission timer, later ones do not (RFC 6582 §3.2 step 3).
-        first: bool,
-    },
-    /// Recovery is over.
-    Full,
-}
-
-impl NewReno {
-    pub(crate) const fn new(iss: SeqNum) -> Self {
-        Self { phase: Phase::Open { dups: 0 }, recover: iss }
-    }
-
-    /// A duplicate acknowledgment of `una`.
-    pub(crate) fn on_duplicate(&mut self, una: SeqNum, mss: u32) -> Duplicate {
-        match &mut self.phase {
-            Phase::Fast { cwnd, credit, .. } => {
-                let left = mss.min(*credit); // a segment has left the network
-                *cwnd = cwnd.saturating_add(left);
-                *credit -= left;
-                Duplicate::Noted
-            }
-            Phase::Open { dups } => {
-                *dups = dups.saturating_add(1);
-                // RFC 6582 §3.2 step 1: not for what was sent before the last recovery began.
-                if *dups == DUP_THRESH && una.after(self.recover) { Duplicate::Loss } else { Duplicate::Noted }
-            }
+impl Recovery {
+    pub(crate) const fn new() -> Self {
+        Self {
+            phase: Phase::Open,
+            detector: Detector::Duplicates,
+            recover: 0,
+            dups: 0,
+            departed: 0,
+            credit: 0,
+            partial: false,
+            rescued: false,
         }
     }
 
-    /// Enters fast recovery with `flight` octets up to `nxt`; the controller's window after the reduction is `ssthresh`.
-    pub(crate) fn enter(&mut self, nxt: SeqNum, flight: u32, ssthresh: u32, mss: u32) {
-        let left = mss.saturating_mul(DUP_THRESH);
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// A duplicate acknowledgment: without SACK a segment has left, as far as one can tell. Before recovery no more than
+    /// two count: limited transmit (RFC 3042).
+    pub(crate) fn on_duplicate(&mut self, mss: u32) {
+        self.dups = self.dups.saturating_add(1);
+        if self.detector != Detector::Duplicates {
+            return;
+        }
+        if !self.is_open() {
+            let left = mss.min(self.credit);
+            self.departed = self.departed.saturating_add(left);
+            self.credit -= left;
+        } else if self.dups < DUP_THRESH {
+            self.departed = self.departed.saturating_add(mss);
+        }
+    }
+
+    /// SND.UNA advanced by `octets`, `flight` are left. Returns how many of them duplicates had told of before.
+    pub(crate) fn on_advance(&mut self, octets: u32, flight: u32, mss: u32) -> u32 {
+        self.dups = 0;
+        self.credit = flight;
+        let told = if self.is_open() { self.departed } else { self.departed.min(octets.saturating_sub(mss)) };
+        self.departed -= told;
+        told.min(octets)
+    }
+
+    /// Whether the third duplicate means loss: not of what was sent before the last episode began (RFC 6582 §3.2
+    /// step 1).
+    pub(crate) fn is_third_duplicate(&self, una: u64) -> bool {
+        self.is_open() && self.dups == DUP_THRESH && una > self.recover
+    }
+
+    /// An episode begins with `inflight` octets in the network.
+    pub(crate) fn enter(&mut self, phase: Phase, nxt: u64, inflight: u32) {
+        self.credit = inflight;
+        self.phase = phase;
         self.recover = nxt;
-        self.phase =
-            Phase::Fast { cwnd: ssthresh.saturating_add(left), credit: flight.saturating_sub(left), partial: false };
-    }
-
-    /// `octets` more were acknowledged, up to `una`; `flight` are left.
-    pub(crate) fn on_new(&mut self, una: SeqNum, octets: u32, flight: u32, mss: u32) -> New {
-        let meaning = self.judge_new(una, octets, flight, mss);
-        if una.after(self.recover) {
-            self.recover = una - 1; // what is past stays past, however far the numbers go on
-        }
-        meaning
-    }
-
-    fn judge_new(&mut self, una: SeqNum, octets: u32, flight: u32, mss: u32) -> New {
-        match &mut self.phase {
-            Phase::Open { dups } => {
-                *dups = 0;
-                New::Normal
-            }
-            Phase::Fast { .. } if una.at_or_after(self.recover) => {
-                self.phase = Phase::Open { dups: 0 };
-                New::Full
-            }
-            Phase::Fast { cwnd, credit, partial } => {
-                *credit = flight;
-                let deflated = cwnd.saturating_sub(octets);
-                *cwnd = if octets >= mss { deflated.saturating_add(mss) } else { deflated };
-                New::Partial { first: !core::mem::replace(partial, true) }
-            }
+        self.partial = false;
+        self.rescued = false;
+        if phase == Phase::Timeout {
+            (self.dups, self.departed) = (0, 0);
         }
     }
 
-    /// The retransmission timer expired: everything up to `nxt` belongs to this episode (RFC 6582 §3.2 step 4).
-    pub(crate) fn on_timeout(&mut self, nxt: SeqNum) {
-        self.phase = Phase::Open { dups: 0 };
-        self.recover = nxt;
-    }
-
-    /// The congestion window with what recovery adds to the controller's.
-    pub(crate) fn window(&self, controller: u32, mss: u32) -> u32 {
-        match self.phase {
-            // RFC 3042: one segment for each of the first two duplicates
-            Phase::Open { dups } => controller.max(mss).saturating_add(mss.saturating_mul(dups.min(DUP_THRESH - 1))),
-            Phase::Fast { cwnd, .. } => cwnd.max(mss),
-        }
-    }
-
-    pub(crate) fn rebase(&mut self, iss: SeqNum) {
-        self.recover = SeqNum::new(self.recover - iss);
+    /// Everything sent before the episode began is acknowledged, or the episode was a mistake.
+    pub(crate) fn leave(&mut self) {
+        self.phase = Phase::Open;
+        (self.dups, self.departed) = (0, 0);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MSS: u32 = 1000;
-
-    #[test]
-    fn the_third_duplicate_means_loss_once_an_episode() {
-        let (una, nxt) = (SeqNum::new(5000), SeqNum::new(15_000));
-        let mut reno = NewReno::new(SeqNum::new(0));
-        assert_eq!(reno.on_duplicate(una, MSS), Duplicate::Noted);
-        assert_eq!(reno.window(10_000, MSS), 11_000); // limited transmit
-        assert_eq!(reno.on_duplicate(una, MSS), Duplicate::Noted);
-        assert_eq!(reno.on_duplicate(una, MSS), Duplicate::Loss);
-        reno.enter(nxt, 10_000, 5000, MSS);
-        assert_eq!(reno.window(5000, MSS), 8000);
-        for _ in 0..300 {
-            assert_eq!(reno.on_duplicate(una, MSS), Duplicate::Noted);
-        }
-        assert_eq!(reno.window(5000, MSS), 15_000); // no more than the ten segments that were in flight
-        assert_eq!(reno.on_new(nxt - MSS, 9000, MSS, MSS), New::Partial { first: true });
-        assert_eq!(reno.on_new(nxt, MSS, 0, MSS), New::Full);
-        assert_eq!(reno.window(5000, MSS), 5000);
-    }
-
-    #[test]
-    fn duplicates_of_what_was_sent_before_a_timeout_start_no_recovery() {
-        let nxt = SeqNum::new(15_000);
-        let mut reno = NewReno::new(SeqNum::new(0));
-        reno.on_timeout(nxt);
-        assert!((0..9).all(|_| reno.on_duplicate(nxt - MSS, MSS) == Duplicate::Noted));
-        assert_eq!(reno.on_new(nxt + 1, MSS, 0, MSS), New::Normal);
-        assert_eq!(reno.on_duplicate(nxt + 1, MSS), Duplicate::Noted);
-        assert_eq!(reno.on_duplicate(nxt + 1, MSS), Duplicate::Noted);
-        assert_eq!(reno.on_duplicate(nxt + 1, MSS), Duplicate::Loss);
-    }
+/// IsLost of RFC 6675 §4: what ends at or before this position, and is not reported, is lost, since DupThresh ranges or
+/// more than DupThresh - 1 segments are reported above it.
+pub(crate) fn lost_below(board: &Scoreboard, mss: u32) -> Option<u64> {
+    let enough = u64::from(mss) * u64::from(DUP_THRESH - 1);
+    let mut octets = 0;
+    let mut ranges = 0;
+    board.sacked().iter_down().take(3).find_map(|(start, end)| {
+        ranges += 1;
+        octets += end - start;
+        (ranges == DUP_THRESH || octets > enough).then_some(start)
+    })
 }

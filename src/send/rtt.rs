@@ -2,19 +2,50 @@
 
 use core::time::Duration;
 
-use crate::Config;
 use crate::time::micros;
 use crate::timers::backed_off;
+use crate::{Config, Instant};
 
 /// The clock granularity G (RFC 6298 §2): timestamps tick 1 ms.
 const GRANULARITY_US: u64 = 1000;
 /// RFC 6298 (5.7).
 const AFTER_SYN_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// SRTT and RTTVAR are kept in 2^-10 us: the gains are small when there are many samples in a round trip.
+const FRACTION: u32 = 10;
+/// How long the smallest round trip is remembered at least; at most twice as long (RFC 8985 §6.2, step 1).
+const MIN_RTT_WINDOW: Duration = Duration::from_secs(150);
+/// More samples in a round trip than this count as this many.
+const MOST_SAMPLES: u32 = 1 << 16;
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Estimator {
     NoSample { rto: Duration },
-    Measured { srtt_us: u64, rttvar_us: u64 },
+    Measured { srtt: u64, rttvar: u64 },
+}
+
+/// The smallest round trip of a recent time: of the window that is going on, and of the one before it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct MinRtt {
+    /// The window that is going on: since when, and the smallest.
+    current: Option<(Instant, Duration)>,
+    previous: Option<Duration>,
+}
+
+impl MinRtt {
+    fn on_sample(&mut self, rtt: Duration, now: Instant) {
+        let (since, least) = self.current.unwrap_or((now, rtt));
+        if now.saturating_since(since) >= MIN_RTT_WINDOW {
+            self.previous = Some(least);
+            self.current = Some((now, rtt));
+        } else {
+            self.current = Some((since, least.min(rtt)));
+        }
+    }
+
+    fn get(&self) -> Option<Duration> {
+        self.current.map(|(_, least)| least).into_iter().chain(self.previous).min()
+    }
 }
 
 /// SRTT, RTTVAR and the RTO with its back-off. The RTO lies between the configured limits at all times.
@@ -25,6 +56,9 @@ pub(crate) struct Rtt {
     max: Duration,
     /// How many times the RTO is doubled (5.5).
     backoff: u32,
+    least: MinRtt,
+    /// The last timeout was spurious: the next sample counts for more (RFC 4015 §3.2 (8)).
+    spurious: bool,
 }
 
 impl Rtt {
@@ -34,20 +68,48 @@ impl Rtt {
             min: config.min_rto(),
             max: config.max_rto(),
             backoff: 0,
+            least: MinRtt::default(),
+            spurious: false,
         }
     }
 
-    /// (2.2), (2.3). The measurement also ends the back-off (Karn).
-    pub(crate) fn on_sample(&mut self, rtt: Duration) {
-        let r = micros(rtt).min(micros(self.max));
+    /// (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement also ends the
+    /// back-off (Karn).
+    pub(crate) fn on_sample(&mut self, rtt: Duration, samples: u32, now: Instant) {
+        self.least.on_sample(rtt, now);
+        let r = micros(rtt.min(self.max)) << FRACTION;
+        let n = u64::from(samples.clamp(1, MOST_SAMPLES));
         self.backoff = 0;
         self.estimator = match self.estimator {
-            Estimator::NoSample { .. } => Estimator::Measured { srtt_us: r, rttvar_us: r / 2 },
-            Estimator::Measured { srtt_us, rttvar_us } => Estimator::Measured {
-                rttvar_us: (3 * rttvar_us + srtt_us.abs_diff(r)) / 4, // beta = 1/4, with the old SRTT
-                srtt_us: (7 * srtt_us + r) / 8,                       // alpha = 1/8
+            Estimator::NoSample { .. } => Estimator::Measured { srtt: r, rttvar: r / 2 },
+            Estimator::Measured { srtt, rttvar } if self.spurious => {
+                Estimator::Measured { srtt: srtt.max(r), rttvar: rttvar.max(r / 2) }
+            }
+            Estimator::Measured { srtt, rttvar } => Estimator::Measured {
+                rttvar: mean(rttvar, srtt.abs_diff(r), 4 * n), // beta = 1/4, with the old SRTT
+                srtt: mean(srtt, r, 8 * n),                    // alpha = 1/8
             },
         };
+        self.spurious = false;
+    }
+
+    /// A round trip that tells of the path, not of when acknowledgments come.
+    pub(crate) fn on_path_sample(&mut self, rtt: Duration, now: Instant) {
+        self.least.on_sample(rtt, now);
+    }
+
+    /// RACK.min_RTT.
+    pub(crate) fn min_rtt(&self) -> Option<Duration> {
+        self.least.get()
+    }
+
+    /// The timeout was spurious: the back-off ends, and the estimate adapts at once (RFC 4015 §3.2 (7), (8)).
+    pub(crate) fn on_spurious_timeout(&mut self) {
+        self.backoff = 0;
+        if let Estimator::Measured { srtt, .. } = &mut self.estimator {
+            *srtt = srtt.saturating_add((2 * GRANULARITY_US) << FRACTION);
+            self.spurious = true;
+        }
     }
 
     /// (5.5).
@@ -67,8 +129,9 @@ impl Rtt {
     pub(crate) fn base_rto(&self) -> Duration {
         match self.estimator {
             Estimator::NoSample { rto } => rto.clamp(self.min, self.max),
-            Estimator::Measured { srtt_us, rttvar_us } => {
-                Duration::from_micros(srtt_us + GRANULARITY_US.max(4 * rttvar_us)).clamp(self.min, self.max)
+            Estimator::Measured { srtt, rttvar } => {
+                let variation = GRANULARITY_US.max((4 * rttvar) >> FRACTION);
+                Duration::from_micros((srtt >> FRACTION) + variation).clamp(self.min, self.max)
             }
         }
     }
@@ -81,16 +144,25 @@ impl Rtt {
     pub(crate) fn srtt(&self) -> Option<Duration> {
         match self.estimator {
             Estimator::NoSample { .. } => None,
-            Estimator::Measured { srtt_us, .. } => Some(Duration::from_micros(srtt_us)),
+            Estimator::Measured { srtt, .. } => Some(Duration::from_micros(srtt >> FRACTION)),
         }
     }
 
     pub(crate) fn rttvar(&self) -> Option<Duration> {
         match self.estimator {
             Estimator::NoSample { .. } => None,
-            Estimator::Measured { rttvar_us, .. } => Some(Duration::from_micros(rttvar_us)),
+            Estimator::Measured { rttvar, .. } => Some(Duration::from_micros(rttvar >> FRACTION)),
         }
     }
+
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        self.least.current = self.least.current.map(|(since, least)| (ago(since), least));
+    }
+}
+
+/// `old` moved towards `new` by one part in `parts`.
+const fn mean(old: u64, new: u64, parts: u64) -> u64 {
+    (old * (parts - 1) + new + parts / 2) / parts
 }
 
 #[cfg(test)]
@@ -106,17 +178,17 @@ mod tests {
     fn the_sequence_of_rfc_6298() {
         let mut rtt = fast();
         assert_eq!(rtt.rto(), Duration::from_secs(1)); // (2.1)
-        rtt.on_sample(Duration::from_millis(100)); // (2.2)
+        rtt.on_sample(Duration::from_millis(100), 1, Instant::ZERO); // (2.2)
         assert_eq!((rtt.srtt(), rtt.rttvar()), (Some(Duration::from_millis(100)), Some(Duration::from_millis(50))));
         assert_eq!(rtt.rto(), Duration::from_millis(300));
-        rtt.on_sample(Duration::from_millis(200)); // (2.3): RTTVAR = 37.5 + 25, with the old SRTT; SRTT = 87.5 + 25
+        rtt.on_sample(Duration::from_millis(200), 1, Instant::ZERO); // (2.3): RTTVAR = 37.5 + 25, with the old SRTT; SRTT = 87.5 + 25
         assert_eq!(rtt.rttvar(), Some(Duration::from_micros(62_500)));
         assert_eq!(rtt.srtt(), Some(Duration::from_micros(112_500)));
         assert_eq!(rtt.rto(), Duration::from_micros(362_500));
         rtt.on_timeout();
         rtt.on_timeout();
         assert_eq!(rtt.rto(), Duration::from_micros(4 * 362_500)); // (5.5)
-        rtt.on_sample(Duration::from_micros(112_500));
+        rtt.on_sample(Duration::from_micros(112_500), 1, Instant::ZERO);
         assert!(rtt.rto() < Duration::from_micros(362_500));
     }
 
@@ -134,7 +206,7 @@ mod tests {
             let mut rtt = Rtt::new(&config);
             steps.into_iter().all(|step| {
                 match step {
-                    Some(us) => rtt.on_sample(Duration::from_micros(us)),
+                    Some(us) => rtt.on_sample(Duration::from_micros(us), 1, Instant::ZERO),
                     None => rtt.on_timeout(),
                 }
                 (config.min_rto()..=config.max_rto()).contains(&rtt.rto())

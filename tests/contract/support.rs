@@ -38,9 +38,15 @@ pub(crate) struct At {
     pub(crate) config: Config,
 }
 
-/// No options, 10,000 octets of receive buffer; the peer's MSS is 1000, its window 60,000.
+/// No options, no quick ACKs, 10,000 octets of receive buffer; the peer's MSS is 1000, its window 60,000.
 fn plain() -> ConfigBuilder {
-    Config::builder().timestamps(false).sack(false).window_scaling(false).receive_buffer(10_000)
+    Config::builder()
+        .quick_acks(0)
+        .timestamps(false)
+        .sack(false)
+        .window_scaling(false)
+        .receive_buffer(10_000)
+        .min_rto(secs(1))
 }
 
 /// Runs a test at all pairs of edges.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use segue::{CloseReason, IpVersion, Path};
+use segue::{CloseReason, ConfigBuilder, Flags, IpVersion, Path};
 
 use crate::net::{
-    Closing, Fault, FaultKind, Link, Narrow, Opening, Outage, Plan, Rates, Reading, Record, Side, What, packet_len, run,
+    Closing, Fault, FaultKind, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Record, Side, What,
+    packet_len, run,
 };
 
 /// Text both ways under faults at these rates, for several seeds and ways to open.
@@ -116,6 +117,39 @@ fn a_bottleneck_is_shared_and_not_flooded() {
     let outcome = run(&plan).expect_finished();
     let counters = outcome.host(Side::Client).connection.as_ref().expect("it lived").info().counters;
     assert!(counters.retransmissions < 200, "of about 700 segments: {counters:?}");
+}
+
+/// The widest window that the server announced, by its scale.
+fn widest(outcome: &Outcome, shift: u32) -> u32 {
+    let windows = outcome.trace.departures(Side::Server).filter(|s| !s.flags.contains(Flags::SYN));
+    windows.map(|s| u32::from(s.window) << shift).max().unwrap_or(0)
+}
+
+/// The window grows as the sender needs it: the transfer takes no longer than with the whole buffer from the start, and what is
+/// promised stays in proportion to what a round trip carries. With timestamps and without.
+#[test]
+fn a_tuned_receive_buffer_holds_nobody_back() {
+    const LIMIT: u32 = 16 << 20;
+    let wide = Link { delay: Duration::from_millis(50), rate: 12_500, queue: 2_000_000 }; // 1.25 MB on the way
+    for timestamps in [true, false] {
+        let buffers = |config: ConfigBuilder| config.timestamps(timestamps).receive_buffer(LIMIT).send_buffer(LIMIT);
+        let plan = Plan::exchange(12_000_000, 0).with_config(buffers).with(|plan| plan.links = [wide; 2]);
+        let whole = plan.clone().with_config(|config| config.receive_buffer_initial(LIMIT));
+        let (tuned, whole) = (run(&plan).expect_finished(), run(&whole).expect_finished());
+        assert_eq!(tuned.end, whole.end, "tuning held the sender back");
+        assert_eq!(widest(&whole, 9), LIMIT);
+        assert!((2_500_000..10_000_000).contains(&widest(&tuned, 9)), "{}", widest(&tuned, 9));
+    }
+}
+
+/// A user that takes little in a round trip keeps the window small, however fast the sender is.
+#[test]
+fn a_slow_reader_gets_no_large_window() {
+    let plan = Plan::exchange(400_000, 0)
+        .with_config(|config| config.receive_buffer(16 << 20).send_buffer(1 << 20).receive_buffer_initial(14_600))
+        .with(|plan| plan.ends[1].reading = Reading::Sips { octets: 1000, every: Duration::from_millis(10) });
+    let outcome = run(&plan).expect_finished();
+    assert!((5000..60_000).contains(&widest(&outcome, 9)), "{}", widest(&outcome, 9));
 }
 
 #[test]

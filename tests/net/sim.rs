@@ -38,7 +38,8 @@ enum Pending {
     Continue,
 }
 
-/// An event of the queue: the earliest first, at one time in the order in which they were planned.
+/// An event of the queue: the earliest first; at one time timers come last, the others in the order in which they were
+/// planned. So it does not matter when a host asked to be woken.
 struct Due {
     at: Instant,
     order: u64,
@@ -59,7 +60,8 @@ impl PartialOrd for Due {
 }
 impl Ord for Due {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
+        let key = |due: &Self| (due.at, matches!(due.what, Pending::Wake), due.order);
+        key(self).cmp(&key(other))
     }
 }
 

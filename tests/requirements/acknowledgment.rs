@@ -2,7 +2,7 @@
 
 use segue::{Config, Segment, Timer};
 
-use crate::fixture::{Tcp, ms, peer_text, plain};
+use crate::fixture::{Tcp, ms, peer, peer_text, plain};
 
 #[test]
 fn shld_18_must_40_one_segment_is_acknowledged_within_half_a_second() {
@@ -29,7 +29,7 @@ fn must_40_later_events_do_not_put_the_acknowledgment_off() {
     let mut tcp = Tcp::established(plain());
     tcp.arrives(peer_text(0, 1, 0));
     tcp.wait(ms(30));
-    tcp.arrives(crate::fixture::peer(1, 0));
+    tcp.arrives(peer(1, 0));
     tcp.consume(1);
     assert_eq!(tcp.deadline(Timer::DelayedAck), Some(ms(10)));
 }
@@ -50,6 +50,80 @@ fn shld_19_every_second_segment_is_acknowledged_at_once() {
     let mut tcp = Tcp::established(plain());
     let merged = Segment { segment_size: 1460, ..peer_text(0, 2000, 0) };
     assert_eq!(tcp.arrives(merged), "Deliver 2000; <SEQ=0><ACK=2000><CTL=ACK>");
+}
+
+/// What the host coalesced counts by its segments; where it does not say their size, by octets.
+#[test]
+fn shld_19_coalesced_text_counts_by_its_segments() {
+    for (len, segment_size, at_once) in [(2000, 0, true), (1460, 0, false), (1000, 500, true), (9, 500, false)] {
+        let mut tcp = Tcp::established(plain());
+        let words = tcp.arrives(Segment { segment_size, ..peer_text(0, len, 0) });
+        let ack = if at_once { format!("; <SEQ=0><ACK={len}><CTL=ACK>") } else { String::new() };
+        assert_eq!(words, format!("Deliver {len}{ack}"));
+    }
+}
+
+/// With `ack_full_sized` two full-sized segments are waited for, or as many octets; MUST-40 holds all the same.
+#[test]
+fn shld_19_small_segments_may_count_for_less() {
+    let mut tcp = Tcp::established(plain().ack_full_sized(true));
+    assert_eq!(tcp.arrives(peer_text(0, 1000, 0)), "Deliver 1000");
+    for n in 0..9 {
+        assert_eq!(tcp.arrives(peer_text(1000 + 100 * n, 100, 0)), "Deliver 100");
+    }
+    assert_eq!(tcp.deadline(Timer::DelayedAck), Some(ms(40)));
+    assert_eq!(tcp.arrives(peer_text(1900, 100, 0)), "Deliver 100; <SEQ=0><ACK=2000><CTL=ACK>");
+    assert_eq!(tcp.arrives(peer_text(2000, 1460, 0)), "Deliver 1460");
+    assert_eq!(tcp.arrives(peer_text(3460, 1459, 0)), "Deliver 1459");
+    assert_eq!(tcp.fire(Timer::DelayedAck), "<SEQ=0><ACK=4919><CTL=ACK>");
+}
+
+/// Text of `len` octets after `seq` octets arrives: whether it is acknowledged at once.
+fn is_quick(tcp: &mut Tcp, seq: &mut u32) -> bool {
+    let words = tcp.arrives(peer_text(*seq, 10, 0));
+    *seq += 10;
+    let quick = words == format!("Deliver 10; <SEQ=0><ACK={seq}><CTL=ACK>");
+    assert!(quick || words == "Deliver 10", "{words}");
+    quick
+}
+
+/// The first segments, those after text that was missing, and those after a pause of more than an RTO.
+#[test]
+fn quick_acks_at_the_start_after_loss_and_after_a_pause() {
+    let mut tcp = Tcp::established(plain().quick_acks(3));
+    let mut seq = 0;
+    let four = |tcp: &mut Tcp, seq: &mut u32| {
+        let quick = [0; 4].map(|_| is_quick(tcp, seq));
+        assert!(!tcp.fire(Timer::DelayedAck).is_empty());
+        quick
+    };
+    assert_eq!(four(&mut tcp, &mut seq), [true, true, true, false]);
+    assert_eq!([is_quick(&mut tcp, &mut seq), is_quick(&mut tcp, &mut seq)], [false, true]);
+    tcp.arrives(peer_text(seq + 10, 10, 0));
+    assert_eq!(tcp.arrives(peer_text(seq, 10, 0)), format!("Deliver 20; <SEQ=0><ACK={}><CTL=ACK>", seq + 20));
+    seq += 20;
+    assert_eq!(four(&mut tcp, &mut seq), [true, true, true, false]);
+    tcp.wait(tcp.info().rto + ms(1));
+    assert_eq!(four(&mut tcp, &mut seq), [true, true, true, false]);
+
+    // 16 by default, none when switched off
+    for (config, quick) in [(plain().quick_acks(Config::default().quick_acks()), 16), (plain(), 0)] {
+        let (mut tcp, mut seq) = (Tcp::established(config), 0);
+        assert_eq!((0..).take_while(|_| is_quick(&mut tcp, &mut seq)).count(), quick);
+    }
+}
+
+/// Where the two sides take turns, the acknowledgment waits for the answer, after a pause too.
+#[test]
+fn quick_acks_are_no_hindrance_to_answers() {
+    let mut tcp = Tcp::established(plain().quick_acks(1));
+    assert_eq!(tcp.arrives(peer_text(0, 10, 0)), "Deliver 10; <SEQ=0><ACK=10><CTL=ACK>");
+    for turn in 0..3 {
+        assert_eq!(tcp.send(5), format!("<SEQ={}><ACK={}><DATA=5><CTL=PSH,ACK>", 5 * turn, 10 + 10 * turn));
+        tcp.arrives(peer(10 + 10 * turn, 5 + 5 * turn));
+        tcp.wait(ms(30_000));
+        assert_eq!(tcp.arrives(peer_text(10 + 10 * turn, 10, 5 + 5 * turn)), "Deliver 10");
+    }
 }
 
 #[test]

@@ -68,9 +68,9 @@ pub(crate) fn stamped(segment: Segment, value: u32, echo: u32) -> Segment {
     Segment { options, ..segment }
 }
 
-/// A configuration without options, so that a full segment carries 1460 octets.
+/// A configuration without options, so that a full segment carries 1460 octets, and without quick ACKs.
 pub(crate) fn plain() -> ConfigBuilder {
-    Config::builder().timestamps(false).sack(false).window_scaling(false)
+    Config::builder().quick_acks(0).timestamps(false).sack(false).window_scaling(false).min_rto(secs(1))
 }
 
 /// The TCP under test.

@@ -111,6 +111,20 @@ fn shld_12_a_probe_has_no_text_and_the_number_before_the_next() {
     assert_eq!((probe.seq, probe.ack, probe.flags, probe.len()), (ours(9), theirs(5), Flags::ACK, 0));
 }
 
+/// MAY-6: off by default; the peer has the octet already, so it is garbage and delivered to nobody.
+#[test]
+fn may_6_a_probe_may_carry_one_octet_of_garbage() {
+    assert!(!Config::default().keep_alive_octet());
+    let mut tcp = Tcp::established(plain().keep_alive(true).keep_alive_octet(true));
+    tcp.send(10);
+    tcp.arrives(peer(0, 10));
+    assert_eq!(tcp.fire(Timer::KeepAlive), "<SEQ=9><ACK=0><DATA=1><CTL=ACK>");
+    assert_eq!((tcp.sent[0].seq, tcp.info().snd_nxt), (ours(9), ours(10)));
+    assert_eq!(tcp.arrives(peer(0, 10)), "");
+    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(7200)));
+    assert_eq!(tcp.info().counters.retransmissions, 0);
+}
+
 /// MAY-6 from the other end: a peer's probe, with one garbage octet or without, is answered and not delivered.
 #[test]
 fn may_6_a_probe_is_answered_whatever_it_carries() {

@@ -46,6 +46,7 @@ fn must_1_a_window_above_32767_is_a_large_one() {
 #[test]
 fn rec_1_windows_of_a_gigabyte() {
     let config = Config::builder().receive_buffer((1 << 30) - 1).send_buffer((1 << 30) - 1);
+    let config = config.receive_buffer_initial((1 << 30) - 1);
     let options = Options { window_scale: Some(14), ..mss(65_000) };
     let mut tcp = connected(config.timestamps(false), Path::ipv4(65_535), options);
     assert_eq!((tcp.info().snd_wnd, tcp.info().rcv_wnd), (65_535, 65_535 << 14)); // the window in a SYN is never scaled
@@ -57,6 +58,32 @@ fn rec_1_windows_of_a_gigabyte() {
     assert_eq!(tcp.info().held, 1);
     assert_eq!(tcp.arrives(peer_text(1_073_725_440, 1, 0)), "<SEQ=0><ACK=0><CTL=ACK>; Discarded(OutOfWindow)");
     assert_eq!(tcp.arrives(peer_text(u32::MAX, 1, 0)), "Discarded(Duplicate); <SEQ=0><ACK=0><CTL=ACK>");
+}
+
+/// RFC 7323 §2.3: any shift can be asked for with which the buffer can be announced; the window on the wire is rounded down to it, and a
+/// window that opens by less than its unit is no window.
+#[test]
+fn the_shift_of_our_windows_can_be_chosen() {
+    for shift in [0, 3, 7, 14] {
+        let config = plain().window_scaling(true).receive_buffer(100_000).window_shift(Some(shift));
+        let mut tcp = connected(config, Path::ipv4(1500), Options { window_scale: Some(0), ..mss(1460) });
+        let unit = 1 << shift;
+        let most = |octets: u32| (octets / unit).min(65_535);
+        assert_eq!(u32::from(tcp.sent[0].window), most(100_000));
+        let mut next = 0;
+        while tcp.info().rcv_wnd >= 1460 {
+            tcp.arrives(peer_text(next, 1460, 0));
+            next += 1460;
+            tcp.fire_if(Timer::DelayedAck);
+        }
+        let taken = usize::try_from(next).unwrap();
+        assert!(tcp.consume(taken).ends_with("<CTL=ACK>"), "the window opens again");
+        assert_eq!(u32::from(tcp.sent[0].window), most(100_000));
+    }
+    let syn = Tcp::connect(plain().window_scaling(true).window_shift(Some(9)), Path::ipv4(1500));
+    assert_eq!(syn.sent[0].options.window_scale, Some(9));
+    assert!(Config::builder().window_shift(Some(15)).build().is_err());
+    assert!(Config::builder().receive_buffer(511).window_shift(Some(9)).build().is_err());
 }
 
 #[test]
@@ -162,6 +189,8 @@ fn must_65_no_mss_after_the_syn() {
         tcp.arrives(stamped(peer_text(9, 10, 0), 1, 5000));
         sent.append(&mut tcp.sent);
     }
+    tcp.fire(Timer::TailLossProbe);
+    sent.append(&mut tcp.sent);
     tcp.fire(Timer::Retransmit);
     sent.append(&mut tcp.sent);
     tcp.close();

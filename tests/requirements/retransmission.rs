@@ -103,7 +103,9 @@ fn must_19_congestion_avoidance() {
     assert_eq!(tcp.info().flight, 14_600);
     assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>");
     assert_eq!((tcp.info().ssthresh, tcp.info().cwnd), (7300, 1460));
-    let mut acked = 0;
+    let mut acked = 14_600; // at once: what was reported piece by piece would not have been lost (RFC 5682)
+    tcp.arrives(peer(0, acked));
+    assert_eq!(tcp.info().cwnd, 2920);
     while tcp.info().cwnd < 7300 {
         let before = tcp.info().cwnd;
         acked += 1460;
@@ -174,6 +176,73 @@ fn must_21_r2_may_be_never() {
     let happened = tcp.pass(secs(100 * 3600));
     assert_eq!(tcp.state(), State::Established);
     assert_eq!(happened.last().map(|(at, _)| *at > 99 * 3600 * 1000), Some(true), "it is still retransmitted");
+}
+
+/// R2 as a count of retransmissions beside the time: what comes first ends the connection.
+#[test]
+fn must_21_r2_may_be_a_count() {
+    let mut tcp = Tcp::established(plain().data_retries(3));
+    for n in 0..2 {
+        tcp.send(1);
+        assert_eq!(transmissions(&tcp.pass(secs(10))), [1000, 3000, 7000]);
+        tcp.arrives(peer(0, 2 * n + 1)); // counts anew
+        tcp.send(1);
+        tcp.arrives(peer(0, 2 * n + 2)); // ends the back-off
+    }
+    tcp.send(1);
+    let happened = tcp.pass(secs(1000));
+    assert_eq!(transmissions(&happened), [1000, 3000, 7000]);
+    assert_eq!(happened.last(), Some(&(15_000, "Closed(UserTimeout)".to_string())));
+
+    let mut patient = Tcp::established(plain().data_retries(200));
+    patient.send(1);
+    assert_eq!(at(&patient.pass(secs(1000)), "Closed(UserTimeout)"), Some(300_000));
+}
+
+/// Probes of a closed window count when they are not answered (MUST-37); so does text beyond a shrunk edge (SHLD-17).
+#[test]
+fn must_21_answered_probes_do_not_count() {
+    let closed = |window| segue::Segment { window, ..peer(0, 0) };
+    let mut tcp = Tcp::connect(plain().data_retries(2), Path::ipv4(1500));
+    tcp.arrives(segue::Segment { window: 0, ..peer_syn_ack() });
+    tcp.send(3000);
+    for _ in 0..10 {
+        assert_eq!(tcp.fire(Timer::Persist), "<SEQ=0><ACK=0><DATA=1><CTL=ACK>");
+        tcp.arrives(closed(0));
+    }
+    let happened = tcp.pass(secs(1000));
+    assert_eq!(happened.len(), 3, "two probes and the end: {happened:?}");
+    assert!(happened[2].1.ends_with("Closed(UserTimeout)"), "{happened:?}");
+
+    let mut tcp = Tcp::established(plain().data_retries(2));
+    tcp.send(3000);
+    tcp.arrives(closed(1000));
+    for _ in 0..10 {
+        assert!(tcp.fire(Timer::Retransmit).contains("<SEQ=0><ACK=0><DATA=1000><CTL=ACK>"));
+        tcp.arrives(closed(1000));
+    }
+    assert_eq!(tcp.state(), State::Established);
+}
+
+#[test]
+fn must_22_the_retransmissions_of_a_syn_may_be_counted() {
+    for count in [1_u8, 3] {
+        let end = (1000 << (count + 1)) - 1000;
+        let tries: Vec<u64> = (1..=u64::from(count)).map(|n| (1000 << n) - 1000).collect();
+        let config = plain().syn_retries(count);
+        for mut tcp in [Tcp::connect(config, Path::ipv4(1500)), Tcp::accept(config, Path::ipv4(1500), peer_syn())] {
+            let happened = tcp.pass(secs(1000));
+            assert_eq!(transmissions(&happened), tries);
+            assert_eq!(happened.last(), Some(&(end, "Closed(ConnectTimeout)".to_string())));
+        }
+        // the handshake counts by itself
+        let mut tcp = Tcp::connect(config.data_retries(1), Path::ipv4(1500));
+        tcp.pass(ms(1000));
+        tcp.arrives(peer_syn_ack());
+        tcp.send(1);
+        let happened = tcp.pass(secs(100));
+        assert_eq!(happened.last(), Some(&(9000, "Closed(UserTimeout)".to_string())), "{happened:?}"); // RTO 3 s, then 6 s
+    }
 }
 
 /// R2 counts from the last progress, not from the first octet of a long transfer.
@@ -255,7 +324,7 @@ fn may_18_an_embedder_may_bring_a_controller() {
 /// buffer is each time. One that reports nothing new, or nonsense, is none.
 #[test]
 fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
-    let mut tcp = Tcp::connect(plain().sack(true), Path::ipv4(1500));
+    let mut tcp = Tcp::connect(plain().sack(true).rack(false), Path::ipv4(1500));
     let mut syn_ack = peer_syn_ack();
     syn_ack.options.sack_permitted = true;
     tcp.arrives(syn_ack);

@@ -197,7 +197,8 @@ fn must_39_the_right_edge_moves_in_steps_without_scaling_too() {
 #[test]
 fn shld_14_u_11_the_right_edge_never_recedes() {
     let large = plain().window_scaling(true).receive_buffer(1 << 20);
-    for (config, unit, in_syn) in [(plain().receive_buffer(9000), 1, 9000), (large, 32, 65_535)] {
+    let whole = large.receive_buffer_initial(1 << 20);
+    for (config, unit, in_syn) in [(plain().receive_buffer(9000), 1, 9000), (large, 32, 65_535), (whole, 32, 65_535)] {
         let mut tcp = Tcp::connect(config, Path::ipv4(1500));
         let options = Options { window_scale: Some(0), ..peer_syn_ack().options };
         tcp.arrives(Segment { options, ..peer_syn_ack() });

@@ -49,7 +49,14 @@ pub(crate) struct World {
 
 /// A configuration without options, as the figures have none.
 pub(crate) fn plain() -> Config {
-    Config::builder().timestamps(false).sack(false).window_scaling(false).build().expect("valid")
+    Config::builder()
+        .quick_acks(0)
+        .timestamps(false)
+        .sack(false)
+        .window_scaling(false)
+        .min_rto(Duration::from_secs(1))
+        .build()
+        .expect("valid")
 }
 
 /// Plays a scenario with its numbers as they are, and shifted so that they wrap in different places.

@@ -69,7 +69,10 @@ impl User {
             Call::Early => return Some((Doing::AllTimers, now)),
             Call::TimeWaitDue => return self.due(Timer::TimeWait),
             Call::UserTimeoutDue => return self.due(Timer::UserTimeout),
-            Call::RetransmitDue => return self.due(Timer::Retransmit),
+            Call::RetransmitDue => {
+                self.probe_tail();
+                return self.due(Timer::Retransmit);
+            }
             Call::FinWait2Due => {
                 self.quietly(Event::Release);
                 return self.due(Timer::FinWait2);
@@ -92,6 +95,14 @@ impl User {
             }
         };
         Some((Doing::Event(event), now))
+    }
+
+    /// The tail-loss probe comes first; the retransmission timer starts anew with it (RFC 8985 §7.3).
+    fn probe_tail(&mut self) {
+        if let Some(at) = self.fixture.connection.deadline(Timer::TailLossProbe) {
+            self.fixture.now = at.max(self.fixture.now);
+            self.quietly(Event::Timer(Timer::TailLossProbe));
+        }
     }
 
     fn due(&self, timer: Timer) -> Option<(Doing, Instant)> {

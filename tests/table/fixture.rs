@@ -144,6 +144,7 @@ impl Script {
             .receive_buffer(RECEIVE_BUFFER)
             .send_buffer(SEND_BUFFER)
             .frame_size(0)
+            .quick_acks(0)
             .challenge_limit(if setup.throttled { 1 } else { 1000 })
             .challenge_window(Duration::from_secs(600))
             .build()

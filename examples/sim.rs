@@ -1,0 +1,32 @@
+//! Measures segue over an emulated bottleneck in virtual time: goodput, repeated text, completion of short flows,
+//! fairness. `docs/simulation.md` tells how to read it.
+//!
+//! ```sh
+//! cargo run --release --example sim -- --help
+//! ```
+
+use std::process::ExitCode;
+
+#[path = "sim/mod.rs"]
+mod sim;
+
+use sim::{args, program};
+
+fn main() -> ExitCode {
+    let done = match args::parse(std::env::args_os().skip(1)) {
+        Ok(Some(options)) => program::run(&options),
+        Ok(None) => {
+            print!("{}", args::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(problem) => Err(format!("{problem}\n\n{}", args::HELP)),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("sim: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}

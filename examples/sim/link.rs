@@ -1,0 +1,150 @@
+//! One direction of the path: a bottleneck with a queue before it, and what can happen to packets behind it.
+
+use std::collections::VecDeque;
+
+use segue::{Ecn, Segment};
+
+use super::loss::{Loss, Losses};
+use super::rng::Rng;
+
+/// Virtual time in nanoseconds.
+pub(crate) type Nanos = u64;
+
+pub(crate) const MILLISECOND: Nanos = 1_000_000;
+pub(crate) const SECOND: Nanos = 1_000 * MILLISECOND;
+
+/// What a direction is like.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Settings {
+    /// Bits per second, of IP packets.
+    pub(crate) rate: u64,
+    /// From the end of transmission to arrival.
+    pub(crate) delay: Nanos,
+    /// Octets that may wait, the packet in transmission included.
+    pub(crate) queue: u64,
+    /// ECN-capable packets that would wait longer than this are marked.
+    pub(crate) mark_after: Option<Nanos>,
+    /// Packets lost behind the bottleneck: they have taken their share of the rate.
+    pub(crate) loss: Loss,
+    /// So many millionths of the packets are held back for so long.
+    pub(crate) hold: Option<(u32, Nanos)>,
+    /// Packets arrive in bunches, at the multiples of this.
+    pub(crate) bunch: Option<Nanos>,
+}
+
+/// A packet on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) flow: usize,
+    pub(crate) segment: Segment,
+}
+
+impl Packet {
+    /// Octets of the IPv4 packet.
+    pub(crate) fn len(&self) -> u64 {
+        (20 + 20 + self.segment.options.wire_len() + self.segment.payload.len()) as u64
+    }
+}
+
+/// What became of a packet that was offered to a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// It will arrive.
+    Arrives,
+    /// It was lost behind the bottleneck.
+    Lost,
+    /// The queue was full.
+    Full,
+}
+
+/// What happened to the packets offered so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) offered: u64,
+    pub(crate) full: u64,
+    pub(crate) lost: u64,
+    pub(crate) marked: u64,
+    pub(crate) held: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    settings: Settings,
+    losses: Losses,
+    rng: Rng,
+    /// When the last packet accepted will have been transmitted.
+    free_at: Nanos,
+    /// Each has its packets in the order of arrival.
+    in_order: VecDeque<(Nanos, Packet)>,
+    held: VecDeque<(Nanos, Packet)>,
+    pub(crate) tally: Tally,
+}
+
+impl Link {
+    pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let losses = Losses::new(settings.loss.clone(), rng.next());
+        let (in_order, held) = (VecDeque::new(), VecDeque::new());
+        Self { settings, losses, rng, free_at: 0, in_order, held, tally: Tally::default() }
+    }
+
+    /// Octets that wait at `now`, what is left of the packet in transmission included.
+    pub(crate) fn backlog(&self, now: Nanos) -> u64 {
+        let wait = u128::from(self.free_at.saturating_sub(now));
+        (wait * u128::from(self.settings.rate)).div_ceil(8 * u128::from(SECOND)) as u64
+    }
+
+    /// A packet comes to the queue.
+    pub(crate) fn offer(&mut self, mut packet: Packet, now: Nanos) -> Fate {
+        self.tally.offered += 1;
+        let (len, has_text) = (packet.len(), !packet.segment.payload.is_empty());
+        if self.backlog(now) + len > self.settings.queue {
+            self.tally.full += 1;
+            return Fate::Full;
+        }
+        let starts = self.free_at.max(now);
+        let capable = matches!(packet.segment.ecn, Ecn::Ect0 | Ecn::Ect1);
+        if capable && self.settings.mark_after.is_some_and(|limit| starts - now > limit) {
+            packet.segment.ecn = Ecn::Ce;
+            self.tally.marked += 1;
+        }
+        self.free_at = starts + len * 8 * SECOND / self.settings.rate;
+        if self.losses.next(has_text) {
+            self.tally.lost += 1;
+            return Fate::Lost;
+        }
+        let mut at = self.free_at + self.settings.delay;
+        match self.settings.hold {
+            Some((share, time)) if self.rng.below(1_000_000) < share => {
+                self.tally.held += 1;
+                self.held.push_back((at + time, packet));
+            }
+            _ => {
+                if let Some(period) = self.settings.bunch {
+                    at = at.next_multiple_of(period);
+                }
+                self.in_order.push_back((at, packet));
+            }
+        }
+        Fate::Arrives
+    }
+
+    /// When the next packet arrives.
+    pub(crate) fn next_arrival(&self) -> Option<Nanos> {
+        match (self.in_order.front(), self.held.front()) {
+            (Some((a, _)), Some((b, _))) => Some(*a.min(b)),
+            (Some((at, _)), None) | (None, Some((at, _))) => Some(*at),
+            (None, None) => None,
+        }
+    }
+
+    /// The next packet that arrives.
+    pub(crate) fn take(&mut self) -> Option<Packet> {
+        let held_first = match (self.in_order.front(), self.held.front()) {
+            (Some((a, _)), Some((b, _))) => b < a,
+            (first, _) => first.is_none(),
+        };
+        let queue = if held_first { &mut self.held } else { &mut self.in_order };
+        queue.pop_front().map(|(_, packet)| packet)
+    }
+}

@@ -1,0 +1,210 @@
+//! The recorded figures: what the last release of the sender reached, and whether this one does.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use super::measure::Measured;
+use super::rows::{Figure, Load, Row, Unit, Want};
+use super::table;
+
+/// The sets of seeds that are recorded with all rows.
+pub(crate) const SETS: [(u64, u64); 2] = [(1, 20), (1001, 1020)];
+
+/// The seeds of the set that `cargo test` measures, with the rows of [`quick`].
+pub(crate) const QUICK: (u64, u64) = (1, 2);
+pub(crate) const QUICK_NAME: &str = "quick";
+
+/// How to record anew.
+pub(crate) const COMMAND: &str = "cargo run --release --example sim -- --record";
+
+/// A figure may be worse by so much of itself, and by a unit of what is shown, before it counts as worse.
+const TOLERANCE: f64 = 0.01;
+
+pub(crate) fn set_name((first, last): (u64, u64)) -> String {
+    format!("{first}..{last}")
+}
+
+/// The rows that a test can afford without optimization.
+pub(crate) fn quick(rows: Vec<Row>) -> Vec<Row> {
+    let cheap = |row: &Row| row.path.rate < 1_000_000_000 && !matches!(row.load, Load::Flows { count: 200.., .. });
+    rows.into_iter().filter(cheap).collect()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn file() -> PathBuf {
+    root().join("tests/data/figures.csv")
+}
+
+pub(crate) fn document() -> PathBuf {
+    root().join("docs/figures.md")
+}
+
+/// Values by set, row and figure.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Recorded(BTreeMap<(String, String, String), f64>);
+
+impl Recorded {
+    /// What a file says; what is wrong with it, if it cannot be read.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut values = BTreeMap::new();
+        for line in text.lines().skip(1) {
+            let [set, row, figure, value] = line.split(',').collect::<Vec<_>>()[..] else {
+                return Err(format!("not four fields: {line}"));
+            };
+            let value = value.parse().map_err(|_| format!("not a number: {line}"))?;
+            values.insert((set.to_string(), row.to_string(), figure.to_string()), value);
+        }
+        Ok(Self(values))
+    }
+
+    pub(crate) fn read() -> Result<Self, String> {
+        let file = file();
+        let text = std::fs::read_to_string(&file)
+            .map_err(|error| format!("{}: {error}; to record: {COMMAND}", file.display()))?;
+        Self::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    pub(crate) fn get(&self, set: &str, row: &Row, figure: &Figure) -> Option<f64> {
+        self.0.get(&(set.to_string(), row.name.to_string(), name(figure))).copied()
+    }
+
+    /// Which set, row and figure are recorded.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.keys().map(|(set, row, figure)| (&set[..], &row[..], &figure[..]))
+    }
+
+    pub(crate) fn put(&mut self, set: &str, rows: &[Row], measured: &[Measured]) {
+        for (row, measured) in rows.iter().zip(measured) {
+            for (figure, value) in row.figures.iter().zip(&measured.medians) {
+                self.0.insert((set.to_string(), row.name.to_string(), name(figure)), *value);
+            }
+        }
+    }
+
+    /// The file, in the order of the rows.
+    pub(crate) fn text(&self, rows: &[Row]) -> String {
+        let mut text = "seeds,row,figure,value\n".to_string();
+        let sets = SETS.map(set_name).into_iter().chain([QUICK_NAME.to_string()]);
+        for (set, row) in sets.flat_map(|set| rows.iter().map(move |row| (set.clone(), row))) {
+            for figure in &row.figures {
+                if let Some(value) = self.get(&set, row, figure) {
+                    let _ = writeln!(text, "{set},{},{},{value:.6}", row.name, name(figure));
+                }
+            }
+        }
+        text
+    }
+
+    /// `docs/figures.md`.
+    pub(crate) fn markdown(&self, rows: &[Row]) -> String {
+        let of_row = |set: &str, row: &Row| {
+            row.figures.iter().map(|f| self.get(set, row, f).unwrap_or(f64::NAN)).collect::<Vec<_>>()
+        };
+        let set = |seeds| {
+            let set = set_name(seeds);
+            (set.clone(), rows.iter().map(|row| of_row(&set, row)).collect())
+        };
+        let table = table::table(rows, &SETS.map(set));
+        format!(
+            "\
+# Figures
+
+What segue reaches over an emulated bottleneck, with CUBIC and one default `Config`: medians over 20 seeds, for two sets
+of seeds. Goodput is the share of the link's rate, in IP octets, that is text delivered in order within 10 seconds from
+`connect`: 0.965 is all that is possible with timestamps on every segment. Within 1 % of what is required counts as
+reached. [simulation.md](simulation.md) tells what is emulated, and how.
+
+This file is made from `tests/data/figures.csv`; `{COMMAND}` measures and writes both anew.
+
+{table}"
+        )
+    }
+}
+
+/// A figure's name without what a CSV file gives a meaning.
+fn name(figure: &Figure) -> String {
+    figure.name.replace(',', "")
+}
+
+/// How a value stands to the recorded one.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Change {
+    Same,
+    Better,
+    /// Worse, but not by more than the tolerance.
+    Slight,
+    Worse,
+    /// Nothing is recorded.
+    Unknown,
+}
+
+pub(crate) fn change(figure: &Figure, recorded: Option<f64>, value: f64) -> Change {
+    let Some(recorded) = recorded else { return Change::Unknown };
+    let gain = match figure.want {
+        Want::More | Want::AtLeast(_) => value - recorded,
+        Want::Less | Want::AtMost(_) => recorded - value,
+        // As good as any other, inside.
+        Want::Between(low, high) => {
+            let outside = |v: f64| (low - v).max(v - high).max(0.0);
+            outside(recorded) - outside(value)
+        }
+    };
+    let step = match figure.unit {
+        Unit::Share | Unit::Percent => 0.0001,
+        Unit::Milliseconds => 0.1,
+        Unit::Count => 0.0,
+    };
+    let rounding = 0.000_001;
+    if gain.abs() <= rounding {
+        Change::Same
+    } else if gain > 0.0 {
+        Change::Better
+    } else if -gain <= (recorded.abs() * TOLERANCE).max(step) + rounding {
+        Change::Slight
+    } else {
+        Change::Worse
+    }
+}
+
+/// Every figure that is not as recorded, as a line, and whether any is worse or unknown.
+pub(crate) fn compare(set: &str, rows: &[Row], measured: &[Measured], recorded: &Recorded) -> (Vec<String>, bool) {
+    let (mut lines, mut bad) = (Vec::new(), false);
+    for (row, measured) in rows.iter().zip(measured) {
+        for (figure, value) in row.figures.iter().zip(&measured.medians) {
+            let before = recorded.get(set, row, figure);
+            let change = change(figure, before, *value);
+            if change == Change::Same {
+                continue;
+            }
+            bad |= matches!(change, Change::Worse | Change::Unknown);
+            let word = match change {
+                Change::Worse => "WORSE",
+                Change::Unknown => "NOT RECORDED",
+                Change::Slight => "slightly worse",
+                Change::Better | Change::Same => "better",
+            };
+            let before = before.map_or("nothing".to_string(), |v| table::value(figure.unit, v));
+            let now = table::value(figure.unit, *value);
+            lines.push(format!("{word}: {} ({}), {}: {before} was recorded, now {now}", row.name, set, figure.name));
+        }
+    }
+    (lines, bad)
+}
+
+/// What broke a law in these runs.
+pub(crate) fn violations(rows: &[Row], measured: &[Measured]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (row, measured) in rows.iter().zip(measured) {
+        for (seed, outcome) in &measured.runs {
+            if let Some(first) = outcome.violations.first() {
+                let count = outcome.violations.len();
+                lines.push(format!("{} seed {seed}: {count} violations, the first at {first}", row.name));
+            }
+        }
+    }
+    lines
+}

@@ -1,0 +1,215 @@
+//! How much of the receive buffer is promised: as much as the sender needs (dynamic right-sizing).
+//!
+//! The user takes as fast as the sender sends, or slower. What it takes in one round trip is what a window has to
+//! cover; while the sender's window doubles in each round trip, what the promise has to cover at the end of the next
+//! one is four times that.
+
+use core::time::Duration;
+
+use crate::{Config, Instant, SeqNum};
+
+/// The capacity is so many times what the user took in a round trip.
+const TIMES: u32 = 4;
+/// RFC 6928 §2: a sender may begin with ten segments, and a receiver should let it.
+const INITIAL_SEGMENTS: u32 = 10;
+
+/// What tells that a round trip is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Round {
+    /// Timestamps: whether this text was sent after the sender had seen an acknowledgment of this round.
+    Echoed(bool),
+    /// No timestamps: RCV.NXT and the right edge. A whole window takes a round trip at least.
+    Window { nxt: SeqNum, edge: SeqNum },
+}
+
+/// RCV.BUFF as far as it is in use. It grows and never shrinks.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Tuning {
+    capacity: u32,
+    limit: u32,
+    /// When this round trip began, and what the user has taken since.
+    since: Instant,
+    taken: u32,
+    /// Without timestamps: the right edge that ends the window being timed, when that began, and the shortest time that one
+    /// took.
+    mark: Option<SeqNum>,
+    marked: Instant,
+    shortest: Option<Duration>,
+}
+
+/// What the first window promises, at the most.
+pub(crate) fn initial(config: &Config) -> u32 {
+    config.receive_buffer_initial().min(config.receive_buffer())
+}
+
+impl Tuning {
+    /// At the start, with our MSS `rmss` and windows in units of 2^`shift`.
+    pub(crate) fn new(config: &Config, rmss: u16, shift: u8, now: Instant) -> Self {
+        let first = initial(config).max(INITIAL_SEGMENTS * u32::from(rmss));
+        Self {
+            capacity: first.next_multiple_of(1 << shift).min(config.receive_buffer()),
+            limit: config.receive_buffer(),
+            since: now,
+            taken: 0,
+            mark: None,
+            marked: now,
+            shortest: None,
+        }
+    }
+
+    pub(crate) const fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// When this round trip began.
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Text arrived.
+    pub(crate) fn on_text(&mut self, round: Round, now: Instant) {
+        if self.capacity == self.limit {
+            return;
+        }
+        let over = match round {
+            Round::Echoed(over) => over,
+            Round::Window { nxt, edge } => {
+                self.time_window(nxt, edge, now);
+                self.shortest.is_some_and(|rtt| now.saturating_since(self.since) >= rtt)
+            }
+        };
+        if over {
+            self.since = now;
+            self.taken = 0;
+        }
+    }
+
+    fn time_window(&mut self, nxt: SeqNum, edge: SeqNum, now: Instant) {
+        if self.mark.is_some_and(|mark| nxt.before(mark)) {
+            return;
+        }
+        if self.mark.is_some() {
+            let time = now.saturating_since(self.marked);
+            self.shortest = Some(self.shortest.map_or(time, |shortest| shortest.min(time)));
+        }
+        self.mark = Some(edge);
+        self.marked = now;
+    }
+
+    /// The user took text.
+    pub(crate) fn on_taken(&mut self, octets: u32) {
+        if self.capacity == self.limit {
+            return;
+        }
+        self.taken = self.taken.saturating_add(octets);
+        self.capacity = self.capacity.max(self.taken.saturating_mul(TIMES)).min(self.limit);
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        assert!(self.capacity <= self.limit, "more than RCV.BUFF in use");
+    }
+
+    pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
+        let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
+        self.since = ago(self.since);
+        self.marked = ago(self.marked);
+        self.mark = self.mark.map(|mark| SeqNum::new(mark - irs));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: u64 = 100_000;
+    const MSS: u32 = 1448;
+
+    fn config(limit: u32) -> Config {
+        Config::builder().receive_buffer(limit).build().unwrap()
+    }
+
+    fn tuning(limit: u32) -> Tuning {
+        Tuning::new(&config(limit), 1460, 9, Instant::ZERO)
+    }
+
+    /// A sender in slow start that the window never holds back: each round trip it sends twice as much, spread over the
+    /// round trip. `at` is how far the round of the receiver lags behind the sender's, in permille.
+    fn slow_start(at: u64, stamps: bool) {
+        let limit = 64 << 20;
+        let mut tuning = tuning(limit);
+        let (mut window, mut nxt, mut began) = (10 * MSS, SeqNum::new(u32::MAX - 7), Instant::ZERO);
+        for round in 0..14u64 {
+            let segments = window / MSS;
+            for n in 0..segments {
+                let now = Instant::from_micros(round * RTT + RTT * u64::from(n) / u64::from(segments));
+                nxt += MSS;
+                let over = now.saturating_since(began).as_micros() >= u128::from(RTT)
+                    && (now.as_micros() % RTT) * 1000 >= at * RTT;
+                let edge = nxt + tuning.capacity();
+                tuning.on_text(if stamps { Round::Echoed(over) } else { Round::Window { nxt, edge } }, now);
+                if tuning.since() == now {
+                    began = now;
+                }
+                tuning.on_taken(MSS);
+                let flight = window + (n + 1) * MSS; // once the ACK of this segment is there
+                assert!(tuning.capacity() >= flight.min(limit), "{at} {round} {n}: {} < {flight}", tuning.capacity());
+            }
+            window *= 2;
+        }
+        assert_eq!(tuning.capacity(), limit);
+    }
+
+    #[test]
+    fn slow_start_is_not_held_back() {
+        for at in [0, 100, 250, 500, 750, 900, 999] {
+            slow_start(at, true);
+        }
+        slow_start(0, false);
+    }
+
+    /// 100 segments in each round trip: the capacity settles at four times that, and without need it stays.
+    #[test]
+    fn the_capacity_follows_what_is_taken_and_no_more() {
+        for stamps in [true, false] {
+            let mut tuning = tuning(64 << 20);
+            let (mut nxt, mut taken) = (SeqNum::new(7), 0);
+            for n in 0..5000u64 {
+                let now = Instant::from_micros(n * RTT / 100);
+                nxt += MSS;
+                let edge = nxt + 100 * MSS; // so large is the window that is in use
+                let round = if stamps { Round::Echoed(n % 100 == 0) } else { Round::Window { nxt, edge } };
+                tuning.on_text(round, now);
+                if n % 2 == 1 {
+                    tuning.on_taken(2 * MSS);
+                    taken += 2 * MSS;
+                }
+            }
+            assert!(taken > 100 * 100);
+            let expected = 4 * 100 * MSS;
+            assert!((expected..=expected + 8 * MSS).contains(&tuning.capacity()), "{stamps} {}", tuning.capacity());
+        }
+    }
+
+    /// A user that takes nothing needs no larger window, however much arrives.
+    #[test]
+    fn without_a_user_nothing_grows() {
+        let mut tuning = tuning(1 << 20);
+        for n in 0..1000 {
+            tuning.on_text(Round::Echoed(n % 7 == 0), Instant::from_micros(n * 10));
+        }
+        assert_eq!(tuning.capacity(), 131_072);
+    }
+
+    #[test]
+    fn the_start_is_ten_segments_at_least_and_the_buffer_at_most() {
+        let first = |builder: crate::ConfigBuilder, rmss, shift| {
+            Tuning::new(&builder.build().unwrap(), rmss, shift, Instant::ZERO).capacity()
+        };
+        let config = || Config::builder().receive_buffer((1 << 30) - 1).receive_buffer_initial(14_600);
+        assert_eq!(first(config(), 1460, 0), 14_600);
+        assert_eq!(first(config(), 1460, 14), 16_384); // what the window field can say
+        assert_eq!(first(config(), 8960, 14), 98_304);
+        assert_eq!(first(config().receive_buffer(9000), 1460, 0), 9000);
+        assert_eq!(first(config().receive_buffer_initial(1 << 20), 1460, 0), 1 << 20);
+    }
+}

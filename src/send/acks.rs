@@ -1,0 +1,346 @@
+//! What an acknowledgment does to the sender: delivery, round trips, mistakes undone, loss found, the window.
+
+use core::time::Duration;
+
+use super::congestion::{Acked, Delivery, RateSample, Signal};
+use super::prr::Progress;
+use super::rack::Rack;
+use super::rate::Rate;
+use super::recovery::{Detector, Phase};
+use super::scoreboard::{Fate, Sent};
+use super::tail::Answer;
+use super::undo::{Evidence, Spurious};
+use super::{Fin, Sender};
+use crate::{Controller, Counters, Instant, SeqNum};
+
+/// An acknowledgment between SND.UNA and SND.NXT.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ack<B> {
+    pub(crate) ack: SeqNum,
+    /// Its SACK blocks in their order; none where SACK was not agreed on.
+    pub(crate) blocks: B,
+    /// When our clock showed the timestamp that it echoes.
+    pub(crate) echoed: Option<Instant>,
+    /// It may count as a duplicate (RFC 5681 §2) …
+    pub(crate) bare: bool,
+    /// … if the window is the same, or its blocks report something new (RFC 6675 §2).
+    pub(crate) same_window: bool,
+}
+
+/// What an acknowledgment came to, for those who wait for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Newly {
+    /// Octets of text acknowledged.
+    pub(crate) text: usize,
+    /// The retransmission timer restarts (RFC 6298 (5.3), RFC 6582 §3.2).
+    pub(crate) restarts_timer: bool,
+}
+
+/// The facts of one acknowledgment, as they are found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) now: Instant,
+    pub(super) mss: u32,
+    echoed: Option<Instant>,
+    /// The variables before it.
+    pub(super) outstanding: u32,
+    inflight: u32,
+    pub(super) flight: u32,
+    pub(super) cwnd: u32,
+    was_syn: bool,
+    was_fast: bool,
+    recover: u64,
+    /// Octets by which SND.UNA advanced, and octets delivered in any way.
+    octets: u32,
+    delivered: u32,
+    duplicate: bool,
+    /// Round trips of the first and of the last segment delivered that was sent once.
+    first_rtt: Option<Duration>,
+    last_rtt: Option<Duration>,
+    /// It acknowledges a segment that was sent again.
+    ambiguous: bool,
+    /// It delivers a segment of before the recovery point that was sent once.
+    original: bool,
+    /// Its blocks report something new.
+    reported: bool,
+    /// What they report as a duplicate: the end and the octets.
+    dsack: Option<(u64, u32)>,
+    /// Recovery ended with it.
+    pub(super) recovered: bool,
+    /// Octets that it showed to be lost.
+    lost: u32,
+}
+
+impl Seen {
+    pub(super) fn dsack(&self) -> bool {
+        self.dsack.is_some()
+    }
+
+    /// SND.UNA advanced in fast recovery, which goes on.
+    pub(super) fn is_partial(&self) -> bool {
+        self.octets > 0 && self.was_fast && !self.recovered
+    }
+
+    /// A segment is newly acknowledged, cumulatively or selectively.
+    fn take(&mut self, sent: &Sent, rack: &mut Rack, rate: &mut Rate, min_rtt: Duration) {
+        if sent.fate == Fate::Sacked {
+            return; // it was delivered before
+        }
+        rack.on_delivered(sent, self.echoed, min_rtt, self.now);
+        rate.on_segment(sent.rate, sent.at);
+        if !sent.again {
+            let rtt = self.now.saturating_since(sent.at);
+            self.first_rtt.get_or_insert(rtt);
+            self.last_rtt = Some(rtt);
+            self.original |= sent.start < self.recover;
+        }
+    }
+}
+
+impl<C: Controller> Sender<C> {
+    /// SND.UNA =< SEG.ACK =< SND.NXT.
+    pub(crate) fn on_ack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(
+        &mut self,
+        ack: &Ack<B>,
+        mss: u32,
+        counters: &mut Counters,
+        now: Instant,
+    ) -> Newly {
+        let mut seen = self.look(now, mss);
+        seen.echoed = ack.echoed;
+        seen.octets = ack.ack - self.una;
+        seen.dsack = self.find_dsack(ack);
+        let text = if seen.octets > 0 { self.advance(ack.ack, &mut seen) } else { 0 };
+        self.take_reports(ack.blocks.clone(), &mut seen);
+        self.count_duplicate(ack.bare, ack.same_window, &mut seen);
+        self.measure(&mut seen);
+        counters.duplicate_acks += u64::from(seen.duplicate);
+        self.undo_mistake(&seen, counters);
+        self.leave_recovery(&mut seen);
+        let repaired = self.tail_repaired(&seen);
+        seen.lost = self.detect_loss(&seen);
+        self.tell_delivery(&seen);
+        self.respond(&seen, repaired, counters);
+        Newly { text, restarts_timer: seen.octets > 0 && self.restarts_timer(&seen) }
+    }
+
+    /// The variables as they are now.
+    pub(super) fn look(&self, now: Instant, mss: u32) -> Seen {
+        Seen {
+            now,
+            mss,
+            echoed: None,
+            outstanding: self.board.outstanding(),
+            inflight: self.inflight(),
+            flight: self.flight(),
+            cwnd: self.cwnd(mss),
+            was_syn: self.syn,
+            was_fast: matches!(self.recovery.phase, Phase::Fast(_)),
+            recover: self.recovery.recover,
+            octets: 0,
+            delivered: 0,
+            duplicate: false,
+            first_rtt: None,
+            last_rtt: None,
+            ambiguous: false,
+            original: false,
+            reported: false,
+            dsack: None,
+            recovered: false,
+            lost: 0,
+        }
+    }
+
+    /// RFC 2883 §4: the first block reports a duplicate when it lies below the cumulative acknowledgment or inside the
+    /// second block.
+    fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(u64, u32)> {
+        let mut blocks = ack.blocks.clone();
+        let (left, right) = blocks.next().filter(|(left, right)| left.before(*right))?;
+        let below = left.before(ack.ack);
+        let inside = blocks.next().is_some_and(|(l, r)| l.at_or_before(left) && right.at_or_before(r));
+        if !below && !inside {
+            return None;
+        }
+        let behind = u64::from(self.una.saturating_since(right));
+        let ahead = u64::from(right.saturating_since(self.una));
+        let end = (self.board.una() + ahead).checked_sub(behind)?;
+        (end <= self.board.nxt()).then_some((end, right - left))
+    }
+
+    /// SND.UNA advances. Returns the octets of text.
+    fn advance(&mut self, ack: SeqNum, seen: &mut Seen) -> usize {
+        let beyond_syn = seen.octets - u32::from(self.syn);
+        let text = usize::try_from(beyond_syn).unwrap_or(usize::MAX).min(self.buffer.len());
+        if self.fin == Fin::Queued && ack == self.end() {
+            self.fin = Fin::Acked;
+        }
+        self.syn = false;
+        self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
+        self.una = ack;
+        if self.up.is_some_and(|up| up.at_or_before(ack)) {
+            self.up = None;
+        }
+        let to = self.board.una() + u64::from(seen.octets);
+        let min_rtt = self.rtt.min_rtt().unwrap_or(Duration::ZERO);
+        let outstanding = self.board.outstanding();
+        let Self { board, rack, rate, .. } = self;
+        board.acknowledge(to, |sent| {
+            seen.ambiguous |= sent.again && sent.fate != Fate::Sacked;
+            seen.take(sent, rack, rate, min_rtt);
+        });
+        let told = self.recovery.on_advance(seen.octets, self.nxt - ack, seen.mss);
+        seen.delivered = (outstanding - self.board.outstanding()).saturating_sub(told);
+        text
+    }
+
+    /// The blocks that lie above SND.UNA are reports; what lies elsewhere is old or false.
+    fn take_reports(&mut self, blocks: impl Iterator<Item = (SeqNum, SeqNum)>, seen: &mut Seen) {
+        let outstanding = self.board.outstanding();
+        let min_rtt = self.rtt.min_rtt().unwrap_or(Duration::ZERO);
+        for (left, right) in blocks {
+            let sane = self.una.before(left) && left.before(right) && right.at_or_before(self.nxt);
+            if sane {
+                let start = self.board.una() + u64::from(left - self.una);
+                let Self { board, rack, rate, .. } = self;
+                board.report(start, start + u64::from(right - left), |sent| seen.take(sent, rack, rate, min_rtt));
+            }
+        }
+        let reported = outstanding - self.board.outstanding();
+        seen.reported = reported > 0;
+        seen.delivered += reported;
+    }
+
+    fn count_duplicate(&mut self, bare: bool, same_window: bool, seen: &mut Seen) {
+        seen.duplicate = seen.octets == 0 && bare && seen.flight > 0 && (same_window || seen.reported);
+        if seen.duplicate {
+            let departed = self.recovery.departed;
+            self.recovery.on_duplicate(seen.mss);
+            self.recovery.departed = self.recovery.departed.min(self.board.inflight());
+            seen.delivered += self.recovery.departed.saturating_sub(departed);
+        }
+    }
+
+    /// One round-trip sample: the first segment acknowledged, or the echo where that was sent again (RFC 7323 §4.1).
+    fn measure(&mut self, seen: &mut Seen) {
+        let echo = seen.echoed.filter(|_| seen.octets > 0).map(|at| seen.now.saturating_since(at));
+        let own = seen.first_rtt.filter(|_| !seen.ambiguous);
+        let repeats = if seen.octets > 0 { core::mem::take(&mut self.repeats) } else { 0 };
+        if seen.was_syn && repeats > 0 {
+            self.rtt.on_syn_timeout();
+            if let Some(rtt) = echo {
+                self.rtt.on_path_sample(rtt, seen.now);
+            }
+            return;
+        }
+        if let Some(rtt) = own.or(echo) {
+            let samples = seen.flight.div_ceil(seen.mss.saturating_mul(2).max(1));
+            self.rtt.on_sample(rtt, samples, seen.now);
+            self.tail.on_sample();
+            seen.last_rtt.get_or_insert(rtt);
+        }
+        if let Some(rtt) = seen.last_rtt {
+            self.rtt.on_path_sample(rtt, seen.now);
+        }
+    }
+
+    /// The last reduction may turn out to have been a mistake.
+    fn undo_mistake(&mut self, seen: &Seen, counters: &mut Counters) {
+        let evidence = Evidence {
+            una: self.board.una(),
+            nxt: self.board.nxt(),
+            advanced: seen.octets > 0,
+            echoed: seen.echoed,
+            dsack: seen.dsack.map_or(0, |(_, octets)| octets),
+            original: seen.original,
+            recover: seen.recover,
+        };
+        let Some(kind) = self.undo.on_ack(&evidence) else { return };
+        counters.spurious_recoveries += 1;
+        match kind {
+            Spurious::Timeout => self.rtt.on_spurious_timeout(),
+            Spurious::FastRetransmit => self.rack.on_spurious(),
+        }
+        self.cc.on_spurious(seen.now);
+        self.board.find_lost();
+        self.recovery.leave();
+    }
+
+    /// Everything sent before the episode began is acknowledged.
+    fn leave_recovery(&mut self, seen: &mut Seen) {
+        if self.recovery.is_open() || self.board.una() < self.recovery.recover {
+            return;
+        }
+        if matches!(self.recovery.phase, Phase::Fast(_)) {
+            self.cc.on_recovered(self.board.inflight(), seen.now);
+        }
+        self.recovery.leave();
+        self.undo.on_recovered(self.board.nxt());
+        seen.recovered = true;
+    }
+
+    fn tail_repaired(&mut self, seen: &Seen) -> bool {
+        let bare_duplicate = seen.duplicate && !seen.reported;
+        let dsack_end = seen.dsack.map(|(end, _)| end);
+        self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate })
+    }
+
+    fn tell_delivery(&mut self, seen: &Seen) {
+        let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.now);
+        if seen.delivered == 0 && seen.lost == 0 {
+            return;
+        }
+        let delivery = Delivery {
+            octets: seen.delivered,
+            lost: seen.lost,
+            inflight: self.inflight(),
+            delivered: self.rate.delivered(),
+            rate,
+            rtt: seen.last_rtt,
+            min_rtt: self.rtt.min_rtt(),
+            ecn_echo: false,
+            recovering: !self.recovery.is_open(),
+            now: seen.now,
+        };
+        self.cc.on_delivery(&delivery);
+    }
+
+    /// The window: less for loss, as recovery allows while it goes on, more for progress.
+    fn respond(&mut self, seen: &Seen, repaired: bool, counters: &mut Counters) {
+        if self.recovery.is_open() && (seen.lost > 0 || repaired) {
+            self.reduce(Signal::Loss, seen);
+            counters.fast_retransmits += u64::from(seen.lost > 0);
+        }
+        let inflight = self.inflight();
+        match &mut self.recovery.phase {
+            Phase::Fast(prr) => {
+                let safe = seen.octets > 0 && seen.lost == 0;
+                prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
+            }
+            Phase::Open | Phase::Timeout if seen.octets > 0 && !seen.was_syn && !seen.was_fast => self.grow(seen),
+            Phase::Open | Phase::Timeout => {}
+        }
+    }
+
+    fn grow(&mut self, seen: &Seen) {
+        let slow_start = seen.cwnd < self.cc.ssthresh();
+        let window_limited = seen.inflight.saturating_add(seen.mss) > seen.cwnd
+            || (slow_start && seen.inflight.saturating_mul(2) >= seen.cwnd);
+        self.cc.on_ack(&Acked {
+            octets: seen.octets,
+            flight: seen.inflight,
+            rtt: seen.last_rtt,
+            srtt: self.rtt.srtt(),
+            window_limited,
+            now: seen.now,
+        });
+    }
+
+    /// Without SACK, of the partial acknowledgments only the first restarts the timer (RFC 6582 §3.2 step 3).
+    fn restarts_timer(&mut self, seen: &Seen) -> bool {
+        let partial = matches!(self.recovery.phase, Phase::Fast(_)) && seen.was_fast;
+        if partial && self.recovery.detector == Detector::Duplicates {
+            return !core::mem::replace(&mut self.recovery.partial, true);
+        }
+        true
+    }
+}

@@ -1,0 +1,115 @@
+//! Loss: found by acknowledgments, by the reordering timer or by the retransmission timeout, and what follows from it.
+
+use super::Sender;
+use super::acks::Seen;
+use super::congestion::{Congestion, Signal};
+use super::prr::Prr;
+use super::rack::Facts;
+use super::recovery::{Detector, Phase, lost_below};
+use super::scoreboard::Fate;
+use crate::{Controller, Counters, Instant};
+
+impl<C: Controller> Sender<C> {
+    /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets.
+    pub(super) fn detect_loss(&mut self, seen: &Seen) -> u32 {
+        match self.recovery.detector {
+            Detector::Rack => self.detect_by_time(seen),
+            Detector::Sack => self.detect_by_reports(seen),
+            Detector::Duplicates => self.detect_by_duplicates(seen),
+        }
+    }
+
+    /// RACK_detect_loss_and_arm_timer of RFC 8985 §6.2.
+    fn detect_by_time(&mut self, seen: &Seen) -> u32 {
+        self.rack.update_reo_wnd(&Facts {
+            una: self.board.una(),
+            nxt: self.board.nxt(),
+            min_rtt: self.rtt.min_rtt(),
+            srtt: self.rtt.srtt(),
+            dsack: seen.dsack(),
+            recovering: !self.recovery.is_open(),
+            recovered: seen.recovered,
+            segs_sacked: self.board.sacked_segments(),
+        });
+        let Self { board, rack, .. } = self;
+        let mut waits = false;
+        let mut is_lost = |sent: &_| {
+            let earlier = rack.sent_after(sent);
+            let overdue = earlier && rack.is_overdue(sent, seen.now);
+            waits |= earlier && !overdue;
+            overdue
+        };
+        let lost = board.lose_fresh(&mut is_lost) + board.lose_again(&mut is_lost);
+        self.reorder_at = if waits { self.rack.all_overdue_at() } else { None };
+        lost
+    }
+
+    /// IsLost of RFC 6675 §4, and its third duplicate (§5).
+    fn detect_by_reports(&mut self, seen: &Seen) -> u32 {
+        let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| self.board.lose_fresh(|sent| sent.end <= edge));
+        if lost == 0 && self.recovery.is_third_duplicate(self.board.una()) {
+            return self.board.lose_first(seen.mss);
+        }
+        lost
+    }
+
+    /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment.
+    fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
+        let partial = matches!(self.recovery.phase, Phase::Fast(_)) && seen.is_partial();
+        if partial || self.recovery.is_third_duplicate(self.board.una()) {
+            return self.board.lose_first(seen.mss);
+        }
+        0
+    }
+
+    /// The window shrinks, once in an episode; fast recovery takes it there.
+    pub(super) fn reduce(&mut self, signal: Signal, seen: &Seen) {
+        let flight = seen.flight.min(seen.cwnd); // without what limited transmit added (RFC 5681 §3.2 step 2)
+        self.cc.on_congestion(&Congestion { signal, flight, now: seen.now });
+        let inflight = self.inflight();
+        let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
+        self.recovery.enter(Phase::Fast(prr), self.board.nxt(), inflight);
+        self.undo.begin(false);
+        self.tail.reset();
+    }
+
+    /// The reordering timer: RACK looks again. Returns whether fast recovery began.
+    pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Counters, now: Instant) {
+        let seen = self.look(now, mss);
+        let lost = self.detect_loss(&seen);
+        if lost > 0 && self.recovery.is_open() {
+            self.reduce(Signal::Loss, &seen);
+            counters.fast_retransmits += 1;
+        }
+    }
+
+    /// RETRANSMISSION TIMEOUT: the first segment is lost, and with it what was sent too long ago (RFC 8985 §6.3), or
+    /// everything in flight where there is no time to go by.
+    pub(crate) fn on_timeout(&mut self, counters: &mut Counters, now: Instant) {
+        counters.timeouts += 1;
+        self.rtt.on_timeout();
+        self.repeats = self.repeats.saturating_add(1);
+        self.reorder_at = None;
+        if self.syn {
+            self.board.lose_where(|_| true);
+            return;
+        }
+        if self.board.first().is_some_and(|first| first.fate == Fate::Sacked) {
+            self.board.forget_reports(); // SND.UNA was reported, but is not acknowledged: the peer reneged
+        }
+        let (una, by_time) = (self.board.una(), self.recovery.detector == Detector::Rack);
+        let Self { board, rack, .. } = self;
+        board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, now));
+        let first = self.recovery.is_open();
+        let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
+        self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
+        if first {
+            self.undo.begin(true);
+        } else {
+            self.undo.give_up();
+        }
+        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.inflight());
+        self.tail.reset();
+        self.first_due = true;
+    }
+}

@@ -1,0 +1,139 @@
+//! RACK: loss and reordering told apart by time (RFC 8985 §6).
+
+use core::time::Duration;
+
+use super::scoreboard::Sent;
+use crate::Instant;
+use crate::time::micros;
+
+/// DupThresh (RFC 5681 §3.2), in segments.
+const DUP_THRESH: u32 = 3;
+/// Recoveries for which a reordering window that grew is kept (RFC 8985 §6.2, step 4).
+const PERSIST: u8 = 16;
+
+/// RACK.segment: the most recently sent segment that was delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Newest {
+    xmit_ts: Instant,
+    end: u64,
+    rtt: Duration,
+}
+
+/// The variables of RFC 8985 §5.3, but for RACK.min_RTT, which the round-trip estimator keeps.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Rack {
+    newest: Option<Newest>,
+    /// The highest number acknowledged, cumulatively or selectively.
+    fack: u64,
+    reordering_seen: bool,
+    dsack_round: Option<u64>,
+    reo_wnd_mult: u32,
+    reo_wnd_persist: u8,
+    reo_wnd: Duration,
+}
+
+/// What the reordering window depends on beside RACK's own variables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) una: u64,
+    pub(crate) nxt: u64,
+    pub(crate) min_rtt: Option<Duration>,
+    pub(crate) srtt: Option<Duration>,
+    /// This acknowledgment reports a duplicate.
+    pub(crate) dsack: bool,
+    /// Fast recovery or RTO recovery is going on.
+    pub(crate) recovering: bool,
+    /// Fast recovery or RTO recovery has just ended.
+    pub(crate) recovered: bool,
+    /// RACK.segs_sacked, at least as far as it matters.
+    pub(crate) segs_sacked: u32,
+}
+
+impl Rack {
+    pub(crate) const fn new() -> Self {
+        Self {
+            newest: None,
+            fack: 0,
+            reordering_seen: false,
+            dsack_round: None,
+            reo_wnd_mult: 1,
+            reo_wnd_persist: 0,
+            reo_wnd: Duration::ZERO,
+        }
+    }
+
+    /// Steps 2 and 3: a segment is newly acknowledged. `echoed` is when our clock showed the timestamp that came back.
+    pub(crate) fn on_delivered(&mut self, sent: &Sent, echoed: Option<Instant>, min_rtt: Duration, now: Instant) {
+        self.detect_reordering(sent);
+        let rtt = now.saturating_since(sent.at);
+        if sent.again && (echoed.is_some_and(|echoed| echoed < whole_millis(sent.at)) || rtt < min_rtt) {
+            return; // it was not the last retransmission that arrived
+        }
+        let (xmit_ts, end) = self.newest.map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end).max((sent.at, sent.end)));
+        self.newest = Some(Newest { xmit_ts, end, rtt });
+    }
+
+    fn detect_reordering(&mut self, sent: &Sent) {
+        if sent.end > self.fack {
+            self.fack = sent.end;
+        } else if sent.end < self.fack && !sent.again {
+            self.reordering_seen = true;
+        }
+    }
+
+    /// A fast retransmission was spurious: the original was delivered out of order.
+    pub(crate) const fn on_spurious(&mut self) {
+        self.reordering_seen = true;
+    }
+
+    /// Step 4.
+    pub(crate) fn update_reo_wnd(&mut self, facts: &Facts) {
+        if self.dsack_round.is_some_and(|round| facts.una >= round) {
+            self.dsack_round = None;
+        }
+        if self.dsack_round.is_none() && facts.dsack {
+            self.dsack_round = Some(facts.nxt);
+            self.reo_wnd_mult = self.reo_wnd_mult.saturating_add(1);
+            self.reo_wnd_persist = PERSIST;
+        } else if facts.recovered {
+            self.reo_wnd_persist = self.reo_wnd_persist.saturating_sub(1);
+            if self.reo_wnd_persist == 0 {
+                self.reo_wnd_mult = 1;
+            }
+        }
+        let at_once = !self.reordering_seen && (facts.recovering || facts.segs_sacked >= DUP_THRESH);
+        self.reo_wnd = match (at_once, facts.min_rtt, facts.srtt) {
+            (false, Some(min_rtt), Some(srtt)) => {
+                let quarters = micros(min_rtt).saturating_mul(u64::from(self.reo_wnd_mult));
+                Duration::from_micros(quarters / 4).min(srtt)
+            }
+            (true, _, _) | (false, None, _) | (false, _, None) => Duration::ZERO,
+        };
+    }
+
+    /// Step 5: whether RACK.segment was sent after this one.
+    pub(crate) fn sent_after(&self, sent: &Sent) -> bool {
+        self.newest.is_some_and(|newest| (newest.xmit_ts, newest.end) > (sent.at, sent.end))
+    }
+
+    /// Step 5: whether this one, sent before RACK.segment, is overdue.
+    pub(crate) fn is_overdue(&self, sent: &Sent, now: Instant) -> bool {
+        self.newest.is_some_and(|newest| sent.at + newest.rtt + self.reo_wnd <= now)
+    }
+
+    /// When all that was sent before RACK.segment is overdue.
+    pub(crate) fn all_overdue_at(&self) -> Option<Instant> {
+        self.newest.map(|newest| newest.xmit_ts + newest.rtt + self.reo_wnd)
+    }
+
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        if let Some(newest) = &mut self.newest {
+            newest.xmit_ts = ago(newest.xmit_ts);
+        }
+    }
+}
+
+/// An instant as the timestamp clock shows it (RFC 7323 §5.4).
+pub(crate) const fn whole_millis(at: Instant) -> Instant {
+    Instant::from_micros(at.as_micros() - at.as_micros() % 1000)
+}

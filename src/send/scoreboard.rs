@@ -1,0 +1,413 @@
+//! What is in flight: one record for each segment sent and not acknowledged (RFC 6675 §3, RFC 8985 §5.2).
+
+use alloc::collections::{BTreeSet, VecDeque};
+
+use super::rate::Snapshot;
+use crate::Instant;
+use crate::ranges::Ranges;
+
+/// Records that an emptied scoreboard may keep room for.
+const KEEP: usize = 64;
+
+/// What is known of a segment that is not acknowledged cumulatively.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Fate {
+    /// It is in the network, as far as known.
+    InFlight,
+    /// The peer has reported it (SACK). It may still take that back: it is kept until it is acknowledged.
+    Sacked,
+    /// It left the network without arriving, and was not sent again since.
+    Lost,
+}
+
+/// A segment of the stream: positions count from the ISS, SYN and FIN take one each.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Sent {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// When it was sent last.
+    pub(crate) at: Instant,
+    pub(crate) fate: Fate,
+    /// Whether it was ever sent more than once: its round trip is ambiguous (Karn).
+    pub(crate) again: bool,
+    /// What had been delivered when it was sent.
+    pub(crate) rate: Snapshot,
+}
+
+impl Sent {
+    /// Octets of sequence space; records are shorter than 2^31.
+    fn len(&self) -> u32 {
+        u32::try_from(self.end - self.start).unwrap_or(u32::MAX)
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.fate == Fate::InFlight && !self.again
+    }
+
+    /// Whether an entry of `Scoreboard::again` tells of the last time this one was sent.
+    fn is_again(&self, start: u64, at: Instant) -> bool {
+        self.fate == Fate::InFlight && self.again && self.start == start && self.at == at
+    }
+}
+
+/// The records from SND.UNA to SND.NXT, in the order of the stream, without gaps.
+///
+/// Cost: sending, acknowledging and reporting a segment are O(log n). Detection looks at segments in the order of their
+/// last sending and stops at the first that is not lost: those never sent again stand in that order in `segments`,
+/// from `fresh` on; those sent again in `again`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Scoreboard {
+    segments: VecDeque<Sent>,
+    una: u64,
+    nxt: u64,
+    sacked: Ranges,
+    sacked_octets: u32,
+    sacked_segments: u32,
+    /// The starts of the lost segments.
+    lost: BTreeSet<u64>,
+    lost_octets: u32,
+    /// No segment below this position is in flight for the first time.
+    fresh: u64,
+    /// Start and time of each retransmission, in the order of time. Those that do not agree with the record are over.
+    again: VecDeque<(u64, Instant)>,
+}
+
+impl Scoreboard {
+    pub(crate) const fn una(&self) -> u64 {
+        self.una
+    }
+
+    pub(crate) const fn nxt(&self) -> u64 {
+        self.nxt
+    }
+
+    /// Octets sent and neither acknowledged, reported nor lost.
+    pub(crate) fn inflight(&self) -> u32 {
+        self.outstanding() - self.lost_octets
+    }
+
+    /// Octets sent and neither acknowledged nor reported.
+    pub(crate) fn outstanding(&self) -> u32 {
+        u32::try_from(self.nxt - self.una).unwrap_or(u32::MAX) - self.sacked_octets
+    }
+
+    /// RACK.segs_sacked.
+    pub(crate) const fn sacked_segments(&self) -> u32 {
+        self.sacked_segments
+    }
+
+    pub(crate) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// The ranges that the peer has reported.
+    pub(crate) const fn sacked(&self) -> &Ranges {
+        &self.sacked
+    }
+
+    pub(crate) fn first(&self) -> Option<&Sent> {
+        self.segments.front()
+    }
+
+    pub(crate) fn last(&self) -> Option<&Sent> {
+        self.segments.back()
+    }
+
+    /// The index of the record that holds `position`, or of the next one.
+    fn index_of(&self, position: u64) -> usize {
+        self.segments.partition_point(|sent| sent.end <= position)
+    }
+
+    /// `end - SND.NXT` octets of the stream are sent for the first time.
+    pub(crate) fn sent(&mut self, end: u64, at: Instant, rate: Snapshot) {
+        if end > self.nxt {
+            self.segments.push_back(Sent { start: self.nxt, end, at, fate: Fate::InFlight, again: false, rate });
+            self.nxt = end;
+        }
+    }
+
+    /// `start..end`, sent before, goes out again; what of it was lost is in flight again. A record that it covers in
+    /// part is cut in two.
+    pub(crate) fn sent_again(&mut self, start: u64, end: u64, at: Instant, rate: Snapshot) {
+        self.cut(start);
+        self.cut(end);
+        let mut index = self.index_of(start);
+        while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.end <= end) {
+            if sent.fate == Fate::Lost {
+                self.lost.remove(&sent.start);
+                self.lost_octets -= sent.len();
+                sent.fate = Fate::InFlight;
+            }
+            if sent.fate == Fate::InFlight {
+                (sent.at, sent.again, sent.rate) = (at, true, rate);
+                let start = sent.start;
+                self.note_again(start, at);
+            }
+            index += 1;
+        }
+    }
+
+    /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
+    /// part.
+    fn note_again(&mut self, start: u64, at: Instant) {
+        let place = self.again.partition_point(|(_, earlier)| *earlier <= at);
+        self.again.insert(place, (start, at));
+        if self.again.len() > 2 * self.segments.len() + KEEP {
+            let segments = &self.segments;
+            self.again.retain(|&(start, at)| {
+                let index = segments.partition_point(|sent| sent.end <= start);
+                segments.get(index).is_some_and(|sent| sent.is_again(start, at))
+            });
+        }
+    }
+
+    /// Makes `position` a border between records. The lost ones stand near the front, where inserting is cheap.
+    fn cut(&mut self, position: u64) {
+        let index = self.index_of(position);
+        let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < position && sent.fate != Fate::Sacked)
+        else {
+            return;
+        };
+        let rest = Sent { start: position, ..*sent };
+        sent.end = position;
+        if rest.fate == Fate::Lost {
+            self.lost.insert(position);
+        }
+        self.segments.insert(index + 1, rest);
+        if rest.again && rest.fate == Fate::InFlight {
+            self.note_again(position, rest.at);
+        }
+    }
+
+    /// SND.UNA advances to `to`. Each record that is acknowledged whole is shown, in order.
+    pub(crate) fn acknowledge(&mut self, to: u64, mut show: impl FnMut(&Sent)) {
+        while let Some(sent) = self.segments.front_mut().filter(|sent| sent.start < to) {
+            let whole = sent.end <= to;
+            let len = u32::try_from(sent.end.min(to) - sent.start).unwrap_or(u32::MAX);
+            match sent.fate {
+                Fate::InFlight => {}
+                Fate::Sacked => {
+                    self.sacked_octets -= len;
+                    self.sacked_segments -= u32::from(whole);
+                }
+                Fate::Lost => {
+                    self.lost.remove(&sent.start);
+                    self.lost_octets -= len;
+                }
+            }
+            if !whole {
+                if sent.fate == Fate::Lost {
+                    self.lost.insert(to);
+                }
+                sent.start = to;
+                let moved = (sent.again && sent.fate == Fate::InFlight).then_some(sent.at);
+                if let Some(at) = moved {
+                    self.note_again(to, at);
+                }
+                break;
+            }
+            show(sent);
+            self.segments.pop_front();
+        }
+        self.una = to;
+        self.fresh = self.fresh.max(to);
+        self.sacked.remove_below(to);
+        if self.segments.is_empty() {
+            self.again.clear();
+            if self.segments.capacity() > KEEP {
+                self.segments = VecDeque::new();
+                self.again = VecDeque::new();
+            }
+        }
+    }
+
+    /// The peer reports `start..end`. Each record that lies inside and is news is shown. One that is covered in part
+    /// does not count: reports are advisory.
+    pub(crate) fn report(&mut self, start: u64, end: u64, mut show: impl FnMut(&Sent)) {
+        let (mut at, end) = (start.max(self.una), end.min(self.nxt));
+        while let Some((from, to)) = self.sacked.first_gap(at, end) {
+            at = to;
+            let mut index = self.segments.partition_point(|sent| sent.start < from);
+            let first = self.segments.get(index).map(|sent| sent.start);
+            let mut last = from;
+            while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.end <= to) {
+                show(sent);
+                if sent.fate == Fate::Lost {
+                    self.lost.remove(&sent.start);
+                    self.lost_octets -= sent.len();
+                }
+                sent.fate = Fate::Sacked;
+                self.sacked_octets += sent.len();
+                self.sacked_segments += 1;
+                last = sent.end;
+                index += 1;
+            }
+            if let Some(first) = first.filter(|first| *first < last) {
+                self.sacked.insert(first, last);
+            }
+        }
+    }
+
+    /// Takes as lost the segments in flight that were sent once, in the order of their sending, while `is_lost` says so.
+    /// Returns the octets.
+    pub(crate) fn lose_fresh(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) -> u32 {
+        let before = self.lost_octets;
+        let mut index = self.index_of(self.fresh);
+        while let Some(sent) = self.segments.get_mut(index) {
+            if sent.is_fresh() {
+                if !is_lost(sent) {
+                    break;
+                }
+                self.lost.insert(sent.start);
+                self.lost_octets += sent.len();
+                sent.fate = Fate::Lost;
+            }
+            index += 1;
+        }
+        self.fresh = self.segments.get(index).map_or(self.nxt, |sent| sent.start).max(self.fresh);
+        self.lost_octets - before
+    }
+
+    /// The same for those that were sent again.
+    pub(crate) fn lose_again(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) -> u32 {
+        let before = self.lost_octets;
+        while let Some(&(start, at)) = self.again.front() {
+            let index = self.index_of(start);
+            if let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.is_again(start, at)) {
+                if !is_lost(sent) {
+                    break;
+                }
+                self.lost.insert(start);
+                self.lost_octets += sent.len();
+                sent.fate = Fate::Lost;
+            }
+            self.again.pop_front();
+        }
+        self.lost_octets - before
+    }
+
+    /// Takes the first segment, at most `most` octets of it, as lost. Returns the octets.
+    pub(crate) fn lose_first(&mut self, most: u32) -> u32 {
+        let end = self.segments.front().map_or(self.una, |first| first.end.min(self.una + u64::from(most)));
+        self.cut(end);
+        let Some(first) = self.segments.front_mut().filter(|first| first.fate == Fate::InFlight) else { return 0 };
+        self.lost.insert(first.start);
+        self.lost_octets += first.len();
+        first.fate = Fate::Lost;
+        first.len()
+    }
+
+    /// Takes as lost every segment in flight of which `is_lost` says so. Looks at all: not for every acknowledgment.
+    pub(crate) fn lose_where(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) {
+        for sent in &mut self.segments {
+            if sent.fate == Fate::InFlight && is_lost(sent) {
+                self.lost.insert(sent.start);
+                self.lost_octets += sent.len();
+                sent.fate = Fate::Lost;
+            }
+        }
+    }
+
+    /// The peer has taken its reports back (RFC 2018 §8): what it reported is lost as well.
+    pub(crate) fn forget_reports(&mut self) {
+        for sent in self.segments.iter_mut().filter(|sent| sent.fate == Fate::Sacked) {
+            self.lost.insert(sent.start);
+            self.lost_octets += sent.len();
+            sent.fate = Fate::Lost;
+        }
+        self.sacked = Ranges::default();
+        (self.sacked_octets, self.sacked_segments) = (0, 0);
+    }
+
+    /// The loss was a mistake: what was not sent again meanwhile is in flight.
+    pub(crate) fn find_lost(&mut self) {
+        let lost = core::mem::take(&mut self.lost);
+        for start in lost {
+            let index = self.index_of(start);
+            match self.segments.get_mut(index) {
+                Some(sent) if !sent.again => {
+                    sent.fate = Fate::InFlight;
+                    self.lost_octets -= sent.len();
+                    self.fresh = self.fresh.min(start);
+                }
+                Some(_) | None => {
+                    self.lost.insert(start);
+                }
+            }
+        }
+    }
+
+    /// The first octets that are lost and stand together: where they start and how many, at most `most`.
+    pub(crate) fn next_lost(&self, most: u32) -> Option<(u64, u32)> {
+        let start = *self.lost.first()?;
+        let limit = start + u64::from(most);
+        let lost = self.segments.range(self.index_of(start)..).take_while(|sent| sent.fate == Fate::Lost);
+        let mut end = start;
+        for sent in lost {
+            end = sent.end.min(limit);
+            if end == limit {
+                break;
+            }
+        }
+        Some((start, u32::try_from(end - start).unwrap_or(most)))
+    }
+
+    /// The first segment below the highest report that was sent once and is not known to be lost (RFC 6675 §4 (3)).
+    pub(crate) fn first_fresh_below_reports(&self) -> Option<&Sent> {
+        let (highest, _) = self.sacked.last()?;
+        let segments = self.segments.range(self.index_of(self.fresh)..);
+        segments.take_while(|sent| sent.start < highest).find(|sent| sent.is_fresh())
+    }
+
+    /// Where the last segment with text before `text_end` starts; that of a FIN alone, if there is none.
+    pub(crate) fn last_text_start(&self, text_end: u64) -> Option<u64> {
+        let mut last = self.segments.iter().rev();
+        let end = last.next()?;
+        let before = last.next().filter(|sent| end.start >= text_end && sent.fate == Fate::InFlight);
+        Some(before.unwrap_or(end).start)
+    }
+
+    /// How far the segment at this position reaches.
+    pub(crate) fn len_at(&self, position: u64) -> u32 {
+        let end = self.segments.get(self.index_of(position)).map_or(position, |sent| sent.end);
+        u32::try_from(end - position).unwrap_or(u32::MAX)
+    }
+
+    /// The round trip of the first segment measures nothing any more.
+    pub(crate) fn mark_ambiguous(&mut self) {
+        if let Some(first) = self.segments.front_mut().filter(|first| !first.again) {
+            first.again = true;
+            let moved = (first.fate == Fate::InFlight).then_some((first.start, first.at));
+            if let Some((start, at)) = moved {
+                self.note_again(start, at);
+            }
+        }
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        let (mut at, mut sacked, mut lost) = (self.una, 0, 0);
+        for sent in &self.segments {
+            assert!(sent.start == at && sent.end > at, "records leave a gap at {at}");
+            at = sent.end;
+            match sent.fate {
+                Fate::InFlight => assert!(sent.again || sent.start >= self.fresh, "{sent:?} is behind the search"),
+                Fate::Sacked => sacked += sent.len(),
+                Fate::Lost => lost += sent.len(),
+            }
+            assert_eq!(sent.fate == Fate::Lost, self.lost.contains(&sent.start), "{sent:?} and the lost");
+        }
+        assert_eq!(at, self.nxt, "records end before SND.NXT");
+        assert_eq!((sacked, lost), (self.sacked_octets, self.lost_octets), "octets reported and lost");
+        assert!(self.again.iter().zip(self.again.iter().skip(1)).all(|(a, b)| a.1 <= b.1), "times out of order");
+    }
+
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        for sent in &mut self.segments {
+            sent.at = ago(sent.at);
+            sent.rate.rebase(&ago);
+        }
+        for (_, at) in &mut self.again {
+            *at = ago(*at);
+        }
+    }
+}

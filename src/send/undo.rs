@@ -1,0 +1,158 @@
+//! Whether the last reduction was a mistake: Eifel (RFC 3522), DSACK (RFC 3708), F-RTO (RFC 5682).
+
+use super::rack::whole_millis;
+use crate::Instant;
+
+/// Forward RTO recovery (RFC 5682 §2.1, §3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Frto {
+    Off,
+    /// Step 1: the first segment was sent again.
+    FirstAgain,
+    /// Step 2: new text is sent rather than more again.
+    SendsNew,
+}
+
+/// What is remembered of an episode of loss, from its reduction on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Episode {
+    /// It began with a timeout.
+    timeout: bool,
+    /// When something was first sent again, until an acknowledgment has told what it was for.
+    first_again: Option<Instant>,
+    /// Octets sent again that the peer has not reported as duplicates.
+    again: u32,
+    /// The episode is past when this is acknowledged; not known while recovery goes on.
+    until: Option<u64>,
+}
+
+/// The last episode of loss, while it may turn out to have been none.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Undo {
+    episode: Option<Episode>,
+    frto: Frto,
+    /// The peer has reported a duplicate at some time: it knows how.
+    dsack_seen: bool,
+}
+
+/// What an acknowledgment tells of an episode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Evidence {
+    pub(crate) una: u64,
+    pub(crate) nxt: u64,
+    /// SND.UNA advanced.
+    pub(crate) advanced: bool,
+    /// When our clock showed the timestamp that came back.
+    pub(crate) echoed: Option<Instant>,
+    /// Octets reported as duplicates.
+    pub(crate) dsack: u32,
+    /// It acknowledges or reports text of before the timeout that was sent once.
+    pub(crate) original: bool,
+    /// RecoveryPoint.
+    pub(crate) recover: u64,
+}
+
+/// What kind of reduction was a mistake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Spurious {
+    FastRetransmit,
+    Timeout,
+}
+
+impl Undo {
+    pub(crate) const fn new() -> Self {
+        Self { episode: None, frto: Frto::Off, dsack_seen: false }
+    }
+
+    /// The window was reduced. F-RTO judges a timeout that is not itself part of a recovery.
+    pub(crate) fn begin(&mut self, timeout: bool) {
+        self.episode = Some(Episode { timeout, first_again: None, again: 0, until: None });
+        self.frto = if timeout { Frto::FirstAgain } else { Frto::Off };
+    }
+
+    /// The episode went on with another timeout: nothing of it can be a mistake any more.
+    pub(crate) fn give_up(&mut self) {
+        self.episode = None;
+        self.frto = Frto::Off;
+    }
+
+    /// Octets were sent again.
+    pub(crate) fn on_again(&mut self, octets: u32, now: Instant) {
+        if let Some(episode) = &mut self.episode {
+            if episode.again == 0 {
+                episode.first_again = Some(now);
+            }
+            episode.again = episode.again.saturating_add(octets);
+        }
+    }
+
+    /// Recovery is over; reports of duplicates may still come until `nxt` is acknowledged.
+    pub(crate) fn on_recovered(&mut self, nxt: u64) {
+        self.frto = Frto::Off;
+        if let Some(episode) = &mut self.episode {
+            episode.until = Some(nxt);
+        }
+    }
+
+    /// F-RTO asks for new text instead of retransmissions.
+    pub(crate) fn prefers_new(&self) -> bool {
+        self.frto == Frto::SendsNew
+    }
+
+    /// Judges an acknowledgment.
+    pub(crate) fn on_ack(&mut self, evidence: &Evidence) -> Option<Spurious> {
+        self.dsack_seen |= evidence.dsack > 0;
+        let dsack_seen = self.dsack_seen;
+        let episode = self.episode.as_mut()?;
+        let kind = if episode.timeout { Spurious::Timeout } else { Spurious::FastRetransmit };
+        let eifel = evidence.advanced && episode.is_original(evidence, dsack_seen);
+        episode.again = episode.again.saturating_sub(evidence.dsack);
+        let all_duplicates = evidence.dsack > 0 && episode.again == 0;
+        let past = episode.until.is_some_and(|until| evidence.una >= until);
+        let proven = evidence.advanced && evidence.echoed.is_some(); // the timestamps decided, one way or the other
+        if eifel || all_duplicates || self.frto_decides(evidence, proven) {
+            self.give_up();
+            return Some(kind);
+        }
+        if past {
+            self.give_up();
+        }
+        None
+    }
+
+    /// Steps 2 and 3 of RFC 5682 §3.1; where timestamps tell, F-RTO need not ask.
+    fn frto_decides(&mut self, evidence: &Evidence, proven: bool) -> bool {
+        match self.frto {
+            Frto::Off => false,
+            Frto::FirstAgain => {
+                if evidence.advanced {
+                    let covered = evidence.una >= evidence.recover;
+                    self.frto = if covered || proven { Frto::Off } else { Frto::SendsNew };
+                }
+                false
+            }
+            Frto::SendsNew => {
+                self.frto = Frto::Off;
+                evidence.original
+            }
+        }
+    }
+}
+
+impl Episode {
+    /// Steps 4 and 5 of RFC 3522 §3.2: the acknowledgment was sent for what was sent before the first retransmission.
+    fn is_original(&mut self, evidence: &Evidence, dsack_seen: bool) -> bool {
+        let Some((echoed, again)) = evidence.echoed.zip(self.first_again) else { return false };
+        self.first_again = None; // the first acceptable ACK decides
+        let sooner = echoed < whole_millis(again);
+        sooner && evidence.dsack == 0 && (dsack_seen || evidence.una < evidence.nxt)
+    }
+}
+
+impl Undo {
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        if let Some(episode) = &mut self.episode {
+            episode.first_again = episode.first_again.map(ago);
+        }
+    }
+}
