@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::recovery", &["send::prr", "send::scoreboard"]),
     ("send::tail", &[]),
     ("send::undo", &["time", "send::rack"]),
+    ("send::validation", &["time"]),
     (
         "send",
         &[
@@ -47,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::scoreboard",
             "send::tail",
             "send::undo",
+            "send::validation",
         ],
     ),
     ("recv::ack", &["time", "ranges", "config"]),
@@ -79,7 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 18] = [
+const ALGORITHMS: [&str; 19] = [
     "ranges",
     "timestamps",
     "options",
@@ -95,6 +97,7 @@ const ALGORITHMS: [&str; 18] = [
     "send::scoreboard",
     "send::tail",
     "send::undo",
+    "send::validation",
     "recv::ack",
     "recv::reassembly",
     "recv::tuning",

@@ -272,6 +272,9 @@ impl<C: Controller> Sender<C> {
         }
         if matches!(self.recovery.phase, Phase::Fast(_)) {
             self.cc.on_recovered(self.board.inflight(), seen.now);
+            if let Some(window) = self.validation.on_recovered(self.cc.window()) {
+                self.cc.limit(window, seen.now);
+            }
         }
         self.recovery.leave();
         self.undo.on_recovered(self.board.nxt());
@@ -322,6 +325,7 @@ impl<C: Controller> Sender<C> {
     }
 
     fn grow(&mut self, seen: &Seen) {
+        self.validation.on_ack(seen.octets, self.cc.window(), self.rtt.srtt().unwrap_or_default(), seen.now);
         let slow_start = seen.cwnd < self.cc.ssthresh();
         let window_limited = seen.inflight.saturating_add(seen.mss) > seen.cwnd
             || (slow_start && seen.inflight.saturating_mul(2) >= seen.cwnd);
