@@ -289,6 +289,7 @@ impl<C: Controller> Sender<C> {
 
     fn tell_delivery(&mut self, seen: &Seen) {
         let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.now);
+        let rate = rate.filter(|_| !seen.was_syn); // the one octet of a SYN tells of no rate
         if seen.delivered == 0 && seen.lost == 0 {
             return;
         }
