@@ -110,6 +110,8 @@ config! {
     drop_syn_fin: bool = false, in false..=true, "RFC 9293 §3.10.7.2";
     /// Segments in the initial congestion window (octets: at most this times MSS, RFC 6928's formula).
     initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
+    /// How long a congestion window is kept that the application does not use: the non-validated period; none: no validation, and a restart from the initial window after one RTO without sending.
+    preserve_window: Option<Duration> = None, in secs(1)..=secs(300), "RFC 7661 §4.4, RFC 5681 §4.1";
     /// Segments leave at a rate instead of in bursts: `Timer::Pace`.
     pacing: bool = false, in false..=true, "RFC 9937 §1, RFC 6928 §2";
     /// With pacing, segments that may leave at once.
