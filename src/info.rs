@@ -62,6 +62,8 @@ pub struct Info {
     pub rto: Duration,
     /// Whether new text is sent as ECN-capable (RFC 3168).
     pub ecn: bool,
+    /// The user timeout in force, R2 for data; `None`: for ever.
+    pub user_timeout: Option<Duration>,
     /// What was counted so far.
     pub counters: Counters,
 }

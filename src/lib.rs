@@ -84,6 +84,7 @@ mod seq;
 mod time;
 mod timers;
 mod timestamps;
+mod user_timeout;
 
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
 pub use connection::{Canonical, Connection};

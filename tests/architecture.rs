@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("timers", &["time", "event"]),
     ("timestamps", &["seq", "time", "segment"]),
     ("ecn", &["segment", "config"]),
+    ("user_timeout", &["time", "config"]),
     ("send::buffer", &[]),
     ("send::congestion", &["time"]),
     ("send::ecn", &["time"]),
@@ -30,8 +31,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::scoreboard", &["time", "ranges", "send::rate"]),
     ("send::rack", &["time", "send::scoreboard"]),
     ("send::recovery", &["send::prr", "send::scoreboard"]),
+    ("send::small", &["seq"]),
     ("send::tail", &[]),
     ("send::undo", &["time", "send::rack"]),
+    ("send::validation", &["time"]),
     (
         "send",
         &[
@@ -50,8 +53,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::recovery",
             "send::rtt",
             "send::scoreboard",
+            "send::small",
             "send::tail",
             "send::undo",
+            "send::validation",
         ],
     ),
     ("recv::ack", &["time", "ranges", "config"]),
@@ -72,6 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "timers",
             "timestamps",
             "ecn",
+            "user_timeout",
             "options",
             "send",
             "send::congestion",
@@ -85,10 +91,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 21] = [
+const ALGORITHMS: [&str; 24] = [
     "ecn",
     "ranges",
     "timestamps",
+    "user_timeout",
     "options",
     "send",
     "send::buffer",
@@ -102,8 +109,10 @@ const ALGORITHMS: [&str; 21] = [
     "send::recovery",
     "send::rtt",
     "send::scoreboard",
+    "send::small",
     "send::tail",
     "send::undo",
+    "send::validation",
     "recv::ack",
     "recv::reassembly",
     "recv::tuning",

@@ -28,8 +28,12 @@ mod options;
 mod retransmission;
 #[path = "requirements/segmentation.rs"]
 mod segmentation;
+#[path = "requirements/timestamps.rs"]
+mod timestamps;
 #[path = "requirements/urgent.rs"]
 mod urgent;
+#[path = "requirements/user_timeout.rs"]
+mod user_timeout;
 #[path = "requirements/window.rs"]
 mod window;
 

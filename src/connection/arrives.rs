@@ -35,6 +35,7 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
+        self.hear_user_timeout(segment.options.user_timeout, cx);
         self.answer_cut(segment, &arrived, cx);
         self.check_urg(segment, cx); // sixth
         self.deliver_syn_text(cx)?;
@@ -290,6 +291,7 @@ impl<C: Controller> Tcb<C> {
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let initial = self.initial_window(cx.config, cx.path);
+        self.snd.cc.set_pacing(cx.config.pacing());
         self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
         self.process_ack(segment, false, false, cx);
         self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark

@@ -48,6 +48,7 @@ impl<C: Controller> Connection<C> {
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters);
         info.path_mtu = self.path.mtu;
+        info.user_timeout = self.settings.user_timeout;
         if let Some(snd) = self.sender() {
             info.iss = snd.iss;
             info.snd_una = snd.una;
@@ -66,6 +67,7 @@ impl<C: Controller> Connection<C> {
             info.ecn = snd.ecn.is_capable();
         }
         if let Phase::Live(tcb) = &self.phase {
+            info.user_timeout = tcb.user_timeout(&self.config, &self.settings);
             info.irs = tcb.rcv.irs;
             info.rcv_nxt = tcb.rcv.nxt;
             info.rcv_wnd = tcb.rcv.wnd();
@@ -115,7 +117,7 @@ impl<C: Controller> Connection<C> {
 
     /// No silent deadlock: whatever waits for the peer has a timer (I12).
     fn check_progress(&self, timers: &Timers, state: LiveState, snd: &Sender<C>) {
-        let waits = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Continue, Timer::TimeWait];
+        let waits = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Continue, Timer::Pace, Timer::TimeWait];
         let armed = waits.iter().any(|&timer| timers.is_set(timer));
         assert!(!snd.is_pending() || armed, "{state:?} waits without a timer");
         assert_eq!(state == LiveState::TimeWait, timers.is_set(Timer::TimeWait), "2 MSL and {state:?}");
@@ -155,6 +157,7 @@ impl Info {
             rttvar: None,
             rto: core::time::Duration::ZERO,
             ecn: false,
+            user_timeout: None,
             counters,
         }
     }

@@ -1,6 +1,7 @@
 //! Why: typed errors for the user's mistakes, reasons for what is thrown away and for what ends.
 
 use core::fmt;
+use core::time::Duration;
 
 use super::IcmpKind;
 
@@ -156,4 +157,7 @@ pub enum Report {
     /// The path MTU that is used now: less, because an ICMP error was believed or larger packets vanish, or the full one
     /// again, on trial or for good.
     PathMtu(u16),
+    /// The peer suggests this user timeout (RFC 5482 §3.1). It counts unless the user has set one; see
+    /// [`Info::user_timeout`](crate::Info::user_timeout).
+    UserTimeout(Duration),
 }

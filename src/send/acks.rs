@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::congestion::{Acked, Congestion, Delivery, RateSample, Signal};
+use super::congestion::{Acked, Delivery, RateSample, Signal};
 use super::prr::Progress;
 use super::rack::Rack;
 use super::rate::Rate;
@@ -85,12 +85,12 @@ impl Seen {
         self.octets > 0 && self.was_fast && !self.recovered
     }
 
-    /// A segment is newly acknowledged, cumulatively or selectively.
-    fn take(&mut self, sent: &Sent, rack: &mut Rack, rate: &mut Rate, min_rtt: Duration) {
+    /// A segment is newly acknowledged; `echoed` tells when what arrived was sent, if anything does.
+    fn take(&mut self, sent: &Sent, echoed: Option<Instant>, rack: &mut Rack, rate: &mut Rate, min_rtt: Duration) {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
-        rack.on_delivered(sent, self.echoed, min_rtt, self.now);
+        rack.on_delivered(sent, echoed, min_rtt, self.now);
         rate.on_segment(sent.rate, sent.at);
         if !sent.again {
             let rtt = self.now.saturating_since(sent.at);
@@ -184,6 +184,7 @@ impl<C: Controller> Sender<C> {
         self.syn = false;
         self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
         self.una = ack;
+        self.small.on_ack(ack, self.buffer.len());
         if self.up.is_some_and(|up| up.at_or_before(ack)) {
             self.up = None;
         }
@@ -193,7 +194,7 @@ impl<C: Controller> Sender<C> {
         let Self { board, rack, rate, .. } = self;
         board.acknowledge(to, |sent| {
             seen.ambiguous |= sent.again && sent.fate != Fate::Sacked;
-            seen.take(sent, rack, rate, min_rtt);
+            seen.take(sent, seen.echoed, rack, rate, min_rtt);
         });
         let told = self.recovery.on_advance(seen.octets, self.nxt - ack, seen.mss);
         seen.delivered = (outstanding - self.board.outstanding()).saturating_sub(told);
@@ -209,7 +210,9 @@ impl<C: Controller> Sender<C> {
             if sane {
                 let start = self.board.una() + u64::from(left - self.una);
                 let Self { board, rack, rate, .. } = self;
-                board.report(start, start + u64::from(right - left), |sent| seen.take(sent, rack, rate, min_rtt));
+                // An acknowledgment of what came out of order echoes what came before in order (RFC 7323 §4.3).
+                let end = start + u64::from(right - left);
+                board.report(start, end, |sent| seen.take(sent, None, rack, rate, min_rtt));
             }
         }
         let reported = outstanding - self.board.outstanding();
@@ -280,6 +283,9 @@ impl<C: Controller> Sender<C> {
         }
         if matches!(self.recovery.phase, Phase::Fast(_)) {
             self.cc.on_recovered(self.board.inflight(), seen.now);
+            if let Some(window) = self.validation.on_recovered(self.cc.window()) {
+                self.cc.limit(window, seen.now);
+            }
         }
         self.recovery.leave();
         self.undo.on_recovered(self.board.nxt());
@@ -294,6 +300,7 @@ impl<C: Controller> Sender<C> {
 
     fn tell_delivery(&mut self, seen: &Seen) {
         let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.now);
+        let rate = rate.filter(|_| !seen.was_syn); // the one octet of a SYN tells of no rate
         if seen.delivered == 0 && seen.lost == 0 {
             return;
         }
@@ -340,8 +347,7 @@ impl<C: Controller> Sender<C> {
         if hold {
             self.ecn.hold(seen.now + self.rtt.rto());
         } else {
-            let flight = seen.flight.min(seen.cwnd);
-            self.cc.on_congestion(&Congestion { signal: Signal::Ecn, flight, now: seen.now });
+            self.tell_congestion(Signal::Ecn, seen);
         }
         self.undo.give_up(); // what was reduced before is not what an undo would restore
         self.ecn.on_reduced(self.board.nxt(), true);
@@ -350,6 +356,7 @@ impl<C: Controller> Sender<C> {
     }
 
     fn grow(&mut self, seen: &Seen) {
+        self.validation.on_ack(seen.octets, self.cc.window(), self.rtt.srtt().unwrap_or_default(), seen.now);
         let slow_start = seen.cwnd < self.cc.ssthresh();
         let window_limited = seen.inflight.saturating_add(seen.mss) > seen.cwnd
             || (slow_start && seen.inflight.saturating_mul(2) >= seen.cwnd);

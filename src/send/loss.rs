@@ -64,12 +64,11 @@ impl<C: Controller> Sender<C> {
 
     /// The window shrinks, once in an episode; fast recovery takes it there.
     pub(super) fn reduce(&mut self, signal: Signal, seen: &Seen) {
-        let flight = seen.flight.min(seen.cwnd); // without what limited transmit added (RFC 5681 §3.2 step 2)
         let covered = self.ecn.covers(self.board.una()); // by the reduction for a mark (RFC 3168 §6.1.2)
         if covered {
             self.ecn.extend(self.board.nxt());
         } else {
-            self.cc.on_congestion(&Congestion { signal, flight, now: seen.now });
+            self.tell_congestion(signal, seen);
             self.ecn.on_reduced(self.board.nxt(), false);
         }
         let inflight = self.inflight();
@@ -81,6 +80,16 @@ impl<C: Controller> Sender<C> {
             self.undo.begin(false);
         }
         self.tail.reset();
+    }
+
+    /// The controller hears of congestion. FlightSize is without what limited transmit added (RFC 5681 §3.2 step 2).
+    pub(super) fn tell_congestion(&mut self, signal: Signal, seen: &Seen) {
+        let flight = seen.flight.min(seen.cwnd);
+        let used = self.validation.on_congestion(flight);
+        if let Some(used) = used {
+            self.cc.limit(used, seen.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
+        }
+        self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: seen.now });
     }
 
     /// The reordering timer: RACK looks again. Returns whether fast recovery began.
@@ -113,6 +122,7 @@ impl<C: Controller> Sender<C> {
         let first = self.recovery.is_open() && !self.ecn.covers(una); // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
+        self.validation.on_timeout();
         if first {
             self.undo.begin(true);
         } else {

@@ -14,8 +14,10 @@ mod rate;
 mod recovery;
 pub(crate) mod rtt;
 mod scoreboard;
+mod small;
 mod tail;
 mod undo;
+mod validation;
 
 use core::time::Duration;
 
@@ -31,8 +33,10 @@ use rate::Rate;
 use recovery::{Detector, Phase, Recovery};
 use rtt::Rtt;
 use scoreboard::Scoreboard;
+use small::Small;
 use tail::TailLoss;
 use undo::Undo;
+use validation::Validation;
 
 /// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
 /// spurious.
@@ -71,6 +75,7 @@ pub(crate) struct Sender<C> {
     pub(crate) syn: bool,
     pub(crate) fin: Fin,
     pub(crate) buffer: SendBuffer,
+    pub(crate) small: Small,
     pub(crate) rtt: Rtt,
     pub(crate) cc: C,
     /// What is in flight, segment by segment.
@@ -82,6 +87,7 @@ pub(crate) struct Sender<C> {
     pub(crate) ecn: EcnSender,
     rate: Rate,
     pacer: Pacer,
+    validation: Validation,
     /// When RACK looks again for what is overdue.
     pub(crate) reorder_at: Option<Instant>,
     /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired.
@@ -113,6 +119,7 @@ impl<C: Controller> Sender<C> {
             syn: true,
             fin: Fin::None,
             buffer: SendBuffer::default(),
+            small: Small::default(),
             rtt: Rtt::new(config),
             cc,
             board: Scoreboard::default(),
@@ -123,6 +130,7 @@ impl<C: Controller> Sender<C> {
             ecn: EcnSender::default(),
             rate: Rate::default(),
             pacer: Pacer::default(),
+            validation: Validation::new(config.preserve_window()),
             reorder_at: None,
             first_due: false,
             repeats: 0,
@@ -260,9 +268,18 @@ impl<C: Controller> Sender<C> {
     }
 
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
-    /// (RFC 5681 §4.1).
+    /// (RFC 5681 §4.1), unless it is kept (RFC 7661).
     pub(crate) fn has_idled(&self, now: Instant) -> bool {
-        !self.syn && self.una == self.nxt && now.saturating_since(self.last_sent) > self.rtt.rto()
+        let pause = now.saturating_since(self.last_sent);
+        !self.syn && self.una == self.nxt && pause > self.rtt.rto() && !self.validation.keeps_window()
+    }
+
+    /// Before text is sent: the window was not used for a non-validated period, or for several (RFC 7661 §4.4.3).
+    pub(crate) fn revise_window(&mut self, initial: u32, now: Instant) {
+        if !self.syn && self.validation.keeps_window() {
+            let periods = self.validation.unused_periods(self.cc.window(), self.rtt.srtt().unwrap_or_default(), now);
+            (0..periods).for_each(|_| self.cc.on_unused(initial, now));
+        }
     }
 
     /// `plan` goes on the wire. Returns whether it repeats something.
@@ -277,6 +294,7 @@ impl<C: Controller> Sender<C> {
                 if repeats {
                     self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
                     self.undo.on_again(end.min(self.nxt) - plan.seq, now);
+                    self.validation.on_again(end.min(self.nxt) - plan.seq);
                 }
                 self.board.sent(to, now, rate);
             }
@@ -337,6 +355,7 @@ impl<C: Controller> Sender<C> {
         self.board.check_invariants();
         assert_eq!(self.board.nxt() - self.board.una(), u64::from(self.flight()), "the scoreboard and SND.NXT");
         assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
+        self.small.check_invariants(self.una, self.buffer.len());
         assert!(self.wnd <= self.max_wnd, "SND.WND beyond MAX.SND.WND");
         assert!(self.up.is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged");
     }
@@ -349,6 +368,7 @@ impl<C: Controller> Sender<C> {
         self.wl2 = relative(self.wl2);
         self.wl1 = SeqNum::new(self.wl1 - irs);
         self.up = self.up.map(relative);
+        self.small.rebase(iss);
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.board.rebase(ago);
         self.rack.rebase(ago);
@@ -361,6 +381,8 @@ impl<C: Controller> Sender<C> {
         self.last_sent = ago(self.last_sent);
         self.opened = ago(self.opened);
         self.path_mtu.rebase(ago);
+        self.cc.rebase(now);
+        self.validation.rebase(ago);
         self.iss = SeqNum::new(0);
     }
 }

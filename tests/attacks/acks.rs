@@ -59,7 +59,7 @@ fn e2_duplicate_acks_without_end_cut_once_and_open_nothing() {
             rig.arrives(rig.ack(1, 1));
         }
         let info = rig.connection.info();
-        assert_eq!((info.counters.fast_retransmits, info.ssthresh), (1, 5000)); // without what limited transmit sent
+        assert_eq!((info.counters.fast_retransmits, info.ssthresh), (1, 7000)); // 0.7 of the window (RFC 9438 §4.6)
         assert!(nxt(&rig) <= 60_001, "never beyond the peer's window");
         rig.arrives(rig.ack(1, nxt(&rig)));
         assert!(rig.connection.info().cwnd <= 7000, "what duplicates inflated is gone: {:?}", rig.connection.info());
@@ -316,8 +316,8 @@ fn e16_a_stretched_ack_is_one_ack() {
     everywhere(|at| {
         let mut rig = sender(at);
         rig.arrives(rig.ack(1, 10_001));
-        assert_eq!(rig.connection.info().cwnd, 11_000); // RFC 5681 (2): min (N, SMSS)
-        assert!(rig.sent().len() <= 11);
+        assert_eq!(rig.connection.info().cwnd, 18_000); // RFC 9406 §4.2: min (N, L * SMSS), L = 8
+        assert!(rig.sent().len() <= 18);
     });
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use segue::congestion::{Algorithm, Reno};
 use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, Path, Secrets, Segment,
     SeqNum, State, Timer, Timestamps,
@@ -67,9 +68,10 @@ pub(crate) fn stamped(segment: Segment, value: u32, echo: u32) -> Segment {
     Segment { options, ..segment }
 }
 
-/// A configuration without options, so that a full segment carries 1460 octets, and without quick ACKs.
+/// A configuration without options, so that a full segment carries 1460 octets, without quick ACKs, and with Nagle's
+/// algorithm unchanged.
 pub(crate) fn plain() -> ConfigBuilder {
-    Config::builder().quick_acks(0).timestamps(false).sack(false).window_scaling(false).min_rto(secs(1))
+    Config::builder().minshall(false).quick_acks(0).timestamps(false).sack(false).window_scaling(false).min_rto(secs(1))
 }
 
 /// The TCP under test.
@@ -110,9 +112,22 @@ impl Tcp {
 
     /// ESTABLISHED by an active OPEN; nothing but the SYNs has a number.
     pub(crate) fn established(config: ConfigBuilder) -> Self {
-        let mut tcp = Self::connect(config, Path::ipv4(1500));
-        assert_eq!(tcp.arrives(peer_syn_ack()), "Connected; <SEQ=0><ACK=0><CTL=ACK>");
-        tcp
+        Self::connect(config, Path::ipv4(1500)).answered()
+    }
+
+    /// The same with the window of RFC 5681 instead of CUBIC's.
+    pub(crate) fn established_with_reno(config: ConfigBuilder) -> Self {
+        let (now, config) = (Instant::from_millis(5000), Arc::new(config.build().unwrap()));
+        let reno = Algorithm::Reno(Reno::default());
+        let (connection, actions) = Connection::connect_with(reno, config, Path::ipv4(1500), SECRETS, now);
+        let mut tcp = Self::new(connection);
+        tcp.note(actions);
+        tcp.answered()
+    }
+
+    fn answered(mut self) -> Self {
+        assert_eq!(self.arrives(peer_syn_ack()), "Connected; <SEQ=0><ACK=0><CTL=ACK>");
+        self
     }
 
     /// A connection in one of the states from SYN-RECEIVED on, in which both sides have sent and acknowledged all they could.

@@ -1,21 +1,25 @@
 //! CUBIC (RFC 9438), in fixed point: octets, microseconds, and 128-bit products.
 
 use super::hystart::{Growth, HyStart};
-use super::{Acked, Congestion, Controller, MAX_CWND, Signal};
+use super::{Acked, Congestion, Controller, MAX_CWND, Signal, ago, sane_initial, sane_mss};
 use crate::Instant;
 use crate::time::micros;
 use core::time::Duration;
 
-/// C = 0.4 segments per second cubed, as C / 10.
+/// C = 0.4 segments per second cubed (§5.1), in tenths.
 const C_TENTHS: u128 = 4;
 const MICROS_CUBED: u128 = 1_000_000_000_000_000_000;
+/// L of HyStart++ without pacing, in segments (RFC 9406 §4.3).
+const HYSTART_LIMIT: u32 = 8;
+/// L of every later slow start, in segments: RFC 5681 (2), RFC 3465 §2.3.
+const LIMIT: u32 = 1;
 
-/// beta_cubic = 0.7.
+/// beta_cubic = 0.7 (§4.6), rounded down.
 const fn beta(octets: u32) -> u32 {
     octets / 10 * 7 + octets % 10 * 7 / 10
 }
 
-/// (1 + beta_cubic) / 2 = 0.85, of fast convergence.
+/// (1 + beta_cubic) / 2 = 0.85 (§4.7), rounded down.
 const fn converged(octets: u32) -> u32 {
     octets / 20 * 17 + octets % 20 * 17 / 20
 }
@@ -25,19 +29,18 @@ const fn converged(octets: u32) -> u32 {
 struct Epoch {
     /// t_epoch, moved by the time in which the application limited the flow.
     start: Instant,
-    /// The last acknowledgment.
-    last: Instant,
-    k_us: u64,
+    /// K, in microseconds.
+    k_us: u32,
     w_est: u32,
-    /// Fractions of an octet owed to the window and to W_est.
-    cwnd_carry: u64,
-    est_carry: u64,
+    /// What is owed to the window and to W_est beside whole octets, in fractions of the window. A fraction that is carried
+    /// to a larger window counts for a little less there: over a stage, ln(cwnd / cwnd_epoch) octets at most.
+    cwnd_carry: u32,
+    est_carry: u32,
 }
 
-/// What a spurious congestion event restores (RFC 9438 §4.9).
+/// What a spurious loss restores (§4.9.2), beside cwnd: that one is cwnd_prior.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Saved {
-    cwnd: u32,
     cwnd_prior: u32,
     ssthresh: u32,
     w_max: u32,
@@ -53,32 +56,36 @@ pub struct Cubic {
     cwnd_prior: u32,
     /// W_max; 0 where the next stage takes the window it starts with (§4.8, §4.10).
     w_max: u32,
+    paced: bool,
+    /// In use while ssthresh is still arbitrarily high (RFC 9406 §4.3).
+    hystart: HyStart,
     epoch: Option<Epoch>,
-    hystart: Option<HyStart>,
+    /// The last acknowledgment in congestion avoidance.
+    last_ack: Instant,
     saved: Option<Saved>,
 }
 
 impl Default for Cubic {
     fn default() -> Self {
-        let mut cubic = Self {
-            mss: 0,
-            cwnd: 0,
+        Self {
+            mss: 536,
+            cwnd: 536,
             ssthresh: u32::MAX,
             cwnd_prior: 0,
             w_max: 0,
+            paced: false,
+            hystart: HyStart::new(),
             epoch: None,
-            hystart: None,
+            last_ack: Instant::ZERO,
             saved: None,
-        };
-        cubic.start(536, 536, Instant::ZERO);
-        cubic
+        }
     }
 }
 
-/// The largest integer whose cube is at most `n`.
-fn cube_root(n: u128) -> u64 {
-    let mut root = 0u64;
-    for bit in (0..42).rev() {
+/// The largest integer whose cube is at most `n`, for roots below 2^32.
+fn cube_root(n: u128) -> u32 {
+    let mut root = 0u32;
+    for bit in (0..32).rev() {
         let candidate = root | 1 << bit;
         if u128::from(candidate).pow(3) <= n {
             root = candidate;
@@ -88,36 +95,43 @@ fn cube_root(n: u128) -> u64 {
 }
 
 impl Cubic {
-    /// K of equation 2, in microseconds.
-    fn k_us(&self, w_max: u32) -> u64 {
-        let diff = u128::from(w_max.saturating_sub(self.cwnd));
-        cube_root(diff * 10 * MICROS_CUBED / (C_TENTHS * u128::from(self.mss.max(1))))
+    /// The slow-start threshold has not been set yet.
+    const fn is_initial(&self) -> bool {
+        self.ssthresh == u32::MAX
     }
 
-    /// W_cubic(t) of equation 1, in octets.
-    fn w_cubic(&self, epoch: &Epoch, t_us: u64) -> u32 {
-        let distance = u128::from(t_us.abs_diff(epoch.k_us).min(1 << 31));
-        let octets = C_TENTHS * u128::from(self.mss) * distance.pow(3) / (10 * MICROS_CUBED);
-        let octets = u32::try_from(octets).unwrap_or(MAX_CWND);
-        if t_us >= epoch.k_us { self.w_max.saturating_add(octets) } else { self.w_max.saturating_sub(octets) }
+    /// K of equation 2, in microseconds: 0 from W_max on.
+    fn k_us(&self) -> u32 {
+        let diff = u128::from(self.w_max.saturating_sub(self.cwnd));
+        cube_root(diff * 10 * MICROS_CUBED / (C_TENTHS * u128::from(self.mss)))
     }
 
-    fn begin(&mut self, now: Instant) -> Epoch {
-        let k_us = if self.w_max == 0 { 0 } else { self.k_us(self.w_max) };
-        if self.w_max == 0 {
-            self.w_max = self.cwnd; // after a timeout, or without any loss so far
+    /// W_cubic(t) of equation 1, in octets, rounded down.
+    fn w_cubic(&self, k_us: u32, t: Duration) -> u32 {
+        let t_us = u32::try_from(micros(t)).unwrap_or(u32::MAX);
+        let distance = u128::from(t_us.abs_diff(k_us));
+        let product = C_TENTHS * u128::from(self.mss) * distance.pow(3);
+        let octets = |n: u128| u32::try_from(n).unwrap_or(MAX_CWND).min(MAX_CWND);
+        if t_us < k_us {
+            self.w_max.saturating_sub(octets(product.div_ceil(10 * MICROS_CUBED)))
+        } else {
+            self.w_max.saturating_add(octets(product / (10 * MICROS_CUBED)))
         }
-        Epoch { start: now, last: now, k_us, w_est: self.cwnd, cwnd_carry: 0, est_carry: 0 }
     }
 
-    /// Equation 4, in octets: alpha = 9/17 until W_est reaches cwnd_prior, then 1.
-    fn reno_estimate(&self, epoch: &mut Epoch, acked: u32) {
-        let (num, den) = if epoch.w_est >= self.cwnd_prior { (1, 1) } else { (9, 17) };
-        let product = u64::from(acked) * u64::from(self.mss) * num;
-        let divisor = u64::from(self.cwnd) * den;
-        let owed = epoch.est_carry.min(divisor) + product;
-        epoch.w_est = epoch.w_est.saturating_add(u32::try_from(owed / divisor).unwrap_or(MAX_CWND)).min(MAX_CWND);
-        epoch.est_carry = owed % divisor;
+    /// A stage begins with the window as it is.
+    fn begin(&mut self, now: Instant) -> Epoch {
+        self.w_max = self.w_max.max(self.cwnd); // unknown: after a timeout (§4.8), without any loss so far (§4.10)
+        Epoch { start: now, k_us: self.k_us(), w_est: self.cwnd, cwnd_carry: 0, est_carry: 0 }
+    }
+
+    /// Equation 4, in octets: alpha_cubic = 9/17 until W_est reaches cwnd_prior, then 1.
+    fn reno_estimate(&self, epoch: &mut Epoch, octets: u32) {
+        let product = u64::from(octets) * u64::from(self.mss);
+        let owed = if epoch.w_est >= self.cwnd_prior { product } else { (product * 9 + 8) / 17 };
+        let (whole, carry) = divide(u64::from(epoch.est_carry) + owed, self.cwnd);
+        epoch.w_est = epoch.w_est.saturating_add(whole).min(MAX_CWND);
+        epoch.est_carry = carry;
     }
 
     /// One acknowledgment in congestion avoidance (§4.2 to §4.5).
@@ -126,94 +140,113 @@ impl Cubic {
             Some(epoch) => epoch,
             None => self.begin(acked.now),
         };
-        epoch.last = acked.now;
-        let t = micros(acked.now.saturating_since(epoch.start));
-        let rtt = micros(acked.srtt.unwrap_or(Duration::ZERO));
+        let t = acked.now.saturating_since(epoch.start);
         self.reno_estimate(&mut epoch, acked.octets);
-        if self.w_cubic(&epoch, t) < epoch.w_est {
-            self.cwnd = self.cwnd.max(epoch.w_est); // Reno-friendly region
+        if self.w_cubic(epoch.k_us, t) < epoch.w_est {
+            self.cwnd = self.cwnd.max(epoch.w_est); // Reno-friendly region; it takes nothing back
         } else {
-            let highest = self.cwnd.saturating_add(self.cwnd / 2);
-            let target = self.w_cubic(&epoch, t.saturating_add(rtt)).clamp(self.cwnd, highest);
-            let owed = epoch.cwnd_carry + u64::from(acked.octets) * u64::from(target - self.cwnd);
-            let grown = u32::try_from(owed / u64::from(self.cwnd)).unwrap_or(MAX_CWND);
-            epoch.cwnd_carry = owed % u64::from(self.cwnd);
-            self.cwnd = self.cwnd.saturating_add(grown).min(MAX_CWND);
+            let target = self.w_cubic(epoch.k_us, t.saturating_add(acked.srtt.unwrap_or_default()));
+            let target = target.clamp(self.cwnd, self.cwnd.saturating_add(self.cwnd / 2));
+            let owed = u64::from(acked.octets) * u64::from(target - self.cwnd);
+            let (whole, carry) = divide(u64::from(epoch.cwnd_carry) + owed, self.cwnd);
+            epoch.cwnd_carry = carry;
+            self.cwnd = self.cwnd.saturating_add(whole).min(MAX_CWND);
         }
         self.epoch = Some(epoch);
     }
 
+    /// t does not include the time since the last acknowledgment (§4.2).
+    fn pause(&mut self, now: Instant) {
+        if let Some(epoch) = &mut self.epoch {
+            epoch.start += now.saturating_since(self.last_ack);
+        }
+        self.last_ack = now;
+    }
+
     fn slow_start(&mut self, acked: &Acked) {
-        let growth = match &mut self.hystart {
-            Some(hystart) => hystart.on_ack(acked.octets, acked.flight, acked.rtt, self.mss),
-            None => Growth::By(acked.octets.min(self.mss)),
+        let growth = if self.is_initial() {
+            let limit = if self.paced { u32::MAX } else { self.mss.saturating_mul(HYSTART_LIMIT) };
+            self.hystart.on_ack(acked.octets, acked.flight, acked.rtt, limit, acked.now)
+        } else {
+            Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false }
         };
-        match growth {
-            Growth::By(octets) => self.cwnd = self.cwnd.saturating_add(octets).min(MAX_CWND),
-            Growth::Exit => {
-                self.ssthresh = self.cwnd; // no loss so far: K = 0, W_max = cwnd (§4.10)
-                self.cwnd_prior = self.cwnd;
-                self.hystart = None;
-            }
+        if acked.window_limited {
+            self.cwnd = self.cwnd.saturating_add(growth.octets).min(MAX_CWND);
+        }
+        if growth.ends {
+            self.ssthresh = self.cwnd;
+            self.cwnd_prior = self.cwnd; // §4.10; W_max is still 0
         }
     }
+
+    /// What the reduction starts from (§4.6): FlightSize. In whole segments it stays below the window by less than one
+    /// also where the window is all that limits it; then the window itself.
+    fn used(&self, flight: u32) -> u32 {
+        if flight.saturating_add(self.mss) > self.cwnd { self.cwnd } else { flight }
+    }
+}
+
+/// `owed` fractions of `window`, as whole octets and what is left over.
+fn divide(owed: u64, window: u32) -> (u32, u32) {
+    let window = u64::from(window);
+    let whole = u32::try_from(owed / window).unwrap_or(MAX_CWND);
+    (whole, u32::try_from(owed % window).unwrap_or(0)) // less than the window
 }
 
 impl Controller for Cubic {
     fn start(&mut self, mss: u32, initial: u32, _now: Instant) {
-        *self = Self {
-            mss,
-            cwnd: initial,
-            ssthresh: u32::MAX,
-            cwnd_prior: 0,
-            w_max: 0,
-            epoch: None,
-            hystart: Some(HyStart::new()),
-            saved: None,
-        };
+        let (mss, cwnd, paced) = (sane_mss(mss), sane_initial(initial, mss), self.paced);
+        *self = Self { mss, cwnd, paced, ..Self::default() };
     }
 
     fn on_ack(&mut self, acked: &Acked) {
-        if !acked.window_limited {
-            if let Some(epoch) = &mut self.epoch {
-                epoch.start += acked.now.saturating_since(epoch.last); // that time does not count (§4.2)
-                epoch.last = acked.now;
-            }
-        } else if self.cwnd < self.ssthresh {
-            self.slow_start(acked);
-        } else {
+        if self.cwnd <= self.ssthresh {
+            self.slow_start(acked); // "when cwnd is no more than ssthresh" (§4.10): with the first one after a loss, too
+        } else if acked.window_limited {
             self.avoid(acked);
+            self.last_ack = acked.now;
+        } else {
+            self.pause(acked.now);
         }
     }
 
     fn on_congestion(&mut self, congestion: &Congestion) {
         if congestion.signal == Signal::TimeoutAgain {
-            self.cwnd = self.mss;
+            self.cwnd = self.mss; // ssthresh is held constant (RFC 5681 §3.1)
             return;
         }
         let Self { cwnd, cwnd_prior, ssthresh, w_max, epoch, .. } = *self;
-        self.saved = Some(Saved { cwnd, cwnd_prior, ssthresh, w_max, epoch });
-        self.hystart = None;
+        let used = self.used(congestion.flight);
+        self.saved = Some(Saved { cwnd_prior, ssthresh, w_max, epoch });
         self.epoch = None;
         self.cwnd_prior = cwnd;
-        let reduced = beta(congestion.flight);
-        self.ssthresh = reduced.max(self.mss.saturating_mul(2));
+        self.w_max = if cwnd < w_max { converged(cwnd) } else { cwnd };
+        let least = self.mss.saturating_mul(2);
         match congestion.signal {
-            Signal::Loss | Signal::Ecn => {
-                self.w_max = if cwnd < w_max { converged(cwnd) } else { cwnd };
-                self.cwnd = if congestion.signal == Signal::Ecn { reduced.max(self.mss) } else { self.ssthresh };
+            Signal::Loss => {
+                self.ssthresh = beta(used).max(least);
+                self.cwnd = self.ssthresh;
+            }
+            Signal::Ecn => {
+                self.ssthresh = beta(used).max(least);
+                self.cwnd = beta(used).max(self.mss);
+                self.saved = None; // a mark is no mistake
             }
             Signal::Timeout | Signal::TimeoutAgain => {
-                self.w_max = 0; // §4.8
+                let outstanding = congestion.flight.min(MAX_CWND).max(used); // of before a reduction, if this is its episode
+                self.ssthresh = beta(outstanding).max(least);
                 self.cwnd = self.mss;
+                self.w_max = 0; // §4.8
             }
         }
     }
 
     fn on_spurious(&mut self, _now: Instant) {
         if let Some(saved) = self.saved.take().filter(|_| self.cwnd < self.cwnd_prior) {
-            let Saved { cwnd, cwnd_prior, ssthresh, w_max, epoch } = saved;
-            *self = Self { mss: self.mss, cwnd, ssthresh, cwnd_prior, w_max, epoch, hystart: None, saved: None };
+            self.cwnd = self.cwnd_prior;
+            Saved { cwnd_prior: self.cwnd_prior, ssthresh: self.ssthresh, w_max: self.w_max, epoch: self.epoch } =
+                saved;
+            self.hystart = HyStart::new(); // its rounds are over, if it is in use again
         }
     }
 
@@ -225,145 +258,63 @@ impl Controller for Cubic {
         self.ssthresh
     }
 
+    /// The curve has another scale then: another stage begins.
     fn set_mss(&mut self, mss: u32) {
-        self.mss = mss;
-        self.cwnd = self.cwnd.max(mss);
+        self.mss = sane_mss(mss);
+        self.cwnd = self.cwnd.max(self.mss);
+        self.ssthresh = self.ssthresh.max(self.mss.saturating_mul(2));
+        self.epoch = None;
+        self.saved = None;
     }
 
     fn on_idle(&mut self, initial: u32, _now: Instant) {
-        self.cwnd = self.cwnd.min(initial);
+        self.cwnd = self.cwnd.min(sane_initial(initial, self.mss));
         self.epoch = None;
+        self.saved = None;
+    }
+
+    fn on_unused(&mut self, initial: u32, _now: Instant) {
+        if !self.is_initial() {
+            self.ssthresh = self.ssthresh.max(self.cwnd / 4 * 3);
+        }
+        let least = (self.cwnd / 2).max(sane_initial(initial, self.mss));
+        self.cwnd = self.cwnd.min(least);
+        self.epoch = None;
+        self.saved = None;
+    }
+
+    fn limit(&mut self, window: u32, _now: Instant) {
+        if window < self.cwnd || window < self.ssthresh {
+            self.cwnd = self.cwnd.min(window.max(self.mss));
+            self.ssthresh = self.ssthresh.min(window.max(self.mss.saturating_mul(2)));
+            self.epoch = None;
+        }
+    }
+
+    fn set_pacing(&mut self, paced: bool) {
+        self.paced = paced;
+    }
+
+    /// After a pause with nothing outstanding, t goes on from here.
+    fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
+        if flight <= octets {
+            self.pause(now);
+        }
+    }
+
+    fn rebase(&mut self, now: Instant) {
+        let relative = |epoch: Epoch| Epoch { start: ago(epoch.start, now), ..epoch };
+        self.epoch = self.epoch.map(relative);
+        self.saved = self.saved.map(|saved| Saved { epoch: saved.epoch.map(relative), ..saved });
+        if self.is_initial() {
+            self.hystart.rebase(now);
+        } else {
+            self.hystart = HyStart::new();
+        }
+        let counts = self.epoch.is_some() || self.saved.is_some_and(|saved| saved.epoch.is_some());
+        self.last_ack = if counts { ago(self.last_ack, now) } else { Instant::ZERO };
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec::Vec;
-
-    const MSS: u32 = 1448;
-
-    fn at(micros: u64) -> Instant {
-        Instant::from_micros(micros)
-    }
-
-    /// In congestion avoidance after one loss at a window of `segments`.
-    fn after_loss(segments: u32) -> Cubic {
-        let mut cubic = Cubic::default();
-        cubic.start(MSS, segments * MSS, Instant::ZERO);
-        cubic.on_congestion(&Congestion { signal: Signal::Loss, flight: segments * MSS, now: Instant::ZERO });
-        cubic
-    }
-
-    /// Full windows acknowledged segment by segment for `seconds`, each round trip `rtt_ms`; the window after each.
-    fn run(cubic: &mut Cubic, rtt_ms: u64, seconds: u64) -> Vec<(f64, f64)> {
-        let rtt = Duration::from_millis(rtt_ms);
-        let mut now = 0;
-        let mut curve = Vec::new();
-        while now < seconds * 1_000_000 {
-            let segments = u64::from(cubic.window() / MSS);
-            for _ in 0..segments {
-                now += rtt_ms * 1000 / segments;
-                let flight = cubic.window();
-                let (rtt, srtt) = (Some(rtt), Some(rtt));
-                cubic.on_ack(&Acked { octets: MSS, flight, rtt, srtt, window_limited: true, now: at(now) });
-            }
-            curve.push((now as f64 / 1e6, f64::from(cubic.window()) / f64::from(MSS)));
-        }
-        curve
-    }
-
-    /// Equation 1 in floating point. The window follows it one round trip ahead, within the growth of one more.
-    #[test]
-    fn the_window_follows_the_curve() {
-        for (segments, rtt_ms, seconds) in [(1000u32, 100u64, 20u64), (500, 40, 14), (3000, 200, 30)] {
-            let mut cubic = after_loss(segments);
-            let w_max = f64::from(segments);
-            let k = (w_max * 0.3 / 0.4).cbrt();
-            let mut start = None;
-            for (t, window) in run(&mut cubic, rtt_ms, seconds) {
-                let begun = *start.get_or_insert(t - rtt_ms as f64 / 1000.0);
-                let w = |t: f64| 0.4 * (t - begun - k).powi(3) + w_max;
-                let rtt = rtt_ms as f64 / 1000.0;
-                let (low, high) = (w(t - rtt) - 3.0, w(t + 2.0 * rtt) + 3.0);
-                assert!((low..=high).contains(&window), "at {t} s: {window} is not in {low}..={high}");
-            }
-        }
-    }
-
-    #[test]
-    fn k_and_the_cube_root_are_exact() {
-        for root in [0u64, 1, 2, 3, 1000, 4_217_163, (1 << 41) + 12_345] {
-            let cube = u128::from(root).pow(3);
-            assert_eq!(cube_root(cube), root);
-            assert_eq!(cube_root(cube + 1), root.max(u64::from(root == 0)));
-            assert!(root == 0 || cube_root(cube - 1) == root - 1);
-        }
-        let cubic = after_loss(1000);
-        let exact = (1000.0f64 * 0.3 / 0.4).cbrt() * 1e6;
-        assert!((cubic.k_us(1000 * MSS) as f64 - exact).abs() < 2.0);
-    }
-
-    /// On a short path Reno would grow faster: the window keeps up with W_est (equation 4).
-    #[test]
-    fn on_short_paths_it_grows_like_reno() {
-        let mut cubic = after_loss(20);
-        let curve = run(&mut cubic, 10, 1);
-        let (_, window) = curve[curve.len() - 1];
-        assert!(window > 60.0, "{window}"); // Reno: 14 + about 9/17 then 1 segment for each of 100 round trips
-    }
-
-    #[test]
-    fn a_loss_reduces_to_seven_tenths_and_remembers() {
-        let mut cubic = after_loss(100);
-        assert_eq!((cubic.window(), cubic.ssthresh(), cubic.w_max), (beta(100 * MSS), beta(100 * MSS), 100 * MSS));
-        cubic.on_congestion(&Congestion { signal: Signal::Loss, flight: cubic.window(), now: at(5) });
-        assert_eq!(cubic.w_max, converged(beta(100 * MSS))); // below W_max: fast convergence
-        assert_eq!(cubic.window(), beta(beta(100 * MSS)));
-        let small = Congestion { signal: Signal::Loss, flight: MSS, now: at(9) };
-        cubic.on_congestion(&small);
-        assert_eq!(cubic.window(), 2 * MSS);
-        cubic.on_congestion(&Congestion { signal: Signal::Ecn, ..small });
-        assert_eq!(cubic.window(), MSS);
-    }
-
-    #[test]
-    fn after_a_timeout_the_plateau_is_where_slow_start_ends() {
-        let mut cubic = after_loss(100);
-        cubic.on_congestion(&Congestion { signal: Signal::Timeout, flight: 70 * MSS, now: at(1) });
-        assert_eq!((cubic.window(), cubic.ssthresh()), (MSS, beta(70 * MSS)));
-        run(&mut cubic, 50, 2);
-        assert!(cubic.w_max >= beta(70 * MSS) && cubic.epoch.is_some_and(|epoch| epoch.k_us == 0));
-    }
-
-    #[test]
-    fn time_limited_by_the_application_does_not_count() {
-        let (mut busy, mut idle) = (after_loss(1000), after_loss(1000));
-        run(&mut busy, 100, 2);
-        run(&mut idle, 100, 2);
-        let rtt = Some(Duration::from_millis(100));
-        let limited = Acked { octets: MSS, flight: MSS, rtt, srtt: rtt, window_limited: false, now: at(60_000_000) };
-        idle.on_ack(&limited);
-        let full = Acked { octets: MSS, flight: idle.window(), window_limited: true, ..limited };
-        idle.on_ack(&Acked { now: at(60_010_000), ..full });
-        assert!(idle.window() - busy.window() < 2 * MSS, "a minute's growth at once");
-    }
-
-    #[test]
-    fn a_spurious_loss_is_undone() {
-        let mut cubic = after_loss(100);
-        run(&mut cubic, 100, 1);
-        let before = cubic.clone();
-        cubic.on_congestion(&Congestion { signal: Signal::Loss, flight: cubic.window(), now: at(1_000_000) });
-        assert!(cubic.window() < before.window());
-        cubic.on_spurious(at(1_100_000));
-        assert_eq!((cubic.window(), cubic.ssthresh, cubic.w_max), (before.window(), before.ssthresh, before.w_max));
-    }
-
-    #[test]
-    fn the_curve_is_non_decreasing_without_congestion() {
-        let mut cubic = after_loss(300);
-        let curve = run(&mut cubic, 80, 20);
-        assert!(curve.windows(2).all(|pair| pair[0].1 <= pair[1].1));
-    }
-}
+mod tests;

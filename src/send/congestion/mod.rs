@@ -15,6 +15,21 @@ pub use reno::Reno;
 /// No window grows beyond the largest that RFC 7323 can announce.
 const MAX_CWND: u32 = 1 << 30;
 
+/// The segment size that controllers count with: what a 16-bit length allows, and never 0.
+fn sane_mss(mss: u32) -> u32 {
+    mss.clamp(1, 65_535)
+}
+
+/// An initial window of at least a segment.
+fn sane_initial(initial: u32, mss: u32) -> u32 {
+    initial.clamp(sane_mss(mss), MAX_CWND)
+}
+
+/// `at` relative to `now`, for comparisons only.
+fn ago(at: Instant, now: Instant) -> Instant {
+    Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()))
+}
+
 /// What a new acknowledgment told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -33,6 +48,13 @@ pub struct Acked {
     pub now: Instant,
 }
 
+impl Acked {
+    /// `octets` acknowledged of `flight`, in a flow that its window limits; no round trip is known.
+    pub const fn new(octets: u32, flight: u32, now: Instant) -> Self {
+        Self { octets, flight, rtt: None, srtt: None, window_limited: true, now }
+    }
+}
+
 /// How fast the network delivered, measured from the sending of one segment to its acknowledgment: the larger of the
 /// time to send and the time to deliver, so that neither compressed ACKs nor bursts make the rate too high.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +69,13 @@ pub struct RateSample {
     pub prior_delivered: u64,
     /// The application, not the window, limited what was sent: the rate may be too low.
     pub application_limited: bool,
+}
+
+impl RateSample {
+    /// `delivered` octets in `interval`, not limited by the application, from the first segment on.
+    pub const fn new(delivered: u64, interval: Duration) -> Self {
+        Self { delivered, interval, prior_delivered: 0, application_limited: false }
+    }
 }
 
 /// What one acknowledgment delivered and what it showed to be lost, inside of loss recovery and outside: the facts of a
@@ -76,6 +105,24 @@ pub struct Delivery {
     pub now: Instant,
 }
 
+impl Delivery {
+    /// An acknowledgment at `now` that told nothing yet: set what it told.
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            octets: 0,
+            lost: 0,
+            inflight: 0,
+            delivered: 0,
+            rate: None,
+            rtt: None,
+            min_rtt: None,
+            ecn_echo: false,
+            recovering: false,
+            now,
+        }
+    }
+}
+
 /// Why the window must shrink. Each is told once per episode, never once per segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -100,6 +147,13 @@ pub struct Congestion {
     pub flight: u32,
     /// Now.
     pub now: Instant,
+}
+
+impl Congestion {
+    /// `signal` came with `flight` octets outstanding.
+    pub const fn new(signal: Signal, flight: u32, now: Instant) -> Self {
+        Self { signal, flight, now }
+    }
 }
 
 /// A congestion controller: told facts, it answers a window in octets and, if it paces, a rate.
@@ -152,6 +206,20 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_idle(&mut self, initial: u32, now: Instant) {
         let _ = (initial, now);
     }
+    /// The window was not used for the whole non-validated period (RFC 7661 §4.4.3): slow-start threshold at least
+    /// three quarters of it, window at most the larger of its half and `initial`.
+    fn on_unused(&mut self, initial: u32, now: Instant) {
+        let _ = (initial, now);
+    }
+    /// The path is not known to carry more than `window` octets (RFC 7661 §4.4.1): neither the window nor the slow-start
+    /// threshold stays above it. Told before `on_congestion`, and again when recovery ends.
+    fn limit(&mut self, window: u32, now: Instant) {
+        let _ = (window, now);
+    }
+    /// Whether what is sent is paced: a controller may then let one acknowledgment add more (RFC 9406 §4.3).
+    fn set_pacing(&mut self, paced: bool) {
+        let _ = paced;
+    }
     /// Text was sent: `octets` of it, with `flight` now outstanding.
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
         let _ = (octets, flight, now);
@@ -178,9 +246,14 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
+    /// Makes the times that are kept relative to `now`, for `Connection::canonical`: two controllers that will do the
+    /// same from now on shall be equal.
+    fn rebase(&mut self, now: Instant) {
+        let _ = now;
+    }
 }
 
-/// The built-in controllers.
+/// The built-in controllers; CUBIC is the default.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::large_enum_variant)] // a box would cost an allocation for each connection
 #[non_exhaustive]
@@ -193,7 +266,7 @@ pub enum Algorithm {
 
 impl Default for Algorithm {
     fn default() -> Self {
-        Self::Reno(Reno::default())
+        Self::Cubic(Cubic::default())
     }
 }
 
@@ -240,6 +313,30 @@ impl Controller for Algorithm {
             Self::Cubic(c) => c.on_idle(initial, now),
         }
     }
+    fn on_unused(&mut self, initial: u32, now: Instant) {
+        match self {
+            Self::Reno(c) => c.on_unused(initial, now),
+            Self::Cubic(c) => c.on_unused(initial, now),
+        }
+    }
+    fn limit(&mut self, window: u32, now: Instant) {
+        match self {
+            Self::Reno(c) => c.limit(window, now),
+            Self::Cubic(c) => c.limit(window, now),
+        }
+    }
+    fn set_pacing(&mut self, paced: bool) {
+        match self {
+            Self::Reno(c) => c.set_pacing(paced),
+            Self::Cubic(c) => c.set_pacing(paced),
+        }
+    }
+    fn rebase(&mut self, now: Instant) {
+        match self {
+            Self::Reno(c) => c.rebase(now),
+            Self::Cubic(c) => c.rebase(now),
+        }
+    }
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
         match self {
             Self::Reno(c) => c.on_sent(octets, flight, now),
@@ -277,3 +374,6 @@ impl Controller for Algorithm {
         }
     }
 }
+
+#[cfg(test)]
+mod properties;

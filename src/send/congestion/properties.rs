@@ -1,0 +1,202 @@
+//! What holds for the built-in controllers whatever they are told, in any order.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+use quickcheck::{Arbitrary, Gen, quickcheck};
+
+use super::{Acked, Algorithm, Congestion, Controller, Cubic, Delivery, MAX_CWND, Reno, Signal};
+use crate::Instant;
+
+/// One call of the trait, after some time.
+#[derive(Clone, Debug)]
+enum Call {
+    Ack { octets: u32, flight: u32, rtt_us: u64, limited: bool },
+    Congestion { signal: Signal, flight: u32 },
+    Spurious,
+    Recovered { flight: u32 },
+    Sent { octets: u32, flight: u32 },
+    Idle { initial: u32 },
+    Unused { initial: u32 },
+    Limit { window: u32 },
+    Mss { mss: u32 },
+    Pacing { paced: bool },
+    Delivery,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    after_us: u64,
+    call: Call,
+}
+
+/// Octets of every size: mostly those of windows, sometimes none, sometimes the most there are.
+fn octets(g: &mut Gen) -> u32 {
+    match u8::arbitrary(g) % 8 {
+        0 => u32::arbitrary(g),
+        1 => *g.choose(&[0, 1, u32::MAX, MAX_CWND, 65_535]).unwrap(),
+        2 | 3 => u32::arbitrary(g) % 3_000_000,
+        _ => u32::arbitrary(g) % 6_000,
+    }
+}
+
+impl Arbitrary for Step {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let signal = *g.choose(&[Signal::Loss, Signal::Ecn, Signal::Timeout, Signal::TimeoutAgain]).unwrap();
+        let call = match u8::arbitrary(g) % 24 {
+            0..=10 => Call::Ack {
+                octets: octets(g),
+                flight: octets(g),
+                rtt_us: u64::arbitrary(g) % if bool::arbitrary(g) { 300_000 } else { u64::MAX },
+                limited: u8::arbitrary(g) % 4 != 0,
+            },
+            11..=13 => Call::Congestion { signal, flight: octets(g) },
+            14 => Call::Spurious,
+            15 => Call::Recovered { flight: octets(g) },
+            16 => Call::Sent { octets: octets(g), flight: octets(g) },
+            17 => Call::Idle { initial: octets(g) },
+            18 => Call::Unused { initial: octets(g) },
+            19 => Call::Limit { window: octets(g) },
+            20 => Call::Mss { mss: octets(g) % 9_000 },
+            21 => Call::Mss { mss: octets(g) },
+            22 => Call::Pacing { paced: bool::arbitrary(g) },
+            _ => Call::Delivery,
+        };
+        let after_us = u64::arbitrary(g) % *g.choose(&[1, 1_000, 100_000, 10_000_000, u64::MAX]).unwrap();
+        Self { after_us, call }
+    }
+}
+
+/// A controller with the segment size that it was last told.
+struct Driven {
+    controller: Algorithm,
+    mss: u32,
+    now: Instant,
+}
+
+impl Driven {
+    fn new(controller: Algorithm, mss: u32, initial: u32) -> Self {
+        let mut driven = Self { controller, mss: mss.clamp(1, 65_535), now: Instant::ZERO };
+        driven.controller.start(mss, initial, driven.now);
+        driven
+    }
+
+    fn apply(&mut self, step: &Step) {
+        self.now += Duration::from_micros(step.after_us);
+        let (now, c) = (self.now, &mut self.controller);
+        match step.call {
+            Call::Ack { octets, flight, rtt_us, limited } => {
+                let rtt = Some(Duration::from_micros(rtt_us));
+                c.on_ack(&Acked { octets, flight, rtt, srtt: rtt, window_limited: limited, now });
+            }
+            Call::Congestion { signal, flight } => c.on_congestion(&Congestion { signal, flight, now }),
+            Call::Spurious => c.on_spurious(now),
+            Call::Recovered { flight } => c.on_recovered(flight, now),
+            Call::Sent { octets, flight } => c.on_sent(octets, flight, now),
+            Call::Idle { initial } => c.on_idle(initial, now),
+            Call::Unused { initial } => c.on_unused(initial, now),
+            Call::Limit { window } => c.limit(window, now),
+            Call::Mss { mss } => {
+                self.mss = mss.clamp(1, 65_535);
+                c.set_mss(mss);
+            }
+            Call::Pacing { paced } => c.set_pacing(paced),
+            Call::Delivery => c.on_delivery(&Delivery::new(now)),
+        }
+    }
+
+    /// Runs the steps; `holds` compares the window and threshold before and after each.
+    fn all(mut self, steps: &[Step], mut holds: impl FnMut(&Self, &Call, u32, u32) -> bool) -> bool {
+        steps.iter().all(|step| {
+            let (window, ssthresh) = (self.controller.window(), self.controller.ssthresh());
+            self.apply(step);
+            holds(&self, &step.call, window, ssthresh)
+        })
+    }
+}
+
+fn both(mss: u32, initial: u32) -> [Driven; 2] {
+    [Algorithm::Reno(Reno::default()), Algorithm::Cubic(Cubic::default())].map(|c| Driven::new(c, mss, initial))
+}
+
+quickcheck! {
+    fn the_window_and_the_threshold_stay_within_their_limits(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
+        both(mss.into(), initial).into_iter().all(|driven| driven.all(&steps, |driven, _, _, _| {
+            let (window, ssthresh) = (driven.controller.window(), driven.controller.ssthresh());
+            (driven.mss..=MAX_CWND).contains(&window) && ssthresh >= 2 * driven.mss
+        }))
+    }
+
+    /// RFC 5681 §3.1, RFC 9438 §5.8, RFC 7661 §4.4: only an acknowledgment of a full window makes it grow. A mistake that is
+    /// taken back and a larger segment size are no growth.
+    fn only_acknowledgments_of_full_windows_grow_the_window(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
+        both(mss.into(), initial).into_iter().all(|driven| driven.all(&steps, |driven, call, window, _| {
+            let after = driven.controller.window();
+            match call {
+                Call::Ack { limited: true, .. } => after >= window,
+                Call::Spurious => after >= window,
+                Call::Mss { .. } => after == window.max(driven.mss),
+                Call::Congestion { signal: Signal::Loss, .. } => after <= window.max(2 * driven.mss),
+                _ => after <= window.max(driven.mss),
+            }
+        }))
+    }
+
+    fn slow_start_adds_no_more_than_was_acknowledged(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
+        both(mss.into(), initial).into_iter().all(|driven| driven.all(&steps, |driven, call, window, ssthresh| {
+            match call {
+                Call::Ack { octets, .. } if window < ssthresh => {
+                    let limit = if ssthresh == u32::MAX { u32::MAX } else { driven.mss };
+                    driven.controller.window() - window <= (*octets).min(limit)
+                }
+                _ => true,
+            }
+        }))
+    }
+
+    /// A loss that was none changes nothing at all but the memory of it.
+    fn an_undo_restores_exactly(mss: u16, initial: u32, steps: Vec<Step>, timeout: bool, flight: u32) -> bool {
+        both(mss.into(), initial).into_iter().all(|mut driven| {
+            steps.iter().for_each(|step| driven.apply(step));
+            let (window, ssthresh) = (driven.controller.window(), driven.controller.ssthresh());
+            let signal = if timeout { Signal::Timeout } else { Signal::Loss };
+            driven.controller.on_congestion(&Congestion { signal, flight, now: driven.now });
+            let reduced = driven.controller.window() < window;
+            driven.controller.on_spurious(driven.now);
+            !reduced || (driven.controller.window(), driven.controller.ssthresh()) == (window, ssthresh)
+        })
+    }
+
+    /// A second call has nothing to take back, nor has one after a mark or after an idle time.
+    fn an_undo_happens_once(mss: u16, initial: u32, steps: Vec<Step>, how: u8) -> bool {
+        both(mss.into(), initial).into_iter().all(|mut driven| {
+            steps.iter().for_each(|step| driven.apply(step));
+            let now = driven.now;
+            match how % 3 {
+                0 => driven.controller.on_spurious(now),
+                1 => driven.controller.on_congestion(&Congestion { signal: Signal::Ecn, flight: MAX_CWND, now }),
+                _ => driven.controller.on_idle(10 * driven.mss, now),
+            }
+            let window = driven.controller.window();
+            driven.controller.on_spurious(now);
+            driven.controller.window() == window
+        })
+    }
+
+    /// Whatever happened before and however large the flight: after a limit of `used` and a congestion signal the window
+    /// is that share of `used` which the algorithm keeps (RFC 7661 §4.4.1).
+    fn a_signal_while_the_window_is_not_validated_counts_what_was_used(
+        mss: u16, initial: u32, steps: Vec<Step>, used: u32, ecn: bool
+    ) -> bool {
+        both(mss.into(), initial).into_iter().all(|mut driven| {
+            steps.iter().for_each(|step| driven.apply(step));
+            let (now, used) = (driven.now, used % MAX_CWND);
+            driven.controller.limit(used, now);
+            let signal = if ecn { Signal::Ecn } else { Signal::Loss };
+            driven.controller.on_congestion(&Congestion { signal, flight: used, now });
+            let share = if matches!(driven.controller, Algorithm::Reno(_)) { 5 } else { 7 };
+            let least = u64::from(driven.mss) * if ecn { 1 } else { 2 };
+            let most = u64::from(used.max(driven.mss)) * share / 10;
+            u64::from(driven.controller.window()) <= most.max(least)
+        })
+    }
+}
