@@ -22,8 +22,8 @@ config! {
     receive_buffer_initial: u32 = 131_072, in 14_600..=1_073_741_823, "RFC 6928 §2, RFC 9293 §3.8.6";
     /// Octets of text that may be queued and not yet acknowledged.
     send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
-    /// The most ranges of text held out of order; a segment that would open another is refused.
-    max_ranges: u16 = 64, in 1..=4096, "RFC 9293 SHLD-31";
+    /// The most ranges of text held out of order; a segment that would open another is refused. 0: one for each 1024 octets of `receive_buffer`, at least 64.
+    max_ranges: u16 = 0, in 0..=65_535, "RFC 9293 SHLD-31";
     /// Octets of memory that one received payload pins while it is held: the host's frame or buffer size.
     frame_size: u32 = 2048, in 0..=16_777_216, "memory bound";
     /// Pieces of text shorter than this are merged into owned blocks, so that the number of pieces is bounded.
@@ -45,7 +45,7 @@ config! {
     /// With SACK, loss is detected by time (RACK-TLP), with tail-loss probes; off: by RFC 6675.
     rack: bool = true, in false..=true, "RFC 8985";
     /// With RACK-TLP, how much longer a peer may hold back the acknowledgment of a lone segment before it is probed.
-    max_ack_delay: Duration = ms(200), in ms(0)..=ms(500), "RFC 8985 §7.2";
+    max_ack_delay: Duration = ms(40), in ms(0)..=ms(500), "RFC 8985 §7.2";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
     /// The override timeout of the sender's silly-window avoidance.
@@ -68,6 +68,12 @@ config! {
     r1: u8 = 3, in 3..=255, "RFC 9293 MUST-20, SHLD-10";
     /// R2 for data, the user timeout: how long text or FIN may stay unacknowledged; `None`: for ever.
     user_timeout: Option<Duration> = Some(secs(300)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-20, MUST-21, SHLD-11, §3.9.1.1";
+    /// The user timeout is told to the peer, and the peer's counts, until the user sets one.
+    user_timeout_option: bool = false, in false..=true, "RFC 5482 §3";
+    /// L_LIMIT: the shortest user timeout that the peer's option can bring about.
+    user_timeout_lower: Duration = secs(100), in secs(1)..=secs(1_000_000), "RFC 5482 §3.1";
+    /// U_LIMIT: the longest user timeout that the peer's option can bring about.
+    user_timeout_upper: Duration = secs(3600), in secs(601)..=secs(1_000_000), "RFC 5482 §3.1, §6";
     /// R2 for SYN: how long the handshake may take; `None`: for ever.
     connect_timeout: Option<Duration> = Some(secs(180)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-23";
     /// R2 for data as a count: so many retransmissions or probes of a closed window without an answer; 0: the time alone.
@@ -132,6 +138,9 @@ impl Config {
         if self.initial_rto > self.max_rto {
             return Err(ConfigError::Order { lower: "initial_rto", upper: "max_rto" });
         }
+        if self.user_timeout_lower > self.user_timeout_upper {
+            return Err(ConfigError::Order { lower: "user_timeout_lower", upper: "user_timeout_upper" });
+        }
         if self.min_mss > self.max_mss {
             return Err(ConfigError::Order { lower: "min_mss", upper: "max_mss" });
         }
@@ -147,6 +156,7 @@ impl ConfigBuilder {
     /// The configuration after limiting each setting by the one that bounds it.
     fn into_ordered(mut self) -> Config {
         self.config.min_mss = self.config.min_mss.min(self.config.max_mss);
+        self.config.user_timeout_lower = self.config.user_timeout_lower.min(self.config.user_timeout_upper);
         let most = u8::try_from(self.config.receive_buffer.ilog2()).unwrap_or(u8::MAX);
         self.config.window_shift = self.config.window_shift.map(|shift| shift.min(most));
         self.config
@@ -172,6 +182,8 @@ mod tests {
     fn contradicting_settings_are_named() {
         let error = Config::builder().min_mss(536).max_mss(100).build().unwrap_err();
         assert_eq!(error, ConfigError::Order { lower: "min_mss", upper: "max_mss" });
+        let error = Config::builder().user_timeout_lower(secs(602)).user_timeout_upper(secs(601)).build().unwrap_err();
+        assert_eq!(error, ConfigError::Order { lower: "user_timeout_lower", upper: "user_timeout_upper" });
         let error = Config::builder().receive_buffer(16_383).window_shift(Some(14)).build().unwrap_err();
         assert_eq!(error, ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
         assert!(Config::builder().receive_buffer(16_384).window_shift(Some(14)).build().is_ok());

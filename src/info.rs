@@ -58,6 +58,8 @@ pub struct Info {
     pub rttvar: Option<Duration>,
     /// The retransmission timeout, with back-off.
     pub rto: Duration,
+    /// The user timeout in force, R2 for data; `None`: for ever.
+    pub user_timeout: Option<Duration>,
     /// What was counted so far.
     pub counters: Counters,
 }

@@ -83,6 +83,7 @@ mod seq;
 mod time;
 mod timers;
 mod timestamps;
+mod user_timeout;
 
 pub use config::{Config, ConfigBuilder, ConfigError, Field};
 pub use connection::{Canonical, Connection};

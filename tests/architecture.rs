@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("info", &["seq", "event"]),
     ("timers", &["time", "event"]),
     ("timestamps", &["seq", "time", "segment"]),
+    ("user_timeout", &["time", "config"]),
     ("send::buffer", &[]),
     ("send::congestion", &["time"]),
     ("send::pace", &["time"]),
@@ -68,6 +69,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "info",
             "timers",
             "timestamps",
+            "user_timeout",
             "options",
             "send",
             "send::congestion",
@@ -81,9 +83,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 19] = [
+const ALGORITHMS: [&str; 20] = [
     "ranges",
     "timestamps",
+    "user_timeout",
     "options",
     "send",
     "send::buffer",

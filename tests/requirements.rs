@@ -30,6 +30,8 @@ mod retransmission;
 mod segmentation;
 #[path = "requirements/urgent.rs"]
 mod urgent;
+#[path = "requirements/user_timeout.rs"]
+mod user_timeout;
 #[path = "requirements/window.rs"]
 mod window;
 

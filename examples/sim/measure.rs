@@ -12,7 +12,7 @@ use super::link::{Link, MILLISECOND, Nanos, SECOND};
 use super::newreno::NewReno;
 use super::rng::Rng;
 use super::rows::{Load, Path, Row};
-use super::source::{Report, Sample, Source, Stream, Text};
+use super::source::{Report, Sample, Source, Stream, Text, User};
 use super::world::{Flow, World};
 
 /// What one run gave: a value for each figure of its row, and what broke a law.
@@ -44,9 +44,9 @@ impl Bench {
         Self { path, config: Arc::new(config), text: Text::new(), rng: Rng::new(seed), sample_every }
     }
 
-    fn segue(&mut self, total: Option<u64>) -> Box<dyn Source> {
+    fn segue(&mut self, user: User) -> Box<dyn Source> {
         let (algorithm, config, text) = (Algorithm::Cubic(Cubic::default()), self.config.clone(), self.text.clone());
-        Box::new(Stream::new(algorithm, config, text, total, &mut self.rng, self.sample_every))
+        Box::new(Stream::new(algorithm, config, text, user, &mut self.rng, self.sample_every))
     }
 
     fn flow(&mut self, source: Box<dyn Source>, starts: Nanos) -> Flow {
@@ -70,13 +70,15 @@ pub(crate) fn run(row: &Row, seed: u64, sample_every: Option<Nanos>) -> Outcome 
     let mut bench = Bench::new(row, seed, sample_every);
     match row.load {
         Load::Greedy(duration) => greedy(&mut bench, duration),
-        Load::Flows { count, octets } => flows(&mut bench, count, octets, row.figures.len() == 4),
+        Load::Flows { count, octets, ending } => {
+            flows(&mut bench, count, User::Sends { octets, ending }, row.figures.len() == 4)
+        }
         Load::Pair { duration, stranger } => pair(&mut bench, duration, stranger),
     }
 }
 
 fn greedy(bench: &mut Bench, duration: Nanos) -> Outcome {
-    let source = bench.segue(None);
+    let source = bench.segue(User::Greedy);
     let flow = bench.flow(source, 0);
     let mut world = bench.world(vec![flow]);
     world.run(duration, |_| false);
@@ -99,10 +101,11 @@ pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
 
-fn flows(bench: &mut Bench, count: u32, octets: u64, percentiles: bool) -> Outcome {
+fn flows(bench: &mut Bench, count: u32, user: User, percentiles: bool) -> Outcome {
+    let octets = user.total();
     let (mut all, mut whole, mut outcome, mut timeouts) = (vec![], vec![], Outcome::default(), 0);
     for _ in 0..count {
-        let source = bench.segue(Some(octets));
+        let source = bench.segue(user);
         let flow = bench.flow(source, 0);
         let mut world = bench.world(vec![flow]);
         world.run(LONG, |flows| flows[0].delivered() == octets);
@@ -132,9 +135,9 @@ fn flows(bench: &mut Bench, count: u32, octets: u64, percentiles: bool) -> Outco
 }
 
 fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
-    let first = bench.segue(None);
+    let first = bench.segue(User::Greedy);
     let text = bench.text.clone();
-    let second = if stranger { Box::new(NewReno::new(text, &mut bench.rng)) } else { bench.segue(None) };
+    let second = if stranger { Box::new(NewReno::new(text, &mut bench.rng)) } else { bench.segue(User::Greedy) };
     let later = u64::from(bench.rng.below(1000)) * MILLISECOND;
     let flows = vec![bench.flow(first, 0), bench.flow(second, later)];
     let mut world = bench.world(flows);

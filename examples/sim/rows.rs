@@ -86,10 +86,18 @@ pub(crate) enum Load {
     /// As much as goes, from `connect` for so long.
     Greedy(Nanos),
     /// So many flows of so many octets, one after the other on an idle path.
-    Flows { count: u32, octets: u64 },
+    Flows { count: u32, octets: u64, ending: Ending },
     /// Two greedy flows for so long, the second started within the first second. The figure is the share of the first,
     /// which is segue's; the second is segue's too, or a stranger's.
     Pair { duration: Nanos, stranger: bool },
+}
+
+/// What the user does after the last octet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    Close,
+    /// Nothing: the connection stays open.
+    Stay,
 }
 
 /// What a figure must be.
@@ -197,9 +205,9 @@ fn fast() -> Vec<Row> {
 }
 
 fn short() -> Vec<Row> {
-    use Unit::{Count, Milliseconds};
+    use Unit::Milliseconds;
     use Want::{AtMost, Less};
-    let load = Load::Flows { count: 200, octets: 100_000 };
+    let load = Load::Flows { count: 200, octets: 100_000, ending: Ending::Close };
     let percentiles = |median, p95, p99, p99_whole| {
         vec![
             figure("median", Milliseconds, median),
@@ -209,7 +217,6 @@ fn short() -> Vec<Row> {
         ]
     };
     let lossy = Path::new(10, 40).losing(Loss::Random(20_000));
-    let tail = Path::new(10, 40).losing(Loss::Texts(vec![20]));
     vec![
         Row {
             name: "short",
@@ -227,15 +234,18 @@ fn short() -> Vec<Row> {
             tune: default,
             figures: percentiles(AtMost(210.0), AtMost(400.0), AtMost(1250.0), AtMost(800.0)),
         },
-        Row {
-            name: "tail",
-            label: "the last of 20 segments lost, 10 Mbit/s, 40 ms",
-            path: tail,
-            load: Load::Flows { count: 1, octets: 20 * 1448 },
-            tune: default,
-            figures: vec![figure("timeouts", Count, AtMost(0.0)), figure("completion", Milliseconds, Less)],
-        },
+        tail("tail", "the last of 20 segments lost, 10 Mbit/s, 40 ms", Ending::Stay),
+        tail("tail-fin", "the same, and the user closes", Ending::Close),
     ]
+}
+
+/// Twenty segments of which the last is lost: a timeout must not be needed.
+fn tail(name: &'static str, label: &'static str, ending: Ending) -> Row {
+    let path = Path::new(10, 40).losing(Loss::Texts(vec![20]));
+    let load = Load::Flows { count: 1, octets: 20 * 1448, ending };
+    let figures =
+        vec![figure("timeouts", Unit::Count, Want::AtMost(0.0)), figure("completion", Unit::Milliseconds, Want::Less)];
+    Row { name, label, path, load, tune: default, figures }
 }
 
 /// Rows that the others leave out.

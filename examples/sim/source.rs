@@ -9,6 +9,7 @@ use segue::{
 
 use super::link::Nanos;
 use super::rng::Rng;
+use super::rows::Ending;
 use super::watch::{Episodes, Notes, Watch};
 
 /// Octets of the text that repeats for ever. A prime number: no power of two hides a shift.
@@ -83,6 +84,25 @@ pub(crate) trait Source {
     fn report(&self) -> Report;
 }
 
+/// What the user of the sending end does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum User {
+    /// It always has more to send.
+    Greedy,
+    /// It sends so much.
+    Sends { octets: u64, ending: Ending },
+}
+
+impl User {
+    /// Octets that it sends.
+    pub(crate) const fn total(self) -> u64 {
+        match self {
+            Self::Greedy => u64::MAX,
+            Self::Sends { octets, .. } => octets,
+        }
+    }
+}
+
 /// A connection of segue's as the sender.
 pub(crate) struct Stream<C: Controller = Algorithm> {
     controller: Option<Watch<C>>,
@@ -90,8 +110,7 @@ pub(crate) struct Stream<C: Controller = Algorithm> {
     secrets: Secrets,
     tcp: Option<Connection<Watch<C>>>,
     text: Text,
-    /// Octets to send; `None`: for ever.
-    total: Option<u64>,
+    user: User,
     queued: u64,
     closed: bool,
     wake: Option<Nanos>,
@@ -114,7 +133,7 @@ impl<C: Controller> Stream<C> {
         algorithm: C,
         config: Arc<Config>,
         text: Text,
-        total: Option<u64>,
+        user: User,
         rng: &mut Rng,
         sample_every: Option<Nanos>,
     ) -> Self {
@@ -127,7 +146,7 @@ impl<C: Controller> Stream<C> {
             secrets,
             tcp: None,
             text,
-            total,
+            user,
             queued: 0,
             closed: false,
             wake: None,
@@ -174,10 +193,12 @@ impl<C: Controller> Stream<C> {
     /// Queues text as long as there is room for a piece.
     fn refill(&mut self, now: Nanos, out: &mut Vec<Segment>) {
         while let Some(tcp) = self.tcp.as_ref().filter(|_| !self.closed) {
-            let left = self.total.map_or(u64::MAX, |total| total - self.queued);
+            let left = self.user.total() - self.queued;
             if left == 0 {
-                self.closed = true;
-                self.handle(Event::Close, now, out);
+                if matches!(self.user, User::Sends { ending: Ending::Close, .. }) {
+                    self.closed = true;
+                    self.handle(Event::Close, now, out);
+                }
                 return;
             }
             let text = self.text.at(self.queued, left);

@@ -94,9 +94,6 @@ impl<C: Controller> Controller for Watch<C> {
     fn set_mss(&mut self, mss: u32) {
         self.inner.set_mss(mss);
     }
-    fn on_idle(&mut self, initial: u32, now: Instant) {
-        self.inner.on_idle(initial, now);
-    }
     fn on_unused(&mut self, initial: u32, now: Instant) {
         self.inner.on_unused(initial, now);
     }
@@ -108,6 +105,9 @@ impl<C: Controller> Controller for Watch<C> {
     }
     fn rebase(&mut self, now: Instant) {
         self.inner.rebase(now);
+    }
+    fn on_idle(&mut self, initial: u32, now: Instant) {
+        self.inner.on_idle(initial, now);
     }
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
         self.good_news(now, |inner| inner.on_sent(octets, flight, now));

@@ -34,6 +34,7 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
+        self.hear_user_timeout(segment.options.user_timeout, cx);
         self.answer_cut(&arrived, cx);
         self.check_urg(segment, cx); // sixth
         self.deliver_syn_text(cx)?;

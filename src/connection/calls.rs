@@ -197,7 +197,11 @@ impl<C: Controller> Connection<C> {
             }
             Knob::KeepAliveIdle(idle) => self.settings.keep_alive_idle = idle.max(Duration::from_secs(1)),
             Knob::UserTimeout(limit) => {
-                self.settings.user_timeout = limit.map(|limit| limit.max(Duration::from_secs(1)))
+                self.settings.user_timeout = limit.map(|limit| limit.max(Duration::from_secs(1)));
+                self.settings.changeable = false; // RFC 5482 §3
+                if let Phase::Live(tcb) = &mut self.phase {
+                    tcb.owes_user_timeout = self.config.user_timeout_option();
+                }
             }
         }
     }

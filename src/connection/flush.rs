@@ -14,6 +14,8 @@ use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
 const CONTINUE_AFTER: Duration = Duration::from_millis(1);
+/// Octets of the user timeout option.
+const UTO_OCTETS: u16 = 4;
 
 impl<C: Controller> Tcb<C> {
     /// Sends and arms: the one place where segments of the stream leave.
@@ -65,10 +67,16 @@ impl<C: Controller> Tcb<C> {
     }
 
     pub(super) fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
-        let mss = u32::from(self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some())));
+        let mss = u32::from(self.text_mss(cx));
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(u32::from(cx.config.pacing_burst()) * mss) } else { most };
         Gate { mss, max: most.max(mss), nagle: cx.settings.nagle, cork: cx.settings.cork, overridden: self.overridden }
+    }
+
+    /// Octets of text that fit the next segment, beside all its options (MUST-16).
+    fn text_mss(&self, cx: &Cx<'_, '_>) -> u16 {
+        let mss = self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some()));
+        if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
     }
 
     /// A piece of the stream, with the acknowledgment on it.
@@ -85,7 +93,7 @@ impl<C: Controller> Tcb<C> {
         if self.snd.sent(plan, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
-        let mss = self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some()));
+        let mss = self.text_mss(cx);
         let mut segment = self.segment(flags, text, cx);
         segment.seq = plan.seq;
         if plan.len > u32::from(mss) {
@@ -109,7 +117,11 @@ impl<C: Controller> Tcb<C> {
         let mss = self.mss(cx.path, 0);
         let window = self.rcv.advertise(mss);
         let duplicate = self.duplicate.take();
-        let options = self.options(!payload.is_empty(), duplicate, cx);
+        let mut options = self.options(!payload.is_empty(), duplicate, cx);
+        if self.owes_user_timeout && options.wire_len() + usize::from(UTO_OCTETS) <= Options::MAX_WIRE_LEN {
+            options.user_timeout = cx.advertised_user_timeout(); // RFC 5482 §3: on the first segment that has room
+            self.owes_user_timeout = false;
+        }
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = self.rcv.nxt;
         }
@@ -194,6 +206,7 @@ impl<C: Controller> Tcb<C> {
                 window_scale: self.offered_shift(cx.config),
                 sack_permitted: self.sack,
                 timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
+                user_timeout: cx.advertised_user_timeout(),
                 ..Options::default()
             },
             ..Segment::default()
@@ -260,7 +273,8 @@ impl<C: Controller> Tcb<C> {
     /// peer's.
     fn arm_patience(&mut self, pending: bool, cx: &mut Cx<'_, '_>) {
         self.pending_since = if pending { Some(self.pending_since.unwrap_or(cx.now)) } else { None };
-        let limit = if self.snd.syn { cx.config.connect_timeout() } else { cx.settings.user_timeout };
+        let user_timeout = self.user_timeout(cx.config, cx.settings);
+        let limit = if self.snd.syn { cx.config.connect_timeout() } else { user_timeout };
         cx.timers.put(Timer::UserTimeout, self.pending_since.zip(limit).map(|(since, limit)| since + limit));
         if matches!(self.ack, PendingAck::Delayed { .. }) {
             cx.timers.start(Timer::DelayedAck, cx.now + cx.config.delayed_ack());

@@ -47,6 +47,7 @@ impl<C: Controller> Connection<C> {
     /// STATUS (§3.10.6): the RFC's variables, and what was counted.
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters);
+        info.user_timeout = self.settings.user_timeout;
         if let Some(snd) = self.sender() {
             info.iss = snd.iss;
             info.snd_una = snd.una;
@@ -64,6 +65,7 @@ impl<C: Controller> Connection<C> {
             info.rto = snd.rtt.rto();
         }
         if let Phase::Live(tcb) = &self.phase {
+            info.user_timeout = tcb.user_timeout(&self.config, &self.settings);
             info.irs = tcb.rcv.irs;
             info.rcv_nxt = tcb.rcv.nxt;
             info.rcv_wnd = tcb.rcv.wnd();
@@ -151,6 +153,7 @@ impl Info {
             srtt: None,
             rttvar: None,
             rto: core::time::Duration::ZERO,
+            user_timeout: None,
             counters,
         }
     }

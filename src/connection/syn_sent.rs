@@ -8,7 +8,7 @@ use crate::options::of_syn;
 use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::Sender;
-use crate::{CloseReason, Controller, Discard, Flags, Instant, Segment, Timer};
+use crate::{CloseReason, Controller, Discard, Flags, Instant, Options, Segment, Timer};
 
 /// A connection in SYN-SENT.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -60,12 +60,13 @@ impl<C: Controller> SynSent<C> {
             if self.snd.sent(&plan, cx.now) {
                 cx.out.counters.retransmissions += 1;
             }
+            let options = of_syn(cx.config, cx.path, self.ts_offset, cx.now);
             // <SEQ=ISS><CTL=SYN>
             cx.out.transmit(Segment {
                 seq: self.snd.iss,
                 flags: Flags::SYN,
                 window: syn_window(cx.config),
-                options: of_syn(cx.config, cx.path, self.ts_offset, cx.now),
+                options: Options { user_timeout: cx.advertised_user_timeout(), ..options },
                 ..Segment::default()
             });
         }
@@ -90,6 +91,7 @@ impl<C: Controller> Tcb<C> {
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
         tcb.pending_since = Some(since);
         tcb.hold_syn_text(syn, cx);
+        tcb.hear_user_timeout(syn.options.user_timeout, cx);
         tcb
     }
 
@@ -102,6 +104,7 @@ impl<C: Controller> Tcb<C> {
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
         segment.trim_syn();
+        tcb.hear_user_timeout(segment.options.user_timeout, cx);
         let step = tcb.sixth_and_on(segment, cx);
         (tcb, step)
     }

@@ -13,7 +13,8 @@ use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
 use crate::timers::Timers;
 use crate::timestamps::TsState;
-use crate::{CloseReason, Config, Controller, Instant, Path, SackBlocks, Segment, SeqNum, Timer};
+use crate::user_timeout::{adopted, decode, encode};
+use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Timer};
 
 /// What a connection can change of its configuration while it lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Settings {
     pub(super) keep_alive: bool,
     pub(super) keep_alive_idle: Duration,
     pub(super) user_timeout: Option<Duration>,
+    /// CHANGEABLE of RFC 5482: until the user sets a user timeout, the peer's option may change it.
+    pub(super) changeable: bool,
 }
 
 impl Settings {
@@ -33,6 +36,7 @@ impl Settings {
             keep_alive: config.keep_alive(),
             keep_alive_idle: config.keep_alive_idle(),
             user_timeout: config.user_timeout(),
+            changeable: true,
         }
     }
 }
@@ -48,6 +52,11 @@ pub(super) struct Cx<'a, 'o> {
 }
 
 impl Cx<'_, '_> {
+    /// ADV_UTO as an option, when it is in use (RFC 5482).
+    pub(super) fn advertised_user_timeout(&self) -> Option<u16> {
+        self.config.user_timeout_option().then(|| encode(self.settings.user_timeout))
+    }
+
     pub(super) fn limits(&self) -> Limits {
         Limits::of(self.config)
     }
@@ -85,6 +94,9 @@ pub(super) struct Tcb<C> {
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
+    /// The peer's user timeout, REMOTE_UTO; and whether it is to be told ours with the next segment (RFC 5482 §3).
+    pub(super) remote_user_timeout: Option<Duration>,
+    pub(super) owes_user_timeout: bool,
     /// Retransmissions and probes of a closed window since the last answer.
     pub(super) retries: u32,
     /// The override timeout expired: what is held back goes with the next flush.
@@ -122,7 +134,25 @@ impl<C: Controller> Tcb<C> {
             answers: Throttle::default(),
             keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
             pending_since: None,
+            remote_user_timeout: None,
+            owes_user_timeout: cx.config.user_timeout_option(),
             overridden: false,
+        }
+    }
+
+    /// The user timeout in force: the user's, or what the peer's option made of it (RFC 5482 §3.1).
+    pub(super) fn user_timeout(&self, config: &Config, settings: &Settings) -> Option<Duration> {
+        let own = settings.user_timeout?;
+        let remote = self.remote_user_timeout.filter(|_| settings.changeable);
+        Some(remote.map_or(own, |remote| adopted(config, own, remote, self.snd.rtt.rto())))
+    }
+
+    /// The option of a segment, once the connection is synchronized; the user hears of a new one.
+    pub(super) fn hear_user_timeout(&mut self, option: Option<u16>, cx: &mut Cx<'_, '_>) {
+        let Some(remote) = option.filter(|_| cx.config.user_timeout_option()).and_then(decode) else { return };
+        if self.remote_user_timeout != Some(remote) {
+            self.remote_user_timeout = Some(remote);
+            cx.out.push(Action::Report(Report::UserTimeout(remote)));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Timeouts (RFC 9293 §3.10.8): what each timer does when it is due.
 
 use core::ops::ControlFlow::{Break, Continue};
+use core::time::Duration;
 
 use super::state::{LiveState, Step, Stop};
 use super::tcb::{Cx, Tcb};
@@ -13,7 +14,7 @@ impl<C: Controller> Tcb<C> {
         match timer {
             Timer::TimeWait => Break(Stop::Delete(CloseReason::Finished)), // TIME-WAIT TIMEOUT
             Timer::FinWait2 => Break(Stop::Delete(CloseReason::FinWait2Timeout)),
-            Timer::UserTimeout => self.user_timeout(),
+            Timer::UserTimeout => self.give_up(),
             Timer::Reorder => {
                 let mss = u32::from(self.mss(cx.path, 0));
                 self.snd.on_reorder_timeout(mss, cx.out.counters, cx.now);
@@ -47,7 +48,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// USER TIMEOUT: R2 (MUST-20, MUST-22).
-    fn user_timeout(&self) -> Step {
+    fn give_up(&self) -> Step {
         let reason = if self.snd.syn { CloseReason::ConnectTimeout } else { CloseReason::UserTimeout };
         Break(Stop::Delete(reason))
     }
@@ -56,7 +57,7 @@ impl<C: Controller> Tcb<C> {
     fn count_retry(&mut self, config: &Config) -> Step {
         let limit = if self.snd.syn { config.syn_retries() } else { config.data_retries() };
         if limit > 0 && self.retries >= u32::from(limit) {
-            return self.user_timeout();
+            return self.give_up();
         }
         self.retries = self.retries.saturating_add(1);
         Continue(())
@@ -109,10 +110,19 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(Segment { seq, ack, flags: Flags::ACK, window, options, payload, ..Segment::default() });
     }
 
+    /// The idle time before the first keep-alive. Where the user timeout option is in use, longer than the user timeout (RFC
+    /// 5482 §4.2).
+    fn keep_alive_idle(&self, cx: &Cx<'_, '_>) -> Duration {
+        let in_use = cx.config.user_timeout_option();
+        let patience = self.user_timeout(cx.config, cx.settings).filter(|_| in_use);
+        let longer = patience.map_or(Duration::ZERO, |patience| patience + Duration::from_secs(1));
+        cx.settings.keep_alive_idle.max(longer)
+    }
+
     /// When the next keep-alive is due.
     pub(super) fn next_keep_alive(&self, cx: &Cx<'_, '_>) -> Instant {
         match self.keep_alive.unanswered {
-            0 => self.keep_alive.heard + cx.settings.keep_alive_idle,
+            0 => self.keep_alive.heard + self.keep_alive_idle(cx),
             _ => self.keep_alive.probed + cx.config.keep_alive_interval(),
         }
     }

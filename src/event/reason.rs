@@ -1,6 +1,7 @@
 //! Why: typed errors for the user's mistakes, reasons for what is thrown away and for what ends.
 
 use core::fmt;
+use core::time::Duration;
 
 use super::IcmpKind;
 
@@ -155,4 +156,7 @@ pub enum Report {
     Icmp(IcmpKind),
     /// The path MTU is smaller now; what is in flight is cut anew.
     PathMtu(u16),
+    /// The peer suggests this user timeout (RFC 5482 §3.1). It counts unless the user has set one; see
+    /// [`Info::user_timeout`](crate::Info::user_timeout).
+    UserTimeout(Duration),
 }

@@ -7,6 +7,11 @@ use bytes::{Bytes, BytesMut};
 use crate::Config;
 use crate::ranges::Ranges;
 
+/// Where `max_ranges` is 0, octets of the receive buffer for each range: when every other segment of a large window is
+/// lost, all that arrive can be held.
+const RANGE: u32 = 1024;
+const LEAST_RANGES: usize = 64;
+
 /// The limits of `Config` that concern held text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -18,7 +23,10 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
-            max_ranges: usize::from(config.max_ranges()),
+            max_ranges: match config.max_ranges() {
+                0 => usize::try_from(config.receive_buffer() / RANGE).unwrap_or(usize::MAX).max(LEAST_RANGES),
+                most => usize::from(most),
+            },
             copy_below: usize::from(config.copy_below()),
             frame_size: usize::try_from(config.frame_size()).unwrap_or(usize::MAX),
         }

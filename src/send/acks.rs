@@ -81,12 +81,12 @@ impl Seen {
         self.octets > 0 && self.was_fast && !self.recovered
     }
 
-    /// A segment is newly acknowledged, cumulatively or selectively.
-    fn take(&mut self, sent: &Sent, rack: &mut Rack, rate: &mut Rate, min_rtt: Duration) {
+    /// A segment is newly acknowledged; `echoed` tells when what arrived was sent, if anything does.
+    fn take(&mut self, sent: &Sent, echoed: Option<Instant>, rack: &mut Rack, rate: &mut Rate, min_rtt: Duration) {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
-        rack.on_delivered(sent, self.echoed, min_rtt, self.now);
+        rack.on_delivered(sent, echoed, min_rtt, self.now);
         rate.on_segment(sent.rate, sent.at);
         if !sent.again {
             let rtt = self.now.saturating_since(sent.at);
@@ -186,7 +186,7 @@ impl<C: Controller> Sender<C> {
         let Self { board, rack, rate, .. } = self;
         board.acknowledge(to, |sent| {
             seen.ambiguous |= sent.again && sent.fate != Fate::Sacked;
-            seen.take(sent, rack, rate, min_rtt);
+            seen.take(sent, seen.echoed, rack, rate, min_rtt);
         });
         let told = self.recovery.on_advance(seen.octets, self.nxt - ack, seen.mss);
         seen.delivered = (outstanding - self.board.outstanding()).saturating_sub(told);
@@ -202,7 +202,9 @@ impl<C: Controller> Sender<C> {
             if sane {
                 let start = self.board.una() + u64::from(left - self.una);
                 let Self { board, rack, rate, .. } = self;
-                board.report(start, start + u64::from(right - left), |sent| seen.take(sent, rack, rate, min_rtt));
+                // An acknowledgment of what came out of order echoes what came before in order (RFC 7323 §4.3).
+                let end = start + u64::from(right - left);
+                board.report(start, end, |sent| seen.take(sent, None, rack, rate, min_rtt));
             }
         }
         let reported = outstanding - self.board.outstanding();

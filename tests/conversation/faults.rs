@@ -138,7 +138,8 @@ fn a_tuned_receive_buffer_holds_nobody_back() {
         let (tuned, whole) = (run(&plan).expect_finished(), run(&whole).expect_finished());
         assert_eq!(tuned.end, whole.end, "tuning held the sender back");
         assert_eq!(widest(&whole, 9), LIMIT);
-        assert!((2_500_000..10_000_000).contains(&widest(&tuned, 9)), "{}", widest(&tuned, 9));
+        // With the queue full a round trip carries 3.25 MB: twice that, and what is learnt of it a round trip late.
+        assert!((2_500_000..13_000_000).contains(&widest(&tuned, 9)), "{}", widest(&tuned, 9));
     }
 }
 

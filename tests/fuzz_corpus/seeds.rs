@@ -273,7 +273,7 @@ fn text_in() -> Vec<Seed> {
         seed("d03_beyond_the_edge", established().segment(ACK, (Seq::Edge, 0), NXT, text(4)), |o| {
             stays(o, State::Established, Discard::OutOfWindow);
         }),
-        seed("d04_one_octet_gaps", flood(70).segment(ACK, NEXT, NXT, text(1)), |o| {
+        seed("d04_one_octet_gaps", flood(260).segment(ACK, NEXT, NXT, text(1)), |o| {
             stays(o, State::Established, Discard::ReassemblyFull);
             delivered(o, 1);
         }),

@@ -11,7 +11,7 @@ use crate::sim::link::{Link, SECOND};
 use crate::sim::loss::Loss;
 use crate::sim::rng::Rng;
 use crate::sim::rows::Path;
-use crate::sim::source::{Stream, Text};
+use crate::sim::source::{Stream, Text, User};
 use crate::sim::world::{Flow, World};
 
 /// Rounds over which the largest delivery rate counts.
@@ -180,7 +180,7 @@ fn over<C: Controller + 'static>(controller: C, path: &Path, pacing: bool) -> (f
     let buffer = path.buffer();
     let config = Config::builder().receive_buffer(buffer).send_buffer(buffer).pacing(pacing).build().expect("valid");
     let (config, text, mut rng) = (Arc::new(config), Text::new(), Rng::new(1));
-    let source = Box::new(Stream::new(controller, config.clone(), text.clone(), None, &mut rng, None));
+    let source = Box::new(Stream::new(controller, config.clone(), text.clone(), User::Greedy, &mut rng, None));
     let flow = Flow::new(source, config, text, &mut rng, 0);
     let (data, acks) = (Link::new(path.forward(), 11), Link::new(path.backward(), 12));
     let mut world = World::new(data, acks, vec![flow]);

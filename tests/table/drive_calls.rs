@@ -90,6 +90,7 @@ impl User {
                 return self.due(Timer::KeepAlive);
             }
             Call::DelayedAckDue => {
+                self.probe_tail();
                 self.peer_text(cell.unread);
                 return self.due(Timer::DelayedAck);
             }

@@ -166,7 +166,7 @@ impl Cubic {
     fn slow_start(&mut self, acked: &Acked) {
         let growth = if self.is_initial() {
             let limit = if self.paced { u32::MAX } else { self.mss.saturating_mul(HYSTART_LIMIT) };
-            self.hystart.on_ack(acked.octets, acked.flight, acked.rtt, limit)
+            self.hystart.on_ack(acked.octets, acked.flight, acked.rtt, limit, acked.now)
         } else {
             Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false }
         };
@@ -306,6 +306,11 @@ impl Controller for Cubic {
         let relative = |epoch: Epoch| Epoch { start: ago(epoch.start, now), ..epoch };
         self.epoch = self.epoch.map(relative);
         self.saved = self.saved.map(|saved| Saved { epoch: saved.epoch.map(relative), ..saved });
+        if self.is_initial() {
+            self.hystart.rebase(now);
+        } else {
+            self.hystart = HyStart::new();
+        }
         let counts = self.epoch.is_some() || self.saved.is_some_and(|saved| saved.epoch.is_some());
         self.last_ack = if counts { ago(self.last_ack, now) } else { Instant::ZERO };
     }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::Instant;
 use crate::time::micros;
 
 // RFC 9406 §4.3
@@ -12,8 +13,15 @@ const N_RTT_SAMPLE: u8 = 8;
 const CSS_GROWTH_DIVISOR: u32 = 4;
 const CSS_ROUNDS: u8 = 5;
 
+/// Acknowledgments belong to one train while the gaps between them are no longer than this, or than an eighth of the
+/// round trip.
+const TRAIN_GAP_US: u32 = 2_000;
+
 /// A smallest round-trip time that is not known.
 const INFINITY: u32 = u32::MAX;
+
+/// Before the first acknowledgment; no instant of the machine is so late.
+const NO_TRAIN: (Instant, Instant) = (Instant::from_micros(u64::MAX), Instant::from_micros(u64::MAX));
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Phase {
@@ -39,6 +47,8 @@ pub(super) struct HyStart {
     current_min_us: u32,
     /// rttSampleCount.
     samples: u8,
+    /// The first and the last acknowledgment of a train.
+    train: (Instant, Instant),
 }
 
 /// What slow start does on an acknowledgment.
@@ -52,11 +62,25 @@ pub(super) struct Growth {
 
 impl HyStart {
     pub(super) const fn new() -> Self {
-        Self { phase: Phase::SlowStart, left: 0, last_min_us: INFINITY, current_min_us: INFINITY, samples: 0 }
+        Self {
+            phase: Phase::SlowStart,
+            left: 0,
+            last_min_us: INFINITY,
+            current_min_us: INFINITY,
+            samples: 0,
+            train: NO_TRAIN,
+        }
     }
 
     /// `octets` of `flight` were acknowledged. `limit` is L: the most that one acknowledgment adds, in octets.
-    pub(super) fn on_ack(&mut self, octets: u32, flight: u32, rtt: Option<Duration>, limit: u32) -> Growth {
+    pub(super) fn on_ack(
+        &mut self,
+        octets: u32,
+        flight: u32,
+        rtt: Option<Duration>,
+        limit: u32,
+        now: Instant,
+    ) -> Growth {
         if self.left == 0 {
             self.left = flight; // windowEnd = SND.NXT
         }
@@ -71,6 +95,7 @@ impl HyStart {
             self.samples = self.samples.saturating_add(1);
         }
         self.judge();
+        self.measure_train(now);
         self.left = self.left.saturating_sub(octets);
         let ends = self.left == 0 && self.end_round(flight.saturating_sub(octets));
         Growth { octets: octets_to_add, ends }
@@ -93,6 +118,27 @@ impl HyStart {
                 self.phase = Phase::SlowStart; // the delay had grown by chance
             }
             Phase::Conservative { .. } => {}
+        }
+    }
+
+    /// A train of acknowledgments that is longer than half of the round trip: the window of the last round kept the
+    /// bottleneck busy for so long, and this one, twice as large, fills the path ([HR11], which RFC 9438 §4.10 names).
+    /// The smallest delay of a round tells that one round later, when a queue of the size of the path has overflowed.
+    fn measure_train(&mut self, now: Instant) {
+        let least_us = self.last_min_us.min(self.current_min_us);
+        let (first, last) = self.train;
+        let gap_us = u64::from((least_us / 8).max(TRAIN_GAP_US));
+        let goes_on = self.train != NO_TRAIN && micros(now.saturating_since(last)) <= gap_us;
+        let first = if goes_on { first } else { now };
+        self.train = (first, now);
+        if self.phase == Phase::SlowStart && micros(now.saturating_since(first)) > u64::from(least_us / 2) {
+            self.phase = Phase::Conservative { baseline_us: 0, rounds: 0 };
+        }
+    }
+
+    pub(super) fn rebase(&mut self, now: Instant) {
+        if self.train != NO_TRAIN {
+            self.train = (super::ago(self.train.0, now), super::ago(self.train.1, now));
         }
     }
 
@@ -127,7 +173,7 @@ mod tests {
         let mut ended = false;
         let grown = rtts_us.iter().map(|us| {
             assert!(!ended, "slow start ended before the round did");
-            let growth = hystart.on_ack(MSS, flight, Some(Duration::from_micros(u64::from(*us))), L);
+            let growth = hystart.on_ack(MSS, flight, Some(Duration::from_micros(u64::from(*us))), L, Instant::ZERO);
             ended = growth.ends;
             flight -= MSS;
             growth.octets
@@ -147,14 +193,14 @@ mod tests {
     fn a_round_ends_when_what_was_outstanding_at_its_start_is_acknowledged() {
         let mut hystart = HyStart::new();
         for acked in 1..=10 {
-            hystart.on_ack(MSS, 10 * MSS, None, L);
+            hystart.on_ack(MSS, 10 * MSS, None, L, Instant::ZERO);
             assert_eq!(hystart.left, if acked == 10 { 9 * MSS } else { (10 - acked) * MSS });
         }
-        hystart.on_ack(9 * MSS, 12 * MSS, None, L); // 3 are outstanding before the reaction to it is sent
+        hystart.on_ack(9 * MSS, 12 * MSS, None, L, Instant::ZERO); // 3 are outstanding before the reaction to it is sent
         assert_eq!(hystart.left, 3 * MSS);
-        hystart.on_ack(3 * MSS, 3 * MSS, None, L);
+        hystart.on_ack(3 * MSS, 3 * MSS, None, L, Instant::ZERO);
         assert_eq!(hystart.left, 0); // nothing is: the next round is what is sent next
-        hystart.on_ack(MSS, 5 * MSS, None, L);
+        hystart.on_ack(MSS, 5 * MSS, None, L, Instant::ZERO);
         assert_eq!(hystart.left, 4 * MSS);
     }
 
@@ -171,6 +217,28 @@ mod tests {
         }
     }
 
+    /// Acknowledgments every `gap_us` for `train_us`, after a pause; the round trip is 40 ms.
+    fn train(hystart: &mut HyStart, start_us: u64, gap_us: u64, train_us: u64) {
+        for at in (start_us..=start_us + train_us).step_by(usize::try_from(gap_us).unwrap()) {
+            hystart.on_ack(MSS, 1000 * MSS, Some(Duration::from_millis(40)), L, Instant::from_micros(at));
+        }
+    }
+
+    #[test]
+    fn a_train_longer_than_half_of_the_round_trip_ends_standard_slow_start() {
+        for (gap, length, leaves) in [
+            (1_000, 20_000, false),
+            (1_000, 21_000, true),
+            (5_000, 25_000, true), // an eighth of the round trip is no gap
+            (5_001, 40_008, false),
+        ] {
+            let mut hystart = HyStart::new();
+            train(&mut hystart, 0, 1_000, 15_000);
+            train(&mut hystart, 40_000, gap, length); // a train of its own
+            assert_eq!(is_conservative(&hystart), leaves, "{length} us with gaps of {gap}");
+        }
+    }
+
     #[test]
     fn the_eighth_sample_of_a_round_decides() {
         let mut hystart = HyStart::new();
@@ -184,7 +252,7 @@ mod tests {
         assert!(!is_conservative(&hystart));
         let mut hystart = HyStart::new();
         for _ in 0..30 {
-            hystart.on_ack(MSS, 10 * MSS, None, L);
+            hystart.on_ack(MSS, 10 * MSS, None, L, Instant::ZERO);
         }
         assert_eq!((hystart.samples, is_conservative(&hystart)), (0, false)); // no sample, no judgement
     }
@@ -222,11 +290,11 @@ mod tests {
 
     #[test]
     fn one_acknowledgment_adds_at_most_l() {
-        assert_eq!(HyStart::new().on_ack(100 * MSS, 200 * MSS, None, L).octets, 8 * MSS);
-        assert_eq!(HyStart::new().on_ack(100 * MSS, 200 * MSS, None, u32::MAX).octets, 100 * MSS);
+        assert_eq!(HyStart::new().on_ack(100 * MSS, 200 * MSS, None, L, Instant::ZERO).octets, 8 * MSS);
+        assert_eq!(HyStart::new().on_ack(100 * MSS, 200 * MSS, None, u32::MAX, Instant::ZERO).octets, 100 * MSS);
         let mut hystart = HyStart::new();
         round(&mut hystart, &flat(10, 40_000));
         round(&mut hystart, &flat(8, 50_000));
-        assert_eq!(hystart.on_ack(100 * MSS, 200 * MSS, None, L).octets, 2 * MSS); // L, then a quarter
+        assert_eq!(hystart.on_ack(100 * MSS, 200 * MSS, None, L, Instant::ZERO).octets, 2 * MSS); // L, then a quarter
     }
 }
