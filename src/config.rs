@@ -48,6 +48,8 @@ config! {
     max_ack_delay: Duration = ms(40), in ms(0)..=ms(500), "RFC 8985 §7.2";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
+    /// With Nagle's algorithm only a small segment in flight holds back another, as Minshall proposed; else anything in flight.
+    minshall: bool = true, in false..=true, "RFC 9293 App. A.3";
     /// The override timeout of the sender's silly-window avoidance.
     sws_override: Duration = ms(200), in ms(100)..=ms(1000), "RFC 9293 §3.8.6.2.1";
     /// How long an acknowledgment may wait; 0: never.

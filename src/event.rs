@@ -161,9 +161,12 @@ pub enum Event {
     Segment(Segment),
     /// A timer fired. All timers due by now run; if none is due, nothing happens.
     Timer(Timer),
-    /// SEND. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room);
+    /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room);
     /// [`Connection::send`](crate::Connection::send) takes what fits.
     Send(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
+    /// SEND without the PUSH flag: more will follow, which this text may wait for to fill a segment. The next
+    /// [`Send`](Self::Send), also one without text, releases it, and so does the override timeout.
+    SendMore(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
     /// SEND with the URGENT flag: the urgent pointer is set to the octet after this text.
     SendUrgent(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
     /// The user took so many delivered octets: RECEIVE's effect on the window. More than delivered counts as all.

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::scoreboard", &["time", "ranges", "send::rate"]),
     ("send::rack", &["time", "send::scoreboard"]),
     ("send::recovery", &["send::prr", "send::scoreboard"]),
+    ("send::small", &["seq"]),
     ("send::tail", &[]),
     ("send::undo", &["time", "send::rack"]),
     ("send::validation", &["time"]),
@@ -47,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::recovery",
             "send::rtt",
             "send::scoreboard",
+            "send::small",
             "send::tail",
             "send::undo",
             "send::validation",
@@ -83,7 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 20] = [
+const ALGORITHMS: [&str; 21] = [
     "ranges",
     "timestamps",
     "user_timeout",
@@ -98,6 +100,7 @@ const ALGORITHMS: [&str; 20] = [
     "send::recovery",
     "send::rtt",
     "send::scoreboard",
+    "send::small",
     "send::tail",
     "send::undo",
     "send::validation",

@@ -28,6 +28,8 @@ mod options;
 mod retransmission;
 #[path = "requirements/segmentation.rs"]
 mod segmentation;
+#[path = "requirements/timestamps.rs"]
+mod timestamps;
 #[path = "requirements/urgent.rs"]
 mod urgent;
 #[path = "requirements/user_timeout.rs"]

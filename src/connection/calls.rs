@@ -78,7 +78,7 @@ impl<C: Controller> Connection<C> {
     /// The errors of §3.10.2, §3.10.4: before anything changes.
     pub(super) fn check_call(&self, event: &Event) -> Result<(), Error> {
         match event {
-            Event::Send(text) | Event::SendUrgent(text) => {
+            Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => {
                 match &self.phase {
                     Phase::Closed => return Err(Error::NotConnected),
                     Phase::Listen(_) => return Err(Error::RemoteUnspecified),
@@ -117,8 +117,8 @@ impl<C: Controller> Connection<C> {
         }
     }
 
-    /// SEND: the text waits for the flush. Urgent text ends where it ends: SND.UP (RFC 6093).
-    pub(super) fn queue_text(&mut self, text: Bytes, urgent: bool) {
+    /// SEND, pushed or not: the text waits for the flush. Urgent text ends where it ends: SND.UP (RFC 6093).
+    pub(super) fn queue_text(&mut self, text: Bytes, push: bool, urgent: bool) {
         let copy_below = usize::from(self.config.copy_below());
         let (snd, ack) = match &mut self.phase {
             Phase::Closed | Phase::Listen(_) => return,
@@ -126,6 +126,7 @@ impl<C: Controller> Connection<C> {
             Phase::Live(tcb) => (&mut tcb.snd, Some(&mut tcb.ack)),
         };
         let urgent = urgent && !text.is_empty(); // at least one octet of data (U-19)
+        snd.small.on_queued(text.len(), push);
         snd.buffer.push(text, copy_below);
         if urgent {
             snd.up = Some(snd.text_end());

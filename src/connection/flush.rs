@@ -70,7 +70,8 @@ impl<C: Controller> Tcb<C> {
         let mss = u32::from(self.text_mss(cx));
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(u32::from(cx.config.pacing_burst()) * mss) } else { most };
-        Gate { mss, max: most.max(mss), nagle: cx.settings.nagle, cork: cx.settings.cork, overridden: self.overridden }
+        let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
+        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, overridden: self.overridden }
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
@@ -83,17 +84,20 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn transmit_plan(&mut self, plan: &Plan, cx: &mut Cx<'_, '_>) {
         let text = self.snd.text(plan.seq, plan.len);
         let mut flags = Flags::ACK;
-        flags.set(Flags::PSH, plan.push);
+        flags.set(Flags::PSH, self.snd.pushes(plan));
         flags.set(Flags::FIN, plan.fin);
         match plan.kind {
             Kind::New => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
             Kind::Again if plan.seq == self.snd.una => cx.timers.clear(Timer::Retransmit),
             Kind::Again | Kind::Tail | Kind::Probe => {}
         }
+        let mss = self.text_mss(cx);
+        if plan.end().after(self.snd.nxt) {
+            self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
+        }
         if self.snd.sent(plan, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
-        let mss = self.text_mss(cx);
         let mut segment = self.segment(flags, text, cx);
         segment.seq = plan.seq;
         if plan.len > u32::from(mss) {
@@ -188,7 +192,7 @@ impl<C: Controller> Tcb<C> {
 
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
-        let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, push: false, kind: Kind::Again };
+        let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
         if self.snd.sent(&plan, cx.now) {
             cx.out.counters.retransmissions += 1;
         }

@@ -245,8 +245,9 @@ impl<C: Controller> Connection<C> {
         match event {
             Event::Segment(segment) => self.segment(segment, now, out),
             Event::Timer(timer) => self.timer(timer, now, out),
-            Event::Send(text) => self.queue_text(text, false),
-            Event::SendUrgent(text) => self.queue_text(text, true),
+            Event::Send(text) => self.queue_text(text, true, false),
+            Event::SendMore(text) => self.queue_text(text, false, false),
+            Event::SendUrgent(text) => self.queue_text(text, true, true),
             Event::Consume(_) | Event::Continue => {}
             Event::Close => self.close_call(now, out),
             Event::Release => self.release_call(now, out),

@@ -140,17 +140,21 @@ impl Recent {
     pub(crate) fn touch(&mut self, offset: u64, held: &Ranges) {
         let range = held.containing(offset);
         let mut order = [None; 4];
-        let older = self.offsets.iter().flatten().copied().filter(|&o| held.containing(o) != range);
+        let other = |&o: &u64| held.containing(o).is_some_and(|r| Some(r) != range);
+        let older = self.offsets.iter().flatten().copied().filter(other);
         for (slot, offset) in order.iter_mut().zip(core::iter::once(offset).chain(older)) {
             *slot = Some(offset);
         }
         self.offsets = order;
     }
 
-    /// The ranges to report, in order, each once.
+    /// The ranges to report, in order, each once: those that came last, then as many others as there is room for.
     pub(crate) fn blocks<'a>(&'a self, held: &'a Ranges) -> impl Iterator<Item = (u64, u64)> + 'a {
         let range_of = move |index: usize| held.containing(self.offsets.get(index).copied().flatten()?);
-        (0..self.offsets.len()).filter_map(move |i| range_of(i).filter(|r| (0..i).all(|j| range_of(j) != Some(*r))))
+        let all = self.offsets.len();
+        let recent = move |i| range_of(i).filter(|r| (0..i).all(|j| range_of(j) != Some(*r)));
+        let others = held.iter_down().take(2 * all).filter(move |r| (0..all).all(|j| range_of(j) != Some(*r)));
+        (0..all).filter_map(recent).chain(others).take(all)
     }
 }
 
@@ -264,8 +268,21 @@ mod tests {
         assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(90, 95), (70, 80), (50, 60), (30, 40)]);
         held.insert(60, 70); // joins two
         recent.touch(60, &held);
-        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 80), (90, 95), (30, 40)]);
+        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 80), (90, 95), (30, 40), (10, 20)]);
         held.remove_below(41);
         assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 80), (90, 95)]);
+    }
+
+    /// RFC 2018 §3: as many as fit, also those that five later ones pushed out of memory.
+    #[test]
+    fn ranges_that_came_long_ago_are_reported_where_there_is_room() {
+        let (mut held, mut recent) = (Ranges::default(), Recent::default());
+        for start in [100, 10, 20, 30, 40, 50] {
+            held.insert(start, start + 5);
+            recent.touch(start, &held);
+        }
+        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 55), (40, 45), (30, 35), (20, 25)]);
+        held.remove_below(45);
+        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 55), (100, 105)]);
     }
 }

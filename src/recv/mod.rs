@@ -294,7 +294,8 @@ impl Receiver {
             blocks.push(SackBlock { left, right });
         }
         let room = room - blocks.len();
-        for (start, end) in self.recent.blocks(self.held.ranges()).take(room) {
+        let beyond = |&(start, _): &(u64, u64)| start > self.received; // what came on the SYN waits at RCV.NXT
+        for (start, end) in self.recent.blocks(self.held.ranges()).filter(beyond).take(room) {
             blocks.push(SackBlock { left: self.seq_of(start), right: self.seq_of(end) });
         }
         blocks

@@ -177,6 +177,7 @@ impl<C: Controller> Sender<C> {
         self.syn = false;
         self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
         self.una = ack;
+        self.small.on_ack(ack, self.buffer.len());
         if self.up.is_some_and(|up| up.at_or_before(ack)) {
             self.up = None;
         }

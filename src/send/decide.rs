@@ -12,6 +12,7 @@ pub(crate) struct Gate {
     pub(crate) mss: u32,
     /// Octets of text in one `Transmit`: at least `mss`.
     pub(crate) max: u32,
+    /// Nagle's algorithm holds back a small segment while something is in flight.
     pub(crate) nagle: bool,
     pub(crate) cork: bool,
     /// The override timeout expired: what is held back may go.
@@ -39,8 +40,6 @@ pub(crate) struct Plan {
     pub(crate) len: u32,
     pub(crate) syn: bool,
     pub(crate) fin: bool,
-    /// It empties the send queue (MUST-61).
-    pub(crate) push: bool,
     pub(crate) kind: Kind,
 }
 
@@ -103,13 +102,11 @@ impl<C: Controller> Sender<C> {
         let inflight = self.inflight();
         let fits =
             inflight.saturating_add(len) <= self.cwnd(gate.mss) || inflight == 0 || (self.first_due && seq == self.una);
-        let push = len > 0 && seq + len == self.text_end();
         (len + u32::from(fin) > 0 && fits && window > 0).then_some(Plan {
             seq,
             len,
             syn: false,
             fin,
-            push,
             kind: Kind::Again,
         })
     }
@@ -141,24 +138,37 @@ impl<C: Controller> Sender<C> {
             len -= len % gate.mss; // whole segments; the rest is a matter of its own
         }
         let fin = self.fin == Fin::Queued && len == todo && window > len; // cwnd counts octets of text
-        let plan = Plan { seq: self.nxt, len, syn: false, fin, push: len == todo && len > 0, kind: Kind::New };
+        let plan = Plan { seq: self.nxt, len, syn: false, fin, kind: Kind::New };
         if len == 0 && (!fin || cwnd == 0) {
             return Next::Wait(Wait::Ack);
         }
         let all = len == todo;
+        let cork = gate.cork || self.is_unpushed(todo);
         let send = len >= gate.mss // (1) a full segment
             || fin // the user has closed: nothing will follow that could fill it
-            || (all && !gate.cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
-            || (idle && !gate.cork && len >= self.max_wnd / 2) // (3) half of the largest window seen
+            || (all && !cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
+            || (idle && !cork && len >= self.max_wnd / 2) // (3) half of the largest window seen
             || gate.overridden; // (4)
         if send {
             return Next::Send(plan);
         }
         Next::Wait(match () {
-            () if gate.cork && len == todo => Wait::Cork,
+            () if cork && len == todo => Wait::Cork,
             () if idle => Wait::Silly,
             () => Wait::Ack,
         })
+    }
+
+    /// Whether the user pushed nothing of the last `todo` octets: they wait for more, as under a cork.
+    fn is_unpushed(&self, todo: u32) -> bool {
+        self.small.unpushed() >= usize::try_from(todo.max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether `plan` has the last octet that the user pushed: it gets the PSH bit (MUST-61, MAY-15).
+    pub(crate) fn pushes(&self, plan: &Plan) -> bool {
+        let unpushed = u32::try_from(self.small.unpushed()).unwrap_or(u32::MAX);
+        let last = self.text_end() - unpushed;
+        plan.len > 0 && last.after(plan.seq) && last.at_or_before(plan.seq + plan.len)
     }
 
     /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go.
@@ -175,13 +185,12 @@ impl<C: Controller> Sender<C> {
         let seq = self.seq_of(start);
         let most = self.board.len_at(start).min(gate.mss).min((self.una + self.wnd).saturating_since(seq));
         let (len, fin) = self.with_fin(seq, most);
-        let push = len > 0 && seq + len == self.text_end();
-        (most > 0).then_some(Plan { seq, len, syn: false, fin, push, kind: Kind::Again })
+        (most > 0).then_some(Plan { seq, len, syn: false, fin, kind: Kind::Again })
     }
 
     /// Our SYN, when it is its turn.
     pub(crate) fn syn_due(&self) -> Option<Plan> {
-        let plan = Plan { seq: self.iss, len: 0, syn: true, fin: false, push: false, kind: Kind::New };
+        let plan = Plan { seq: self.iss, len: 0, syn: true, fin: false, kind: Kind::New };
         (self.syn && (self.nxt == self.iss || self.board.has_lost())).then_some(plan)
     }
 
@@ -198,15 +207,13 @@ impl<C: Controller> Sender<C> {
             (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss))
         };
         let (len, fin) = self.with_fin(seq, most);
-        let push = len > 0 && seq + len == self.text_end();
-        (len > 0 || fin).then_some(Plan { seq, len, syn: false, fin, push, kind: Kind::Tail })
+        (len > 0 || fin).then_some(Plan { seq, len, syn: false, fin, kind: Kind::Tail })
     }
 
     /// A zero-window probe: the first unacknowledged octet, or the first unsent (RFC 9293 §3.8.6.1).
     pub(crate) fn probe(&self) -> Plan {
         let len = self.text_end().saturating_since(self.una).min(1);
         let fin = len == 0 && self.fin == Fin::Queued;
-        let push = self.una + len == self.text_end() && len > 0;
-        Plan { seq: self.una, len, syn: false, fin, push, kind: Kind::Probe }
+        Plan { seq: self.una, len, syn: false, fin, kind: Kind::Probe }
     }
 }

@@ -12,6 +12,7 @@ mod rate;
 mod recovery;
 pub(crate) mod rtt;
 mod scoreboard;
+mod small;
 mod tail;
 mod undo;
 mod validation;
@@ -28,6 +29,7 @@ use rate::Rate;
 use recovery::{Detector, Phase, Recovery};
 use rtt::Rtt;
 use scoreboard::Scoreboard;
+use small::Small;
 use tail::TailLoss;
 use undo::Undo;
 use validation::Validation;
@@ -69,6 +71,7 @@ pub(crate) struct Sender<C> {
     pub(crate) syn: bool,
     pub(crate) fin: Fin,
     pub(crate) buffer: SendBuffer,
+    pub(crate) small: Small,
     pub(crate) rtt: Rtt,
     pub(crate) cc: C,
     /// What is in flight, segment by segment.
@@ -112,6 +115,7 @@ impl<C: Controller> Sender<C> {
             syn: true,
             fin: Fin::None,
             buffer: SendBuffer::default(),
+            small: Small::default(),
             rtt: Rtt::new(config),
             cc,
             board: Scoreboard::default(),
@@ -353,6 +357,7 @@ impl<C: Controller> Sender<C> {
         self.board.check_invariants();
         assert_eq!(self.board.nxt() - self.board.una(), u64::from(self.flight()), "the scoreboard and SND.NXT");
         assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
+        self.small.check_invariants(self.una, self.buffer.len());
         assert!(self.wnd <= self.max_wnd, "SND.WND beyond MAX.SND.WND");
         assert!(self.up.is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged");
     }
@@ -365,6 +370,7 @@ impl<C: Controller> Sender<C> {
         self.wl2 = relative(self.wl2);
         self.wl1 = SeqNum::new(self.wl1 - irs);
         self.up = self.up.map(relative);
+        self.small.rebase(iss);
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.board.rebase(ago);
         self.rack.rebase(ago);

@@ -45,6 +45,8 @@ fn send_in_every_state() {
         other => (other, state),
     });
     table(&Event::SendUrgent("text".into()), urgent);
+    let waits = rows.map(|(told, state)| (if told.starts_with("PSH") { "" } else { told }, state));
+    table(&Event::SendMore("text".into()), waits);
 }
 
 #[test]
@@ -220,7 +222,7 @@ fn the_send_event_takes_all_or_nothing() {
         let mut rig = at.with(|config| config.send_buffer(1000)).established();
         rig.send(400);
         let before = rig.connection.clone();
-        for event in [Event::Send(vec![0; 601].into()), Event::SendUrgent(vec![0; 601].into())] {
+        for event in [Event::Send, Event::SendMore, Event::SendUrgent].map(|send| send(vec![0; 601].into())) {
             assert_eq!(rig.handle(event), Err(Error::NoRoom { room: 600 }));
             assert!(rig.connection == before, "an error changed the connection");
         }
@@ -453,6 +455,7 @@ fn every_event_in_every_state_is_legal() {
                 Event::Segment(rig.text(1, 1, "abc")),
                 Event::Send("text".into()),
                 Event::SendUrgent("text".into()),
+                Event::SendMore("text".into()),
                 Event::Consume(3),
                 Event::Close,
                 Event::Release,

@@ -38,9 +38,10 @@ pub(crate) struct At {
     pub(crate) config: Config,
 }
 
-/// No options, no quick ACKs, 10,000 octets of receive buffer; the peer's MSS is 1000, its window 60,000.
+/// No options, no quick ACKs, Nagle's algorithm unchanged, 10,000 octets of receive buffer; the peer's MSS is 1000, its window 60,000.
 fn plain() -> ConfigBuilder {
     Config::builder()
+        .minshall(false)
         .quick_acks(0)
         .timestamps(false)
         .sack(false)

@@ -68,9 +68,10 @@ pub(crate) fn stamped(segment: Segment, value: u32, echo: u32) -> Segment {
     Segment { options, ..segment }
 }
 
-/// A configuration without options, so that a full segment carries 1460 octets, and without quick ACKs.
+/// A configuration without options, so that a full segment carries 1460 octets, without quick ACKs, and with Nagle's
+/// algorithm unchanged.
 pub(crate) fn plain() -> ConfigBuilder {
-    Config::builder().quick_acks(0).timestamps(false).sack(false).window_scaling(false).min_rto(secs(1))
+    Config::builder().minshall(false).quick_acks(0).timestamps(false).sack(false).window_scaling(false).min_rto(secs(1))
 }
 
 /// The TCP under test.

@@ -1,8 +1,8 @@
 //! Segmentation: Nagle, PUSH, full segments (RFC 9293 §3.7.4, §3.8.6.2.1, §3.9.1.2).
 
-use segue::{Event, Knob, State, Timer};
+use segue::{Config, Event, Knob, Path, State, Timer};
 
-use crate::fixture::{Tcp, ms, peer, peer_text, plain};
+use crate::fixture::{Tcp, ms, peer, peer_syn_ack, peer_text, plain, text};
 
 #[test]
 fn shld_7_a_small_segment_waits_for_the_acknowledgment_of_the_one_before() {
@@ -31,6 +31,86 @@ fn must_17_nagle_can_be_switched_off_and_on() {
     let mut from_the_start = Tcp::established(plain().nagle(false));
     assert_eq!(from_the_start.send(1), "<SEQ=0><ACK=0><DATA=1><CTL=PSH,ACK>");
     assert_eq!(from_the_start.send(1), "<SEQ=1><ACK=0><DATA=1><CTL=PSH,ACK>");
+}
+
+/// App. A.3: only a small segment in flight holds back another. So a write of some full segments and a rest leaves at once, and a
+/// request of two writes waits for no delayed ACK.
+#[test]
+fn shld_7_with_minshalls_change_only_a_small_segment_holds_back_another() {
+    let config = plain().minshall(true);
+    assert!(Config::default().minshall());
+    let mut tcp = Tcp::established(config);
+    tcp.send(2 * 1460 + 700);
+    assert_eq!(tcp.lengths(), [1460, 1460, 700]);
+    assert_eq!(tcp.send(10), "");
+    assert_eq!(tcp.send(1460), "<SEQ=3620><ACK=0><DATA=1460><CTL=ACK>"); // full segments never wait
+    // the full ones are acknowledged, the small one is not
+    assert_eq!(tcp.arrives(peer(0, 2920)), "Acked(2920)");
+    assert_eq!(tcp.arrives(peer(0, 3619)), "Acked(699)");
+    assert_eq!(tcp.arrives(peer(0, 3620)), "Acked(1); <SEQ=5080><ACK=0><DATA=10><CTL=PSH,ACK>");
+    assert_eq!(tcp.send(10), "");
+    // what is retransmitted is no new small segment
+    tcp.arrives(peer(0, 5080));
+    assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=5080><ACK=0><DATA=20><CTL=PSH,ACK>");
+    assert_eq!(tcp.arrives(peer(0, 5100)), "Acked(20); Flushed");
+    assert_eq!(tcp.send(10), "<SEQ=5100><ACK=0><DATA=10><CTL=PSH,ACK>");
+
+    // in one piece for the hardware, too; and with Nagle's algorithm as it was the rest waits
+    for (minshall, lengths) in [(true, vec![3620]), (false, vec![2920])] {
+        let mut tcp = Tcp::established(plain().minshall(minshall).max_transmit(64_000));
+        tcp.send(2 * 1460 + 700);
+        assert_eq!((tcp.lengths(), tcp.sent[0].segment_size), (lengths, 1460));
+        assert_eq!(tcp.send(10), "");
+    }
+}
+
+/// What is sent without a push waits for more, at most for the override timeout (MUST-60, MAY-16).
+#[test]
+fn may_15_text_without_a_push_waits_for_more() {
+    let more = |tcp: &mut Tcp, len| tcp.event(Event::SendMore(text(len)));
+    let mut tcp = Tcp::established(plain());
+    assert_eq!(more(&mut tcp, 1000), "");
+    assert_eq!(tcp.deadline(Timer::Override), Some(ms(200)));
+    assert_eq!(more(&mut tcp, 1000), "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>"); // a full segment
+    tcp.arrives(peer(0, 1460));
+    assert_eq!(tcp.send(100), "<SEQ=1460><ACK=0><DATA=640><CTL=PSH,ACK>"); // pushed, and all before it
+    tcp.arrives(peer(0, 2100));
+    // a push without text
+    assert_eq!(more(&mut tcp, 10), "");
+    assert_eq!(tcp.send(0), "<SEQ=2100><ACK=0><DATA=10><CTL=PSH,ACK>");
+    tcp.arrives(peer(0, 2110));
+    // nobody pushes: it leaves without PSH
+    more(&mut tcp, 10);
+    assert_eq!(tcp.fire(Timer::Override), "<SEQ=2110><ACK=0><DATA=10><CTL=ACK>");
+    tcp.arrives(peer(0, 2120));
+    // a FIN, urgent text
+    more(&mut tcp, 10);
+    assert_eq!(tcp.event(Event::SendUrgent(text(1))), "<SEQ=2120><ACK=0><DATA=11><CTL=PSH,ACK,URG>");
+    tcp.arrives(peer(0, 2131));
+    more(&mut tcp, 10);
+    assert_eq!(tcp.close(), "<SEQ=2131><ACK=0><DATA=10><CTL=FIN,ACK>");
+}
+
+/// §3.9.1.2: PSH is in the last segment made from what was pushed, and again when that is sent again; Nagle's algorithm holds back text
+/// whether it is pushed or not.
+#[test]
+fn may_15_psh_is_where_the_user_pushed() {
+    let mut tcp = Tcp::established(plain());
+    assert_eq!(tcp.send(10), "<SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>");
+    assert_eq!(tcp.send(1000), "");
+    assert_eq!(
+        tcp.event(Event::SendMore(text(2000))),
+        "<SEQ=10><ACK=0><DATA=1460><CTL=PSH,ACK>; <SEQ=1470><ACK=0><DATA=1460><CTL=ACK>"
+    );
+    assert_eq!(tcp.arrives(peer(0, 2930)), "Acked(2930)"); // 80 octets wait for more
+    assert_eq!(tcp.deadline(Timer::Override), Some(ms(200)));
+    assert_eq!(tcp.send(20), "<SEQ=2930><ACK=0><DATA=100><CTL=PSH,ACK>");
+    assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=2930><ACK=0><DATA=100><CTL=PSH,ACK>");
+    // before the connection is established
+    let mut opening = Tcp::connect(plain(), Path::ipv4(1500));
+    opening.event(Event::SendMore(text(10)));
+    assert_eq!(opening.arrives(peer_syn_ack()), "Connected; <SEQ=0><ACK=0><CTL=ACK>");
+    assert_eq!(opening.send(1), "<SEQ=0><ACK=0><DATA=11><CTL=PSH,ACK>");
 }
 
 #[test]
@@ -92,9 +172,9 @@ fn must_60_queued_text_always_has_a_deadline() {
     assert_eq!(corked.fire(Timer::Override), "<SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>");
 
     // SYN-SENT: with the handshake
-    let mut opening = Tcp::connect(plain(), segue::Path::ipv4(1500));
+    let mut opening = Tcp::connect(plain(), Path::ipv4(1500));
     assert_eq!(opening.send(10), "");
-    assert_eq!(opening.arrives(crate::fixture::peer_syn_ack()), "Connected; <SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>");
+    assert_eq!(opening.arrives(peer_syn_ack()), "Connected; <SEQ=0><ACK=0><DATA=10><CTL=PSH,ACK>");
 }
 
 /// A FIN follows at once: text before it is the last there is, and Nagle has nothing to wait for.

@@ -50,6 +50,7 @@ pub(crate) struct World {
 /// A configuration without options, as the figures have none.
 pub(crate) fn plain() -> Config {
     Config::builder()
+        .minshall(false)
         .quick_acks(0)
         .timestamps(false)
         .sack(false)

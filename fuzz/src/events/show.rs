@@ -7,7 +7,7 @@ use segue::{Action, Event};
 pub(super) fn event(event: &Event) -> String {
     match event {
         Event::Segment(segment) => format!("Segment {segment}"),
-        Event::Send(text) | Event::SendUrgent(text) => format!("Send, {} octets", text.len()),
+        Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => format!("Send, {} octets", text.len()),
         other => format!("{other:?}"),
     }
 }

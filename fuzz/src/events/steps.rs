@@ -27,7 +27,7 @@ pub(super) fn perform(input: &mut Reader<'_>, watched: &mut Watched) {
             watched.batch(segments);
         }
         op::NEXT_TIMER => watched.fire_next(),
-        op::SEND => watched.send(input.u16(), false),
+        op::SEND => watched.send(input.u16(), Event::Send),
         op::CONSUME => watched.may(Event::Consume(usize::from(input.u16()))),
         op::ANY_TIMER => watched.may(Event::Timer(Timer::ALL[usize::from(input.u8()) % Timer::ALL.len()])),
         op::CALL => watched.may(match input.u8() & 7 {
@@ -215,7 +215,7 @@ fn path(input: &mut Reader<'_>, info: &Info) -> Event {
 
 fn other(input: &mut Reader<'_>, watched: &mut Watched) {
     match input.u8() & 3 {
-        0 => watched.send(input.u16(), true),
+        0 => watched.send(input.u16(), Event::SendUrgent),
         1 => watched.rearm(Secrets { iss: SeqNum::new(input.u32()), ts_offset: input.u32() }),
         _ => {
             let length = usize::from(input.u8());
@@ -223,8 +223,9 @@ fn other(input: &mut Reader<'_>, watched: &mut Watched) {
             match Event::arbitrary(&mut octets) {
                 // Text is counted, and the peer's text is what `peer_text` says it is.
                 Ok(Event::Send(text) | Event::SendUrgent(text)) => {
-                    watched.send(text.len().try_into().unwrap_or(1), false)
+                    watched.send(text.len().try_into().unwrap_or(1), Event::Send)
                 }
+                Ok(Event::SendMore(text)) => watched.send(text.len().try_into().unwrap_or(1), Event::SendMore),
                 Ok(Event::Rearm(secrets)) => watched.rearm(secrets),
                 Ok(Event::Segment(mut segment)) => {
                     let start = segment.seq + u32::from(segment.flags.contains(Flags::SYN));

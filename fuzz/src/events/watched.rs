@@ -154,11 +154,11 @@ impl Watched {
         let _refused = self.handle(event).is_err();
     }
 
-    /// SEND of so many octets of our text.
-    pub(super) fn send(&mut self, octets: u16, urgent: bool) {
+    /// SEND of so many octets of our text, in one of its three forms.
+    pub(super) fn send(&mut self, octets: u16, form: fn(Bytes) -> Event) {
         let text = (0..u32::from(octets)).map(|i| checks::our_text(self.sent + i)).collect();
         self.sent += u32::from(octets);
-        if self.handle(if urgent { Event::SendUrgent(text) } else { Event::Send(text) }).is_err() {
+        if self.handle(form(text)).is_err() {
             self.sent -= u32::from(octets);
         }
     }

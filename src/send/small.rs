@@ -1,0 +1,87 @@
+//! Small segments: what holds them back (RFC 9293 §3.7.4, App. A.3) and what releases them (§3.9.1.2).
+
+use crate::SeqNum;
+
+/// What of the queue leaves in a small segment, or must not yet.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Small {
+    /// The number after the last segment that was not full, until it is acknowledged.
+    outstanding: Option<SeqNum>,
+    /// Octets at the end of the queue that the user has not pushed: more will follow (MAY-15).
+    unpushed: usize,
+}
+
+impl Small {
+    /// `len` octets that end before `end` leave for the first time, in segments of `mss`.
+    pub(crate) fn on_sent(&mut self, end: SeqNum, len: u32, mss: u32) {
+        if len % mss.max(1) != 0 {
+            self.outstanding = Some(end);
+        }
+    }
+
+    /// Everything before `una` is acknowledged, and so many octets are queued.
+    pub(crate) fn on_ack(&mut self, una: SeqNum, queued: usize) {
+        self.outstanding = self.outstanding.filter(|end| end.after(una));
+        self.unpushed = self.unpushed.min(queued);
+    }
+
+    /// SEND: so many octets more; without a push they may wait for what follows (MAY-16), with one all that wait may go.
+    pub(crate) fn on_queued(&mut self, octets: usize, push: bool) {
+        self.unpushed = if push { 0 } else { self.unpushed + octets };
+    }
+
+    /// Nagle's algorithm holds back another small segment while something is in flight; with Minshall's change only a small
+    /// segment does, so that one answer waits for one delayed ACK at the most.
+    pub(crate) const fn is_held(&self, minshall: bool) -> bool {
+        !minshall || self.outstanding.is_some()
+    }
+
+    /// Octets at the end of the queue that are not pushed.
+    pub(crate) const fn unpushed(&self) -> usize {
+        self.unpushed
+    }
+
+    pub(crate) fn check_invariants(&self, una: SeqNum, queued: usize) {
+        assert!(self.outstanding.is_none_or(|end| end.after(una)), "the last small segment is acknowledged");
+        assert!(self.unpushed <= queued, "more is not pushed than is queued");
+    }
+
+    pub(crate) fn rebase(&mut self, iss: SeqNum) {
+        self.outstanding = self.outstanding.map(|end| SeqNum::new(end - iss));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_small_segment_in_flight_holds_back_another() {
+        for start in [0, u32::MAX - 5, (1 << 31) - 5] {
+            let (mut small, start) = (Small::default(), SeqNum::new(start));
+            small.on_sent(start + 3000, 3000, 1000);
+            assert!(!small.is_held(true) && small.is_held(false));
+            small.on_sent(start + 3010, 10, 1000);
+            assert!(small.is_held(true));
+            small.on_sent(start + 4010, 1000, 1000); // a full one does not release it
+            small.on_ack(start + 3009, 100);
+            assert!(small.is_held(true));
+            small.on_ack(start + 3010, 100);
+            assert!(!small.is_held(true));
+            small.on_sent(start + 6500, 2490, 1000); // several at once, the last of them small
+            assert!(small.is_held(true));
+        }
+    }
+
+    #[test]
+    fn a_push_releases_all_that_waits() {
+        let mut small = Small::default();
+        small.on_queued(10, false);
+        small.on_queued(20, false);
+        assert_eq!(small.unpushed(), 30);
+        small.on_ack(SeqNum::new(0), 25);
+        assert_eq!(small.unpushed(), 25);
+        small.on_queued(0, true);
+        assert_eq!(small.unpushed(), 0);
+    }
+}
