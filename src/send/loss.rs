@@ -31,6 +31,10 @@ impl<C: Controller> Sender<C> {
             recovered: seen.recovered,
             segs_sacked: self.board.sacked_segments(),
         });
+        if self.board.is_in_order() {
+            self.reorder_at = None;
+            return 0; // whatever is outstanding was sent after what was delivered
+        }
         let Self { board, rack, .. } = self;
         let mut waits = false;
         let mut is_lost = |sent: &_| {
