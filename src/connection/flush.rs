@@ -71,7 +71,8 @@ impl<C: Controller> Tcb<C> {
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(u32::from(cx.config.pacing_burst()) * mss) } else { most };
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
-        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, overridden: self.overridden }
+        let crowded = self.snd.is_crowded(cx.config.send_buffer());
+        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, crowded, overridden: self.overridden }
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
@@ -95,7 +96,7 @@ impl<C: Controller> Tcb<C> {
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
         }
-        if self.snd.sent(plan, cx.now) {
+        if self.snd.sent(plan, u32::from(mss), cx.now) {
             cx.out.counters.retransmissions += 1;
         }
         let mut segment = self.segment(flags, text, cx);
@@ -193,7 +194,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
-        if self.snd.sent(&plan, cx.now) {
+        if self.snd.sent(&plan, 1, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
         self.ack = PendingAck::No;

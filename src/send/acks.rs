@@ -316,6 +316,10 @@ impl<C: Controller> Sender<C> {
         if self.recovery.is_open() && (seen.lost > 0 || repaired) {
             self.reduce(Signal::Loss, seen);
             counters.fast_retransmits += u64::from(seen.lost > 0);
+            if self.board.una() >= self.recovery.recover {
+                self.recovery.leave(); // what was lost is repaired already
+                self.undo.on_recovered(self.board.nxt());
+            }
         }
         let inflight = self.inflight();
         match &mut self.recovery.phase {

@@ -15,6 +15,8 @@ pub(crate) struct Gate {
     /// Nagle's algorithm holds back a small segment while something is in flight.
     pub(crate) nagle: bool,
     pub(crate) cork: bool,
+    /// There are many small segments in flight: another one waits.
+    pub(crate) crowded: bool,
     /// The override timeout expired: what is held back may go.
     pub(crate) overridden: bool,
 }
@@ -144,6 +146,9 @@ impl<C: Controller> Sender<C> {
         }
         let all = len == todo;
         let cork = gate.cork || self.is_unpushed(todo);
+        if gate.crowded && len < gate.mss && !fin {
+            return Next::Wait(Wait::Ack);
+        }
         let send = len >= gate.mss // (1) a full segment
             || fin // the user has closed: nothing will follow that could fill it
             || (all && !cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it

@@ -38,6 +38,10 @@ use validation::Validation;
 /// spurious.
 const MIN_PTO: Duration = Duration::from_millis(10);
 
+/// Octets of the send buffer for each record of a segment in flight.
+const RECORD: u32 = 256;
+const LEAST_RECORDS: usize = 64;
+
 /// Our FIN: an octet of the stream after the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Fin {
@@ -277,8 +281,8 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// `plan` goes on the wire. Returns whether it repeats something.
-    pub(crate) fn sent(&mut self, plan: &Plan, now: Instant) -> bool {
+    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something.
+    pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, now: Instant) -> bool {
         let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
         let inflight = self.inflight();
         match plan.kind {
@@ -290,6 +294,10 @@ impl<C: Controller> Sender<C> {
                     self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
                     self.undo.on_again(end.min(self.nxt) - plan.seq, now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
+                }
+                let text_end = to - u64::from(plan.fin);
+                while self.board.nxt() + u64::from(mss) < text_end {
+                    self.board.sent(self.board.nxt() + u64::from(mss), now, rate);
                 }
                 self.board.sent(to, now, rate);
             }
@@ -311,6 +319,12 @@ impl<C: Controller> Sender<C> {
         repeats
     }
 
+    /// Whether there are so many records that small segments must wait: memory is bounded by the send buffer.
+    pub(crate) fn is_crowded(&self, send_buffer: u32) -> bool {
+        let most = usize::try_from(send_buffer / RECORD).unwrap_or(usize::MAX).max(LEAST_RECORDS);
+        self.board.len() >= most
+    }
+
     /// A probe goes into a closed window.
     pub(crate) fn probed(&mut self) {
         self.probes = self.probes.saturating_add(1);
@@ -329,6 +343,7 @@ impl<C: Controller> Sender<C> {
         let eligible = self.recovery.detector == Detector::Rack
             && self.recovery.is_open()
             && self.board.sacked_segments() == 0
+            && !self.board.has_lost()
             && self.flight() > 0
             && !self.syn
             && self.tail.may_probe();
