@@ -249,11 +249,12 @@ impl<C: Controller> Sender<C> {
     /// The last reduction may turn out to have been a mistake.
     fn undo_mistake(&mut self, seen: &Seen, counters: &mut Counters) {
         let evidence = Evidence {
+            before: self.board.una() - u64::from(seen.octets),
             una: self.board.una(),
             nxt: self.board.nxt(),
             advanced: seen.octets > 0,
             echoed: seen.echoed,
-            dsack: seen.dsack.map_or(0, |(_, octets)| octets),
+            dsack: seen.dsack,
             original: seen.original,
             recover: seen.recover,
         };
@@ -279,9 +280,13 @@ impl<C: Controller> Sender<C> {
                 self.cc.limit(window, seen.now);
             }
         }
+        let again = matches!(self.recovery.phase, Phase::Fast(_)) && self.recovery.lost_after;
         self.recovery.leave();
         self.undo.on_recovered(self.board.nxt());
         seen.recovered = true;
+        if again && self.board.outstanding() > 0 {
+            self.reduce(Signal::Loss, seen); // loss in two successive windows is two indications (RFC 5681 §4.3)
+        }
     }
 
     fn tail_repaired(&mut self, seen: &Seen) -> bool {
