@@ -332,9 +332,15 @@ impl<C: Controller> Sender<C> {
                 let safe = seen.octets > 0 && seen.lost == 0;
                 prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
             }
-            Phase::Open | Phase::Timeout if seen.octets > 0 && !seen.was_syn && !seen.was_fast => self.grow(seen),
+            Phase::Open | Phase::Timeout if seen.octets > 0 && !seen.was_syn && !self.deflates(seen) => self.grow(seen),
             Phase::Open | Phase::Timeout => {}
         }
+    }
+
+    /// Without SACK, what ends fast recovery sets the window and does no more (RFC 5681 §3.2 step 6); with it, the
+    /// acknowledgment is one like others (RFC 9438 §4.3).
+    fn deflates(&self, seen: &Seen) -> bool {
+        seen.was_fast && self.recovery.detector == Detector::Duplicates
     }
 
     fn grow(&mut self, seen: &Seen) {
@@ -342,8 +348,10 @@ impl<C: Controller> Sender<C> {
         let slow_start = seen.cwnd < self.cc.ssthresh();
         let window_limited = seen.inflight.saturating_add(seen.mss) > seen.cwnd
             || (slow_start && seen.inflight.saturating_mul(2) >= seen.cwnd);
+        // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
+        let octets = if seen.was_fast { seen.octets.min(seen.delivered) } else { seen.octets };
         self.cc.on_ack(&Acked {
-            octets: seen.octets,
+            octets,
             flight: seen.inflight,
             rtt: seen.last_rtt,
             srtt: self.rtt.srtt(),
