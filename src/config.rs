@@ -59,7 +59,7 @@ config! {
     /// Only full-sized segments count for `ack_every`: the peer's, as far as seen, or as many octets.
     ack_full_sized: bool = false, in false..=true, "RFC 9293 SHLD-19, RFC 5681 §4.2";
     /// So many segments are acknowledged at once at the start, after text out of order and after a pause; 0: none.
-    quick_acks: u8 = 16, in 0..=255, "RFC 5681 §4.2";
+    quick_acks: u8 = 32, in 0..=255, "RFC 5681 §4.2";
     /// RTO before the first measurement.
     initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
     /// Lower limit of the RTO.
@@ -110,6 +110,8 @@ config! {
     drop_syn_fin: bool = false, in false..=true, "RFC 9293 §3.10.7.2";
     /// Segments in the initial congestion window (octets: at most this times MSS, RFC 6928's formula).
     initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
+    /// How long a congestion window is kept that the application does not use: the non-validated period; none: no validation, and a restart from the initial window after one RTO without sending.
+    preserve_window: Option<Duration> = None, in secs(1)..=secs(300), "RFC 7661 §4.4, RFC 5681 §4.1";
     /// Segments leave at a rate instead of in bursts: `Timer::Pace`.
     pacing: bool = false, in false..=true, "RFC 9937 §1, RFC 6928 §2";
     /// With pacing, segments that may leave at once.

@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::small", &["seq"]),
     ("send::tail", &[]),
     ("send::undo", &["time", "send::rack"]),
+    ("send::validation", &["time"]),
     (
         "send",
         &[
@@ -50,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::small",
             "send::tail",
             "send::undo",
+            "send::validation",
         ],
     ),
     ("recv::ack", &["time", "ranges", "config"]),
@@ -83,7 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 20] = [
+const ALGORITHMS: [&str; 21] = [
     "ranges",
     "timestamps",
     "user_timeout",
@@ -101,6 +103,7 @@ const ALGORITHMS: [&str; 20] = [
     "send::small",
     "send::tail",
     "send::undo",
+    "send::validation",
     "recv::ack",
     "recv::reassembly",
     "recv::tuning",

@@ -16,3 +16,5 @@ mod loss;
 mod newreno;
 #[path = "simulation/output.rs"]
 mod output;
+#[path = "simulation/rates.rs"]
+mod rates;

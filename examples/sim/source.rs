@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use segue::{Action, Algorithm, CloseReason, Config, Connection, Event, Instant, Path, Secrets, Segment, SeqNum};
+use segue::{
+    Action, Algorithm, CloseReason, Config, Connection, Controller, Event, Instant, Path, Secrets, Segment, SeqNum,
+};
 
 use super::link::Nanos;
 use super::rng::Rng;
@@ -102,11 +104,11 @@ impl User {
 }
 
 /// A connection of segue's as the sender.
-pub(crate) struct Stream {
-    controller: Option<Watch<Algorithm>>,
+pub(crate) struct Stream<C: Controller = Algorithm> {
+    controller: Option<Watch<C>>,
     config: Arc<Config>,
     secrets: Secrets,
-    tcp: Option<Connection<Watch<Algorithm>>>,
+    tcp: Option<Connection<Watch<C>>>,
     text: Text,
     user: User,
     queued: u64,
@@ -126,9 +128,9 @@ struct News {
     over: Option<CloseReason>,
 }
 
-impl Stream {
+impl<C: Controller> Stream<C> {
     pub(crate) fn new(
-        algorithm: Algorithm,
+        algorithm: C,
         config: Arc<Config>,
         text: Text,
         user: User,
@@ -219,7 +221,7 @@ impl Stream {
     }
 }
 
-impl Source for Stream {
+impl<C: Controller> Source for Stream<C> {
     fn start(&mut self, now: Nanos, out: &mut Vec<Segment>) {
         let controller = self.controller.take().expect("it starts once");
         let (tcp, actions) =

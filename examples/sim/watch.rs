@@ -94,18 +94,6 @@ impl<C: Controller> Controller for Watch<C> {
     fn set_mss(&mut self, mss: u32) {
         self.inner.set_mss(mss);
     }
-    fn on_unused(&mut self, initial: u32, now: Instant) {
-        self.inner.on_unused(initial, now);
-    }
-    fn limit(&mut self, window: u32, now: Instant) {
-        self.inner.limit(window, now);
-    }
-    fn set_pacing(&mut self, paced: bool) {
-        self.inner.set_pacing(paced);
-    }
-    fn rebase(&mut self, now: Instant) {
-        self.inner.rebase(now);
-    }
     fn on_idle(&mut self, initial: u32, now: Instant) {
         self.inner.on_idle(initial, now);
     }

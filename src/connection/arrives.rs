@@ -283,6 +283,7 @@ impl<C: Controller> Tcb<C> {
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let initial = self.initial_window(cx.config, cx.path);
+        self.snd.cc.set_pacing(cx.config.pacing());
         self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
         self.process_ack(segment, false, false, cx);
         self.state = match self.snd.fin {

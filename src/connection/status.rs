@@ -115,7 +115,7 @@ impl<C: Controller> Connection<C> {
 
     /// No silent deadlock: whatever waits for the peer has a timer (I12).
     fn check_progress(&self, timers: &Timers, state: LiveState, snd: &Sender<C>) {
-        let waits = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Continue, Timer::TimeWait];
+        let waits = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Continue, Timer::Pace, Timer::TimeWait];
         let armed = waits.iter().any(|&timer| timers.is_set(timer));
         assert!(!snd.is_pending() || armed, "{state:?} waits without a timer");
         assert_eq!(state == LiveState::TimeWait, timers.is_set(Timer::TimeWait), "2 MSL and {state:?}");

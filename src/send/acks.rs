@@ -275,6 +275,9 @@ impl<C: Controller> Sender<C> {
         }
         if matches!(self.recovery.phase, Phase::Fast(_)) {
             self.cc.on_recovered(self.board.inflight(), seen.now);
+            if let Some(window) = self.validation.on_recovered(self.cc.window()) {
+                self.cc.limit(window, seen.now);
+            }
         }
         self.recovery.leave();
         self.undo.on_recovered(self.board.nxt());
@@ -289,6 +292,7 @@ impl<C: Controller> Sender<C> {
 
     fn tell_delivery(&mut self, seen: &Seen) {
         let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.now);
+        let rate = rate.filter(|_| !seen.was_syn); // the one octet of a SYN tells of no rate
         if seen.delivered == 0 && seen.lost == 0 {
             return;
         }
@@ -325,6 +329,7 @@ impl<C: Controller> Sender<C> {
     }
 
     fn grow(&mut self, seen: &Seen) {
+        self.validation.on_ack(seen.octets, self.cc.window(), self.rtt.srtt().unwrap_or_default(), seen.now);
         let slow_start = seen.cwnd < self.cc.ssthresh();
         let window_limited = seen.inflight.saturating_add(seen.mss) > seen.cwnd
             || (slow_start && seen.inflight.saturating_mul(2) >= seen.cwnd);

@@ -31,6 +31,10 @@ impl<C: Controller> Sender<C> {
             recovered: seen.recovered,
             segs_sacked: self.board.sacked_segments(),
         });
+        if self.board.is_in_order() {
+            self.reorder_at = None;
+            return 0; // whatever is outstanding was sent after what was delivered
+        }
         let Self { board, rack, .. } = self;
         let mut waits = false;
         let mut is_lost = |sent: &_| {
@@ -65,7 +69,11 @@ impl<C: Controller> Sender<C> {
     /// The window shrinks, once in an episode; fast recovery takes it there.
     pub(super) fn reduce(&mut self, signal: Signal, seen: &Seen) {
         let flight = seen.flight.min(seen.cwnd); // without what limited transmit added (RFC 5681 §3.2 step 2)
-        self.cc.on_congestion(&Congestion { signal, flight, now: seen.now });
+        let used = self.validation.on_congestion(flight);
+        if let Some(used) = used {
+            self.cc.limit(used, seen.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
+        }
+        self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: seen.now });
         let inflight = self.inflight();
         let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
         self.recovery.enter(Phase::Fast(prr), self.board.nxt(), inflight);
@@ -103,6 +111,7 @@ impl<C: Controller> Sender<C> {
         let first = self.recovery.is_open();
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
+        self.validation.on_timeout();
         if first {
             self.undo.begin(true);
         } else {

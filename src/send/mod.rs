@@ -15,6 +15,7 @@ mod scoreboard;
 mod small;
 mod tail;
 mod undo;
+mod validation;
 
 use core::time::Duration;
 
@@ -31,6 +32,7 @@ use scoreboard::Scoreboard;
 use small::Small;
 use tail::TailLoss;
 use undo::Undo;
+use validation::Validation;
 
 /// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
 /// spurious.
@@ -80,6 +82,7 @@ pub(crate) struct Sender<C> {
     undo: Undo,
     rate: Rate,
     pacer: Pacer,
+    validation: Validation,
     /// When RACK looks again for what is overdue.
     pub(crate) reorder_at: Option<Instant>,
     /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired.
@@ -122,6 +125,7 @@ impl<C: Controller> Sender<C> {
             undo: Undo::new(),
             rate: Rate::default(),
             pacer: Pacer::default(),
+            validation: Validation::new(config.preserve_window()),
             reorder_at: None,
             first_due: false,
             repeats: 0,
@@ -259,9 +263,18 @@ impl<C: Controller> Sender<C> {
     }
 
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
-    /// (RFC 5681 §4.1).
+    /// (RFC 5681 §4.1), unless it is kept (RFC 7661).
     pub(crate) fn has_idled(&self, now: Instant) -> bool {
-        !self.syn && self.una == self.nxt && now.saturating_since(self.last_sent) > self.rtt.rto()
+        let pause = now.saturating_since(self.last_sent);
+        !self.syn && self.una == self.nxt && pause > self.rtt.rto() && !self.validation.keeps_window()
+    }
+
+    /// Before text is sent: the window was not used for a non-validated period, or for several (RFC 7661 §4.4.3).
+    pub(crate) fn revise_window(&mut self, initial: u32, now: Instant) {
+        if !self.syn && self.validation.keeps_window() {
+            let periods = self.validation.unused_periods(self.cc.window(), self.rtt.srtt().unwrap_or_default(), now);
+            (0..periods).for_each(|_| self.cc.on_unused(initial, now));
+        }
     }
 
     /// `plan` goes on the wire. Returns whether it repeats something.
@@ -276,6 +289,7 @@ impl<C: Controller> Sender<C> {
                 if repeats {
                     self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
                     self.undo.on_again(end.min(self.nxt) - plan.seq, now);
+                    self.validation.on_again(end.min(self.nxt) - plan.seq);
                 }
                 self.board.sent(to, now, rate);
             }
@@ -369,6 +383,7 @@ impl<C: Controller> Sender<C> {
         self.opened = ago(self.opened);
         self.cut = self.cut.map(ago);
         self.cc.rebase(now);
+        self.validation.rebase(ago);
         self.iss = SeqNum::new(0);
     }
 }

@@ -97,6 +97,11 @@ impl Scoreboard {
         self.sacked_segments
     }
 
+    /// Whether nothing was reported, and nothing sent again: what is outstanding stands in the order of its sending.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.sacked_segments == 0 && self.again.is_empty()
+    }
+
     pub(crate) fn has_lost(&self) -> bool {
         !self.lost.is_empty()
     }

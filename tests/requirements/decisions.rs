@@ -296,6 +296,48 @@ fn an_idle_connection_restarts_from_the_initial_window() {
     assert_eq!((tcp.info().cwnd, tcp.info().flight), (14_600, 14_600));
 }
 
+/// RFC 7661 §4.4.3, where it is asked for: the window outlives the pause, but for its half after each non-validated period.
+#[test]
+fn a_window_that_is_not_used_is_kept_for_a_while() {
+    for (pause, expected) in [(secs(2), 49_640), (secs(290), 49_640), (secs(310), 24_820), (secs(2000), 14_600)] {
+        let mut tcp = Tcp::established(plain().preserve_window(Some(secs(300))));
+        tcp.send(60_000);
+        let mut acked = 0;
+        while tcp.info().send_queue > 0 {
+            acked += tcp.info().flight;
+            tcp.wait(ms(10));
+            tcp.arrives(peer(0, acked));
+        }
+        assert_eq!(tcp.info().cwnd, 49_640);
+        tcp.wait(pause);
+        tcp.send(100);
+        assert_eq!(tcp.info().cwnd, expected, "after {pause:?}");
+    }
+}
+
+/// RFC 7661 §4.4.1: a loss while the window is not validated leaves a share of what was in use, not of the window.
+#[test]
+fn a_loss_while_the_window_is_not_validated_counts_what_was_in_use() {
+    for (preserve, expected) in [(None, 10_220), (Some(secs(300)), 9198)] {
+        let mut tcp = Tcp::established(plain().preserve_window(preserve));
+        tcp.send(60_000);
+        let mut acked = 0;
+        while tcp.info().send_queue > 0 {
+            acked += tcp.info().flight;
+            tcp.wait(ms(10));
+            tcp.arrives(peer(0, acked));
+        }
+        tcp.wait(secs(2));
+        tcp.send(14_600);
+        for _ in 0..3 {
+            tcp.arrives(peer(0, acked));
+        }
+        assert_eq!(tcp.info().ssthresh, 10_220); // 0.7 of the flight
+        tcp.arrives(peer(0, acked + 14_600));
+        assert_eq!(tcp.info().cwnd, expected); // 0.7 of the flight less the segment that was sent again
+    }
+}
+
 /// A SYN is never resent by what arrives for another incarnation: the numbers of the first are gone.
 #[test]
 fn closed_values_answer_as_a_tcp_without_a_connection() {

@@ -1,0 +1,299 @@
+//! Congestion window validation: how much of the window the application has used of late (RFC 7661).
+
+use core::time::Duration;
+
+use crate::Instant;
+
+/// The shortest sampling period (§4.2).
+const LEAST_PERIOD: Duration = Duration::from_secs(1);
+/// The sampling period is divided into so many parts (§4.5.1).
+const PARTS: usize = 4;
+/// Periods of disuse that count at once; the window is the initial one long before.
+const MOST_PERIODS: u32 = 32;
+
+/// pipeACK, the phase, and what a loss found. Without a period it is off, and tells nothing.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Validation {
+    /// The non-validated period.
+    period: Option<Duration>,
+    /// The sample that is being taken: since when, and the octets acknowledged.
+    sample: Option<(Instant, u32)>,
+    /// The largest samples of the parts of the sampling period, the part that is going on first, and since when it is.
+    largest: [u32; PARTS],
+    part: Instant,
+    /// Whether there was a sample since the start or the last loss: else pipeACK is undefined.
+    defined: bool,
+    /// Since when the window has not been validated.
+    unused: Option<Instant>,
+    /// max (pipeACK, LossFlightSize) of a loss in that phase, and the octets sent again since.
+    loss: Option<(u32, u32)>,
+}
+
+impl Validation {
+    /// `period` is the non-validated period.
+    pub(crate) fn new(period: Option<Duration>) -> Self {
+        Self {
+            period,
+            sample: None,
+            largest: [0; PARTS],
+            part: Instant::ZERO,
+            defined: false,
+            unused: None,
+            loss: None,
+        }
+    }
+
+    /// Whether a window is kept while nothing is sent.
+    pub(crate) const fn keeps_window(&self) -> bool {
+        self.period.is_some()
+    }
+
+    /// `octets` were acknowledged outside of loss recovery.
+    pub(crate) fn on_ack(&mut self, octets: u32, cwnd: u32, srtt: Duration, now: Instant) {
+        if self.period.is_none() {
+            return;
+        }
+        self.forget_old(srtt, now);
+        let acked = match self.sample {
+            Some((since, acked)) if now.saturating_since(since) < srtt => {
+                self.sample = Some((since, acked.saturating_add(octets)));
+                acked.saturating_add(octets)
+            }
+            Some((_, acked)) => {
+                self.defined = true; // a round trip is over
+                self.sample = Some((now, octets));
+                acked.max(octets)
+            }
+            None => {
+                self.sample = Some((now, octets));
+                octets
+            }
+        };
+        let [current, ..] = &mut self.largest;
+        *current = acked.max(*current);
+        self.note_phase(cwnd, now);
+    }
+
+    /// The parts of the sampling period, max (3 * RTT, 1 s), move on.
+    fn forget_old(&mut self, srtt: Duration, now: Instant) {
+        let part = srtt.saturating_mul(3).max(LEAST_PERIOD) / 4;
+        for _ in 0..PARTS {
+            if now.saturating_since(self.part) < part {
+                return;
+            }
+            self.part += part;
+            self.largest.rotate_right(1);
+            let [current, ..] = &mut self.largest;
+            *current = 0;
+        }
+        if now.saturating_since(self.part) >= part {
+            self.part = now; // all is forgotten
+        }
+    }
+
+    /// pipeACK (§4.2).
+    fn pipe_ack(&self) -> Option<u32> {
+        self.largest.iter().copied().max().filter(|_| self.defined)
+    }
+
+    /// Validated: pipeACK >= cwnd / 2, or undefined (§4.3).
+    fn note_phase(&mut self, cwnd: u32, now: Instant) {
+        let validated = self.pipe_ack().is_none_or(|used| used >= cwnd / 2);
+        let last = self.sample.map_or(now, |(since, _)| since); // no call notes the moment when the last sample is too old
+        self.unused = if validated { None } else { Some(self.unused.unwrap_or(last)) };
+    }
+
+    /// Something is about to be sent. Returns how many whole non-validated periods have passed since the window was last
+    /// validated or reduced for it (§4.4.3, §4.5.2).
+    pub(crate) fn unused_periods(&mut self, cwnd: u32, srtt: Duration, now: Instant) -> u32 {
+        let Some(period) = self.period.filter(|period| !period.is_zero()) else { return 0 };
+        self.forget_old(srtt, now);
+        self.note_phase(cwnd, now);
+        let Some(since) = &mut self.unused else { return 0 };
+        let mut periods = 0;
+        while periods < MOST_PERIODS && now.saturating_since(*since) >= period {
+            *since += period;
+            periods += 1;
+        }
+        if periods == MOST_PERIODS {
+            *since = now;
+        }
+        periods
+    }
+
+    /// Congestion, with `flight` octets outstanding. In the non-validated phase: max (pipeACK, LossFlightSize), which the
+    /// reduction starts from (§4.4.1). pipeACK becomes undefined.
+    pub(crate) fn on_congestion(&mut self, flight: u32) -> Option<u32> {
+        let pipe_ack = self.pipe_ack().unwrap_or(0);
+        let used = self.unused.map(|_| pipe_ack.max(flight));
+        self.reset();
+        self.loss = used.map(|used| (used, 0));
+        used
+    }
+
+    /// Octets were sent again.
+    pub(crate) fn on_again(&mut self, octets: u32) {
+        if let Some((_, again)) = &mut self.loss {
+            *again = again.saturating_add(octets);
+        }
+    }
+
+    /// Recovery is over. After a loss in the non-validated phase: what the window may be at most, less in proportion by what
+    /// was sent again, R (§4.4.1). What was sent again twice counts twice, on the safe side.
+    pub(crate) fn on_recovered(&mut self, cwnd: u32) -> Option<u32> {
+        let (used, again) = self.loss.take()?;
+        let left = u64::from(cwnd) * u64::from(used.saturating_sub(again)) / u64::from(used.max(1));
+        u32::try_from(left).ok()
+    }
+
+    /// The retransmission timer expired: RFC 5681's response and nothing else (§4.4).
+    pub(crate) fn on_timeout(&mut self) {
+        self.reset();
+    }
+
+    /// pipeACK is undefined, and the phase the validated one.
+    fn reset(&mut self) {
+        *self = Self { part: self.part, ..Self::new(self.period) };
+    }
+
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let counts = self.period.is_some();
+        self.sample = self.sample.map(|(since, acked)| (ago(since), acked));
+        self.part = if counts { ago(self.part) } else { Instant::ZERO };
+        self.unused = self.unused.map(ago);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(100);
+    const CWND: u32 = 100_000;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(1_000_000 + millis)
+    }
+
+    fn on() -> Validation {
+        Validation::new(Some(Duration::from_secs(300)))
+    }
+
+    /// `octets` acknowledged every 10 ms from one instant to before another.
+    fn run(validation: &mut Validation, from: u64, to: u64, octets: u32) {
+        (from..to).step_by(10).for_each(|millis| validation.on_ack(octets, CWND, RTT, at(millis)));
+    }
+
+    #[test]
+    fn pipe_ack_is_what_is_acknowledged_in_a_round_trip() {
+        let mut validation = on();
+        run(&mut validation, 0, 100, 6000);
+        assert_eq!(validation.pipe_ack(), None, "undefined before the first round trip is over");
+        run(&mut validation, 100, 110, 6000);
+        assert_eq!(validation.pipe_ack(), Some(60_000));
+        run(&mut validation, 110, 900, 1000);
+        assert_eq!(validation.pipe_ack(), Some(60_000), "the largest within the sampling period");
+        run(&mut validation, 900, 1500, 1000);
+        assert_eq!(validation.pipe_ack(), Some(10_000), "which is a second here");
+    }
+
+    #[test]
+    fn the_sampling_period_is_three_round_trips_at_least() {
+        let rtt = Duration::from_secs(2);
+        let mut validation = on();
+        for (millis, octets) in [(0, 50_000), (2000, 5000), (4000, 5000)] {
+            validation.on_ack(octets, CWND, rtt, at(millis));
+        }
+        assert_eq!(validation.pipe_ack(), Some(50_000));
+        for millis in [6000, 8000] {
+            validation.on_ack(5000, CWND, rtt, at(millis));
+        }
+        assert_eq!(validation.pipe_ack(), Some(5000));
+    }
+
+    #[test]
+    fn a_pause_is_in_no_sample() {
+        let mut validation = on();
+        validation.on_ack(5000, CWND, RTT, at(0));
+        validation.on_ack(5000, CWND, RTT, at(500));
+        assert_eq!(validation.pipe_ack(), Some(5000));
+    }
+
+    /// Half of the window is enough (§4.3).
+    #[test]
+    fn the_phase_depends_on_half_of_the_window() {
+        for (octets, validated) in [(5000, true), (4999, false)] {
+            let mut validation = on();
+            run(&mut validation, 0, 200, octets);
+            assert_eq!(validation.unused.is_none(), validated, "{octets}");
+            assert_eq!(validation.on_congestion(20_000).is_none(), validated);
+        }
+    }
+
+    #[test]
+    fn a_loss_in_the_validated_phase_is_nothing_special() {
+        let mut validation = on();
+        assert_eq!(validation.on_congestion(CWND), None); // undefined counts as validated
+        run(&mut validation, 0, 200, 9000);
+        assert_eq!(validation.on_congestion(CWND), None);
+        validation.on_again(1000);
+        assert_eq!(validation.on_recovered(CWND), None);
+    }
+
+    /// §4.4.1: max (pipeACK, LossFlightSize) / 2, then less R; a controller that halves has 20 000 of 40 000 here.
+    #[test]
+    fn a_loss_in_the_other_phase_counts_what_was_used_and_then_what_was_lost() {
+        for (flight, used) in [(15_000, 40_000), (60_000, 60_000)] {
+            let mut validation = on();
+            run(&mut validation, 0, 200, 4000);
+            assert_eq!(validation.on_congestion(flight), Some(used));
+            assert_eq!(validation.pipe_ack(), None);
+            validation.on_again(6000);
+            validation.on_again(4000);
+            assert_eq!(validation.on_recovered(used / 2), Some((used - 10_000) / 2));
+            assert_eq!(validation.on_recovered(used / 2), None, "once");
+        }
+    }
+
+    #[test]
+    fn more_sent_again_than_was_used_leaves_nothing() {
+        let mut validation = on();
+        run(&mut validation, 0, 200, 100);
+        assert_eq!(validation.on_congestion(1000), Some(1000));
+        validation.on_again(u32::MAX);
+        validation.on_again(u32::MAX);
+        assert_eq!(validation.on_recovered(CWND), Some(0));
+    }
+
+    #[test]
+    fn a_timeout_ends_the_phase() {
+        let mut validation = on();
+        run(&mut validation, 0, 200, 100);
+        validation.on_timeout();
+        assert_eq!((validation.pipe_ack(), validation.unused), (None, None));
+        assert_eq!(validation.on_congestion(1000), None);
+    }
+
+    /// §4.4.3: one reduction for each period, counted from when the window ceased to be validated.
+    #[test]
+    fn each_period_of_disuse_is_counted_once() {
+        let mut validation = on();
+        run(&mut validation, 0, 200, 9000);
+        let mut periods = |seconds: u64| validation.unused_periods(CWND, RTT, at(seconds * 1000));
+        assert_eq!([periods(0), periods(2), periods(300)], [0, 0, 0]); // the last sample began at 0.1 s
+        assert_eq!([periods(301), periods(301), periods(900), periods(901)], [1, 0, 1, 1]);
+        assert_eq!([periods(100_000_000), periods(100_000_299), periods(100_000_300)], [MOST_PERIODS, 0, 1]);
+        run(&mut validation, 100_001_000_000, 100_001_000_200, 9000);
+        assert_eq!(validation.unused_periods(CWND, RTT, at(100_001_000_200)), 0);
+        assert_eq!(validation.unused, None, "in use again");
+    }
+
+    #[test]
+    fn without_a_period_it_is_off() {
+        let mut validation = Validation::new(None);
+        run(&mut validation, 0, 200, 100);
+        assert_eq!(validation.unused_periods(CWND, RTT, at(1_000_000)), 0);
+        assert_eq!((validation.on_congestion(5), validation.on_recovered(5)), (None, None));
+        assert_eq!(validation, Validation::new(None));
+    }
+}
