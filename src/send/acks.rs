@@ -54,6 +54,8 @@ pub(super) struct Seen {
     octets: u32,
     delivered: u32,
     duplicate: bool,
+    /// It repeats the last acknowledgment and reports nothing, though nothing may be in flight any more.
+    bare_duplicate: bool,
     /// Round trips of the first and of the last segment delivered that was sent once.
     first_rtt: Option<Duration>,
     last_rtt: Option<Duration>,
@@ -113,6 +115,7 @@ impl<C: Controller> Sender<C> {
         let text = if seen.octets > 0 { self.advance(ack.ack, &mut seen) } else { 0 };
         self.take_reports(ack.blocks.clone(), &mut seen);
         self.count_duplicate(ack.bare, ack.same_window, &mut seen);
+        seen.bare_duplicate = seen.octets == 0 && ack.bare && ack.same_window && ack.blocks.clone().next().is_none();
         self.measure(&mut seen);
         counters.duplicate_acks += u64::from(seen.duplicate);
         self.undo_mistake(&seen, counters);
@@ -140,6 +143,7 @@ impl<C: Controller> Sender<C> {
             octets: 0,
             delivered: 0,
             duplicate: false,
+            bare_duplicate: false,
             first_rtt: None,
             last_rtt: None,
             ambiguous: false,
@@ -290,9 +294,8 @@ impl<C: Controller> Sender<C> {
     }
 
     fn tail_repaired(&mut self, seen: &Seen) -> bool {
-        let bare_duplicate = seen.duplicate && !seen.reported;
         let dsack_end = seen.dsack.map(|(end, _)| end);
-        self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate })
+        self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate: seen.bare_duplicate })
     }
 
     fn tell_delivery(&mut self, seen: &Seen) {

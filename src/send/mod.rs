@@ -351,6 +351,11 @@ impl<C: Controller> Sender<C> {
         eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), |srtt| (2 * srtt).max(MIN_PTO) + alone))
     }
 
+    /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).
+    pub(crate) const fn awaits_probe_answer(&self) -> bool {
+        self.tail.is_out()
+    }
+
     /// Whether an ICMP error may cut what is in flight anew: once in a round trip, so that forged ones do not make a flood
     /// of it (RFC 5927 §7).
     pub(crate) fn may_cut(&mut self, now: Instant) -> bool {

@@ -68,7 +68,8 @@ pub(crate) struct Scoreboard {
     lost_octets: u32,
     /// No segment below this position is in flight for the first time.
     fresh: u64,
-    /// Start and time of each retransmission, in the order of time. Those that do not agree with the record are over.
+    /// Start and time of each retransmission, in the order of time, and at one time of the stream. Those that do not
+    /// agree with the record are over.
     again: VecDeque<(u64, Instant)>,
 }
 
@@ -160,7 +161,7 @@ impl Scoreboard {
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
     /// part.
     fn note_again(&mut self, start: u64, at: Instant) {
-        let place = self.again.partition_point(|(_, earlier)| *earlier <= at);
+        let place = self.again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
         self.again.insert(place, (start, at));
         if self.again.len() > 2 * self.segments.len() + KEEP {
             let segments = &self.segments;
@@ -408,7 +409,8 @@ impl Scoreboard {
         }
         assert_eq!(at, self.nxt, "records end before SND.NXT");
         assert_eq!((sacked, lost), (self.sacked_octets, self.lost_octets), "octets reported and lost");
-        assert!(self.again.iter().zip(self.again.iter().skip(1)).all(|(a, b)| a.1 <= b.1), "times out of order");
+        let again = self.again.iter().map(|&(start, at)| (at, start));
+        assert!(again.clone().zip(again.skip(1)).all(|(a, b)| a <= b), "retransmissions out of order");
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
@@ -421,3 +423,6 @@ impl Scoreboard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
