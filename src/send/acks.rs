@@ -330,12 +330,13 @@ impl<C: Controller> Sender<C> {
             }
         }
         let inflight = self.inflight();
+        let grows = seen.octets > 0 && !seen.was_syn && !self.deflates(seen);
         match &mut self.recovery.phase {
             Phase::Fast(prr) => {
                 let safe = seen.octets > 0 && seen.lost == 0;
                 prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
             }
-            Phase::Open | Phase::Timeout if seen.octets > 0 && !seen.was_syn && !self.deflates(seen) => self.grow(seen),
+            Phase::Open | Phase::Timeout if grows => self.grow(seen),
             Phase::Open | Phase::Timeout => {}
         }
     }
