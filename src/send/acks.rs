@@ -21,6 +21,8 @@ pub(crate) struct Ack<B> {
     pub(crate) blocks: B,
     /// When our clock showed the timestamp that it echoes.
     pub(crate) echoed: Option<Instant>,
+    /// It has ECE: the network marked something.
+    pub(crate) marked: bool,
     /// It may count as a duplicate (RFC 5681 §2) …
     pub(crate) bare: bool,
     /// … if the window is the same, or its blocks report something new (RFC 6675 §2).
@@ -65,6 +67,8 @@ pub(super) struct Seen {
     original: bool,
     /// Its blocks report something new.
     reported: bool,
+    /// It echoes a congestion mark.
+    marked: bool,
     /// What they report as a duplicate: the end and the octets.
     dsack: Option<(u64, u32)>,
     /// Recovery ended with it.
@@ -110,6 +114,7 @@ impl<C: Controller> Sender<C> {
     ) -> Newly {
         let mut seen = self.look(now, mss);
         seen.echoed = ack.echoed;
+        seen.marked = ack.marked && self.ecn.is_capable();
         seen.octets = ack.ack - self.una;
         seen.dsack = self.find_dsack(ack);
         let text = if seen.octets > 0 { self.advance(ack.ack, &mut seen) } else { 0 };
@@ -124,7 +129,8 @@ impl<C: Controller> Sender<C> {
         seen.lost = self.detect_loss(&seen);
         self.tell_delivery(&seen);
         self.respond(&seen, repaired, counters);
-        Newly { text, restarts_timer: seen.octets > 0 && self.restarts_timer(&seen) }
+        let held = self.heed_mark(&seen, counters);
+        Newly { text, restarts_timer: held || (seen.octets > 0 && self.restarts_timer(&seen)) }
     }
 
     /// The variables as they are now.
@@ -149,6 +155,7 @@ impl<C: Controller> Sender<C> {
             ambiguous: false,
             original: false,
             reported: false,
+            marked: false,
             dsack: None,
             recovered: false,
             lost: 0,
@@ -269,6 +276,7 @@ impl<C: Controller> Sender<C> {
             Spurious::FastRetransmit => self.rack.on_spurious(),
         }
         self.cc.on_spurious(seen.now);
+        self.ecn.on_undone(self.board.una());
         self.board.find_lost();
         self.recovery.leave();
     }
@@ -312,7 +320,7 @@ impl<C: Controller> Sender<C> {
             rate,
             rtt: seen.last_rtt,
             min_rtt: self.rtt.min_rtt(),
-            ecn_echo: false,
+            ecn_echo: seen.marked,
             recovering: !self.recovery.is_open(),
             now: seen.now,
         };
@@ -336,6 +344,7 @@ impl<C: Controller> Sender<C> {
                 let safe = seen.octets > 0 && seen.lost == 0;
                 prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
             }
+            Phase::Open | Phase::Timeout if seen.marked => {} // RFC 3168 §6.1.2: no growth
             Phase::Open | Phase::Timeout if grows => self.grow(seen),
             Phase::Open | Phase::Timeout => {}
         }
@@ -345,6 +354,24 @@ impl<C: Controller> Sender<C> {
     /// acknowledgment is one like others (RFC 9438 §4.3).
     fn deflates(&self, seen: &Seen) -> bool {
         seen.was_fast && self.recovery.detector == Detector::Duplicates
+    }
+
+    /// RFC 3168 §6.1.2: an echo reduces the window, once for the marks and losses of a window of data. Returns whether
+    /// the retransmission timer must start anew, because no window is small enough: then it lowers the rate further.
+    fn heed_mark(&mut self, seen: &Seen, counters: &mut Counters) -> bool {
+        if !seen.marked || !self.recovery.is_open() || !self.ecn.must_reduce(self.board.una(), seen.flight) {
+            return false;
+        }
+        let hold = self.cc.window() <= seen.mss;
+        if hold {
+            self.ecn.hold(seen.now + self.rtt.rto());
+        } else {
+            self.tell_congestion(Signal::Ecn, seen);
+        }
+        self.undo.give_up(); // what was reduced before is not what an undo would restore
+        self.ecn.on_reduced(self.board.nxt(), true);
+        counters.ecn_reductions += 1;
+        hold
     }
 
     fn grow(&mut self, seen: &Seen) {

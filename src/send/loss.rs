@@ -79,17 +79,32 @@ impl<C: Controller> Sender<C> {
 
     /// The window shrinks, once in an episode; fast recovery takes it there.
     pub(super) fn reduce(&mut self, signal: Signal, seen: &Seen) {
-        let flight = seen.flight.min(seen.cwnd); // without what limited transmit added (RFC 5681 §3.2 step 2)
+        let covered = self.ecn.covers(self.board.una()); // by the reduction for a mark (RFC 3168 §6.1.2)
+        if covered {
+            self.ecn.extend(self.board.nxt());
+        } else {
+            self.tell_congestion(signal, seen);
+            self.ecn.on_reduced(self.board.nxt(), false);
+        }
+        let inflight = self.inflight();
+        let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
+        self.recovery.enter(Phase::Fast(prr), self.board.nxt(), inflight);
+        if covered {
+            self.undo.give_up();
+        } else {
+            self.undo.begin(false, self.board.una());
+        }
+        self.tail.reset();
+    }
+
+    /// The controller hears of congestion. FlightSize is without what limited transmit added (RFC 5681 §3.2 step 2).
+    pub(super) fn tell_congestion(&mut self, signal: Signal, seen: &Seen) {
+        let flight = seen.flight.min(seen.cwnd);
         let used = self.validation.on_congestion(flight);
         if let Some(used) = used {
             self.cc.limit(used, seen.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
         }
         self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: seen.now });
-        let inflight = self.inflight();
-        let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
-        self.recovery.enter(Phase::Fast(prr), self.board.nxt(), inflight);
-        self.undo.begin(false, self.board.una());
-        self.tail.reset();
     }
 
     /// The reordering timer: RACK looks again. Returns whether fast recovery began.
@@ -119,7 +134,7 @@ impl<C: Controller> Sender<C> {
         let (una, by_time) = (self.board.una(), self.recovery.detector == Detector::Rack);
         let Self { board, rack, .. } = self;
         board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, now));
-        let first = self.recovery.is_open();
+        let first = self.recovery.is_open() && !self.ecn.covers(una); // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
         self.validation.on_timeout();
@@ -128,6 +143,7 @@ impl<C: Controller> Sender<C> {
         } else {
             self.undo.give_up();
         }
+        self.ecn.on_reduced(self.board.nxt(), false);
         self.recovery.enter(Phase::Timeout, self.board.nxt(), self.inflight());
         self.tail.reset();
         self.first_due = true;
