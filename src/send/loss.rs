@@ -61,6 +61,7 @@ impl<C: Controller> Sender<C> {
     fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
         let partial = matches!(self.recovery.phase, Phase::Fast(_)) && seen.is_partial();
         if partial || self.recovery.is_third_duplicate(self.board.una()) {
+            self.first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
             return self.board.lose_first(seen.mss);
         }
         0
@@ -76,7 +77,8 @@ impl<C: Controller> Sender<C> {
         self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: seen.now });
         let inflight = self.inflight();
         let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
-        self.recovery.enter(Phase::Fast(prr), self.board.nxt(), inflight);
+        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(seen.mss));
+        self.recovery.enter(Phase::Fast(prr), first, self.board.nxt(), inflight);
         self.undo.begin(false);
         self.tail.reset();
     }
@@ -117,7 +119,7 @@ impl<C: Controller> Sender<C> {
         } else {
             self.undo.give_up();
         }
-        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.inflight());
+        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.board.nxt(), self.inflight());
         self.tail.reset();
         self.first_due = true;
     }

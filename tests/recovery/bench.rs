@@ -74,8 +74,7 @@ impl Bench {
         let iss = SeqNum::new(iss);
         let opened = Instant::from_millis(START - 100);
         let secrets = Secrets { iss, ts_offset: 0 };
-        let (connection, _) =
-            Connection::connect_with(controller, config, Path::ipv4(1500), secrets, opened);
+        let (connection, _) = Connection::connect_with(controller, config, Path::ipv4(1500), secrets, opened);
         let now = Instant::from_millis(START);
         let mut bench = Self { connection, iss, now, stamps, window: 1 << 20, sent: vec![], log: vec![] };
         let options = Options {
