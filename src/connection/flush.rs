@@ -91,7 +91,7 @@ impl<C: Controller> Tcb<C> {
         match plan.kind {
             Kind::New => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
             Kind::Again if plan.seq == self.snd.una => cx.timers.clear(Timer::Retransmit),
-            Kind::Again | Kind::Tail | Kind::Probe => {}
+            Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }
         let mss = self.text_mss(cx);
         if plan.end().after(self.snd.nxt) {

@@ -72,6 +72,7 @@ impl<C: Controller> Sender<C> {
     fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
         let partial = matches!(self.recovery.phase, Phase::Fast(_)) && seen.is_partial();
         if partial || self.recovery.is_third_duplicate(self.board.una()) {
+            self.first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
             return self.board.lose_first(seen.mss);
         }
         0
@@ -88,7 +89,8 @@ impl<C: Controller> Sender<C> {
         }
         let inflight = self.inflight();
         let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
-        self.recovery.enter(Phase::Fast(prr), self.board.nxt(), inflight);
+        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(seen.mss));
+        self.recovery.enter(Phase::Fast(prr), first, self.board.nxt(), inflight);
         if covered {
             self.undo.give_up();
         } else {
@@ -144,7 +146,7 @@ impl<C: Controller> Sender<C> {
             self.undo.give_up();
         }
         self.ecn.on_reduced(self.board.nxt(), false);
-        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.inflight());
+        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.board.nxt(), self.inflight());
         self.tail.reset();
         self.first_due = true;
     }

@@ -94,7 +94,8 @@ pub(crate) struct Sender<C> {
     validation: Validation,
     /// When RACK looks again for what is overdue.
     pub(crate) reorder_at: Option<Instant>,
-    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired.
+    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired, or a
+    /// partial acknowledgment came without SACK.
     first_due: bool,
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
     pub(crate) repeats: u32,
@@ -292,7 +293,7 @@ impl<C: Controller> Sender<C> {
         let inflight = self.inflight();
         match plan.kind {
             Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
-            Kind::New | Kind::Again | Kind::Tail | Kind::Probe => {
+            Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
@@ -307,8 +308,10 @@ impl<C: Controller> Sender<C> {
                 self.board.sent(to, now, rate);
             }
         }
-        if plan.kind == Kind::Tail {
-            self.tail.on_probe(self.board.nxt(), repeats);
+        match plan.kind {
+            Kind::Tail => self.tail.on_probe(self.board.nxt(), repeats),
+            Kind::Rescue => self.recovery.rescue = self.recovery.recover,
+            Kind::New | Kind::Again | Kind::Probe => {}
         }
         if let Phase::Fast(prr) = &mut self.recovery.phase {
             prr.on_sent(end - plan.seq);

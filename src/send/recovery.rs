@@ -44,8 +44,8 @@ pub(crate) struct Recovery {
     pub(crate) partial: bool,
     /// In fast recovery: what was sent after it began was lost as well.
     pub(crate) lost_after: bool,
-    /// RescueRxt of RFC 6675 §4 (4).
-    pub(crate) rescued: bool,
+    /// RescueRxt of RFC 6675 §4 (4): a rescue may go when more than this is acknowledged.
+    pub(crate) rescue: u64,
 }
 
 impl Recovery {
@@ -59,7 +59,7 @@ impl Recovery {
             credit: 0,
             partial: false,
             lost_after: false,
-            rescued: false,
+            rescue: 0,
         }
     }
 
@@ -98,14 +98,14 @@ impl Recovery {
         self.is_open() && self.dups == DUP_THRESH && una > self.recover
     }
 
-    /// An episode begins with `inflight` octets in the network.
-    pub(crate) fn enter(&mut self, phase: Phase, nxt: u64, inflight: u32) {
+    /// An episode begins with `inflight` octets in the network; the first segment ends at `first`.
+    pub(crate) fn enter(&mut self, phase: Phase, first: u64, nxt: u64, inflight: u32) {
         self.credit = inflight;
         self.phase = phase;
         self.recover = nxt;
         self.partial = false;
         self.lost_after = false;
-        self.rescued = false;
+        self.rescue = first;
         if phase == Phase::Timeout {
             (self.dups, self.departed) = (0, 0);
         }
