@@ -83,7 +83,7 @@ config! {
     /// Only full-sized segments count for `ack_every`: the peer's, as far as seen, or as many octets.
     ack_full_sized: bool = false, in false..=true, "RFC 9293 SHLD-19, RFC 5681 §4.2";
     /// So many segments are acknowledged at once at the start, after text out of order and after a pause; 0: none.
-    quick_acks: u8 = 16, in 0..=255, "RFC 5681 §4.2";
+    quick_acks: u8 = 32, in 0..=255, "RFC 5681 §4.2";
     /// RTO before the first measurement.
     initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
     /// Lower limit of the RTO.

@@ -28,6 +28,8 @@ mod options;
 mod retransmission;
 #[path = "requirements/segmentation.rs"]
 mod segmentation;
+#[path = "requirements/settings.rs"]
+mod settings;
 #[path = "requirements/timestamps.rs"]
 mod timestamps;
 #[path = "requirements/urgent.rs"]

@@ -267,7 +267,8 @@ impl<C: Controller> Tcb<C> {
             }
             return self.discard(Discard::AckOutOfRange, cx);
         }
-        if self.snd.flight() > 0 || !segment.options.sack.as_slice().is_empty() {
+        let reports = !segment.options.sack.as_slice().is_empty();
+        if self.snd.flight() > 0 || reports || self.snd.awaits_probe_answer() {
             let bare = arrived.bare && arrived.window > 0; // an answer to a zero-window probe is no duplicate ACK
             self.process_ack(segment, bare, arrived.window == self.snd.wnd, cx);
         }

@@ -71,8 +71,9 @@ impl<C: Controller> Tcb<C> {
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(u32::from(cx.config.pacing_burst()) * mss) } else { most };
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
+        let crowded = self.snd.is_crowded(cx.config.send_buffer());
         let held = self.snd.ecn.held(cx.now).is_some();
-        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, held, overridden: self.overridden }
+        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, crowded, held, overridden: self.overridden }
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
@@ -90,13 +91,13 @@ impl<C: Controller> Tcb<C> {
         match plan.kind {
             Kind::New => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
             Kind::Again if plan.seq == self.snd.una => cx.timers.clear(Timer::Retransmit),
-            Kind::Again | Kind::Tail | Kind::Probe => {}
+            Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }
         let mss = self.text_mss(cx);
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
         }
-        let again = self.snd.sent(plan, cx.now);
+        let again = self.snd.sent(plan, u32::from(mss), cx.now);
         cx.out.counters.retransmissions += u64::from(again);
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
@@ -200,7 +201,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
-        if self.snd.sent(&plan, cx.now) {
+        if self.snd.sent(&plan, 1, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
         self.ack = PendingAck::No;

@@ -192,12 +192,16 @@ impl<C: Controller> Tcb<C> {
             (true, true) => 3,
             (true, false) => SackBlocks::MAX,
         };
+        let most = most.min(self.rcv.held.ranges().len() + usize::from(duplicate));
+        if most == 0 {
+            return 0;
+        }
         let room = path.mss().saturating_sub(path.ip_options);
         let fits = |&blocks: &usize| {
             let leaves_half = 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
             self.option_octets(blocks) <= room && (leaves_half || !on_text)
         };
-        (0..=most.min(self.rcv.held.ranges().len() + usize::from(duplicate))).rev().find(fits).unwrap_or(0)
+        (0..=most).rev().find(fits).unwrap_or(0)
     }
 
     /// Octets of the initial window (RFC 6928 §2; after a SYN was lost more than once, one segment).

@@ -56,6 +56,8 @@ pub(super) struct Seen {
     octets: u32,
     delivered: u32,
     duplicate: bool,
+    /// It repeats the last acknowledgment and reports nothing, though nothing may be in flight any more.
+    bare_duplicate: bool,
     /// Round trips of the first and of the last segment delivered that was sent once.
     first_rtt: Option<Duration>,
     last_rtt: Option<Duration>,
@@ -118,6 +120,7 @@ impl<C: Controller> Sender<C> {
         let text = if seen.octets > 0 { self.advance(ack.ack, &mut seen) } else { 0 };
         self.take_reports(ack.blocks.clone(), &mut seen);
         self.count_duplicate(ack.bare, ack.same_window, &mut seen);
+        seen.bare_duplicate = seen.octets == 0 && ack.bare && ack.same_window && ack.blocks.clone().next().is_none();
         self.measure(&mut seen);
         counters.duplicate_acks += u64::from(seen.duplicate);
         self.undo_mistake(&seen, counters);
@@ -146,6 +149,7 @@ impl<C: Controller> Sender<C> {
             octets: 0,
             delivered: 0,
             duplicate: false,
+            bare_duplicate: false,
             first_rtt: None,
             last_rtt: None,
             ambiguous: false,
@@ -256,11 +260,12 @@ impl<C: Controller> Sender<C> {
     /// The last reduction may turn out to have been a mistake.
     fn undo_mistake(&mut self, seen: &Seen, counters: &mut Counters) {
         let evidence = Evidence {
+            before: self.board.una() - u64::from(seen.octets),
             una: self.board.una(),
             nxt: self.board.nxt(),
             advanced: seen.octets > 0,
             echoed: seen.echoed,
-            dsack: seen.dsack.map_or(0, |(_, octets)| octets),
+            dsack: seen.dsack,
             original: seen.original,
             recover: seen.recover,
         };
@@ -287,15 +292,18 @@ impl<C: Controller> Sender<C> {
                 self.cc.limit(window, seen.now);
             }
         }
+        let again = matches!(self.recovery.phase, Phase::Fast(_)) && self.recovery.lost_after;
         self.recovery.leave();
         self.undo.on_recovered(self.board.nxt());
         seen.recovered = true;
+        if again && self.board.outstanding() > 0 {
+            self.reduce(Signal::Loss, seen); // loss in two successive windows is two indications (RFC 5681 §4.3)
+        }
     }
 
     fn tail_repaired(&mut self, seen: &Seen) -> bool {
-        let bare_duplicate = seen.duplicate && !seen.reported;
         let dsack_end = seen.dsack.map(|(end, _)| end);
-        self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate })
+        self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate: seen.bare_duplicate })
     }
 
     fn tell_delivery(&mut self, seen: &Seen) {
@@ -324,17 +332,28 @@ impl<C: Controller> Sender<C> {
         if self.recovery.is_open() && (seen.lost > 0 || repaired) {
             self.reduce(Signal::Loss, seen);
             counters.fast_retransmits += u64::from(seen.lost > 0);
+            if self.board.una() >= self.recovery.recover {
+                self.recovery.leave(); // what was lost is repaired already
+                self.undo.on_recovered(self.board.nxt());
+            }
         }
         let inflight = self.inflight();
+        let grows = seen.octets > 0 && !seen.was_syn && !self.deflates(seen);
         match &mut self.recovery.phase {
             Phase::Fast(prr) => {
                 let safe = seen.octets > 0 && seen.lost == 0;
                 prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
             }
             Phase::Open | Phase::Timeout if seen.marked => {} // RFC 3168 §6.1.2: no growth
-            Phase::Open | Phase::Timeout if seen.octets > 0 && !seen.was_syn && !seen.was_fast => self.grow(seen),
+            Phase::Open | Phase::Timeout if grows => self.grow(seen),
             Phase::Open | Phase::Timeout => {}
         }
+    }
+
+    /// Without SACK, what ends fast recovery sets the window and does no more (RFC 5681 §3.2 step 6); with it, the
+    /// acknowledgment is one like others (RFC 9438 §4.3).
+    fn deflates(&self, seen: &Seen) -> bool {
+        seen.was_fast && self.recovery.detector == Detector::Duplicates
     }
 
     /// RFC 3168 §6.1.2: an echo reduces the window, once for the marks and losses of a window of data. Returns whether
@@ -360,8 +379,10 @@ impl<C: Controller> Sender<C> {
         let slow_start = seen.cwnd < self.cc.ssthresh();
         let window_limited = seen.inflight.saturating_add(seen.mss) > seen.cwnd
             || (slow_start && seen.inflight.saturating_mul(2) >= seen.cwnd);
+        // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
+        let octets = if seen.was_fast { seen.octets.min(seen.delivered) } else { seen.octets };
         self.cc.on_ack(&Acked {
-            octets: seen.octets,
+            octets,
             flight: seen.inflight,
             rtt: seen.last_rtt,
             srtt: self.rtt.srtt(),

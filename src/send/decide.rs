@@ -15,6 +15,8 @@ pub(crate) struct Gate {
     /// Nagle's algorithm holds back a small segment while something is in flight.
     pub(crate) nagle: bool,
     pub(crate) cork: bool,
+    /// There are many small segments in flight: another one waits.
+    pub(crate) crowded: bool,
     /// New text waits: the window is one segment and a mark said that it is too large (RFC 3168 §6.1.2).
     pub(crate) held: bool,
     /// The override timeout expired: what is held back may go.
@@ -28,6 +30,8 @@ pub(crate) enum Kind {
     New,
     /// Again: it was lost.
     Again,
+    /// Again, as a last resort in recovery (RFC 6675 §4 (4)).
+    Rescue,
     /// A tail-loss probe (RFC 8985 §7).
     Tail,
     /// A zero-window probe (RFC 9293 §3.8.6.1).
@@ -147,6 +151,9 @@ impl<C: Controller> Sender<C> {
         }
         let all = len == todo;
         let cork = gate.cork || self.is_unpushed(todo);
+        if gate.crowded && len < gate.mss && !fin {
+            return Next::Wait(Wait::Ack);
+        }
         let send = len >= gate.mss // (1) a full segment
             || fin // the user has closed: nothing will follow that could fill it
             || (all && !cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
@@ -174,21 +181,29 @@ impl<C: Controller> Sender<C> {
         plan.len > 0 && last.after(plan.seq) && last.at_or_before(plan.seq + plan.len)
     }
 
-    /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go.
+    /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go. A second copy
+    /// does not show in `inflight`, so what the last acknowledgment let go limits them.
     fn rescue(&self, gate: &Gate) -> Option<Plan> {
-        let fast = self.recovery.detector == Detector::Sack && matches!(self.recovery.phase, Phase::Fast(_));
-        if !fast || self.cwnd(gate.mss).saturating_sub(self.inflight()) < gate.mss {
+        let Phase::Fast(prr) = &self.recovery.phase else { return None };
+        let room = self.cwnd(gate.mss).saturating_sub(self.inflight()).min(prr.left());
+        if self.recovery.detector != Detector::Sack || room < gate.mss {
             return None;
         }
-        let below = self.board.first_fresh_below_reports().map(|sent| sent.start);
-        let rescue =
-            || self.board.last().filter(|sent| !self.recovery.rescued && !sent.again && sent.fate == Fate::InFlight);
-        let start =
-            below.or_else(|| rescue().map(|sent| sent.end.saturating_sub(u64::from(gate.mss)).max(sent.start)))?;
+        let (start, kind) = match self.board.first_fresh_below_reports() {
+            Some(below) => (below.start, Kind::Again),
+            None => (self.last_for_rescue(gate.mss)?, Kind::Rescue),
+        };
         let seq = self.seq_of(start);
         let most = self.board.len_at(start).min(gate.mss).min((self.una + self.wnd).saturating_since(seq));
         let (len, fin) = self.with_fin(seq, most);
-        (most > 0).then_some(Plan { seq, len, syn: false, fin, kind: Kind::Again })
+        (most > 0).then_some(Plan { seq, len, syn: false, fin, kind })
+    }
+
+    /// Where the last segment starts, if it is neither reported nor lost and HighACK is greater than RescueRxt.
+    fn last_for_rescue(&self, mss: u32) -> Option<u64> {
+        let last = self.board.last().filter(|sent| sent.fate == Fate::InFlight && !sent.again)?;
+        let allowed = self.board.una() > self.recovery.rescue;
+        allowed.then(|| last.end.saturating_sub(u64::from(mss)).max(last.start))
     }
 
     /// Our SYN, when it is its turn.

@@ -6,7 +6,7 @@ use super::congestion::{Congestion, Signal};
 use super::prr::Prr;
 use super::rack::Facts;
 use super::recovery::{Detector, Phase, lost_below};
-use super::scoreboard::Fate;
+use super::scoreboard::{Fate, Sent};
 use crate::{Controller, Counters, Instant};
 
 impl<C: Controller> Sender<C> {
@@ -31,22 +31,37 @@ impl<C: Controller> Sender<C> {
             recovered: seen.recovered,
             segs_sacked: self.board.sacked_segments(),
         });
+        if self.board.is_in_order() {
+            self.reorder_at = None;
+            return 0; // whatever is outstanding was sent after what was delivered
+        }
+        let recover = self.recovery.recover;
         let Self { board, rack, .. } = self;
-        let mut waits = false;
-        let mut is_lost = |sent: &_| {
+        let (mut waits, mut after) = (false, false);
+        let mut is_lost = |sent: &Sent| {
             let earlier = rack.sent_after(sent);
             let overdue = earlier && rack.is_overdue(sent, seen.now);
             waits |= earlier && !overdue;
+            after |= overdue && sent.start >= recover;
             overdue
         };
         let lost = board.lose_fresh(&mut is_lost) + board.lose_again(&mut is_lost);
+        self.recovery.lost_after |= after;
         self.reorder_at = if waits { self.rack.all_overdue_at() } else { None };
         lost
     }
 
     /// IsLost of RFC 6675 §4, and its third duplicate (§5).
     fn detect_by_reports(&mut self, seen: &Seen) -> u32 {
-        let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| self.board.lose_fresh(|sent| sent.end <= edge));
+        let recover = self.recovery.recover;
+        let mut after = false;
+        let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| {
+            self.board.lose_fresh(|sent| {
+                after |= sent.end <= edge && sent.start >= recover;
+                sent.end <= edge
+            })
+        });
+        self.recovery.lost_after |= after;
         if lost == 0 && self.recovery.is_third_duplicate(self.board.una()) {
             return self.board.lose_first(seen.mss);
         }
@@ -57,6 +72,7 @@ impl<C: Controller> Sender<C> {
     fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
         let partial = matches!(self.recovery.phase, Phase::Fast(_)) && seen.is_partial();
         if partial || self.recovery.is_third_duplicate(self.board.una()) {
+            self.first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
             return self.board.lose_first(seen.mss);
         }
         0
@@ -73,11 +89,12 @@ impl<C: Controller> Sender<C> {
         }
         let inflight = self.inflight();
         let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
-        self.recovery.enter(Phase::Fast(prr), self.board.nxt(), inflight);
+        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(seen.mss));
+        self.recovery.enter(Phase::Fast(prr), first, self.board.nxt(), inflight);
         if covered {
             self.undo.give_up();
         } else {
-            self.undo.begin(false);
+            self.undo.begin(false, self.board.una());
         }
         self.tail.reset();
     }
@@ -124,12 +141,12 @@ impl<C: Controller> Sender<C> {
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
         self.validation.on_timeout();
         if first {
-            self.undo.begin(true);
+            self.undo.begin(true, self.board.una());
         } else {
             self.undo.give_up();
         }
         self.ecn.on_reduced(self.board.nxt(), false);
-        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.inflight());
+        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.board.nxt(), self.inflight());
         self.tail.reset();
         self.first_due = true;
     }

@@ -42,6 +42,10 @@ use validation::Validation;
 /// spurious.
 const MIN_PTO: Duration = Duration::from_millis(10);
 
+/// Octets of the send buffer for each record of a segment in flight.
+const RECORD: u32 = 256;
+const LEAST_RECORDS: usize = 64;
+
 /// Our FIN: an octet of the stream after the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Fin {
@@ -90,7 +94,8 @@ pub(crate) struct Sender<C> {
     validation: Validation,
     /// When RACK looks again for what is overdue.
     pub(crate) reorder_at: Option<Instant>,
-    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired.
+    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired, or a
+    /// partial acknowledgment came without SACK.
     first_due: bool,
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
     pub(crate) repeats: u32,
@@ -282,25 +287,31 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// `plan` goes on the wire. Returns whether it repeats something.
-    pub(crate) fn sent(&mut self, plan: &Plan, now: Instant) -> bool {
+    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something.
+    pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, now: Instant) -> bool {
         let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
         let inflight = self.inflight();
         match plan.kind {
             Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
-            Kind::New | Kind::Again | Kind::Tail | Kind::Probe => {
+            Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
                     self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
-                    self.undo.on_again(end.min(self.nxt) - plan.seq, now);
+                    self.undo.on_again(from, end.min(self.nxt) - plan.seq, now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
+                }
+                let text_end = to - u64::from(plan.fin);
+                while self.board.nxt() + u64::from(mss) < text_end {
+                    self.board.sent(self.board.nxt() + u64::from(mss), now, rate);
                 }
                 self.board.sent(to, now, rate);
             }
         }
-        if plan.kind == Kind::Tail {
-            self.tail.on_probe(self.board.nxt(), repeats);
+        match plan.kind {
+            Kind::Tail => self.tail.on_probe(self.board.nxt(), repeats),
+            Kind::Rescue => self.recovery.rescue = self.recovery.recover,
+            Kind::New | Kind::Again | Kind::Probe => {}
         }
         if let Phase::Fast(prr) = &mut self.recovery.phase {
             prr.on_sent(end - plan.seq);
@@ -314,6 +325,12 @@ impl<C: Controller> Sender<C> {
             self.cc.on_sent(plan.len, self.inflight(), now);
         }
         repeats
+    }
+
+    /// Whether there are so many records that small segments must wait: memory is bounded by the send buffer.
+    pub(crate) fn is_crowded(&self, send_buffer: u32) -> bool {
+        let most = usize::try_from(send_buffer / RECORD).unwrap_or(usize::MAX).max(LEAST_RECORDS);
+        self.board.len() >= most
     }
 
     /// A probe goes into a closed window.
@@ -334,11 +351,17 @@ impl<C: Controller> Sender<C> {
         let eligible = self.recovery.detector == Detector::Rack
             && self.recovery.is_open()
             && self.board.sacked_segments() == 0
+            && !self.board.has_lost()
             && self.flight() > 0
             && !self.syn
             && self.tail.may_probe();
         let alone = if self.flight() <= mss { max_ack_delay } else { Duration::ZERO };
         eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), |srtt| (2 * srtt).max(MIN_PTO) + alone))
+    }
+
+    /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).
+    pub(crate) const fn awaits_probe_answer(&self) -> bool {
+        self.tail.is_out()
     }
 
     /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.

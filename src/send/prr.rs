@@ -10,6 +10,8 @@ pub(crate) struct Prr {
     out: u32,
     /// The window after the last acknowledgment.
     cwnd: u32,
+    /// What is left of SndCnt: for segments that go a second time while the first is thought to be in flight.
+    left: u32,
 }
 
 /// What an acknowledgment in fast recovery told.
@@ -28,7 +30,7 @@ impl Prr {
     /// the fast retransmit.
     pub(crate) fn new(ssthresh: u32, recover_fs: u32, inflight: u32, mss: u32) -> Self {
         let cwnd = inflight.saturating_add(mss);
-        Self { ssthresh, recover_fs: recover_fs.max(1), delivered: 0, out: 0, cwnd }
+        Self { ssthresh, recover_fs: recover_fs.max(1), delivered: 0, out: 0, cwnd, left: 0 }
     }
 
     pub(crate) fn on_ack(&mut self, ack: &Progress) {
@@ -51,10 +53,17 @@ impl Prr {
             send = send.max(ack.mss); // the fast retransmit, a whole segment
         }
         self.cwnd = ack.inflight.saturating_add(send);
+        self.left = send;
     }
 
     pub(crate) fn on_sent(&mut self, octets: u32) {
         self.out = self.out.saturating_add(octets);
+        self.left = self.left.saturating_sub(octets);
+    }
+
+    /// What of SndCnt was not sent yet.
+    pub(crate) const fn left(&self) -> u32 {
+        self.left
     }
 
     pub(crate) const fn cwnd(&self) -> u32 {

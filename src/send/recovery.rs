@@ -42,8 +42,10 @@ pub(crate) struct Recovery {
     credit: u32,
     /// A partial acknowledgment has restarted the retransmission timer (RFC 6582 §3.2 step 3).
     pub(crate) partial: bool,
-    /// RescueRxt of RFC 6675 §4 (4).
-    pub(crate) rescued: bool,
+    /// In fast recovery: what was sent after it began was lost as well.
+    pub(crate) lost_after: bool,
+    /// RescueRxt of RFC 6675 §4 (4): a rescue may go when more than this is acknowledged.
+    pub(crate) rescue: u64,
 }
 
 impl Recovery {
@@ -56,7 +58,8 @@ impl Recovery {
             departed: 0,
             credit: 0,
             partial: false,
-            rescued: false,
+            lost_after: false,
+            rescue: 0,
         }
     }
 
@@ -95,13 +98,14 @@ impl Recovery {
         self.is_open() && self.dups == DUP_THRESH && una > self.recover
     }
 
-    /// An episode begins with `inflight` octets in the network.
-    pub(crate) fn enter(&mut self, phase: Phase, nxt: u64, inflight: u32) {
+    /// An episode begins with `inflight` octets in the network; the first segment ends at `first`.
+    pub(crate) fn enter(&mut self, phase: Phase, first: u64, nxt: u64, inflight: u32) {
         self.credit = inflight;
         self.phase = phase;
         self.recover = nxt;
         self.partial = false;
-        self.rescued = false;
+        self.lost_after = false;
+        self.rescue = first;
         if phase == Phase::Timeout {
             (self.dups, self.departed) = (0, 0);
         }

@@ -68,7 +68,8 @@ pub(crate) struct Scoreboard {
     lost_octets: u32,
     /// No segment below this position is in flight for the first time.
     fresh: u64,
-    /// Start and time of each retransmission, in the order of time. Those that do not agree with the record are over.
+    /// Start and time of each retransmission, in the order of time, and at one time of the stream. Those that do not
+    /// agree with the record are over.
     again: VecDeque<(u64, Instant)>,
 }
 
@@ -94,6 +95,16 @@ impl Scoreboard {
     /// RACK.segs_sacked.
     pub(crate) const fn sacked_segments(&self) -> u32 {
         self.sacked_segments
+    }
+
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether nothing was reported, and nothing sent again: what is outstanding stands in the order of its sending.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.sacked_segments == 0 && self.again.is_empty()
     }
 
     pub(crate) fn has_lost(&self) -> bool {
@@ -150,7 +161,7 @@ impl Scoreboard {
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
     /// part.
     fn note_again(&mut self, start: u64, at: Instant) {
-        let place = self.again.partition_point(|(_, earlier)| *earlier <= at);
+        let place = self.again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
         self.again.insert(place, (start, at));
         if self.again.len() > 2 * self.segments.len() + KEEP {
             let segments = &self.segments;
@@ -398,7 +409,8 @@ impl Scoreboard {
         }
         assert_eq!(at, self.nxt, "records end before SND.NXT");
         assert_eq!((sacked, lost), (self.sacked_octets, self.lost_octets), "octets reported and lost");
-        assert!(self.again.iter().zip(self.again.iter().skip(1)).all(|(a, b)| a.1 <= b.1), "times out of order");
+        let again = self.again.iter().map(|&(start, at)| (at, start));
+        assert!(again.clone().zip(again.skip(1)).all(|(a, b)| a <= b), "retransmissions out of order");
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
@@ -411,3 +423,6 @@ impl Scoreboard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,11 @@ impl TailLoss {
         self.sampled = true;
     }
 
+    /// Whether a probe is out, and not known to have arrived once or twice.
+    pub(crate) const fn is_out(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// Whether a probe may be sent (§7.3).
     pub(crate) const fn may_probe(&self) -> bool {
         self.probe.is_none() && self.sampled

@@ -18,10 +18,12 @@ enum Frto {
 struct Episode {
     /// It began with a timeout.
     timeout: bool,
-    /// When something was first sent again, until an acknowledgment has told what it was for.
-    first_again: Option<Instant>,
+    /// What was sent again first and when, until an acknowledgment has told what it was for.
+    first_again: Option<(u64, Instant)>,
     /// Octets sent again that the peer has not reported as duplicates.
     again: u32,
+    /// SND.UNA when it began: duplicates of what lies below belong to an earlier one.
+    since: u64,
     /// The episode is past when this is acknowledged; not known while recovery goes on.
     until: Option<u64>,
 }
@@ -38,14 +40,16 @@ pub(crate) struct Undo {
 /// What an acknowledgment tells of an episode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Evidence {
+    /// SND.UNA before it, and now.
+    pub(crate) before: u64,
     pub(crate) una: u64,
     pub(crate) nxt: u64,
     /// SND.UNA advanced.
     pub(crate) advanced: bool,
     /// When our clock showed the timestamp that came back.
     pub(crate) echoed: Option<Instant>,
-    /// Octets reported as duplicates.
-    pub(crate) dsack: u32,
+    /// What is reported as a duplicate: the end and the octets.
+    pub(crate) dsack: Option<(u64, u32)>,
     /// It acknowledges or reports text of before the timeout that was sent once.
     pub(crate) original: bool,
     /// RecoveryPoint.
@@ -65,8 +69,8 @@ impl Undo {
     }
 
     /// The window was reduced. F-RTO judges a timeout that is not itself part of a recovery.
-    pub(crate) fn begin(&mut self, timeout: bool) {
-        self.episode = Some(Episode { timeout, first_again: None, again: 0, until: None });
+    pub(crate) fn begin(&mut self, timeout: bool, una: u64) {
+        self.episode = Some(Episode { timeout, first_again: None, again: 0, since: una, until: None });
         self.frto = if timeout { Frto::FirstAgain } else { Frto::Off };
     }
 
@@ -76,11 +80,11 @@ impl Undo {
         self.frto = Frto::Off;
     }
 
-    /// Octets were sent again.
-    pub(crate) fn on_again(&mut self, octets: u32, now: Instant) {
+    /// `octets` at `start` were sent again.
+    pub(crate) fn on_again(&mut self, start: u64, octets: u32, now: Instant) {
         if let Some(episode) = &mut self.episode {
             if episode.again == 0 {
-                episode.first_again = Some(now);
+                episode.first_again = Some((start, now));
             }
             episode.again = episode.again.saturating_add(octets);
         }
@@ -101,13 +105,14 @@ impl Undo {
 
     /// Judges an acknowledgment.
     pub(crate) fn on_ack(&mut self, evidence: &Evidence) -> Option<Spurious> {
-        self.dsack_seen |= evidence.dsack > 0;
+        self.dsack_seen |= evidence.dsack.is_some();
         let dsack_seen = self.dsack_seen;
         let episode = self.episode.as_mut()?;
         let kind = if episode.timeout { Spurious::Timeout } else { Spurious::FastRetransmit };
         let eifel = evidence.advanced && episode.is_original(evidence, dsack_seen);
-        episode.again = episode.again.saturating_sub(evidence.dsack);
-        let all_duplicates = evidence.dsack > 0 && episode.again == 0;
+        let duplicates = evidence.dsack.filter(|(end, _)| *end > episode.since).map_or(0, |(_, octets)| octets);
+        let all_duplicates = duplicates > 0 && duplicates >= episode.again && episode.again > 0;
+        episode.again = episode.again.saturating_sub(duplicates);
         let past = episode.until.is_some_and(|until| evidence.una >= until);
         let proven = evidence.advanced && evidence.echoed.is_some(); // the timestamps decided, one way or the other
         if eifel || all_duplicates || self.frto_decides(evidence, proven) {
@@ -140,19 +145,23 @@ impl Undo {
 }
 
 impl Episode {
-    /// Steps 4 and 5 of RFC 3522 §3.2: the acknowledgment was sent for what was sent before the first retransmission.
+    /// Steps 4 and 5 of RFC 3522 §3.2: the acknowledgment is for what was sent before the first retransmission. It tells so
+    /// only when that segment was the first outstanding one: else it may be for another.
     fn is_original(&mut self, evidence: &Evidence, dsack_seen: bool) -> bool {
-        let Some((echoed, again)) = evidence.echoed.zip(self.first_again) else { return false };
+        let Some((echoed, (start, at))) = evidence.echoed.zip(self.first_again) else { return false };
+        if evidence.una <= start {
+            return false;
+        }
         self.first_again = None; // the first acceptable ACK decides
-        let sooner = echoed < whole_millis(again);
-        sooner && evidence.dsack == 0 && (dsack_seen || evidence.una < evidence.nxt)
+        let sooner = evidence.before == start && echoed < whole_millis(at);
+        sooner && evidence.dsack.is_none() && (dsack_seen || evidence.una < evidence.nxt)
     }
 }
 
 impl Undo {
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
         if let Some(episode) = &mut self.episode {
-            episode.first_again = episode.first_again.map(ago);
+            episode.first_again = episode.first_again.map(|(start, at)| (start, ago(at)));
         }
     }
 }

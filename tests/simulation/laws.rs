@@ -86,18 +86,6 @@ impl Controller for Spy {
     fn on_spurious(&mut self, _: Instant) {
         self.calls.push("on_spurious");
     }
-    fn on_unused(&mut self, _: u32, _: Instant) {
-        self.calls.push("on_unused");
-    }
-    fn limit(&mut self, _: u32, _: Instant) {
-        self.calls.push("limit");
-    }
-    fn set_pacing(&mut self, _: bool) {
-        self.calls.push("set_pacing");
-    }
-    fn rebase(&mut self, _: Instant) {
-        self.calls.push("rebase");
-    }
     fn reduces_proportionally(&self) -> bool {
         false
     }
@@ -112,10 +100,6 @@ fn the_watch_passes_on_what_it_hears_and_what_it_is_asked() {
     watch.start(1, 2, Instant::ZERO);
     watch.set_mss(1);
     watch.on_idle(1, Instant::ZERO);
-    watch.on_unused(1, Instant::ZERO);
-    watch.limit(1, Instant::ZERO);
-    watch.set_pacing(true);
-    watch.rebase(Instant::ZERO);
     watch.on_recovered(1, Instant::ZERO);
     watch.on_spurious(Instant::ZERO);
     assert_eq!(notes.take(), [Told::Spurious]);
@@ -125,18 +109,7 @@ fn the_watch_passes_on_what_it_hears_and_what_it_is_asked() {
     assert_eq!(episodes(&[(fell, 1, 2)]).violations.len(), 1);
     assert_eq!((watch.window(), watch.ssthresh(), watch.pacing_rate()), (99, 77, Some(5)));
     assert!(!watch.reduces_proportionally());
-    let calls = [
-        "start",
-        "set_mss",
-        "on_idle",
-        "on_unused",
-        "limit",
-        "set_pacing",
-        "rebase",
-        "on_recovered",
-        "on_spurious",
-        "on_sent",
-    ];
+    let calls = ["start", "set_mss", "on_idle", "on_recovered", "on_spurious", "on_sent"];
     assert_eq!(watch.inner().calls, calls);
 }
 

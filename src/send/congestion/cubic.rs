@@ -174,7 +174,7 @@ impl Cubic {
             self.cwnd = self.cwnd.saturating_add(growth.octets).min(MAX_CWND);
         }
         if growth.ends {
-            self.ssthresh = self.cwnd;
+            self.ssthresh = self.cwnd.max(self.mss.saturating_mul(2));
             self.cwnd_prior = self.cwnd; // §4.10; W_max is still 0
         }
     }

@@ -1,0 +1,17 @@
+//! Loss recovery, seen from outside: a sender and hand-written acknowledgments in virtual time, with ISS at the places
+//! where numbers wrap. Examples named after an RFC are that RFC's; the others are ours.
+
+#[path = "recovery/bench.rs"]
+mod bench;
+#[path = "recovery/duplicates.rs"]
+mod duplicates;
+#[path = "recovery/prr.rs"]
+mod prr;
+#[path = "recovery/rack.rs"]
+mod rack;
+#[path = "recovery/reports.rs"]
+mod reports;
+#[path = "recovery/spurious.rs"]
+mod spurious;
+#[path = "recovery/tail.rs"]
+mod tail;

@@ -1,0 +1,270 @@
+//! A sender, and a peer made of acknowledgments written by hand, in virtual time. Text counts in segments of 1000 octets:
+//! segment `n` is the octets from 1000 `n` on. Times are milliseconds since the handshake ended, which took 100.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use bytes::Bytes;
+use segue::congestion::{Algorithm, Reno};
+use segue::{
+    Action, Arc, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, Path, SackBlock, Secrets,
+    Segment, SeqNum, Timer, Timestamps,
+};
+
+/// Octets in a segment.
+pub(crate) const MSS: u32 = 1000;
+/// Where the numbers of the text wrap: before it, inside of it, and at the sign.
+const EDGES: [u32; 6] = [0, u32::MAX, u32::MAX - 2500, (1 << 31) - 1, (1 << 31) - 2500, 1 << 31];
+/// When the handshake ended: our clock, and that of the timestamps, is at 1000 ms.
+const START: u64 = 1000;
+const IRS: SeqNum = SeqNum::new(u32::MAX - 7);
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Runs a test at all the edges.
+pub(crate) fn everywhere(test: impl Fn(u32)) {
+    for iss in EDGES {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| test(iss))) {
+            eprintln!("with ISS {iss}");
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// SACK and RACK, no timestamps; every segment leaves at once.
+pub(crate) fn sack() -> ConfigBuilder {
+    Config::builder().timestamps(false).nagle(false).send_buffer(1 << 20)
+}
+
+/// SACK without RACK.
+pub(crate) fn without_rack() -> ConfigBuilder {
+    sack().rack(false)
+}
+
+/// Neither.
+pub(crate) fn without_sack() -> ConfigBuilder {
+    sack().sack(false)
+}
+
+pub(crate) struct Bench {
+    pub(crate) connection: Connection,
+    iss: SeqNum,
+    now: Instant,
+    stamps: bool,
+    /// SEG.WND of the peer's segments, in octets: a multiple of 128.
+    pub(crate) window: u32,
+    /// What the last call transmitted.
+    pub(crate) sent: Vec<Segment>,
+    /// Every segment transmitted since the handshake, with its time.
+    pub(crate) log: Vec<(u64, String)>,
+}
+
+impl Bench {
+    /// ESTABLISHED, with the window of RFC 5681.
+    pub(crate) fn new(iss: u32, config: ConfigBuilder) -> Self {
+        Self::with_controller(iss, config, Algorithm::Reno(Reno::default()))
+    }
+
+    /// ESTABLISHED, by an active OPEN whose round trip took 100 ms.
+    pub(crate) fn with_controller(iss: u32, config: ConfigBuilder, controller: Algorithm) -> Self {
+        let config = Arc::new(config.build().unwrap());
+        let stamps = config.timestamps();
+        let iss = SeqNum::new(iss);
+        let opened = Instant::from_millis(START - 100);
+        let secrets = Secrets { iss, ts_offset: 0 };
+        let (connection, _) = Connection::connect_with(controller, config, Path::ipv4(1500), secrets, opened);
+        let now = Instant::from_millis(START);
+        let mut bench = Self { connection, iss, now, stamps, window: 1 << 20, sent: vec![], log: vec![] };
+        let options = Options {
+            mss: Some(if stamps { 1012 } else { 1000 }),
+            window_scale: Some(7),
+            sack_permitted: true,
+            timestamps: stamps.then_some(Timestamps { value: 1, echo: START as u32 - 100 }),
+            ..Options::default()
+        };
+        let flags = Flags::SYN | Flags::ACK;
+        let syn = Segment { seq: IRS, ack: iss + 1, flags, window: 65_535, options, ..Segment::default() };
+        assert_eq!(bench.arrives(syn), "ack");
+        bench.window_is(1 << 20);
+        bench.log.clear();
+        assert_eq!((bench.info().srtt, bench.info().eff_snd_mss), (Some(ms(100)), 1000));
+        bench
+    }
+
+    /// The same, after twenty segments were sent and acknowledged: the window is twenty, the log empty, and the next
+    /// segment is the twentieth.
+    pub(crate) fn with_window_20(iss: u32, config: ConfigBuilder) -> Self {
+        let mut bench = Self::new(iss, config);
+        bench.send(20);
+        bench.wait(100);
+        for n in 1..=9 {
+            bench.ack(n);
+        }
+        bench.wait(100);
+        bench.ack(20);
+        assert_eq!((bench.info().cwnd, bench.info().flight), (20 * MSS, 0));
+        bench.log.clear();
+        bench
+    }
+
+    pub(crate) fn info(&self) -> Info {
+        self.connection.info()
+    }
+
+    /// Milliseconds since the handshake.
+    pub(crate) fn clock(&self) -> u64 {
+        self.now.as_micros() / 1000 - START
+    }
+
+    /// The number of this octet.
+    pub(crate) fn seq(&self, octet: u32) -> SeqNum {
+        self.iss + 1 + octet
+    }
+
+    fn note(&mut self, actions: Vec<Action>) -> String {
+        self.connection.check_invariants();
+        let transmit = |action| if let Action::Transmit(segment) = action { Some(segment) } else { None };
+        self.sent = actions.into_iter().filter_map(transmit).collect();
+        let words: Vec<_> = self.sent.iter().map(|segment| self.words(segment)).collect();
+        let clock = self.clock();
+        self.log.extend(words.iter().map(|word| (clock, word.clone())));
+        words.join(" ")
+    }
+
+    /// `7`: segment 7; `7-9`: those in one; `7500:20`: twenty octets; `F`: the FIN, `7F`: behind it.
+    fn words(&self, segment: &Segment) -> String {
+        let (octet, len) = (segment.seq - self.seq(0), segment.payload.len() as u32);
+        let fin = if segment.flags.contains(Flags::FIN) { "F" } else { "" };
+        if segment.flags.contains(Flags::SYN) {
+            return "syn".into();
+        }
+        match (octet % MSS, len) {
+            (_, 0) if fin.is_empty() => "ack".into(),
+            (_, 0) => fin.into(),
+            (0, MSS) => format!("{}{fin}", octet / MSS),
+            (0, _) if len % MSS == 0 => format!("{}-{}{fin}", octet / MSS, (octet + len) / MSS - 1),
+            _ => format!("{octet}:{len}{fin}"),
+        }
+    }
+
+    fn arrives(&mut self, segment: Segment) -> String {
+        let actions = self.connection.handle_segment(segment, self.now);
+        self.note(actions)
+    }
+
+    pub(crate) fn event(&mut self, event: Event) -> String {
+        let mut actions = Vec::new();
+        self.connection.handle(event, self.now, &mut actions).unwrap();
+        self.note(actions)
+    }
+
+    /// The user sends so many segments. What leaves.
+    pub(crate) fn send(&mut self, segments: u32) -> String {
+        self.send_octets(segments * MSS)
+    }
+
+    pub(crate) fn send_octets(&mut self, octets: u32) -> String {
+        self.event(Event::Send(Bytes::from(vec![b'x'; octets as usize])))
+    }
+
+    pub(crate) fn close(&mut self) -> String {
+        self.event(Event::Close)
+    }
+
+    /// An acknowledgment of all octets before this one that reports these ranges of octets.
+    pub(crate) fn octets(&mut self, ack: u32, ranges: &[(u32, u32)], echo: Option<u32>) -> String {
+        let mut segment = Segment {
+            seq: IRS + 1,
+            ack: self.seq(ack),
+            flags: Flags::ACK,
+            window: (self.window >> 7) as u16,
+            ..Segment::default()
+        };
+        for &(left, right) in ranges {
+            segment.options.sack.push(SackBlock { left: self.seq(left), right: self.seq(right) });
+        }
+        if self.stamps {
+            let echo = echo.map_or(START as u32 - 100, |millis| START as u32 + millis);
+            segment.options.timestamps = Some(Timestamps { value: 1, echo });
+        }
+        self.arrives(segment)
+    }
+
+    /// The peer has all segments before this one.
+    pub(crate) fn ack(&mut self, segment: u32) -> String {
+        self.octets(segment * MSS, &[], None)
+    }
+
+    /// The same, echoing what our clock showed at this time.
+    pub(crate) fn ack_echo(&mut self, segment: u32, echo: u32) -> String {
+        self.octets(segment * MSS, &[], Some(echo))
+    }
+
+    /// The peer has all segments before `ack`, and reports these ranges of segments.
+    pub(crate) fn sack(&mut self, ack: u32, ranges: &[(u32, u32)]) -> String {
+        let octets: Vec<_> = ranges.iter().map(|(left, right)| (left * MSS, right * MSS)).collect();
+        self.octets(ack * MSS, &octets, None)
+    }
+
+    /// The peer's window is so many octets now; nothing else is said.
+    pub(crate) fn window_is(&mut self, octets: u32) -> String {
+        self.window = octets;
+        let una = self.info().snd_una - self.seq(0);
+        self.octets(una, &[], None)
+    }
+
+    /// Time passes, and nothing is due meanwhile.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, millis: u64) {
+        self.now += ms(millis);
+        let due = self.connection.next_deadline().filter(|(_, at)| *at < self.now);
+        assert_eq!(due, None, "due before {} ms", self.clock());
+    }
+
+    /// Time passes until this, in milliseconds.
+    #[track_caller]
+    pub(crate) fn at(&mut self, clock: u64) {
+        let passes = clock.checked_sub(self.clock()).expect("time does not go back");
+        self.wait(passes);
+    }
+
+    /// The next timer, which must be this one, fires at this time.
+    #[track_caller]
+    pub(crate) fn fire(&mut self, timer: Timer, clock: u64) -> String {
+        let at = Instant::from_millis(START + clock);
+        assert_eq!(self.connection.next_deadline(), Some((timer, at)), "at {clock} ms");
+        self.now = at;
+        let actions = self.connection.handle_timer(timer, at);
+        self.note(actions)
+    }
+
+    /// The timers that fire in this time.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        let end = self.now + ms(millis);
+        while let Some((timer, at)) = self.connection.next_deadline().filter(|(_, at)| *at <= end) {
+            assert!(at >= self.now, "{timer:?} is due in the past");
+            self.now = at;
+            let actions = self.connection.handle_timer(timer, at);
+            self.note(actions);
+        }
+        self.now = end;
+    }
+
+    /// How many milliseconds from now this timer fires.
+    pub(crate) fn until(&self, timer: Timer) -> Option<u64> {
+        self.connection.deadline(timer).map(|at| at.saturating_since(self.now).as_millis() as u64)
+    }
+
+    /// cwnd and ssthresh in octets.
+    pub(crate) fn windows(&self) -> (u32, u32) {
+        (self.info().cwnd, self.info().ssthresh)
+    }
+
+    /// Fast recoveries, timeouts, and reductions undone.
+    pub(crate) fn episodes(&self) -> (u64, u64, u64) {
+        let counters = self.info().counters;
+        (counters.fast_retransmits, counters.timeouts, counters.spurious_recoveries)
+    }
+}
