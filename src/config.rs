@@ -15,6 +15,18 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Explicit Congestion Notification (RFC 3168): whether the handshake agrees on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum EcnMode {
+    /// Never.
+    Off,
+    /// When the peer asks for it.
+    Passive,
+    /// Our SYN asks for it, too.
+    Active,
+}
+
 config! {
     /// Octets of text that may be received and not yet consumed: RCV.BUFF.
     receive_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.8.6, RFC 7323 §2.3";
@@ -32,6 +44,16 @@ config! {
     max_mss: u16 = 65_535, in 64..=65_535, "RFC 9293 §3.7.1";
     /// Lower limit of the MSS that a peer can impose; 0 in its option counts as the default MSS.
     min_mss: u16 = 64, in 48..=536, "RFC 9293 §3.7.1";
+    /// The least path MTU that ICMP errors and black holes lead to, unless the IP version's minimum is more.
+    min_mtu: u16 = 68, in 68..=1500, "RFC 1191 §3, RFC 8201 §4";
+    /// Timeouts of a segment until an ICMP error is believed that calls sizes too big which got through before.
+    too_big_timeouts: u8 = 1, in 0..=16, "RFC 5927 §7.2 (MAXSEGRTO)";
+    /// Timeouts of a segment, without an ICMP error, until the path is taken as a black hole for its size; 0: never.
+    black_hole_timeouts: u8 = 3, in 0..=255, "RFC 4821 §7.7";
+    /// The path MTU that is tried first in a black hole; then half of it, and so on.
+    black_hole_mtu: u16 = 1024, in 68..=1500, "RFC 4821 §7.2, §7.7";
+    /// How long a path MTU that was lowered is kept before the full one is tried again; `None`: for ever.
+    mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";
     /// The shift of our windows, 2^shift within the receive buffer; none: the smallest with which all of it can be announced.
@@ -42,6 +64,8 @@ config! {
     sack: bool = true, in false..=true, "RFC 2018";
     /// With SACK, text that arrives twice is reported.
     dsack: bool = true, in false..=true, "RFC 2883";
+    /// Explicit Congestion Notification.
+    ecn: EcnMode = EcnMode::Passive, in EcnMode::Off..=EcnMode::Active, "RFC 3168 §6.1, RFC 9293 SHLD-8";
     /// With SACK, loss is detected by time (RACK-TLP), with tail-loss probes; off: by RFC 6675.
     rack: bool = true, in false..=true, "RFC 8985";
     /// With RACK-TLP, how much longer a peer may hold back the acknowledgment of a lone segment before it is probed.

@@ -38,6 +38,8 @@ pub struct Info {
     pub urgent_remaining: u32,
     /// Octets that Eff.snd.MSS allows in a segment without SACK blocks (RFC 9293 §3.7.1).
     pub eff_snd_mss: u16,
+    /// The path MTU in use: what the host named, or less.
+    pub path_mtu: u16,
     /// Octets queued and not acknowledged.
     pub send_queue: usize,
     /// Octets delivered and not consumed.
@@ -58,6 +60,8 @@ pub struct Info {
     pub rttvar: Option<Duration>,
     /// The retransmission timeout, with back-off.
     pub rto: Duration,
+    /// Whether new text is sent as ECN-capable (RFC 3168).
+    pub ecn: bool,
     /// The user timeout in force, R2 for data; `None`: for ever.
     pub user_timeout: Option<Duration>,
     /// What was counted so far.
@@ -93,6 +97,10 @@ pub struct Counters {
     /// Octets cut off segments whose other text was used: they had arrived before, or lay beyond the window or the
     /// peer's FIN (§3.10.7.4 first).
     pub octets_trimmed: u64,
+    /// Segments of text received with a congestion mark, where ECN is in use.
+    pub ecn_marks: u64,
+    /// Reductions of the congestion window because the peer echoed a mark.
+    pub ecn_reductions: u64,
     /// Zero-window probes sent.
     pub probes: u64,
     /// Challenge ACKs sent.

@@ -71,6 +71,7 @@ extern crate std;
 pub mod codec;
 mod config;
 mod connection;
+mod ecn;
 mod event;
 mod info;
 mod options;
@@ -85,7 +86,7 @@ mod timers;
 mod timestamps;
 mod user_timeout;
 
-pub use config::{Config, ConfigBuilder, ConfigError, Field};
+pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
 pub use connection::{Canonical, Connection};
 pub use event::{Action, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
 pub use info::{Counters, Info};

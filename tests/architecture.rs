@@ -18,10 +18,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("info", &["seq", "event"]),
     ("timers", &["time", "event"]),
     ("timestamps", &["seq", "time", "segment"]),
+    ("ecn", &["segment", "config"]),
     ("user_timeout", &["time", "config"]),
     ("send::buffer", &[]),
     ("send::congestion", &["time"]),
+    ("send::ecn", &["time"]),
     ("send::pace", &["time"]),
+    ("send::path_mtu", &["time", "config"]),
     ("send::prr", &[]),
     ("send::rate", &["time", "send::congestion"]),
     ("send::rtt", &["time", "config", "timers"]),
@@ -30,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::recovery", &["send::prr", "send::scoreboard"]),
     ("send::small", &["seq"]),
     ("send::tail", &[]),
-    ("send::undo", &["time", "send::rack"]),
+    ("send::undo", &["time", "ranges", "send::rack"]),
     ("send::validation", &["time"]),
     (
         "send",
@@ -41,7 +44,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "info",
             "send::buffer",
             "send::congestion",
+            "send::ecn",
             "send::pace",
+            "send::path_mtu",
             "send::prr",
             "send::rack",
             "send::rate",
@@ -71,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "info",
             "timers",
             "timestamps",
+            "ecn",
             "user_timeout",
             "options",
             "send",
@@ -85,7 +91,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 21] = [
+const ALGORITHMS: [&str; 24] = [
+    "ecn",
     "ranges",
     "timestamps",
     "user_timeout",
@@ -93,7 +100,9 @@ const ALGORITHMS: [&str; 21] = [
     "send",
     "send::buffer",
     "send::congestion",
+    "send::ecn",
     "send::pace",
+    "send::path_mtu",
     "send::prr",
     "send::rack",
     "send::rate",

@@ -11,7 +11,6 @@
 //! | B1 SYN flood, B2 SYN cookies, B17 full accept queue | one value is one connection: with the listener |
 //! | B3 predictable ISN, C10 keys in `Debug` | the machine is given its ISS: with the host's generator |
 //! | D8 reneging of the peer, E7 forged SACK blocks, E8 their cost at a small MSS | with recovery by SACK; until then the blocks are not used (`g_sack_blocks_of_nonsense_are_ignored`) |
-//! | E12 games with ECE, CWR and CE | with ECN |
 //! | F1 every way to close with every segment lost | `tests/host_contract`, `tests/conversation` |
 //! | F11 flood of connections in TIME-WAIT | their number is the host's |
 
@@ -27,6 +26,8 @@ mod data;
 mod driver;
 #[path = "attacks/handshake.rs"]
 mod handshake;
+#[path = "attacks/marks.rs"]
+mod marks;
 #[path = "attacks/pair.rs"]
 mod pair;
 #[path = "contract/support.rs"]

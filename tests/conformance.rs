@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 /// The requirements: the label and how many there are. RFC 9293 Appendix B, and the ones of its text without a number (U).
 const REQUIREMENTS: [(&str, usize); 5] = [("MUST", 69), ("SHLD", 31), ("MAY", 18), ("REC", 1), ("U", 21)];
-/// What is not there yet, and may be said not to be.
-const PLANNED: [&str; 1] = ["SHLD-8"];
 /// Files whose tests are made by a macro of `tests/kernel.rs`, a test for each scenario in each setting.
 const SCENARIOS: [&str; 2] = ["tests/kernel/scenarios.rs", "tests/kernel/trials.rs"];
 
@@ -107,7 +105,6 @@ fn every_status_is_explained_and_has_what_it_needs() {
             }
             "exception" => assert!(reason.len() > 20, "{id} is an exception without a reason"),
             "host" => assert!(reason.contains("(embedding.md#"), "{id}: where is the host told of its duty?"),
-            "planned" => assert!(PLANNED.contains(&id.as_str()), "{id} is not one of what comes with the data path"),
             other => panic!("{id}: unknown status {other}"),
         }
     }
@@ -115,18 +112,17 @@ fn every_status_is_explained_and_has_what_it_needs() {
 
 #[test]
 fn the_sum_is_right() {
-    let mut count = BTreeMap::from([("met", 0), ("exception", 0), ("host", 0), ("planned", 0)]);
+    let mut count = BTreeMap::from([("met", 0), ("exception", 0), ("host", 0)]);
     let rows = requirements();
     for row in &rows {
         *count.get_mut(kind(row)).expect("a known status") += 1;
     }
     let sum = format!(
-        "\n{} requirements: {} met, {} exceptions, {} duties of the host, {} planned.\n",
+        "\n{} requirements: {} met, {} exceptions, {} duties of the host.\n",
         rows.len(),
         count["met"],
         count["exception"],
-        count["host"],
-        count["planned"]
+        count["host"]
     );
     assert!(document().contains(&sum), "the sum is:{sum}");
 }

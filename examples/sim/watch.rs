@@ -97,6 +97,18 @@ impl<C: Controller> Controller for Watch<C> {
     fn on_idle(&mut self, initial: u32, now: Instant) {
         self.inner.on_idle(initial, now);
     }
+    fn on_unused(&mut self, initial: u32, now: Instant) {
+        self.inner.on_unused(initial, now);
+    }
+    fn limit(&mut self, window: u32, now: Instant) {
+        self.inner.limit(window, now);
+    }
+    fn set_pacing(&mut self, paced: bool) {
+        self.inner.set_pacing(paced);
+    }
+    fn rebase(&mut self, now: Instant) {
+        self.inner.rebase(now);
+    }
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
         self.good_news(now, |inner| inner.on_sent(octets, flight, now));
     }

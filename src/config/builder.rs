@@ -87,6 +87,17 @@ impl Setting for bool {
     }
 }
 
+impl Setting for super::EcnMode {
+    type Bound = Self;
+    fn lies_within(self, low: Self, high: Self) -> bool {
+        (low..=high).contains(&self)
+    }
+    #[cfg(feature = "arbitrary")]
+    fn pick(u: &mut arbitrary::Unstructured<'_>, _: Self, _: Self) -> arbitrary::Result<Self> {
+        u.arbitrary()
+    }
+}
+
 impl Setting for Duration {
     type Bound = Self;
     fn lies_within(self, low: Self, high: Self) -> bool {

@@ -4,12 +4,13 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Origin, Step, Stop};
 use super::tcb::{Cx, Tcb};
+use crate::ecn::Echo;
 use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::send::{Ack, Fin};
 use crate::timestamps::older;
-use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
+use crate::{Action, CloseReason, Controller, Discard, Ecn, Flags, Instant, Segment, SeqNum, Timer};
 
 /// What the sequence check leaves of a segment.
 struct Arrived {
@@ -35,7 +36,7 @@ impl<C: Controller> Tcb<C> {
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
         self.hear_user_timeout(segment.options.user_timeout, cx);
-        self.answer_cut(&arrived, cx);
+        self.answer_cut(segment, &arrived, cx);
         self.check_urg(segment, cx); // sixth
         self.deliver_syn_text(cx)?;
         let fin = self.process_text(segment, cx)?; // seventh
@@ -117,9 +118,13 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         if segment.flags.contains(Flags::ACK) {
+            if self.snd.is_news(segment.ack) {
+                self.ecn.heard(segment.flags);
+            }
             segment.trim_syn();
             return Continue(());
         }
+        self.ecn.heard(segment.flags);
         if self.throttle.allows(cx.config, cx.now) {
             self.transmit_syn(cx); // the RTO is untouched, and it does not count for R2
         }
@@ -161,8 +166,11 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// What `allow_unacceptable` left open until the ACK was found good.
-    fn answer_cut(&mut self, arrived: &Arrived, cx: &mut Cx<'_, '_>) {
+    fn answer_cut(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) {
         if let Some(reason) = arrived.cut {
+            if reason == Discard::ZeroWindow {
+                self.note_mark(segment, cx); // RFC 3168 §6.1.6: a window probe cannot be forged easily
+            }
             cx.out.discard(reason);
         }
         if arrived.owed {
@@ -287,6 +295,8 @@ impl<C: Controller> Tcb<C> {
         self.snd.cc.set_pacing(cx.config.pacing());
         self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
         self.process_ack(segment, false, false, cx);
+        self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark
+        self.echo = Echo::new(self.ecn.echoes());
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
@@ -327,8 +337,12 @@ impl<C: Controller> Tcb<C> {
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let advances = segment.ack != self.snd.una;
         let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
-        let ack = Ack { ack: segment.ack, blocks, echoed, bare, same_window };
+        let marked = segment.flags.contains(Flags::ECE);
+        let ack = Ack { ack: segment.ack, blocks, echoed, marked, bare, same_window };
         let newly = self.snd.on_ack(&ack, mss, cx.out.counters, cx.now);
+        if newly.restarts_timer {
+            cx.timers.clear(Timer::Retransmit); // the flush starts it again
+        }
         if !advances {
             return;
         }
@@ -336,10 +350,8 @@ impl<C: Controller> Tcb<C> {
         cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
         cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
         self.progressed(cx.now);
+        self.trust_mtu(cx);
         cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
-        if newly.restarts_timer {
-            cx.timers.clear(Timer::Retransmit);
-        }
     }
 
     /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts
@@ -404,6 +416,7 @@ impl<C: Controller> Tcb<C> {
         {
             return self.reset_unread(cx);
         }
+        self.note_mark(segment, cx);
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
         let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss());
@@ -424,6 +437,18 @@ impl<C: Controller> Tcb<C> {
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
+    }
+
+    /// The ECN codepoint and CWR of text inside of the window (RFC 3168 §6.1.3); of other text they do not count
+    /// (§6.1.5).
+    fn note_mark(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        let ce = segment.ecn == Ecn::Ce;
+        if ce && self.echo.is_enabled() {
+            cx.out.counters.ecn_marks += 1;
+        }
+        if self.echo.on_text(segment.flags.contains(Flags::CWR), ce) {
+            self.ack.at_once();
+        }
     }
 
     /// When the text is acknowledged (RFC 5681 §4.2).

@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow::{Break, Continue};
 
-use super::icmp::{Verdict, judge, set_mtu};
+use super::icmp::{Verdict, judge};
 use super::output::Output;
 use super::state::{LiveState, Origin, Step, Stop};
 use super::syn_sent::SynSent;
@@ -207,12 +207,15 @@ impl<C: Controller> Connection<C> {
         }
     }
 
+    /// The host says what the MTU of the path is.
     pub(super) fn mtu(&mut self, mtu: u16) {
         let mtu = mtu.max(self.path.ip.min_mtu());
         match &mut self.phase {
-            Phase::Closed | Phase::Listen(_) => self.path.mtu = mtu,
-            Phase::SynSent(opening) => set_mtu(&mut opening.snd, &mut self.path, mtu),
-            Phase::Live(tcb) => set_mtu(&mut tcb.snd, &mut self.path, mtu),
+            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => self.path.mtu = mtu,
+            Phase::Live(tcb) => {
+                tcb.snd.path_mtu.on_told();
+                tcb.set_mtu(mtu, &mut self.path);
+            }
         }
     }
 
@@ -226,21 +229,11 @@ impl<C: Controller> Connection<C> {
         match judge(snd, &self.path, kind, quoted_seq, mtu) {
             Verdict::Ignore => {}
             Verdict::Soft => out.push(Action::Report(Report::Icmp(kind))), // MUST-47, SHLD-25
-            Verdict::Mtu(mtu) => {
-                if self.may_cut(now) {
-                    self.mtu(mtu);
-                    out.push(Action::Report(Report::PathMtu(mtu)));
-                }
-            }
+            Verdict::TooBig(claimed) => self.with_phase(now, out, |phase, cx| match phase {
+                Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => {} // a SYN fits every link
+                Phase::Live(tcb) => tcb.too_big(quoted_seq, claimed, cx),
+            }),
             Verdict::Hard => self.apply(self.unreachable(kind), out),
-        }
-    }
-
-    fn may_cut(&mut self, now: Instant) -> bool {
-        match &mut self.phase {
-            Phase::Closed | Phase::Listen(_) => false,
-            Phase::SynSent(opening) => opening.snd.may_cut(now),
-            Phase::Live(tcb) => tcb.snd.may_cut(now),
         }
     }
 

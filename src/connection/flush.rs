@@ -9,7 +9,7 @@ use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
 use crate::timers::backed_off;
-use crate::{Action, Controller, Flags, Options, Segment, SeqNum, Timer};
+use crate::{Action, Controller, Ecn, Flags, Options, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
@@ -71,7 +71,9 @@ impl<C: Controller> Tcb<C> {
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(u32::from(cx.config.pacing_burst()) * mss) } else { most };
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
-        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, overridden: self.overridden }
+        let crowded = self.snd.is_crowded(cx.config.send_buffer());
+        let held = self.snd.ecn.held(cx.now).is_some();
+        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, crowded, held, overridden: self.overridden }
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
@@ -95,11 +97,16 @@ impl<C: Controller> Tcb<C> {
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
         }
-        if self.snd.sent(plan, cx.now) {
-            cx.out.counters.retransmissions += 1;
-        }
+        let again = self.snd.sent(plan, u32::from(mss), cx.now);
+        cx.out.counters.retransmissions += u64::from(again);
+        // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
+        let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
+        flags.set(Flags::CWR, ecn && self.snd.ecn.take_cwr());
         let mut segment = self.segment(flags, text, cx);
         segment.seq = plan.seq;
+        if ecn {
+            segment.ecn = Ecn::Ect0;
+        }
         if plan.len > u32::from(mss) {
             segment.segment_size = mss;
         }
@@ -107,6 +114,7 @@ impl<C: Controller> Tcb<C> {
             self.rcv.policy.on_sent(cx.config, cx.now);
         }
         self.point_urgent(&mut segment);
+        self.note_packet(&segment, again, cx.path);
         cx.out.transmit(segment);
         if cx.config.pacing() {
             let mss = u32::from(mss);
@@ -132,7 +140,7 @@ impl<C: Controller> Tcb<C> {
         Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
-            flags,
+            flags: flags | self.echo.flags(),
             window,
             options,
             payload,
@@ -173,7 +181,7 @@ impl<C: Controller> Tcb<C> {
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
-            flags: Flags::ACK,
+            flags: Flags::ACK | self.echo.flags(),
             window: self.rcv.promised(),
             options: self.options(false, duplicate, cx),
             ..Segment::default()
@@ -193,7 +201,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
-        if self.snd.sent(&plan, cx.now) {
+        if self.snd.sent(&plan, 1, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
         self.ack = PendingAck::No;
@@ -203,7 +211,7 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(Segment {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
-            flags: Flags::SYN | Flags::ACK,
+            flags: Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn()),
             window: syn_window(cx.config),
             options: Options {
                 mss: Some(announced_mss(cx.config, cx.path)),
@@ -243,6 +251,8 @@ impl<C: Controller> Tcb<C> {
         }
         if !probing && self.snd.flight() > 0 {
             cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+        } else if let Some(until) = self.snd.ecn.held(cx.now).filter(|_| pending && !probing) {
+            cx.timers.set(Timer::Retransmit, until);
         } else {
             cx.timers.clear(Timer::Retransmit);
         }

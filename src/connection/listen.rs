@@ -2,6 +2,7 @@
 
 use super::state::Origin;
 use super::tcb::{Cx, Tcb};
+use crate::ecn::Handshake;
 use crate::send::Sender;
 use crate::{Controller, Discard, Flags, Secrets, Segment, SeqNum};
 
@@ -57,7 +58,7 @@ pub(super) fn opened<C: Controller>(
     cx: &mut Cx<'_, '_>,
 ) -> Tcb<C> {
     let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
-    let mut tcb = Tcb::new(origin, snd, secrets.ts_offset, syn, cx);
+    let mut tcb = Tcb::new(origin, (snd, secrets.ts_offset, Handshake::default()), syn, cx);
     tcb.hold_syn_text(syn, cx);
     tcb.hear_user_timeout(syn.options.user_timeout, cx);
     tcb

@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use core::iter;
 use core::ops::ControlFlow::{Break, Continue};
 
+use crate::ecn::Handshake;
 use crate::send::Sender;
 use crate::timers::Timers;
 use crate::{
@@ -160,7 +161,7 @@ impl<C: Controller> Connection<C> {
         let mut actions = Vec::new();
         connection.event(now, &mut actions, |connection, now, _| {
             let snd = Sender::new(secrets.iss, controller, &connection.config, now);
-            connection.phase = Phase::SynSent(SynSent { snd, ts_offset: secrets.ts_offset });
+            connection.phase = Phase::SynSent(SynSent { snd, ts_offset: secrets.ts_offset, ecn: Handshake::default() });
         });
         (connection, actions)
     }

@@ -47,6 +47,7 @@ impl<C: Controller> Connection<C> {
     /// STATUS (§3.10.6): the RFC's variables, and what was counted.
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters);
+        info.path_mtu = self.path.mtu;
         info.user_timeout = self.settings.user_timeout;
         if let Some(snd) = self.sender() {
             info.iss = snd.iss;
@@ -63,6 +64,7 @@ impl<C: Controller> Connection<C> {
             info.srtt = snd.rtt.srtt();
             info.rttvar = snd.rtt.rttvar();
             info.rto = snd.rtt.rto();
+            info.ecn = snd.ecn.is_capable();
         }
         if let Phase::Live(tcb) = &self.phase {
             info.user_timeout = tcb.user_timeout(&self.config, &self.settings);
@@ -143,6 +145,7 @@ impl Info {
             rcv_up: None,
             urgent_remaining: 0,
             eff_snd_mss: 0,
+            path_mtu: 0,
             send_queue: 0,
             unconsumed: 0,
             held: 0,
@@ -153,6 +156,7 @@ impl Info {
             srtt: None,
             rttvar: None,
             rto: core::time::Duration::ZERO,
+            ecn: false,
             user_timeout: None,
             counters,
         }

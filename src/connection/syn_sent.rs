@@ -4,6 +4,7 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{Origin, Step, Stop};
 use super::tcb::{Cx, Tcb};
+use crate::ecn::Handshake;
 use crate::options::of_syn;
 use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
@@ -15,6 +16,7 @@ use crate::{CloseReason, Controller, Discard, Flags, Instant, Options, Segment, 
 pub(super) struct SynSent<C> {
     pub(super) snd: Sender<C>,
     pub(super) ts_offset: u32,
+    pub(super) ecn: Handshake,
 }
 
 /// What a segment makes of SYN-SENT.
@@ -27,7 +29,7 @@ pub(super) enum Outcome {
 
 impl<C: Controller> SynSent<C> {
     /// The checks of §3.10.7.3, in order. What they let through opens the connection.
-    pub(super) fn check(&self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<Outcome> {
+    pub(super) fn check(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<Outcome> {
         let has_ack = segment.flags.contains(Flags::ACK);
         if has_ack && !self.snd.is_news(segment.ack) {
             if let Some(reset) = segment.reset_reply() {
@@ -37,6 +39,11 @@ impl<C: Controller> SynSent<C> {
             return Break(Stop::Drop);
         }
         if segment.flags.contains(Flags::RST) {
+            if has_ack && self.ecn.may_fall_back() {
+                self.snd.repeat_syn(); // RFC 3168 §6.1.1.1: perhaps a middlebox refused ECN, not the peer us
+                cx.timers.clear(Timer::Retransmit);
+                return Break(Stop::Drop);
+            }
             if has_ack {
                 return Break(Stop::Delete(CloseReason::Refused)); // second; no sequence check (erratum 8167)
             }
@@ -57,14 +64,14 @@ impl<C: Controller> SynSent<C> {
     /// Sends the SYN when it is due, and arms the timers.
     pub(super) fn flush(&mut self, cx: &mut Cx<'_, '_>) {
         if let Some(plan) = self.snd.syn_due() {
-            if self.snd.sent(&plan, cx.now) {
+            if self.snd.sent(&plan, 1, cx.now) {
                 cx.out.counters.retransmissions += 1;
             }
             let options = of_syn(cx.config, cx.path, self.ts_offset, cx.now);
             // <SEQ=ISS><CTL=SYN>
             cx.out.transmit(Segment {
                 seq: self.snd.iss,
-                flags: Flags::SYN,
+                flags: Flags::SYN | self.ecn.syn_flags(cx.config.ecn()),
                 window: syn_window(cx.config),
                 options: Options { user_timeout: cx.advertised_user_timeout(), ..options },
                 ..Segment::default()
@@ -86,7 +93,7 @@ impl<C: Controller> Tcb<C> {
     /// Our SYN crossed the peer's: SYN-RECEIVED, and a SYN,ACK leaves with the flush.
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
         let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
-        let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, syn, cx);
+        let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), syn, cx);
         tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
         tcb.pending_since = Some(since);
@@ -98,7 +105,7 @@ impl<C: Controller> Tcb<C> {
     /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
     pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
         let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
-        let mut tcb = Self::new(Origin::Active, opening.snd, opening.ts_offset, segment, cx);
+        let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), segment, cx);
         tcb.pending_since = Some(since);
         tcb.establish(segment, cx);
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);

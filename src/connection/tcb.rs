@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::challenge::Throttle;
 use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
+use crate::ecn::{Echo, Handshake};
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::recv::ack::{AckPolicy, PendingAck};
 use crate::recv::reassembly::Limits;
@@ -82,6 +83,9 @@ pub(super) struct Tcb<C> {
     pub(super) scaled: bool,
     pub(super) sack: bool,
     pub(super) ts: Option<TsState>,
+    /// What the SYNs said of ECN, and the echo of marks.
+    pub(super) ecn: Handshake,
+    pub(super) echo: Echo,
     pub(super) ack: PendingAck,
     /// What of the last text had arrived before, until an acknowledgment reports it (RFC 2883 §4).
     pub(super) duplicate: Option<(SeqNum, SeqNum)>,
@@ -105,7 +109,13 @@ pub(super) struct Tcb<C> {
 
 impl<C: Controller> Tcb<C> {
     /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
-    pub(super) fn new(origin: Origin, mut snd: Sender<C>, ts_offset: u32, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
+    pub(super) fn new(
+        origin: Origin,
+        (mut snd, ts_offset, mut ecn): (Sender<C>, u32, Handshake),
+        syn: &Segment,
+        cx: &Cx<'_, '_>,
+    ) -> Self {
+        ecn.heard(syn.flags);
         let agreed = Agreed::new(cx.config, cx.path, &syn.options);
         let promised = syn_window(cx.config);
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
@@ -127,6 +137,8 @@ impl<C: Controller> Tcb<C> {
             scaled: agreed.shifts.is_some(),
             sack: agreed.sack,
             ts,
+            ecn,
+            echo: Echo::default(),
             ack: PendingAck::No,
             duplicate: None,
             released: false,
@@ -162,7 +174,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Octets of options on a segment that carries so many SACK blocks.
-    fn option_octets(&self, sack_blocks: usize) -> u16 {
+    pub(super) fn option_octets(&self, sack_blocks: usize) -> u16 {
         let sack = if sack_blocks == 0 { 0 } else { 4 + 8 * u16::try_from(sack_blocks).unwrap_or(4) };
         sack + if self.ts.is_some() { 12 } else { 0 }
     }
@@ -220,6 +232,7 @@ impl<C: Controller> Tcb<C> {
     /// "Start the time-wait timer, turn off the other timers."
     pub(super) fn enter_time_wait(&mut self, cx: &mut Cx<'_, '_>) {
         self.state = LiveState::TimeWait;
+        self.echo = Echo::default(); // RFC 3168 §6.1.1
         cx.timers.clear_all();
         self.restart_time_wait(cx);
     }

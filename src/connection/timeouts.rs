@@ -24,6 +24,7 @@ impl<C: Controller> Tcb<C> {
                 self.probe_tail(cx);
                 Continue(())
             }
+            Timer::Retransmit if self.snd.flight() == 0 => Continue(()), // it held back new text (RFC 3168 §6.1.2)
             Timer::Retransmit => {
                 self.count_retry(cx.config)?;
                 self.retransmission_timeout(cx);
@@ -69,6 +70,9 @@ impl<C: Controller> Tcb<C> {
         if self.snd.repeats == u32::from(cx.config.r1()) {
             cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats })); // R1
         }
+        if !self.snd.syn {
+            self.suspect_mtu(cx);
+        }
     }
 
     /// PTO: one segment more asks for an acknowledgment, and the retransmission timer starts anew (RFC 8985 §7.3).
@@ -106,8 +110,8 @@ impl<C: Controller> Tcb<C> {
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
         let options = crate::Options { timestamps, ..crate::Options::default() };
         let payload = Bytes::from_static(if cx.config.keep_alive_octet() { b"\0" } else { b"" });
-        let ack = self.rcv.nxt;
-        cx.out.transmit(Segment { seq, ack, flags: Flags::ACK, window, options, payload, ..Segment::default() });
+        let (ack, flags) = (self.rcv.nxt, Flags::ACK | self.echo.flags());
+        cx.out.transmit(Segment { seq, ack, flags, window, options, payload, ..Segment::default() });
     }
 
     /// The idle time before the first keep-alive. Where the user timeout option is in use, longer than the user timeout (RFC

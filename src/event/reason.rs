@@ -154,7 +154,8 @@ pub enum Report {
     },
     /// An ICMP error that does not end the connection (SHLD-25).
     Icmp(IcmpKind),
-    /// The path MTU is smaller now; what is in flight is cut anew.
+    /// The path MTU that is used now: less, because an ICMP error was believed or larger packets vanish, or the full one
+    /// again, on trial or for good.
     PathMtu(u16),
     /// The peer suggests this user timeout (RFC 5482 §3.1). It counts unless the user has set one; see
     /// [`Info::user_timeout`](crate::Info::user_timeout).

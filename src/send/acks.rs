@@ -21,6 +21,8 @@ pub(crate) struct Ack<B> {
     pub(crate) blocks: B,
     /// When our clock showed the timestamp that it echoes.
     pub(crate) echoed: Option<Instant>,
+    /// It has ECE: the network marked something.
+    pub(crate) marked: bool,
     /// It may count as a duplicate (RFC 5681 §2) …
     pub(crate) bare: bool,
     /// … if the window is the same, or its blocks report something new (RFC 6675 §2).
@@ -63,10 +65,17 @@ pub(super) struct Seen {
     ambiguous: bool,
     /// It delivers a segment of before the recovery point that was sent once.
     original: bool,
+    /// It delivers a segment of after that point.
+    beyond: bool,
+    /// It shows that the last reduction was a mistake.
+    undone: bool,
     /// Its blocks report something new.
     reported: bool,
-    /// What they report as a duplicate: the end and the octets.
-    dsack: Option<(u64, u32)>,
+    /// It echoes a congestion mark.
+    marked: bool,
+    /// What they report as a duplicate; whether nothing else was reported before.
+    dsack: Option<(u64, u64)>,
+    unreported: bool,
     /// Recovery ended with it.
     pub(super) recovered: bool,
     /// Octets that it showed to be lost.
@@ -88,6 +97,7 @@ impl Seen {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
+        self.beyond |= sent.start >= self.recover;
         rack.on_delivered(sent, echoed, min_rtt, self.now);
         rate.on_segment(sent.rate, sent.at);
         if !sent.again {
@@ -110,6 +120,7 @@ impl<C: Controller> Sender<C> {
     ) -> Newly {
         let mut seen = self.look(now, mss);
         seen.echoed = ack.echoed;
+        seen.marked = ack.marked && self.ecn.is_capable();
         seen.octets = ack.ack - self.una;
         seen.dsack = self.find_dsack(ack);
         let text = if seen.octets > 0 { self.advance(ack.ack, &mut seen) } else { 0 };
@@ -118,13 +129,14 @@ impl<C: Controller> Sender<C> {
         seen.bare_duplicate = seen.octets == 0 && ack.bare && ack.same_window && ack.blocks.clone().next().is_none();
         self.measure(&mut seen);
         counters.duplicate_acks += u64::from(seen.duplicate);
-        self.undo_mistake(&seen, counters);
+        self.undo_mistake(&mut seen, counters);
         self.leave_recovery(&mut seen);
         let repaired = self.tail_repaired(&seen);
         seen.lost = self.detect_loss(&seen);
         self.tell_delivery(&seen);
         self.respond(&seen, repaired, counters);
-        Newly { text, restarts_timer: seen.octets > 0 && self.restarts_timer(&seen) }
+        let held = self.heed_mark(&seen, counters);
+        Newly { text, restarts_timer: held || (seen.octets > 0 && self.restarts_timer(&seen)) }
     }
 
     /// The variables as they are now.
@@ -148,8 +160,12 @@ impl<C: Controller> Sender<C> {
             last_rtt: None,
             ambiguous: false,
             original: false,
+            beyond: false,
+            undone: false,
             reported: false,
+            marked: false,
             dsack: None,
+            unreported: self.board.sacked_segments() == 0,
             recovered: false,
             lost: 0,
         }
@@ -157,7 +173,7 @@ impl<C: Controller> Sender<C> {
 
     /// RFC 2883 §4: the first block reports a duplicate when it lies below the cumulative acknowledgment or inside the
     /// second block.
-    fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(u64, u32)> {
+    fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(u64, u64)> {
         let mut blocks = ack.blocks.clone();
         let (left, right) = blocks.next().filter(|(left, right)| left.before(*right))?;
         let below = left.before(ack.ack);
@@ -168,7 +184,8 @@ impl<C: Controller> Sender<C> {
         let behind = u64::from(self.una.saturating_since(right));
         let ahead = u64::from(right.saturating_since(self.una));
         let end = (self.board.una() + ahead).checked_sub(behind)?;
-        (end <= self.board.nxt()).then_some((end, right - left))
+        let start = end.checked_sub(u64::from(right - left))?;
+        (end <= self.board.nxt()).then_some((start, end))
     }
 
     /// SND.UNA advances. Returns the octets of text.
@@ -251,14 +268,19 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The last reduction may turn out to have been a mistake.
-    fn undo_mistake(&mut self, seen: &Seen, counters: &mut Counters) {
+    fn undo_mistake(&mut self, seen: &mut Seen, counters: &mut Counters) {
         let evidence = Evidence {
+            before: self.board.una() - u64::from(seen.octets),
             una: self.board.una(),
             nxt: self.board.nxt(),
             advanced: seen.octets > 0,
+            duplicate: seen.duplicate,
+            sack: self.recovery.detector != Detector::Duplicates,
             echoed: seen.echoed,
-            dsack: seen.dsack.map_or(0, |(_, octets)| octets),
+            dsack: seen.dsack,
+            unreported: seen.unreported,
             original: seen.original,
+            beyond: seen.beyond,
             recover: seen.recover,
         };
         let Some(kind) = self.undo.on_ack(&evidence) else { return };
@@ -268,8 +290,11 @@ impl<C: Controller> Sender<C> {
             Spurious::FastRetransmit => self.rack.on_spurious(),
         }
         self.cc.on_spurious(seen.now);
+        self.ecn.on_undone(self.board.una());
         self.board.find_lost();
         self.recovery.leave();
+        self.recovery.recover = self.board.una().saturating_sub(1); // what is lost of this flight begins an episode of its own (RFC 5682 §2.1 (3b))
+        seen.undone = true;
     }
 
     /// Everything sent before the episode began is acknowledged.
@@ -283,13 +308,17 @@ impl<C: Controller> Sender<C> {
                 self.cc.limit(window, seen.now);
             }
         }
+        let again = matches!(self.recovery.phase, Phase::Fast(_)) && self.recovery.lost_after;
         self.recovery.leave();
         self.undo.on_recovered(self.board.nxt());
         seen.recovered = true;
+        if again && self.board.outstanding() > 0 {
+            self.reduce(Signal::Loss, seen); // loss in two successive windows is two indications (RFC 5681 §4.3)
+        }
     }
 
     fn tail_repaired(&mut self, seen: &Seen) -> bool {
-        let dsack_end = seen.dsack.map(|(end, _)| end);
+        let dsack_end = seen.dsack.map(|(_, end)| end);
         self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate: seen.bare_duplicate })
     }
 
@@ -307,7 +336,7 @@ impl<C: Controller> Sender<C> {
             rate,
             rtt: seen.last_rtt,
             min_rtt: self.rtt.min_rtt(),
-            ecn_echo: false,
+            ecn_echo: seen.marked,
             recovering: !self.recovery.is_open(),
             now: seen.now,
         };
@@ -319,16 +348,46 @@ impl<C: Controller> Sender<C> {
         if self.recovery.is_open() && (seen.lost > 0 || repaired) {
             self.reduce(Signal::Loss, seen);
             counters.fast_retransmits += u64::from(seen.lost > 0);
+            if self.board.una() >= self.recovery.recover {
+                self.recovery.leave(); // what was lost is repaired already
+                self.undo.on_recovered(self.board.nxt());
+            }
         }
         let inflight = self.inflight();
+        let grows = seen.octets > 0 && !seen.was_syn && !seen.undone && !self.deflates(seen); // RFC 4015 §3.4
         match &mut self.recovery.phase {
             Phase::Fast(prr) => {
                 let safe = seen.octets > 0 && seen.lost == 0;
                 prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
             }
-            Phase::Open | Phase::Timeout if seen.octets > 0 && !seen.was_syn && !seen.was_fast => self.grow(seen),
+            Phase::Open | Phase::Timeout if seen.marked => {} // RFC 3168 §6.1.2: no growth
+            Phase::Open | Phase::Timeout if grows => self.grow(seen),
             Phase::Open | Phase::Timeout => {}
         }
+    }
+
+    /// Without SACK, what ends fast recovery sets the window and does no more (RFC 5681 §3.2 step 6); with it, the
+    /// acknowledgment is one like others (RFC 9438 §4.3).
+    fn deflates(&self, seen: &Seen) -> bool {
+        seen.was_fast && self.recovery.detector == Detector::Duplicates
+    }
+
+    /// RFC 3168 §6.1.2: an echo reduces the window, once for the marks and losses of a window of data. Returns whether
+    /// the retransmission timer must start anew, because no window is small enough: then it lowers the rate further.
+    fn heed_mark(&mut self, seen: &Seen, counters: &mut Counters) -> bool {
+        if !seen.marked || !self.recovery.is_open() || !self.ecn.must_reduce(self.board.una(), seen.flight) {
+            return false;
+        }
+        let hold = self.cc.window() <= seen.mss;
+        if hold {
+            self.ecn.hold(seen.now + self.rtt.rto());
+        } else {
+            self.tell_congestion(Signal::Ecn, seen);
+        }
+        self.undo.give_up(); // what was reduced before is not what an undo would restore
+        self.ecn.on_reduced(self.board.nxt(), true);
+        counters.ecn_reductions += 1;
+        hold
     }
 
     fn grow(&mut self, seen: &Seen) {
@@ -336,8 +395,10 @@ impl<C: Controller> Sender<C> {
         let slow_start = seen.cwnd < self.cc.ssthresh();
         let window_limited = seen.inflight.saturating_add(seen.mss) > seen.cwnd
             || (slow_start && seen.inflight.saturating_mul(2) >= seen.cwnd);
+        // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
+        let octets = if seen.was_fast { seen.octets.min(seen.delivered) } else { seen.octets };
         self.cc.on_ack(&Acked {
-            octets: seen.octets,
+            octets,
             flight: seen.inflight,
             rtt: seen.last_rtt,
             srtt: self.rtt.srtt(),

@@ -15,6 +15,10 @@ pub(crate) struct Gate {
     /// Nagle's algorithm holds back a small segment while something is in flight.
     pub(crate) nagle: bool,
     pub(crate) cork: bool,
+    /// There are many small segments in flight: another one waits.
+    pub(crate) crowded: bool,
+    /// New text waits: the window is one segment and a mark said that it is too large (RFC 3168 §6.1.2).
+    pub(crate) held: bool,
     /// The override timeout expired: what is held back may go.
     pub(crate) overridden: bool,
 }
@@ -98,7 +102,7 @@ impl<C: Controller> Sender<C> {
         let (start, len) = self.board.next_lost(gate.mss)?;
         let seq = self.seq_of(start);
         let window = (self.una + self.wnd).saturating_since(seq);
-        let len = if seq + len == self.nxt { self.filled_up(seq, gate) } else { len };
+        let len = if seq + len == self.nxt && !gate.held { self.filled_up(seq, gate) } else { len };
         let (len, fin) = self.with_fin(seq, len.min(window));
         let fin = fin && window > len;
         let inflight = self.inflight();
@@ -131,6 +135,7 @@ impl<C: Controller> Sender<C> {
             return Next::Wait(Wait::Idle);
         }
         let cwnd = self.cwnd(gate.mss).saturating_sub(self.inflight());
+        let cwnd = if gate.held { 0 } else { cwnd };
         let window = (self.una + self.wnd).saturating_since(self.nxt);
         let room = window.min(cwnd);
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
@@ -146,6 +151,9 @@ impl<C: Controller> Sender<C> {
         }
         let all = len == todo;
         let cork = gate.cork || self.is_unpushed(todo);
+        if gate.crowded && len < gate.mss && !fin {
+            return Next::Wait(Wait::Ack);
+        }
         let send = len >= gate.mss // (1) a full segment
             || fin // the user has closed: nothing will follow that could fill it
             || (all && !cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
@@ -208,7 +216,7 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn tail_probe(&self, gate: &Gate) -> Option<Plan> {
         let todo = self.text_end().saturating_since(self.nxt).min(gate.mss);
         let room = (self.una + self.wnd).saturating_since(self.nxt);
-        let (seq, most) = if todo > 0 && todo <= room {
+        let (seq, most) = if todo > 0 && todo <= room && !gate.held {
             (self.nxt, todo)
         } else {
             let start = self.board.last_text_start(self.position_of(self.text_end()))?;

@@ -6,7 +6,7 @@ use super::congestion::{Congestion, Signal};
 use super::prr::Prr;
 use super::rack::Facts;
 use super::recovery::{Detector, Phase, lost_below};
-use super::scoreboard::Fate;
+use super::scoreboard::{Fate, Sent};
 use crate::{Controller, Counters, Instant};
 
 impl<C: Controller> Sender<C> {
@@ -35,22 +35,33 @@ impl<C: Controller> Sender<C> {
             self.reorder_at = None;
             return 0; // whatever is outstanding was sent after what was delivered
         }
+        let recover = self.recovery.recover;
         let Self { board, rack, .. } = self;
-        let mut waits = false;
-        let mut is_lost = |sent: &_| {
+        let (mut waits, mut after) = (false, false);
+        let mut is_lost = |sent: &Sent| {
             let earlier = rack.sent_after(sent);
             let overdue = earlier && rack.is_overdue(sent, seen.now);
             waits |= earlier && !overdue;
+            after |= overdue && sent.start >= recover;
             overdue
         };
         let lost = board.lose_fresh(&mut is_lost) + board.lose_again(&mut is_lost);
+        self.recovery.lost_after |= after;
         self.reorder_at = if waits { self.rack.all_overdue_at() } else { None };
         lost
     }
 
     /// IsLost of RFC 6675 §4, and its third duplicate (§5).
     fn detect_by_reports(&mut self, seen: &Seen) -> u32 {
-        let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| self.board.lose_fresh(|sent| sent.end <= edge));
+        let recover = self.recovery.recover;
+        let mut after = false;
+        let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| {
+            self.board.lose_fresh(|sent| {
+                after |= sent.end <= edge && sent.start >= recover;
+                sent.end <= edge
+            })
+        });
+        self.recovery.lost_after |= after;
         if lost == 0 && self.recovery.is_third_duplicate(self.board.una()) {
             return self.board.lose_first(seen.mss);
         }
@@ -69,18 +80,33 @@ impl<C: Controller> Sender<C> {
 
     /// The window shrinks, once in an episode; fast recovery takes it there.
     pub(super) fn reduce(&mut self, signal: Signal, seen: &Seen) {
-        let flight = seen.flight.min(seen.cwnd); // without what limited transmit added (RFC 5681 §3.2 step 2)
+        let covered = self.ecn.covers(self.board.una()); // by the reduction for a mark (RFC 3168 §6.1.2)
+        if covered {
+            self.ecn.extend(self.board.nxt());
+        } else {
+            self.tell_congestion(signal, seen);
+            self.ecn.on_reduced(self.board.nxt(), false);
+        }
+        let inflight = self.inflight();
+        let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
+        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(seen.mss));
+        self.recovery.enter(Phase::Fast(prr), first, self.board.nxt(), inflight);
+        if covered {
+            self.undo.give_up();
+        } else {
+            self.undo.begin(false);
+        }
+        self.tail.reset();
+    }
+
+    /// The controller hears of congestion. FlightSize is without what limited transmit added (RFC 5681 §3.2 step 2).
+    pub(super) fn tell_congestion(&mut self, signal: Signal, seen: &Seen) {
+        let flight = seen.flight.min(seen.cwnd);
         let used = self.validation.on_congestion(flight);
         if let Some(used) = used {
             self.cc.limit(used, seen.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
         }
         self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: seen.now });
-        let inflight = self.inflight();
-        let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
-        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(seen.mss));
-        self.recovery.enter(Phase::Fast(prr), first, self.board.nxt(), inflight);
-        self.undo.begin(false);
-        self.tail.reset();
     }
 
     /// The reordering timer: RACK looks again. Returns whether fast recovery began.
@@ -110,7 +136,7 @@ impl<C: Controller> Sender<C> {
         let (una, by_time) = (self.board.una(), self.recovery.detector == Detector::Rack);
         let Self { board, rack, .. } = self;
         board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, now));
-        let first = self.recovery.is_open();
+        let first = self.recovery.is_open() && !self.ecn.covers(una); // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
         self.validation.on_timeout();
@@ -119,6 +145,7 @@ impl<C: Controller> Sender<C> {
         } else {
             self.undo.give_up();
         }
+        self.ecn.on_reduced(self.board.nxt(), false);
         self.recovery.enter(Phase::Timeout, self.board.nxt(), self.board.nxt(), self.inflight());
         self.tail.reset();
         self.first_due = true;

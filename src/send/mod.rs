@@ -4,8 +4,10 @@ mod acks;
 pub(crate) mod buffer;
 pub mod congestion;
 mod decide;
+pub(crate) mod ecn;
 mod loss;
 pub(crate) mod pace;
+mod path_mtu;
 mod prr;
 mod rack;
 mod rate;
@@ -23,7 +25,9 @@ use crate::{Config, Controller, Instant, SeqNum};
 pub(crate) use acks::Ack;
 use buffer::SendBuffer;
 pub(crate) use decide::{Gate, Kind, Next, Plan, Wait};
+use ecn::EcnSender;
 use pace::Pacer;
+pub(crate) use path_mtu::{PathMtu, Policy};
 use rack::Rack;
 use rate::Rate;
 use recovery::{Detector, Phase, Recovery};
@@ -37,6 +41,10 @@ use validation::Validation;
 /// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
 /// spurious.
 const MIN_PTO: Duration = Duration::from_millis(10);
+
+/// Octets of the send buffer for each record of a segment in flight.
+const RECORD: u32 = 256;
+const LEAST_RECORDS: usize = 64;
 
 /// Our FIN: an octet of the stream after the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -80,6 +88,7 @@ pub(crate) struct Sender<C> {
     rack: Rack,
     tail: TailLoss,
     undo: Undo,
+    pub(crate) ecn: EcnSender,
     rate: Rate,
     pacer: Pacer,
     validation: Validation,
@@ -93,8 +102,7 @@ pub(crate) struct Sender<C> {
     /// Zero-window probes since the window was last open: the back-off of the persist timer.
     pub(crate) probes: u32,
     last_sent: Instant,
-    /// When an ICMP error last made what is in flight be cut anew.
-    cut: Option<Instant>,
+    pub(crate) path_mtu: PathMtu,
     /// When the connection was opened.
     pub(crate) opened: Instant,
 }
@@ -124,6 +132,7 @@ impl<C: Controller> Sender<C> {
             rack: Rack::new(),
             tail: TailLoss::default(),
             undo: Undo::new(),
+            ecn: EcnSender::default(),
             rate: Rate::default(),
             pacer: Pacer::default(),
             validation: Validation::new(config.preserve_window()),
@@ -132,7 +141,7 @@ impl<C: Controller> Sender<C> {
             repeats: 0,
             probes: 0,
             last_sent: now,
-            cut: None,
+            path_mtu: PathMtu::new(),
             opened: now,
         }
     }
@@ -201,7 +210,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The position of a number at or after SND.UNA.
-    fn position_of(&self, seq: SeqNum) -> u64 {
+    pub(crate) fn position_of(&self, seq: SeqNum) -> u64 {
         self.board.una() + u64::from(seq.saturating_since(self.una))
     }
 
@@ -278,8 +287,8 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// `plan` goes on the wire. Returns whether it repeats something.
-    pub(crate) fn sent(&mut self, plan: &Plan, now: Instant) -> bool {
+    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something.
+    pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, now: Instant) -> bool {
         let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
         let inflight = self.inflight();
         match plan.kind {
@@ -289,8 +298,12 @@ impl<C: Controller> Sender<C> {
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
                     self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
-                    self.undo.on_again(end.min(self.nxt) - plan.seq, now);
+                    self.undo.on_again(from, to.min(self.board.nxt()), now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
+                }
+                let text_end = to - u64::from(plan.fin);
+                while self.board.nxt() + u64::from(mss) < text_end {
+                    self.board.sent(self.board.nxt() + u64::from(mss), now, rate);
                 }
                 self.board.sent(to, now, rate);
             }
@@ -314,6 +327,12 @@ impl<C: Controller> Sender<C> {
         repeats
     }
 
+    /// Whether there are so many records that small segments must wait: memory is bounded by the send buffer.
+    pub(crate) fn is_crowded(&self, send_buffer: u32) -> bool {
+        let most = usize::try_from(send_buffer / RECORD).unwrap_or(usize::MAX).max(LEAST_RECORDS);
+        self.board.len() >= most
+    }
+
     /// A probe goes into a closed window.
     pub(crate) fn probed(&mut self) {
         self.probes = self.probes.saturating_add(1);
@@ -332,6 +351,7 @@ impl<C: Controller> Sender<C> {
         let eligible = self.recovery.detector == Detector::Rack
             && self.recovery.is_open()
             && self.board.sacked_segments() == 0
+            && !self.board.has_lost()
             && self.flight() > 0
             && !self.syn
             && self.tail.may_probe();
@@ -344,21 +364,14 @@ impl<C: Controller> Sender<C> {
         self.tail.is_out()
     }
 
-    /// Whether an ICMP error may cut what is in flight anew: once in a round trip, so that forged ones do not make a flood
-    /// of it (RFC 5927 §7).
-    pub(crate) fn may_cut(&mut self, now: Instant) -> bool {
-        let pause = self.rtt.srtt().unwrap_or(self.rtt.base_rto()).max(Duration::from_millis(1));
-        let allowed = self.cut.is_none_or(|cut| now.saturating_since(cut) >= pause);
-        if allowed {
-            self.cut = Some(now);
-        }
-        allowed
+    /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.
+    pub(crate) fn resegment(&mut self, mss: u32) {
+        self.board.lose_where(|sent| sent.end - sent.start > u64::from(mss));
     }
 
-    /// The path takes smaller segments: what is too large is sent again, without any congestion signal.
-    pub(crate) fn resegment(&mut self, mss: u32) {
-        self.cc.set_mss(mss);
-        self.board.lose_where(|sent| sent.end - sent.start > u64::from(mss));
+    /// Octets of text in the segment that is lost at SND.UNA.
+    pub(crate) fn first_lost(&self, mss: u32) -> u32 {
+        self.board.next_lost(mss).filter(|(start, _)| *start == self.board.una()).map_or(0, |(_, len)| len)
     }
 
     pub(crate) fn check_invariants(&self) {
@@ -383,13 +396,14 @@ impl<C: Controller> Sender<C> {
         self.board.rebase(ago);
         self.rack.rebase(ago);
         self.undo.rebase(ago);
+        self.ecn.rebase(now);
         self.rate.rebase(ago);
         self.rtt.rebase(ago);
         self.pacer.rebase(now);
         self.reorder_at = self.reorder_at.map(ago);
         self.last_sent = ago(self.last_sent);
         self.opened = ago(self.opened);
-        self.cut = self.cut.map(ago);
+        self.path_mtu.rebase(ago);
         self.cc.rebase(now);
         self.validation.rebase(ago);
         self.iss = SeqNum::new(0);

@@ -42,6 +42,8 @@ pub(crate) struct Recovery {
     credit: u32,
     /// A partial acknowledgment has restarted the retransmission timer (RFC 6582 §3.2 step 3).
     pub(crate) partial: bool,
+    /// In fast recovery: what was sent after it began was lost as well.
+    pub(crate) lost_after: bool,
     /// RescueRxt of RFC 6675 §4 (4): a rescue may go when more than this is acknowledged.
     pub(crate) rescue: u64,
 }
@@ -56,6 +58,7 @@ impl Recovery {
             departed: 0,
             credit: 0,
             partial: false,
+            lost_after: false,
             rescue: 0,
         }
     }
@@ -101,6 +104,7 @@ impl Recovery {
         self.phase = phase;
         self.recover = nxt;
         self.partial = false;
+        self.lost_after = false;
         self.rescue = first;
         if phase == Phase::Timeout {
             (self.dups, self.departed) = (0, 0);

@@ -97,6 +97,11 @@ impl Scoreboard {
         self.sacked_segments
     }
 
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
     /// Whether nothing was reported, and nothing sent again: what is outstanding stands in the order of its sending.
     pub(crate) fn is_in_order(&self) -> bool {
         self.sacked_segments == 0 && self.again.is_empty()

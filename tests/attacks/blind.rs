@@ -152,7 +152,9 @@ fn c9_icmp_ends_no_connection_that_is_established() {
         assert_eq!(rig.does(icmp(IcmpKind::SourceQuench, first, 0)), "");
         assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, first, 1501)), "");
         assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, beyond, 600)), "");
-        let told = rig.does(icmp(IcmpKind::PacketTooBig, first, 3));
+        assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, first, 3)), ""); // no router can mean that (RFC 5927 §7.4)
+        assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, first, 1040)), ""); // nothing larger was sent
+        let told = rig.does(icmp(IcmpKind::PacketTooBig, first, 68));
         assert!(told.starts_with("Report(PathMtu(68)); ACK seq 1 len 28 ack 1"), "{told}");
         assert_eq!(rig.state(), State::Established);
     });

@@ -9,7 +9,7 @@ use crate::support::{ACK, At, SYN, everywhere, ms, secs};
 #[test]
 fn retransmission_backs_off_up_to_its_limit_and_reports_r1() {
     everywhere(|at| {
-        let mut rig = at.with(|config| config.user_timeout(None)).established();
+        let mut rig = at.with(|config| config.user_timeout(None).black_hole_timeouts(0)).established();
         rig.send(1000);
         for (i, wait) in [1, 2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
             assert_eq!(rig.until(Timer::Retransmit), Some(secs(wait)));

@@ -47,6 +47,8 @@ pub(crate) enum FaultKind {
     Hold(u32),
     /// This bit of it is flipped (modulo its length): the checksum must give it away.
     Corrupt(u16),
+    /// It arrives with a congestion mark, if it is ECN-capable.
+    Mark,
 }
 
 /// A fault: it befalls the segment that `from` sends as its `nth`, counted from 0.

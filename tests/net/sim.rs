@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::time::Duration;
 
-use segue::{Action, CloseReason, Flags, Instant, Segment, SeqNum, State, codec};
+use segue::{Action, CloseReason, Ecn, Flags, Instant, Segment, SeqNum, State, codec};
 
 use super::{Driver, FaultKind, Host, Input, Plan, Reply, Rng, Side, Step, Trace, What, wire};
 
@@ -308,7 +308,10 @@ impl Sim {
             None
         };
         self.note(side, What::Depart { id, segment, lost, again });
-        let (Some(mut at), Some(segment), None) = (passed, carried, lost) else { return };
+        let (Some(mut at), Some(mut segment), None) = (passed, carried, lost) else { return };
+        if kinds.contains(&FaultKind::Mark) && segment.ecn != Ecn::NotEct {
+            segment.ecn = Ecn::Ce;
+        }
         for kind in &kinds {
             if let FaultKind::Hold(extra) = kind {
                 at += Duration::from_micros(u64::from(*extra));

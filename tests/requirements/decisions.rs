@@ -270,12 +270,13 @@ fn too_big_without_a_size_takes_the_next_plateau() {
     let too_big = |path, mtu| {
         let mut tcp = Tcp::connect(plain(), path);
         tcp.arrives(peer_syn_ack());
-        tcp.send(10);
+        tcp.send(1460);
         let words = tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu });
         words.split("; ").next().unwrap_or_default().to_string()
     };
     assert_eq!(too_big(Path::ipv4(1500), 0), "Report(PathMtu(1492))");
-    assert_eq!(too_big(Path::ipv4(1500), 20), "Report(PathMtu(68))");
+    assert_eq!(too_big(Path::ipv4(1500), 68), "Report(PathMtu(68))");
+    assert_eq!(too_big(Path::ipv4(1500), 67), ""); // RFC 5927 §7.4
     assert_eq!(too_big(Path::ipv6(1500), 1000), "");
     assert_eq!(too_big(Path::ipv6(1500), 1280), "Report(PathMtu(1280))");
 }

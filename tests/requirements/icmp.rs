@@ -107,9 +107,10 @@ fn must_55_source_quench_is_ignored() {
 fn must_54_only_what_is_in_flight_can_be_quoted() {
     for kind in SOFT.into_iter().chain(HARD).chain([IcmpKind::PacketTooBig]) {
         for (quoted, counts) in
-            [(ours(0), true), (ours(9), true), (ours(10), false), (ISS, false), (ours(1 << 31), false)]
+            [(ours(0), true), (ours(1459), true), (ours(1460), false), (ISS, false), (ours(1 << 31), false)]
         {
-            let mut tcp = in_flight(State::Established);
+            let mut tcp = Tcp::established(plain());
+            tcp.send(1460);
             assert_eq!(!icmp(&mut tcp, kind, quoted, 1400).is_empty(), counts, "{kind:?}, {quoted}");
         }
         let mut idle = Tcp::established(plain());

@@ -104,7 +104,9 @@ fn must_19_congestion_avoidance() {
     assert_eq!(tcp.info().flight, 14_600);
     assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>");
     assert_eq!((tcp.info().ssthresh, tcp.info().cwnd), (7300, 1460));
-    let mut acked = 0;
+    let mut acked = 14_600; // at once: what was reported piece by piece would not have been lost (RFC 5682)
+    tcp.arrives(peer(0, acked));
+    assert_eq!(tcp.info().cwnd, 2920);
     while tcp.info().cwnd < 7300 {
         let before = tcp.info().cwnd;
         acked += 1460;

@@ -237,6 +237,21 @@ fn without_any_loss_the_plateau_is_where_slow_start_ends() {
     assert_eq!(cubic.w_max, cubic.ssthresh() + MSS);
 }
 
+/// Slow start may end with a window of one segment, after timeouts that were undone; the threshold stays at two.
+#[test]
+fn slow_start_leaves_a_threshold_of_two_segments_at_least() {
+    let mut cubic = Cubic::default();
+    cubic.start(MSS, MSS, at(0));
+    for now in 0.. {
+        let limited = Acked { window_limited: false, ..acked(MSS, Duration::from_micros(40_000 + now), &cubic, now) };
+        cubic.on_ack(&limited);
+        if cubic.ssthresh() != u32::MAX || now == 1_000_000 {
+            break;
+        }
+    }
+    assert_eq!((cubic.window(), cubic.ssthresh()), (MSS, 2 * MSS));
+}
+
 /// Two flows, one of which pauses for a minute in the middle: they go on with the same window.
 fn busy_and_paused(pause: impl Fn(&mut Cubic, u64)) -> (u32, u32) {
     let rtt = Duration::from_millis(100);

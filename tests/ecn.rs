@@ -1,0 +1,51 @@
+//! Explicit Congestion Notification (RFC 3168), rule by rule: which segments ask for it, carry it, echo it and answer it.
+
+#[path = "ecn/conversation.rs"]
+mod conversation;
+#[path = "requirements/fixture.rs"]
+#[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
+mod fixture;
+#[path = "ecn/handshake.rs"]
+mod handshake;
+#[path = "net/mod.rs"]
+mod net;
+#[path = "ecn/receiver.rs"]
+mod receiver;
+#[path = "ecn/sender.rs"]
+mod sender;
+
+use fixture::{Tcp, peer_syn_ack, plain};
+use segue::{ConfigBuilder, Ecn, EcnMode, Flags, Path, Segment};
+
+const SETUP: Flags = Flags::ECE.union(Flags::CWR);
+
+/// ESTABLISHED by an active OPEN that asked for ECN and was answered.
+fn agreed(config: ConfigBuilder) -> Tcp {
+    let mut tcp = Tcp::connect(config.ecn(EcnMode::Active), Path::ipv4(1500));
+    tcp.arrives(with(peer_syn_ack(), Flags::ECE));
+    assert!(tcp.info().ecn);
+    tcp
+}
+
+fn established() -> Tcp {
+    agreed(plain())
+}
+
+fn with(mut segment: Segment, flags: Flags) -> Segment {
+    segment.flags |= flags;
+    segment
+}
+
+fn marked(segment: Segment) -> Segment {
+    Segment { ecn: Ecn::Ce, ..segment }
+}
+
+/// What a segment says of ECN: its codepoint, ECE and CWR.
+fn said(segment: &Segment) -> (Ecn, Flags) {
+    (segment.ecn, segment.flags & SETUP)
+}
+
+/// What the segments of the last call say.
+fn all_said(tcp: &Tcp) -> Vec<(Ecn, Flags)> {
+    tcp.sent.iter().map(said).collect()
+}

@@ -1,0 +1,341 @@
+//! RFC 3168 §6.1.2, §6.1.4 to §6.1.6: what is sent as ECN-capable, and the answer to an echo.
+
+use segue::{Ecn, Event, Flags, Knob, Segment, Timer, codec};
+
+use crate::fixture::{Tcp, ms, notation, peer, plain, secs};
+use crate::{agreed, all_said, established, with};
+
+const ECT: (Ecn, Flags) = (Ecn::Ect0, Flags::empty());
+const ECT_CWR: (Ecn, Flags) = (Ecn::Ect0, Flags::CWR);
+const PLAIN: (Ecn, Flags) = (Ecn::NotEct, Flags::empty());
+
+/// The peer's ACK of our text before octet `ack`, with ECE.
+fn echo(ack: u32) -> Segment {
+    with(peer(0, ack), Flags::ECE)
+}
+
+/// Ten full segments of a long text are in flight, one round trip of 100 ms after the first.
+fn sending() -> Tcp {
+    let mut tcp = established();
+    tcp.wait(ms(100));
+    tcp.send(200_000);
+    assert_eq!((tcp.sent.len(), tcp.info().flight, tcp.info().cwnd), (10, 14_600, 14_600));
+    tcp.wait(ms(100));
+    tcp
+}
+
+/// Acknowledges everything in turn, each segment as it comes, for one round trip. Returns what was sent meanwhile.
+fn round_trip(tcp: &mut Tcp, flags: Flags) -> Vec<Segment> {
+    let end = tcp.info().snd_nxt;
+    let mut sent = Vec::new();
+    while tcp.info().snd_una != end {
+        let una = tcp.info().snd_una;
+        let ack = una + 1460.min(end - una);
+        let segment = Segment { ack, ..with(peer(0, 0), flags) };
+        tcp.arrives(segment);
+        sent.append(&mut tcp.sent);
+    }
+    tcp.now += ms(100);
+    sent
+}
+
+#[test]
+fn new_text_is_ect_0_and_nothing_else_is() {
+    let mut tcp = established();
+    assert_eq!(all_said(&tcp), [PLAIN], "a pure ACK");
+    tcp.send(2920);
+    assert_eq!(all_said(&tcp), [ECT; 2]);
+    tcp.arrives(peer(0, 2920));
+    tcp.close();
+    assert_eq!((notation(&tcp.sent[0]), all_said(&tcp)), ("<SEQ=2920><ACK=0><CTL=FIN,ACK>".into(), vec![PLAIN]));
+}
+
+#[test]
+fn text_with_the_fin_is_ect_0() {
+    let mut tcp = established();
+    tcp.event(Event::Set(Knob::Cork(true)));
+    tcp.send(10);
+    tcp.close();
+    assert_eq!(
+        (notation(&tcp.sent[0]), all_said(&tcp)),
+        ("<SEQ=0><ACK=0><DATA=10><CTL=FIN,PSH,ACK>".into(), vec![ECT])
+    );
+}
+
+#[test]
+fn what_is_sent_again_is_not_ect_and_has_no_cwr() {
+    // by the timer
+    let mut tcp = established();
+    tcp.send(2920);
+    tcp.fire(Timer::Retransmit);
+    assert_eq!(all_said(&tcp), [PLAIN]);
+    // by duplicates: limited transmit is new text, the fast retransmission is not
+    let mut tcp = sending();
+    for _ in 0..2 {
+        tcp.arrives(peer(0, 0));
+        assert_eq!(all_said(&tcp), [ECT]);
+    }
+    tcp.arrives(peer(0, 0));
+    assert_eq!((tcp.sent[0].seq, all_said(&tcp)[0]), (tcp.info().snd_una, PLAIN));
+}
+
+/// §6.1.6: also the first probe, whose octet was never sent before.
+#[test]
+fn window_probes_are_not_ect_and_have_no_cwr() {
+    let mut tcp = sending();
+    tcp.arrives(Segment { window: 0, ..echo(14_600) });
+    assert_eq!(tcp.info().counters.ecn_reductions, 1);
+    for _ in 0..2 {
+        tcp.fire(Timer::Persist);
+        assert_eq!((tcp.lengths(), all_said(&tcp)), (vec![1], vec![PLAIN]));
+    }
+    // CWR waits for new text
+    tcp.arrives(peer(0, 14_601));
+    assert_eq!(all_said(&tcp)[..2], [ECT_CWR, ECT]);
+}
+
+#[test]
+fn an_echo_reduces_once_and_the_first_new_text_says_so() {
+    let mut tcp = sending();
+    tcp.arrives(echo(1460));
+    let info = tcp.info();
+    assert_eq!((info.cwnd, info.ssthresh, info.counters.ecn_reductions), (7300, 7300, 1));
+    let sent = round_trip(&mut tcp, Flags::ECE); // it goes on until CWR is heard
+    let info = tcp.info();
+    assert_eq!((info.cwnd, info.ssthresh, info.counters.ecn_reductions), (7300, 7300, 1), "no second one, no growth");
+    assert_eq!((sent.len(), sent[0].seq), (5, crate::fixture::ours(14_600)));
+    assert_eq!(sent.iter().map(crate::said).collect::<Vec<_>>(), [ECT_CWR, ECT, ECT, ECT, ECT]);
+    // the window grows again with acknowledgments that have no ECE
+    round_trip(&mut tcp, Flags::empty());
+    assert_eq!((tcp.info().cwnd, tcp.info().counters.ecn_reductions), (8760, 1));
+}
+
+#[test]
+fn an_echo_of_what_was_sent_after_the_reduction_reduces_again() {
+    let mut tcp = sending();
+    round_trip(&mut tcp, Flags::ECE);
+    tcp.arrives(echo(14_600 + 1460));
+    let info = tcp.info();
+    assert_eq!((info.cwnd, info.counters.ecn_reductions), (3650, 2));
+    assert_eq!(round_trip(&mut tcp, Flags::empty()).iter().filter(|s| s.flags.contains(Flags::CWR)).count(), 1);
+}
+
+#[test]
+fn an_echo_on_a_duplicate_or_on_text_counts() {
+    let mut tcp = sending();
+    tcp.arrives(echo(0));
+    assert_eq!((tcp.info().ssthresh, tcp.info().counters.ecn_reductions), (7300, 1));
+    let mut tcp = sending();
+    tcp.arrives(with(crate::fixture::peer_text(0, 10, 0), Flags::ECE));
+    assert_eq!((tcp.info().ssthresh, tcp.info().counters.ecn_reductions), (7300, 1));
+}
+
+/// E12 of the attacks' catalogue: forged echoes cost one reduction for each window of data and no more.
+#[test]
+fn a_flood_of_echoes_reduces_once_for_a_window() {
+    let mut tcp = sending();
+    for _ in 0..500 {
+        tcp.arrives(with(crate::fixture::peer_text(0, 0, 0), Flags::ECE));
+    }
+    assert_eq!(tcp.info().counters.ecn_reductions, 1);
+    for trips in 2..6 {
+        let end = tcp.info().snd_nxt;
+        round_trip(&mut tcp, Flags::ECE);
+        tcp.arrives(Segment { ack: tcp.info().snd_nxt, ..echo(0) });
+        assert_eq!(tcp.info().counters.ecn_reductions, trips, "past {end}");
+        for _ in 0..100 {
+            tcp.arrives(Segment { ack: tcp.info().snd_una, ..echo(0) });
+        }
+        assert_eq!(tcp.info().counters.ecn_reductions, trips);
+    }
+}
+
+#[test]
+fn an_echo_of_nothing_is_ignored() {
+    let mut tcp = sending();
+    let before = tcp.info();
+    tcp.arrives(echo(0x8000)); // never sent
+    tcp.arrives(Segment { seq: crate::fixture::theirs(1 << 30), ..echo(1460) }); // outside of the window
+    assert_eq!((tcp.info().cwnd, tcp.info().ssthresh), (before.cwnd, before.ssthresh));
+    // nothing in flight
+    let mut tcp = established();
+    tcp.send(100);
+    tcp.arrives(peer(0, 100));
+    tcp.arrives(echo(100));
+    assert_eq!(tcp.info().counters.ecn_reductions, 0);
+    // not agreed
+    let mut tcp = Tcp::established(plain());
+    tcp.send(200_000);
+    tcp.arrives(echo(1460));
+    assert_eq!((tcp.info().counters.ecn_reductions, tcp.info().cwnd), (0, 14_600 + 1460), "and the window grows");
+}
+
+/// §6.1.2: dropped and marked segments of one window are one congestion.
+#[test]
+fn a_loss_in_the_window_of_a_mark_is_repaired_without_another_reduction() {
+    let mut tcp = sending();
+    tcp.arrives(echo(1460));
+    assert_eq!(tcp.info().ssthresh, 7300);
+    for _ in 0..3 {
+        tcp.arrives(echo(1460));
+    }
+    let again = tcp.sent.iter().find(|segment| segment.seq == crate::fixture::ours(1460));
+    assert_eq!(again.map(crate::said), Some(PLAIN), "the lost segment is sent again");
+    let info = tcp.info();
+    assert_eq!((info.ssthresh, info.counters.ecn_reductions, info.counters.fast_retransmits), (7300, 1, 1));
+    tcp.arrives(Segment { ack: info.snd_nxt, ..peer(0, 0) });
+    assert_eq!(tcp.info().ssthresh, 7300);
+}
+
+#[test]
+fn a_loss_of_what_was_sent_after_the_mark_reduces_again() {
+    let mut tcp = sending();
+    round_trip(&mut tcp, Flags::ECE);
+    for _ in 0..3 {
+        tcp.arrives(peer(0, 14_600)); // the segment with CWR is lost
+    }
+    let info = tcp.info();
+    assert!(info.ssthresh < 7300 && info.counters.fast_retransmits == 1, "{info:?}");
+}
+
+#[test]
+fn a_mark_in_the_window_of_a_loss_does_not_reduce_again() {
+    let mut tcp = sending();
+    for _ in 0..3 {
+        tcp.arrives(peer(0, 0));
+    }
+    let ssthresh = tcp.info().ssthresh;
+    let recover = tcp.info().snd_nxt;
+    tcp.arrives(echo(1460));
+    tcp.arrives(Segment { ack: recover, ..echo(0) });
+    assert_eq!((tcp.info().ssthresh, tcp.info().counters.ecn_reductions), (ssthresh, 0));
+    // CWR after a fast retransmit as after a mark, on the first new text
+    let said = all_said(&tcp);
+    assert_eq!((said[0], said[1]), (ECT_CWR, ECT));
+}
+
+#[test]
+fn cwr_follows_a_timeout() {
+    let mut tcp = established();
+    tcp.send(1460);
+    tcp.fire(Timer::Retransmit);
+    assert_eq!(all_said(&tcp), [PLAIN]);
+    tcp.arrives(echo(1460)); // of the same window as the loss
+    assert_eq!(tcp.info().counters.ecn_reductions, 0);
+    tcp.send(3000);
+    assert_eq!(all_said(&tcp)[0], ECT_CWR);
+}
+
+/// "ssthresh should not be decreased if it has been decreased within the last round trip time."
+#[test]
+fn a_timeout_in_the_window_of_a_mark_leaves_ssthresh() {
+    let mut tcp = sending();
+    tcp.arrives(echo(1460));
+    tcp.fire(Timer::Retransmit);
+    assert_eq!((tcp.info().cwnd, tcp.info().ssthresh), (1460, 7300));
+}
+
+/// §6.1.2: "The sending TCP will then be able to send a new packet only when the retransmit timer expires."
+#[test]
+fn an_echo_with_a_window_of_one_segment_waits_for_the_timer() {
+    let mut tcp = established();
+    tcp.send(200_000);
+    tcp.fire(Timer::Retransmit); // the loss window: one segment
+    assert_eq!(tcp.info().cwnd, 1460);
+    tcp.wait(ms(100));
+    tcp.arrives(echo(14_600)); // of the loss, and no growth
+    assert_eq!((tcp.info().cwnd, all_said(&tcp)), (1460, vec![ECT_CWR]));
+    tcp.wait(ms(100));
+    // the segment with CWR was itself marked
+    assert_eq!(tcp.arrives(echo(14_600 + 1460)), "Acked(1460)");
+    assert_eq!((tcp.info().cwnd, tcp.info().flight, tcp.info().counters.ecn_reductions), (1460, 0, 1));
+    let rto = tcp.info().rto;
+    assert_eq!(tcp.deadline(Timer::Retransmit), Some(rto));
+    // neither more text nor another acknowledgment ends it
+    tcp.wait(rto - ms(1));
+    assert_eq!(tcp.send(10_000), "");
+    assert_eq!(tcp.arrives(echo(14_600 + 1460)), "");
+    let before = tcp.info();
+    assert!(tcp.fire(Timer::Retransmit).starts_with("<SEQ=16060>"));
+    assert_eq!((tcp.sent.len(), all_said(&tcp)), (1, vec![ECT_CWR]));
+    let (timeouts, backed_off) = (before.counters.timeouts, before.rto);
+    assert_eq!((tcp.info().counters.timeouts, tcp.info().rto), (timeouts, backed_off), "nothing was lost");
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 16_060 + 1460));
+    assert_eq!(tcp.info().cwnd, 2920);
+}
+
+/// A FIN waits like text, and the hold leaves no timer behind when nothing waits.
+#[test]
+fn a_hold_with_nothing_to_send_sets_no_timer() {
+    let mut tcp = established();
+    tcp.send(14_600);
+    tcp.fire(Timer::Retransmit);
+    tcp.wait(ms(100));
+    tcp.arrives(echo(14_600));
+    tcp.send(1460);
+    tcp.wait(ms(100));
+    tcp.arrives(echo(14_600 + 1460));
+    let rto = tcp.info().rto;
+    assert_eq!((tcp.info().counters.ecn_reductions, tcp.connection.next_deadline()), (1, None));
+    assert_eq!(tcp.close(), "");
+    assert_eq!(tcp.deadline(Timer::Retransmit), Some(rto));
+    assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=16060><ACK=0><CTL=FIN,ACK>");
+
+    let mut tcp = established();
+    tcp.send(14_600);
+    tcp.fire(Timer::Retransmit);
+    tcp.wait(ms(100));
+    tcp.arrives(echo(14_600));
+    tcp.send(1460);
+    tcp.wait(ms(100));
+    tcp.arrives(echo(14_600 + 1460));
+    tcp.wait(secs(5));
+    assert_eq!(tcp.send(1000), "<SEQ=16060><ACK=0><DATA=1000><CTL=PSH,ACK,CWR>");
+}
+
+/// One value for many segments: all are ECN-capable, CWR is the first one's (RFC 3168 §6.1.2).
+#[test]
+fn cwr_belongs_to_the_first_of_many() {
+    let mut tcp = agreed(plain().max_transmit(60_000));
+    tcp.send(200_000);
+    tcp.arrives(echo(1460));
+    let info = tcp.info();
+    tcp.arrives(Segment { ack: info.snd_nxt, ..peer(0, 0) });
+    assert_eq!((tcp.sent.len(), tcp.sent[0].segment_size), (1, 1460));
+    let pieces: Vec<_> = codec::split(tcp.sent[0].clone()).map(|piece| crate::said(&piece)).collect();
+    assert_eq!(pieces.len(), 6);
+    assert!(pieces[0] == ECT_CWR && pieces[1..].iter().all(|said| *said == ECT), "{pieces:?}");
+}
+
+/// "MUST reset the retransmit timer on receiving the ECN-Echo packet when the congestion window is one", also when it
+/// acknowledges nothing new.
+#[test]
+fn an_echo_with_a_window_of_one_segment_restarts_the_timer() {
+    let mut tcp = agreed(plain().initial_window(1));
+    tcp.send(10_000);
+    assert_eq!((tcp.lengths(), tcp.deadline(Timer::Retransmit)), (vec![1460], Some(ms(1000))));
+    tcp.wait(ms(400));
+    tcp.arrives(echo(0));
+    assert_eq!((tcp.deadline(Timer::Retransmit), tcp.info().counters.ecn_reductions), (Some(ms(1000)), 1));
+    tcp.wait(ms(10));
+    assert_eq!(tcp.arrives(peer(0, 1460)), "Acked(1460)");
+}
+
+/// While a loss of the marked window is repaired, marks on what was sent meanwhile are the same congestion.
+#[test]
+fn a_mark_while_a_covered_loss_is_repaired_does_not_reduce_again() {
+    let mut tcp = sending();
+    for n in 1..=8 {
+        tcp.arrives(echo(n * 1460)); // the ninth segment is lost
+    }
+    let recover = tcp.info().snd_nxt;
+    assert!(recover.after(crate::fixture::ours(14_600)), "new text, with CWR, has left");
+    for _ in 0..3 {
+        tcp.arrives(echo(8 * 1460));
+    }
+    assert_eq!(tcp.info().counters.fast_retransmits, 1);
+    tcp.arrives(Segment { ack: recover - 1, ..echo(0) });
+    tcp.arrives(Segment { ack: recover, ..echo(0) });
+    assert_eq!((tcp.info().counters.ecn_reductions, tcp.info().ssthresh), (1, 7300));
+}
