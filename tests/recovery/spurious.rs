@@ -69,7 +69,7 @@ fn basic_f_rto_a_part_of_the_retransmission_is_conventional() {
         bench.wait(10);
         bench.octets(500, &[], None);
         bench.wait(10);
-        bench.octets(1500, &[], None);
+        bench.ack(2);
         assert_eq!((bench.episodes().2, bench.windows().1), (0, 5000));
     });
 }
@@ -299,6 +299,55 @@ fn dsack_of_what_was_not_sent_again_undoes_nothing() {
         bench.sack(0, &[(2, 3), (1, 4)]); // 2 arrived twice
         bench.at(200);
         bench.ack(10);
+        assert_eq!((bench.episodes(), bench.windows().1), ((1, 0, 0), 5000));
+    });
+}
+
+/// The same copy beside an honest report does not hide it: what was sent again arrived twice.
+#[test]
+fn dsack_of_other_text_is_no_hindrance() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, sack());
+        bench.send(30);
+        bench.at(100);
+        bench.sack(0, &[(1, 4)]);
+        bench.at(110);
+        bench.sack(0, &[(2, 3), (1, 4)]);
+        bench.at(130);
+        bench.ack(4);
+        bench.at(200);
+        bench.sack(4, &[(0, 1)]);
+        assert_eq!(bench.episodes(), (1, 0, 1));
+    });
+}
+
+/// RFC 3708 §3 (A.1): the report of the first segment where nothing was reported before may mean that a window of
+/// acknowledgments was lost.
+#[test]
+fn dsack_after_the_loss_of_all_acknowledgments_undoes_nothing() {
+    everywhere(|iss| {
+        let mut bench = timed_out(iss, without_rack(), false);
+        bench.wait(100);
+        bench.sack(10, &[(0, 1)]);
+        assert_eq!((bench.episodes(), bench.windows().1), ((0, 1, 0), 5000));
+    });
+}
+
+/// RFC 3708 §3 (A.3): what was sent again twice may have been lost once.
+#[test]
+fn dsack_of_what_was_sent_again_twice_undoes_nothing() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, sack());
+        bench.send(30);
+        bench.at(100);
+        assert_eq!(bench.sack(0, &[(1, 4)]), "0");
+        assert_eq!(bench.sack(0, &[(1, 8)]), "10 11");
+        bench.at(200);
+        assert!(bench.sack(0, &[(1, 12)]).starts_with('0')); // 10 was sent after it
+        bench.at(300);
+        bench.ack(12);
+        bench.sack(12, &[(0, 1)]);
+        bench.sack(12, &[(0, 1)]);
         assert_eq!((bench.episodes(), bench.windows().1), ((1, 0, 0), 5000));
     });
 }
