@@ -307,7 +307,7 @@ impl<C: Controller> Sender<C> {
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
                     self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
-                    self.undo.on_again(from, end.min(self.nxt) - plan.seq, now);
+                    self.undo.on_again(from, to.min(self.board.nxt()), now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
                 }
                 let text_end = to - u64::from(plan.fin);
