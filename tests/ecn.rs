@@ -15,13 +15,13 @@ mod receiver;
 mod sender;
 
 use fixture::{Tcp, peer_syn_ack, plain};
-use segue::{ConfigBuilder, Ecn, EcnMode, Flags, Path, Segment};
+use segue::{ConfigBuilder, Ecn, EcnMode, Flags, Segment};
 
 const SETUP: Flags = Flags::ECE.union(Flags::CWR);
 
-/// ESTABLISHED by an active OPEN that asked for ECN and was answered.
+/// ESTABLISHED by an active OPEN that asked for ECN and was answered, with the window of RFC 5681.
 fn agreed(config: ConfigBuilder) -> Tcp {
-    let mut tcp = Tcp::connect(config.ecn(EcnMode::Active), Path::ipv4(1500));
+    let mut tcp = Tcp::connect_with_reno(config.ecn(EcnMode::Active));
     tcp.arrives(with(peer_syn_ack(), Flags::ECE));
     assert!(tcp.info().ecn);
     tcp

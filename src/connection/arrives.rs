@@ -10,7 +10,7 @@ use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::send::{Ack, Fin};
 use crate::timestamps::older;
-use crate::{Action, CloseReason, Controller, Discard, Ecn, Flags, Instant, Segment, SeqNum, Timer};
+use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
 
 /// What the sequence check leaves of a segment.
 struct Arrived {
@@ -437,18 +437,6 @@ impl<C: Controller> Tcb<C> {
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
-    }
-
-    /// The ECN codepoint and CWR of text inside of the window (RFC 3168 §6.1.3); of other text they do not count
-    /// (§6.1.5).
-    fn note_mark(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        let ce = segment.ecn == Ecn::Ce;
-        if ce && self.echo.is_enabled() {
-            cx.out.counters.ecn_marks += 1;
-        }
-        if self.echo.on_text(segment.flags.contains(Flags::CWR), ce) {
-            self.ack.at_once();
-        }
     }
 
     /// When the text is acknowledged (RFC 5681 §4.2).

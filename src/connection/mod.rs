@@ -6,6 +6,7 @@ mod challenge;
 mod flush;
 mod icmp;
 mod listen;
+mod marks;
 mod output;
 mod state;
 mod status;

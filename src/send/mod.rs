@@ -274,14 +274,23 @@ impl<C: Controller> Sender<C> {
 
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
     /// (RFC 5681 §4.1), unless it is kept (RFC 7661).
-    pub(crate) fn has_idled(&self, now: Instant) -> bool {
+    fn has_idled(&self, now: Instant) -> bool {
         let pause = now.saturating_since(self.last_sent);
         !self.syn && self.una == self.nxt && pause > self.rtt.rto() && !self.validation.keeps_window()
     }
 
-    /// Before text is sent: the window was not used for a non-validated period, or for several (RFC 7661 §4.4.3).
+    /// Whether disuse may have made the window another before something is sent.
+    pub(crate) fn may_revise_window(&self, now: Instant) -> bool {
+        !self.syn && (self.validation.keeps_window() || self.has_idled(now))
+    }
+
+    /// Something is about to be sent, after a pause (RFC 5681 §4.1), or when the window was not used for a non-validated
+    /// period, or for several (RFC 7661 §4.4.3).
     pub(crate) fn revise_window(&mut self, initial: u32, now: Instant) {
-        if !self.syn && self.validation.keeps_window() {
+        if self.has_idled(now) {
+            self.cc.on_idle(initial, now);
+        }
+        if self.validation.keeps_window() {
             let periods = self.validation.unused_periods(self.cc.window(), self.rtt.srtt().unwrap_or_default(), now);
             (0..periods).for_each(|_| self.cc.on_unused(initial, now));
         }

@@ -58,10 +58,12 @@ impl Policy {
         }
     }
 
-    /// What is tried when packets of `mtu` octets vanish: the safe size, then half of it, and so on.
-    fn below(&self, mtu: u16) -> u16 {
-        let next = if mtu > self.hole_mtu { self.hole_mtu } else { mtu / 2 };
-        next.max(self.floor)
+    /// What is tried when a packet of `size` octets vanishes while the MTU is `mtu`: the safe size, then half of it, and
+    /// so on, to the first step that makes the packet smaller.
+    fn below(&self, mtu: u16, size: u16) -> Option<u16> {
+        let first = if mtu > self.hole_mtu { self.hole_mtu } else { mtu / 2 };
+        let steps = core::iter::successors(Some(first), |step| (*step > self.floor).then_some(step / 2));
+        steps.map(|step| step.max(self.floor)).find(|&step| step < size && step < mtu)
     }
 }
 
@@ -85,12 +87,16 @@ impl PathMtu {
         Self { max_sent: 0, max_acked: 0, watched: None, pending: None, believed: None, search: Search::Full }
     }
 
-    /// A packet of `size` octets, IP header included, leaves with text from `start` to `end`.
+    /// A packet of `size` octets, IP header included, leaves with text from `start` to `end`. What goes `again` may
+    /// have been sent in smaller sizes before, and proves none; but after an outage nothing else is sent, and there it
+    /// counts: should it deceive, a black hole is found once more.
     pub(crate) fn on_sent(&mut self, start: u64, end: u64, size: u16, again: bool) {
         self.max_sent = self.max_sent.max(size);
         if again {
-            self.watched = self.watched.filter(|watched| start >= watched.end); // ambiguous
-        } else if size > self.watched.map_or(self.max_acked, |watched| watched.size) {
+            self.watched = self.watched.filter(|watched| start >= watched.end || size >= watched.size);
+        }
+        let proves = !again || matches!(self.search, Search::Trial { .. });
+        if proves && size > self.watched.map_or(self.max_acked, |watched| watched.size) {
             self.watched = Some(Watched { end, size });
         }
     }
@@ -195,17 +201,14 @@ impl PathMtu {
         }
         let (full, failed, tried, next) = match self.search {
             Search::Trial { full, failed, works } if size > works => {
-                (full, failed, true, works.max(policy.below(full)))
+                (full, failed, true, policy.below(full, size)?.max(works))
             }
-            Search::Falling { full, failed, tried } => (full, failed, tried, policy.below(mtu)),
+            Search::Falling { full, failed, tried } => (full, failed, tried, policy.below(mtu, size)?),
             Search::Full | Search::Lowered { .. } if repeats >= policy.hole_after => {
-                (self.full(mtu), size, false, policy.below(mtu))
+                (self.full(mtu), size, false, policy.below(mtu, size)?)
             }
             Search::Full | Search::Lowered { .. } | Search::Trial { .. } => return None,
         };
-        if size <= next || next >= mtu {
-            return None;
-        }
         self.search = Search::Falling { full, failed, tried };
         self.restart(0);
         Some(next)
@@ -319,7 +322,8 @@ mod tests {
         assert_eq!(falls(&mut proven(), &POLICY), [1024, 512, 256, 128, 68]);
         assert_eq!(falls(&mut proven(), &Policy { hole_after: 0, ..POLICY }), []);
         let mut small = proven();
-        assert_eq!(small.on_timeout(600, (1500, 3), &POLICY, NOW), None, "a smaller MTU would not help it");
+        assert_eq!(small.on_timeout(68, (1500, 3), &POLICY, NOW), None, "a smaller MTU would not help it");
+        assert_eq!(small.on_timeout(600, (1500, 3), &POLICY, NOW), Some(512), "the first step that makes it smaller");
     }
 
     #[test]

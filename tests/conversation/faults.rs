@@ -264,7 +264,7 @@ fn a_late_segment_is_harmless() {
 #[test]
 fn a_path_that_narrows_is_adapted_to() {
     for (at, mtu, max_transmit) in [(0, 1400, 0), (45, 1400, 0), (90, 576, 0), (130, 1200, 30_000), (60, 300, 0)] {
-        let narrow = Narrow { from: Side::Client, at: Duration::from_millis(at), mtu };
+        let narrow = Narrow { from: Side::Client, at: Duration::from_millis(at), mtu, silent: false };
         let plan = Plan::exchange(200_000, 20_000)
             .with_config(|config| config.max_transmit(max_transmit).too_big_timeouts(0))
             .with(|plan| plan.narrow = Some(narrow));

@@ -44,6 +44,7 @@ pub(crate) fn plan(family: Family, seed: u64) -> Plan {
         from: rng.pick(&Side::BOTH),
         at: rng.pick_millis(&[0, 10, 50, 200]),
         mtu: rng.pick(&[1400, 576, 200]),
+        silent: rng.chance(300),
     });
     let opening = rng.pick(&[Opening::Listen, Opening::Listen, Opening::Accept, Opening::Simultaneous]);
     let mut ends = Side::BOTH.map(|side| end(family, side, &mut rng));

@@ -115,12 +115,14 @@ impl Outage {
     }
 }
 
-/// From this time on, a router on the way of `from` takes no packets larger than `mtu`: it drops them and says so.
+/// From this time on, a router on the way of `from` takes no packets larger than `mtu`: it drops them and says so, unless
+/// it is silent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Narrow {
     pub(crate) from: Side,
     pub(crate) at: Duration,
     pub(crate) mtu: u16,
+    pub(crate) silent: bool,
 }
 
 /// One direction of the network.

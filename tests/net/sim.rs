@@ -337,8 +337,10 @@ impl Sim {
         if wire::packet_len(ip, segment) <= usize::from(mtu) {
             return false;
         }
-        let at = self.now + self.plan.links[side.index()].delay;
-        self.plan(side, at, Pending::TooBig { quoted_seq: segment.seq, mtu });
+        if !narrow.silent {
+            let at = self.now + self.plan.links[side.index()].delay;
+            self.plan(side, at, Pending::TooBig { quoted_seq: segment.seq, mtu });
+        }
         true
     }
 

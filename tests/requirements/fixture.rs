@@ -117,12 +117,17 @@ impl Tcp {
 
     /// The same with the window of RFC 5681 instead of CUBIC's.
     pub(crate) fn established_with_reno(config: ConfigBuilder) -> Self {
+        Self::connect_with_reno(config).answered()
+    }
+
+    /// SYN-SENT with the window of RFC 5681.
+    pub(crate) fn connect_with_reno(config: ConfigBuilder) -> Self {
         let (now, config) = (Instant::from_millis(5000), Arc::new(config.build().unwrap()));
         let reno = Algorithm::Reno(Reno::default());
         let (connection, actions) = Connection::connect_with(reno, config, Path::ipv4(1500), SECRETS, now);
         let mut tcp = Self::new(connection);
         tcp.note(actions);
-        tcp.answered()
+        tcp
     }
 
     fn answered(mut self) -> Self {

@@ -1,0 +1,24 @@
+//! The path MTU: which ICMP errors are believed (RFC 5927 §7.2), and what is done where none come (RFC 4821 §7.7).
+
+#[path = "path_mtu/black_hole.rs"]
+mod black_hole;
+#[path = "path_mtu/conversation.rs"]
+mod conversation;
+#[path = "path_mtu/errors.rs"]
+mod errors;
+#[path = "requirements/fixture.rs"]
+#[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
+mod fixture;
+#[path = "net/mod.rs"]
+mod net;
+
+use fixture::{Tcp, ms, peer, plain};
+
+/// ESTABLISHED; packets of 1500 octets have got through, the first 2920 octets of our text. A round trip takes 100 ms.
+fn proven() -> Tcp {
+    let mut tcp = Tcp::established_with_reno(plain());
+    tcp.send(2920);
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 2920));
+    tcp
+}

@@ -1,0 +1,159 @@
+//! RFC 4821 §7.7: large packets vanish and no error tells why.
+
+use segue::{Event, Path, Timer};
+
+use crate::fixture::{Tcp, ms, peer, peer_syn_ack, plain};
+use crate::proven;
+
+/// The MTUs that timeouts without end lead to.
+fn falls(tcp: &mut Tcp) -> Vec<u16> {
+    let mut mtus = Vec::new();
+    for _ in 0..8 {
+        tcp.fire(Timer::Retransmit);
+        mtus.push(tcp.info().path_mtu);
+    }
+    mtus
+}
+
+#[test]
+fn three_timeouts_of_a_full_segment_lower_the_mtu() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    tcp.fire(Timer::Retransmit);
+    tcp.fire(Timer::Retransmit);
+    assert_eq!((tcp.lengths(), tcp.info().path_mtu), (vec![1460], 1500));
+    let words = tcp.fire(Timer::Retransmit);
+    assert_eq!(
+        words,
+        "Report(Unresponsive { retransmissions: 3 }); Report(PathMtu(1024)); <SEQ=2920><ACK=0><DATA=984><CTL=ACK>"
+    );
+}
+
+#[test]
+fn the_steps_are_1024_and_halves_down_to_the_floor() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    assert_eq!(falls(&mut tcp), [1500, 1500, 1024, 512, 256, 128, 68, 68]);
+    let mut tcp = Tcp::connect(plain(), Path::ipv6(1500));
+    tcp.arrives(peer_syn_ack());
+    tcp.send(10_000);
+    assert_eq!(falls(&mut tcp)[1..5], [1500, 1280, 1280, 1280]);
+}
+
+#[test]
+fn the_steps_are_configurable() {
+    let mut tcp = Tcp::established(plain().black_hole_timeouts(2).black_hole_mtu(1400).min_mtu(552));
+    tcp.send(10_000);
+    assert_eq!(falls(&mut tcp)[..5], [1500, 1400, 700, 552, 552]);
+    let mut tcp = Tcp::established(plain().black_hole_timeouts(0));
+    tcp.send(10_000);
+    assert!(falls(&mut tcp).iter().all(|mtu| *mtu == 1500));
+}
+
+/// A path that takes less than any step so far: the step that makes the segment smaller is taken at once.
+#[test]
+fn a_small_segment_takes_the_step_below_its_size() {
+    let mut tcp = proven();
+    tcp.send(161);
+    assert_eq!(falls(&mut tcp)[..4], [1500, 1500, 128, 68]);
+}
+
+/// It is not the size: the segment is small, the FIN or the SYN is alone, or a window that shrank keeps the text out.
+#[test]
+fn what_a_smaller_mtu_would_not_help_lowers_nothing() {
+    let mut small = proven();
+    small.send(28); // 68 octets with the headers
+    assert!(falls(&mut small).iter().all(|mtu| *mtu == 1500));
+    let mut fin = proven();
+    fin.close();
+    assert!(falls(&mut fin).iter().all(|mtu| *mtu == 1500));
+    let mut syn = Tcp::connect(plain(), Path::ipv4(1500));
+    for _ in 0..6 {
+        syn.fire(Timer::Retransmit);
+    }
+    assert_eq!(syn.info().path_mtu, 1500);
+    let mut shrunk = proven();
+    shrunk.send(10_000);
+    shrunk.arrives(segue::Segment { window: 1460, ..peer(0, 2920) });
+    assert!(falls(&mut shrunk).iter().all(|mtu| *mtu == 1500));
+}
+
+/// A plain outage: when something gets through again, the full size is tried at once, and it works.
+#[test]
+fn after_an_outage_the_full_size_is_back_at_once() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    falls(&mut tcp);
+    assert_eq!(tcp.lengths(), [28]);
+    let words = tcp.arrives(peer(0, 2948));
+    assert!(words.starts_with("Report(PathMtu(1500)); Acked(28)"), "{words}");
+    assert!(tcp.lengths().iter().all(|len| *len == 1460), "{:?}", tcp.lengths());
+    let end = tcp.info().snd_nxt;
+    while tcp.info().snd_una != end {
+        let una = tcp.info().snd_una + 1460.min(end - tcp.info().snd_una);
+        tcp.arrives(segue::Segment { ack: una, ..peer(0, 0) });
+    }
+    // that is settled: a single timeout lowers nothing
+    tcp.send(10_000);
+    tcp.fire(Timer::Retransmit);
+    assert_eq!(tcp.info().path_mtu, 1500);
+}
+
+/// A black hole: the full size fails once more, and then the smaller one stays.
+#[test]
+fn in_a_black_hole_the_size_that_works_stays() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    for _ in 0..3 {
+        tcp.fire(Timer::Retransmit);
+    }
+    assert!(tcp.arrives(peer(0, 2920 + 984)).starts_with("Report(PathMtu(1500))"));
+    let words = tcp.fire(Timer::Retransmit); // one is enough now
+    assert!(words.starts_with("Report(PathMtu(1024)); <SEQ=3904><ACK=0><DATA=984>"), "{words}");
+    assert!(!tcp.arrives(peer(0, 3904 + 984)).contains("PathMtu"));
+    let mut acked = 3904 + 984;
+    while tcp.info().send_queue > 0 {
+        assert!(tcp.lengths().iter().all(|len| *len <= 984), "{:?}", tcp.lengths());
+        acked = (acked + 984).min(12_920);
+        tcp.wait(ms(1));
+        tcp.arrives(peer(0, acked));
+    }
+    assert_eq!(tcp.info().path_mtu, 1024);
+    // ten minutes later the full size is tried again (RFC 4821 §7.3)
+    tcp.now += ms(600_000);
+    tcp.send(984);
+    assert!(tcp.arrives(peer(0, 12_920 + 984)).starts_with("Report(PathMtu(1500))"));
+}
+
+/// Where not even the first step gets through, those below it are found without three timeouts each.
+#[test]
+fn a_narrower_hole_is_found_step_by_step() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    for _ in 0..4 {
+        tcp.fire(Timer::Retransmit);
+    }
+    assert_eq!(tcp.info().path_mtu, 512);
+    tcp.arrives(peer(0, 2920 + 472)); // what fits 512 octets gets through
+    assert_eq!(tcp.info().path_mtu, 1500);
+    tcp.fire(Timer::Retransmit);
+    assert_eq!(tcp.info().path_mtu, 1024);
+    tcp.fire(Timer::Retransmit);
+    assert_eq!(tcp.info().path_mtu, 512);
+    tcp.arrives(peer(0, 2920 + 944));
+    assert_eq!(tcp.info().path_mtu, 512);
+}
+
+/// What the host says is a fact: it ends the search.
+#[test]
+fn the_host_has_the_last_word() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    falls(&mut tcp);
+    tcp.event(Event::Mtu(1300));
+    assert_eq!(tcp.info().path_mtu, 1300);
+    tcp.arrives(peer(0, 2920 + 28));
+    assert_eq!(tcp.info().path_mtu, 1300);
+    tcp.fire(Timer::Retransmit);
+    assert_eq!(tcp.info().path_mtu, 1300, "three again");
+}

@@ -1,0 +1,177 @@
+//! RFC 5927 §7.2: an error is believed at once about what never got through, and otherwise when timeouts agree.
+
+use segue::{ConfigBuilder, Event, IcmpKind, Path, Segment, Timer};
+
+use crate::fixture::{Tcp, ms, ours, peer, peer_syn_ack, plain};
+use crate::proven;
+
+fn too_big(tcp: &mut Tcp, seq: u32, mtu: u16) -> String {
+    tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(seq), mtu })
+}
+
+fn with_path(config: ConfigBuilder, path: Path) -> Tcp {
+    let mut tcp = Tcp::connect(config, path);
+    tcp.arrives(peer_syn_ack());
+    tcp
+}
+
+#[test]
+fn initial_discovery_believes_at_once() {
+    let mut tcp = Tcp::established_with_reno(plain());
+    tcp.send(4000);
+    let before = tcp.info();
+    assert!(too_big(&mut tcp, 0, 1400).starts_with("Report(PathMtu(1400)); <SEQ=0><ACK=0><DATA=1360>"));
+    let info = tcp.info();
+    assert_eq!((info.path_mtu, info.eff_snd_mss), (1400, 1360));
+    assert_eq!((info.cwnd, info.ssthresh), (before.cwnd, before.ssthresh), "it is no congestion");
+}
+
+/// Only what is too large goes again.
+#[test]
+fn what_fits_is_not_sent_again() {
+    let mut tcp = Tcp::established_with_reno(plain().nagle(false));
+    tcp.send(1460);
+    tcp.send(500);
+    tcp.send(1460);
+    too_big(&mut tcp, 0, 1400);
+    let sent: Vec<_> = tcp.sent.iter().map(|segment| (segment.seq - ours(0), segment.payload.len())).collect();
+    assert_eq!(sent, [(0, 1360), (1360, 100), (1960, 1360), (3320, 100)]);
+}
+
+#[test]
+fn what_was_never_sent_cannot_be_too_big() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(600);
+    assert_eq!(too_big(&mut tcp, 0, 1400), "");
+    assert_eq!(too_big(&mut tcp, 0, 640), "");
+    assert!(too_big(&mut tcp, 0, 639).starts_with("Report(PathMtu(639))"));
+    // a SYN fits every link
+    let mut opening = Tcp::connect(plain(), Path::ipv4(1500));
+    let iss = opening.info().iss;
+    let error = Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: iss, mtu: 68 };
+    assert_eq!((opening.event(error), opening.info().path_mtu), (String::new(), 1500));
+}
+
+#[test]
+fn an_update_waits_for_a_timeout() {
+    let mut tcp = proven();
+    tcp.send(2920);
+    assert_eq!(too_big(&mut tcp, 2920, 1400), "");
+    assert_eq!(tcp.info().path_mtu, 1500);
+    assert!(tcp.fire(Timer::Retransmit).starts_with("Report(PathMtu(1400)); <SEQ=2920><ACK=0><DATA=1360>"));
+    // and after one it is believed at once
+    let mut tcp = proven();
+    tcp.send(2920);
+    tcp.fire(Timer::Retransmit);
+    assert!(too_big(&mut tcp, 2920, 1400).starts_with("Report(PathMtu(1400))"));
+}
+
+#[test]
+fn progress_shows_that_an_error_was_false() {
+    let mut tcp = proven();
+    tcp.send(4380);
+    too_big(&mut tcp, 2920, 1400);
+    tcp.arrives(peer(0, 4380));
+    tcp.fire(Timer::Retransmit);
+    assert_eq!(tcp.info().path_mtu, 1500);
+    // progress before what it quotes shows nothing
+    let mut tcp = proven();
+    tcp.send(4380);
+    too_big(&mut tcp, 4380, 1400);
+    tcp.arrives(peer(0, 4380));
+    assert!(tcp.fire(Timer::Retransmit).starts_with("Report(PathMtu(1400))"));
+}
+
+/// A size between what got through and what is tried is believed at once.
+#[test]
+fn larger_than_what_got_through_is_believed_at_once() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(960);
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 960)); // a packet of 1000 octets
+    tcp.send(1460);
+    assert_eq!(too_big(&mut tcp, 960, 999), "");
+    assert!(too_big(&mut tcp, 960, 1000).starts_with("Report(PathMtu(1000))"));
+}
+
+#[test]
+fn how_many_timeouts_it_takes_can_be_set() {
+    for timeouts in [0, 1, 2] {
+        let mut tcp = Tcp::established(plain().too_big_timeouts(timeouts));
+        tcp.send(1460);
+        tcp.arrives(peer(0, 1460));
+        tcp.send(1460);
+        too_big(&mut tcp, 1460, 1400);
+        for _ in 0..timeouts {
+            assert_eq!(tcp.info().path_mtu, 1500);
+            tcp.fire(Timer::Retransmit);
+        }
+        assert_eq!(tcp.info().path_mtu, 1400, "{timeouts}");
+    }
+}
+
+/// Linux goes no lower than 552 (`min_pmtu`): what a forger can make of a connection that he sees.
+#[test]
+fn the_floor_is_configurable_and_never_below_the_versions_minimum() {
+    let mut tcp = Tcp::established(plain().min_mtu(552));
+    tcp.send(1460);
+    assert!(too_big(&mut tcp, 0, 100).starts_with("Report(PathMtu(552))"));
+    let mut tcp = Tcp::established(plain());
+    tcp.send(1460);
+    assert!(too_big(&mut tcp, 0, 68).starts_with("Report(PathMtu(68))"));
+    let mut tcp = with_path(plain(), Path::ipv6(1500));
+    tcp.send(1440);
+    assert_eq!((too_big(&mut tcp, 0, 1279), too_big(&mut tcp, 0, 600)), (String::new(), String::new()));
+    assert!(too_big(&mut tcp, 0, 1280).starts_with("Report(PathMtu(1280))"));
+    // the floor is for errors, not for the host
+    let mut tcp = Tcp::established(plain().min_mtu(552));
+    tcp.event(Event::Mtu(300));
+    assert_eq!(tcp.info().path_mtu, 300);
+}
+
+/// What an error has lowered is tried again after ten minutes (RFC 1191 §6.3); the next error is believed at once.
+#[test]
+fn the_full_size_is_tried_again() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(1460);
+    too_big(&mut tcp, 0, 1400);
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 1460));
+    tcp.now += ms(599_000);
+    tcp.send(1360);
+    assert_eq!(tcp.arrives(peer(0, 2820)), "Acked(1360); Flushed");
+    tcp.now += ms(2000);
+    tcp.send(1360);
+    assert_eq!(tcp.arrives(peer(0, 4180)), "Report(PathMtu(1500)); Acked(1360); Flushed");
+    tcp.send(1460);
+    assert_eq!(tcp.lengths(), [1460]);
+    assert!(too_big(&mut tcp, 4180, 1400).starts_with("Report(PathMtu(1400)); <SEQ=4180><ACK=0><DATA=1360>"));
+
+    let mut tcp = Tcp::established(plain().mtu_retry(None));
+    tcp.send(1460);
+    too_big(&mut tcp, 0, 1400);
+    tcp.arrives(peer(0, 1460));
+    tcp.now += ms(1_000_000_000);
+    tcp.send(1360);
+    tcp.arrives(peer(0, 2820));
+    assert_eq!(tcp.info().path_mtu, 1400);
+}
+
+/// The attack of RFC 5927 §7.1: forged errors, all in flight, against a connection that makes progress.
+#[test]
+fn forged_errors_do_nothing_to_a_connection_that_makes_progress() {
+    let mut tcp = proven();
+    let mut acked = 2920;
+    tcp.send(100_000);
+    for round in 0..20 {
+        for mtu in [68, 296, 552, 1006, 1280, 1400, 1499] {
+            let seq = tcp.info().snd_una;
+            let error = Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: seq, mtu };
+            assert_eq!(tcp.event(error), "", "round {round}");
+        }
+        tcp.wait(ms(50));
+        acked += 1460;
+        tcp.arrives(Segment { window: 65_535, ..peer(0, acked) });
+    }
+    assert_eq!((tcp.info().path_mtu, tcp.info().counters.retransmissions), (1500, 0));
+}
