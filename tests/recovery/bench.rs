@@ -197,6 +197,11 @@ impl Bench {
         self.octets(segment * MSS, &[], None)
     }
 
+    /// The same, echoing what our clock showed at this time.
+    pub(crate) fn ack_echo(&mut self, segment: u32, echo: u32) -> String {
+        self.octets(segment * MSS, &[], Some(echo))
+    }
+
     /// The peer has all segments before `ack`, and reports these ranges of segments.
     pub(crate) fn sack(&mut self, ack: u32, ranges: &[(u32, u32)]) -> String {
         let octets: Vec<_> = ranges.iter().map(|(left, right)| (left * MSS, right * MSS)).collect();
