@@ -253,11 +253,12 @@ impl<C: Controller> Sender<C> {
     }
 
     /// SND.WND, SND.WL1 and SND.WL2 of a segment whose window counts. What was in flight into a closed window is taken
-    /// as refused when it opens: it is sent again.
+    /// as refused when it opens after a probe at least, so for an RTO: it is sent again. A window that only flaps orders
+    /// no flight each time.
     pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
         if self.wnd == 0 && wnd > 0 {
-            self.probes = 0;
-            if !self.syn {
+            let refused = core::mem::take(&mut self.probes) > 0;
+            if refused && !self.syn {
                 self.board.lose_where(|_| true);
             }
         }
