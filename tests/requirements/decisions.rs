@@ -197,7 +197,7 @@ fn a_lost_syn_makes_the_rto_3_s_and_the_window_small() {
 /// RFC 6298 (2.4): the limit is a setting, whatever the round trip; 200 ms by default, 1 s as the RFC has it.
 #[test]
 fn the_rto_is_200_ms_at_least_or_what_is_set() {
-    for (config, rto) in [(plain().min_rto(segue::Config::default().min_rto()), ms(200)), (plain(), secs(1))] {
+    for (config, rto) in [(plain().min_rto(Config::default().min_rto()), ms(200)), (plain(), secs(1))] {
         let mut tcp = Tcp::established(config);
         tcp.send(10);
         tcp.now += ms(1);
