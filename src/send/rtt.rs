@@ -57,7 +57,7 @@ pub(crate) struct Rtt {
     /// How many times the RTO is doubled (5.5).
     backoff: u32,
     least: MinRtt,
-    /// The last timeout was spurious: the next sample counts for more (RFC 4015 §3.2 (8)).
+    /// The last timeout was spurious: the next sample counts for more (RFC 4015 §3.1 (11)).
     spurious: bool,
 }
 
@@ -103,7 +103,7 @@ impl Rtt {
         self.least.get()
     }
 
-    /// The timeout was spurious: the back-off ends, and the estimate adapts at once (RFC 4015 §3.2 (7), (8)).
+    /// The timeout was spurious: the back-off ends, and the estimate adapts at once (RFC 4015 §3.1 (0), (11)).
     pub(crate) fn on_spurious_timeout(&mut self) {
         self.backoff = 0;
         if let Estimator::Measured { srtt, .. } = &mut self.estimator {

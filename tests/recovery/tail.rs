@@ -18,6 +18,21 @@ fn the_time_of_a_probe() {
     });
 }
 
+/// Where a round trip takes next to nothing, 2 SRTT would be.
+#[test]
+fn a_probe_of_a_short_round_trip_waits_for_ten_milliseconds() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, sack());
+        for n in 1..200 {
+            bench.send(1);
+            bench.ack(n);
+        }
+        bench.send(2);
+        assert_eq!(bench.info().srtt.map(|srtt| srtt < ms(1)), Some(true));
+        assert_eq!(bench.until(Timer::TailLossProbe), Some(10));
+    });
+}
+
 /// §7.2: each transmission of new text, and each acknowledgment that advances, starts it anew; one that does not, does not.
 #[test]
 fn a_probe_waits_for_silence() {

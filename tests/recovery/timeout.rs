@@ -32,6 +32,22 @@ fn rfc_6298_the_timer() {
     });
 }
 
+/// RFC 6298 (2.4) says 1 s; the default is 200 ms, with RACK and without, and `min_rto` sets it.
+#[test]
+fn the_floor_of_the_rto() {
+    everywhere(|iss| {
+        for (config, floor) in [(sack(), 200), (without_sack(), 200), (sack().min_rto(ms(1000)), 1000)] {
+            let mut bench = Bench::new(iss, config);
+            for n in 1..100 {
+                bench.send(1);
+                bench.wait(1);
+                bench.ack(n);
+            }
+            assert_eq!(bench.info().rto, ms(floor));
+        }
+    });
+}
+
 /// RFC 7323 App. G: with so many samples in a round trip each counts for less. Ten segments in flight: five samples are
 /// expected.
 #[test]
