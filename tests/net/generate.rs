@@ -155,7 +155,11 @@ fn config(family: Family, rng: &mut Rng) -> Config {
         .copy_below(rng.pick(&[1024, 1024, 64, 65_535]))
         .initial_window(rng.pick(&[10, 10, 3, 1]))
         .max_burst(rng.pick(&[0, 0, 0, 4, 1]))
-        .max_transmit(rng.pick(&[0, 0, 0, 20_000, 65_000]));
+        .max_transmit(rng.pick(&[0, 0, 0, 20_000, 65_000]))
+        .rack(rng.chance(700))
+        .dsack(rng.chance(700))
+        .pacing(rng.chance(250))
+        .pacing_burst(rng.pick(&[10, 1]));
     if family.rough {
         builder = builder
             .keep_alive(true) // without it, whoever only listens never learns that the other side is gone
@@ -260,6 +264,9 @@ fn shrink_config(plan: &Plan, i: usize, offer: &mut impl FnMut(&dyn Fn(&mut Plan
         now.initial_window(default.initial_window()),
         now.max_burst(0),
         now.max_transmit(0),
+        now.rack(true),
+        now.dsack(true),
+        now.pacing(false),
     ];
     for config in candidates.into_iter().filter_map(|builder| builder.build().ok()) {
         offer(&|plan| plan.ends[i].config = config);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use segue::{Action, Arc, Config, Connection, Error, Event, IcmpKind, Instant, Secrets, Segment, SeqNum, State, Timer};
 
 use super::check::{self, Promised};
+use super::sending::Sending;
 use super::user::User;
 use super::{Driver, End, Form, Opening, Plan, Side};
 
@@ -67,6 +68,7 @@ pub(crate) struct Host {
     /// Segments that arrived and wait to be handed over together.
     pub(crate) inbox: Vec<Segment>,
     pub(crate) promised: Promised,
+    sending: Sending,
     /// Segments that left so far.
     pub(crate) sent: u32,
     incarnations: u32,
@@ -86,6 +88,7 @@ impl Host {
             user: User::new(side, plan.opening, Instant::from_micros(plan.start)),
             inbox: Vec::new(),
             promised: Promised::default(),
+            sending: Sending::default(),
             sent: 0,
             incarnations: 0,
             log: record.then(Vec::new),
@@ -166,6 +169,7 @@ impl Host {
         }
         let connection = self.connection.as_ref().expect("a value that was called");
         check::after_call(self, connection, input.as_ref(), &reply, now);
+        self.sending.check(connection.info(), &self.config, input.as_ref(), &reply.actions);
         if let Some(log) = &mut self.log {
             let (hash, canonical) = (hash_of(connection), hash_of(&connection.canonical(now)));
             log.push(Step { at: now, input, reply: reply.clone(), hash, canonical });

@@ -3,7 +3,7 @@
 //! * [`plan`]: users, hosts, links and faults as a plain value;
 //! * [`sim`]: the queue of events that plays it;
 //! * [`host`], [`user`]: one end: a real `Connection`, whoever drives it, whoever reads and writes;
-//! * [`check`]: what must hold after every call;
+//! * [`check`], [`sending`]: what must hold after every call, and from call to call;
 //! * [`wire`]: segments as octets;
 //! * [`trace`], [`ladder`], [`verdict`]: what happened, for comparing, for reading, for judging.
 #![allow(dead_code, unused_imports)] // every program that includes this module uses a part of it
@@ -13,6 +13,7 @@ mod host;
 mod ladder;
 mod plan;
 mod rng;
+mod sending;
 mod sim;
 mod text;
 mod trace;
