@@ -99,7 +99,7 @@ pub enum Timer {
     UserTimeout,
     /// RACK's reordering timer: what is overdue by then is lost (RFC 8985 §6.2).
     Reorder,
-    /// The tail-loss probe (RFC 8985 §7.2). Not after `Retransmit`.
+    /// The tail-loss probe (RFC 8985 §7.2). Never due later than `Retransmit`.
     TailLossProbe,
     /// The retransmission timeout (RFC 6298).
     Retransmit,
