@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
-use segue::{Config, Path};
+use segue::{Config, EcnMode, Path};
 
 use crate::net::{Closing, Driver, End, Form, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Rng, Side};
 
@@ -159,7 +159,16 @@ fn config(family: Family, rng: &mut Rng) -> Config {
         .rack(rng.chance(700))
         .dsack(rng.chance(700))
         .pacing(rng.chance(250))
-        .pacing_burst(rng.pick(&[10, 1]));
+        .pacing_burst(rng.pick(&[10, 1]))
+        .ecn(rng.pick(&[EcnMode::Passive, EcnMode::Active, EcnMode::Off]))
+        .minshall(rng.chance(700))
+        .quick_acks(rng.pick(&[32, 32, 0, 3]))
+        .ack_full_sized(rng.chance(300))
+        .preserve_window(rng.pick(&[None, None, Some(ms(1000))]))
+        .receive_buffer_initial(rng.pick(&[131_072, 131_072, 14_600, 1_000_000]))
+        .max_ack_delay(ms(rng.pick(&[40, 40, 0, 500])))
+        .user_timeout_option(rng.chance(200))
+        .keep_alive_octet(rng.chance(300));
     if family.rough {
         builder = builder
             .keep_alive(true) // without it, whoever only listens never learns that the other side is gone
@@ -267,6 +276,11 @@ fn shrink_config(plan: &Plan, i: usize, offer: &mut impl FnMut(&dyn Fn(&mut Plan
         now.rack(true),
         now.dsack(true),
         now.pacing(false),
+        now.ecn(EcnMode::Off),
+        now.quick_acks(default.quick_acks()),
+        now.preserve_window(None),
+        now.receive_buffer_initial(default.receive_buffer_initial()),
+        now.user_timeout_option(false),
     ];
     for config in candidates.into_iter().filter_map(|builder| builder.build().ok()) {
         offer(&|plan| plan.ends[i].config = config);
