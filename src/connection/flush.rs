@@ -9,7 +9,7 @@ use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
 use crate::timers::backed_off;
-use crate::{Action, Controller, Ecn, Flags, Options, Segment, SeqNum, Timer};
+use crate::{Action, Controller, Ecn, Flags, Instant, Options, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
@@ -57,18 +57,29 @@ impl<C: Controller> Tcb<C> {
                 }
                 Next::Send(_) if cx.out.transmits() >= limit => return None,
                 Next::Send(plan) if plan.syn => self.transmit_syn(cx),
-                Next::Send(_) if cx.config.pacing() && self.snd.paced_until(cx.now).is_some() => {
-                    return Some(Wait::Pace);
-                }
-                Next::Send(plan) => self.transmit_plan(&plan, cx),
+                Next::Send(plan) => match self.paced_until(&plan, &gate, cx) {
+                    Some(at) => {
+                        cx.timers.set(Timer::Pace, at);
+                        return Some(Wait::Pace);
+                    }
+                    None => self.transmit_plan(&plan, cx),
+                },
             }
         }
+    }
+
+    /// When the plan may leave, if pacing holds it back.
+    fn paced_until(&self, plan: &Plan, gate: &Gate, cx: &Cx<'_, '_>) -> Option<Instant> {
+        if !cx.config.pacing() {
+            return None;
+        }
+        self.snd.paced_until(plan.len, burst(cx, gate.mss), gate.mss, cx.now)
     }
 
     pub(super) fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
         let mss = u32::from(self.text_mss(cx));
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
-        let most = if cx.config.pacing() { most.min(u32::from(cx.config.pacing_burst()) * mss) } else { most };
+        let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
         let crowded = self.snd.is_crowded(cx.config.send_buffer());
         let held = self.snd.ecn.held(cx.now).is_some();
@@ -116,8 +127,7 @@ impl<C: Controller> Tcb<C> {
         self.note_packet(&segment, again, cx.path);
         cx.out.transmit(segment);
         if cx.config.pacing() {
-            let mss = u32::from(mss);
-            self.snd.pace(plan.len, u32::from(cx.config.pacing_burst()) * mss, mss, cx.now);
+            self.snd.pace(plan.len, burst(cx, u32::from(mss)), u32::from(mss), cx.now);
         }
     }
 
@@ -256,7 +266,9 @@ impl<C: Controller> Tcb<C> {
             cx.timers.clear(Timer::Retransmit);
         }
         self.arm_recovery(probing, cx);
-        cx.timers.put(Timer::Pace, self.snd.paced_until(cx.now).filter(|_| wait == Some(Wait::Pace)));
+        if wait != Some(Wait::Pace) {
+            cx.timers.clear(Timer::Pace);
+        }
         if !probing && matches!(wait, Some(Wait::Silly | Wait::Cork)) {
             cx.timers.start(Timer::Override, cx.now + cx.config.sws_override());
         } else {
@@ -309,4 +321,9 @@ impl<C: Controller> Tcb<C> {
             cx.timers.clear(Timer::FinWait2);
         }
     }
+}
+
+/// Octets that pacing lets go at once.
+fn burst(cx: &Cx<'_, '_>, mss: u32) -> u32 {
+    u32::from(cx.config.pacing_burst()) * mss
 }

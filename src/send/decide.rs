@@ -221,7 +221,7 @@ impl<C: Controller> Sender<C> {
         } else {
             let start = self.board.last_text_start(self.position_of(self.text_end()))?;
             let end = self.board.nxt();
-            let start = start.max(end.saturating_sub(u64::from(gate.mss) + 1));
+            let start = start.max(end.saturating_sub(u64::from(gate.mss) + u64::from(self.fin_sent())));
             (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss))
         };
         let (len, fin) = self.with_fin(seq, most);

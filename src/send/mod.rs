@@ -190,18 +190,24 @@ impl<C: Controller> Sender<C> {
         self.board.lose_where(|_| true);
     }
 
-    /// When the next segment may leave, if pacing holds it back.
-    pub(crate) fn paced_until(&self, now: Instant) -> Option<Instant> {
-        self.pacer.release(now)
+    /// When `octets` may leave, if pacing holds them back.
+    pub(crate) fn paced_until(&self, octets: u32, burst: u32, mss: u32, now: Instant) -> Option<Instant> {
+        self.pacer.release(&self.flow_of(octets, burst, mss)?, now)
     }
 
-    /// `octets` left; the next may do so as the rate allows, with bursts of so many octets.
+    /// `octets` left.
     pub(crate) fn pace(&mut self, octets: u32, burst: u32, mss: u32, now: Instant) {
+        if let Some(flow) = self.flow_of(octets, burst, mss) {
+            self.pacer.on_sent(&flow, now);
+        }
+    }
+
+    /// The rate is the controller's, or a multiple of the window in a round trip, once one is measured.
+    fn flow_of(&self, octets: u32, burst: u32, mss: u32) -> Option<pace::Flow> {
         let cwnd = self.cwnd(mss);
         let of_window = |srtt| pace::rate_of(cwnd, cwnd < self.cc.ssthresh(), srtt);
-        if let Some(rate) = self.cc.pacing_rate().or_else(|| self.rtt.srtt().map(of_window)) {
-            self.pacer.on_sent(octets, rate, burst, now);
-        }
+        let rate = self.cc.pacing_rate().or_else(|| self.rtt.srtt().map(of_window))?;
+        Some(pace::Flow { octets, rate, burst })
     }
 
     /// The number at this position of the scoreboard.
@@ -376,7 +382,8 @@ impl<C: Controller> Sender<C> {
 
     /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.
     pub(crate) fn resegment(&mut self, mss: u32) {
-        self.board.lose_where(|sent| sent.end - sent.start > u64::from(mss));
+        let fin = self.fin_sent().then(|| self.board.nxt());
+        self.board.lose_where(|sent| sent.end - sent.start - u64::from(fin == Some(sent.end)) > u64::from(mss));
     }
 
     /// Octets of text in the segment that is lost at SND.UNA.

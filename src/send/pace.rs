@@ -7,32 +7,61 @@ use crate::time::micros;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// When the next segment may leave. Kept in nanoseconds: at 10 Gbit/s a segment takes about one microsecond.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+/// The allowance: how many octets may leave grows with time, up to a burst. Kept in nanoseconds: at 10 Gbit/s a segment
+/// takes about one microsecond.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Pacer {
-    next_ns: u64,
+    /// When the allowance was, or will be, nothing.
+    empty_ns: i128,
 }
 
-fn nanos(at: Instant) -> u64 {
-    at.as_micros().saturating_mul(1000)
+impl Default for Pacer {
+    fn default() -> Self {
+        Self { empty_ns: LONG_AGO }
+    }
+}
+
+/// Before all instants by more than any burst takes.
+const LONG_AGO: i128 = i128::MIN / 4;
+
+fn nanos(at: Instant) -> i128 {
+    i128::from(at.as_micros()) * 1000
+}
+
+/// What leaves: so many octets, at a rate in octets per second, with bursts of so many octets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Flow {
+    pub(crate) octets: u32,
+    pub(crate) rate: u64,
+    pub(crate) burst: u32,
+}
+
+impl Flow {
+    fn cost(&self, octets: u32) -> i128 {
+        i128::from(u64::from(octets).saturating_mul(NANOS) / self.rate.max(1))
+    }
 }
 
 impl Pacer {
-    /// When the next segment may leave, if that is after `now`.
-    pub(crate) fn release(&self, now: Instant) -> Option<Instant> {
-        (self.next_ns > nanos(now)).then(|| Instant::from_micros(self.next_ns.div_ceil(1000)))
+    /// When the allowance is empty after `flow` has left, now or as soon as it suffices.
+    fn after(&self, flow: &Flow, now: Instant) -> i128 {
+        self.empty_ns.max(nanos(now) - flow.cost(flow.burst)) + flow.cost(flow.octets)
     }
 
-    /// `octets` leave now, at `rate` octets per second. After a pause, or late timers, at most `burst` octets may catch
-    /// up.
-    pub(crate) fn on_sent(&mut self, octets: u32, rate: u64, burst: u32, now: Instant) {
-        let cost = |octets: u32| u64::from(octets).saturating_mul(NANOS) / rate.max(1);
-        let earliest = nanos(now).saturating_sub(cost(burst));
-        self.next_ns = self.next_ns.max(earliest).saturating_add(cost(octets));
+    /// When `flow` may leave, if that is after `now`.
+    pub(crate) fn release(&self, flow: &Flow, now: Instant) -> Option<Instant> {
+        let at = self.after(flow, now);
+        (at > nanos(now)).then(|| Instant::from_micros(u64::try_from((at + 999) / 1000).unwrap_or(u64::MAX)))
     }
 
+    /// `flow` leaves now.
+    pub(crate) fn on_sent(&mut self, flow: &Flow, now: Instant) {
+        self.empty_ns = self.after(flow, now);
+    }
+
+    /// What is long past counts as one: the allowance is whole.
     pub(crate) fn rebase(&mut self, now: Instant) {
-        self.next_ns = self.next_ns.saturating_sub(nanos(now));
+        self.empty_ns = if self.empty_ns == LONG_AGO { LONG_AGO } else { self.empty_ns - nanos(now) };
     }
 }
 
@@ -48,20 +77,25 @@ mod tests {
 
     #[test]
     fn segments_leave_at_the_rate_and_a_burst_is_bounded() {
-        let mut pacer = Pacer::default();
-        let mut now = Instant::from_millis(1000);
-        // 1 MB/s, bursts of 4000 octets: at first four segments may leave, one with what the burst allows beyond 0
-        let mut at_once = 0;
-        while pacer.release(now).is_none() {
-            pacer.on_sent(1000, 1_000_000, 4000, now);
-            at_once += 1;
-        }
-        assert_eq!(at_once, 5);
-        for _ in 0..100 {
-            let next = pacer.release(now).unwrap();
-            assert_eq!(next, now + Duration::from_millis(1));
-            now = next;
-            pacer.on_sent(1000, 1_000_000, 4000, now);
+        for start in [0, 1000] {
+            let mut pacer = Pacer::default();
+            let mut now = Instant::from_millis(start);
+            let flow = Flow { octets: 1000, rate: 1_000_000, burst: 4000 };
+            let mut at_once = 0;
+            while pacer.release(&flow, now).is_none() {
+                pacer.on_sent(&flow, now);
+                at_once += 1;
+            }
+            assert_eq!(at_once, 4);
+            for _ in 0..100 {
+                let next = pacer.release(&flow, now).unwrap();
+                assert_eq!(next, now + Duration::from_millis(1));
+                now = next;
+                pacer.on_sent(&flow, now);
+            }
+            now += Duration::from_millis(2); // two segments may catch up, and no half one
+            assert_eq!(pacer.release(&Flow { octets: 2000, ..flow }, now), None);
+            assert_eq!(pacer.release(&Flow { octets: 2001, ..flow }, now), Some(now + Duration::from_micros(1)));
         }
     }
 

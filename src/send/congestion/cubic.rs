@@ -213,6 +213,9 @@ impl Controller for Cubic {
     fn on_congestion(&mut self, congestion: &Congestion) {
         if congestion.signal == Signal::TimeoutAgain {
             self.cwnd = self.mss; // ssthresh is held constant (RFC 5681 §3.1)
+            self.w_max = 0; // §4.8
+            self.epoch = None;
+            self.saved = None;
             return;
         }
         let Self { cwnd, cwnd_prior, ssthresh, w_max, epoch, .. } = *self;
