@@ -41,6 +41,9 @@ usage: tun [OPTIONS] echo [--port N]                    serve echo, on port 7 if
   --mtu N            its MTU, 1280 to 65535 [1500]
   --loss PERCENT     packets that vanish, in each direction [0]
   --reorder PERCENT  packets that others overtake, in each direction [0]
+  --twice PERCENT    packets that come twice, in each direction [0]
+  --mark PERCENT     packets that are marked by ECN, in each direction, if they can be [0]
+  --delay MILLIS     how long every packet takes, in each direction [0]
   --seed N           makes the choice of these packets repeatable [1]
   --pcap FILE        write what crosses the device to FILE
   --msl SECONDS      maximum segment lifetime [1; a host on a real network keeps RFC 9293's 120]
@@ -91,6 +94,9 @@ Making a network device needs root (CAP_NET_ADMIN).";
                 Long("mtu") => mtu = args.value()?.parse()?,
                 Long("loss") => faults.loss = args.value()?.parse()?,
                 Long("reorder") => faults.reorder = args.value()?.parse()?,
+                Long("twice") => faults.duplicate = args.value()?.parse()?,
+                Long("mark") => faults.mark = args.value()?.parse()?,
+                Long("delay") => faults.delay = Duration::from_millis(args.value()?.parse()?),
                 Long("seed") => faults.seed = args.value()?.parse()?,
                 Long("pcap") => pcap = Some(PathBuf::from(args.value()?)),
                 Long("msl") => msl = args.value()?.parse()?,
@@ -110,8 +116,9 @@ Making a network device needs root (CAP_NET_ADMIN).";
         if mtu < 1280 {
             return Err("--mtu: IPv6 needs 1280 at least".into());
         }
-        if ![faults.loss, faults.reorder].iter().all(|percent| (0.0..=100.0).contains(percent)) {
-            return Err("--loss and --reorder are percentages".into());
+        let percentages = [faults.loss, faults.reorder, faults.duplicate, faults.mark];
+        if !percentages.iter().all(|percent| (0.0..=100.0).contains(percent)) {
+            return Err("--loss, --reorder, --twice and --mark are percentages".into());
         }
         Ok(Some(Options { command, device, mtu, faults, pcap, msl: Duration::from_secs(msl) }))
     }

@@ -149,6 +149,24 @@ pub(crate) fn build(flow: &Flow, segment: Segment) -> io::Result<Bytes> {
     Ok(packet.freeze())
 }
 
+/// Marks a packet as a router does that is about to be congested (RFC 3168 §5): CE, unless its transport knows nothing of
+/// it.
+pub(crate) fn mark(packet: Bytes) -> Bytes {
+    let mut octets = BytesMut::from(packet);
+    if octets[0] >> 4 == 4 {
+        let Ok((mut header, _)) = Ipv4Header::from_slice(&octets) else { return octets.freeze() };
+        if header.ecn != IpEcn::ZERO {
+            header.ecn = IpEcn::THREE;
+            header.header_checksum = header.calc_header_checksum();
+            let header = header.to_bytes();
+            octets[..header.len()].copy_from_slice(&header);
+        }
+    } else if octets[1] & 0x30 != 0 {
+        octets[1] |= 0x30; // the lower half of the traffic class, in the second octet
+    }
+    octets.freeze()
+}
+
 fn v6_octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),

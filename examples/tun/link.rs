@@ -1,6 +1,6 @@
 //! The link: a TUN device, with faults injected at its edge and a capture of what crosses it.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
@@ -12,7 +12,9 @@ use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, PcapError};
 use tun_rs::{InterruptEvent, SyncDevice};
 
-/// How long a reordered packet waits while others overtake it.
+use super::ip;
+
+/// How much longer a reordered packet waits while others overtake it.
 const REORDER_DELAY: Duration = Duration::from_millis(2);
 
 /// A wait of this length is time to write the capture out.
@@ -26,12 +28,18 @@ enum Direction {
 }
 
 /// Faults to inject, in per cent of the packets of each direction. The seed fixes the sequence of decisions.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct Faults {
     /// How many packets vanish.
     pub(crate) loss: f64,
     /// How many packets are overtaken by others.
     pub(crate) reorder: f64,
+    /// How many packets come twice.
+    pub(crate) duplicate: f64,
+    /// How many packets are marked as having met congestion, of those that can be.
+    pub(crate) mark: f64,
+    /// How long every packet takes; the wait for the device counts in whole milliseconds.
+    pub(crate) delay: Duration,
     /// Where the pseudo-random sequence starts.
     pub(crate) seed: u64,
 }
@@ -43,8 +51,10 @@ pub(crate) struct Link {
     mtu: u16,
     faults: Faults,
     random: u64,
-    /// Reordered packets and when they go on; the delay is constant, so the first is due first.
-    held: VecDeque<(Instant, Direction, Bytes)>,
+    /// Packets on their way, by the time when they go on; those of one time in their order.
+    held: BTreeMap<(Instant, u64), (Direction, Bytes)>,
+    /// Packets that ever had to wait.
+    ever_held: u64,
     capture: Option<Capture>,
     started: Instant,
 }
@@ -81,7 +91,8 @@ impl Link {
             mtu,
             faults,
             random: faults.seed,
-            held: VecDeque::new(),
+            held: BTreeMap::new(),
+            ever_held: 0,
             capture: None,
             started: Instant::now(),
         })
@@ -127,7 +138,7 @@ impl Link {
             if let Some(packet) = self.release_held()? {
                 return Ok(Some(packet));
             }
-            let until = self.held.front().map(|held| held.0).into_iter().chain(limit).min();
+            let until = self.held.keys().next().map(|held| held.0).into_iter().chain(limit).min();
             let wait = until.map(|t| t.saturating_duration_since(Instant::now()));
             if wait.is_none_or(|wait| wait >= IDLE) {
                 self.flush_capture()?; // whoever interrupts us has it all
@@ -174,17 +185,28 @@ impl Link {
         if self.happens(self.faults.loss) {
             return Ok(None);
         }
-        if self.happens(self.faults.reorder) {
-            self.held.push_back((Instant::now() + REORDER_DELAY, direction, packet));
-            return Ok(None);
+        let packet = if self.happens(self.faults.mark) { ip::mark(packet) } else { packet };
+        let overtaken = self.happens(self.faults.reorder);
+        let delay = self.faults.delay + if overtaken { REORDER_DELAY } else { Duration::ZERO };
+        if self.happens(self.faults.duplicate) {
+            self.hold(delay, direction, packet.clone());
         }
-        Ok(Some(packet))
+        if delay.is_zero() {
+            return Ok(Some(packet));
+        }
+        self.hold(delay, direction, packet);
+        Ok(None)
+    }
+
+    fn hold(&mut self, delay: Duration, direction: Direction, packet: Bytes) {
+        self.held.insert((Instant::now() + delay, self.ever_held), (direction, packet));
+        self.ever_held += 1;
     }
 
     /// Sends what was held back long enough; gives out what came in.
     fn release_held(&mut self) -> io::Result<Option<Bytes>> {
-        while self.held.front().is_some_and(|held| held.0 <= Instant::now()) {
-            let Some((_, direction, packet)) = self.held.pop_front() else { break };
+        while self.held.keys().next().is_some_and(|held| held.0 <= Instant::now()) {
+            let Some((_, (direction, packet))) = self.held.pop_first() else { break };
             match direction {
                 Direction::In => return Ok(Some(packet)),
                 Direction::Out => self.write(&packet)?,

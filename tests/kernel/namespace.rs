@@ -45,6 +45,11 @@ pub(crate) fn isolated(test: &str, body: impl FnOnce()) {
 pub(crate) fn skip(what: &str, missing: &str) {
     let required = std::env::var(REQUIRE).is_ok_and(|value| value == "1");
     assert!(!required, "{what} cannot be tested: {missing} ({REQUIRE}=1 makes that a failure)");
+    say_skipped(what, missing);
+}
+
+/// The same for what no system can be required to have.
+pub(crate) fn say_skipped(what: &str, missing: &str) {
     writeln!(io::stderr(), "{SKIPPED} {what}: {missing}").expect("standard error");
 }
 

@@ -8,7 +8,8 @@ use pcap_file::pcap::{PcapPacket, PcapWriter};
 use segue::codec::DecodeError;
 use segue::{Ecn, Flags, IcmpKind, Options, Segment, SeqNum, Timestamps};
 
-use crate::host::ip::{Flow, Ignored, Incoming, build, parse};
+use super::capture::{Expected, judge};
+use crate::host::ip::{Flow, Ignored, Incoming, build, mark, parse};
 
 const ROUTER_V4: [u8; 4] = [198, 51, 100, 1];
 
@@ -58,6 +59,19 @@ fn what_is_built_is_parsed() {
         for text in [&b""[..], b"x", b"some text"] {
             let packet = build(&flow, segment(text)).unwrap();
             assert_eq!(parse(&packet), Ok(Incoming::Segment(reverse(flow), segment(text))));
+        }
+    }
+}
+
+#[test]
+fn marked_is_what_can_be() {
+    for flow in flows() {
+        for (ecn, marked) in
+            [(Ecn::NotEct, Ecn::NotEct), (Ecn::Ect0, Ecn::Ce), (Ecn::Ect1, Ecn::Ce), (Ecn::Ce, Ecn::Ce)]
+        {
+            let packet = mark(build(&flow, Segment { ecn, ..segment(b"text") }).unwrap());
+            let expected = Segment { ecn: marked, ..segment(b"text") };
+            assert_eq!(parse(&packet), Ok(Incoming::Segment(reverse(flow), expected)));
         }
     }
 }
@@ -183,7 +197,8 @@ fn judged(name: &str, packets: &[Bytes]) -> std::thread::Result<()> {
         pcap.write_packet(&PcapPacket::new(std::time::Duration::from_millis(time), length, packet)).unwrap();
     }
     drop(pcap);
-    let verdict = std::panic::catch_unwind(|| super::capture::judge(&path, false, &[]));
+    let expected = Expected { lossy: false, remarks: &[], tail_probes: 0 };
+    let verdict = std::panic::catch_unwind(|| judge(&path, &expected));
     std::fs::remove_file(&path).unwrap();
     verdict
 }

@@ -28,7 +28,7 @@ pub(crate) fn kernel_connects_and_is_echoed(world: &World) {
     drop(stream);
     world.await_closed(CloseReason::Finished);
     world.await_kernel(&[KernelState::TimeWait]); // it closed first
-    if world.setting.lossy {
+    if world.setting.road.is_lossy() {
         let segments = capture::segments(&world.capture_now());
         assert!(segments.iter().any(|s| !s.by_segue && s.has_sack_blocks()), "the kernel saw gaps and said so");
     }
@@ -128,7 +128,7 @@ pub(crate) fn both_close_at_once(world: &World) {
     let fin = |by_segue| segments.iter().find(|s| s.by_segue == by_segue && s.header.fin).expect("a FIN of each side");
     let (ours, theirs) = (fin(true), fin(false));
     assert_eq!(ours.header.acknowledgment_number, theirs.header.sequence_number, "our FIN crossed the kernel's");
-    if !world.setting.lossy {
+    if !world.setting.road.is_lossy() {
         assert_eq!(theirs.header.acknowledgment_number, ours.header.sequence_number, "the kernel's FIN crossed ours");
     }
 }
@@ -141,7 +141,7 @@ pub(crate) fn kernel_resets(world: &World) {
     stream.write_all(b"ping").expect("room");
     assert_eq!(stream.peek(&mut [0; 8]).expect("the echo"), 4); // it is there, and stays unread
     drop(stream);
-    if world.setting.lossy {
+    if world.setting.road.is_lossy() {
         // Should the reset be lost, only more of our text will bring another.
         world.on_socket(flow, |socket| socket.send(&mut Bytes::from_static(b"?")).ok());
     }
@@ -157,7 +157,7 @@ pub(crate) fn segue_resets(world: &World) {
     world.on_socket(flow, |socket| socket.abort());
     world.await_closed(CloseReason::Aborted);
     // Should the reset be lost, this brings another. The error of the reset is told once, to the write or to the read.
-    let written = if world.setting.lossy { stream.write_all(b"?") } else { Ok(()) };
+    let written = if world.setting.road.is_lossy() { stream.write_all(b"?") } else { Ok(()) };
     let error = written.and_then(|()| stream.read(&mut [0; 8])).expect_err("a reset connection");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     drop(stream);

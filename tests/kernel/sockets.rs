@@ -91,21 +91,48 @@ pub(crate) struct Negotiated {
 /// # Errors
 /// When `ss` cannot be run.
 pub(crate) fn negotiated() -> Result<Negotiated, String> {
-    let ss = Command::new("ss")
-        .args(["--tcp", "--info", "--options", "--numeric", "--no-header", "state", "established"])
-        .output();
-    let ss = ss.map_err(|error| format!("`ss` (package iproute2) cannot be run: {error}"))?;
-    let text = String::from_utf8_lossy(&ss.stdout);
-    let words: Vec<_> = text.split_whitespace().collect();
-    let scale = |word: &&str| {
+    let words = told_by_ss()?;
+    let scale = |word: &String| {
         let (peer, own) = word.strip_prefix("wscale:")?.split_once(',')?;
         Some((peer.parse().ok()?, own.parse().ok()?))
     };
     Ok(Negotiated {
         window_scale: words.iter().find_map(scale),
-        timestamps: words.contains(&"ts"),
-        sack: words.contains(&"sack"),
+        timestamps: words.iter().any(|word| word == "ts"),
+        sack: words.iter().any(|word| word == "sack"),
     })
+}
+
+/// What `ss` tells of the kernel's established connections.
+///
+/// # Errors
+/// When `ss` cannot be run.
+pub(crate) fn told_by_ss() -> Result<Vec<String>, String> {
+    let ss = Command::new("ss")
+        .args(["--tcp", "--info", "--options", "--numeric", "--no-header", "state", "established"])
+        .output();
+    let ss = ss.map_err(|error| format!("`ss` (package iproute2) cannot be run: {error}"))?;
+    Ok(String::from_utf8_lossy(&ss.stdout).split_whitespace().map(str::to_owned).collect())
+}
+
+/// Gives the routes over the device a congestion control, which loads the module where there is one: a namespace may not
+/// make each of them its default, but a route may name each. Returns what stands against it, if anything does.
+///
+/// # Errors
+/// When `ip` cannot be run.
+pub(crate) fn use_congestion_control(name: &str) -> Result<Option<String>, String> {
+    let v4 = ["route", "replace", "192.0.2.0/24", "dev", "segue0", "congctl", name];
+    let v6 = ["-6", "route", "replace", "2001:db8::/64", "dev", "segue0", "metric", "256", "congctl", name];
+    for arguments in [&v4[..], &v6[..]] {
+        let ip = Command::new("ip").args(arguments).output();
+        let ip = ip.map_err(|error| format!("`ip` (package iproute2) cannot be run: {error}"))?;
+        if !ip.status.success() {
+            let why = String::from_utf8_lossy(&ip.stderr);
+            let known = fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control").unwrap_or_default();
+            return Ok(Some(format!("this kernel does not take it ({}); it has: {}", why.trim(), known.trim())));
+        }
+    }
+    Ok(None)
 }
 
 /// Sets a parameter of this namespace's network; false when this kernel does not have it.

@@ -11,7 +11,7 @@ use super::capture;
 use super::scenarios::{KERNEL_ECHO, accept, connect, read_pattern, write_pattern};
 use super::sockets::{self, KernelState, sysctl};
 use super::world::{ECHO, LIMIT, Running, World, until};
-use crate::host::apps::{App, Echo, News, pattern};
+use crate::host::apps::{App, Echo, News, Tell, pattern};
 use crate::host::ip::Flow;
 use crate::host::link::{Faults, Link};
 use crate::host::{Host, Socket, device};
@@ -128,17 +128,19 @@ pub(crate) fn segue_resets_into_a_closed_window(world: &World) {
 }
 
 /// A user that does nothing of itself.
-struct Passive;
+struct Passive(Tell);
 
 impl App for Passive {
     fn wake(&mut self, _: &mut Socket<'_>) {}
-    fn told(&mut self, _: &Flow, _: News) {}
+    fn told(&mut self, flow: &Flow, news: News) {
+        (self.0)(flow, news);
+    }
 }
 
 /// Segue's user does not read: its window closes, the kernel probes it and goes on when it opens.
 pub(crate) fn segue_stops_reading(world: &World) {
     const OCTETS: u64 = 1_000_000;
-    world.on_host(|host| host.listen(ECHO, Box::new(|_| Box::new(Passive))));
+    world.serve(|tell| Box::new(Passive(tell)));
     let stream = connect(world, ECHO);
     let flow = world.only_flow();
     let writer = write_pattern(&stream, OCTETS);
@@ -198,12 +200,14 @@ pub(crate) fn router_has_a_narrow_link(world: &World) {
     // The far host believes in 1500, so its MSS option does not give the narrow link away.
     let link = Link::new(device, 1500, Faults::default()).expect("a link");
     let mut host = Host::new(link, &far, Config::default());
-    host.listen(ECHO, Box::new(|_| Box::new(Echo::new(Box::new(|_, _| ())))));
+    let mut tell = Some(world.only_count());
+    host.listen(ECHO, Box::new(move |_| Box::new(Echo::new(tell.take().expect("one connection")))));
     let far_host = Running::start(host);
 
     world.talk(SocketAddr::new(far[usize::from(world.setting.ipv6)], ECHO), OCTETS);
     world.await_heard(OCTETS);
     world.await_closed(CloseReason::Finished);
+    world.count_probes(&far_host);
     far_host.stop();
 
     let sizes = |path| capture::segments(path).into_iter().filter(|s| s.by_segue).map(|s| s.ip_length).collect();

@@ -4,15 +4,17 @@ use segue::Arc;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use segue::{CloseReason, Config, Info, State};
+use segue::{CloseReason, Config, EcnMode, Info, State};
 use tun_rs::InterruptEvent;
 
+use super::namespace;
 use super::sockets::{self, KernelState};
-use crate::host::apps::{Echo, News, Talker, Tell};
+use crate::host::apps::{App, Echo, News, Talker, Tell};
 use crate::host::ip::Flow;
 use crate::host::link::{Faults, Link};
 use crate::host::{Host, Socket, device};
@@ -25,17 +27,56 @@ pub(crate) const ECHO: u16 = 7777;
 
 const MTU: u16 = 1500;
 
+/// What the link does to packets, in each direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Road {
+    /// Nothing.
+    Clean,
+    /// It takes no time, loses 2 % and lets others overtake 2 %.
+    Rough,
+    /// It takes a moment, and loses so many per cent.
+    Loss(u8),
+    /// It takes a while, and 2 % are overtaken.
+    Reordering,
+    /// It takes a moment, and 1 % come twice.
+    Doubling,
+    /// It takes a moment, and marks 1 % as having met congestion (RFC 3168).
+    Marking,
+}
+
+impl Road {
+    pub(crate) fn faults(self) -> Faults {
+        let moment = Faults { delay: Duration::from_millis(1), seed: 8985, ..Faults::default() };
+        match self {
+            Self::Clean => Faults::default(),
+            Self::Rough => Faults { loss: 2.0, reorder: 2.0, seed: 9293, ..Faults::default() },
+            Self::Loss(percent) => Faults { loss: f64::from(percent), ..moment },
+            Self::Reordering => Faults { reorder: 2.0, delay: Duration::from_millis(4), ..moment },
+            Self::Doubling => Faults { duplicate: 1.0, ..moment },
+            Self::Marking => Faults { mark: 1.0, ..moment },
+        }
+    }
+}
+
+impl Road {
+    /// Whether packets get lost.
+    pub(crate) fn loses(self) -> bool {
+        matches!(self, Self::Rough | Self::Loss(1..))
+    }
+
+    /// Whether packets get lost, come late or come twice.
+    pub(crate) fn is_lossy(self) -> bool {
+        self.loses() || matches!(self, Self::Reordering | Self::Doubling)
+    }
+}
+
 /// What distinguishes the runs of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     pub(crate) ipv6: bool,
-    pub(crate) lossy: bool,
-}
-
-impl Setting {
-    pub(crate) fn faults(self) -> Faults {
-        if self.lossy { Faults { loss: 2.0, reorder: 2.0, seed: 9293 } } else { Faults::default() }
-    }
+    pub(crate) road: Road,
+    /// What controls the kernel's congestion window; none: its default.
+    pub(crate) congestion: Option<&'static str>,
 }
 
 type Command = Box<dyn FnOnce(&mut Host) + Send>;
@@ -88,20 +129,37 @@ pub(crate) struct World {
     host: Running,
     news_to: Sender<(Flow, News)>,
     news: Receiver<(Flow, News)>,
+    /// What connections counted that are over.
+    tail_probes: Arc<AtomicU64>,
 }
 
 impl World {
     /// A device, the kernel's TCP on one side and segue's on the other.
     pub(crate) fn new(test: &str, setting: Setting) -> Self {
-        tune_kernel(setting);
+        tune_kernel(setting.road);
         let capture = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.pcap", test.replace("::", "-")));
         let device = device::open("segue0", MTU, device::KERNEL_V4, device::KERNEL_V6);
         let mut link =
-            Link::new(device.unwrap_or_else(|error| panic!("{error}")), MTU, setting.faults()).expect("a link");
+            Link::new(device.unwrap_or_else(|error| panic!("{error}")), MTU, setting.road.faults()).expect("a link");
         link.capture_to(&capture).unwrap_or_else(|error| panic!("{}: {error}", capture.display()));
-        let host = Running::start(Host::new(link, &device::HOST, config(setting)));
+        let congestion = setting.congestion.filter(|name| {
+            let what = || format!("`{name}` at the kernel's end of {test}, which runs with the default");
+            match sockets::use_congestion_control(name) {
+                Ok(None) => true,
+                Ok(Some(missing)) => {
+                    namespace::say_skipped(&what(), &missing);
+                    false
+                }
+                Err(missing) => {
+                    namespace::skip(&what(), &missing);
+                    false
+                }
+            }
+        });
+        let host = Running::start(Host::new(link, &device::HOST, config(setting.road)));
         let (news_to, news) = channel();
-        let world = Self { setting, capture, host, news_to, news };
+        let setting = Setting { congestion, ..setting };
+        let world = Self { setting, capture, host, news_to, news, tail_probes: Arc::default() };
         // An address of IPv6 can be used a moment after it was given.
         until("the kernel can use its address", || TcpListener::bind(world.kernel(0)).ok());
         world
@@ -123,20 +181,40 @@ impl World {
 
     /// Where the users of segue's connections tell their news.
     pub(crate) fn tell(&self) -> Tell {
-        let news = self.news_to.clone();
-        Box::new(move |flow, told| drop(news.send((*flow, told))))
+        tell(&self.news_to, &self.tail_probes)
     }
 
     /// Starts segue's echo server.
     pub(crate) fn listen(&self) {
-        let news = self.news_to.clone();
-        self.on_host(move |host| {
-            let server = move |_: &Flow| {
-                let news = news.clone();
-                Box::new(Echo::new(Box::new(move |flow, told| drop(news.send((*flow, told)))))) as Box<_>
-            };
-            host.listen(ECHO, Box::new(server));
-        });
+        self.serve(|tell| Box::new(Echo::new(tell)));
+    }
+
+    /// Starts a server of segue's, on the port of the echo server.
+    pub(crate) fn serve(&self, make: impl Fn(Tell) -> Box<dyn App> + Send + 'static) {
+        let (news, tail_probes) = (self.news_to.clone(), Arc::clone(&self.tail_probes));
+        self.on_host(move |host| host.listen(ECHO, Box::new(move |_| make(tell(&news, &tail_probes)))));
+    }
+
+    /// Tail-loss probes of all of segue's connections so far.
+    pub(crate) fn tail_probes(&self) -> u64 {
+        self.count_probes(&self.host);
+        self.tail_probes.load(Ordering::Relaxed)
+    }
+
+    /// Counts the tail-loss probes of the connections of a host that still exist.
+    pub(crate) fn count_probes(&self, host: &Running) {
+        let count = |host: &mut Host| {
+            let flows: Vec<Flow> = host.flows().copied().collect();
+            let infos =
+                flows.iter().map(|flow| host.with_socket(flow, |socket| socket.info()).expect("the device works"));
+            infos.flatten().map(|info| info.counters.tail_probes).sum()
+        };
+        self.tail_probes.fetch_add(host.on_host(count), Ordering::Relaxed);
+    }
+
+    /// Where users tell their news of whom nothing is expected but that their connections' probes count.
+    pub(crate) fn only_count(&self) -> Tell {
+        tell(&channel().0, &self.tail_probes)
     }
 
     /// Makes segue connect to a socket of the kernel and talk to it.
@@ -203,13 +281,14 @@ impl World {
         assert_eq!(heard, (expected, None), "octets that came back, and the first that was wrong");
     }
 
-    /// Waits until a connection of segue's is over.
-    pub(crate) fn await_closed(&self, expected: CloseReason) {
-        let reason = self.await_news("the end of the connection", |news| match news {
-            News::Closed(reason, _) => Some(*reason),
+    /// Waits until a connection of segue's is over, and gives its variables at the end.
+    pub(crate) fn await_closed(&self, expected: CloseReason) -> Info {
+        let (reason, info) = self.await_news("the end of the connection", |news| match news {
+            News::Closed(reason, info) => Some((*reason, info.as_ref().clone())),
             News::Heard { .. } | News::Report(_) => None,
         });
         assert_eq!(reason, expected, "why segue's connection ended; the capture is {}", self.capture.display());
+        info
     }
 
     /// Waits until the kernel's sockets are in exactly these states (those that listen aside).
@@ -234,17 +313,30 @@ impl World {
     }
 }
 
+/// Passes news on, and keeps count.
+fn tell(news: &Sender<(Flow, News)>, tail_probes: &Arc<AtomicU64>) -> Tell {
+    let (news, tail_probes) = (news.clone(), Arc::clone(tail_probes));
+    Box::new(move |flow, told| {
+        if let News::Closed(_, info) = &told {
+            tail_probes.fetch_add(info.counters.tail_probes, Ordering::Relaxed);
+        }
+        drop(news.send((*flow, told)));
+    })
+}
+
 /// A configuration for networks of no length: whole tests wait for a TIME-WAIT, and many times for a timeout.
-fn config(setting: Setting) -> Config {
-    let builder = Config::builder();
-    let builder = if setting.lossy {
+fn config(road: Road) -> Config {
+    let builder = Config::builder().msl(Duration::from_millis(100));
+    let builder = match road {
         // TIME-WAIT outlasts two of the kernel's retransmissions of a FIN (200 and 400 ms), the RTO its delayed ACKs (40 ms).
-        builder
+        Road::Rough => builder
             .msl(Duration::from_millis(500))
             .min_rto(Duration::from_millis(50))
-            .initial_rto(Duration::from_millis(200))
-    } else {
-        builder.msl(Duration::from_millis(100))
+            .initial_rto(Duration::from_millis(200)),
+        Road::Loss(1..) => builder,
+        // as for the kernel, below
+        Road::Clean | Road::Loss(0) | Road::Reordering | Road::Doubling => builder.min_rto(Duration::from_secs(1)),
+        Road::Marking => builder.min_rto(Duration::from_secs(1)).ecn(EcnMode::Active),
     };
     builder.build().expect("a valid configuration")
 }
@@ -253,11 +345,16 @@ fn config(setting: Setting) -> Config {
 /// probes (RFC 8985 §7), which it sends after a few milliseconds, and its retransmission timeout a second at least.
 /// With loss and reordering, what was held back may find segue's end gone and be answered by a reset, which the kernel
 /// is to ignore in TIME-WAIT (RFC 1337).
-fn tune_kernel(setting: Setting) {
-    if setting.lossy {
+fn tune_kernel(road: Road) {
+    if road.is_lossy() {
         assert!(sockets::sysctl("ipv4.tcp_rfc1337", "1"), "the kernel has net.ipv4.tcp_rfc1337");
     } else {
         assert!(sockets::sysctl("ipv4.tcp_early_retrans", "0"), "the kernel has net.ipv4.tcp_early_retrans");
+    }
+    if road == Road::Marking {
+        assert!(sockets::sysctl("ipv4.tcp_ecn", "1"), "the kernel has net.ipv4.tcp_ecn");
+    }
+    if !road.loses() {
         sockets::sysctl("ipv4.tcp_rto_min_us", "1000000"); // Linux 6.11 and later
     }
 }
