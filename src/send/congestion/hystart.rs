@@ -122,7 +122,7 @@ impl HyStart {
     }
 
     /// A train of acknowledgments that is longer than half of the round trip: the window of the last round kept the
-    /// bottleneck busy for so long, and this one, twice as large, fills the path ([HR11], which RFC 9438 §4.10 names).
+    /// bottleneck busy for so long, and this one, twice as large, fills the path (the original HyStart, which RFC 9438 §4.10 names).
     /// The smallest delay of a round tells that one round later, when a queue of the size of the path has overflowed.
     fn measure_train(&mut self, now: Instant) {
         let least_us = self.last_min_us.min(self.current_min_us);
