@@ -33,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::recovery", &["send::prr", "send::scoreboard"]),
     ("send::small", &["seq"]),
     ("send::tail", &[]),
-    ("send::undo", &["time", "send::rack"]),
+    ("send::undo", &["time", "ranges", "send::rack"]),
     ("send::validation", &["time"]),
     (
         "send",

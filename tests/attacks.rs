@@ -10,7 +10,7 @@
 //! | A1–A10, A12, A14–A17 malformed headers and options | `tests/codec` |
 //! | B1 SYN flood, B2 SYN cookies, B17 full accept queue | one value is one connection: with the listener |
 //! | B3 predictable ISN, C10 keys in `Debug` | the machine is given its ISS: with the host's generator |
-//! | D8 reneging of the peer, E7 forged SACK blocks, E8 their cost at a small MSS | with recovery by SACK; until then the blocks are not used (`g_sack_blocks_of_nonsense_are_ignored`) |
+//! | the memory and the steps of E8, SACK blocks at a small MSS | `src/send/scoreboard/tests.rs` |
 //! | F1 every way to close with every segment lost | `tests/host_contract`, `tests/conversation` |
 //! | F11 flood of connections in TIME-WAIT | their number is the host's |
 
@@ -30,6 +30,8 @@ mod handshake;
 mod marks;
 #[path = "attacks/pair.rs"]
 mod pair;
+#[path = "attacks/reports.rs"]
+mod reports;
 #[path = "contract/support.rs"]
 #[allow(dead_code, reason = "shared with the contract tests, which use all of it")]
 mod support;

@@ -5,6 +5,10 @@
 mod bench;
 #[path = "recovery/duplicates.rs"]
 mod duplicates;
+#[path = "recovery/pacing.rs"]
+mod pacing;
+#[path = "recovery/peer.rs"]
+mod peer;
 #[path = "recovery/prr.rs"]
 mod prr;
 #[path = "recovery/rack.rs"]
@@ -15,3 +19,5 @@ mod reports;
 mod spurious;
 #[path = "recovery/tail.rs"]
 mod tail;
+#[path = "recovery/timeout.rs"]
+mod timeout;

@@ -1,6 +1,6 @@
 //! The matrix: every path, what is measured on it, and what must be reached.
 
-use segue::ConfigBuilder;
+use segue::{ConfigBuilder, EcnMode};
 
 use super::link::{MILLISECOND, Nanos, SECOND, Settings};
 use super::loss::Loss;
@@ -257,7 +257,10 @@ fn more() -> Vec<Row> {
     let share = |want| vec![figure("share", Unit::Share, want), figure("goodput of both", Unit::Share, More)];
     let duration = 60 * SECOND;
     vec![
-        greedy("100m-marks", "100 Mbit/s, 20 ms, marks after 5 ms in the queue", marking, More, Less),
+        Row {
+            tune: |config| config.ecn(EcnMode::Active),
+            ..greedy("100m-marks", "100 Mbit/s, 20 ms, marks after 5 ms in the queue", marking, More, Less)
+        },
         greedy("100m-bunches", "100 Mbit/s, 20 ms, ACKs in bunches of 5 ms", bunches, More, Less),
         Row {
             tune: |config| config.max_transmit(14_480),

@@ -39,10 +39,9 @@ impl<C: Controller> Tcb<C> {
         if !self.snd.is_pending() {
             return Some(Wait::Idle);
         }
-        if self.snd.has_idled(cx.now) && matches!(self.snd.next(&self.gate(cx)), Next::Send(_)) {
-            self.snd.cc.on_idle(self.initial_window(cx.config, cx.path), cx.now); // RFC 5681 §4.1
+        if self.snd.may_revise_window(cx.now) && matches!(self.snd.next(&self.gate(cx)), Next::Send(_)) {
+            self.snd.revise_window(self.initial_window(cx.config, cx.path), cx.now);
         }
-        self.snd.revise_window(self.initial_window(cx.config, cx.path), cx.now);
         let limit = match cx.config.max_burst() {
             0 => u32::MAX,
             limit => u32::from(limit),

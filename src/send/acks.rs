@@ -65,12 +65,17 @@ pub(super) struct Seen {
     ambiguous: bool,
     /// It delivers a segment of before the recovery point that was sent once.
     original: bool,
+    /// It delivers a segment of after that point.
+    beyond: bool,
+    /// It shows that the last reduction was a mistake.
+    undone: bool,
     /// Its blocks report something new.
     reported: bool,
     /// It echoes a congestion mark.
     marked: bool,
-    /// What they report as a duplicate: the end and the octets.
-    dsack: Option<(u64, u32)>,
+    /// What they report as a duplicate; whether nothing else was reported before.
+    dsack: Option<(u64, u64)>,
+    unreported: bool,
     /// Recovery ended with it.
     pub(super) recovered: bool,
     /// Octets that it showed to be lost.
@@ -92,6 +97,7 @@ impl Seen {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
+        self.beyond |= sent.start >= self.recover;
         rack.on_delivered(sent, echoed, min_rtt, self.now);
         rate.on_segment(sent.rate, sent.at);
         if !sent.again {
@@ -123,7 +129,7 @@ impl<C: Controller> Sender<C> {
         seen.bare_duplicate = seen.octets == 0 && ack.bare && ack.same_window && ack.blocks.clone().next().is_none();
         self.measure(&mut seen);
         counters.duplicate_acks += u64::from(seen.duplicate);
-        self.undo_mistake(&seen, counters);
+        self.undo_mistake(&mut seen, counters);
         self.leave_recovery(&mut seen);
         let repaired = self.tail_repaired(&seen);
         seen.lost = self.detect_loss(&seen);
@@ -154,9 +160,12 @@ impl<C: Controller> Sender<C> {
             last_rtt: None,
             ambiguous: false,
             original: false,
+            beyond: false,
+            undone: false,
             reported: false,
             marked: false,
             dsack: None,
+            unreported: self.board.sacked_segments() == 0,
             recovered: false,
             lost: 0,
         }
@@ -164,7 +173,7 @@ impl<C: Controller> Sender<C> {
 
     /// RFC 2883 §4: the first block reports a duplicate when it lies below the cumulative acknowledgment or inside the
     /// second block.
-    fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(u64, u32)> {
+    fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(u64, u64)> {
         let mut blocks = ack.blocks.clone();
         let (left, right) = blocks.next().filter(|(left, right)| left.before(*right))?;
         let below = left.before(ack.ack);
@@ -175,7 +184,8 @@ impl<C: Controller> Sender<C> {
         let behind = u64::from(self.una.saturating_since(right));
         let ahead = u64::from(right.saturating_since(self.una));
         let end = (self.board.una() + ahead).checked_sub(behind)?;
-        (end <= self.board.nxt()).then_some((end, right - left))
+        let start = end.checked_sub(u64::from(right - left))?;
+        (end <= self.board.nxt()).then_some((start, end))
     }
 
     /// SND.UNA advances. Returns the octets of text.
@@ -258,15 +268,19 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The last reduction may turn out to have been a mistake.
-    fn undo_mistake(&mut self, seen: &Seen, counters: &mut Counters) {
+    fn undo_mistake(&mut self, seen: &mut Seen, counters: &mut Counters) {
         let evidence = Evidence {
             before: self.board.una() - u64::from(seen.octets),
             una: self.board.una(),
             nxt: self.board.nxt(),
             advanced: seen.octets > 0,
+            duplicate: seen.duplicate,
+            sack: self.recovery.detector != Detector::Duplicates,
             echoed: seen.echoed,
             dsack: seen.dsack,
+            unreported: seen.unreported,
             original: seen.original,
+            beyond: seen.beyond,
             recover: seen.recover,
         };
         let Some(kind) = self.undo.on_ack(&evidence) else { return };
@@ -279,6 +293,8 @@ impl<C: Controller> Sender<C> {
         self.ecn.on_undone(self.board.una());
         self.board.find_lost();
         self.recovery.leave();
+        self.recovery.recover = self.board.una().saturating_sub(1); // what is lost of this flight begins an episode of its own (RFC 5682 §2.1 (3b))
+        seen.undone = true;
     }
 
     /// Everything sent before the episode began is acknowledged.
@@ -302,7 +318,7 @@ impl<C: Controller> Sender<C> {
     }
 
     fn tail_repaired(&mut self, seen: &Seen) -> bool {
-        let dsack_end = seen.dsack.map(|(end, _)| end);
+        let dsack_end = seen.dsack.map(|(_, end)| end);
         self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate: seen.bare_duplicate })
     }
 
@@ -338,7 +354,7 @@ impl<C: Controller> Sender<C> {
             }
         }
         let inflight = self.inflight();
-        let grows = seen.octets > 0 && !seen.was_syn && !self.deflates(seen);
+        let grows = seen.octets > 0 && !seen.was_syn && !seen.undone && !self.deflates(seen); // RFC 4015 §3.4
         match &mut self.recovery.phase {
             Phase::Fast(prr) => {
                 let safe = seen.octets > 0 && seen.lost == 0;

@@ -94,7 +94,7 @@ impl<C: Controller> Sender<C> {
         if covered {
             self.undo.give_up();
         } else {
-            self.undo.begin(false, self.board.una());
+            self.undo.begin(false);
         }
         self.tail.reset();
     }
@@ -141,7 +141,7 @@ impl<C: Controller> Sender<C> {
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
         self.validation.on_timeout();
         if first {
-            self.undo.begin(true, self.board.una());
+            self.undo.begin(true);
         } else {
             self.undo.give_up();
         }

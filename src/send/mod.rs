@@ -253,11 +253,12 @@ impl<C: Controller> Sender<C> {
     }
 
     /// SND.WND, SND.WL1 and SND.WL2 of a segment whose window counts. What was in flight into a closed window is taken
-    /// as refused when it opens: it is sent again.
+    /// as refused when it opens after a probe at least, so for an RTO: it is sent again. A window that only flaps orders
+    /// no flight each time.
     pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
         if self.wnd == 0 && wnd > 0 {
-            self.probes = 0;
-            if !self.syn {
+            let refused = core::mem::take(&mut self.probes) > 0;
+            if refused && !self.syn {
                 self.board.lose_where(|_| true);
             }
         }
@@ -274,14 +275,23 @@ impl<C: Controller> Sender<C> {
 
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
     /// (RFC 5681 §4.1), unless it is kept (RFC 7661).
-    pub(crate) fn has_idled(&self, now: Instant) -> bool {
+    fn has_idled(&self, now: Instant) -> bool {
         let pause = now.saturating_since(self.last_sent);
         !self.syn && self.una == self.nxt && pause > self.rtt.rto() && !self.validation.keeps_window()
     }
 
-    /// Before text is sent: the window was not used for a non-validated period, or for several (RFC 7661 §4.4.3).
+    /// Whether disuse may have made the window another before something is sent.
+    pub(crate) fn may_revise_window(&self, now: Instant) -> bool {
+        !self.syn && (self.validation.keeps_window() || self.has_idled(now))
+    }
+
+    /// Something is about to be sent, after a pause (RFC 5681 §4.1), or when the window was not used for a non-validated
+    /// period, or for several (RFC 7661 §4.4.3).
     pub(crate) fn revise_window(&mut self, initial: u32, now: Instant) {
-        if !self.syn && self.validation.keeps_window() {
+        if self.has_idled(now) {
+            self.cc.on_idle(initial, now);
+        }
+        if self.validation.keeps_window() {
             let periods = self.validation.unused_periods(self.cc.window(), self.rtt.srtt().unwrap_or_default(), now);
             (0..periods).for_each(|_| self.cc.on_unused(initial, now));
         }
@@ -298,7 +308,7 @@ impl<C: Controller> Sender<C> {
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
                     self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
-                    self.undo.on_again(from, end.min(self.nxt) - plan.seq, now);
+                    self.undo.on_again(from, to.min(self.board.nxt()), now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
                 }
                 let text_end = to - u64::from(plan.fin);

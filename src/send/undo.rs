@@ -2,28 +2,30 @@
 
 use super::rack::whole_millis;
 use crate::Instant;
+use crate::ranges::Ranges;
 
 /// Forward RTO recovery (RFC 5682 §2.1, §3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Frto {
     Off,
-    /// Step 1: the first segment was sent again.
-    FirstAgain,
+    /// Step 1: the first segment goes again; up to where, once it has.
+    FirstAgain(Option<u64>),
     /// Step 2: new text is sent rather than more again.
     SendsNew,
 }
 
 /// What is remembered of an episode of loss, from its reduction on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Episode {
     /// It began with a timeout.
     timeout: bool,
     /// What was sent again first and when, until an acknowledgment has told what it was for.
     first_again: Option<(u64, Instant)>,
-    /// Octets sent again that the peer has not reported as duplicates.
-    again: u32,
-    /// SND.UNA when it began: duplicates of what lies below belong to an earlier one.
-    since: u64,
+    /// What was sent again, and what of it the peer reported as duplicates.
+    again: Ranges,
+    duplicates: Ranges,
+    /// Something was sent again more than once: a duplicate does not tell that none was lost (RFC 3708 §3 (A.3)).
+    twice: bool,
     /// The episode is past when this is acknowledged; not known while recovery goes on.
     until: Option<u64>,
 }
@@ -44,14 +46,19 @@ pub(crate) struct Evidence {
     pub(crate) before: u64,
     pub(crate) una: u64,
     pub(crate) nxt: u64,
-    /// SND.UNA advanced.
+    /// SND.UNA advanced; or it is a duplicate ACK.
     pub(crate) advanced: bool,
+    pub(crate) duplicate: bool,
+    /// SACK is in use.
+    pub(crate) sack: bool,
     /// When our clock showed the timestamp that came back.
     pub(crate) echoed: Option<Instant>,
-    /// What is reported as a duplicate: the end and the octets.
-    pub(crate) dsack: Option<(u64, u32)>,
-    /// It acknowledges or reports text of before the timeout that was sent once.
+    /// What is reported as a duplicate: from where to where; and whether nothing was reported before.
+    pub(crate) dsack: Option<(u64, u64)>,
+    pub(crate) unreported: bool,
+    /// It acknowledges or reports text of before the timeout that was sent once; or text of after it.
     pub(crate) original: bool,
+    pub(crate) beyond: bool,
     /// RecoveryPoint.
     pub(crate) recover: u64,
 }
@@ -69,9 +76,10 @@ impl Undo {
     }
 
     /// The window was reduced. F-RTO judges a timeout that is not itself part of a recovery.
-    pub(crate) fn begin(&mut self, timeout: bool, una: u64) {
-        self.episode = Some(Episode { timeout, first_again: None, again: 0, since: una, until: None });
-        self.frto = if timeout { Frto::FirstAgain } else { Frto::Off };
+    pub(crate) fn begin(&mut self, timeout: bool) {
+        let (again, duplicates) = (Ranges::default(), Ranges::default());
+        self.episode = Some(Episode { timeout, first_again: None, again, duplicates, twice: false, until: None });
+        self.frto = if timeout { Frto::FirstAgain(None) } else { Frto::Off };
     }
 
     /// The episode went on with another timeout: nothing of it can be a mistake any more.
@@ -80,13 +88,18 @@ impl Undo {
         self.frto = Frto::Off;
     }
 
-    /// `octets` at `start` were sent again.
-    pub(crate) fn on_again(&mut self, start: u64, octets: u32, now: Instant) {
+    /// `start..end` was sent again.
+    pub(crate) fn on_again(&mut self, start: u64, end: u64, now: Instant) {
+        self.frto = match self.frto {
+            Frto::FirstAgain(first) => Frto::FirstAgain(first.or(Some(end))),
+            Frto::SendsNew | Frto::Off => Frto::Off, // (2b): there is not enough new text
+        };
         if let Some(episode) = &mut self.episode {
-            if episode.again == 0 {
+            if episode.again.last().is_none() {
                 episode.first_again = Some((start, now));
             }
-            episode.again = episode.again.saturating_add(octets);
+            episode.twice |= episode.again.first_overlap(start, end).is_some();
+            episode.again.insert(start, end);
         }
     }
 
@@ -110,9 +123,7 @@ impl Undo {
         let episode = self.episode.as_mut()?;
         let kind = if episode.timeout { Spurious::Timeout } else { Spurious::FastRetransmit };
         let eifel = evidence.advanced && episode.is_original(evidence, dsack_seen);
-        let duplicates = evidence.dsack.filter(|(end, _)| *end > episode.since).map_or(0, |(_, octets)| octets);
-        let all_duplicates = duplicates > 0 && duplicates >= episode.again && episode.again > 0;
-        episode.again = episode.again.saturating_sub(duplicates);
+        let all_duplicates = episode.all_arrived_twice(evidence);
         let past = episode.until.is_some_and(|until| evidence.una >= until);
         let proven = evidence.advanced && evidence.echoed.is_some(); // the timestamps decided, one way or the other
         if eifel || all_duplicates || self.frto_decides(evidence, proven) {
@@ -125,26 +136,47 @@ impl Undo {
         None
     }
 
-    /// Steps 2 and 3 of RFC 5682 §3.1; where timestamps tell, F-RTO need not ask.
+    /// Steps 2 and 3 of RFC 5682 §2.1 and §3.1; where timestamps tell, F-RTO need not ask. Other than new and duplicate
+    /// acknowledgments do not count.
     fn frto_decides(&mut self, evidence: &Evidence, proven: bool) -> bool {
+        if !evidence.advanced && !evidence.duplicate {
+            return false;
+        }
         match self.frto {
             Frto::Off => false,
-            Frto::FirstAgain => {
-                if evidence.advanced {
-                    let covered = evidence.una >= evidence.recover;
-                    self.frto = if covered || proven { Frto::Off } else { Frto::SendsNew };
-                }
+            Frto::FirstAgain(first) => {
+                let whole = first.is_some_and(|end| evidence.una >= end);
+                let conventional = evidence.una >= evidence.recover || !whole || proven;
+                self.frto = match () {
+                    () if !evidence.advanced && evidence.sack => return false, // §3.1 (2): wait for a new one
+                    () if conventional => Frto::Off,
+                    () => Frto::SendsNew,
+                };
                 false
             }
             Frto::SendsNew => {
                 self.frto = Frto::Off;
-                evidence.original
+                let answers_new = evidence.sack && evidence.beyond; // §3.1 (3a)
+                evidence.original && !answers_new
             }
         }
     }
 }
 
 impl Episode {
+    /// RFC 3708 §3: all that was sent again, and it was sent again once, is reported as duplicates. Of what was not sent
+    /// again the network made the copy (A.4); and a duplicate at SND.UNA, before which nothing was reported, comes also
+    /// where a window of acknowledgments was lost (A.1).
+    fn all_arrived_twice(&mut self, evidence: &Evidence) -> bool {
+        let Some((start, end)) = evidence.dsack else { return false };
+        let acks_lost = evidence.unreported && start == evidence.before;
+        if acks_lost || self.again.first_gap(start, end).is_some() {
+            return false;
+        }
+        self.duplicates.insert(start, end);
+        !self.twice && self.duplicates == self.again
+    }
+
     /// Steps 4 and 5 of RFC 3522 §3.2: the acknowledgment is for what was sent before the first retransmission. It tells so
     /// only when that segment was the first outstanding one: else it may be for another.
     fn is_original(&mut self, evidence: &Evidence, dsack_seen: bool) -> bool {

@@ -117,6 +117,22 @@ fn next_seg_4_one_rescue_in_an_episode() {
     });
 }
 
+/// NextSeg (4): no rescue before HighACK is greater than RescueRxt, though the window has room.
+#[test]
+fn no_rescue_before_the_first_retransmission_is_answered() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, without_rack());
+        bench.send(10);
+        bench.at(100);
+        assert_eq!(bench.sack(0, &[(6, 9)]), "0 1 2");
+        bench.at(200);
+        assert_eq!(bench.sack(0, &[(1, 3), (6, 9)]), "3 4");
+        bench.at(300);
+        assert_eq!(bench.sack(0, &[(1, 5), (6, 9)]), "5"); // 9 could go too
+        assert_eq!(bench.sack(5, &[(6, 9)]), "9");
+    });
+}
+
 /// The rescue is single: new text that comes later in the episode gets none.
 #[test]
 fn a_second_rescue_waits_for_the_next_episode() {

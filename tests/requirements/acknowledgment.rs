@@ -106,7 +106,7 @@ fn quick_acks_at_the_start_after_loss_and_after_a_pause() {
     tcp.wait(tcp.info().rto + ms(1));
     assert_eq!(four(&mut tcp, &mut seq), [true, true, true, false]);
 
-    // 16 by default, none when switched off
+    // 32 by default, none when switched off
     for (config, quick) in [(plain().quick_acks(Config::default().quick_acks()), 32), (plain(), 0)] {
         let (mut tcp, mut seq) = (Tcp::established(config), 0);
         assert_eq!((0..).take_while(|_| is_quick(&mut tcp, &mut seq)).count(), quick);

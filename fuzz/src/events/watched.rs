@@ -325,8 +325,13 @@ impl Watched {
 
     fn check_numbers(&mut self, segment: &Segment, info: &Info) {
         let offset = segment.seq + u32::from(segment.flags.contains(Flags::SYN)) - (info.iss + 1);
-        checks::is_text(&segment.payload, |i| checks::our_text(offset.wrapping_add(i)));
-        if !segment.payload.is_empty() {
+        // MAY-6: a keep-alive may carry an octet that was acknowledged, with any value
+        let keep_alive =
+            self.config.keep_alive_octet() && segment.payload.len() == 1 && segment.seq + 1 == info.snd_una;
+        if !keep_alive {
+            checks::is_text(&segment.payload, |i| checks::our_text(offset.wrapping_add(i)));
+        }
+        if !segment.payload.is_empty() && !keep_alive {
             let end = segment.seq + u32::try_from(segment.payload.len()).expect("less than 2^31");
             assert!(end - (info.iss + 1) <= self.sent, "text beyond what the user sent");
             let within = self.edge.is_some_and(|edge| end.at_or_before(edge));
