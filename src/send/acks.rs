@@ -375,7 +375,7 @@ impl<C: Controller> Sender<C> {
     /// RFC 3168 §6.1.2: an echo reduces the window, once for the marks and losses of a window of data. Returns whether
     /// the retransmission timer must start anew, because no window is small enough: then it lowers the rate further.
     fn heed_mark(&mut self, seen: &Seen, counters: &mut Counters) -> bool {
-        if !seen.marked || !self.recovery.is_open() || !self.ecn.must_reduce(self.board.una(), seen.flight) {
+        if !seen.marked || !self.ecn.must_reduce(self.board.una(), seen.flight) {
             return false;
         }
         let hold = self.cc.window() <= seen.mss;

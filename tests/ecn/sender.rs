@@ -1,8 +1,8 @@
 //! RFC 3168 §6.1.2, §6.1.4 to §6.1.6: what is sent as ECN-capable, and the answer to an echo.
 
-use segue::{Ecn, Event, Flags, Knob, Segment, Timer, codec};
+use segue::{Ecn, Event, Flags, Knob, SackBlock, Segment, Timer, codec};
 
-use crate::fixture::{Tcp, ms, notation, peer, plain, secs};
+use crate::fixture::{Tcp, ms, notation, ours, peer, plain, secs};
 use crate::{agreed, all_said, established, with};
 
 const ECT: (Ecn, Flags) = (Ecn::Ect0, Flags::empty());
@@ -103,7 +103,7 @@ fn an_echo_reduces_once_and_the_first_new_text_says_so() {
     let sent = round_trip(&mut tcp, Flags::ECE); // it goes on until CWR is heard
     let info = tcp.info();
     assert_eq!((info.cwnd, info.ssthresh, info.counters.ecn_reductions), (7300, 7300, 1), "no second one, no growth");
-    assert_eq!((sent.len(), sent[0].seq), (5, crate::fixture::ours(14_600)));
+    assert_eq!((sent.len(), sent[0].seq), (5, ours(14_600)));
     assert_eq!(sent.iter().map(crate::said).collect::<Vec<_>>(), [ECT_CWR, ECT, ECT, ECT, ECT]);
     // the window grows again with acknowledgments that have no ECE
     round_trip(&mut tcp, Flags::empty());
@@ -179,7 +179,7 @@ fn a_loss_in_the_window_of_a_mark_is_repaired_without_another_reduction() {
     for _ in 0..3 {
         tcp.arrives(echo(1460));
     }
-    let again = tcp.sent.iter().find(|segment| segment.seq == crate::fixture::ours(1460));
+    let again = tcp.sent.iter().find(|segment| segment.seq == ours(1460));
     assert_eq!(again.map(crate::said), Some(PLAIN), "the lost segment is sent again");
     let info = tcp.info();
     assert_eq!((info.ssthresh, info.counters.ecn_reductions, info.counters.fast_retransmits), (7300, 1, 1));
@@ -329,13 +329,74 @@ fn a_mark_while_a_covered_loss_is_repaired_does_not_reduce_again() {
     for n in 1..=8 {
         tcp.arrives(echo(n * 1460)); // the ninth segment is lost
     }
-    let recover = tcp.info().snd_nxt;
-    assert!(recover.after(crate::fixture::ours(14_600)), "new text, with CWR, has left");
     for _ in 0..3 {
         tcp.arrives(echo(8 * 1460));
     }
+    let recover = tcp.info().snd_nxt;
+    assert!(recover.after(ours(14_600)), "new text, with CWR, has left");
     assert_eq!(tcp.info().counters.fast_retransmits, 1);
     tcp.arrives(Segment { ack: recover - 1, ..echo(0) });
     tcp.arrives(Segment { ack: recover, ..echo(0) });
     assert_eq!((tcp.info().counters.ecn_reductions, tcp.info().ssthresh), (1, 7300));
+}
+
+/// ESTABLISHED with ECN, SACK and RACK; ten full segments of a text of `octets` are in flight.
+fn sending_with_sack(octets: usize) -> Tcp {
+    let mut tcp = Tcp::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active));
+    let mut syn_ack = with(crate::fixture::peer_syn_ack(), Flags::ECE);
+    syn_ack.options.sack_permitted = true;
+    tcp.wait(ms(100));
+    tcp.arrives(syn_ack);
+    tcp.send(octets);
+    tcp.wait(ms(100));
+    assert_eq!(tcp.info().flight, 14_600);
+    tcp
+}
+
+/// The peer's ACK that reports these octets of our text.
+fn report(ack: u32, left: u32, right: u32) -> Segment {
+    let mut segment = peer(0, ack);
+    segment.options.sack.push(SackBlock { left: ours(left), right: ours(right) });
+    segment
+}
+
+/// A fast retransmission that was a mistake: the window is as before, and there is no reduction to tell of.
+#[test]
+fn a_reduction_that_was_a_mistake_is_not_told() {
+    let mut tcp = sending_with_sack(14_600);
+    tcp.arrives(report(0, 1460, 5840));
+    assert_eq!((tcp.info().counters.fast_retransmits, all_said(&tcp)), (1, vec![PLAIN]));
+    tcp.wait(ms(100));
+    tcp.arrives(report(14_600, 0, 1460)); // both arrived: DSACK
+    assert_eq!(tcp.info().counters.spurious_recoveries, 1);
+    tcp.send(1460);
+    assert_eq!(all_said(&tcp), [ECT]);
+    // a real one is told
+    let mut tcp = sending_with_sack(14_600);
+    tcp.arrives(report(0, 1460, 5840));
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 14_600));
+    tcp.send(1460);
+    assert_eq!(all_said(&tcp), [ECT_CWR]);
+}
+
+/// A loss that turns out to have been none, after a mark has reduced the window as well: that reduction stays.
+#[test]
+fn an_undo_does_not_take_back_the_reduction_for_a_mark() {
+    let mut tcp = sending_with_sack(200_000);
+    tcp.arrives(report(0, 1460, 5840));
+    assert_eq!(tcp.info().counters.fast_retransmits, 1);
+    tcp.arrives(report(0, 1460, 14_600));
+    assert!(tcp.info().snd_nxt.after(ours(14_600 + 1460)), "new text is sent in recovery");
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 14_600));
+    let next = tcp.info().snd_una + 1460;
+    assert!(next.before(tcp.info().snd_nxt), "recovery is over, more is in flight");
+    tcp.wait(ms(100));
+    tcp.arrives(Segment { ack: next, ..echo(0) });
+    let info = tcp.info();
+    assert_eq!(info.counters.ecn_reductions, 1);
+    tcp.arrives(Segment { ack: next, ..report(0, 0, 1460) });
+    assert_eq!((tcp.info().cwnd, tcp.info().ssthresh), (info.cwnd, info.ssthresh));
+    assert_eq!(tcp.info().counters.spurious_recoveries, 0);
 }

@@ -175,3 +175,14 @@ fn forged_errors_do_nothing_to_a_connection_that_makes_progress() {
     }
     assert_eq!((tcp.info().path_mtu, tcp.info().counters.retransmissions), (1500, 0));
 }
+
+/// A larger MTU makes nothing in flight too large, however much one `Transmit` carried.
+#[test]
+fn a_larger_mtu_sends_nothing_again() {
+    let mut tcp = Tcp::established(plain().max_transmit(60_000));
+    tcp.event(Event::Mtu(1000));
+    tcp.send(9600);
+    assert_eq!(tcp.sent.len(), 1);
+    tcp.event(Event::Mtu(1500));
+    assert_eq!((tcp.sent.len(), tcp.info().counters.retransmissions), (0, 0));
+}
