@@ -76,6 +76,10 @@ impl Validation {
 
     /// The parts of the sampling period, max (3 * RTT, 1 s), move on.
     fn forget_old(&mut self, srtt: Duration, now: Instant) {
+        if self.largest == [0; PARTS] {
+            self.part = now; // there is nothing to forget: the period begins with the first sample
+            return;
+        }
         let part = srtt.saturating_mul(3).max(LEAST_PERIOD) / 4;
         for _ in 0..PARTS {
             if now.saturating_since(self.part) < part {
@@ -157,7 +161,7 @@ impl Validation {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        let counts = self.period.is_some();
+        let counts = self.largest != [0; PARTS]; // before a sample the time of the part does not matter
         self.sample = self.sample.map(|(since, acked)| (ago(since), acked));
         self.part = if counts { ago(self.part) } else { Instant::ZERO };
         self.unused = self.unused.map(ago);
