@@ -39,7 +39,7 @@ impl<C: Controller> Tcb<C> {
         if !self.snd.is_pending() {
             return Some(Wait::Idle);
         }
-        if self.snd.may_revise_window(cx.now) && matches!(self.snd.next(&self.gate(cx)), Next::Send(_)) {
+        if self.snd.may_revise_window(cx.now) && self.sends_now(cx) {
             self.snd.revise_window(self.initial_window(cx.config, cx.path), cx.now);
         }
         let limit = match cx.config.max_burst() {
@@ -65,6 +65,15 @@ impl<C: Controller> Tcb<C> {
                     None => self.transmit_plan(&plan, cx),
                 },
             }
+        }
+    }
+
+    /// Whether anything leaves with this event.
+    fn sends_now(&self, cx: &Cx<'_, '_>) -> bool {
+        let gate = self.gate(cx);
+        match self.snd.next(&gate) {
+            Next::Send(plan) => self.paced_until(&plan, &gate, cx).is_none(),
+            Next::Wait(_) => false,
         }
     }
 

@@ -195,8 +195,9 @@ impl Watched {
             Event::Segment(_) => checks::thrown_away_whole(&actions),
             _ => result.is_err(),
         };
-        // A burst that was cut goes on with any event.
-        if ineffective && before.deadline(Timer::Continue).is_none() {
+        // A burst that was cut, or that pacing held back, goes on with any event.
+        let goes_on = [Timer::Continue, Timer::Pace].into_iter().any(|timer| before.deadline(timer).is_some());
+        if ineffective && !goes_on {
             let (was, is) = (before.canonical(self.now), self.connection.canonical(self.now));
             let difference = || show::difference(&was, &is);
             assert!(was == is, "{} should have changed nothing:{}", show::event(&event), difference());
