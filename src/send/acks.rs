@@ -34,7 +34,7 @@ pub(crate) struct Ack<B> {
 pub(crate) struct Newly {
     /// Octets of text acknowledged.
     pub(crate) text: usize,
-    /// The retransmission timer restarts (RFC 6298 (5.3), RFC 6582 §3.2).
+    /// The retransmission timer restarts (RFC 6298 (5.3)).
     pub(crate) restarts_timer: bool,
 }
 
@@ -136,7 +136,7 @@ impl<C: Controller> Sender<C> {
         self.tell_delivery(&seen);
         self.respond(&seen, repaired, counters);
         let held = self.heed_mark(&seen, counters);
-        Newly { text, restarts_timer: held || (seen.octets > 0 && self.restarts_timer(&seen)) }
+        Newly { text, restarts_timer: held || seen.octets > 0 }
     }
 
     /// The variables as they are now.
@@ -150,7 +150,7 @@ impl<C: Controller> Sender<C> {
             flight: self.flight(),
             cwnd: self.cwnd(mss),
             was_syn: self.syn,
-            was_fast: matches!(self.recovery.phase, Phase::Fast(_)),
+            was_fast: self.recovery.is_fast(),
             recover: self.recovery.recover,
             octets: 0,
             delivered: 0,
@@ -293,7 +293,8 @@ impl<C: Controller> Sender<C> {
         self.ecn.on_undone(self.board.una());
         self.board.find_lost();
         self.recovery.leave();
-        self.recovery.recover = self.board.una().saturating_sub(1); // what is lost of this flight begins an episode of its own (RFC 5682 §2.1 (3b))
+        // What is lost of this flight begins an episode of its own (RFC 5682 §2.1 (3b)).
+        self.recovery.recover = self.board.una().saturating_sub(1);
         seen.undone = true;
     }
 
@@ -302,13 +303,13 @@ impl<C: Controller> Sender<C> {
         if self.recovery.is_open() || self.board.una() < self.recovery.recover {
             return;
         }
-        if matches!(self.recovery.phase, Phase::Fast(_)) {
+        if seen.was_fast {
             self.cc.on_recovered(self.board.inflight(), seen.now);
             if let Some(window) = self.validation.on_recovered(self.cc.window()) {
                 self.cc.limit(window, seen.now);
             }
         }
-        let again = matches!(self.recovery.phase, Phase::Fast(_)) && self.recovery.lost_after;
+        let again = seen.was_fast && self.recovery.lost_after;
         self.recovery.leave();
         self.undo.on_recovered(self.board.nxt());
         seen.recovered = true;
@@ -405,14 +406,5 @@ impl<C: Controller> Sender<C> {
             window_limited,
             now: seen.now,
         });
-    }
-
-    /// Without SACK, of the partial acknowledgments only the first restarts the timer (RFC 6582 §3.2 step 3).
-    fn restarts_timer(&mut self, seen: &Seen) -> bool {
-        let partial = matches!(self.recovery.phase, Phase::Fast(_)) && seen.was_fast;
-        if partial && self.recovery.detector == Detector::Duplicates {
-            return !core::mem::replace(&mut self.recovery.partial, true);
-        }
-        true
     }
 }

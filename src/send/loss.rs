@@ -57,8 +57,9 @@ impl<C: Controller> Sender<C> {
         let mut after = false;
         let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| {
             self.board.lose_fresh(|sent| {
-                after |= sent.end <= edge && sent.start >= recover;
-                sent.end <= edge
+                let lost = sent.end <= edge;
+                after |= lost && sent.start >= recover;
+                lost
             })
         });
         self.recovery.lost_after |= after;
@@ -70,7 +71,7 @@ impl<C: Controller> Sender<C> {
 
     /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment.
     fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
-        let partial = matches!(self.recovery.phase, Phase::Fast(_)) && seen.is_partial();
+        let partial = self.recovery.is_fast() && seen.is_partial();
         if partial || self.recovery.is_third_duplicate(self.board.una()) {
             self.first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
             return self.board.lose_first(seen.mss);
@@ -109,7 +110,7 @@ impl<C: Controller> Sender<C> {
         self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: seen.now });
     }
 
-    /// The reordering timer: RACK looks again. Returns whether fast recovery began.
+    /// The reordering timer: RACK looks again.
     pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Counters, now: Instant) {
         let seen = self.look(now, mss);
         let lost = self.detect_loss(&seen);

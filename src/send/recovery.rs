@@ -40,8 +40,6 @@ pub(crate) struct Recovery {
     pub(crate) departed: u32,
     /// How many more may have left: what was in flight when recovery began, or at the last partial acknowledgment.
     credit: u32,
-    /// A partial acknowledgment has restarted the retransmission timer (RFC 6582 §3.2 step 3).
-    pub(crate) partial: bool,
     /// In fast recovery: what was sent after it began was lost as well.
     pub(crate) lost_after: bool,
     /// RescueRxt of RFC 6675 §4 (4): a rescue may go when more than this is acknowledged.
@@ -57,7 +55,6 @@ impl Recovery {
             dups: 0,
             departed: 0,
             credit: 0,
-            partial: false,
             lost_after: false,
             rescue: 0,
         }
@@ -65,6 +62,10 @@ impl Recovery {
 
     pub(crate) fn is_open(&self) -> bool {
         self.phase == Phase::Open
+    }
+
+    pub(crate) fn is_fast(&self) -> bool {
+        matches!(self.phase, Phase::Fast(_))
     }
 
     /// A duplicate acknowledgment: without SACK a segment has left, as far as one can tell. Before recovery no more than
@@ -103,7 +104,6 @@ impl Recovery {
         self.credit = inflight;
         self.phase = phase;
         self.recover = nxt;
-        self.partial = false;
         self.lost_after = false;
         self.rescue = first;
         if phase == Phase::Timeout {
