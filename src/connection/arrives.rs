@@ -272,7 +272,7 @@ impl<C: Controller> Tcb<C> {
             let bare = arrived.bare && arrived.window > 0; // an answer to a zero-window probe is no duplicate ACK
             self.process_ack(segment, bare, arrived.window == self.snd.wnd, cx);
         }
-        self.update_window(segment, arrived.window, octets, cx);
+        self.update_window(segment, arrived.window, cx);
         self.after_ack(cx)
     }
 
@@ -352,17 +352,16 @@ impl<C: Controller> Tcb<C> {
         self.progressed(cx.now);
         self.trust_mtu(cx);
         cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
+        cx.timers.clear(Timer::Persist);
     }
 
     /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts
     /// anew while the user is there (MUST-37).
-    fn update_window(&mut self, segment: &Segment, window: u32, octets: u32, cx: &mut Cx<'_, '_>) {
+    fn update_window(&mut self, segment: &Segment, window: u32, cx: &mut Cx<'_, '_>) {
         if self.snd.is_window_news(segment.seq, segment.ack) {
             self.snd.set_window(window, segment.seq, segment.ack);
-        } else {
-            self.snd.wnd = self.snd.wnd.saturating_sub(octets); // the right edge stays where it was
         }
-        if (self.snd.wnd == 0 || self.snd.flight() > self.snd.wnd) && !self.released {
+        if (self.snd.wnd == 0 || self.snd.is_beyond_edge()) && !self.released {
             self.progressed(cx.now); // SHLD-17
         }
     }

@@ -260,7 +260,7 @@ impl<C: Controller> Tcb<C> {
             return; // all others are turned off
         }
         let pending = self.snd.is_pending();
-        let probing = pending && !self.snd.syn && self.snd.wnd == 0;
+        let probing = self.snd.is_shut_out();
         if probing {
             let interval = backed_off(self.snd.rtt.base_rto(), self.snd.probes, cx.config.max_rto());
             cx.timers.start(Timer::Persist, cx.now + interval);

@@ -64,7 +64,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn suspect_mtu(&mut self, cx: &mut Cx<'_, '_>) {
         let policy = Policy::new(cx.config, cx.path.ip.min_mtu());
         let text = self.snd.first_lost(u32::from(self.mss(cx.path, 0)));
-        let text = if self.snd.flight() > self.snd.wnd { 0 } else { text };
+        let text = if self.snd.is_beyond_edge() { 0 } else { text };
         let size = packet_size(cx.path, self.option_octets(0), u16::try_from(text).unwrap_or(u16::MAX));
         let mtu = self.snd.path_mtu.on_timeout(size, (cx.path.mtu, self.snd.repeats), &policy, cx.now);
         self.change_mtu(mtu, cx);

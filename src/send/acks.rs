@@ -198,6 +198,9 @@ impl<C: Controller> Sender<C> {
         self.syn = false;
         self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
         self.una = ack;
+        self.wnd = self.wnd.saturating_sub(seen.octets); // the right edge stays where it was
+        self.edge = self.edge.max(ack);
+        self.probes = 0; // the peer takes what probes bring
         self.small.on_ack(ack, self.buffer.len());
         if self.up.is_some_and(|up| up.at_or_before(ack)) {
             self.up = None;

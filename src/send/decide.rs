@@ -101,7 +101,7 @@ impl<C: Controller> Sender<C> {
     fn next_lost(&self, gate: &Gate) -> Option<Plan> {
         let (start, len) = self.board.next_lost(gate.mss)?;
         let seq = self.seq_of(start);
-        let window = (self.una + self.wnd).saturating_since(seq);
+        let window = self.edge.saturating_since(seq);
         let len = if seq + len == self.nxt && !gate.held { self.filled_up(seq, gate) } else { len };
         let (len, fin) = self.with_fin(seq, len.min(window));
         let fin = fin && window > len;
@@ -194,7 +194,7 @@ impl<C: Controller> Sender<C> {
             None => (self.last_for_rescue(gate.mss)?, Kind::Rescue),
         };
         let seq = self.seq_of(start);
-        let most = self.board.len_at(start).min(gate.mss).min((self.una + self.wnd).saturating_since(seq));
+        let most = self.board.len_at(start).min(gate.mss).min(self.edge.saturating_since(seq));
         let (len, fin) = self.with_fin(seq, most);
         (most > 0).then_some(Plan { seq, len, syn: false, fin, kind })
     }

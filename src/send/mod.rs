@@ -65,6 +65,9 @@ pub(crate) struct Sender<C> {
     /// The number after the highest sent.
     pub(crate) nxt: SeqNum,
     pub(crate) wnd: u32,
+    /// The furthest right edge that the peer has promised and not withdrawn: at or beyond SND.UNA + SND.WND, by less than
+    /// 2^shift (RFC 7323 §2.4). New text stays inside of SND.WND; all else compares with this edge.
+    pub(crate) edge: SeqNum,
     pub(crate) wl1: SeqNum,
     pub(crate) wl2: SeqNum,
     /// MAX.SND.WND (RFC 5961 §5), also the estimate of the peer's buffer (RFC 9293 §3.8.6.2.1).
@@ -99,8 +102,10 @@ pub(crate) struct Sender<C> {
     first_due: bool,
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
     pub(crate) repeats: u32,
-    /// Zero-window probes since the window was last open: the back-off of the persist timer.
+    /// Zero-window probes since the window was last open or SND.UNA last advanced: the back-off of the persist timer.
     pub(crate) probes: u32,
+    /// A zero-window probe was sent since the window was last open.
+    probed: bool,
     last_sent: Instant,
     pub(crate) path_mtu: PathMtu,
     /// When the connection was opened.
@@ -115,6 +120,7 @@ impl<C: Controller> Sender<C> {
             una: iss,
             nxt: iss,
             wnd: 0,
+            edge: iss,
             wl1: SeqNum::new(0),
             wl2: iss,
             max_wnd: 0,
@@ -140,6 +146,7 @@ impl<C: Controller> Sender<C> {
             first_due: false,
             repeats: 0,
             probes: 0,
+            probed: false,
             last_sent: now,
             path_mtu: PathMtu::new(),
             opened: now,
@@ -227,12 +234,21 @@ impl<C: Controller> Sender<C> {
 
     /// The number of a segment without sequence length: SND.NXT, but not beyond the peer's right edge, where it would
     /// be unacceptable and its acknowledgment lost: two ends that probe each other's closed window would wait for ever
-    /// (RFC 9293 App. A.2). A window that recedes by less than its scale is rounding (RFC 7323 §2.4).
+    /// (RFC 9293 App. A.2).
     pub(crate) fn acceptable_seq(&self) -> SeqNum {
-        let edge = self.una + self.wnd;
-        let beyond = self.nxt.saturating_since(edge);
-        let rounding = self.wnd > 0 && beyond < 1 << self.shift;
-        if beyond == 0 || rounding || self.syn { self.nxt } else { edge }
+        if self.is_beyond_edge() && !self.syn { self.edge } else { self.nxt }
+    }
+
+    /// Whether the peer took back a part of the window after text was sent into it.
+    pub(crate) fn is_beyond_edge(&self) -> bool {
+        self.nxt.after(self.edge)
+    }
+
+    /// Whether the window is closed to everything, so that zero-window probes go. A window of 0 that lies before the
+    /// promised edge by rounding is none to text sent before: that is retransmitted normally (RFC 7323 §2.4 (4)).
+    pub(crate) fn is_shut_out(&self) -> bool {
+        let only_probe = self.flight() <= u32::from(self.probed);
+        self.is_pending() && !self.syn && self.wnd == 0 && (only_probe || self.una == self.edge)
     }
 
     /// Whether our FIN was sent at least once.
@@ -263,12 +279,16 @@ impl<C: Controller> Sender<C> {
     /// no flight each time.
     pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
         if self.wnd == 0 && wnd > 0 {
-            let refused = core::mem::take(&mut self.probes) > 0;
+            self.probes = 0;
+            let refused = core::mem::take(&mut self.probed);
             if refused && !self.syn {
                 self.board.lose_where(|_| true);
             }
         }
         self.wnd = wnd;
+        let edge = self.una + wnd;
+        let withdrawn = self.edge.saturating_since(edge) >= 1 << self.shift; // less is rounding (RFC 7323 §2.4)
+        self.edge = if withdrawn { edge } else { self.edge.max(edge) };
         self.max_wnd = self.max_wnd.max(wnd);
         self.wl1 = seq;
         self.wl2 = ack;
@@ -352,6 +372,7 @@ impl<C: Controller> Sender<C> {
     /// A probe goes into a closed window.
     pub(crate) fn probed(&mut self) {
         self.probes = self.probes.saturating_add(1);
+        self.probed = true;
     }
 
     /// There is nothing to send: if the window has room, the application limits the rate.
@@ -397,6 +418,8 @@ impl<C: Controller> Sender<C> {
         assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
         self.small.check_invariants(self.una, self.buffer.len());
         assert!(self.wnd <= self.max_wnd, "SND.WND beyond MAX.SND.WND");
+        let rounding = self.edge - (self.una + self.wnd);
+        assert!(self.syn || rounding < 1 << self.shift, "the promised edge is {rounding} beyond the window");
         assert!(self.up.is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged");
     }
 
@@ -405,6 +428,7 @@ impl<C: Controller> Sender<C> {
         let relative = |seq: SeqNum| SeqNum::new(seq - iss);
         self.una = relative(self.una);
         self.nxt = relative(self.nxt);
+        self.edge = relative(self.edge);
         self.wl2 = relative(self.wl2);
         self.wl1 = SeqNum::new(self.wl1 - irs);
         self.up = self.up.map(relative);
