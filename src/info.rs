@@ -54,6 +54,8 @@ pub struct Info {
     pub ssthresh: u32,
     /// Octets sent and not acknowledged.
     pub flight: u32,
+    /// Segments in flight: a record is kept for each.
+    pub flight_segments: usize,
     /// The smoothed round-trip time, once measured.
     pub srtt: Option<Duration>,
     /// Its variation.

@@ -5,6 +5,9 @@
 mod bench;
 #[path = "recovery/duplicates.rs"]
 mod duplicates;
+#[path = "requirements/fixture.rs"]
+#[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
+mod fixture;
 #[path = "recovery/pacing.rs"]
 mod pacing;
 #[path = "recovery/peer.rs"]
@@ -13,8 +16,12 @@ mod peer;
 mod prr;
 #[path = "recovery/rack.rs"]
 mod rack;
+#[path = "recovery/records.rs"]
+mod records;
 #[path = "recovery/reports.rs"]
 mod reports;
+#[path = "recovery/retraction.rs"]
+mod retraction;
 #[path = "recovery/spurious.rs"]
 mod spurious;
 #[path = "recovery/tail.rs"]

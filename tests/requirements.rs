@@ -24,8 +24,6 @@ mod keep_alive;
 mod opening;
 #[path = "requirements/options.rs"]
 mod options;
-#[path = "requirements/retraction.rs"]
-mod retraction;
 #[path = "requirements/retransmission.rs"]
 mod retransmission;
 #[path = "requirements/segmentation.rs"]

@@ -90,9 +90,9 @@ impl<C: Controller> Tcb<C> {
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
-        let crowded = self.snd.is_crowded(cx.config.send_buffer());
+        let records = self.snd.records_left(cx.config.send_buffer(), mss);
         let held = self.snd.ecn.held(cx.now).is_some();
-        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, crowded, held, overridden: self.overridden }
+        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, records, held, overridden: self.overridden }
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
@@ -116,7 +116,8 @@ impl<C: Controller> Tcb<C> {
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
         }
-        let again = self.snd.sent(plan, u32::from(mss), cx.now);
+        let records = self.snd.records_left(cx.config.send_buffer(), u32::from(mss));
+        let again = self.snd.sent(plan, u32::from(mss), records, cx.now);
         cx.out.counters.retransmissions += u64::from(again);
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
@@ -219,7 +220,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
-        if self.snd.sent(&plan, 1, cx.now) {
+        if self.snd.sent(&plan, 1, 1, cx.now) {
             cx.out.counters.retransmissions += 1;
         }
         self.ack = PendingAck::No;

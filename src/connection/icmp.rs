@@ -96,6 +96,8 @@ impl<C: Controller> Tcb<C> {
         self.snd.cc.set_mss(u32::from(mss));
         if mss < before {
             self.snd.resegment(u32::from(mss));
+        } else if mss > before {
+            self.snd.coalesce(u32::from(mss));
         }
     }
 

@@ -61,6 +61,7 @@ impl<C: Controller> Connection<C> {
             info.cwnd = snd.cwnd(u32::from(snd.send_mss));
             info.ssthresh = snd.cc.ssthresh();
             info.flight = snd.flight();
+            info.flight_segments = snd.flight_segments();
             info.srtt = snd.rtt.srtt();
             info.rttvar = snd.rtt.rttvar();
             info.rto = snd.rtt.rto();
@@ -153,6 +154,7 @@ impl Info {
             cwnd: 0,
             ssthresh: 0,
             flight: 0,
+            flight_segments: 0,
             srtt: None,
             rttvar: None,
             rto: core::time::Duration::ZERO,

@@ -23,9 +23,9 @@ pub(crate) struct Ack<B> {
     pub(crate) echoed: Option<Instant>,
     /// It has ECE: the network marked something.
     pub(crate) marked: bool,
-    /// It may count as a duplicate (RFC 5681 §2) …
+    /// Without SACK it may count as a duplicate (RFC 5681 §2) …
     pub(crate) bare: bool,
-    /// … if the window is the same, or its blocks report something new (RFC 6675 §2).
+    /// … if the window is the same.
     pub(crate) same_window: bool,
 }
 
@@ -93,7 +93,14 @@ impl Seen {
     }
 
     /// A segment is newly acknowledged; `echoed` tells when what arrived was sent, if anything does.
-    fn take(&mut self, sent: &Sent, echoed: Option<Instant>, rack: &mut Rack, rate: &mut Rate, min_rtt: Duration) {
+    fn take(
+        &mut self,
+        sent: &Sent,
+        echoed: Option<Instant>,
+        rack: &mut Rack,
+        rate: &mut Rate,
+        min_rtt: Option<Duration>,
+    ) {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
@@ -206,7 +213,7 @@ impl<C: Controller> Sender<C> {
             self.up = None;
         }
         let to = self.board.una() + u64::from(seen.octets);
-        let min_rtt = self.rtt.min_rtt().unwrap_or(Duration::ZERO);
+        let min_rtt = self.rtt.min_rtt();
         let outstanding = self.board.outstanding();
         let Self { board, rack, rate, .. } = self;
         board.acknowledge(to, |sent| {
@@ -221,7 +228,7 @@ impl<C: Controller> Sender<C> {
     /// The blocks that lie above SND.UNA are reports; what lies elsewhere is old or false.
     fn take_reports(&mut self, blocks: impl Iterator<Item = (SeqNum, SeqNum)>, seen: &mut Seen) {
         let outstanding = self.board.outstanding();
-        let min_rtt = self.rtt.min_rtt().unwrap_or(Duration::ZERO);
+        let min_rtt = self.rtt.min_rtt();
         for (left, right) in blocks {
             let sane = self.una.before(left) && left.before(right) && right.at_or_before(self.nxt);
             if sane {
@@ -237,8 +244,14 @@ impl<C: Controller> Sender<C> {
         seen.delivered += reported;
     }
 
+    /// A duplicate acknowledgment: without SACK as RFC 5681 §2 defines it; with SACK it must report something new (RFC 6675
+    /// §2), or whoever guesses numbers could order retransmissions.
     fn count_duplicate(&mut self, bare: bool, same_window: bool, seen: &mut Seen) {
-        seen.duplicate = seen.octets == 0 && bare && seen.flight > 0 && (same_window || seen.reported);
+        let repeats = match self.recovery.detector {
+            Detector::Duplicates => bare && same_window,
+            Detector::Rack | Detector::Sack => seen.reported,
+        };
+        seen.duplicate = seen.octets == 0 && seen.flight > 0 && repeats;
         if seen.duplicate {
             let departed = self.recovery.departed;
             self.recovery.on_duplicate(seen.mss);

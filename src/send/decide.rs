@@ -15,8 +15,8 @@ pub(crate) struct Gate {
     /// Nagle's algorithm holds back a small segment while something is in flight.
     pub(crate) nagle: bool,
     pub(crate) cork: bool,
-    /// There are many small segments in flight: another one waits.
-    pub(crate) crowded: bool,
+    /// How many segments more may be in flight: each has a record, and memory is bounded.
+    pub(crate) records: u32,
     /// New text waits: the window is one segment and a mark said that it is too large (RFC 3168 §6.1.2).
     pub(crate) held: bool,
     /// The override timeout expired: what is held back may go.
@@ -94,27 +94,28 @@ impl<C: Controller> Sender<C> {
                 Next::Send(_) => new,
             };
         }
-        self.next_lost(gate).map_or(Next::Wait(Wait::Ack), Next::Send)
+        self.next_lost(gate)
     }
 
-    /// What is lost goes again, inside of both windows (RFC 7323 §2.4), and after a timeout the first in any case.
-    fn next_lost(&self, gate: &Gate) -> Option<Plan> {
-        let (start, len) = self.board.next_lost(gate.mss)?;
+    /// What is lost goes again, inside of both windows (RFC 7323 §2.4), and after a timeout the first in any case. A window
+    /// that has no room for all of it is a silly one here, too (RFC 9293 §3.8.6.2.1).
+    fn next_lost(&self, gate: &Gate) -> Next {
+        let Some((start, lost)) = self.board.next_lost(gate.mss) else { return Next::Wait(Wait::Ack) };
         let seq = self.seq_of(start);
         let window = self.edge.saturating_since(seq);
-        let len = if seq + len == self.nxt && !gate.held { self.filled_up(seq, gate) } else { len };
-        let (len, fin) = self.with_fin(seq, len.min(window));
+        let all = if seq + lost == self.nxt && !gate.held { self.filled_up(seq, gate) } else { lost };
+        let (len, fin) = self.with_fin(seq, all.min(window));
         let fin = fin && window > len;
-        let inflight = self.inflight();
-        let fits =
-            inflight.saturating_add(len) <= self.cwnd(gate.mss) || inflight == 0 || (self.first_due && seq == self.una);
-        (len + u32::from(fin) > 0 && fits && window > 0).then_some(Plan {
-            seq,
-            len,
-            syn: false,
-            fin,
-            kind: Kind::Again,
-        })
+        let (inflight, first) = (self.inflight(), self.first_due && seq == self.una);
+        let fits = inflight.saturating_add(len) <= self.cwnd(gate.mss) || inflight == 0 || first;
+        if len + u32::from(fin) == 0 || window == 0 || !fits {
+            return Next::Wait(Wait::Ack);
+        }
+        let whole = window >= lost || len >= self.max_wnd / 2;
+        if !whole && !first && !gate.overridden {
+            return Next::Wait(Wait::Silly);
+        }
+        Next::Send(Plan { seq, len, syn: false, fin, kind: Kind::Again })
     }
 
     /// What is lost up to SND.NXT makes a full segment together with what is new, if there is so much.
@@ -140,7 +141,7 @@ impl<C: Controller> Sender<C> {
         let room = window.min(cwnd);
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;
-        let mut len = todo.min(room).min(gate.max);
+        let mut len = todo.min(room).min(gate.max).min(gate.records.saturating_mul(gate.mss));
         if len > gate.mss && len % gate.mss != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
             len -= len % gate.mss; // whole segments; the rest is a matter of its own
         }
@@ -151,9 +152,6 @@ impl<C: Controller> Sender<C> {
         }
         let all = len == todo;
         let cork = gate.cork || self.is_unpushed(todo);
-        if gate.crowded && len < gate.mss && !fin {
-            return Next::Wait(Wait::Ack);
-        }
         let send = len >= gate.mss // (1) a full segment
             || fin // the user has closed: nothing will follow that could fill it
             || (all && !cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
@@ -216,7 +214,7 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn tail_probe(&self, gate: &Gate) -> Option<Plan> {
         let todo = self.text_end().saturating_since(self.nxt).min(gate.mss);
         let room = (self.una + self.wnd).saturating_since(self.nxt);
-        let (seq, most) = if todo > 0 && todo <= room && !gate.held {
+        let (seq, most) = if todo > 0 && todo <= room && !gate.held && gate.records > 0 {
             (self.nxt, todo)
         } else {
             let start = self.board.last_text_start(self.position_of(self.text_end()))?;

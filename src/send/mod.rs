@@ -44,7 +44,7 @@ const MIN_PTO: Duration = Duration::from_millis(10);
 
 /// Octets of the send buffer for each record of a segment in flight.
 const RECORD: u32 = 256;
-const LEAST_RECORDS: usize = 64;
+const LEAST_RECORDS: u32 = 64;
 
 /// Our FIN: an octet of the stream after the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -323,8 +323,9 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something.
-    pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, now: Instant) -> bool {
+    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something. Where there is room for
+    /// `records` more, what is sent again in part is cut in two.
+    pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, records: u32, now: Instant) -> bool {
         let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
         let inflight = self.inflight();
         match plan.kind {
@@ -333,7 +334,7 @@ impl<C: Controller> Sender<C> {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
-                    self.board.sent_again(from, to.min(self.board.nxt()), now, rate);
+                    self.board.sent_again(from, to.min(self.board.nxt()), records >= 2, now, rate);
                     self.undo.on_again(from, to.min(self.board.nxt()), now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
                 }
@@ -363,10 +364,15 @@ impl<C: Controller> Sender<C> {
         repeats
     }
 
-    /// Whether there are so many records that small segments must wait: memory is bounded by the send buffer.
-    pub(crate) fn is_crowded(&self, send_buffer: u32) -> bool {
-        let most = usize::try_from(send_buffer / RECORD).unwrap_or(usize::MAX).max(LEAST_RECORDS);
-        self.board.len() >= most
+    /// How many segments more may be in flight: their records are bounded by the send buffer.
+    pub(crate) fn records_left(&self, send_buffer: u32, mss: u32) -> u32 {
+        let taken = u32::try_from(self.board.len()).unwrap_or(u32::MAX);
+        (send_buffer / RECORD.min(mss.max(1))).max(LEAST_RECORDS).saturating_sub(taken)
+    }
+
+    /// Segments in flight.
+    pub(crate) fn flight_segments(&self) -> usize {
+        self.board.len()
     }
 
     /// A probe goes into a closed window.
@@ -399,6 +405,11 @@ impl<C: Controller> Sender<C> {
     /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).
     pub(crate) const fn awaits_probe_answer(&self) -> bool {
         self.tail.is_out()
+    }
+
+    /// Segments are larger now: what is in flight in small ones needs no record for each any more.
+    pub(crate) fn coalesce(&mut self, mss: u32) {
+        self.board.coalesce(u64::from(mss));
     }
 
     /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.

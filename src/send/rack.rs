@@ -63,10 +63,21 @@ impl Rack {
     }
 
     /// Steps 2 and 3: a segment is newly acknowledged. `echoed` is when our clock showed the timestamp that came back.
-    pub(crate) fn on_delivered(&mut self, sent: &Sent, echoed: Option<Instant>, min_rtt: Duration, now: Instant) {
+    pub(crate) fn on_delivered(
+        &mut self,
+        sent: &Sent,
+        echoed: Option<Instant>,
+        min_rtt: Option<Duration>,
+        now: Instant,
+    ) {
         self.detect_reordering(sent);
         let rtt = now.saturating_since(sent.at);
-        if sent.again && (echoed.is_some_and(|echoed| echoed < whole_millis(sent.at)) || rtt < min_rtt) {
+        let timely = match (echoed, min_rtt) {
+            (Some(echoed), _) if echoed < whole_millis(sent.at) => false,
+            (_, Some(min_rtt)) => rtt >= min_rtt,
+            (echoed, None) => echoed.is_some(), // nothing tells the original from what was sent again
+        };
+        if sent.again && !timely {
             return; // it was not the last retransmission that arrived
         }
         let (xmit_ts, end) = self.newest.map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end).max((sent.at, sent.end)));
@@ -116,9 +127,10 @@ impl Rack {
         self.newest.is_some_and(|newest| (newest.xmit_ts, newest.end) > (sent.at, sent.end))
     }
 
-    /// Step 5: whether this one, sent before RACK.segment, is overdue.
+    /// Step 5, and §6.3: whether this one is overdue. RACK.rtt is 0 until it is measured.
     pub(crate) fn is_overdue(&self, sent: &Sent, now: Instant) -> bool {
-        self.newest.is_some_and(|newest| sent.at + newest.rtt + self.reo_wnd <= now)
+        let rtt = self.newest.map_or(Duration::ZERO, |newest| newest.rtt);
+        sent.at + rtt + self.reo_wnd <= now
     }
 
     /// When all that was sent before RACK.segment is overdue.

@@ -138,12 +138,14 @@ impl Scoreboard {
     }
 
     /// `start..end`, sent before, goes out again; what of it was lost is in flight again. A record that it covers in
-    /// part is cut in two.
-    pub(crate) fn sent_again(&mut self, start: u64, end: u64, at: Instant, rate: Snapshot) {
-        self.cut(start);
-        self.cut(end);
+    /// part is cut in two, if it may be; else all of it counts as sent again, and the rest is found to be lost later.
+    pub(crate) fn sent_again(&mut self, start: u64, end: u64, may_cut: bool, at: Instant, rate: Snapshot) {
+        if may_cut {
+            self.cut(start);
+            self.cut(end);
+        }
         let mut index = self.index_of(start);
-        while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.end <= end) {
+        while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
             if sent.fate == Fate::Lost {
                 self.lost.remove(&sent.start);
                 self.lost_octets -= sent.len();
@@ -187,6 +189,32 @@ impl Scoreboard {
         self.segments.insert(index + 1, rest);
         if rest.again && rest.fate == Fate::InFlight {
             self.note_again(position, rest.at);
+        }
+    }
+
+    /// Neighbours of one fate become one record, as far as that is no longer than `mss`: it counts as sent when the later of
+    /// them was. Looks at all: not for every acknowledgment.
+    pub(crate) fn coalesce(&mut self, mss: u64) {
+        let mut merged: VecDeque<Sent> = VecDeque::new();
+        for sent in self.segments.drain(..) {
+            let fits =
+                |last: &&mut Sent| sent.end - last.start <= mss && last.fate == sent.fate && last.again && sent.again;
+            match merged.back_mut().filter(fits).filter(|_| sent.fate != Fate::Sacked) {
+                Some(last) => {
+                    last.end = sent.end;
+                    (last.at, last.rate) = if sent.at >= last.at { (sent.at, sent.rate) } else { (last.at, last.rate) };
+                    self.lost.remove(&sent.start);
+                }
+                None => merged.push_back(sent),
+            }
+        }
+        self.segments = merged;
+        self.again.clear();
+        for index in 0..self.segments.len() {
+            let again = self.segments.get(index).filter(|sent| sent.again && sent.fate == Fate::InFlight);
+            if let Some((start, at)) = again.map(|sent| (sent.start, sent.at)) {
+                self.note_again(start, at);
+            }
         }
     }
 

@@ -400,3 +400,21 @@ fn an_undo_does_not_take_back_the_reduction_for_a_mark() {
     assert_eq!((tcp.info().cwnd, tcp.info().ssthresh), (info.cwnd, info.ssthresh));
     assert_eq!(tcp.info().counters.spurious_recoveries, 0);
 }
+
+/// While a mark holds back new text, a tail-loss probe brings none either: it is the last segment again.
+#[test]
+fn a_tail_probe_keeps_to_the_hold_of_a_mark() {
+    for (marks, probe) in [(0, "<SEQ=1460><ACK=0><DATA=1460><CTL=ACK>"), (1, "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>")] {
+        let mut tcp = Tcp::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active).initial_window(1));
+        let mut syn_ack = with(crate::fixture::peer_syn_ack(), Flags::ECE);
+        syn_ack.options.sack_permitted = true;
+        tcp.wait(ms(100));
+        tcp.arrives(syn_ack);
+        tcp.send(10_000);
+        assert_eq!(tcp.lengths(), [1460]);
+        tcp.wait(ms(100));
+        (0..marks).for_each(|_| drop(tcp.arrives(echo(0))));
+        assert_eq!((tcp.info().cwnd, tcp.info().counters.ecn_reductions), (1460, marks));
+        assert_eq!(tcp.fire(Timer::TailLossProbe), probe);
+    }
+}

@@ -15,8 +15,8 @@ use segue::{
 pub(crate) const MSS: u32 = 1000;
 /// Where the numbers of the text wrap: before it, inside of it, and at the sign.
 const EDGES: [u32; 6] = [0, u32::MAX, u32::MAX - 2500, (1 << 31) - 1, (1 << 31) - 2500, 1 << 31];
-/// When the handshake ended: our clock, and that of the timestamps, is at 1000 ms.
-const START: u64 = 1000;
+/// When the handshake ended: our clock, and that of the timestamps, is at 2000 ms.
+const START: u64 = 2000;
 const IRS: SeqNum = SeqNum::new(u32::MAX - 7);
 
 pub(crate) const fn ms(millis: u64) -> Duration {
@@ -53,8 +53,9 @@ pub(crate) struct Bench {
     iss: SeqNum,
     now: Instant,
     stamps: bool,
-    /// SEG.WND of the peer's segments, in octets: a multiple of 128.
+    /// SEG.WND of the peer's segments, in octets: a multiple of 2^`shift`.
     pub(crate) window: u32,
+    shift: u8,
     /// What the last call transmitted.
     pub(crate) sent: Vec<Segment>,
     /// Every segment transmitted since the handshake, with its time.
@@ -67,16 +68,38 @@ impl Bench {
         Self::with_controller(iss, config, Algorithm::Reno(Reno::default()))
     }
 
+    /// The same, and windows are not scaled: at most 65,535 octets.
+    pub(crate) fn unscaled(iss: u32, config: ConfigBuilder) -> Self {
+        let reno = Algorithm::Reno(Reno::default());
+        let bench = Self::open(iss, config.window_scaling(false), reno, 65_535, START - 100);
+        assert_eq!((bench.info().srtt, bench.info().eff_snd_mss), (Some(ms(100)), 1000));
+        bench
+    }
+
+    /// ESTABLISHED, without a measured round trip: the SYN was sent twice, and there are no timestamps.
+    pub(crate) fn unmeasured(iss: u32, config: ConfigBuilder) -> Self {
+        let bench = Self::open(iss, config.timestamps(false), Algorithm::Reno(Reno::default()), 1 << 20, START - 1010);
+        assert_eq!((bench.info().srtt, bench.info().rto), (None, ms(3000)));
+        bench
+    }
+
     /// ESTABLISHED, by an active OPEN whose round trip took 100 ms.
     pub(crate) fn with_controller(iss: u32, config: ConfigBuilder, controller: Algorithm) -> Self {
+        let bench = Self::open(iss, config, controller, 1 << 20, START - 100);
+        assert_eq!((bench.info().srtt, bench.info().eff_snd_mss), (Some(ms(100)), 1000));
+        bench
+    }
+
+    /// ESTABLISHED, by an active OPEN at this time, whose SYN was repeated as often as the RTO says.
+    fn open(iss: u32, config: ConfigBuilder, controller: Algorithm, window: u32, opened: u64) -> Self {
         let config = Arc::new(config.build().unwrap());
-        let stamps = config.timestamps();
+        let (stamps, shift) = (config.timestamps(), if config.window_scaling() { 7 } else { 0 });
         let iss = SeqNum::new(iss);
-        let opened = Instant::from_millis(START - 100);
+        let opened = Instant::from_millis(opened);
         let secrets = Secrets { iss, ts_offset: 0 };
         let (connection, _) = Connection::connect_with(controller, config, Path::ipv4(1500), secrets, opened);
-        let now = Instant::from_millis(START);
-        let mut bench = Self { connection, iss, now, stamps, window: 1 << 20, sent: vec![], log: vec![] };
+        let mut bench = Self { connection, iss, now: opened, stamps, window, shift, sent: vec![], log: vec![] };
+        bench.pass(Instant::from_millis(START).saturating_since(opened).as_millis() as u64);
         let options = Options {
             mss: Some(if stamps { 1012 } else { 1000 }),
             window_scale: Some(7),
@@ -87,9 +110,8 @@ impl Bench {
         let flags = Flags::SYN | Flags::ACK;
         let syn = Segment { seq: IRS, ack: iss + 1, flags, window: 65_535, options, ..Segment::default() };
         assert_eq!(bench.arrives(syn), "ack");
-        bench.window_is(1 << 20);
+        bench.window_is(window);
         bench.log.clear();
-        assert_eq!((bench.info().srtt, bench.info().eff_snd_mss), (Some(ms(100)), 1000));
         bench
     }
 
@@ -115,7 +137,7 @@ impl Bench {
 
     /// Milliseconds since the handshake.
     pub(crate) fn clock(&self) -> u64 {
-        self.now.as_micros() / 1000 - START
+        (self.now.as_micros() / 1000).saturating_sub(START)
     }
 
     /// The number of this octet.
@@ -179,7 +201,7 @@ impl Bench {
             seq: IRS + 1,
             ack: self.seq(ack),
             flags: Flags::ACK,
-            window: (self.window >> 7) as u16,
+            window: (self.window >> self.shift) as u16,
             ..Segment::default()
         };
         for &(left, right) in ranges {

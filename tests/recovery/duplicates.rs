@@ -2,7 +2,7 @@
 
 use segue::Timer;
 
-use crate::bench::{Bench, everywhere, without_sack};
+use crate::bench::{Bench, everywhere, sack, without_rack, without_sack};
 
 /// RFC 3042: each of the first two duplicates lets a new segment go, beyond cwnd by two at the most.
 #[test]
@@ -145,4 +145,27 @@ fn each_partial_acknowledgment_sends_the_next_hole() {
         bench.ack(10);
         assert_eq!(bench.episodes(), (1, 0, 0));
     });
+}
+
+/// RFC 6675 §2: with SACK, a duplicate reports something new. Bare ones, which anybody who guesses a number can send, mean nothing,
+/// with RACK and without; nor does a report that repeats an earlier one.
+#[test]
+fn with_sack_bare_duplicates_mean_nothing() {
+    for config in [sack(), without_rack()] {
+        everywhere(|iss| {
+            let mut bench = Bench::new(iss, config);
+            bench.send(20);
+            bench.at(50);
+            for _ in 0..20_000 {
+                assert_eq!(bench.ack(0), "");
+            }
+            assert_eq!((bench.info().counters.duplicate_acks, bench.windows().0), (0, 10_000));
+            let repeated: Vec<_> = (0..100).map(|_| bench.sack(0, &[(1, 2)])).filter(|sent| !sent.is_empty()).collect();
+            assert_eq!((repeated, bench.info().counters.duplicate_acks), (vec!["10".to_string()], 1));
+            // each report of something new counts, also one with another window
+            bench.window -= 1280;
+            bench.sack(0, &[(1, 3)]);
+            assert_eq!(bench.info().counters.duplicate_acks, 2);
+        });
+    }
 }

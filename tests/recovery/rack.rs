@@ -256,3 +256,25 @@ fn rfc_8985_9_1_a_small_segment_overtakes() {
         }
     });
 }
+
+/// RFC 8985 §6.2, step 2: where no round trip was ever measured and no timestamp tells, an acknowledgment of what was sent again
+/// may be the original's. The SYN was sent twice, a flight is acknowledged late, and each acknowledgment crosses what it caused.
+#[test]
+fn without_a_round_trip_what_was_sent_again_proves_nothing() {
+    everywhere(|iss| {
+        let mut bench = Bench::unmeasured(iss, sack());
+        bench.at(10);
+        assert_eq!(bench.send(10), "0 1 2 3 4 5 6 7 8 9");
+        assert_eq!(bench.fire(Timer::Retransmit, 3010), "0");
+        bench.at(3020);
+        assert_eq!(bench.ack(1), "1 2"); // RACK.rtt is 0: all was lost (§6.3)
+        for to in 4..=10 {
+            bench.sack(1, &[(2, to)]);
+        }
+        for _ in 0..100 {
+            assert_eq!(bench.sack(1, &[(2, 10)]), "");
+        }
+        assert_eq!(bench.ack(10), "");
+        assert!(bench.info().counters.retransmissions <= 10, "{}", bench.info().counters.retransmissions);
+    });
+}

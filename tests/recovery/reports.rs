@@ -192,3 +192,21 @@ fn a_timeout_ends_recovery_and_no_other_begins_below_its_point() {
         assert_eq!(bench.episodes(), (1, 1, 0));
     });
 }
+
+/// RFC 2018 §3: a block lies above the cumulative acknowledgment. One that begins at SND.UNA contradicts it and tells nothing.
+#[test]
+fn a_block_that_begins_at_the_acknowledgment_tells_nothing() {
+    for config in [crate::bench::sack(), without_rack()] {
+        everywhere(|iss| {
+            let mut bench = Bench::new(iss, config);
+            bench.send(10);
+            bench.at(100);
+            for to in 1..=10 {
+                assert_eq!(bench.sack(0, &[(0, to)]), "");
+            }
+            assert_eq!((bench.info().counters.duplicate_acks, bench.episodes()), (0, (0, 0, 0)));
+            assert_eq!(bench.sack(0, &[(1, 2)]), if bench.info().snd_nxt == bench.seq(10_000) { "" } else { "10" });
+            assert_eq!(bench.info().counters.duplicate_acks, 1);
+        });
+    }
+}

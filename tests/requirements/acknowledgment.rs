@@ -1,8 +1,8 @@
 //! Acknowledging (RFC 9293 §3.8.6.3, §3.10.7.4 seventh).
 
-use segue::{Config, Segment, Timer};
+use segue::{Config, Flags, Segment, Timer};
 
-use crate::fixture::{Tcp, ms, peer, peer_text, plain};
+use crate::fixture::{Tcp, ms, peer, peer_ctl, peer_text, plain};
 
 #[test]
 fn shld_18_must_40_one_segment_is_acknowledged_within_half_a_second() {
@@ -170,4 +170,16 @@ fn shld_31_may_13_text_out_of_order_is_held_and_acknowledged_at_once() {
     assert_eq!(tcp.arrives(peer_text(0, 10, 0)), "Deliver 20; <SEQ=0><ACK=20><CTL=ACK>");
     assert_eq!(tcp.arrives(peer_text(20, 10, 0)), "Deliver 20; <SEQ=0><ACK=40><CTL=ACK>");
     assert_eq!(tcp.info().held, 0);
+}
+
+/// RFC 5681 §2: without SACK a duplicate ACK carries no text, whatever else asks for an acknowledgment in the same batch.
+#[test]
+fn may_13_a_duplicate_ack_stays_pure_when_something_else_is_owed_as_well() {
+    let mut tcp = Tcp::established(plain());
+    tcp.send(20_000);
+    tcp.arrives(peer_text(0, 10, 0));
+    let fin = peer_ctl(Flags::FIN | Flags::ACK, 40, 1460);
+    let words = tcp.arrive_together(vec![peer_text(20, 10, 1460), fin]);
+    let pure = "Acked(1460); <SEQ=14600><ACK=10><CTL=ACK>; <SEQ=14600><ACK=10><DATA=1460><CTL=ACK>";
+    assert!(words.starts_with(pure), "{words}");
 }

@@ -187,3 +187,15 @@ fn close_releases_what_nagle_holds() {
     assert_eq!(tcp.state(), State::FinWait1);
     assert_eq!(tcp.arrives(peer_text(0, 7, 21)), "Deliver 7; Acked(20); Flushed");
 }
+
+/// A small segment that goes again, filled up with what waited: what is new in it is a small segment in flight, too.
+#[test]
+fn shld_7_a_small_segment_filled_up_when_it_goes_again_holds_back_others() {
+    let mut tcp = Tcp::established(plain().minshall(true));
+    tcp.send(10);
+    assert_eq!(tcp.send(100), "");
+    assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=110><CTL=PSH,ACK>");
+    assert_eq!(tcp.arrives(peer(0, 10)), "Acked(10)");
+    assert_eq!(tcp.send(5), "");
+    assert_eq!(tcp.arrives(peer(0, 110)), "Acked(100); <SEQ=110><ACK=0><DATA=5><CTL=PSH,ACK>");
+}

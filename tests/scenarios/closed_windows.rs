@@ -69,7 +69,8 @@ impl Two {
             let arrival = |from: usize| self.links[from].front().map(|(at, _)| *at);
             let timer = |end: usize| self.ends[end].next_deadline().map(|(_, at)| at);
             let next = [arrival(0), arrival(1), timer(0), timer(1)];
-            let Some((what, at)) = next.into_iter().enumerate().filter_map(|(i, at)| Some((i, at?))).min_by_key(|x| x.1)
+            let Some((what, at)) =
+                next.into_iter().enumerate().filter_map(|(i, at)| Some((i, at?))).min_by_key(|x| x.1)
             else {
                 break;
             };

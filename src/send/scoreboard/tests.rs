@@ -78,13 +78,41 @@ impl Model {
         }
     }
 
-    fn send_again(&mut self, start: u64, end: u64, now: Instant) {
-        self.cut(start);
-        self.cut(end);
+    fn send_again(&mut self, start: u64, end: u64, may_cut: bool, now: Instant) {
+        let (mut start, mut end) = (start, end);
+        if may_cut {
+            self.cut(start);
+            self.cut(end);
+        } else {
+            let covered = |record: &&Record| record.0 < end && record.1 > start;
+            let records = self.records();
+            let mut covered = records.iter().filter(covered);
+            if let Some(first) = covered.next() {
+                (start, end) = (first.0, covered.next_back().map_or(first.1, |last| last.1));
+            }
+        }
         for position in start..end {
             let octet = self.at(position);
             if octet.fate != Fate::Sacked {
                 (octet.at, octet.fate, octet.again) = (now, Fate::InFlight, true);
+            }
+        }
+    }
+
+    fn coalesce(&mut self, mss: u64) {
+        let mut merged: Vec<Record> = Vec::new();
+        for record in self.records() {
+            let fits = |last: &&mut Record| {
+                record.1 - last.0 <= mss && last.3 == record.3 && record.3 != Fate::Sacked && last.4 && record.4
+            };
+            match merged.last_mut().filter(fits) {
+                Some(last) => (last.1, last.2) = (record.1, last.2.max(record.2)),
+                None => merged.push(record),
+            }
+        }
+        for (start, end, at, fate, again) in merged {
+            for position in start..end {
+                *self.at(position) = Octet { begins: position == start, at, fate, again };
             }
         }
     }
@@ -129,6 +157,7 @@ enum Step {
         from: u8,
         to: u8,
         whole: bool,
+        may_cut: bool,
     },
     Acknowledge {
         to: u8,
@@ -155,6 +184,9 @@ enum Step {
     FindLost,
     ForgetReports,
     MarkAmbiguous,
+    Coalesce {
+        mss: u16,
+    },
 }
 
 impl Arbitrary for Step {
@@ -167,7 +199,8 @@ impl Arbitrary for Step {
             0..=5 => Self::Wait,
             6..=14 => Self::Send { len },
             15..=18 => Self::Retransmit { most: len },
-            19..=20 => Self::Again { from, to, whole },
+            19 => Self::Again { from, to, whole, may_cut: u8::arbitrary(g) % 3 != 0 },
+            20 => Self::Coalesce { mss: 2 * len },
             21..=23 => Self::Acknowledge { to: from / 2, whole },
             24..=29 => Self::Report { from, to, whole },
             30..=32 => Self::LoseByTime { place: from },
@@ -214,14 +247,18 @@ impl Pair {
             }
             Step::Retransmit { most } => {
                 if let Some((start, len)) = board.next_lost(u32::from(most)) {
-                    board.sent_again(start, start + u64::from(len), *now, rate);
-                    model.send_again(start, start + u64::from(len), *now);
+                    board.sent_again(start, start + u64::from(len), true, *now, rate);
+                    model.send_again(start, start + u64::from(len), true, *now);
                 }
             }
-            Step::Again { from, to, whole } => {
+            Step::Again { from, to, whole, may_cut } => {
                 let (from, to) = (self.place(from, whole), self.place(to, whole));
-                self.board.sent_again(from.min(to), from.max(to), self.now, rate);
-                self.model.send_again(from.min(to), from.max(to), self.now);
+                self.board.sent_again(from.min(to), from.max(to), may_cut, self.now, rate);
+                self.model.send_again(from.min(to), from.max(to), may_cut, self.now);
+            }
+            Step::Coalesce { mss } => {
+                board.coalesce(u64::from(mss));
+                model.coalesce(u64::from(mss));
             }
             Step::Acknowledge { to, whole } => {
                 let to = self.place(to, whole);
@@ -336,7 +373,7 @@ quickcheck! {
             assert!(start >= from && (1..=most).contains(&len));
             from = start + u64::from(len);
             octets += len;
-            pair.board.sent_again(start, from, pair.now, Snapshot::default());
+            pair.board.sent_again(start, from, true, pair.now, Snapshot::default());
             pair.board.check_invariants();
         }
         octets == lost
@@ -379,7 +416,7 @@ fn retransmissions_are_judged_in_the_order_of_their_time() {
     let mut board = flight(10_000);
     board.lose_where(|_| true);
     for n in 0..10_000_u64 {
-        board.sent_again(100 * n, 100 * n + 100, Instant::from_millis(20_000 + n), Snapshot::default());
+        board.sent_again(100 * n, 100 * n + 100, true, Instant::from_millis(20_000 + n), Snapshot::default());
     }
     let mut asked = 0;
     for n in 0..10_000 {
@@ -400,7 +437,7 @@ fn retransmissions_of_one_instant_are_judged_in_the_order_of_the_stream() {
     board.lose_where(|_| true);
     let now = Instant::from_millis(100);
     for n in 0..3 {
-        board.sent_again(100 * n, 100 * n + 100, now, Snapshot::default());
+        board.sent_again(100 * n, 100 * n + 100, true, now, Snapshot::default());
     }
     board.acknowledge(50, |_| ());
     board.report(100, 200, |_| ());
@@ -417,7 +454,7 @@ fn memory_is_in_proportion_to_what_is_in_flight() {
         board.lose_where(|_| true);
         let now = Instant::from_millis(2000 + round);
         while let Some((start, len)) = board.next_lost(100) {
-            board.sent_again(start, start + u64::from(len), now, Snapshot::default());
+            board.sent_again(start, start + u64::from(len), true, now, Snapshot::default());
         }
         assert!(board.again.len() <= 2 * board.segments.len() + KEEP + 1);
         board.check_invariants();
