@@ -268,6 +268,9 @@ fn without_a_round_trip_what_was_sent_again_proves_nothing() {
         assert_eq!(bench.fire(Timer::Retransmit, 3010), "0");
         bench.at(3020);
         assert_eq!(bench.ack(1), "1 2"); // RACK.rtt is 0: all was lost (§6.3)
+        for _ in 0..100 {
+            assert_eq!(bench.sack(1, &[(2, 3)]).split(' ').filter(|sent| *sent == "1").count(), 0);
+        }
         for to in 4..=10 {
             bench.sack(1, &[(2, to)]);
         }

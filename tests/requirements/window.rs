@@ -148,6 +148,15 @@ fn u_20_half_the_largest_window_is_worth_a_segment() {
     assert_eq!(tcp.send(5000), "<SEQ=0><ACK=0><DATA=1000><CTL=ACK>");
     assert_eq!(tcp.arrives(window(499, peer(0, 1000))), "Acked(1000)");
     assert_eq!(tcp.arrives(window(500, peer(0, 1000))), "<SEQ=1000><ACK=0><DATA=500><CTL=ACK>");
+
+    // of what goes again as well
+    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    tcp.arrives(window(1000, peer_syn_ack()));
+    tcp.send(5000);
+    tcp.arrives(window(0, peer(0, 0)));
+    tcp.fire(Timer::Persist);
+    assert_eq!(tcp.arrives(window(499, peer(0, 0))), "");
+    assert_eq!(tcp.arrives(window(500, peer(0, 0))), "<SEQ=0><ACK=0><DATA=500><CTL=ACK>");
 }
 
 #[test]
