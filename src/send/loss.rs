@@ -69,9 +69,10 @@ impl<C: Controller> Sender<C> {
         lost
     }
 
-    /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment.
+    /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment; but one that ends inside
+    /// of what went again already tells of nothing.
     fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
-        let partial = self.recovery.is_fast() && seen.is_partial();
+        let partial = self.recovery.is_fast() && seen.is_partial() && self.board.una() >= self.recovery.high_rxt;
         if partial || self.recovery.is_third_duplicate(self.board.una()) {
             self.first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
             return self.board.lose_first(seen.mss);

@@ -337,6 +337,7 @@ impl<C: Controller> Sender<C> {
                     self.board.sent_again(from, to.min(self.board.nxt()), records >= 2, now, rate);
                     self.undo.on_again(from, to.min(self.board.nxt()), now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
+                    self.recovery.high_rxt = self.recovery.high_rxt.max(to);
                 }
                 let text_end = to - u64::from(plan.fin);
                 while self.board.nxt() + u64::from(mss) < text_end {

@@ -8,6 +8,8 @@ use crate::time::micros;
 
 /// DupThresh (RFC 5681 §3.2), in segments.
 const DUP_THRESH: u32 = 3;
+/// No round trip counts as shorter, the unit of our clock: at one instant nothing is overdue, and nothing is lost twice.
+const LEAST_RTT: Duration = Duration::from_micros(1);
 /// Recoveries for which a reordering window that grew is kept (RFC 8985 §6.2, step 4).
 const PERSIST: u8 = 16;
 
@@ -81,7 +83,7 @@ impl Rack {
             return; // it was not the last retransmission that arrived
         }
         let (xmit_ts, end) = self.newest.map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end).max((sent.at, sent.end)));
-        self.newest = Some(Newest { xmit_ts, end, rtt });
+        self.newest = Some(Newest { xmit_ts, end, rtt: rtt.max(LEAST_RTT) });
     }
 
     fn detect_reordering(&mut self, sent: &Sent) {

@@ -42,6 +42,8 @@ pub(crate) struct Recovery {
     credit: u32,
     /// In fast recovery: what was sent after it began was lost as well.
     pub(crate) lost_after: bool,
+    /// HighRxt of RFC 6675 §2: how far the retransmissions of this fast recovery reach.
+    pub(crate) high_rxt: u64,
     /// RescueRxt of RFC 6675 §4 (4): a rescue may go when more than this is acknowledged.
     pub(crate) rescue: u64,
 }
@@ -56,6 +58,7 @@ impl Recovery {
             departed: 0,
             credit: 0,
             lost_after: false,
+            high_rxt: 0,
             rescue: 0,
         }
     }
@@ -105,6 +108,7 @@ impl Recovery {
         self.phase = phase;
         self.recover = nxt;
         self.lost_after = false;
+        self.high_rxt = 0;
         self.rescue = first;
         if phase == Phase::Timeout {
             (self.dups, self.departed) = (0, 0);

@@ -169,3 +169,25 @@ fn with_sack_bare_duplicates_mean_nothing() {
         });
     }
 }
+
+/// RFC 6582 §3.2 step 3 sends "the first unacknowledged segment": one whose retransmission is under way, and of which the peer
+/// acknowledges octet by octet, is none that must go once more.
+#[test]
+fn acknowledgments_in_slivers_send_nothing_twice() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, without_sack());
+        bench.send(10);
+        bench.at(100);
+        for _ in 0..2 {
+            bench.ack(0);
+        }
+        assert_eq!(bench.ack(0), "0");
+        for octet in 1..1000 {
+            assert_eq!(bench.octets(octet, &[], None), "", "{octet}");
+        }
+        assert_eq!(bench.ack(1), "1"); // a partial acknowledgment that tells of the next hole
+        assert_eq!(bench.octets(1001, &[], None), "");
+        assert_eq!(bench.ack(10), "");
+        assert_eq!(bench.info().counters.retransmissions, 2);
+    });
+}

@@ -281,3 +281,23 @@ fn without_a_round_trip_what_was_sent_again_proves_nothing() {
         assert_eq!(bench.log.len(), 20, "each once, and once again: {:?}", bench.log);
     });
 }
+
+/// A clock that stands still, as a host's may between two ticks: at one instant nothing is overdue, however much is reported.
+#[test]
+fn while_the_clock_stands_still_nothing_is_lost_twice() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, sack());
+        bench.send(10);
+        let again = |bench: &Bench| bench.log.iter().filter(|(_, sent)| sent == "0").count() - 1;
+        for to in 4..=10 {
+            bench.sack(0, &[(1, to)]);
+        }
+        assert_eq!(again(&bench), 0);
+        bench.pass(1);
+        for _ in 0..100 {
+            bench.sack(0, &[(1, 10)]);
+        }
+        assert_eq!(again(&bench), 1);
+        assert_eq!(bench.ack(10), "");
+    });
+}
