@@ -95,7 +95,7 @@ pub enum Timer {
     TimeWait,
     /// The limit of FIN-WAIT-2 after [`Event::Release`].
     FinWait2,
-    /// R2 for SYNs and the user timeout (MUST-20..23).
+    /// R2 for SYNs and the user timeout (MUST-20..23). A retransmission or probe that is due earlier runs before it.
     UserTimeout,
     /// RACK's reordering timer: what is overdue by then is lost (RFC 8985 §6.2).
     Reorder,
@@ -148,7 +148,8 @@ pub enum Knob {
     KeepAlive(bool),
     /// The idle time before the first keep-alive (MUST-27); 1 s at the least.
     KeepAliveIdle(Duration),
-    /// The user timeout, R2 for data (MUST-21); 1 s at the least, `None`: never.
+    /// The user timeout, R2 for data (MUST-21); 1 s at the least, and not before one retransmission has timed out. `None`:
+    /// never.
     UserTimeout(Option<Duration>),
 }
 
