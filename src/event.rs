@@ -146,7 +146,7 @@ pub enum Knob {
     Cork(bool),
     /// Keep-alives (MUST-24).
     KeepAlive(bool),
-    /// The idle time before the first keep-alive (MUST-27); 1 s at the least.
+    /// The idle time before the first keep-alive (MUST-27); 1 s at the least. So long that no instant is later: never.
     KeepAliveIdle(Duration),
     /// The user timeout, R2 for data (MUST-21); 1 s at the least, and not before one retransmission has timed out. `None`:
     /// never.
@@ -183,7 +183,7 @@ pub enum Event {
     /// Change a setting.
     Set(Knob),
     /// The MTU of the path is now so many octets, IP header included: a local fact, up or down. Less than the smallest
-    /// MTU of the IP version counts as that.
+    /// MTU of the path counts as that; see [`Path::mtu`](crate::Path::mtu).
     Mtu(u16),
     /// An ICMP error that quotes a segment of this connection.
     Icmp {

@@ -112,7 +112,7 @@ impl Connection {
 impl<C: Controller> Connection<C> {
     fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
         let settings = Settings::new(&config);
-        let path = Path { mtu: path.mtu.max(path.ip.min_mtu()), ..path };
+        let path = path.limited();
         let (timers, counters) = (Timers::default(), Counters::default());
         Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
     }

@@ -163,7 +163,7 @@ impl<C: Controller> Tcb<C> {
     fn keep_alive_idle(&self, cx: &Cx<'_, '_>) -> Duration {
         let in_use = cx.config.user_timeout_option();
         let patience = self.user_timeout(cx.config, cx.settings).filter(|_| in_use);
-        let longer = patience.map_or(Duration::ZERO, |patience| patience + Duration::from_secs(1));
+        let longer = patience.map_or(Duration::ZERO, |patience| patience.saturating_add(Duration::from_secs(1)));
         cx.settings.keep_alive_idle.max(longer)
     }
 
