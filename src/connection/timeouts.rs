@@ -27,7 +27,7 @@ impl<C: Controller> Tcb<C> {
                 Continue(())
             }
             Timer::Retransmit if self.snd.flight() == 0 => Continue(()), // it held back new text (RFC 3168 §6.1.2)
-            Timer::Retransmit if self.snd.owes_retransmission() => Continue(()), // nothing left that could be answered
+            Timer::Retransmit if self.holds_retransmission(cx) => Continue(()), // nothing left that could be answered
             Timer::Retransmit => {
                 self.count_retry(cx.config)?;
                 self.retransmission_timeout(cx);
@@ -73,7 +73,7 @@ impl<C: Controller> Tcb<C> {
 
     /// When a retransmission or probe has timed out unanswered: nobody gives up before. Once one has, any instant will do.
     pub(super) fn evidence(&self, cx: &Cx<'_, '_>) -> Instant {
-        let sent = self.retries.saturating_sub(u32::from(self.snd.owes_retransmission()));
+        let sent = self.retries.saturating_sub(u32::from(self.holds_retransmission(cx)));
         if sent > 1 {
             return Instant::ZERO;
         }
@@ -90,6 +90,12 @@ impl<C: Controller> Tcb<C> {
         }
         let held = [Timer::Retransmit, Timer::Override, Timer::Pace, Timer::Continue].into_iter().find_map(next);
         evidence(0, held.unwrap_or(cx.now) + rto, backed_off(rto, 1, max))
+    }
+
+    /// Whether pacing holds what the last timeout orders, or a burst was cut before it.
+    fn holds_retransmission(&self, cx: &Cx<'_, '_>) -> bool {
+        self.snd.owes_retransmission()
+            && [Timer::Pace, Timer::Continue].into_iter().any(|timer| cx.timers.is_set(timer))
     }
 
     /// USER TIMEOUT: R2 (MUST-20, MUST-22).

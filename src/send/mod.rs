@@ -178,7 +178,7 @@ impl<C: Controller> Sender<C> {
         self.nxt - self.una
     }
 
-    /// Whether the last timeout's retransmission has not left yet: pacing holds it, or a burst was cut before it.
+    /// Whether the last timeout's retransmission has not left yet.
     pub(crate) const fn owes_retransmission(&self) -> bool {
         self.first_due
     }
