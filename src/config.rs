@@ -92,7 +92,7 @@ config! {
     max_rto: Duration = secs(60), in secs(60)..=secs(600), "RFC 6298 (2.5)";
     /// R1: retransmissions of one segment until `Report::Unresponsive`.
     r1: u8 = 3, in 3..=255, "RFC 9293 MUST-20, SHLD-10";
-    /// R2 for data, the user timeout: how long text or FIN may stay unacknowledged; `None`: for ever.
+    /// R2 for data, the user timeout: how long text or FIN may stay unacknowledged, but at least until one retransmission has timed out; `None`: for ever.
     user_timeout: Option<Duration> = Some(secs(300)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-20, MUST-21, SHLD-11, §3.9.1.1";
     /// The user timeout is told to the peer, and the peer's counts, until the user sets one.
     user_timeout_option: bool = false, in false..=true, "RFC 5482 §3";
@@ -100,7 +100,7 @@ config! {
     user_timeout_lower: Duration = secs(100), in secs(1)..=secs(1_000_000), "RFC 5482 §3.1";
     /// U_LIMIT: the longest user timeout that the peer's option can bring about.
     user_timeout_upper: Duration = secs(3600), in secs(601)..=secs(1_000_000), "RFC 5482 §3.1, §6";
-    /// R2 for SYN: how long the handshake may take; `None`: for ever.
+    /// R2 for SYN: how long the handshake may take, but at least until one retransmission has timed out; `None`: for ever.
     connect_timeout: Option<Duration> = Some(secs(180)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-23";
     /// R2 for data as a count: so many retransmissions or probes of a closed window without an answer; 0: the time alone.
     data_retries: u8 = 0, in 0..=255, "RFC 9293 MUST-20, MUST-21, §3.8.3";

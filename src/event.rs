@@ -95,7 +95,7 @@ pub enum Timer {
     TimeWait,
     /// The limit of FIN-WAIT-2 after [`Event::Release`].
     FinWait2,
-    /// R2 for SYNs and the user timeout (MUST-20..23).
+    /// R2 for SYNs and the user timeout (MUST-20..23). A retransmission or probe that is due earlier runs before it.
     UserTimeout,
     /// RACK's reordering timer: what is overdue by then is lost (RFC 8985 §6.2).
     Reorder,
@@ -146,9 +146,10 @@ pub enum Knob {
     Cork(bool),
     /// Keep-alives (MUST-24).
     KeepAlive(bool),
-    /// The idle time before the first keep-alive (MUST-27); 1 s at the least.
+    /// The idle time before the first keep-alive (MUST-27); 1 s at the least. So long that no instant is later: never.
     KeepAliveIdle(Duration),
-    /// The user timeout, R2 for data (MUST-21); 1 s at the least, `None`: never.
+    /// The user timeout, R2 for data (MUST-21); 1 s at the least, and not before one retransmission has timed out. `None`:
+    /// never.
     UserTimeout(Option<Duration>),
 }
 
@@ -182,7 +183,7 @@ pub enum Event {
     /// Change a setting.
     Set(Knob),
     /// The MTU of the path is now so many octets, IP header included: a local fact, up or down. Less than the smallest
-    /// MTU of the IP version counts as that.
+    /// MTU of the path counts as that; see [`Path::mtu`](crate::Path::mtu).
     Mtu(u16),
     /// An ICMP error that quotes a segment of this connection.
     Icmp {

@@ -36,6 +36,15 @@ impl IpVersion {
             Self::V6 => 1280,
         }
     }
+
+    /// The most octets of IP options or extension headers. An IPv4 header has 60 octets at most (RFC 791 §3.1). The chain
+    /// of IPv6 headers up to the end of TCP's, 60 octets at most, fits the smallest MTU (RFC 7112 §5).
+    const fn max_options(self) -> u16 {
+        match self {
+            Self::V4 => 40,
+            Self::V6 => 1280 - 40 - 60,
+        }
+    }
 }
 
 /// The path of one connection: the MTU and what IP takes from it.
@@ -49,9 +58,12 @@ impl IpVersion {
 pub struct Path {
     /// The version of IP.
     pub ip: IpVersion,
-    /// The largest IP packet, header included, in octets. Values under the version's minimum count as the minimum.
+    /// The largest IP packet, header included, in octets. Values under the version's minimum count as the minimum. Over
+    /// IPv4 the octets of `ip_options` add to it, 68 to 108 octets: IP must cut a packet for a narrower link, since 68
+    /// octets cannot hold the options, a TCP header and text.
     pub mtu: u16,
-    /// Octets of IP options or extension headers on every packet; they shrink what fits beside them (MUST-16).
+    /// Octets of IP options or extension headers on every packet; they shrink what fits beside them (MUST-16). 40 at most
+    /// over IPv4, 1180 over IPv6; more counts as that.
     pub ip_options: u16,
 }
 
@@ -64,6 +76,20 @@ impl Path {
     /// A path over IPv6 with this MTU and no extension headers.
     pub const fn ipv6(mtu: u16) -> Self {
         Self { ip: IpVersion::V6, mtu, ip_options: 0 }
+    }
+
+    /// The path within the limits of IP.
+    pub(crate) fn limited(self) -> Self {
+        let path = Self { ip_options: self.ip_options.min(self.ip.max_options()), ..self };
+        Self { mtu: path.mtu.max(path.least_mtu()), ..path }
+    }
+
+    /// The smallest MTU that leaves room for text beside the IP options: with them and without it is as much.
+    pub(crate) const fn least_mtu(&self) -> u16 {
+        match self.ip {
+            IpVersion::V4 => IpVersion::V4.min_mtu().saturating_add(self.ip_options),
+            IpVersion::V6 => IpVersion::V6.min_mtu(),
+        }
     }
 
     /// The MSS to announce: MTU less the fixed IP and TCP headers, options not subtracted (MUST-67, RFC 6691).
@@ -89,4 +115,35 @@ pub struct Secrets {
     pub iss: SeqNum,
     /// The offset of the timestamp clock (RFC 7323 §5.4).
     pub ts_offset: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(ip: IpVersion, mtu: u16, ip_options: u16) -> (u16, u16) {
+        let path = Path { ip, mtu, ip_options }.limited();
+        (path.mtu, path.ip_options)
+    }
+
+    #[test]
+    fn options_and_mtu_are_those_that_ip_allows() {
+        for (mtu, options, limited_mtu, limited_options) in [
+            (1500, 0, 1500, 0),
+            (1500, 40, 1500, 40),
+            (1500, 41, 1500, 40),
+            (1500, u16::MAX, 1500, 40),
+            (0, 0, 68, 0),
+            (68, 40, 108, 40),
+            (107, 40, 108, 40),
+            (u16::MAX, u16::MAX, u16::MAX, 40),
+        ] {
+            assert_eq!(limited(IpVersion::V4, mtu, options), (limited_mtu, limited_options));
+        }
+        for (mtu, options, limited_mtu, limited_options) in
+            [(1500, 8, 1500, 8), (0, 1180, 1280, 1180), (1280, 1181, 1280, 1180), (9000, u16::MAX, 9000, 1180)]
+        {
+            assert_eq!(limited(IpVersion::V6, mtu, options), (limited_mtu, limited_options));
+        }
+    }
 }

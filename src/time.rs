@@ -72,6 +72,10 @@ impl fmt::Display for Instant {
     }
 }
 
+/// The latest instant the machine works with, 146,000 years after the epoch; later ones count as this. So deadlines
+/// cannot overflow.
+pub(crate) const END_OF_TIME: Instant = Instant::from_micros(1 << 62);
+
 /// A duration in whole microseconds, saturating at `u64::MAX`.
 pub(crate) fn micros(d: Duration) -> u64 {
     u64::try_from(d.as_micros()).unwrap_or(u64::MAX)

@@ -1,12 +1,15 @@
 //! The timers of a connection: true deadlines, and what the host was told of them.
 
-use crate::time::micros;
+use crate::time::{END_OF_TIME, micros};
 use crate::{Action, Instant, Sink, Timer};
 use core::time::Duration;
 
 const COUNT: usize = Timer::ALL.len();
-/// No instant of the machine reaches this: `Connection` clamps `now` far below it.
+/// No instant of the machine reaches this: `END_OF_TIME` lies far below it.
 const NEVER: u64 = u64::MAX;
+
+/// What sends, the retransmission and persist timers first: where one of them is set, patience goes by it.
+const SENDS: [Timer; 5] = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Pace, Timer::Continue];
 
 /// One true deadline and one announced instant for each timer.
 ///
@@ -71,8 +74,9 @@ impl Timers {
         }
     }
 
+    /// Sets the deadline or none. One beyond the end of time is none: no call could reach it.
     pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
-        match deadline {
+        match deadline.filter(|at| *at <= END_OF_TIME) {
             Some(deadline) => self.set(timer, deadline),
             None => self.clear(timer),
         }
@@ -100,11 +104,21 @@ impl Timers {
         some(*earliest.1).map(|at| (*earliest.0, at))
     }
 
-    /// Takes the first due timer, in the order of `Timer::ALL`.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Timer> {
-        let due = Timer::ALL.iter().zip(&mut self.deadline).find(|(_, at)| **at <= now.as_micros())?;
-        *due.1 = NEVER;
-        Some(*due.0)
+    /// Takes the first due timer, in the order of `Timer::ALL`, and tells how late it is. But patience does not end before
+    /// what was to be sent earlier.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(Timer, Duration)> {
+        let (first, _) = Timer::ALL.iter().zip(&self.deadline).find(|(_, at)| **at <= now.as_micros())?;
+        let before = if *first == Timer::UserTimeout { self.sends_before_patience_ends() } else { None };
+        let timer = before.unwrap_or(*first);
+        let late = now.saturating_since(self.get(timer)?);
+        self.clear(timer);
+        Some((timer, late))
+    }
+
+    /// The timer that was to send something before the user timeout.
+    fn sends_before_patience_ends(&self) -> Option<Timer> {
+        let sends = SENDS.into_iter().find(|&timer| self.is_set(timer));
+        sends.filter(|&timer| self.get(timer) < self.get(Timer::UserTimeout))
     }
 
     /// The host's timer has fired, and perhaps it has forgotten all that it was told to fire by now: those that have a
@@ -173,6 +187,10 @@ mod tests {
         Instant::from_micros(micros)
     }
 
+    fn late(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
     #[test]
     fn a_later_deadline_is_announced_when_the_earlier_fires() {
         let mut timers = Timers::default();
@@ -215,7 +233,7 @@ mod tests {
         timers.announce(&mut out);
         timers.clear(Timer::Retransmit);
         timers.fired(Timer::KeepAlive, at(20));
-        assert_eq!(timers.take_due(at(20)), Some(Timer::KeepAlive));
+        assert_eq!(timers.take_due(at(20)), Some((Timer::KeepAlive, late(0))));
         timers.set(Timer::KeepAlive, at(40));
         timers.announce(&mut out);
         out.clear();
@@ -225,15 +243,44 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_end_of_time_is_never() {
+        let mut timers = Timers::default();
+        timers.put(Timer::KeepAlive, Some(END_OF_TIME));
+        assert_eq!(timers.get(Timer::KeepAlive), Some(END_OF_TIME));
+        timers.put(Timer::KeepAlive, Some(END_OF_TIME + late(1)));
+        assert_eq!(timers.get(Timer::KeepAlive), None);
+    }
+
+    #[test]
     fn due_timers_run_in_a_fixed_order() {
         let mut timers = Timers::default();
         timers.set(Timer::DelayedAck, at(1));
         timers.set(Timer::UserTimeout, at(3));
         timers.set(Timer::KeepAlive, at(9));
         assert_eq!(timers.next(), Some((Timer::DelayedAck, at(1))));
-        assert_eq!(timers.take_due(at(3)), Some(Timer::UserTimeout));
-        assert_eq!(timers.take_due(at(3)), Some(Timer::DelayedAck));
+        assert_eq!(timers.take_due(at(3)), Some((Timer::UserTimeout, late(0))));
+        assert_eq!(timers.take_due(at(3)), Some((Timer::DelayedAck, late(2))));
         assert_eq!(timers.take_due(at(3)), None);
+    }
+
+    /// At the same instant it is patience that ends: what was sent last has timed out.
+    #[test]
+    fn patience_ends_after_what_was_to_be_sent_before() {
+        for sends in SENDS {
+            let mut timers = Timers::default();
+            timers.set(Timer::UserTimeout, at(5));
+            timers.set(sends, at(5));
+            assert_eq!(timers.clone().take_due(at(9)), Some((Timer::UserTimeout, late(4))));
+            timers.set(sends, at(4));
+            assert_eq!(timers.take_due(at(9)), Some((sends, late(5))));
+            assert_eq!(timers.take_due(at(9)), Some((Timer::UserTimeout, late(4))));
+        }
+        // what asks for an acknowledgment decides, not what waits beside it
+        let mut timers = Timers::default();
+        timers.set(Timer::UserTimeout, at(5));
+        timers.set(Timer::Retransmit, at(6));
+        timers.set(Timer::Override, at(1));
+        assert_eq!(timers.take_due(at(9)), Some((Timer::UserTimeout, late(4))));
     }
 
     #[test]

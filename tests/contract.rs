@@ -11,6 +11,10 @@ mod canonical;
 mod clock;
 #[path = "contract/decisions.rs"]
 mod decisions;
+#[path = "contract/extremes.rs"]
+mod extremes;
+#[path = "contract/late.rs"]
+mod late;
 #[path = "contract/opening.rs"]
 mod opening;
 #[path = "contract/order.rs"]

@@ -209,7 +209,7 @@ impl<C: Controller> Connection<C> {
 
     /// The host says what the MTU of the path is.
     pub(super) fn mtu(&mut self, mtu: u16) {
-        let mtu = mtu.max(self.path.ip.min_mtu());
+        let mtu = mtu.max(self.path.least_mtu());
         match &mut self.phase {
             Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => self.path.mtu = mtu,
             Phase::Live(tcb) => {
@@ -256,10 +256,12 @@ impl<C: Controller> Connection<C> {
 
 impl<C: Controller> SynSent<C> {
     /// The timeouts of SYN-SENT: the SYN again, or the end of patience (MUST-22, MUST-23).
-    pub(super) fn timeout(&mut self, timer: Timer, cx: &mut Cx<'_, '_>) -> Step {
+    pub(super) fn timeout(&mut self, (timer, late): (Timer, Duration), cx: &mut Cx<'_, '_>) -> Step {
         match timer {
             Timer::UserTimeout => return Break(Stop::Delete(CloseReason::ConnectTimeout)),
             Timer::Retransmit => {
+                self.pending_since += late; // the host slept: that is no silence of the peer's
+                cx.timers.clear(Timer::UserTimeout); // the flush sets it again
                 let limit = u32::from(cx.config.syn_retries());
                 if limit > 0 && self.snd.repeats >= limit {
                     return Break(Stop::Delete(CloseReason::ConnectTimeout)); // R2 as a count

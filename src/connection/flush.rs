@@ -310,7 +310,8 @@ impl<C: Controller> Tcb<C> {
         self.pending_since = if pending { Some(self.pending_since.unwrap_or(cx.now)) } else { None };
         let user_timeout = self.user_timeout(cx.config, cx.settings);
         let limit = if self.snd.syn { cx.config.connect_timeout() } else { user_timeout };
-        cx.timers.put(Timer::UserTimeout, self.pending_since.zip(limit).map(|(since, limit)| since + limit));
+        let patience = self.pending_since.zip(limit).map(|(since, limit)| (since + limit).max(self.evidence(cx)));
+        cx.timers.put(Timer::UserTimeout, patience);
         if matches!(self.ack, PendingAck::Delayed { .. }) {
             cx.timers.start(Timer::DelayedAck, cx.now + cx.config.delayed_ack());
         } else {

@@ -116,7 +116,8 @@ impl<C: Controller> Tcb<C> {
 
 /// Octets of the packet that carries so many octets of text, beside so many of TCP options.
 fn packet_size(path: &Path, options: u16, text: u16) -> u16 {
-    (path.ip.header() + 20 + path.ip_options + options).saturating_add(text)
+    let header = (path.ip.header() + 20).saturating_add(path.ip_options).saturating_add(options);
+    header.saturating_add(text)
 }
 
 #[cfg(test)]

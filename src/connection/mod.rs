@@ -18,8 +18,8 @@ use alloc::vec::Vec;
 use core::iter;
 use core::ops::ControlFlow::{Break, Continue};
 
-use crate::ecn::Handshake;
 use crate::send::Sender;
+use crate::time::END_OF_TIME;
 use crate::timers::Timers;
 use crate::{
     Action, Algorithm, Arc, CloseReason, Config, Controller, Counters, Discard, Error, Event, Instant, Path, Secrets,
@@ -31,10 +31,6 @@ use state::{Origin, Step, Stop};
 pub use status::Canonical;
 use syn_sent::{Outcome, SynSent};
 use tcb::{Cx, Settings, Tcb};
-
-/// The latest instant the machine works with, 146,000 years after the epoch; later ones count as this. So deadlines
-/// cannot overflow.
-const END_OF_TIME: Instant = Instant::from_micros(1 << 62);
 
 /// §3.10.7 has four rules for arriving segments, and these are the data each has.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -116,7 +112,7 @@ impl Connection {
 impl<C: Controller> Connection<C> {
     fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
         let settings = Settings::new(&config);
-        let path = Path { mtu: path.mtu.max(path.ip.min_mtu()), ..path };
+        let path = path.limited();
         let (timers, counters) = (Timers::default(), Counters::default());
         Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
     }
@@ -162,7 +158,7 @@ impl<C: Controller> Connection<C> {
         let mut actions = Vec::new();
         connection.event(now, &mut actions, |connection, now, _| {
             let snd = Sender::new(secrets.iss, controller, &connection.config, now);
-            connection.phase = Phase::SynSent(SynSent { snd, ts_offset: secrets.ts_offset, ecn: Handshake::default() });
+            connection.phase = Phase::SynSent(SynSent::new(snd, secrets.ts_offset, now));
         });
         (connection, actions)
     }
@@ -201,8 +197,8 @@ impl<C: Controller> Connection<C> {
         });
     }
 
-    /// Runs every timer due at `now`, in the order of [`Timer::ALL`]; nothing when none is due. `timer` is the one that
-    /// fired at the host.
+    /// Runs every timer due at `now`, in the order of [`Timer::ALL`], but what was to be sent before the user timeout goes
+    /// before it; nothing when none is due. `timer` is the one that fired at the host.
     pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         self.event(now, &mut actions, |connection, now, out| connection.timer(timer, now, out));

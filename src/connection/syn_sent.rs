@@ -4,11 +4,13 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{Origin, Step, Stop};
 use super::tcb::{Cx, Tcb};
+use super::timeouts::evidence;
 use crate::ecn::Handshake;
 use crate::options::of_syn;
 use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::Sender;
+use crate::timers::backed_off;
 use crate::{CloseReason, Controller, Discard, Flags, Instant, Options, Segment, Timer};
 
 /// A connection in SYN-SENT.
@@ -17,6 +19,8 @@ pub(super) struct SynSent<C> {
     pub(super) snd: Sender<C>,
     pub(super) ts_offset: u32,
     pub(super) ecn: Handshake,
+    /// R2 for SYN counts from here: the active OPEN, later by what the host slept.
+    pub(super) pending_since: Instant,
 }
 
 /// What a segment makes of SYN-SENT.
@@ -28,6 +32,10 @@ pub(super) enum Outcome {
 }
 
 impl<C: Controller> SynSent<C> {
+    pub(super) fn new(snd: Sender<C>, ts_offset: u32, now: Instant) -> Self {
+        Self { snd, ts_offset, ecn: Handshake::default(), pending_since: now }
+    }
+
     /// The checks of §3.10.7.3, in order. What they let through opens the connection.
     pub(super) fn check(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<Outcome> {
         let has_ack = segment.flags.contains(Flags::ACK);
@@ -77,14 +85,18 @@ impl<C: Controller> SynSent<C> {
                 ..Segment::default()
             });
         }
-        cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+        let rto = self.snd.rtt.rto();
+        cx.timers.start(Timer::Retransmit, cx.now + rto);
+        let next = cx.timers.get(Timer::Retransmit).unwrap_or(cx.now);
+        let timed_out = evidence(self.snd.repeats, next, backed_off(rto, 1, cx.config.max_rto()));
         let limit = cx.config.connect_timeout();
-        cx.timers.put(Timer::UserTimeout, limit.map(|limit| self.snd.opened + limit));
+        cx.timers.put(Timer::UserTimeout, limit.map(|limit| (self.pending_since + limit).max(timed_out)));
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
         let irs = crate::SeqNum::new(0);
         self.snd.rebase(irs, now);
+        self.pending_since = Instant::from_micros(self.pending_since.as_micros().wrapping_sub(now.as_micros()));
         self.ts_offset = 0;
     }
 }
@@ -92,7 +104,7 @@ impl<C: Controller> SynSent<C> {
 impl<C: Controller> Tcb<C> {
     /// Our SYN crossed the peer's: SYN-RECEIVED, and a SYN,ACK leaves with the flush.
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
-        let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
+        let since = opening.pending_since;
         let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), syn, cx);
         tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
@@ -104,7 +116,7 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
     pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
-        let since = opening.snd.opened; // R2 for SYN counts from the active OPEN
+        let since = opening.pending_since;
         let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), segment, cx);
         tcb.pending_since = Some(since);
         tcb.establish(segment, cx);

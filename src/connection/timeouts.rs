@@ -5,12 +5,14 @@ use core::time::Duration;
 
 use super::state::{LiveState, Step, Stop};
 use super::tcb::{Cx, Tcb};
+use crate::timers::backed_off;
 use crate::{Action, CloseReason, Config, Controller, Flags, Instant, Report, Segment, Timer};
 use bytes::Bytes;
 
 impl<C: Controller> Tcb<C> {
-    /// `timer` is due. The flush that follows sets it again where that is due.
-    pub(super) fn timeout(&mut self, timer: Timer, cx: &mut Cx<'_, '_>) -> Step {
+    /// `timer` is due, and so `late`. The flush that follows sets it again where that is due.
+    pub(super) fn timeout(&mut self, (timer, late): (Timer, Duration), cx: &mut Cx<'_, '_>) -> Step {
+        self.excuse(timer, late, cx);
         match timer {
             Timer::TimeWait => Break(Stop::Delete(CloseReason::Finished)), // TIME-WAIT TIMEOUT
             Timer::FinWait2 => Break(Stop::Delete(CloseReason::FinWait2Timeout)),
@@ -25,6 +27,7 @@ impl<C: Controller> Tcb<C> {
                 Continue(())
             }
             Timer::Retransmit if self.snd.flight() == 0 => Continue(()), // it held back new text (RFC 3168 §6.1.2)
+            Timer::Retransmit if self.holds_retransmission(cx) => Continue(()), // nothing left that could be answered
             Timer::Retransmit => {
                 self.count_retry(cx.config)?;
                 self.retransmission_timeout(cx);
@@ -46,6 +49,53 @@ impl<C: Controller> Tcb<C> {
             }
             Timer::Pace | Timer::Continue => Continue(()),
         }
+    }
+
+    /// What asks the peer is `late`: the host slept, and the peer is not to blame. That time does not count for the user
+    /// timeout, which the flush sets again.
+    fn excuse(&mut self, timer: Timer, late: Duration, cx: &mut Cx<'_, '_>) {
+        let asks = match timer {
+            Timer::Retransmit | Timer::Persist => true,
+            Timer::Override | Timer::Pace | Timer::Continue => self.snd.flight() == 0, // else the two above do
+            Timer::TimeWait
+            | Timer::FinWait2
+            | Timer::UserTimeout
+            | Timer::Reorder
+            | Timer::TailLossProbe
+            | Timer::KeepAlive
+            | Timer::DelayedAck => false,
+        };
+        if asks && late > Duration::ZERO {
+            self.pending_since = self.pending_since.map(|since| since + late);
+            cx.timers.clear(Timer::UserTimeout);
+        }
+    }
+
+    /// When a retransmission or probe has timed out unanswered: nobody gives up before. Once one has, any instant will do.
+    pub(super) fn evidence(&self, cx: &Cx<'_, '_>) -> Instant {
+        let sent = self.retries.saturating_sub(u32::from(self.holds_retransmission(cx)));
+        if sent > 1 {
+            return Instant::ZERO;
+        }
+        let (rto, max) = (self.snd.rtt.rto(), cx.config.max_rto());
+        let next = |timer| cx.timers.get(timer);
+        if let Some(probe) = next(Timer::Persist) {
+            let after = backed_off(self.snd.rtt.base_rto(), self.snd.probes.saturating_add(1), max);
+            return evidence(sent, probe, after);
+        }
+        if self.snd.flight() > 0 {
+            let tail = next(Timer::TailLossProbe).map(|probe| probe + rto);
+            let timeout = tail.or(next(Timer::Retransmit)).unwrap_or(cx.now);
+            return evidence(sent, timeout, backed_off(rto, 1, max));
+        }
+        let held = [Timer::Retransmit, Timer::Override, Timer::Pace, Timer::Continue].into_iter().find_map(next);
+        evidence(0, held.unwrap_or(cx.now) + rto, backed_off(rto, 1, max))
+    }
+
+    /// Whether pacing holds what the last timeout orders, or a burst was cut before it.
+    fn holds_retransmission(&self, cx: &Cx<'_, '_>) -> bool {
+        self.snd.owes_retransmission()
+            && [Timer::Pace, Timer::Continue].into_iter().any(|timer| cx.timers.is_set(timer))
     }
 
     /// USER TIMEOUT: R2 (MUST-20, MUST-22).
@@ -119,7 +169,7 @@ impl<C: Controller> Tcb<C> {
     fn keep_alive_idle(&self, cx: &Cx<'_, '_>) -> Duration {
         let in_use = cx.config.user_timeout_option();
         let patience = self.user_timeout(cx.config, cx.settings).filter(|_| in_use);
-        let longer = patience.map_or(Duration::ZERO, |patience| patience + Duration::from_secs(1));
+        let longer = patience.map_or(Duration::ZERO, |patience| patience.saturating_add(Duration::from_secs(1)));
         cx.settings.keep_alive_idle.max(longer)
     }
 
@@ -141,5 +191,15 @@ impl<C: Controller> Tcb<C> {
             | LiveState::CloseWait => true,
             LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => false,
         }
+    }
+}
+
+/// When a retransmission has timed out, after so many since the last progress: the `next` is due then, and `after` is its
+/// own timeout. R2 is more than one retransmission (RFC 9293 §3.8.3).
+pub(super) fn evidence(retries: u32, next: Instant, after: Duration) -> Instant {
+    match retries {
+        0 => next + after,
+        1 => next,
+        2.. => Instant::ZERO,
     }
 }

@@ -178,6 +178,11 @@ impl<C: Controller> Sender<C> {
         self.nxt - self.una
     }
 
+    /// Whether the last timeout's retransmission has not left yet.
+    pub(crate) const fn owes_retransmission(&self) -> bool {
+        self.first_due
+    }
+
     /// Octets in the network, as far as known: sent, and neither acknowledged, reported nor lost.
     pub(crate) fn inflight(&self) -> u32 {
         self.board.inflight().saturating_sub(self.recovery.departed)

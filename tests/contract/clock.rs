@@ -175,12 +175,15 @@ fn the_far_future_is_clamped() {
     assert!(one == other);
 }
 
+/// The time before an answer was asked for is no silence of the peer's: what it may not have got is sent again first.
 #[test]
-fn a_jump_of_years_ends_what_has_waited_too_long() {
+fn a_jump_of_years_ends_nothing_unasked() {
     let mut rig = At::default().established();
     rig.send(1);
     rig.wait(Duration::from_secs(3600 * 24 * 3650));
-    assert_eq!(rig.call_timer(Timer::Retransmit), "Closed(UserTimeout)");
+    assert_eq!(rig.call_timer(Timer::Retransmit), "PSH|ACK seq 1 len 1 ack 1");
+    assert_eq!(rig.until(Timer::UserTimeout), Some(secs(299))); // 1 s of the 300 had passed in time
+    assert_eq!(rig.arrives(rig.ack(1, 2)), "Acked(1); Flushed");
 }
 
 /// The property of the host that knows nothing but `SetTimer` is audited by every call of every test here; this is its

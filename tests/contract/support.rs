@@ -327,6 +327,17 @@ impl Rig {
         self.now += time;
     }
 
+    /// Time goes on, and the timers fire as they are due. What came of the last.
+    pub(crate) fn pass(&mut self, time: Duration) -> String {
+        let (end, mut last) = (self.now + time, String::new());
+        while let Some((timer, at)) = self.connection.next_deadline().filter(|(_, at)| *at <= end) {
+            self.now = self.now.max(at);
+            last = self.call_timer(timer);
+        }
+        self.now = end;
+        last
+    }
+
     /// Time goes on until this timer, which must be the next one, and it fires.
     #[track_caller]
     pub(crate) fn fire(&mut self, timer: Timer) -> String {

@@ -47,14 +47,13 @@ fn user_timeout_counts_from_the_last_progress() {
         let mut rig = at.established();
         rig.send(2000);
         assert_eq!(rig.until(Timer::UserTimeout), Some(secs(300)));
-        rig.wait(secs(200));
+        rig.pass(secs(200));
         rig.arrives(rig.ack(1, 1001));
         assert_eq!(rig.until(Timer::UserTimeout), Some(secs(300)));
-        rig.wait(secs(299));
+        rig.pass(secs(299));
         rig.arrives(rig.ack(1, 1001)); // no progress
         assert_eq!(rig.until(Timer::UserTimeout), Some(secs(1)));
-        rig.wait(secs(1));
-        assert_eq!(rig.call_timer(Timer::UserTimeout), "Closed(UserTimeout)");
+        assert_eq!(rig.pass(secs(1)), "Closed(UserTimeout)");
     });
 }
 
@@ -76,7 +75,7 @@ fn user_timeout_is_a_setting_of_every_moment() {
     rig.send(10);
     rig.does(Event::Set(Knob::UserTimeout(None)));
     assert_eq!(rig.until(Timer::UserTimeout), None);
-    rig.wait(secs(5));
+    rig.pass(secs(5));
     rig.does(Event::Set(Knob::UserTimeout(Some(secs(30)))));
     assert_eq!(rig.until(Timer::UserTimeout), Some(secs(25)));
     rig.does(Event::Set(Knob::UserTimeout(Some(ms(0))))); // 1 s at the least, which is over
@@ -87,8 +86,9 @@ fn user_timeout_is_a_setting_of_every_moment() {
 fn user_timeout_covers_the_fin() {
     for state in [State::FinWait1, State::Closing, State::LastAck] {
         let mut rig = At::default().state(state);
-        rig.wait(secs(300));
-        assert_eq!(rig.call_timer(Timer::UserTimeout), "Closed(UserTimeout)", "{state}");
+        rig.pass(secs(299));
+        assert_eq!((rig.state(), rig.until(Timer::UserTimeout)), (state, Some(secs(1))));
+        assert_eq!(rig.pass(secs(1)), "Closed(UserTimeout)", "{state}");
     }
 }
 
@@ -104,8 +104,9 @@ fn connect_timeout_ends_the_handshake() {
         assert_eq!((rig.until(Timer::UserTimeout), sent), (Some(secs(57)), 8)); // 1 2 4 8 16 32 60: 123 s, MUST-23: 180 s
         assert_eq!(rig.fire(Timer::UserTimeout), "Closed(ConnectTimeout)");
         for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
-            rig.wait(secs(180));
-            assert_eq!(rig.call_timer(Timer::UserTimeout), "Closed(ConnectTimeout)");
+            rig.pass(secs(179));
+            assert_eq!((rig.state(), rig.until(Timer::UserTimeout)), (State::SynReceived, Some(secs(1))));
+            assert_eq!(rig.pass(secs(1)), "Closed(ConnectTimeout)");
         }
     });
 }

@@ -68,7 +68,10 @@ impl User {
             Call::Status => return Some((Doing::Status, now)),
             Call::Early => return Some((Doing::AllTimers, now)),
             Call::TimeWaitDue => return self.due(Timer::TimeWait),
-            Call::UserTimeoutDue => return self.due(Timer::UserTimeout),
+            Call::UserTimeoutDue => {
+                self.until_patience_ends();
+                return self.due(Timer::UserTimeout);
+            }
             Call::RetransmitDue => {
                 self.probe_tail();
                 return self.due(Timer::Retransmit);
@@ -103,6 +106,17 @@ impl User {
         if let Some(at) = self.fixture.connection.deadline(Timer::TailLossProbe) {
             self.fixture.now = at.max(self.fixture.now);
             self.quietly(Event::Timer(Timer::TailLossProbe));
+        }
+    }
+
+    /// The host is in time: what is sent again before goes first.
+    fn until_patience_ends(&mut self) {
+        while let Some((next, at)) = self.fixture.connection.next_deadline() {
+            if next == Timer::UserTimeout || self.due(Timer::UserTimeout).is_none() {
+                break;
+            }
+            self.fixture.now = at.max(self.fixture.now);
+            self.quietly(Event::Timer(next));
         }
     }
 
