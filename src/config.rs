@@ -34,6 +34,8 @@ config! {
     receive_buffer_initial: u32 = 131_072, in 14_600..=1_073_741_823, "RFC 6928 §2, RFC 9293 §3.8.6";
     /// Octets of text that may be queued and not yet acknowledged.
     send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
+    /// A send queue that was full gives `Writable` when it has room for so many octets again, one at least; none: a third of `send_buffer`.
+    send_low_water: Option<u32> = None, in 0..=1_073_741_823, "RFC 9293 §3.9.1.2";
     /// The most ranges of text held out of order; a segment that would open another is refused. 0: one for each 1024 octets of `receive_buffer`, at least 64.
     max_ranges: u16 = 0, in 0..=65_535, "RFC 9293 SHLD-31";
     /// Octets of memory that one received payload pins while it is held: the host's frame or buffer size.
@@ -157,6 +159,11 @@ impl Config {
         ConfigBuilder { config: self }
     }
 
+    /// Octets of room at which a user that waits to send is woken.
+    pub(crate) fn writable_room(&self) -> u32 {
+        self.send_low_water.unwrap_or(self.send_buffer / 3)
+    }
+
     fn check_order(&self) -> Result<(), ConfigError> {
         if self.min_rto > self.max_rto {
             return Err(ConfigError::Order { lower: "min_rto", upper: "max_rto" });
@@ -172,6 +179,9 @@ impl Config {
         }
         if self.window_shift.is_some_and(|shift| u32::from(shift) > most_shift(self.receive_buffer)) {
             return Err(ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
+        }
+        if self.send_low_water.is_some_and(|mark| mark > self.send_buffer) {
+            return Err(ConfigError::Order { lower: "send_low_water", upper: "send_buffer" });
         }
         Ok(())
     }
@@ -190,6 +200,7 @@ impl ConfigBuilder {
         self.config.min_mss = self.config.min_mss.min(self.config.max_mss);
         self.config.user_timeout_lower = self.config.user_timeout_lower.min(self.config.user_timeout_upper);
         let most = u8::try_from(most_shift(self.config.receive_buffer)).unwrap_or(u8::MAX);
+        self.config.send_low_water = self.config.send_low_water.map(|mark| mark.min(self.config.send_buffer));
         self.config.window_shift = self.config.window_shift.map(|shift| shift.min(most));
         self.config
     }
@@ -223,5 +234,8 @@ mod tests {
             assert!(with(2 << shift).is_ok());
         }
         assert!(Config::builder().receive_buffer(1).window_shift(Some(0)).build().is_ok());
+        let error = Config::builder().send_buffer(9).send_low_water(Some(10)).build().unwrap_err();
+        assert_eq!(error, ConfigError::Order { lower: "send_low_water", upper: "send_buffer" });
+        assert!(Config::builder().send_buffer(9).send_low_water(Some(9)).build().is_ok());
     }
 }

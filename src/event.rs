@@ -224,7 +224,7 @@ pub enum Action {
     Connected,
     /// So many more octets of our text are acknowledged.
     Acked(usize),
-    /// The send buffer was full and has room again.
+    /// The send buffer was full and has room again, for [`Config::send_low_water`](crate::Config::send_low_water) octets.
     Writable,
     /// All text sent so far is acknowledged, and our FIN if we closed.
     Flushed,

@@ -336,7 +336,6 @@ impl<C: Controller> Tcb<C> {
         let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let advances = segment.ack != self.snd.una;
-        let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
         let marked = segment.flags.contains(Flags::ECE);
         let ack = Ack { ack: segment.ack, blocks, echoed, marked, bare, same_window };
         let newly = self.snd.on_ack(&ack, mss, cx.out.counters, cx.now);
@@ -347,7 +346,7 @@ impl<C: Controller> Tcb<C> {
             return;
         }
         cx.out.acked += newly.text;
-        cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
+        cx.out.writable |= newly.text > 0 && self.snd.fin == Fin::None && self.snd.takes_again(cx.config);
         cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
         self.progressed(cx.now);
         self.trust_mtu(cx);
