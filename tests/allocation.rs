@@ -1,5 +1,5 @@
 //! In the sink form, steady traffic allocates nothing per segment; what is held keeps within the bounds of
-//! `docs/architecture.md`. The allocator of this test binary counts, per thread.
+//! `docs/architecture.md`, and idle connections keep nothing. The allocator of this test binary counts, per thread.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, Discard, Event, Flags, Instant, Options, Path, Secrets, Segment,
-    SeqNum, Timestamps,
+    SeqNum, State, Timestamps,
 };
 
 /// Large enough that slices of it serve every SEND; a static `Bytes` is cloned and sliced without allocation.
@@ -89,6 +89,44 @@ impl Pair {
                     self.sides[to].run_timers(self.now, &mut self.wires[to]);
                 }
             }
+        }
+    }
+
+    /// The same, but every so many-th segment is lost; timers repair that.
+    fn settle_with_losses(&mut self, lose_every: usize) {
+        let mut carried = 0;
+        loop {
+            while self.wires.iter().any(|wire| !wire.is_empty()) {
+                self.now += TICK;
+                for from in 0..2 {
+                    let Some(segment) = self.wires[from].pop_front() else { continue };
+                    carried += 1;
+                    let to = 1 - from;
+                    if lose_every == 0 || carried % lose_every != 0 {
+                        self.sides[to].handle(Event::Segment(segment), self.now, &mut self.wires[to]);
+                    }
+                    self.run_timers();
+                }
+            }
+            if self.sides.iter().all(|side| side.connection.info().send_queue == 0) {
+                return;
+            }
+            self.now = self.sides.iter().filter_map(|side| Some(side.connection.next_deadline()?.1)).min().unwrap();
+            self.run_timers();
+        }
+    }
+
+    fn run_timers(&mut self) {
+        let timed = self.sides.iter_mut().zip(&mut self.wires);
+        timed.for_each(|(side, wire)| side.run_timers(self.now, wire));
+    }
+
+    /// Time goes on until no timer is left.
+    fn rest(&mut self) {
+        while let Some(at) = self.sides.iter().filter_map(|side| Some(side.connection.next_deadline()?.1)).min() {
+            self.now = at;
+            self.run_timers();
+            self.settle();
         }
     }
 
@@ -445,5 +483,49 @@ fn what_is_held_keeps_within_the_bounds_of_the_configuration() {
                 }
             }
         }
+    }
+}
+
+/// Two ends talk, with and without losses: afterwards each holds nothing but itself an RTO later, and at once in TIME-WAIT.
+#[test]
+fn idle_connections_keep_no_memory() {
+    for lose_every in [0, 3, 7, 40] {
+        let (mut pair, mut heap) = (None, 0);
+        let opened = measure(|| pair = Some(Pair::new()));
+        let pair = pair.as_mut().unwrap();
+        let wires: usize = pair.wires.iter().map(|wire| wire.capacity() * size_of::<Segment>()).sum();
+        heap += opened.bytes_current - i64::try_from(wires + size_of::<Config>() + 16).unwrap();
+        assert_eq!(heap, 0, "after the handshake");
+        let talk = measure(|| {
+            for turn in 0..20 {
+                for side in 0..2 {
+                    pair.send(side, text(if turn % 5 == 4 { 60_000 } else { 100 }));
+                    pair.settle_with_losses(lose_every);
+                }
+            }
+        });
+        assert!(pair.sides.iter().all(|side| side.received == 4 * 60_000 + 16 * 100));
+        assert!(talk.bytes_max > 1000, "nothing was held meanwhile");
+        heap += talk.bytes_current;
+        assert!(heap > 0, "steady traffic finds its memory");
+        heap += measure(|| pair.rest()).bytes_current;
+        assert_eq!(heap, 0, "an RTO later");
+
+        let [client, server] = &mut pair.sides;
+        let [out, back] = &mut pair.wires;
+        let now = pair.now;
+        let closing = measure(|| {
+            client.handle(Event::Send(text(100)), now, out);
+            client.handle(Event::Close, now, out);
+            out.drain(..).for_each(|segment| server.handle(Event::Segment(segment), now, back));
+            server.handle(Event::Close, now, back);
+            back.drain(..).for_each(|segment| client.handle(Event::Segment(segment), now, out));
+        });
+        assert_eq!((client.connection.state(), server.connection.state()), (State::TimeWait, State::LastAck));
+        let end = measure(|| {
+            let segment = out.pop_front().unwrap();
+            server.connection.handle(Event::Segment(segment), now, &mut |_: Action| {}).unwrap();
+        });
+        assert_eq!((server.connection.state(), closing.bytes_current + end.bytes_current), (State::Closed, 0));
     }
 }

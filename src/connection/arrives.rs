@@ -297,6 +297,8 @@ impl<C: Controller> Tcb<C> {
         self.process_ack(segment, false, false, cx);
         self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark
         self.echo = Echo::new(self.ecn.echoes());
+        self.snd.shrink(); // the record of our SYN
+        self.pending_since = self.pending_since.filter(|_| self.snd.is_pending());
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
@@ -368,6 +370,9 @@ impl<C: Controller> Tcb<C> {
     /// What the acknowledgment of our FIN means to each state.
     fn after_ack(&mut self, cx: &mut Cx<'_, '_>) -> Step {
         let fin_acked = self.fin_acked();
+        if fin_acked {
+            self.snd.rest(); // nothing is sent any more
+        }
         match self.state {
             LiveState::FinWait1 if fin_acked => self.state = LiveState::FinWait2, // our FIN is acknowledged
             LiveState::Closing if fin_acked => self.enter_time_wait(cx),          // so are both FINs

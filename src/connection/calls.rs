@@ -279,7 +279,8 @@ impl<C: Controller> SynSent<C> {
             | Timer::KeepAlive
             | Timer::DelayedAck
             | Timer::Pace
-            | Timer::Continue => {}
+            | Timer::Continue
+            | Timer::Idle => {}
         }
         Continue(())
     }

@@ -277,6 +277,18 @@ impl<C: Controller> Sender<C> {
         self.buffer.take_writable(octets(config.send_buffer()), octets(config.writable_room()))
     }
 
+    /// Gives back what an empty queue and an empty scoreboard keep.
+    pub(crate) fn shrink(&mut self) {
+        self.buffer.shrink();
+        self.board.shrink();
+    }
+
+    /// All was acknowledged long ago: reports that a retransmission was needless are late as well.
+    pub(crate) fn rest(&mut self) {
+        self.undo.give_up();
+        self.shrink();
+    }
+
     /// The congestion window in force, recovery included; never less than a segment but where recovery says so.
     pub(crate) fn cwnd(&self, mss: u32) -> u32 {
         match &self.recovery.phase {
