@@ -34,6 +34,8 @@ config! {
     receive_buffer_initial: u32 = 131_072, in 14_600..=1_073_741_823, "RFC 6928 §2, RFC 9293 §3.8.6";
     /// Octets of text that may be queued and not yet acknowledged.
     send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
+    /// A send queue that was full gives `Writable` when it has room for so many octets again, one at least; none: a third of `send_buffer`.
+    send_low_water: Option<u32> = None, in 0..=1_073_741_823, "RFC 9293 §3.9.1.2";
     /// The most ranges of text held out of order; a segment that would open another is refused. 0: one for each 1024 octets of `receive_buffer`, at least 64.
     max_ranges: u16 = 0, in 0..=65_535, "RFC 9293 SHLD-31";
     /// Octets of memory that one received payload pins while it is held: the host's frame or buffer size.
@@ -56,7 +58,7 @@ config! {
     mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";
-    /// The shift of our windows, 2^shift within the receive buffer; none: the smallest with which all of it can be announced.
+    /// The shift of our windows, 2^shift at most half of the receive buffer; none: the smallest with which all of it can be announced.
     window_shift: Option<u8> = None, in 0..=14, "RFC 7323 §2.2, §2.3";
     /// Timestamps and PAWS.
     timestamps: bool = true, in false..=true, "RFC 7323 §3";
@@ -157,6 +159,11 @@ impl Config {
         ConfigBuilder { config: self }
     }
 
+    /// Octets of room at which a user that waits to send is woken.
+    pub(crate) fn writable_room(&self) -> u32 {
+        self.send_low_water.unwrap_or(self.send_buffer / 3)
+    }
+
     fn check_order(&self) -> Result<(), ConfigError> {
         if self.min_rto > self.max_rto {
             return Err(ConfigError::Order { lower: "min_rto", upper: "max_rto" });
@@ -170,11 +177,20 @@ impl Config {
         if self.min_mss > self.max_mss {
             return Err(ConfigError::Order { lower: "min_mss", upper: "max_mss" });
         }
-        if self.window_shift.is_some_and(|shift| self.receive_buffer >> shift == 0) {
+        if self.window_shift.is_some_and(|shift| u32::from(shift) > most_shift(self.receive_buffer)) {
             return Err(ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
+        }
+        if self.send_low_water.is_some_and(|mark| mark > self.send_buffer) {
+            return Err(ConfigError::Order { lower: "send_low_water", upper: "send_buffer" });
         }
         Ok(())
     }
+}
+
+/// The largest shift with which this receive buffer is two units of the window field, or 0: of a single unit nothing
+/// could be announced as soon as one octet waits for the user.
+const fn most_shift(receive_buffer: u32) -> u32 {
+    receive_buffer.ilog2().saturating_sub(1)
 }
 
 #[cfg(feature = "arbitrary")]
@@ -183,7 +199,8 @@ impl ConfigBuilder {
     fn into_ordered(mut self) -> Config {
         self.config.min_mss = self.config.min_mss.min(self.config.max_mss);
         self.config.user_timeout_lower = self.config.user_timeout_lower.min(self.config.user_timeout_upper);
-        let most = u8::try_from(self.config.receive_buffer.ilog2()).unwrap_or(u8::MAX);
+        let most = u8::try_from(most_shift(self.config.receive_buffer)).unwrap_or(u8::MAX);
+        self.config.send_low_water = self.config.send_low_water.map(|mark| mark.min(self.config.send_buffer));
         self.config.window_shift = self.config.window_shift.map(|shift| shift.min(most));
         self.config
     }
@@ -210,8 +227,15 @@ mod tests {
         assert_eq!(error, ConfigError::Order { lower: "min_mss", upper: "max_mss" });
         let error = Config::builder().user_timeout_lower(secs(602)).user_timeout_upper(secs(601)).build().unwrap_err();
         assert_eq!(error, ConfigError::Order { lower: "user_timeout_lower", upper: "user_timeout_upper" });
-        let error = Config::builder().receive_buffer(16_383).window_shift(Some(14)).build().unwrap_err();
-        assert_eq!(error, ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
-        assert!(Config::builder().receive_buffer(16_384).window_shift(Some(14)).build().is_ok());
+        for shift in 1..=14 {
+            let with = |buffer| Config::builder().receive_buffer(buffer).window_shift(Some(shift)).build();
+            let error = with((2 << shift) - 1).unwrap_err();
+            assert_eq!(error, ConfigError::Order { lower: "window_shift", upper: "receive_buffer" });
+            assert!(with(2 << shift).is_ok());
+        }
+        assert!(Config::builder().receive_buffer(1).window_shift(Some(0)).build().is_ok());
+        let error = Config::builder().send_buffer(9).send_low_water(Some(10)).build().unwrap_err();
+        assert_eq!(error, ConfigError::Order { lower: "send_low_water", upper: "send_buffer" });
+        assert!(Config::builder().send_buffer(9).send_low_water(Some(9)).build().is_ok());
     }
 }

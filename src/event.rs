@@ -115,11 +115,13 @@ pub enum Timer {
     Pace,
     /// Takes up a burst that `max_burst` cut, should the host not send [`Event::Continue`].
     Continue,
+    /// Nothing was queued or in flight for an RTO: memory kept for sending is given back.
+    Idle,
 }
 
 impl Timer {
     /// All timers, in the order in which due ones run.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TimeWait,
         Self::FinWait2,
         Self::UserTimeout,
@@ -132,6 +134,7 @@ impl Timer {
         Self::DelayedAck,
         Self::Pace,
         Self::Continue,
+        Self::Idle,
     ];
 }
 
@@ -225,7 +228,7 @@ pub enum Action {
     Connected,
     /// So many more octets of our text are acknowledged.
     Acked(usize),
-    /// The send buffer was full and has room again.
+    /// The send buffer was full and has room again, for [`Config::send_low_water`](crate::Config::send_low_water) octets.
     Writable,
     /// All text sent so far is acknowledged, and our FIN if we closed.
     Flushed,

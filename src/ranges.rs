@@ -87,13 +87,16 @@ impl Ranges {
         (start, end)
     }
 
-    /// Removes everything below `offset`.
+    /// Removes everything below `offset`. An empty set holds no memory.
     pub(crate) fn remove_below(&mut self, offset: u64) {
         while let Some((start, end)) = self.first().filter(|&(start, _)| start < offset) {
             self.ranges.remove(&start);
             if end > offset {
                 self.ranges.insert(offset, end);
             }
+        }
+        if self.ranges.is_empty() {
+            self.ranges = BTreeMap::new(); // an emptied map keeps a node
         }
     }
 }

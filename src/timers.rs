@@ -46,6 +46,7 @@ const fn index(timer: Timer) -> usize {
         Timer::DelayedAck => 9,
         Timer::Pace => 10,
         Timer::Continue => 11,
+        Timer::Idle => 12,
     }
 }
 

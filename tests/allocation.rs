@@ -1,4 +1,5 @@
-//! In the sink form, steady traffic allocates nothing per segment. The allocator of this test binary counts, per thread.
+//! In the sink form, steady traffic allocates nothing per segment; what is held keeps within the bounds of
+//! `docs/architecture.md`, and idle connections keep nothing. The allocator of this test binary counts, per thread.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -6,7 +7,8 @@ use std::collections::VecDeque;
 use allocation_counter::measure;
 use bytes::Bytes;
 use segue::{
-    Action, Arc, Config, Connection, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, Timestamps,
+    Action, Arc, Config, ConfigBuilder, Connection, Discard, Event, Flags, Instant, Options, Path, Secrets, Segment,
+    SeqNum, State, Timestamps,
 };
 
 /// Large enough that slices of it serve every SEND; a static `Bytes` is cloned and sliced without allocation.
@@ -87,6 +89,44 @@ impl Pair {
                     self.sides[to].run_timers(self.now, &mut self.wires[to]);
                 }
             }
+        }
+    }
+
+    /// The same, but every so many-th segment is lost; timers repair that.
+    fn settle_with_losses(&mut self, lose_every: usize) {
+        let mut carried = 0;
+        loop {
+            while self.wires.iter().any(|wire| !wire.is_empty()) {
+                self.now += TICK;
+                for from in 0..2 {
+                    let Some(segment) = self.wires[from].pop_front() else { continue };
+                    carried += 1;
+                    let to = 1 - from;
+                    if lose_every == 0 || carried % lose_every != 0 {
+                        self.sides[to].handle(Event::Segment(segment), self.now, &mut self.wires[to]);
+                    }
+                    self.run_timers();
+                }
+            }
+            if self.sides.iter().all(|side| side.connection.info().send_queue == 0) {
+                return;
+            }
+            self.now = self.sides.iter().filter_map(|side| Some(side.connection.next_deadline()?.1)).min().unwrap();
+            self.run_timers();
+        }
+    }
+
+    fn run_timers(&mut self) {
+        let timed = self.sides.iter_mut().zip(&mut self.wires);
+        timed.for_each(|(side, wire)| side.run_timers(self.now, wire));
+    }
+
+    /// Time goes on until no timer is left.
+    fn rest(&mut self) {
+        while let Some(at) = self.sides.iter().filter_map(|side| Some(side.connection.next_deadline()?.1)).min() {
+            self.now = at;
+            self.run_timers();
+            self.settle();
         }
     }
 
@@ -275,4 +315,217 @@ fn drained_queues_keep_little() {
         }
     });
     assert!(sent.bytes_current < 4096, "the drained send queue keeps {} octets", sent.bytes_current);
+}
+
+/// The most pieces that text out of order is held in: `docs/architecture.md`, "Memory".
+fn most_pieces(config: &Config) -> u64 {
+    let ranges = match config.max_ranges() {
+        0 => (config.receive_buffer() / 1024).max(64),
+        ranges => u32::from(ranges),
+    };
+    u64::from(ranges) + 1 + u64::from(2 * config.receive_buffer() / u32::from(config.copy_below()))
+}
+
+/// The most memory that text out of order costs, frames that it keeps alive included: the same table.
+fn most_memory(config: &Config) -> u64 {
+    2 * u64::from(config.receive_buffer()) + 192 * most_pieces(config) + 2048
+}
+
+/// A receiver whose next expected octet is withheld.
+struct Withheld {
+    connection: Connection,
+    now: Instant,
+    /// The number of the octet that is missing, and how many octets behind it the window takes.
+    missing: SeqNum,
+    window: u32,
+    frame: usize,
+    delivers: u64,
+    refused: u64,
+}
+
+impl Withheld {
+    fn new(config: ConfigBuilder) -> Self {
+        let config = config.timestamps(false).build().unwrap();
+        let config = config.to_builder().receive_buffer_initial(config.receive_buffer().max(14_600)).build().unwrap();
+        let now = Instant::from_millis(1);
+        let options = Options { mss: Some(1460), window_scale: Some(0), sack_permitted: true, ..Options::default() };
+        let (seq, flags) = (SeqNum::new(u32::MAX - 7000), Flags::SYN);
+        let syn = Segment { seq, flags, window: 65_535, options, ..Segment::default() };
+        let secrets = Secrets { iss: SeqNum::new(99), ts_offset: 0 };
+        let frame = usize::try_from(config.frame_size()).unwrap().min(1 << 16);
+        let (connection, _) = Connection::accept(Arc::new(config), Path::ipv4(1500), secrets, syn, now);
+        let mut all = Self { connection, now, missing: seq + 1, window: 0, frame, delivers: 0, refused: 0 };
+        all.arrives(0, 1); // in order, so that all of the buffer is announced
+        all.event(Event::Consume(1));
+        let info = all.connection.info();
+        (all.missing, all.window) = (info.rcv_nxt, info.rcv_wnd - 1);
+        (all.delivers, all.refused) = (0, 0);
+        all
+    }
+
+    fn event(&mut self, event: Event) {
+        let (mut delivers, mut refused) = (0, 0);
+        let mut sink = |action: Action| match action {
+            Action::Deliver(_) => delivers += 1,
+            Action::Discarded(reason) => refused += u64::from(reason == Discard::ReassemblyFull),
+            _ => {}
+        };
+        self.connection.handle(event, self.now, &mut sink).unwrap();
+        (self.delivers, self.refused) = (self.delivers + delivers, self.refused + refused);
+    }
+
+    /// Text at this distance from the missing octet, in a frame of its own.
+    fn arrives(&mut self, from: u32, len: u32) {
+        let len = usize::try_from(len).unwrap();
+        let payload = Bytes::from(vec![7; len.max(self.frame)]).slice(..len);
+        let (seq, ack) = (self.missing + from, SeqNum::new(100));
+        self.event(Event::Segment(Segment {
+            seq,
+            ack,
+            flags: Flags::ACK,
+            window: 65_535,
+            payload,
+            ..Segment::default()
+        }));
+    }
+
+    /// All of these arrive, then the missing octet. No order costs more memory than the bound, no event more work.
+    fn hold(mut self, order: &[(u32, u32)], config: &Config, what: &str) {
+        let frame = u64::try_from(self.frame).unwrap();
+        let (copy_below, before) = (u64::from(config.copy_below()), self.connection.info().held);
+        assert_eq!(before, 0);
+        let mut now = 0;
+        for (n, &(from, len)) in order.iter().enumerate() {
+            let most = 2 * frame + 6 * u64::from(len) + 8 * copy_below + 4096;
+            let event = measure(|| self.arrives(from, len));
+            assert!(event.bytes_total <= most, "{what}: segment {n} allocates {} of {most}", event.bytes_total);
+            now += event.bytes_current;
+            let held = u64::try_from(now).unwrap();
+            assert!(held <= most_memory(config), "{what}: {held} octets of {} after {n}", most_memory(config));
+        }
+        let last = measure(|| self.arrives(0, 1));
+        assert!(self.delivers <= most_pieces(config), "{what}: {} `Deliver`s in one event", self.delivers);
+        let (end, all) = (self.window + 1, (1..=self.window).step_by(1000)); // what was refused comes again
+        let rest = measure(|| all.for_each(|from| self.arrives(from, 1000.min(end - from))));
+        assert_eq!(self.connection.info().held, 0);
+        let left = now + last.bytes_current + rest.bytes_current;
+        assert_eq!(left, 0, "{what}: octets that stay");
+    }
+}
+
+/// Single octets in the order in which a piece never has room on both sides: every other one of a block, then those between.
+#[test]
+fn single_octets_between_others_do_not_multiply_pieces() {
+    let config = Config::builder();
+    let all = Withheld::new(config);
+    let (mut order, mut at) = (Vec::new(), 1);
+    while at + 512 <= all.window {
+        order.extend((0..256).map(|n| (at + 2 * n + 1, 1)));
+        order.extend((0..256).map(|n| (at + 2 * n, 1)));
+        at += 512;
+    }
+    assert!(order.len() > 261_000);
+    assert_eq!(most_pieces(&config.build().unwrap()), 769);
+    all.hold(&order, &config.build().unwrap(), "every other octet");
+}
+
+/// The orders of arrival: up, down, every other one and then the rest, from both ends, shuffled, in blocks from the top.
+fn orders(window: u32, size: u32) -> Vec<(&'static str, Vec<(u32, u32)>)> {
+    let pieces: Vec<(u32, u32)> = (0..window / size).map(|n| (1 + n * size, size)).collect();
+    let every_other = |first: usize| pieces.iter().copied().skip(first).step_by(2);
+    let mut shuffled = pieces.clone();
+    let mut seed = u64::from(window ^ size);
+    for n in (1..shuffled.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        shuffled.swap(n, usize::try_from(seed >> 33).unwrap() % (n + 1));
+    }
+    let both: Vec<_> = pieces.iter().zip(pieces.iter().rev()).flat_map(|(low, high)| [*low, *high]).collect();
+    let blocks = pieces.chunks(64).rev().flat_map(|block| {
+        let (even, odd) = (block.iter().step_by(2), block.iter().skip(1).step_by(2));
+        odd.chain(even).copied().collect::<Vec<_>>()
+    });
+    // a large segment over all that lies between
+    let over =
+        every_other(1).chain((0..window / 60_000).map(|n| (1 + n * 60_000, 60_000))).chain([(1, window.min(60_000))]);
+    vec![
+        ("up", pieces.clone()),
+        ("down", pieces.iter().rev().copied().collect()),
+        ("every other", every_other(0).chain(every_other(1)).collect()),
+        (
+            "every other, odd ones first, down",
+            every_other(1).collect::<Vec<_>>().into_iter().rev().chain(every_other(0)).collect(),
+        ),
+        ("both ends", both),
+        ("shuffled", shuffled.clone()),
+        ("blocks", blocks.collect()),
+        ("filled at once", over.collect()),
+        ("overlapping", shuffled.iter().map(|&(at, len)| (at.saturating_sub(len / 2).max(1), len)).collect()),
+    ]
+}
+
+/// Pieces, memory and work are bounded by `Config` for any order of arrival and any sizes.
+#[test]
+fn what_is_held_keeps_within_the_bounds_of_the_configuration() {
+    for (buffer, max_ranges) in [(1000, 1), (8192, 0), (8192, 65_535), (40_000, 7), (100_000, 0), (262_144, 3)] {
+        for copy_below in [64, 1024, 65_535] {
+            for frame_size in [0, 2049, 1 << 24] {
+                let config = Config::builder().receive_buffer(buffer).max_ranges(max_ranges);
+                let config = config.copy_below(copy_below).frame_size(frame_size);
+                for size in [1, 2, 63, 64, 700, 1024, 1460, 4096] {
+                    let window = Withheld::new(config).window;
+                    if !(size..=1000 * size).contains(&window) && (size, frame_size) != (1, 0) || window > 8192 * size {
+                        continue;
+                    }
+                    for (order, segments) in orders(window, size) {
+                        let what = format!("{buffer} {max_ranges} {copy_below} {frame_size}, {size} octets {order}");
+                        Withheld::new(config).hold(&segments, &config.build().unwrap(), &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Two ends talk, with and without losses: afterwards each holds nothing but itself an RTO later, and at once in TIME-WAIT.
+#[test]
+fn idle_connections_keep_no_memory() {
+    for lose_every in [0, 3, 7, 40] {
+        let (mut pair, mut heap) = (None, 0);
+        let opened = measure(|| pair = Some(Pair::new()));
+        let pair = pair.as_mut().unwrap();
+        let wires: usize = pair.wires.iter().map(|wire| wire.capacity() * size_of::<Segment>()).sum();
+        heap += opened.bytes_current - i64::try_from(wires + size_of::<Config>() + 16).unwrap();
+        assert_eq!(heap, 0, "after the handshake");
+        let talk = measure(|| {
+            for turn in 0..20 {
+                for side in 0..2 {
+                    pair.send(side, text(if turn % 5 == 4 { 60_000 } else { 100 }));
+                    pair.settle_with_losses(lose_every);
+                }
+            }
+        });
+        assert!(pair.sides.iter().all(|side| side.received == 4 * 60_000 + 16 * 100));
+        assert!(talk.bytes_max > 1000, "nothing was held meanwhile");
+        heap += talk.bytes_current;
+        assert!(heap > 0, "steady traffic finds its memory");
+        heap += measure(|| pair.rest()).bytes_current;
+        assert_eq!(heap, 0, "an RTO later");
+
+        let [client, server] = &mut pair.sides;
+        let [out, back] = &mut pair.wires;
+        let now = pair.now;
+        let closing = measure(|| {
+            client.handle(Event::Send(text(100)), now, out);
+            client.handle(Event::Close, now, out);
+            out.drain(..).for_each(|segment| server.handle(Event::Segment(segment), now, back));
+            server.handle(Event::Close, now, back);
+            back.drain(..).for_each(|segment| client.handle(Event::Segment(segment), now, out));
+        });
+        assert_eq!((client.connection.state(), server.connection.state()), (State::TimeWait, State::LastAck));
+        let end = measure(|| {
+            let segment = out.pop_front().unwrap();
+            server.connection.handle(Event::Segment(segment), now, &mut |_: Action| {}).unwrap();
+        });
+        assert_eq!((server.connection.state(), closing.bytes_current + end.bytes_current), (State::Closed, 0));
+    }
 }

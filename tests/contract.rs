@@ -25,3 +25,5 @@ mod support;
 mod timeouts;
 #[path = "contract/windows.rs"]
 mod windows;
+#[path = "contract/writable.rs"]
+mod writable;

@@ -89,8 +89,8 @@ Ok::<(), ConfigError>(())
 ```
 
 `min_rto` and `initial_rto` must not exceed `max_rto`, nor `min_mss` `max_mss`, nor `user_timeout_lower`
-`user_timeout_upper`, nor 2^`window_shift` the receive buffer. Nagle, cork, keep-alive, its idle time and
-the user timeout can change while a connection lives: `Event::Set`.
+`user_timeout_upper`, nor 2^`window_shift` half of the receive buffer, nor `send_low_water` the send buffer. Nagle, cork,
+keep-alive, its idle time and the user timeout can change while a connection lives: `Event::Set`.
 
 This file is made from the code: `SEGUE_BLESS=1 cargo test --test docs` writes it anew.
 

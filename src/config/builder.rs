@@ -120,16 +120,21 @@ impl Setting for Option<Duration> {
     }
 }
 
-impl Setting for Option<u8> {
-    type Bound = u8;
-    fn lies_within(self, low: u8, high: u8) -> bool {
-        self.is_none_or(|n| n.lies_within(low, high))
-    }
-    #[cfg(feature = "arbitrary")]
-    fn pick(u: &mut arbitrary::Unstructured<'_>, low: u8, high: u8) -> arbitrary::Result<Self> {
-        Ok(if u.ratio(1, 4)? { None } else { Some(u8::pick(u, low, high)?) })
-    }
+macro_rules! optional_number {
+    ($($t:ty),*) => {$(
+        impl Setting for Option<$t> {
+            type Bound = $t;
+            fn lies_within(self, low: $t, high: $t) -> bool {
+                self.is_none_or(|n| n.lies_within(low, high))
+            }
+            #[cfg(feature = "arbitrary")]
+            fn pick(u: &mut arbitrary::Unstructured<'_>, low: $t, high: $t) -> arbitrary::Result<Self> {
+                Ok(if u.ratio(1, 4)? { None } else { Some(<$t>::pick(u, low, high)?) })
+            }
+        }
+    )*};
 }
+optional_number!(u8, u32);
 
 /// `name: type = default, in low..=high, "clause";` with the documentation above it.
 macro_rules! config {

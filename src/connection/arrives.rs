@@ -297,6 +297,8 @@ impl<C: Controller> Tcb<C> {
         self.process_ack(segment, false, false, cx);
         self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark
         self.echo = Echo::new(self.ecn.echoes());
+        self.snd.shrink(); // the record of our SYN
+        self.pending_since = self.pending_since.filter(|_| self.snd.is_pending());
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
@@ -336,7 +338,6 @@ impl<C: Controller> Tcb<C> {
         let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let advances = segment.ack != self.snd.una;
-        let was_full = self.snd.buffer.len() >= usize::try_from(cx.config.send_buffer()).unwrap_or(usize::MAX);
         let marked = segment.flags.contains(Flags::ECE);
         let ack = Ack { ack: segment.ack, blocks, echoed, marked, bare, same_window };
         let newly = self.snd.on_ack(&ack, mss, cx.out.counters, cx.now);
@@ -347,7 +348,7 @@ impl<C: Controller> Tcb<C> {
             return;
         }
         cx.out.acked += newly.text;
-        cx.out.writable |= was_full && newly.text > 0 && self.snd.fin == Fin::None;
+        cx.out.writable |= newly.text > 0 && self.snd.fin == Fin::None && self.snd.takes_again(cx.config);
         cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
         self.progressed(cx.now);
         self.trust_mtu(cx);
@@ -369,6 +370,9 @@ impl<C: Controller> Tcb<C> {
     /// What the acknowledgment of our FIN means to each state.
     fn after_ack(&mut self, cx: &mut Cx<'_, '_>) -> Step {
         let fin_acked = self.fin_acked();
+        if fin_acked {
+            self.snd.rest(); // nothing is sent any more
+        }
         match self.state {
             LiveState::FinWait1 if fin_acked => self.state = LiveState::FinWait2, // our FIN is acknowledged
             LiveState::Closing if fin_acked => self.enter_time_wait(cx),          // so are both FINs

@@ -128,6 +128,7 @@ impl<C: Controller> Connection<C> {
         let urgent = urgent && !text.is_empty(); // at least one octet of data (U-19)
         snd.small.on_queued(text.len(), push);
         snd.buffer.push(text, copy_below);
+        snd.note_full(&self.config);
         if urgent {
             snd.up = Some(snd.text_end());
             if let Some(ack) = ack.filter(|_| snd.wnd == 0 && !snd.syn) {
@@ -280,7 +281,8 @@ impl<C: Controller> SynSent<C> {
             | Timer::KeepAlive
             | Timer::DelayedAck
             | Timer::Pace
-            | Timer::Continue => {}
+            | Timer::Continue
+            | Timer::Idle => {}
         }
         Continue(())
     }

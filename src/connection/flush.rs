@@ -291,7 +291,17 @@ impl<C: Controller> Tcb<C> {
             }
             Some(_) => cx.timers.clear(Timer::Continue),
         }
+        self.arm_idle(pending, cx);
         self.arm_patience(pending, cx);
+    }
+
+    /// Memory for sending is given back an RTO after all was acknowledged; steady traffic finds it where it was.
+    fn arm_idle(&self, pending: bool, cx: &mut Cx<'_, '_>) {
+        if pending {
+            cx.timers.clear(Timer::Idle);
+        } else if self.pending_since.is_some() && !self.fin_acked() {
+            cx.timers.set(Timer::Idle, cx.now + self.snd.rtt.rto()); // this event acknowledged the last
+        }
     }
 
     /// RACK's timers (RFC 8985 §7.2, §8). The probe comes no later than the retransmission timeout, and first.

@@ -250,6 +250,9 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn check_invariants(&self, limits: &Limits) {
         self.snd.check_invariants();
         self.rcv.check_invariants(limits);
+        if self.ack == PendingAck::No && self.state.receives() {
+            self.rcv.check_told();
+        }
         let fin_of_peer_processed = match self.state {
             LiveState::SynReceived | LiveState::Established | LiveState::FinWait1 | LiveState::FinWait2 => false,
             LiveState::CloseWait | LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => true,

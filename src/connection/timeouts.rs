@@ -48,6 +48,10 @@ impl<C: Controller> Tcb<C> {
                 Continue(())
             }
             Timer::Pace | Timer::Continue => Continue(()),
+            Timer::Idle => {
+                self.snd.rest();
+                Continue(())
+            }
         }
     }
 

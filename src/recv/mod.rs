@@ -22,6 +22,8 @@ pub(crate) struct Receiver {
     pub(crate) nxt: SeqNum,
     /// The furthest right edge ever promised; it never moves left.
     edge: SeqNum,
+    /// The largest window ever announced: the peer's estimate of our buffer (RFC 9293 §3.8.6.2.1).
+    max_wnd: u32,
     /// RCV.BUFF, as far as it is in use.
     tuning: Tuning,
     /// The shift of the windows we announce (RFC 7323 §2).
@@ -78,7 +80,8 @@ impl Receiver {
         Self {
             irs,
             nxt,
-            edge: nxt + u32::from(promised),
+            edge: nxt + u32::from(promised).max(1 << shift), // rounding must not make it 0 before text arrives
+            max_wnd: u32::from(promised),
             tuning,
             shift,
             user: 0,
@@ -117,42 +120,61 @@ impl Receiver {
         self.tuning.capacity()
     }
 
-    /// The right edge that could be promised now: the buffer allows it, and the window field can say it.
-    fn offer(&self) -> SeqNum {
-        self.nxt + self.capacity().saturating_sub(self.user).min(0xFFFF << self.shift)
+    /// `octets` in the units of the window field, rounded down, at most what the field can say (RFC 7323 §2.3).
+    fn in_units(&self, octets: u32) -> u32 {
+        (octets >> self.shift).min(0xFFFF) << self.shift
     }
 
-    /// How far the right edge would move if it were promised anew.
+    /// The window of a segment that repeats the promise.
+    fn told(&self) -> u32 {
+        self.in_units(self.wnd())
+    }
+
+    /// The window that the buffer allows to announce now.
+    fn offer(&self) -> u32 {
+        self.in_units(self.capacity().saturating_sub(self.user))
+    }
+
+    /// How much larger the window would be if it were promised anew.
     fn growth(&self) -> u32 {
-        self.offer().saturating_since(self.edge)
+        self.offer().saturating_sub(self.told())
     }
 
-    /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2).
+    /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2). RCV.BUFF counts as far as
+    /// it can be announced, or an edge that may not move yet could be the last.
     fn step(&self, mss: u16) -> u32 {
-        (self.capacity() / 2).min(u32::from(mss)).max(1)
+        (self.in_units(self.capacity()) / 2).min(u32::from(mss)).max(1)
     }
 
     /// The window field of a segment sent now, and the promise it makes.
     pub(crate) fn advertise(&mut self, mss: u16) -> u16 {
-        let mut edge = self.edge;
-        if self.growth() >= self.step(mss) {
-            edge = self.offer();
-        }
-        let field = u16::try_from((edge - self.nxt) >> self.shift).unwrap_or(u16::MAX);
-        self.edge = self.edge.max(self.nxt + (u32::from(field) << self.shift));
-        field
+        let window = if self.growth() >= self.step(mss) { self.offer() } else { self.told() };
+        self.edge = self.edge.max(self.nxt + window);
+        self.max_wnd = self.max_wnd.max(window);
+        self.field(window)
     }
 
     /// The window field that repeats the promise made before.
     pub(crate) fn promised(&self) -> u16 {
-        u16::try_from(self.wnd() >> self.shift).unwrap_or(u16::MAX)
+        self.field(self.told())
     }
 
-    /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the window
-    /// at least doubles.
+    fn field(&self, window: u32) -> u16 {
+        u16::try_from(window >> self.shift).unwrap_or(u16::MAX)
+    }
+
+    /// Whether the peer may be waiting for a window. It has room for less than one of its full-sized segments, or for so
+    /// little that a sender holds back (RFC 9293 §3.8.6.2.1). With more room it sends, and the acknowledgment of that tells
+    /// of the window.
+    fn peer_may_wait(&self) -> bool {
+        let told = self.told();
+        told < u32::from(self.policy.rmss()) || told < self.max_wnd / 2
+    }
+
+    /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the peer may
+    /// wait for it.
     pub(crate) fn owes_update(&self, mss: u16) -> bool {
-        let growth = self.growth();
-        growth >= self.step(mss) && growth >= self.wnd() && (self.wnd().saturating_add(growth)) >> self.shift > 0
+        self.growth() >= self.step(mss) && self.peer_may_wait()
     }
 
     /// The user took `octets`.
@@ -301,10 +323,17 @@ impl Receiver {
         blocks
     }
 
+    /// No acknowledgment is owed: the peer knows a window that it can use, if the buffer is empty.
+    pub(crate) fn check_told(&self) {
+        let (told, most) = (self.told(), self.max_wnd);
+        assert!(self.user > 0 || told >= most / 2, "the buffer is empty, and of {most} octets the peer may use {told}");
+    }
+
     pub(crate) fn check_invariants(&self, limits: &Limits) {
         assert!(self.nxt.at_or_before(self.edge), "RCV.NXT {} beyond the promised edge {}", self.nxt, self.edge);
         let (wnd, capacity) = (self.wnd(), self.capacity());
         assert!(wnd <= capacity, "RCV.WND {wnd} beyond RCV.BUFF {capacity}");
+        assert!(self.max_wnd <= capacity, "announced {} of RCV.BUFF {capacity}", self.max_wnd);
         assert!(self.user <= capacity, "RCV.USER {} beyond RCV.BUFF {capacity}", self.user);
         assert!(
             self.held.octets() <= usize::try_from(self.wnd()).unwrap_or(usize::MAX),

@@ -2,7 +2,9 @@
 
 use alloc::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
 
 use crate::Config;
 use crate::ranges::Ranges;
@@ -34,7 +36,12 @@ impl Limits {
 
     /// A piece that is small, or that pins more than twice its size of a frame, is copied instead of held.
     const fn is_copied(&self, len: usize) -> bool {
-        len < self.copy_below || len < self.frame_size / 2
+        len < self.copy_below || len.saturating_mul(2) < self.frame_size
+    }
+
+    /// The most pieces that hold so many octets in so many ranges.
+    fn most_pieces(&self, ranges: usize, octets: usize) -> usize {
+        ranges.saturating_add(octets.saturating_mul(2) / self.copy_below)
     }
 }
 
@@ -43,11 +50,27 @@ impl Limits {
 pub(crate) struct Full;
 
 /// Pieces of text by stream offset. The first octet accepted at an offset stays: nothing held is replaced or evicted.
+///
+/// Two pieces that touch hold more than `copy_below` octets together, whatever the order in which they came. So there
+/// are at most two pieces for each `copy_below` octets, and one more for each range.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Reassembly {
     pieces: BTreeMap<u64, Bytes>,
     ranges: Ranges,
     octets: usize,
+}
+
+/// Small pieces that touch, gathered while one segment is inserted. They become one piece, of `copy_below` octets at most.
+#[derive(Default)]
+struct Block {
+    start: u64,
+    text: Vec<u8>,
+}
+
+impl Block {
+    fn end(&self) -> u64 {
+        self.start + octets_of(&self.text)
+    }
 }
 
 impl Reassembly {
@@ -66,7 +89,8 @@ impl Reassembly {
     }
 
     /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of. `expected`
-    /// is the offset of RCV.NXT: text that starts there leaves at once, so it is never refused.
+    /// is the offset of RCV.NXT: text that starts there leaves at once, so it is never refused. This copies at most the
+    /// text and `copy_below` octets on either side of it.
     pub(crate) fn insert(
         &mut self,
         offset: u64,
@@ -78,38 +102,69 @@ impl Reassembly {
         if offset != expected && self.ranges.len() >= limits.max_ranges && self.ranges.opens_another(offset, end) {
             return Err(Full);
         }
+        let mut block = Block::default();
         let mut at = offset;
         while let Some((start, stop)) = self.ranges.first_gap(at, end) {
             let from = usize::try_from(start - offset).unwrap_or(usize::MAX);
             let to = usize::try_from(stop - offset).unwrap_or(usize::MAX);
-            self.hold(start, text.slice(from.min(text.len())..to.min(text.len())), limits);
+            let part = text.slice(from.min(text.len())..to.min(text.len()));
+            if part.len() < limits.copy_below {
+                self.gather(&mut block, start, &part, limits.copy_below);
+            } else {
+                let copied = limits.is_copied(part.len());
+                self.hold(start, if copied { Bytes::copy_from_slice(&part) } else { part });
+            }
             at = stop;
         }
+        self.close(&mut block);
         Ok(self.ranges.insert(offset, end))
     }
 
-    /// Adds one piece where nothing is held. Small neighbours are merged into owned blocks, so that there are at most
-    /// two pieces for each `copy_below` octets of a range; this copies at most `copy_below` octets.
-    fn hold(&mut self, start: u64, text: Bytes, limits: &Limits) {
-        self.octets += text.len();
-        if !limits.is_copied(text.len()) {
-            self.pieces.insert(start, text);
-            return;
+    /// Adds one piece where nothing is held.
+    fn hold(&mut self, start: u64, piece: Bytes) {
+        self.octets += piece.len();
+        self.pieces.insert(start, piece);
+    }
+
+    /// Adds a small part where nothing is held: to the piece before it and the piece behind it, where they fit.
+    fn gather(&mut self, block: &mut Block, start: u64, part: &[u8], copy_below: usize) {
+        if block.end() != start || block.text.len() + part.len() > copy_below {
+            self.close(block);
         }
-        let end = start + octets_of(&text);
-        let fits = |other: &Bytes| other.len() + text.len() <= limits.copy_below;
-        let before = self.pieces.range(..start).next_back();
-        let before = before.filter(|(s, piece)| **s + octets_of(piece) == start && fits(piece)).map(|(s, _)| *s);
-        let after =
-            if before.is_none() && self.pieces.get(&end).is_some_and(fits) { self.pieces.remove(&end) } else { None };
-        let key = before.unwrap_or(start);
-        let head = before.and_then(|s| self.pieces.remove(&s)).unwrap_or_default();
-        let tail = after.unwrap_or_default();
-        let mut block = BytesMut::with_capacity(head.len() + text.len() + tail.len());
-        block.extend_from_slice(&head);
-        block.extend_from_slice(&text);
-        block.extend_from_slice(&tail);
-        self.pieces.insert(key, block.freeze());
+        let room = copy_below - part.len();
+        let before = if block.text.is_empty() { self.take_before(start, room) } else { None };
+        let room = room - before.as_ref().map_or(block.text.len(), Bytes::len);
+        let behind = self.take_at(start + octets_of(part), room);
+        let (head, tail) = (before.unwrap_or_default(), behind.unwrap_or_default());
+        if block.text.is_empty() {
+            block.start = start - octets_of(&head);
+        }
+        block.text.reserve(head.len() + part.len() + tail.len());
+        block.text.extend_from_slice(&head);
+        block.text.extend_from_slice(part);
+        block.text.extend_from_slice(&tail);
+    }
+
+    /// The block becomes a piece, without spare capacity.
+    fn close(&mut self, block: &mut Block) {
+        if !block.text.is_empty() {
+            let text = core::mem::take(&mut block.text).into_boxed_slice();
+            self.hold(block.start, text.into());
+        }
+    }
+
+    /// Takes out the piece that ends here, when it is no longer than `most`.
+    fn take_before(&mut self, end: u64, most: usize) -> Option<Bytes> {
+        let (&start, piece) = self.pieces.range(..end).next_back()?;
+        if start + octets_of(piece) == end { self.take_at(start, most) } else { None }
+    }
+
+    /// Takes out the piece that starts here, when it is no longer than `most`.
+    fn take_at(&mut self, start: u64, most: usize) -> Option<Bytes> {
+        self.pieces.get(&start).filter(|piece| piece.len() <= most)?;
+        let piece = self.pieces.remove(&start)?;
+        self.octets -= piece.len();
+        Some(piece)
     }
 
     /// Takes the piece at `expected`, the offset of RCV.NXT.
@@ -118,6 +173,9 @@ impl Reassembly {
         let text = first.remove();
         self.octets -= text.len();
         self.ranges.remove_below(expected + octets_of(&text));
+        if self.pieces.is_empty() {
+            self.pieces = BTreeMap::new(); // an emptied map keeps a node
+        }
         Some(text)
     }
 
@@ -125,6 +183,14 @@ impl Reassembly {
     pub(crate) fn check_invariants(&self, limits: &Limits, received: u64) {
         let total: usize = self.pieces.values().map(Bytes::len).sum();
         assert_eq!(total, self.octets, "held octets");
+        let most = limits.most_pieces(self.ranges.len(), self.octets);
+        assert!(self.pieces.len() <= most, "{} pieces, {most} at most", self.pieces.len());
+        let end_of = |(start, piece): (&u64, &Bytes)| *start + octets_of(piece);
+        let touching = self.pieces.iter().zip(self.pieces.iter().skip(1)).filter(|(a, b)| end_of(*a) == *b.0);
+        for (before, behind) in touching {
+            let together = before.1.len() + behind.1.len();
+            assert!(together > limits.copy_below, "two pieces of {together} octets at {}", before.0);
+        }
         assert!(self.ranges.len() <= limits.max_ranges + 1, "held ranges: {}", self.ranges.len());
         assert!(self.ranges.first().is_none_or(|(start, _)| start >= received), "held text was already delivered");
     }
@@ -135,7 +201,7 @@ impl Reassembly {
     }
 }
 
-fn octets_of(text: &Bytes) -> u64 {
+fn octets_of(text: &[u8]) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
 }
 
@@ -143,7 +209,6 @@ fn octets_of(text: &Bytes) -> u64 {
 mod tests {
     use super::*;
     use alloc::vec;
-    use alloc::vec::Vec;
     use quickcheck::quickcheck;
 
     const LIMITS: Limits = Limits { max_ranges: 4, copy_below: 16, frame_size: 40 };

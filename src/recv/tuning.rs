@@ -45,9 +45,11 @@ pub(crate) fn initial(config: &Config) -> u32 {
 impl Tuning {
     /// At the start, with our MSS `rmss` and windows in units of 2^`shift`.
     pub(crate) fn new(config: &Config, rmss: u16, shift: u8, now: Instant) -> Self {
-        let first = initial(config).max(INITIAL_SEGMENTS * u32::from(rmss));
+        let unit = 1 << shift;
+        // Two units at least: with one, the first octet that waits for the user would close the window.
+        let first = initial(config).max(INITIAL_SEGMENTS * u32::from(rmss)).max(2 * unit);
         Self {
-            capacity: first.next_multiple_of(1 << shift).min(config.receive_buffer()),
+            capacity: first.next_multiple_of(unit).min(config.receive_buffer()),
             limit: config.receive_buffer(),
             since: now,
             taken: 0,
@@ -207,7 +209,8 @@ mod tests {
         };
         let config = || Config::builder().receive_buffer((1 << 30) - 1).receive_buffer_initial(14_600);
         assert_eq!(first(config(), 1460, 0), 14_600);
-        assert_eq!(first(config(), 1460, 14), 16_384); // what the window field can say
+        assert_eq!(first(config(), 1460, 10), 15_360); // what the window field can say
+        assert_eq!(first(config(), 1460, 14), 32_768); // two units of it
         assert_eq!(first(config(), 8960, 14), 98_304);
         assert_eq!(first(config().receive_buffer(9000), 1460, 0), 9000);
         assert_eq!(first(config().receive_buffer_initial(1 << 20), 1460, 0), 1 << 20);

@@ -20,6 +20,8 @@ pub(crate) struct SendBuffer {
     pieces: VecDeque<Piece>,
     start: u64,
     end: u64,
+    /// The queue was full, and the user was not told since that there is room.
+    awaited: bool,
 }
 
 impl SendBuffer {
@@ -55,6 +57,25 @@ impl SendBuffer {
             Some(_) | None => self.pieces.push_back(Piece { start: self.end, text }),
         }
         self.end += len;
+    }
+
+    /// A user may wait from now on, when `most` octets, all that the buffer takes, are queued.
+    pub(crate) fn note_full(&mut self, most: usize) {
+        self.awaited |= self.len() >= most;
+    }
+
+    /// Text was acknowledged. Whether the user is to be told, once, that there is room for `mark` octets of `most`.
+    pub(crate) fn take_writable(&mut self, most: usize, mark: usize) -> bool {
+        let told = self.awaited && self.len() <= most.saturating_sub(mark);
+        self.awaited &= !told;
+        told
+    }
+
+    /// Gives the memory of an empty queue back.
+    pub(crate) fn shrink(&mut self) {
+        if self.pieces.is_empty() {
+            self.pieces = VecDeque::new();
+        }
     }
 
     /// Drops what lies before `offset`: it is acknowledged.

@@ -271,6 +271,29 @@ impl<C: Controller> Sender<C> {
         self.buffer.slice(offset, usize::try_from(len).unwrap_or(usize::MAX))
     }
 
+    /// SEND queued text: whether the user must wait now before it can queue more.
+    pub(crate) fn note_full(&mut self, config: &Config) {
+        self.buffer.note_full(usize::try_from(config.send_buffer()).unwrap_or(usize::MAX));
+    }
+
+    /// Whether the user waits for room and the queue takes enough again to be worth a call.
+    pub(crate) fn takes_again(&mut self, config: &Config) -> bool {
+        let octets = |octets: u32| usize::try_from(octets).unwrap_or(usize::MAX);
+        self.buffer.take_writable(octets(config.send_buffer()), octets(config.writable_room()))
+    }
+
+    /// Gives back what an empty queue and an empty scoreboard keep.
+    pub(crate) fn shrink(&mut self) {
+        self.buffer.shrink();
+        self.board.shrink();
+    }
+
+    /// All was acknowledged long ago: reports that a retransmission was needless are late as well.
+    pub(crate) fn rest(&mut self) {
+        self.undo.give_up();
+        self.shrink();
+    }
+
     /// The congestion window in force, recovery included; never less than a segment but where recovery says so.
     pub(crate) fn cwnd(&self, mss: u32) -> u32 {
         match &self.recovery.phase {

@@ -260,6 +260,14 @@ impl Scoreboard {
         }
     }
 
+    /// Gives the memory of an empty scoreboard back.
+    pub(crate) fn shrink(&mut self) {
+        if self.segments.is_empty() {
+            (self.segments, self.again) = (VecDeque::new(), VecDeque::new());
+            self.lost = BTreeSet::new();
+        }
+    }
+
     /// The peer reports `start..end`. Each record that lies inside and is news is shown. One that is covered in part
     /// does not count: reports are advisory.
     pub(crate) fn report(&mut self, start: u64, end: u64, mut show: impl FnMut(&Sent)) {

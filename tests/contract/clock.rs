@@ -42,6 +42,9 @@ fn timers_are_stopped_only_when_none_remains() {
         assert_eq!(rig.until(Timer::DelayedAck), None);
         assert_eq!(timer_actions(&rig), []);
         rig.arrives(rig.ack(7, 1001));
+        assert_eq!(rig.deadlines(), [(Timer::Idle, rig.now + secs(1))]);
+        assert_eq!(timer_actions(&rig), [Action::SetTimer(Timer::Idle, rig.now + secs(1))]);
+        rig.fire(Timer::Idle);
         assert_eq!(rig.deadlines(), []);
         let stopped: Vec<_> = timer_actions(&rig);
         let expected = [Timer::UserTimeout, Timer::Retransmit, Timer::DelayedAck].map(Action::StopTimer);
@@ -194,10 +197,12 @@ fn at_most_one_stale_firing_follows_the_last_activity() {
     rig.send(1000);
     rig.arrives(rig.text(1, 1, "abc"));
     let announced: Vec<Timer> = rig.deadlines().into_iter().map(|(timer, _)| timer).collect();
-    rig.arrives(rig.ack(4, 1001)); // the delayed ACK alone remains
+    rig.arrives(rig.ack(4, 1001)); // the delayed ACK remains, and the return of memory
     let stale: Vec<Timer> = announced.into_iter().filter(|timer| rig.until(*timer).is_none()).collect();
     assert!(!stale.is_empty());
     rig.fire(Timer::DelayedAck);
+    assert_eq!(timer_actions(&rig), []);
+    rig.fire(Timer::Idle);
     let stops = timer_actions(&rig);
     assert!(stale.iter().all(|timer| stops.contains(&Action::StopTimer(*timer))), "{stops:?}");
 }

@@ -148,6 +148,19 @@ fn urgency_on_a_syn_waits_for_the_handshake() {
     });
 }
 
+/// The segment that completes the handshake may point elsewhere: the later pointer counts.
+#[test]
+fn the_later_pointer_of_syn_and_ack_counts() {
+    everywhere(|at| {
+        for (urgent, ahead) in [(3, 4), (4, 4), (9, 9)] {
+            let syn = Segment { flags: SYN | segue::Flags::URG, urgent: 5, payload: "early".into(), ..at.syn() };
+            let mut rig = at.accept(syn);
+            let told = rig.arrives(Segment { flags: ACK | segue::Flags::URG, urgent, ..rig.ack(1, 1) });
+            assert_eq!(told, format!("Connected; Urgent {{ ahead: {ahead} }}; Deliver \"early\"; ACK seq 1 ack 6"));
+        }
+    });
+}
+
 /// What was not held was not acknowledged either: it comes again.
 #[test]
 fn no_more_than_one_segment_of_text_on_a_syn_is_held() {

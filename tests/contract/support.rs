@@ -341,6 +341,10 @@ impl Rig {
     /// Time goes on until this timer, which must be the next one, and it fires.
     #[track_caller]
     pub(crate) fn fire(&mut self, timer: Timer) -> String {
+        if let Some((Timer::Idle, at)) = self.connection.next_deadline().filter(|_| timer != Timer::Idle) {
+            self.now = self.now.max(at);
+            assert_eq!(self.call_timer(Timer::Idle), "", "memory is given back, and nothing is to be seen");
+        }
         let next = self.connection.next_deadline();
         assert_eq!(next.map(|(next, _)| next), Some(timer), "the next timer, of {:?}", self.deadlines());
         self.now = self.now.max(next.expect("just seen").1);

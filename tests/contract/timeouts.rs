@@ -63,6 +63,7 @@ fn user_timeout_runs_only_while_something_waits() {
     assert_eq!(rig.until(Timer::UserTimeout), None);
     rig.send(10);
     rig.arrives(rig.ack(1, 11));
+    rig.fire(Timer::Idle);
     assert_eq!(rig.deadlines(), []);
     rig.wait(secs(1_000_000));
     rig.send(10);

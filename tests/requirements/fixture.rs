@@ -217,9 +217,19 @@ impl Tcp {
         self.event(Event::Close)
     }
 
+    /// `Timer::Idle` fires if it is the next one and due by then: memory is given back, and nothing is to be seen.
+    #[track_caller]
+    fn rest(&mut self, until: Instant) {
+        if let Some((Timer::Idle, at)) = self.connection.next_deadline().filter(|(_, at)| *at <= until) {
+            let actions = self.connection.handle_timer(Timer::Idle, at.max(self.now));
+            assert_eq!(self.note(actions), "");
+        }
+    }
+
     /// Time passes, and nothing is due meanwhile.
     #[track_caller]
     pub(crate) fn wait(&mut self, time: Duration) {
+        self.rest(self.now + time);
         self.now += time;
         let due = self.connection.next_deadline().filter(|(_, at)| *at <= self.now);
         assert_eq!(due, None, "due before {}", self.now.as_micros());
@@ -228,6 +238,7 @@ impl Tcp {
     /// Time passes until the next timer, which must be this one.
     #[track_caller]
     pub(crate) fn fire(&mut self, timer: Timer) -> String {
+        self.rest(self.connection.deadline(timer).unwrap_or(self.now));
         let (next, at) = self.connection.next_deadline().expect("a timer");
         assert_eq!(next, timer);
         self.now = self.now.max(at);

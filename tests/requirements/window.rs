@@ -2,7 +2,7 @@
 
 use segue::{Config, ConfigBuilder, Event, Flags, Options, Path, Segment, State, Timer};
 
-use crate::fixture::{Tcp, ms, ours, peer, peer_ctl, peer_syn_ack, peer_text, plain, secs, theirs};
+use crate::fixture::{Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, theirs};
 
 /// The window field in octets (nothing is scaled here).
 fn window(window: u16, segment: Segment) -> Segment {
@@ -297,4 +297,64 @@ fn shld_14_leaving_does_not_retract_the_window() {
     let edge = tcp.info().rcv_nxt + tcp.info().rcv_wnd;
     tcp.event(Event::Release);
     assert_eq!(tcp.sent[0].ack + u32::from(tcp.sent[0].window), edge);
+}
+
+/// A passive open with window scaling, the default buffer, of which so much is promised at first, and no quick ACKs; its
+/// SYN,ACK says 65,535.
+fn serves(initial: u32) -> Tcp {
+    let scaled =
+        |segment: Segment| Segment { options: Options { window_scale: Some(0), ..segment.options }, ..segment };
+    let config = plain().window_scaling(true).receive_buffer(262_144).receive_buffer_initial(initial);
+    let mut tcp = Tcp::accept(config, Path::ipv4(1500), scaled(peer_syn()));
+    assert_eq!(tcp.sent[0].window, 65_535);
+    assert_eq!(tcp.arrives(peer(0, 0)), "Connected");
+    tcp
+}
+
+/// The window rises from the 65,535 of the SYN to the buffer, and the peer does not wait for that.
+#[test]
+fn a_window_that_nobody_waits_for_is_told_with_the_delayed_ack() {
+    let mut tcp = serves(131_072);
+    assert_eq!(tcp.arrives(peer_text(0, 18, 0)), "Deliver 18");
+    assert_eq!(tcp.consume(18), "");
+    assert_eq!(tcp.fire(Timer::DelayedAck), "<SEQ=0><ACK=18><CTL=ACK>");
+    assert_eq!(tcp.sent[0].window, 16_384); // 131,072 octets
+}
+
+/// A reader that takes all in bursts, a sender that sends what the window allows: while the sender can go on, there is an ACK
+/// for each second segment and no more; when it cannot, it hears with the `consume` that makes room.
+#[test]
+fn a_slow_reader_sends_updates_when_the_sender_waits_and_no_others() {
+    for (burst, updates) in [(1, 0), (10, 0), (30, 0), (89, 0), (92, 1), (179, 1), (1000, 1)] {
+        let mut tcp = serves(262_144);
+        let (mut sent, mut acks, mut edge, mut told) = (0, 0, 65_535, 0);
+        let hear = |tcp: &Tcp, acks: &mut u32, edge: &mut u32| {
+            for segment in &tcp.sent {
+                *acks += 1;
+                *edge = segment.ack - theirs(0) + (u32::from(segment.window) << 3);
+            }
+        };
+        let mut rounds = 0;
+        while sent < 3_000_000 {
+            let mut unread = 0;
+            for _ in 0..burst {
+                let len = 1460.min(edge - sent);
+                if len < 1460 && len < 65_536 {
+                    break; // silly-window avoidance of the sender
+                }
+                tcp.arrives(peer_text(sent, len as usize, 0));
+                hear(&tcp, &mut acks, &mut edge);
+                sent += len;
+                unread += len as usize;
+            }
+            assert!(unread > 0, "the sender waits for a window: burst {burst}, {sent} sent");
+            tcp.consume(unread);
+            told += tcp.sent.len();
+            hear(&tcp, &mut acks, &mut edge);
+            rounds += 1;
+        }
+        assert!(acks <= sent / 2920 + rounds + 1, "burst {burst}: {acks} ACKs for {sent} octets");
+        let expected = updates * rounds as usize;
+        assert!(told <= expected && told + 2 >= expected, "burst {burst}: {told} updates in {rounds} rounds");
+    }
 }
