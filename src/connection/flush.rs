@@ -9,7 +9,7 @@ use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
 use crate::timers::backed_off;
-use crate::{Action, Controller, Ecn, Flags, Instant, Options, Segment, SeqNum, Timer};
+use crate::{Action, Controller, Ecn, Flags, Instant, Options, Segment, SeqNum, Timer, Timestamps};
 use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
@@ -244,9 +244,10 @@ impl<C: Controller> Tcb<C> {
         });
     }
 
-    /// <SEQ=SND.NXT><CTL=RST>: the end, from our side, with timestamps (RFC 7323 §5.2).
+    /// <SEQ=SND.NXT><CTL=RST>: the end, from our side, with timestamps (RFC 7323 §5.2); TSecr is zero where there is no
+    /// ACK (§3.2).
     pub(super) fn transmit_reset(&self, cx: &mut Cx<'_, '_>) {
-        let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
+        let timestamps = self.ts.as_ref().map(|ts| Timestamps { echo: 0, ..ts.option(cx.now) });
         cx.out.transmit(Segment {
             seq: self.snd.acceptable_seq(),
             flags: Flags::RST,

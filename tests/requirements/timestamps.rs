@@ -191,7 +191,25 @@ fn every_segment_carries_them_once_they_are_agreed() {
     check(&tcp, "a FIN");
     tcp.event(Event::Abort);
     assert_eq!(tcp.sent[0].flags, Flags::RST);
-    check(&tcp, "a reset");
+    let value = u32::try_from(tcp.now.as_micros() / 1000).unwrap();
+    assert_eq!(tcp.sent[0].options.timestamps, Some(Timestamps { value, echo: 0 }), "without ACK there is no echo");
+}
+
+/// §3.2: "If the ACK bit is not set in the outgoing TCP header, the sender of that segment SHOULD set the TSecr field to zero."
+#[test]
+fn a_segment_without_ack_echoes_nothing() {
+    let mut aborted = established(1000, 0);
+    aborted.event(Event::Abort);
+    let mut unread = established(1000, 40);
+    unread.arrives(block('A', 1001));
+    unread.event(Event::Release);
+    let mut late = established(1000, 40);
+    late.event(Event::Release);
+    late.arrives(block('A', 1001));
+    for tcp in [aborted, unread, late] {
+        let last = tcp.sent.last().unwrap();
+        assert_eq!((last.flags, last.options.timestamps.map(|ts| ts.echo)), (Flags::RST, Some(0)));
+    }
 }
 
 /// §3.2: without the option on both SYNs it is not sent, and what is received of it is ignored.
