@@ -122,6 +122,7 @@ impl<C: Controller> Tcb<C> {
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
+        snd.max_wnd = snd.max_wnd.max(u32::from(syn.window)); // RFC 5961 §5.2: never scaled in a SYN
         snd.agree(agreed.sack, cx.config);
         let rmss = announced_mss(cx.config, cx.path);
         let policy = AckPolicy::new(cx.config, rmss, cx.now);
