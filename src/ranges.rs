@@ -87,6 +87,15 @@ impl Ranges {
         (start, end)
     }
 
+    /// Removes everything from `offset` on.
+    pub(crate) fn remove_from(&mut self, offset: u64) {
+        self.ranges.split_off(&offset);
+        if let Some(mut last) = self.ranges.last_entry() {
+            let end = (*last.get()).min(offset);
+            last.insert(end);
+        }
+    }
+
     /// Removes everything below `offset`.
     pub(crate) fn remove_below(&mut self, offset: u64) {
         while let Some((start, end)) = self.first().filter(|&(start, _)| start < offset) {
@@ -118,6 +127,9 @@ mod tests {
                 if remove && len % 4 == 0 {
                     set.remove_below(start);
                     bitmap[..start as usize].fill(false);
+                } else if remove && len % 4 == 1 {
+                    set.remove_from(end);
+                    bitmap[end as usize..].fill(false);
                 } else {
                     let gap = (start..end).find(|&o| !bitmap[o as usize]);
                     let until = gap.map(|g| (g..end).find(|&o| bitmap[o as usize]).unwrap_or(end));

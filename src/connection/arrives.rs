@@ -403,6 +403,7 @@ impl<C: Controller> Tcb<C> {
         if fin.is_some_and(|fin| fin.at_or_after(edge)) {
             fin = None; // trimmed with what lies outside the window
         }
+        self.end_stream(segment, fin, cx);
         if segment.payload.is_empty() {
             return Continue(fin);
         }
@@ -436,6 +437,16 @@ impl<C: Controller> Tcb<C> {
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
+    }
+
+    /// A FIN before which nothing is missing ends the stream (eighth): whatever is held beyond it, an honest peer never
+    /// sent, and it must not keep the connection from being closed.
+    fn end_stream(&mut self, segment: &Segment, fin: Option<SeqNum>, cx: &mut Cx<'_, '_>) {
+        let in_order = segment.seq.at_or_before(self.rcv.nxt) && self.state.receives();
+        if let Some(fin) = fin.filter(|fin| in_order && fin.at_or_after(self.rcv.nxt)) {
+            let dropped = self.rcv.end_stream(fin);
+            cx.out.counters.octets_trimmed += u64::try_from(dropped).unwrap_or(0);
+        }
     }
 
     /// When the text is acknowledged (RFC 5681 §4.2).

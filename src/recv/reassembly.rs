@@ -121,6 +121,20 @@ impl Reassembly {
         Some(text)
     }
 
+    /// Lets go of all that is held at or beyond `end`, where the stream ends. Returns how many octets that was.
+    pub(crate) fn drop_beyond(&mut self, end: u64) -> usize {
+        let beyond: usize = self.pieces.split_off(&end).values().map(Bytes::len).sum();
+        let mut dropped = beyond;
+        if let Some(mut last) = self.pieces.last_entry() {
+            let (start, len) = (*last.key(), last.get().len());
+            last.get_mut().truncate(usize::try_from(end - start).unwrap_or(usize::MAX));
+            dropped += len - last.get().len();
+        }
+        self.octets -= dropped;
+        self.ranges.remove_from(end);
+        dropped
+    }
+
     /// Whether the pieces fill the ranges exactly and are few.
     pub(crate) fn check_invariants(&self, limits: &Limits, received: u64) {
         let total: usize = self.pieces.values().map(Bytes::len).sum();
@@ -182,6 +196,33 @@ mod tests {
                 let expected: Vec<u8> = model[at..].iter().map_while(|o| *o).collect();
                 assert_eq!(drain(&mut held, at as u64), expected);
                 at += expected.len() + 1;
+            }
+            held.is_empty() && held.octets() == 0 && held.ranges().is_empty()
+        }
+    }
+
+    quickcheck! {
+        /// What lies before the end stays, whatever pieces the rest was held in.
+        fn the_end_of_the_stream_cuts_off_what_lies_beyond(inserts: Vec<(u8, u8, u8)>, end: u8) -> bool {
+            let mut held = Reassembly::default();
+            let mut model = vec![None; 600];
+            for (offset, len, fill) in inserts {
+                let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
+                if held.insert(u64::from(offset) + 1, &text, 0, &LIMITS).is_ok() {
+                    for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
+                        slot.get_or_insert(fill);
+                    }
+                }
+            }
+            let end = usize::from(end);
+            let beyond = model[end..].iter().flatten().count();
+            assert_eq!(held.drop_beyond(end as u64), beyond);
+            assert_eq!(held.drop_beyond(end as u64), 0);
+            held.check_invariants(&LIMITS, 1);
+            for at in 1..end {
+                let expected: Vec<u8> = model[at..end].iter().map_while(|o| *o).collect();
+                let first = model[at - 1].is_none() || at == 1;
+                assert!(!first || drain(&mut held, at as u64) == expected);
             }
             held.is_empty() && held.octets() == 0 && held.ranges().is_empty()
         }
