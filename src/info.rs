@@ -105,7 +105,7 @@ pub struct Counters {
     pub ecn_reductions: u64,
     /// Zero-window probes sent.
     pub probes: u64,
-    /// Challenge ACKs sent.
+    /// Challenge ACKs sent, and ACKs in answer to other segments that take no sequence space and are thrown away.
     pub challenge_acks: u64,
 }
 

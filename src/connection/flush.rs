@@ -209,14 +209,6 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(segment);
     }
 
-    /// A challenge ACK, if the throttle allows one (RFC 5961 §7).
-    pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
-        if self.throttle.allows(cx.config, cx.now) {
-            cx.out.counters.challenge_acks += 1;
-            self.transmit_ack(None, cx);
-        }
-    }
-
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };

@@ -2,7 +2,7 @@
 
 use segue::{Action, Connection, Event, Flags, Instant, Options, SackBlock, SackBlocks, Segment, State, Timer};
 
-use crate::pair::Pair;
+use crate::pair::{Distant, Pair};
 use crate::support::{ACK, At, EDGES, FIN, LIVE, Rig, SYN, everywhere, ms, secs};
 
 #[test]
@@ -155,6 +155,41 @@ fn g6_simultaneous_open_close_and_probes_end_in_silence() {
             let info = end.info();
             assert_eq!((info.unconsumed, info.send_queue), (5, 0));
         }
+    });
+}
+
+/// Windows that close by the rounding of their scale, both at once, with text under way: each end's ACKs can carry a number
+/// that the other no longer accepts. Whatever the settings of challenges, they do not answer each other for long.
+#[test]
+fn g6_windows_that_close_by_rounding_start_no_war() {
+    everywhere(|at| {
+        let at = at.with_options().with(|config| {
+            let config = config.receive_buffer(131_072).nagle(false);
+            config.challenge_limit(65_535).challenge_window(ms(1))
+        });
+        let other = At { iss: at.irs, irs: at.iss, ..at };
+        let ends = [at.established().connection, other.established().connection];
+        let mut pair = Distant::new(ends, ms(50), at.start);
+        let send = |pair: &mut Distant, octets: usize| {
+            for end in 0..2 {
+                pair.call(end, |connection, now| connection.send(&mut vec![b'x'; octets].into(), now).expect("room"));
+            }
+        };
+        send(&mut pair, 131_069);
+        while pair.ends.iter().any(|end| end.info().snd_nxt != end.info().snd_una + end.info().send_queue as u32) {
+            pair.pass(ms(1)); // until all of it is sent
+        }
+        pair.pass(ms(75));
+        send(&mut pair, 3);
+        pair.pass(ms(200));
+        for end in 0..2 {
+            pair.call(end, |connection, now| connection.consume(1 << 20, now));
+        }
+        pair.pass(secs(1));
+        let before = pair.exchanged;
+        pair.pass(secs(60));
+        let exchanged = pair.exchanged - before;
+        assert!(exchanged <= 2 * 2 * 10 * 13, "{exchanged} segments in a minute");
     });
 }
 

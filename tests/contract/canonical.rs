@@ -146,6 +146,9 @@ fn a_segment_thrown_away_whole_changes_nothing() {
             if state == State::TimeWait {
                 unmoved(rig.clone(), rig.rst(rcv), Discard::TimeWait);
                 unmoved(rig.clone(), rig.ack(rcv, 2), Discard::TimeWait);
+                unmoved(rig.clone(), rig.ack(rcv - 1, 2), Discard::TimeWait);
+                unmoved(rig.clone(), rig.ack(rcv + 30_000, 2), Discard::TimeWait);
+                unmoved(rig.clone(), rig.ack(rcv, 3), Discard::AckOutOfRange);
                 unmoved(rig.clone(), syn(&rig, 0), Discard::TimeWait);
                 continue;
             }

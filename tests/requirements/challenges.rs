@@ -15,6 +15,74 @@ fn at_1000(segment: Segment) -> Segment {
     stamped(segment, 1000, 5000)
 }
 
+/// RFC 5961 §7: who sends what a peer can answer bare uses up one throttle; SYNs and resets have another.
+#[test]
+fn blind_bare_segments_do_not_silence_the_answers_to_syns_and_resets() {
+    let rubbish: [fn() -> Segment; 3] = [
+        || peer(1_000_000, 0),       // out of the window
+        || peer(1, 1_000_000),       // an ACK for what was never sent
+        || peer_text(1, 5, 1 << 31), // the same with text
+    ];
+    for state in live().filter(|state| !matches!(state, State::SynReceived | State::TimeWait)) {
+        for segment in rubbish {
+            let mut tcp = Tcp::in_state(state, plain().user_timeout(None));
+            let mut answered = 0;
+            for tenth in 0..700 {
+                tcp.arrives(segment());
+                if [0, 10, 30, 70, 150, 310, 630].contains(&tenth) {
+                    answered += usize::from(tcp.arrives(peer_ctl(Flags::SYN, 7_000_000, 0)).contains("<CTL=ACK>"));
+                }
+                if tenth == 500 {
+                    let words = tcp.arrives(peer_ctl(Flags::RST, 500, 0));
+                    assert!(words.ends_with("<CTL=ACK>; Discarded(ResetChallenged)"), "{state}: {words}");
+                }
+                tcp.now += ms(100);
+            }
+            assert_eq!(answered, 7, "{state}: SYNs of a peer that rebooted, at 0, 1, 3, 7, 15, 31 and 63 s");
+        }
+    }
+}
+
+/// The same from the other side: SYNs leave the answers to what a desynchronized peer says alone.
+#[test]
+fn blind_syns_do_not_silence_the_answers_to_bare_segments() {
+    let mut tcp = Tcp::established(plain());
+    for _ in 0..50 {
+        tcp.arrives(peer_ctl(Flags::SYN, 7_000_000, 0));
+    }
+    assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 5, 0)), "Discarded(ResetChallenged)");
+    assert_eq!(tcp.arrives(peer(1_000_000, 0)), "<SEQ=0><ACK=0><CTL=ACK>; Discarded(OutOfWindow)");
+    assert_eq!(tcp.arrives(peer(u32::MAX, 0)), "<SEQ=0><ACK=0><CTL=ACK>");
+}
+
+/// RFC 5961 §7 speaks of 10 in 5 s. Answers to what may be an answer itself are bounded so whatever the settings say, or by
+/// the settings where those are stricter: the limit of the challenges is for SYNs and resets.
+#[test]
+fn answers_to_bare_segments_are_bounded_in_time_whatever_the_limit() {
+    let cases: [(fn() -> Segment, bool); 5] = [
+        (|| at_1000(peer(1_000_000, 0)), true),
+        (|| at_1000(peer(0, 1_000_000)), true),
+        (|| stamped(peer(0, 0), 999, 5000), true),
+        (|| at_1000(peer(u32::MAX, 0)), true), // a keep-alive
+        (|| at_1000(peer_ctl(Flags::SYN, 9, 0)), false),
+    ];
+    for (segment, bounded) in cases {
+        let most = |limit, window| {
+            let config = plain().timestamps(true).challenge_limit(limit).challenge_window(window);
+            let mut tcp = Tcp::in_state_with(State::Established, config, at_1000);
+            let answers = (0..10_000).filter(|_| {
+                tcp.now += ms(1);
+                tcp.arrives(segment()).contains("<CTL=ACK>")
+            });
+            answers.count()
+        };
+        assert_eq!(most(65_535, ms(1)), if bounded { 20 } else { 10_000 }); // in 10 s
+        assert_eq!(most(65_535, secs(100)), if bounded { 10 } else { 10_000 });
+        assert_eq!(most(3, secs(2)), if bounded { 6 } else { 15 });
+        assert_eq!(most(3, secs(100)), 3);
+    }
+}
+
 /// RFC 5961 §5.2: MAX.SND.WND is "the largest window that the local sender has ever received", that of the SYN included.
 #[test]
 fn max_snd_wnd_includes_the_window_of_the_syn() {
@@ -43,6 +111,66 @@ fn max_snd_wnd_includes_the_window_of_the_syn() {
             assert_eq!((tcp.state(), tcp.info().snd_wnd), (State::Established, 1));
             let old = Segment { ack: ours(0) - below, ..peer_text(0, 10, 0) };
             assert_eq!(tcp.arrives(old).contains("Deliver 10"), taken, "way {way}, {below} below SND.UNA");
+        }
+    }
+}
+
+/// §3.10.7.4 first holds in TIME-WAIT, too: what is unacceptable is answered, within the throttle; what is acceptable is not.
+#[test]
+fn time_wait_answers_what_is_unacceptable_without_length() {
+    let mut tcp = Tcp::in_state(State::TimeWait, plain());
+    assert_eq!(tcp.arrives(peer(0, 1)), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(TimeWait)");
+    assert_eq!(tcp.arrives(peer(1, 1)), "Discarded(TimeWait)");
+    for seq in [0, u32::MAX, 1 << 31, 65_536, 70_000] {
+        let mut tcp = Tcp::in_state(State::TimeWait, plain());
+        tcp.wait(secs(100));
+        for n in 0..20 {
+            let answer = if n < 10 { "<SEQ=1><ACK=1><CTL=ACK>; " } else { "" };
+            assert_eq!(tcp.arrives(peer(seq, 1)), format!("{answer}Discarded(TimeWait)"), "{seq}");
+        }
+        assert_eq!(tcp.deadline(Timer::TimeWait), Some(secs(140)), "and restarts nothing");
+    }
+    for seq in [1, 2, 65_534] {
+        let mut tcp = Tcp::in_state(State::TimeWait, plain());
+        assert_eq!(tcp.arrives(peer(seq, 1)), "Discarded(TimeWait)", "{seq}");
+        assert_eq!(tcp.arrives(peer(seq, 0)), "Discarded(TimeWait)", "{seq}");
+        assert_eq!(tcp.arrives(peer(seq, 2)), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)", "RFC 5961 §5.2");
+    }
+}
+
+/// Two values in TIME-WAIT that disagree on their numbers hand each other all they say, and fall silent.
+#[test]
+fn time_wait_two_ends_that_disagree_fall_silent() {
+    let time_wait = |iss: SeqNum, irs: SeqNum| {
+        let config = segue::Arc::new(plain().challenge_limit(65_535).challenge_window(ms(1)).build().unwrap());
+        let now = Instant::from_millis(5000);
+        let secrets = Secrets { iss, ts_offset: 0 };
+        let mut end = Connection::connect(config, Path::ipv4(1500), secrets, now).0;
+        let say = |flags, seq, ack| Segment { seq, ack, flags, window: 65_535, ..Segment::default() };
+        end.handle_segment(say(Flags::SYN | Flags::ACK, irs, iss + 1), now);
+        end.close(now).unwrap();
+        end.handle_segment(say(FIN_ACK, irs + 1, iss + 2), now);
+        assert_eq!(end.state(), State::TimeWait);
+        end
+    };
+    let offsets = [0, 1, 2, 65_534, 65_535, 65_536, 1 << 20, 1 << 31, 2u32.wrapping_neg(), 1u32.wrapping_neg()];
+    for (a, b) in offsets.into_iter().flat_map(|a| offsets.into_iter().map(move |b| (a, b))) {
+        let (iss, irs) = (SeqNum::new(u32::MAX - 1), SeqNum::new((1 << 31) - 2));
+        let mut ends = [time_wait(iss, irs), time_wait(irs + a, iss + b)];
+        for seed in [peer(0, 1), peer_text(5, 3, 1), peer_ctl(FIN_ACK, u32::MAX, 1)] {
+            let mut flying = vec![(0, seed.clone()), (1, Segment { seq: iss + 2, ack: irs + 2, ..seed })];
+            let mut exchanged = 0;
+            while let Some((to, segment)) = flying.pop() {
+                exchanged += 1;
+                assert!(exchanged <= 100, "offsets {a} and {b}: {segment}");
+                let now = Instant::from_millis(6000 + exchanged);
+                let actions = ends[to].handle_segment(segment, now);
+                let sent = actions.into_iter().filter_map(|a| match a {
+                    segue::Action::Transmit(segment) => Some((1 - to, segment)),
+                    _ => None,
+                });
+                flying.extend(sent);
+            }
         }
     }
 }
