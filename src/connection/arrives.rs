@@ -177,12 +177,16 @@ impl<C: Controller> Tcb<C> {
         if !segment.flags.contains(Flags::SYN) {
             return Continue(());
         }
-        if cx.config.rfc5961() || !self.is_acceptable(segment) {
+        if cx.config.rfc5961() || !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
             self.challenge(cx);
             return self.discard(Discard::SynChallenged, cx);
         }
-        if self.state == LiveState::SynReceived && self.origin == Origin::Listen {
-            return Break(self.return_to_listen(CloseReason::Reset));
+        if self.state == LiveState::SynReceived {
+            match self.origin {
+                Origin::Listen => return Break(self.return_to_listen(CloseReason::Reset)),
+                Origin::Accept => return Break(Stop::Delete(CloseReason::Reset)), // that LISTEN is the host's
+                Origin::Active => {}
+            }
         }
         if let Some(reset) = segment.reset_reply() {
             cx.out.transmit(reset);

@@ -15,6 +15,33 @@ fn at_1000(segment: Segment) -> Segment {
     stamped(segment, 1000, 5000)
 }
 
+/// "In the window" asks for SEG.SEQ alone (RFC 5961 §4.2 quotes RFC 793: RCV.NXT <= SEG.SEQ < RCV.NXT+RCV.WND).
+#[test]
+fn without_rfc_5961_a_delayed_syn_whose_text_reaches_into_the_window_is_answered() {
+    let mut tcp = Tcp::listen(plain().rfc5961(false));
+    tcp.arrives(peer_syn());
+    assert_eq!(tcp.arrives(peer(0, 0)), "Connected");
+    let delayed = Segment { payload: text(100), ..peer_syn() };
+    assert_eq!(tcp.arrives(delayed), "<SEQ=0><ACK=0><CTL=ACK>; Discarded(SynChallenged)");
+    // a closed window has nothing in it
+    let mut tcp = Tcp::established(plain().rfc5961(false).receive_buffer(100));
+    tcp.arrives(peer_text(0, 100, 0));
+    let words = tcp.arrives(peer_ctl(Flags::SYN, 100, 0));
+    assert_eq!((words.as_str(), tcp.info().rcv_wnd), ("<SEQ=0><ACK=100><CTL=ACK>; Discarded(SynChallenged)", 0));
+}
+
+/// §3.10.7.4 fourth: a passive OPEN returns to LISTEN; after an active one the reset goes out as in the other states.
+#[test]
+fn without_rfc_5961_a_syn_in_syn_received_depends_on_the_origin() {
+    let syn = || Segment { seq: theirs(5), ..peer_syn() };
+    let mut listening = Tcp::listen(plain().rfc5961(false));
+    listening.arrives(peer_syn());
+    assert_eq!(listening.arrives(syn()), "ReturnedToListen");
+    let mut crossed = Tcp::connect(plain().rfc5961(false), Path::ipv4(1500));
+    crossed.arrives(peer_syn());
+    assert!(crossed.arrives(syn()).ends_with("<CTL=RST,ACK>; Closed(Reset)"));
+}
+
 /// RFC 5961 §7: who sends what a peer can answer bare uses up one throttle; SYNs and resets have another.
 #[test]
 fn blind_bare_segments_do_not_silence_the_answers_to_syns_and_resets() {
