@@ -153,7 +153,8 @@ impl<C: Controller> Tcb<C> {
         if !segment.flags.contains(Flags::RST) {
             return Continue(());
         }
-        let exact = segment.seq == self.rcv.nxt;
+        let at_fin = segment.seq + 1 == self.rcv.nxt && self.state.takes_reset_at_fin();
+        let exact = segment.seq == self.rcv.nxt || at_fin;
         if !exact && !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
             return self.discard(Discard::ResetOutOfWindow, cx);
         }

@@ -223,7 +223,7 @@ fn synchronized_rst_not_exact_syn_and_ack_out_of_range_are_challenged() {
                 assert_eq!(rig.connection.info().counters.challenge_acks, 10, "{state}");
             }
             let mut rig = rig.clone();
-            rig.unmoved(rig.rst(rcv - 1), "Discarded(ResetOutOfWindow)");
+            rig.unmoved(rig.rst(rcv - 2), "Discarded(ResetOutOfWindow)");
             rig.unmoved(rig.rst(rcv + 20_000), "Discarded(ResetOutOfWindow)");
         }
     });

@@ -110,6 +110,34 @@ fn answers_to_bare_segments_are_bounded_in_time_whatever_the_limit() {
     }
 }
 
+/// A stack that resets an orphan after its FIN numbers the reset as the FIN's octet, RCV.NXT - 1: it knows as much as one
+/// that names RCV.NXT.
+#[test]
+fn a_reset_at_the_peers_fin_counts() {
+    for rfc5961 in [true, false] {
+        let mut tcp = Tcp::established(plain().rfc5961(rfc5961));
+        tcp.send(5000);
+        tcp.arrives(peer_ctl(FIN_ACK, 0, 0));
+        assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 0, 0)), "Closed(Reset)");
+        for state in live() {
+            let mut tcp = Tcp::in_state(state, plain().rfc5961(rfc5961));
+            let before = tcp.info().rcv_nxt - 1;
+            let words = tcp.arrives(Segment { seq: before, ..peer_ctl(Flags::RST, 0, 0) });
+            let expected = match state {
+                State::CloseWait | State::Closing | State::LastAck => "Closed(Reset)",
+                State::TimeWait => "Discarded(TimeWait)", // RFC 1337
+                _ => "Discarded(ResetOutOfWindow)",
+            };
+            assert_eq!(words, expected, "{state}");
+            let mut tcp = Tcp::in_state(state, plain().rfc5961(rfc5961));
+            let words = tcp.arrives(Segment { seq: before - 1, ..peer_ctl(Flags::RST, 0, 0) });
+            assert!(words.starts_with("Discarded("), "{state}: {words}");
+        }
+    }
+    let mut tcp = Tcp::in_state(State::TimeWait, plain().rfc1337(false));
+    assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 0, 0)), "Discarded(ResetOutOfWindow)");
+}
+
 /// RFC 5961 §5.2: MAX.SND.WND is "the largest window that the local sender has ever received", that of the SYN included.
 #[test]
 fn max_snd_wnd_includes_the_window_of_the_syn() {
