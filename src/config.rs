@@ -60,6 +60,8 @@ config! {
     window_shift: Option<u8> = None, in 0..=14, "RFC 7323 §2.2, §2.3";
     /// Timestamps and PAWS.
     timestamps: bool = true, in false..=true, "RFC 7323 §3";
+    /// A segment that lacks timestamps where both sides agreed on them is taken, for the sake of peers and middleboxes that leave them out. Such a segment is not protected against wrapped sequence numbers (PAWS), and TS.Recent does not follow it.
+    tolerate_missing_timestamps: bool = false, in false..=true, "RFC 7323 §3.2";
     /// Selective acknowledgment.
     sack: bool = true, in false..=true, "RFC 2018";
     /// With SACK, text that arrives twice is reported.

@@ -51,6 +51,7 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         match segment.options.timestamps {
+            None if segment.flags.contains(Flags::SYN) || cx.config.tolerate_missing_timestamps() => Continue(()),
             None => self.discard(Discard::MissingTimestamp, cx),
             Some(new) if ts.is_old(new, cx.now) => {
                 self.answer_unacceptable(segment, cx);

@@ -220,6 +220,41 @@ fn g7_stripped_options_and_rewritten_numbers() {
     });
 }
 
+/// A middlebox that takes the timestamps off some segments: where that is tolerated, both streams arrive all the same, and
+/// nothing is sent again for it.
+#[test]
+fn g7_timestamps_that_vanish_on_the_way_are_tolerated_where_that_is_set() {
+    for every in [1, 2, 3, 7] {
+        let at = At::default().with_options().with(|config| config.tolerate_missing_timestamps(true));
+        let other = At { iss: at.irs, irs: at.iss, ..at };
+        let mut ends = [at.established().connection, other.established().connection];
+        let mut flying = std::collections::VecDeque::new();
+        let (mut now, mut delivered, mut sent) = (at.start, [0, 0], 0);
+        for (from, end) in ends.iter_mut().enumerate() {
+            let actions = end.send(&mut vec![b'x'; 8 * 988].into(), now).expect("established");
+            flying.extend(crate::support::segments(&actions).into_iter().cloned().map(|segment| (from, segment)));
+        }
+        while let Some((from, mut segment)) = flying.pop_front() {
+            sent += 1;
+            assert!(sent < 200, "without end: {segment}");
+            if sent % every == 0 {
+                segment.options.timestamps = None;
+            }
+            now += ms(3);
+            let actions = ends[1 - from].handle_segment(segment, now);
+            let text = |action: &Action| if let Action::Deliver(text) = action { text.len() } else { 0 };
+            delivered[1 - from] += actions.iter().map(text).sum::<usize>();
+            flying.extend(crate::support::segments(&actions).into_iter().cloned().map(|segment| (1 - from, segment)));
+        }
+        assert_eq!(delivered, [8 * 988; 2], "every {every}");
+        for end in ends {
+            let info = end.info();
+            assert_eq!((info.counters.retransmissions, info.counters.discarded, info.send_queue), (0, 0, 0));
+            assert!(info.srtt.is_some_and(|srtt| srtt < secs(1)), "{:?}", info.srtt);
+        }
+    }
+}
+
 #[test]
 fn g7_text_cut_and_joined_anew_is_the_same_text() {
     everywhere(|at| {

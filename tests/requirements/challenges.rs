@@ -15,6 +15,52 @@ fn at_1000(segment: Segment) -> Segment {
     stamped(segment, 1000, 5000)
 }
 
+/// RFC 5961 §4.2: "irrespective of the sequence number", and of the rule of RFC 7323 §3.2 on a missing option.
+#[test]
+fn u_6_a_syn_without_timestamps_is_challenged_where_they_were_agreed() {
+    for state in live() {
+        for flags in [Flags::SYN, Flags::SYN | Flags::ACK] {
+            for seq in [0, 1, 1000, 65_536, 1 << 31, 7u32.wrapping_neg()] {
+                let mut tcp = Tcp::in_state_with(state, plain().timestamps(true).time_wait_reuse(false), at_1000);
+                let info = tcp.info();
+                let words = tcp.arrives(peer_ctl(flags, seq, 0));
+                assert!(words.ends_with("<CTL=ACK>; Discarded(SynChallenged)"), "{state}, {seq}: {words}");
+                assert_eq!((tcp.sent[0].seq, tcp.sent[0].ack, tcp.state()), (info.snd_nxt, info.rcv_nxt, state));
+            }
+        }
+    }
+}
+
+/// §3.10.7.4 fourth, as RFC 793 had it: in the window it resets, elsewhere it is answered; a missing option is no matter.
+#[test]
+fn without_rfc_5961_a_syn_in_the_window_resets() {
+    for (state, say) in live().flat_map(|state| [(state, None), (state, Some(at_1000 as fn(Segment) -> Segment))]) {
+        let config = || plain().rfc5961(false).time_wait_reuse(false).timestamps(say.is_some());
+        let tcp = Tcp::in_state_with(state, config(), say.unwrap_or(|segment| segment));
+        let (nxt, wnd) = (tcp.info().rcv_nxt, tcp.info().rcv_wnd);
+        let syn = |seq, len| Segment { seq, payload: text(len), options: Default::default(), ..peer_syn() };
+        for (seq, len) in [(nxt, 0), (nxt, 100), (nxt + 1, 0), (nxt + wnd - 1, 0), (nxt + wnd - 1, 9)] {
+            let mut tcp = Tcp { connection: tcp.connection.clone(), now: tcp.now, sent: Vec::new() };
+            let words = tcp.arrives(syn(seq, len));
+            let reset = Segment { ack: syn(seq, len).end(), flags: Flags::RST | Flags::ACK, ..Segment::default() };
+            if state == State::SynReceived {
+                assert_eq!(words, "Closed(Reset)", "the LISTEN it came from is the host's");
+            } else {
+                assert!(words.ends_with("Closed(Reset)"), "{state}, {seq}, {len}: {words}");
+                assert_eq!(tcp.sent, [reset], "{state}, {seq}, {len}");
+            }
+        }
+        for (seq, len) in [(nxt - 1, 2), (nxt - 2, 100), (nxt - 50, 1000), (nxt + wnd, 0), (nxt + wnd, 5)] {
+            let seq = if state == State::SynReceived { seq - 1 } else { seq }; // IRS is that of the peer's own SYN
+            let mut tcp = Tcp { connection: tcp.connection.clone(), now: tcp.now, sent: Vec::new() };
+            let seq = if seq == nxt + wnd - 1 { seq + 1 } else { seq };
+            let words = tcp.arrives(Segment { flags: Flags::SYN | Flags::FIN, ..syn(seq, len) });
+            assert!(words.ends_with("<CTL=ACK>; Discarded(SynChallenged)"), "{state}, {seq}, {len}: {words}");
+            assert_eq!((tcp.sent[0].ack, tcp.state()), (nxt, state));
+        }
+    }
+}
+
 /// "In the window" asks for SEG.SEQ alone (RFC 5961 §4.2 quotes RFC 793: RCV.NXT <= SEG.SEQ < RCV.NXT+RCV.WND).
 #[test]
 fn without_rfc_5961_a_delayed_syn_whose_text_reaches_into_the_window_is_answered() {
@@ -40,6 +86,46 @@ fn without_rfc_5961_a_syn_in_syn_received_depends_on_the_origin() {
     let mut crossed = Tcp::connect(plain().rfc5961(false), Path::ipv4(1500));
     crossed.arrives(peer_syn());
     assert!(crossed.arrives(syn()).ends_with("<CTL=RST,ACK>; Closed(Reset)"));
+}
+
+/// The peer's SYN again: our SYN,ACK was lost. A middlebox took the options away, or the peer now does without.
+#[test]
+fn syn_received_the_syn_again_with_fewer_options_brings_the_syn_ack_again() {
+    for crossed in [false, true] {
+        let config = plain().timestamps(true).sack(true);
+        let mut tcp = if crossed {
+            let mut tcp = Tcp::connect(config, Path::ipv4(1500));
+            tcp.arrives(at_1000(peer_syn()));
+            tcp
+        } else {
+            Tcp::accept(config, Path::ipv4(1500), at_1000(peer_syn()))
+        };
+        tcp.wait(ms(10));
+        let bare = Segment { options: Default::default(), ..peer_syn() };
+        for _ in 0..10 {
+            assert_eq!(tcp.arrives(bare.clone()), "<SEQ=-1><ACK=0><CTL=SYN,ACK>; Discarded(SynRepeated)");
+        }
+        assert_eq!(tcp.arrives(bare), "Discarded(SynRepeated)", "within the throttle");
+        assert_eq!(tcp.arrives(at_1000(peer(0, 0))), "Connected");
+    }
+}
+
+/// The peer comes back with another firmware, without timestamps: SYN, challenge, reset, and its next SYN finds nobody.
+#[test]
+fn a_peer_that_restarts_without_timestamps_gets_through() {
+    for state in live().filter(|state| !matches!(state, State::SynReceived | State::TimeWait)) {
+        let mut tcp = Tcp::in_state_with(state, plain().timestamps(true), at_1000);
+        let secrets = Secrets { iss: IRS + 5_000_000, ts_offset: 0 };
+        let config = segue::Arc::new(plain().build().unwrap());
+        let (mut reborn, actions) = Connection::connect(config, Path::ipv4(1500), secrets, tcp.now);
+        let sent = |actions: Vec<segue::Action>| {
+            let mut sent = actions.into_iter();
+            sent.find_map(|a| if let segue::Action::Transmit(segment) = a { Some(segment) } else { None })
+        };
+        tcp.arrives(sent(actions).expect("a SYN"));
+        let reset = sent(reborn.handle_segment(tcp.sent[0].clone(), tcp.now)).expect("a reset");
+        assert!(tcp.arrives(reset).ends_with("Closed(Reset)"), "{state}");
+    }
 }
 
 /// RFC 5961 §7: who sends what a peer can answer bare uses up one throttle; SYNs and resets have another.
