@@ -124,7 +124,7 @@ config! {
     fin_wait_2: Duration = secs(60), in ms(0)..=secs(1_000_000), "RFC 9293 §3.6";
     /// RFC 5961's checks of RST, SYN and ACK.
     rfc5961: bool = true, in false..=true, "RFC 5961 §3-5, MAY-12";
-    /// How many challenge ACKs may answer SYNs and resets per `challenge_window`. Other segments that take no sequence space and are thrown away get 10 answers in 5 s at most, or this rate where it is less.
+    /// How many challenge ACKs may answer SYNs and resets per `challenge_window`. Other segments that take no sequence space and are thrown away get 10 answers in 5 s at most: a lower limit or a longer window counts for them as well, a higher rate does not.
     challenge_limit: u16 = 10, in 1..=65_535, "RFC 5961 §7";
     /// The time over which challenge ACKs are counted.
     challenge_window: Duration = secs(5), in ms(1)..=secs(600), "RFC 5961 §7";
