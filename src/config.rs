@@ -62,6 +62,8 @@ config! {
     window_shift: Option<u8> = None, in 0..=14, "RFC 7323 §2.2, §2.3";
     /// Timestamps and PAWS.
     timestamps: bool = true, in false..=true, "RFC 7323 §3";
+    /// A segment that lacks timestamps where both sides agreed on them is taken, for the sake of peers and middleboxes that leave them out. Such a segment is not protected against wrapped sequence numbers (PAWS), and TS.Recent does not follow it.
+    tolerate_missing_timestamps: bool = false, in false..=true, "RFC 7323 §3.2";
     /// Selective acknowledgment.
     sack: bool = true, in false..=true, "RFC 2018";
     /// With SACK, text that arrives twice is reported.
@@ -124,7 +126,7 @@ config! {
     fin_wait_2: Duration = secs(60), in ms(0)..=secs(1_000_000), "RFC 9293 §3.6";
     /// RFC 5961's checks of RST, SYN and ACK.
     rfc5961: bool = true, in false..=true, "RFC 5961 §3-5, MAY-12";
-    /// How many challenge ACKs may be sent per `challenge_window`.
+    /// How many challenge ACKs may answer SYNs and resets per `challenge_window`. Other segments that take no sequence space and are thrown away get 10 answers in 5 s at most: a lower limit or a longer window counts for them as well, a higher rate does not.
     challenge_limit: u16 = 10, in 1..=65_535, "RFC 5961 §7";
     /// The time over which challenge ACKs are counted.
     challenge_window: Duration = secs(5), in ms(1)..=secs(600), "RFC 5961 §7";

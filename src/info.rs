@@ -97,7 +97,7 @@ pub struct Counters {
     /// Segments or texts thrown away.
     pub discarded: u64,
     /// Octets cut off segments whose other text was used: they had arrived before, or lay beyond the window or the
-    /// peer's FIN (§3.10.7.4 first).
+    /// peer's FIN (§3.10.7.4 first); and text held out of order that turned out to lie beyond the peer's FIN.
     pub octets_trimmed: u64,
     /// Segments of text received with a congestion mark, where ECN is in use.
     pub ecn_marks: u64,
@@ -105,7 +105,7 @@ pub struct Counters {
     pub ecn_reductions: u64,
     /// Zero-window probes sent.
     pub probes: u64,
-    /// Challenge ACKs sent.
+    /// Challenge ACKs sent, and ACKs in answer to other segments that take no sequence space and are thrown away.
     pub challenge_acks: u64,
 }
 

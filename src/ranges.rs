@@ -87,7 +87,24 @@ impl Ranges {
         (start, end)
     }
 
-    /// Removes everything below `offset`. An empty set holds no memory.
+    /// Removes everything from `offset` on.
+    pub(crate) fn remove_from(&mut self, offset: u64) {
+        self.ranges.split_off(&offset);
+        if let Some(mut last) = self.ranges.last_entry() {
+            let end = (*last.get()).min(offset);
+            last.insert(end);
+        }
+        self.give_back();
+    }
+
+    /// An empty set holds no memory: an emptied map keeps a node.
+    fn give_back(&mut self) {
+        if self.ranges.is_empty() {
+            self.ranges = BTreeMap::new();
+        }
+    }
+
+    /// Removes everything below `offset`.
     pub(crate) fn remove_below(&mut self, offset: u64) {
         while let Some((start, end)) = self.first().filter(|&(start, _)| start < offset) {
             self.ranges.remove(&start);
@@ -95,9 +112,7 @@ impl Ranges {
                 self.ranges.insert(offset, end);
             }
         }
-        if self.ranges.is_empty() {
-            self.ranges = BTreeMap::new(); // an emptied map keeps a node
-        }
+        self.give_back();
     }
 }
 
@@ -121,6 +136,9 @@ mod tests {
                 if remove && len % 4 == 0 {
                     set.remove_below(start);
                     bitmap[..start as usize].fill(false);
+                } else if remove && len % 4 == 1 {
+                    set.remove_from(end);
+                    bitmap[end as usize..].fill(false);
                 } else {
                     let gap = (start..end).find(|&o| !bitmap[o as usize]);
                     let until = gap.map(|g| (g..end).find(|&o| bitmap[o as usize]).unwrap_or(end));

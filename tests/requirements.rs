@@ -5,6 +5,8 @@
 mod acknowledgment;
 #[path = "requirements/arrives.rs"]
 mod arrives;
+#[path = "requirements/challenges.rs"]
+mod challenges;
 #[path = "requirements/closing.rs"]
 mod closing;
 #[path = "requirements/decisions.rs"]

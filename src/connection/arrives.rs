@@ -9,7 +9,6 @@ use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::send::{Ack, Fin};
-use crate::timestamps::older;
 use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
 
 /// What the sequence check leaves of a segment.
@@ -44,45 +43,15 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// TIME-WAIT looks at RST and SYN before anything else (RFC 1337, RFC 6191).
-    fn check_time_wait(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
-        if self.state != LiveState::TimeWait {
-            return Continue(());
-        }
-        if segment.flags.contains(Flags::RST) {
-            if cx.config.rfc1337() {
-                return self.discard(Discard::TimeWait, cx);
-            }
-        } else if segment.flags.intersection(Flags::SYN | Flags::ACK) == Flags::SYN && cx.config.time_wait_reuse() {
-            if !self.opens_successor(segment, cx.config.timestamps()) {
-                return self.discard(Discard::TimeWait, cx);
-            }
-            cx.out.push(Action::Successor { syn: segment.clone(), iss_after: self.snd.nxt });
-            return Break(Stop::Drop);
-        } else if segment.is_empty() {
-            return self.discard(Discard::TimeWait, cx); // no answer: two peers in TIME-WAIT would loop
-        }
-        Continue(())
-    }
-
-    /// RFC 6191 §2: a later timestamp or, where that does not decide, a later number than the last of this incarnation
-    /// (MAY-2).
-    fn opens_successor(&self, syn: &Segment, timestamps_enabled: bool) -> bool {
-        let later_number = syn.seq.at_or_after(self.rcv.nxt);
-        match (&self.ts, syn.options.timestamps.filter(|_| timestamps_enabled)) {
-            (Some(ts), Some(new)) => older(ts.recent(), new.value) || (new.value == ts.recent() && later_number),
-            (None, Some(_)) => true,
-            (Some(_) | None, None) => later_number,
-        }
-    }
-
-    /// R1 of RFC 7323 §5.3, and its rule for a missing option (§3.2). Resets are exempt.
+    /// R1 of RFC 7323 §5.3, and its rule for a missing option (§3.2). Resets are exempt; so is a SYN from the latter: the
+    /// fourth step answers it whatever it carries (RFC 5961 §4.2), and in SYN-RECEIVED it is the peer's own again.
     fn check_timestamps(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
         let Some(ts) = &self.ts else { return Continue(()) };
         if segment.flags.contains(Flags::RST) {
             return Continue(());
         }
         match segment.options.timestamps {
+            None if segment.flags.contains(Flags::SYN) || cx.config.tolerate_missing_timestamps() => Continue(()),
             None => self.discard(Discard::MissingTimestamp, cx),
             Some(new) if ts.is_old(new, cx.now) => {
                 self.answer_unacceptable(segment, cx);
@@ -125,7 +94,7 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         self.ecn.heard(segment.flags);
-        if self.throttle.allows(cx.config, cx.now) {
+        if self.throttles.allow_challenge(cx.config, cx.now) {
             self.transmit_syn(cx); // the RTO is untouched, and it does not count for R2
         }
         self.discard(Discard::SynRepeated, cx)
@@ -158,7 +127,7 @@ impl<C: Controller> Tcb<C> {
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
         if len == 0 {
-            return Continue((just_before && self.answers.allows(cx.config, cx.now), None)); // a keep-alive
+            return Continue((just_before && self.throttles.allow_keep_alive(cx.config, cx.now), None)); // a keep-alive
         }
         segment.payload.clear();
         segment.flags.remove(Flags::FIN);
@@ -179,33 +148,14 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// TIME-WAIT: the peer's FIN again restarts 2 MSL; other text is only answered.
-    fn time_wait_unacceptable<T>(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<T> {
-        self.transmit_ack(self.duplicate_of(segment, cx.config), cx);
-        if segment.flags.contains(Flags::FIN) && segment.end() == self.rcv.nxt {
-            self.restart_time_wait(cx);
-            return Break(Stop::Drop);
-        }
-        self.discard(Discard::TimeWait, cx)
-    }
-
-    /// "An acknowledgment should be sent in reply (unless the RST bit is set)". One for a segment without sequence
-    /// length, or for a SYN, shares the throttle of challenges: two desynchronized ends must not answer each other for
-    /// ever.
-    fn answer_unacceptable(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        if segment.is_empty() || segment.flags.contains(Flags::SYN) {
-            self.challenge(cx);
-        } else {
-            self.transmit_ack(self.duplicate_of(segment, cx.config), cx);
-        }
-    }
-
-    /// Second, RST (RFC 5961 §3).
+    /// Second, RST (RFC 5961 §3). One that is numbered as the peer's FIN, when that was the last it sent, is exact as well:
+    /// so some stacks reset an orphan.
     fn check_rst(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
         if !segment.flags.contains(Flags::RST) {
             return Continue(());
         }
-        let exact = segment.seq == self.rcv.nxt;
+        let at_fin = segment.seq + 1 == self.rcv.nxt && self.state.takes_reset_at_fin();
+        let exact = segment.seq == self.rcv.nxt || at_fin;
         if !exact && !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
             return self.discard(Discard::ResetOutOfWindow, cx);
         }
@@ -229,12 +179,16 @@ impl<C: Controller> Tcb<C> {
         if !segment.flags.contains(Flags::SYN) {
             return Continue(());
         }
-        if cx.config.rfc5961() || !self.is_acceptable(segment) {
+        if cx.config.rfc5961() || !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
             self.challenge(cx);
             return self.discard(Discard::SynChallenged, cx);
         }
-        if self.state == LiveState::SynReceived && self.origin == Origin::Listen {
-            return Break(self.return_to_listen(CloseReason::Reset));
+        if self.state == LiveState::SynReceived {
+            match self.origin {
+                Origin::Listen => return Break(self.return_to_listen(CloseReason::Reset)),
+                Origin::Accept => return Break(Stop::Delete(CloseReason::Reset)), // that LISTEN is the host's
+                Origin::Active => {}
+            }
         }
         if let Some(reset) = segment.reset_reply() {
             cx.out.transmit(reset);
@@ -254,18 +208,13 @@ impl<C: Controller> Tcb<C> {
         if self.state == LiveState::SynReceived {
             return self.check_handshake_ack(segment, arrived, cx);
         }
+        self.check_ack_range(segment, arrived, cx)?;
+        if self.state == LiveState::TimeWait && segment.is_empty() {
+            return self.discard(Discard::TimeWait, cx); // acceptable, and nothing is left that it could tell
+        }
         let octets = ack - self.snd.una;
         if octets > self.snd.flight() {
-            let oldest = if cx.config.rfc5961() { self.snd.max_wnd } else { (1 << 31) - 1 };
-            if self.snd.una - ack <= oldest {
-                return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
-            }
-            if arrived.cut.is_some() {
-                self.transmit_ack(arrived.duplicate, cx); // old text with an old ACK: the peer lacks our ACK
-            } else {
-                self.challenge(cx); // RFC 5961 §5: too old, or for what was never sent
-            }
-            return self.discard(Discard::AckOutOfRange, cx);
+            return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
         }
         let reports = !segment.options.sack.as_slice().is_empty();
         if self.snd.flight() > 0 || reports || self.snd.awaits_probe_answer() {
@@ -274,6 +223,21 @@ impl<C: Controller> Tcb<C> {
         }
         self.update_window(segment, arrived.window, cx);
         self.after_ack(cx)
+    }
+
+    /// SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT (RFC 5961 §5.2, MAY-12).
+    fn check_ack_range(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
+        let (ack, una) = (segment.ack, self.snd.una);
+        let oldest = if cx.config.rfc5961() { self.snd.max_wnd } else { (1 << 31) - 1 };
+        if ack - una <= self.snd.flight() || una - ack <= oldest {
+            return Continue(());
+        }
+        if arrived.cut.is_some() {
+            self.transmit_ack(arrived.duplicate, cx); // old text with an old ACK: the peer lacks our ACK
+        } else {
+            self.challenge_bare(cx); // too old, or for what was never sent
+        }
+        self.discard(Discard::AckOutOfRange, cx)
     }
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
@@ -407,6 +371,7 @@ impl<C: Controller> Tcb<C> {
         if fin.is_some_and(|fin| fin.at_or_after(edge)) {
             fin = None; // trimmed with what lies outside the window
         }
+        self.end_stream(segment, fin, cx);
         if segment.payload.is_empty() {
             return Continue(fin);
         }
@@ -440,6 +405,16 @@ impl<C: Controller> Tcb<C> {
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
+    }
+
+    /// A FIN before which nothing is missing ends the stream (eighth): whatever is held beyond it, an honest peer never
+    /// sent, and it must not keep the connection from being closed.
+    fn end_stream(&mut self, segment: &Segment, fin: Option<SeqNum>, cx: &mut Cx<'_, '_>) {
+        let in_order = segment.seq.at_or_before(self.rcv.nxt) && self.state.receives();
+        if let Some(fin) = fin.filter(|fin| in_order && fin.at_or_after(self.rcv.nxt)) {
+            let dropped = self.rcv.end_stream(fin, &cx.limits());
+            cx.out.counters.octets_trimmed += u64::try_from(dropped).unwrap_or(0);
+        }
     }
 
     /// When the text is acknowledged (RFC 5681 §4.2).
@@ -501,7 +476,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// "Drop the segment and return", with the reason.
-    fn discard<T>(&self, reason: Discard, cx: &mut Cx<'_, '_>) -> Step<T> {
+    pub(super) fn discard<T>(&self, reason: Discard, cx: &mut Cx<'_, '_>) -> Step<T> {
         cx.out.discard(reason);
         Break(Stop::Drop)
     }

@@ -297,24 +297,15 @@ impl<C: Controller> Tcb<C> {
         } // SYN-RECEIVED: the FIN waits for ESTABLISHED; CLOSE-WAIT: LAST-ACK when the FIN is sent
     }
 
-    /// The user is gone.
+    /// The user is gone. Text that it did not read is lost, and the peer is told (SHLD-3) as long as it waits for anything:
+    /// in TIME-WAIT it has our ACK of all it sent, and a reset would only end our 2 MSL (MUST-13).
     fn release_call(&mut self, cx: &mut Cx<'_, '_>) -> Step {
-        let unread = self.rcv.user() > 0;
         self.released = true;
-        match self.state {
-            LiveState::SynReceived
-            | LiveState::Established
-            | LiveState::FinWait1
-            | LiveState::FinWait2
-            | LiveState::CloseWait => {
-                if unread {
-                    return self.reset_unread(cx);
-                }
-                if self.snd.fin == Fin::None {
-                    self.close_call();
-                }
-            }
-            LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => {}
+        if self.rcv.user() > 0 && self.state != LiveState::TimeWait {
+            return self.reset_unread(cx);
+        }
+        if self.snd.fin == Fin::None {
+            self.close_call();
         }
         Continue(())
     }

@@ -1,41 +1,121 @@
-//! The throttle of challenge ACKs (RFC 5961 §7): one for each connection, so that none can be measured through another.
+//! Answers to what may not be the peer's, and their throttles (RFC 5961 §7): those of one connection, so that none can be
+//! measured through another.
 
-use crate::{Config, Instant};
+use core::time::Duration;
+
+use super::tcb::{Cx, Tcb};
+use crate::{Config, Controller, Flags, Instant, Segment};
+
+/// What RFC 5961 §7 speaks of: the most answers to bare segments, and the time that they are counted over.
+const BARE_ANSWERS: u16 = 10;
+const BARE_WINDOW: Duration = Duration::from_secs(5);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(super) struct Throttle {
+struct Throttle {
     since: Instant,
     sent: u16,
 }
 
 impl Throttle {
-    /// Whether one more may be sent now; counts it.
-    pub(super) fn allows(&mut self, config: &Config, now: Instant) -> bool {
-        if self.sent == 0 || now.saturating_since(self.since) >= config.challenge_window() {
+    /// Whether one more may be sent now, of `limit` in `window`; counts it.
+    fn allows(&mut self, limit: u16, window: Duration, now: Instant) -> bool {
+        if self.sent == 0 || now.saturating_since(self.since) >= window {
             *self = Self { since: now, sent: 0 };
         }
-        if self.sent >= config.challenge_limit() {
+        if self.sent >= limit {
             return false;
         }
         self.sent += 1;
         true
+    }
+
+    /// The same by the settings, but never more than RFC 5961 §7 speaks of.
+    fn allows_bare(&mut self, config: &Config, now: Instant) -> bool {
+        let limit = config.challenge_limit().min(BARE_ANSWERS);
+        self.allows(limit, config.challenge_window().max(BARE_WINDOW), now)
+    }
+}
+
+/// Three throttles, so that who can cause answers of one kind cannot use up those of another.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Throttles {
+    /// Answers to SYNs and resets: a peer that rebooted, or that means its reset, waits for them.
+    challenges: Throttle,
+    /// Answers to what anybody can send blindly, and to what may be such an answer itself: bare segments that are not
+    /// acceptable, an ACK out of range, an old timestamp. They end every war of ACKs, so `challenge_limit` cannot raise
+    /// their rate.
+    bare: Throttle,
+    /// Answers to keep-alives and probes at RCV.NXT - 1: who cannot see the connection cannot use them up.
+    keep_alives: Throttle,
+}
+
+impl Throttles {
+    /// Whether a SYN or a reset may be answered now.
+    pub(super) fn allow_challenge(&mut self, config: &Config, now: Instant) -> bool {
+        self.challenges.allows(config.challenge_limit(), config.challenge_window(), now)
+    }
+
+    /// Whether a keep-alive may be answered now.
+    pub(super) fn allow_keep_alive(&mut self, config: &Config, now: Instant) -> bool {
+        self.keep_alives.allows_bare(config, now)
+    }
+}
+
+impl<C: Controller> Tcb<C> {
+    /// A challenge ACK to a SYN or a reset (RFC 5961 §3.2, §4.2).
+    pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.throttles.allow_challenge(cx.config, cx.now) {
+            cx.out.counters.challenge_acks += 1;
+            self.transmit_ack(None, cx);
+        }
+    }
+
+    /// A challenge ACK to what may be an answer itself (RFC 5961 §5.2, §10).
+    pub(super) fn challenge_bare(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.throttles.bare.allows_bare(cx.config, cx.now) {
+            cx.out.counters.challenge_acks += 1;
+            self.transmit_ack(None, cx);
+        }
+    }
+
+    /// "An acknowledgment should be sent in reply (unless the RST bit is set)": always where the segment has sequence
+    /// length, for the peer lacks our ACK.
+    pub(super) fn answer_unacceptable(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        if segment.flags.contains(Flags::SYN) {
+            self.challenge(cx);
+        } else if segment.is_empty() {
+            self.challenge_bare(cx);
+        } else {
+            self.transmit_ack(self.duplicate_of(segment, cx.config), cx);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::time::Duration;
+
+    const MS: Duration = Duration::from_millis(1);
 
     #[test]
     fn ten_in_five_seconds() {
         let config = Config::default();
-        let mut throttle = Throttle::default();
+        let mut throttles = Throttles::default();
         let mut now = Instant::from_millis(100);
-        assert_eq!((0..50).filter(|_| throttle.allows(&config, now)).count(), 10);
+        assert_eq!((0..50).filter(|_| throttles.allow_challenge(&config, now)).count(), 10);
         now += Duration::from_millis(4999);
-        assert!(!throttle.allows(&config, now));
-        now += Duration::from_millis(1);
-        assert_eq!((0..50).filter(|_| throttle.allows(&config, now)).count(), 10);
+        assert!(!throttles.allow_challenge(&config, now));
+        now += MS;
+        assert_eq!((0..50).filter(|_| throttles.allow_challenge(&config, now)).count(), 10);
+    }
+
+    #[test]
+    fn the_settings_can_only_lower_the_rate_of_answers_to_bare_segments() {
+        for (limit, window, expected) in [(u16::MAX, 1, 20), (10, 5000, 20), (3, 1, 6), (u16::MAX, 60_000, 10)] {
+            let config = Config::builder().challenge_limit(limit).challenge_window(window * MS).build().unwrap();
+            let mut throttle = Throttle::default();
+            let allowed = |n: &u64| throttle.allows_bare(&config, Instant::from_millis(*n));
+            assert_eq!((0..10_000).filter(allowed).count(), expected, "{limit} in {window} ms");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
 use crate::timers::backed_off;
-use crate::{Action, Controller, Ecn, Flags, Instant, Options, Segment, SeqNum, Timer};
+use crate::{Action, Controller, Ecn, Flags, Instant, Options, Segment, SeqNum, Timer, Timestamps};
 use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
@@ -209,14 +209,6 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(segment);
     }
 
-    /// A challenge ACK, if the throttle allows one (RFC 5961 §7).
-    pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
-        if self.throttle.allows(cx.config, cx.now) {
-            cx.out.counters.challenge_acks += 1;
-            self.transmit_ack(None, cx);
-        }
-    }
-
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
@@ -244,9 +236,10 @@ impl<C: Controller> Tcb<C> {
         });
     }
 
-    /// <SEQ=SND.NXT><CTL=RST>: the end, from our side, with timestamps (RFC 7323 §5.2).
+    /// <SEQ=SND.NXT><CTL=RST>: the end, from our side, with timestamps (RFC 7323 §5.2); TSecr is zero where there is no
+    /// ACK (§3.2).
     pub(super) fn transmit_reset(&self, cx: &mut Cx<'_, '_>) {
-        let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
+        let timestamps = self.ts.as_ref().map(|ts| Timestamps { echo: 0, ..ts.option(cx.now) });
         cx.out.transmit(Segment {
             seq: self.snd.acceptable_seq(),
             flags: Flags::RST,

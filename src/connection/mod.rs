@@ -12,6 +12,7 @@ mod state;
 mod status;
 mod syn_sent;
 mod tcb;
+mod time_wait;
 mod timeouts;
 
 use alloc::vec::Vec;

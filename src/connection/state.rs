@@ -25,6 +25,15 @@ impl LiveState {
             Self::SynReceived | Self::CloseWait | Self::Closing | Self::LastAck | Self::TimeWait => false,
         }
     }
+
+    /// Whether a reset may be numbered as the peer's FIN: it was processed, and was the last that the peer sent. Not in
+    /// TIME-WAIT (RFC 1337).
+    pub(super) const fn takes_reset_at_fin(self) -> bool {
+        match self {
+            Self::CloseWait | Self::Closing | Self::LastAck => true,
+            Self::SynReceived | Self::Established | Self::FinWait1 | Self::FinWait2 | Self::TimeWait => false,
+        }
+    }
 }
 
 impl From<LiveState> for State {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::challenge::Throttle;
+use super::challenge::Throttles;
 use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
 use crate::ecn::{Echo, Handshake};
@@ -91,10 +91,7 @@ pub(super) struct Tcb<C> {
     pub(super) duplicate: Option<(SeqNum, SeqNum)>,
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
-    pub(super) throttle: Throttle,
-    /// Answers to keep-alives and probes at RCV.NXT - 1, apart from the challenges: who cannot see the connection cannot
-    /// use them up.
-    pub(super) answers: Throttle,
+    pub(super) throttles: Throttles,
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
@@ -122,6 +119,7 @@ impl<C: Controller> Tcb<C> {
         snd.shift = theirs;
         snd.send_mss = agreed.send_mss;
         snd.wl1 = syn.seq;
+        snd.max_wnd = snd.max_wnd.max(u32::from(syn.window)); // RFC 5961 §5.2: never scaled in a SYN
         snd.agree(agreed.sack, cx.config);
         let rmss = announced_mss(cx.config, cx.path);
         let policy = AckPolicy::new(cx.config, rmss, cx.now);
@@ -142,8 +140,7 @@ impl<C: Controller> Tcb<C> {
             ack: PendingAck::No,
             duplicate: None,
             released: false,
-            throttle: Throttle::default(),
-            answers: Throttle::default(),
+            throttles: Throttles::default(),
             keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
             pending_since: None,
             remote_user_timeout: None,
@@ -291,8 +288,7 @@ impl<C: Controller> Tcb<C> {
         self.keep_alive.heard = ago(self.keep_alive.heard);
         self.keep_alive.probed = ago(self.keep_alive.probed);
         self.pending_since = self.pending_since.map(ago);
-        self.throttle = Throttle::default();
-        self.answers = Throttle::default();
+        self.throttles = Throttles::default();
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.duplicate = self.duplicate.map(|(left, right)| (relative(left), relative(right)));
     }

@@ -67,7 +67,8 @@ impl<C: Controller> Tcb<C> {
             | Timer::Reorder
             | Timer::TailLossProbe
             | Timer::KeepAlive
-            | Timer::DelayedAck => false,
+            | Timer::DelayedAck
+            | Timer::Idle => false,
         };
         if asks && late > Duration::ZERO {
             self.pending_since = self.pending_since.map(|since| since + late);

@@ -139,7 +139,7 @@ pub enum Discard {
     AfterFin,
     /// Too many ranges are held; the next expected text is always taken.
     ReassemblyFull,
-    /// TIME-WAIT: a reset (RFC 1337), an unacceptable SYN, or a segment that needs no answer.
+    /// TIME-WAIT: a reset (RFC 1337), an unacceptable SYN or other segment, or an ACK, which tells nothing any more.
     TimeWait,
 }
 

@@ -309,6 +309,16 @@ impl Receiver {
         }
     }
 
+    /// The peer's FIN has this number, and nothing before it is missing any more: the stream ends there, unless it was to
+    /// end before. Lets go of what is held beyond it and returns how many octets that was.
+    pub(crate) fn end_stream(&mut self, fin: SeqNum, limits: &Limits) -> usize {
+        if self.fin.is_some_and(|first| first.at_or_before(fin)) {
+            return 0;
+        }
+        self.fin = Some(fin);
+        self.held.drop_beyond(self.offset_of(fin), limits)
+    }
+
     /// The blocks to report: what arrived twice (RFC 2883), then the most recent first (RFC 2018 §4).
     pub(crate) fn sack_blocks(&self, duplicate: Option<(SeqNum, SeqNum)>, room: usize) -> SackBlocks {
         let mut blocks = SackBlocks::new();

@@ -107,17 +107,21 @@ impl Reassembly {
         while let Some((start, stop)) = self.ranges.first_gap(at, end) {
             let from = usize::try_from(start - offset).unwrap_or(usize::MAX);
             let to = usize::try_from(stop - offset).unwrap_or(usize::MAX);
-            let part = text.slice(from.min(text.len())..to.min(text.len()));
-            if part.len() < limits.copy_below {
-                self.gather(&mut block, start, &part, limits.copy_below);
-            } else {
-                let copied = limits.is_copied(part.len());
-                self.hold(start, if copied { Bytes::copy_from_slice(&part) } else { part });
-            }
+            self.place(&mut block, start, text.slice(from.min(text.len())..to.min(text.len())), limits);
             at = stop;
         }
         self.close(&mut block);
         Ok(self.ranges.insert(offset, end))
+    }
+
+    /// Adds a part where nothing is held: a small one to the `block` that is gathered, others as a piece.
+    fn place(&mut self, block: &mut Block, start: u64, part: Bytes, limits: &Limits) {
+        if part.len() < limits.copy_below {
+            self.gather(block, start, &part, limits.copy_below);
+        } else {
+            let copied = limits.is_copied(part.len());
+            self.hold(start, if copied { Bytes::copy_from_slice(&part) } else { part });
+        }
     }
 
     /// Adds one piece where nothing is held.
@@ -173,10 +177,32 @@ impl Reassembly {
         let text = first.remove();
         self.octets -= text.len();
         self.ranges.remove_below(expected + octets_of(&text));
-        if self.pieces.is_empty() {
-            self.pieces = BTreeMap::new(); // an emptied map keeps a node
-        }
+        self.give_back();
         Some(text)
+    }
+
+    /// Lets go of all that is held at or beyond `end`, where the stream ends. Returns how many octets that was.
+    pub(crate) fn drop_beyond(&mut self, end: u64, limits: &Limits) -> usize {
+        let before = self.octets;
+        let beyond: usize = self.pieces.split_off(&end).values().map(Bytes::len).sum();
+        self.octets -= beyond;
+        if let Some((start, mut last)) = self.pieces.pop_last() {
+            self.octets -= last.len();
+            last.truncate(usize::try_from(end - start).unwrap_or(usize::MAX));
+            let mut block = Block::default();
+            self.place(&mut block, start, last, limits);
+            self.close(&mut block);
+        }
+        self.ranges.remove_from(end);
+        self.give_back();
+        before - self.octets
+    }
+
+    /// Nothing held takes no memory: an emptied map keeps a node.
+    fn give_back(&mut self) {
+        if self.pieces.is_empty() {
+            self.pieces = BTreeMap::new();
+        }
     }
 
     /// Whether the pieces fill the ranges exactly and are few.
@@ -247,6 +273,33 @@ mod tests {
                 let expected: Vec<u8> = model[at..].iter().map_while(|o| *o).collect();
                 assert_eq!(drain(&mut held, at as u64), expected);
                 at += expected.len() + 1;
+            }
+            held.is_empty() && held.octets() == 0 && held.ranges().is_empty()
+        }
+    }
+
+    quickcheck! {
+        /// What lies before the end stays, whatever pieces the rest was held in.
+        fn the_end_of_the_stream_cuts_off_what_lies_beyond(inserts: Vec<(u8, u8, u8)>, end: u8) -> bool {
+            let mut held = Reassembly::default();
+            let mut model = vec![None; 600];
+            for (offset, len, fill) in inserts {
+                let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
+                if held.insert(u64::from(offset) + 1, &text, 0, &LIMITS).is_ok() {
+                    for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
+                        slot.get_or_insert(fill);
+                    }
+                }
+            }
+            let end = usize::from(end);
+            let beyond = model[end..].iter().flatten().count();
+            assert_eq!(held.drop_beyond(end as u64, &LIMITS), beyond);
+            assert_eq!(held.drop_beyond(end as u64, &LIMITS), 0);
+            held.check_invariants(&LIMITS, 1);
+            for at in 1..end {
+                let expected: Vec<u8> = model[at..end].iter().map_while(|o| *o).collect();
+                let first = model[at - 1].is_none() || at == 1;
+                assert!(!first || drain(&mut held, at as u64) == expected);
             }
             held.is_empty() && held.octets() == 0 && held.ranges().is_empty()
         }

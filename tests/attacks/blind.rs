@@ -17,12 +17,55 @@ fn c1_only_the_exact_reset_resets() {
                 let told = rig.arrives(rig.rst(rcv + offset));
                 assert!(told.ends_with("Discarded(ResetChallenged)"), "{state} {offset}: {told}");
             }
-            for offset in [-1, -2, 10_000, 20_000, 0x7FFF_FFFF, -0x7FFF_FFFF] {
+            // At RCV.NXT - 1 stands the peer's FIN, if it came: see `c1_the_number_of_the_fin_resets_too`.
+            let just_before = if closed_by_peer(state) { -2 } else { -1 };
+            for offset in [just_before, -2, 10_000, 20_000, 0x7FFF_FFFF, -0x7FFF_FFFF] {
                 let mut rig = rig.clone();
                 rig.unmoved(rig.rst(rcv + offset), "Discarded(ResetOutOfWindow)");
             }
             let mut rig = rig.clone();
             assert!(rig.arrives(rig.rst(rcv)).starts_with("Closed("), "{state}");
+        }
+    });
+}
+
+fn closed_by_peer(state: State) -> bool {
+    matches!(state, State::CloseWait | State::Closing | State::LastAck)
+}
+
+/// A host that dies after its FIN numbers the reset as the FIN: who knows RCV.NXT - 1 knows as much as who knows RCV.NXT.
+#[test]
+fn c1_the_number_of_the_fin_resets_too() {
+    everywhere(|at| {
+        for state in LIVE.into_iter().filter(|state| closed_by_peer(*state)) {
+            let mut rig = at.state(state);
+            let rcv = i64::from(rig.connection.info().rcv_nxt - rig.rcv(0));
+            assert_eq!(rig.arrives(rig.rst(rcv - 1)), "Closed(Reset)", "{state}");
+        }
+    });
+}
+
+/// RFC 5961 §7: 10 guesses a second do not keep a peer that rebooted from being heard.
+#[test]
+fn c7_bare_guesses_leave_the_answers_to_syns_and_resets() {
+    everywhere(|at| {
+        for state in LIVE.into_iter().filter(|state| state.is_synchronized() && *state != State::TimeWait) {
+            let mut rig = at.with(|config| config.user_timeout(None)).state(state);
+            let info = rig.connection.info();
+            let rcv = i64::from(info.rcv_nxt - rig.rcv(0));
+            for second in 0..64 {
+                for n in 0..10 {
+                    rig.arrives(rig.ack(rcv + 20_000 + n, 1));
+                    rig.arrives(rig.ack(rcv, 1_000_000 + n));
+                    rig.wait(ms(100));
+                }
+                if [0, 1, 3, 7, 15, 31, 63].contains(&second) {
+                    let syn = Segment { seq: rig.rcv(5_000_000), ..rig.syn(SYN) };
+                    let told = rig.arrives(syn);
+                    assert!(told.starts_with("ACK seq"), "{state}, at {second} s: {told}");
+                }
+            }
+            assert!(rig.arrives(rig.rst(rcv + 1)).starts_with("ACK seq"), "{state}");
         }
     });
 }

@@ -349,6 +349,50 @@ fn d_the_smallest_reassembly_still_takes_what_comes_next() {
     });
 }
 
+/// A blind octet or FIN anywhere in the window is held, as nobody can tell it from the peer's. The peer's own stream, in
+/// order, then ends where its FIN stands, however it is cut.
+#[test]
+fn d_no_guess_keeps_the_stream_from_its_end() {
+    everywhere(|at| {
+        for (guess, fin) in
+            [2, 3, 50, 99, 100, 101, 102, 103, 250, 5000, 9999].into_iter().flat_map(|g| [(g, false), (g, true)])
+        {
+            for len in [usize::from(!fin), 1, 40] {
+                for cut in [100, 33, 1] {
+                    // Forged text that joins the stream before its FIN is there was injected (RFC 5961 §5.1).
+                    let joins = guess <= 100 || (cut == 33 && guess == 101);
+                    if joins && guess + len as i64 > 101 && cut != 100 {
+                        continue;
+                    }
+                    let mut rig = at.established();
+                    let mut forged = rig.octets(guess, 1, len);
+                    forged.flags.set(FIN, fin);
+                    rig.arrives(forged);
+                    let (mut delivered, mut closed) = (0, false);
+                    let mut seq = 1;
+                    while seq <= 101 {
+                        let len = cut.min(101 - seq);
+                        let mut honest = rig.octets(seq, 1, len as usize);
+                        honest.flags.set(FIN, seq + len == 101 && (cut != 33 || len == 0)); // with 33: a bare one
+                        let told = rig.arrives(honest);
+                        delivered += rig.delivered().len();
+                        closed |= told.contains("PeerClosed");
+                        seq += len.max(1);
+                        if cut != 33 && seq == 101 {
+                            break;
+                        }
+                    }
+                    let claimed = guess + len as i64; // where the forged FIN stands
+                    let shorter = fin && claimed < 101;
+                    assert!(closed, "guess {guess}, FIN {fin}, {len} octets, cut {cut}");
+                    assert!(shorter || delivered == 100, "{guess} {fin} {len} {cut}: {delivered}");
+                    assert_eq!(rig.connection.info().held, 0);
+                }
+            }
+        }
+    });
+}
+
 /// "Old ACK throws away new data."
 #[test]
 fn d_text_with_an_old_ack_is_taken() {

@@ -2,7 +2,7 @@
 
 use segue::{Action, Connection, Event, Flags, Instant, Options, SackBlock, SackBlocks, Segment, State, Timer};
 
-use crate::pair::Pair;
+use crate::pair::{Distant, Pair};
 use crate::support::{ACK, At, EDGES, FIN, LIVE, Rig, SYN, everywhere, ms, secs};
 
 #[test]
@@ -158,6 +158,41 @@ fn g6_simultaneous_open_close_and_probes_end_in_silence() {
     });
 }
 
+/// Windows that close by the rounding of their scale, both at once, with text under way: each end's ACKs can carry a number
+/// that the other no longer accepts. Whatever the settings of challenges, they do not answer each other for long.
+#[test]
+fn g6_windows_that_close_by_rounding_start_no_war() {
+    everywhere(|at| {
+        let at = at.with_options().with(|config| {
+            let config = config.receive_buffer(131_072).nagle(false);
+            config.challenge_limit(65_535).challenge_window(ms(1))
+        });
+        let other = At { iss: at.irs, irs: at.iss, ..at };
+        let ends = [at.established().connection, other.established().connection];
+        let mut pair = Distant::new(ends, ms(50), at.start);
+        let send = |pair: &mut Distant, octets: usize| {
+            for end in 0..2 {
+                pair.call(end, |connection, now| connection.send(&mut vec![b'x'; octets].into(), now).expect("room"));
+            }
+        };
+        send(&mut pair, 131_069);
+        while pair.ends.iter().any(|end| end.info().snd_nxt != end.info().snd_una + end.info().send_queue as u32) {
+            pair.pass(ms(1)); // until all of it is sent
+        }
+        pair.pass(ms(75));
+        send(&mut pair, 3);
+        pair.pass(ms(200));
+        for end in 0..2 {
+            pair.call(end, |connection, now| connection.consume(1 << 20, now));
+        }
+        pair.pass(secs(1));
+        let before = pair.exchanged;
+        pair.pass(secs(60));
+        let exchanged = pair.exchanged - before;
+        assert!(exchanged <= 2 * 2 * 10 * 13, "{exchanged} segments in a minute");
+    });
+}
+
 /// Middleboxes: options stripped from the SYN,ACK, or later; numbers rewritten; text cut and joined anew.
 #[test]
 fn g7_stripped_options_and_rewritten_numbers() {
@@ -183,6 +218,41 @@ fn g7_stripped_options_and_rewritten_numbers() {
         rewritten.ack += 123_456_789;
         assert!(rig.arrives(rewritten).ends_with("Discarded(AckOutOfRange)"));
     });
+}
+
+/// A middlebox that takes the timestamps off some segments: where that is tolerated, both streams arrive all the same, and
+/// nothing is sent again for it.
+#[test]
+fn g7_timestamps_that_vanish_on_the_way_are_tolerated_where_that_is_set() {
+    for every in [1, 2, 3, 7] {
+        let at = At::default().with_options().with(|config| config.tolerate_missing_timestamps(true));
+        let other = At { iss: at.irs, irs: at.iss, ..at };
+        let mut ends = [at.established().connection, other.established().connection];
+        let mut flying = std::collections::VecDeque::new();
+        let (mut now, mut delivered, mut sent) = (at.start, [0, 0], 0);
+        for (from, end) in ends.iter_mut().enumerate() {
+            let actions = end.send(&mut vec![b'x'; 8 * 988].into(), now).expect("established");
+            flying.extend(crate::support::segments(&actions).into_iter().cloned().map(|segment| (from, segment)));
+        }
+        while let Some((from, mut segment)) = flying.pop_front() {
+            sent += 1;
+            assert!(sent < 200, "without end: {segment}");
+            if sent % every == 0 {
+                segment.options.timestamps = None;
+            }
+            now += ms(3);
+            let actions = ends[1 - from].handle_segment(segment, now);
+            let text = |action: &Action| if let Action::Deliver(text) = action { text.len() } else { 0 };
+            delivered[1 - from] += actions.iter().map(text).sum::<usize>();
+            flying.extend(crate::support::segments(&actions).into_iter().cloned().map(|segment| (1 - from, segment)));
+        }
+        assert_eq!(delivered, [8 * 988; 2], "every {every}");
+        for end in ends {
+            let info = end.info();
+            assert_eq!((info.counters.retransmissions, info.counters.discarded, info.send_queue), (0, 0, 0));
+            assert!(info.srtt.is_some_and(|srtt| srtt < secs(1)), "{:?}", info.srtt);
+        }
+    }
 }
 
 #[test]

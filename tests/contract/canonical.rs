@@ -146,6 +146,9 @@ fn a_segment_thrown_away_whole_changes_nothing() {
             if state == State::TimeWait {
                 unmoved(rig.clone(), rig.rst(rcv), Discard::TimeWait);
                 unmoved(rig.clone(), rig.ack(rcv, 2), Discard::TimeWait);
+                unmoved(rig.clone(), rig.ack(rcv - 1, 2), Discard::TimeWait);
+                unmoved(rig.clone(), rig.ack(rcv + 30_000, 2), Discard::TimeWait);
+                unmoved(rig.clone(), rig.ack(rcv, 3), Discard::AckOutOfRange);
                 unmoved(rig.clone(), syn(&rig, 0), Discard::TimeWait);
                 continue;
             }
@@ -153,7 +156,7 @@ fn a_segment_thrown_away_whole_changes_nothing() {
             unmoved(rig.clone(), rig.ack(rcv + 30_000, 1), Discard::OutOfWindow);
             unmoved(rig.clone(), rig.octets(rcv + 30_000, 1, 5), Discard::OutOfWindow);
             unmoved(rig.clone(), rig.octets(rcv - 5, 1, 5), Discard::Duplicate);
-            unmoved(rig.clone(), rig.rst(rcv - 1), Discard::ResetOutOfWindow);
+            unmoved(rig.clone(), rig.rst(rcv - 2), Discard::ResetOutOfWindow);
             unmoved(rig.clone(), rig.rst(rcv + 1), Discard::ResetChallenged);
             unmoved(rig.clone(), syn(&rig, rcv), Discard::SynChallenged);
             unmoved(rig.clone(), syn(&rig, rcv + 40_000), Discard::SynChallenged);

@@ -95,7 +95,8 @@ fn answers_to_segments_without_length_share_the_throttle_and_others_do_not() {
             let answer = if answered < 10 { "ACK seq 1 ack 1; " } else { "" };
             rig.unmoved(rig.ack(20_000, 1), &format!("{answer}Discarded(OutOfWindow)"));
         }
-        rig.unmoved(rig.rst(2), "Discarded(ResetChallenged)");
+        rig.unmoved(rig.ack(1, 2), "Discarded(AckOutOfRange)");
+        rig.unmoved(rig.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)"); // that of SYNs and resets is another
         for _ in 0..30 {
             rig.unmoved(rig.octets(20_000, 1, 10), "ACK seq 1 ack 1; Discarded(OutOfWindow)");
         }
@@ -222,7 +223,7 @@ fn synchronized_rst_not_exact_syn_and_ack_out_of_range_are_challenged() {
                 assert_eq!(rig.connection.info().counters.challenge_acks, 10, "{state}");
             }
             let mut rig = rig.clone();
-            rig.unmoved(rig.rst(rcv - 1), "Discarded(ResetOutOfWindow)");
+            rig.unmoved(rig.rst(rcv - 2), "Discarded(ResetOutOfWindow)");
             rig.unmoved(rig.rst(rcv + 20_000), "Discarded(ResetOutOfWindow)");
         }
     });
@@ -282,13 +283,20 @@ fn time_wait_other_text_is_answered_and_restarts_nothing() {
 }
 
 #[test]
-fn time_wait_segment_without_length_is_not_answered() {
+fn time_wait_segment_without_length_is_answered_where_it_is_unacceptable() {
     everywhere(|at| {
-        let mut rig = at.time_wait();
-        for seq in [1, 2, 3, 10_002, 20_000, -5] {
-            for ack in [1, 2, 3] {
-                rig.unmoved(rig.ack(seq, ack), "Discarded(TimeWait)");
+        for seq in [2, 3, 10_000] {
+            let mut rig = at.time_wait();
+            rig.unmoved(rig.ack(seq, 1), "Discarded(TimeWait)");
+            rig.unmoved(rig.ack(seq, 2), "Discarded(TimeWait)");
+            rig.unmoved(rig.ack(seq, 3), "ACK seq 2 ack 2; Discarded(AckOutOfRange)");
+        }
+        for seq in [1, 0, -5, 10_002, 20_000] {
+            let mut rig = at.time_wait();
+            for ack in [1, 2, 3].into_iter().cycle().take(10) {
+                rig.unmoved(rig.ack(seq, ack), "ACK seq 2 ack 2; Discarded(TimeWait)");
             }
+            rig.unmoved(rig.ack(seq, 2), "Discarded(TimeWait)");
         }
     });
 }

@@ -377,6 +377,7 @@ impl Rig {
             assert!(control <= 1, "{control} control segments answer one: {actions:?}");
         }
         self.hear(actions);
+        segments(actions).into_iter().for_each(check_echo);
         self.connection.check_invariants();
         self.last = actions.to_vec();
         self.say(actions)
@@ -520,6 +521,13 @@ pub(crate) fn segments(actions: &[Action]) -> Vec<&Segment> {
         .iter()
         .filter_map(|action| if let Action::Transmit(segment) = action { Some(segment) } else { None })
         .collect()
+}
+
+/// RFC 7323 §3.2: without ACK there is no echo, but on a reset that answers a segment, whose own clock is 0 (§5.2).
+fn check_echo(segment: &Segment) {
+    if let Some(ts) = segment.options.timestamps.filter(|_| !segment.flags.contains(ACK)) {
+        assert!(ts.echo == 0 || (segment.flags.contains(RST) && ts.value == 0), "an echo without ACK: {segment}");
+    }
 }
 
 /// A segment that carries nothing of our stream but perhaps the SYN.

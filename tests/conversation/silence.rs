@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::Flags;
 
-use crate::net::{Closing, Fault, FaultKind, Link, Opening, Plan, Rates, Side, run};
+use crate::net::{Closing, Fault, FaultKind, Link, Opening, Plan, Rates, Rng, Side, run};
 
 fn never_closed(client: u64, server: u64) -> Plan {
     Plan::exchange(client, server).with(|plan| plan.ends.iter_mut().for_each(|end| end.closing = Closing::Never))
@@ -78,6 +78,28 @@ fn crossing_segments_do_not_start_a_war_of_acknowledgments() {
         });
         let outcome = run(&plan).expect_finished();
         assert!(outcome.segments < 400, "{}", outcome.report("too many segments"));
+    }
+}
+
+/// Everything late and half of it twice, so that acknowledgments arrive with old timestamps and with numbers of long ago:
+/// what answers them arrives so, too. However high the limit of challenges, the two fall silent.
+#[test]
+fn stale_acknowledgments_are_not_answered_without_end() {
+    for (window_scaling, seed) in [true, false].into_iter().flat_map(|scaling| (0..20).map(move |seed| (scaling, seed)))
+    {
+        let twice = Rates { duplicate: 500, ..Rates::default() }.faults(&mut Rng::new(seed + 100), 20_000);
+        let late = Rates { hold: 1000, ..Rates::default() };
+        let plan = never_closed(25_000, 0).with_faults(seed, late, 20_000).with(|plan| plan.faults.extend(twice));
+        let plan = plan.with_config(|config| {
+            let config = config.challenge_limit(65_535).challenge_window(Duration::from_millis(1));
+            config.window_scaling(window_scaling).receive_buffer(20_000)
+        });
+        let outcome = run(&plan).expect_accounted();
+        let text = outcome.trace.departures(Side::Client).filter(|s| !s.is_empty()).count();
+        let bare = |side| outcome.trace.departures(side).filter(|s| s.is_empty()).count();
+        let (client, server) = (bare(Side::Client), bare(Side::Server));
+        // Each segment of text arrives up to twice; a throttle of 10 in 5 s at either end for what nobody asked for.
+        assert!(server <= 2 * text + 30 && client <= 30, "{}", outcome.report("too many acknowledgments"));
     }
 }
 

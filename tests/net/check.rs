@@ -66,6 +66,7 @@ pub(crate) fn after_call(host: &Host, connection: &Connection, input: Option<&In
     for action in &reply.actions {
         if let Action::Transmit(segment) = action {
             fits_path(host, segment);
+            echoes(segment);
         }
     }
     closed_is_last(connection, &reply.actions);
@@ -116,6 +117,14 @@ fn answers(segment: &Segment, actions: &[Action]) {
     assert!(control <= 1, "{control} control segments answer {segment}: {actions:#?}");
     if segment.flags.contains(Flags::RST) {
         assert!(sent.clone().all(|sent| !sent.flags.contains(Flags::RST)), "a reset answers a reset");
+    }
+}
+
+/// RFC 7323 §3.2: without ACK there is no echo, but on a reset that answers a segment, whose own clock is 0 (§5.2).
+fn echoes(segment: &Segment) {
+    if let Some(ts) = segment.options.timestamps.filter(|_| !segment.flags.contains(Flags::ACK)) {
+        let answers = segment.flags.contains(Flags::RST) && ts.value == 0;
+        assert!(ts.echo == 0 || answers, "an echo without ACK: {segment}");
     }
 }
 

@@ -168,7 +168,8 @@ fn config(family: Family, rng: &mut Rng) -> Config {
         .receive_buffer_initial(rng.pick(&[131_072, 131_072, 14_600, 1_000_000]))
         .max_ack_delay(ms(rng.pick(&[40, 40, 0, 500])))
         .user_timeout_option(rng.chance(200))
-        .keep_alive_octet(rng.chance(300));
+        .keep_alive_octet(rng.chance(300))
+        .tolerate_missing_timestamps(rng.chance(200));
     if family.rough {
         builder = builder
             .keep_alive(true) // without it, whoever only listens never learns that the other side is gone

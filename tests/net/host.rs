@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use bytes::Bytes;
 use segue::{Action, Arc, Config, Connection, Error, Event, IcmpKind, Instant, Secrets, Segment, SeqNum, State, Timer};
 
+use super::answers::Answers;
 use super::check::{self, Promised};
 use super::sending::Sending;
 use super::user::User;
@@ -69,6 +70,7 @@ pub(crate) struct Host {
     pub(crate) inbox: Vec<Segment>,
     pub(crate) promised: Promised,
     sending: Sending,
+    answers: Answers,
     /// Segments that left so far.
     pub(crate) sent: u32,
     incarnations: u32,
@@ -89,6 +91,7 @@ impl Host {
             inbox: Vec::new(),
             promised: Promised::default(),
             sending: Sending::default(),
+            answers: Answers::default(),
             sent: 0,
             incarnations: 0,
             log: record.then(Vec::new),
@@ -170,6 +173,7 @@ impl Host {
         let connection = self.connection.as_ref().expect("a value that was called");
         check::after_call(self, connection, input.as_ref(), &reply, now);
         self.sending.check(connection.info(), &self.config, input.as_ref(), &reply.actions);
+        self.answers.check(input.as_ref(), &reply.actions, now);
         if let Some(log) = &mut self.log {
             let (hash, canonical) = (hash_of(connection), hash_of(&connection.canonical(now)));
             log.push(Step { at: now, input, reply: reply.clone(), hash, canonical });

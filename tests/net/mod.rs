@@ -3,11 +3,12 @@
 //! * [`plan`]: users, hosts, links and faults as a plain value;
 //! * [`sim`]: the queue of events that plays it;
 //! * [`host`], [`user`]: one end: a real `Connection`, whoever drives it, whoever reads and writes;
-//! * [`check`], [`sending`]: what must hold after every call, and from call to call;
+//! * [`check`], [`sending`], [`answers`]: what must hold after every call, and from call to call;
 //! * [`wire`]: segments as octets;
 //! * [`trace`], [`ladder`], [`verdict`]: what happened, for comparing, for reading, for judging.
 #![allow(dead_code, unused_imports)] // every program that includes this module uses a part of it
 
+mod answers;
 mod check;
 mod host;
 mod ladder;

@@ -169,7 +169,7 @@ fn time_wait_ignores_resets_unless_configured() {
 }
 
 #[test]
-fn time_wait_answers_the_fin_and_restarts_and_is_silent_to_the_rest() {
+fn time_wait_answers_the_fin_and_restarts_and_is_silent_to_what_is_acceptable() {
     let mut tcp = Tcp::in_state(State::TimeWait, plain());
     tcp.wait(secs(100));
     assert_eq!(tcp.arrives(peer_ctl(FIN_ACK, 0, 1)), "<SEQ=1><ACK=1><CTL=ACK>");

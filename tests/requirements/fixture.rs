@@ -137,18 +137,24 @@ impl Tcp {
 
     /// A connection in one of the states from SYN-RECEIVED on, in which both sides have sent and acknowledged all they could.
     pub(crate) fn in_state(state: State, config: ConfigBuilder) -> Self {
+        Self::in_state_with(state, config, |segment| segment)
+    }
+
+    /// The same, and the peer says everything in this way.
+    pub(crate) fn in_state_with(state: State, config: ConfigBuilder, say: fn(Segment) -> Segment) -> Self {
         if state == State::SynReceived {
-            return Self::accept(config, Path::ipv4(1500), peer_syn());
+            return Self::accept(config, Path::ipv4(1500), say(peer_syn()));
         }
-        let mut tcp = Self::established(config);
-        let fin = peer_ctl(Flags::FIN | Flags::ACK, 0, 0);
+        let mut tcp = Self::connect(config, Path::ipv4(1500));
+        assert_eq!(tcp.arrives(say(peer_syn_ack())), "Connected; <SEQ=0><ACK=0><CTL=ACK>");
+        let fin = say(peer_ctl(Flags::FIN | Flags::ACK, 0, 0));
         match state {
             State::Closed | State::Listen | State::SynSent | State::SynReceived => unreachable!("{state}"),
             State::Established => {}
             State::FinWait1 => drop(tcp.close()),
             State::FinWait2 => {
                 tcp.close();
-                tcp.arrives(peer(0, 1));
+                tcp.arrives(say(peer(0, 1)));
             }
             State::CloseWait => drop(tcp.arrives(fin)),
             State::Closing => {
@@ -161,7 +167,7 @@ impl Tcp {
             }
             State::TimeWait => {
                 tcp.close();
-                tcp.arrives(peer_ctl(Flags::FIN | Flags::ACK, 0, 1));
+                tcp.arrives(say(peer_ctl(Flags::FIN | Flags::ACK, 0, 1)));
             }
         }
         assert_eq!(tcp.connection.state(), state);

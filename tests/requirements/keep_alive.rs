@@ -149,3 +149,35 @@ fn who_guesses_cannot_silence_the_answers_to_keep_alives() {
     let keep_alive = segue::Segment { seq: theirs(0) - 1, ..peer(0, 0) };
     assert_eq!(tcp.arrives(keep_alive), "<SEQ=0><ACK=0><CTL=ACK>");
 }
+
+/// RFC 5961 §7: whoever sees the connection cannot make it answer keep-alives without end.
+#[test]
+fn answers_to_keep_alives_are_throttled() {
+    let mut tcp = Tcp::established(plain());
+    let answers = |tcp: &mut Tcp| (0..50).filter(|_| !tcp.arrives(peer(u32::MAX, 0)).is_empty()).count();
+    assert_eq!(answers(&mut tcp), 10);
+    tcp.wait(ms(4999));
+    assert_eq!(answers(&mut tcp), 0);
+    tcp.wait(ms(1));
+    assert_eq!(answers(&mut tcp), 10);
+}
+
+/// RFC 5681 §2: a keep-alive asks whether we are there, and tells nothing of what we sent.
+#[test]
+fn a_keep_alive_is_no_duplicate_ack() {
+    for sack in [false, true] {
+        let mut tcp = Tcp::connect(plain().sack(sack), segue::Path::ipv4(1500));
+        let mut syn_ack = crate::fixture::peer_syn_ack();
+        syn_ack.options.sack_permitted = sack;
+        tcp.arrives(syn_ack);
+        tcp.send(5 * 1460);
+        for _ in 0..5 {
+            assert_eq!(tcp.arrives(peer(u32::MAX, 0)), "<SEQ=7300><ACK=0><CTL=ACK>");
+        }
+        let counters = tcp.info().counters;
+        assert_eq!((counters.duplicate_acks, counters.fast_retransmits, counters.retransmissions), (0, 0, 0));
+        // an ACK like others is one, where there are no reports
+        tcp.arrives(peer(0, 0));
+        assert_eq!(tcp.info().counters.duplicate_acks, u64::from(!sack));
+    }
+}

@@ -195,7 +195,7 @@ fn must_65_no_mss_after_the_syn() {
     sent.append(&mut tcp.sent);
     tcp.close();
     sent.append(&mut tcp.sent);
-    tcp.arrives(stamped(peer_ctl(Flags::FIN | Flags::ACK, 0, 0), 1, 5000));
+    tcp.arrives(stamped(peer_ctl(Flags::FIN | Flags::ACK, 19, 0), 1, 5000)); // held: after it ABORT sends no reset
     sent.append(&mut tcp.sent);
     tcp.event(Event::Abort);
     sent.append(&mut tcp.sent);

@@ -191,7 +191,25 @@ fn every_segment_carries_them_once_they_are_agreed() {
     check(&tcp, "a FIN");
     tcp.event(Event::Abort);
     assert_eq!(tcp.sent[0].flags, Flags::RST);
-    check(&tcp, "a reset");
+    let value = u32::try_from(tcp.now.as_micros() / 1000).unwrap();
+    assert_eq!(tcp.sent[0].options.timestamps, Some(Timestamps { value, echo: 0 }), "without ACK there is no echo");
+}
+
+/// §3.2: "If the ACK bit is not set in the outgoing TCP header, the sender of that segment SHOULD set the TSecr field to zero."
+#[test]
+fn a_segment_without_ack_echoes_nothing() {
+    let mut aborted = established(1000, 0);
+    aborted.event(Event::Abort);
+    let mut unread = established(1000, 40);
+    unread.arrives(block('A', 1001));
+    unread.event(Event::Release);
+    let mut late = established(1000, 40);
+    late.event(Event::Release);
+    late.arrives(block('A', 1001));
+    for tcp in [aborted, unread, late] {
+        let last = tcp.sent.last().unwrap();
+        assert_eq!((last.flags, last.options.timestamps.map(|ts| ts.echo)), (Flags::RST, Some(0)));
+    }
 }
 
 /// §3.2: without the option on both SYNs it is not sent, and what is received of it is ignored.
@@ -209,13 +227,63 @@ fn without_agreement_they_are_ignored() {
     assert_eq!(tcp.sent[0].options.timestamps, None);
 }
 
-/// §3.2: a segment without the option is dropped in silence and ends nothing, whatever it is; a reset needs none (§5.2).
+/// §3.2: a segment without the option is dropped in silence and ends nothing; a reset needs none (§5.2), and a SYN is
+/// challenged whatever it carries (RFC 5961 §4.2).
 #[test]
 fn a_segment_without_them_ends_nothing() {
     let mut tcp = established(1000, 0);
-    for segment in [peer_text(0, 5, 0), peer(0, 0), peer_ctl(Flags::FIN | Flags::ACK, 0, 0), peer_ctl(Flags::SYN, 0, 0)]
-    {
+    for segment in [peer_text(0, 5, 0), peer(0, 0), peer_ctl(Flags::FIN | Flags::ACK, 0, 0)] {
         assert_eq!(tcp.arrives(segment), "Discarded(MissingTimestamp)");
     }
+    assert_eq!(tcp.arrives(peer_ctl(Flags::SYN, 0, 0)), "<SEQ=0><ACK=0><CTL=ACK>; Discarded(SynChallenged)");
     assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 0, 0)), "Closed(Reset)");
+}
+
+/// The SHOULD of §3.2 set aside: the handshake's last ACK, keep-alives, text, FIN without the option count; ours carry it.
+#[test]
+fn a_missing_option_is_tolerated_where_that_is_set() {
+    let config = || plain().timestamps(true).delayed_ack(ms(0)).tolerate_missing_timestamps(true);
+    let mut tcp = Tcp::accept(config(), Path::ipv4(1500), stamped(peer_syn(), 1000, 0));
+    assert_eq!(tcp.arrives(peer(0, 0)), "Connected");
+    assert_eq!(tcp.arrives(peer(u32::MAX, 0)), "<SEQ=0><ACK=0><CTL=ACK>");
+    assert_eq!(echoes(&tcp), [1000]);
+    assert_eq!(tcp.arrives(peer_text(0, 5, 0)), "Deliver 5; <SEQ=0><ACK=5><CTL=ACK>");
+    assert_eq!(echoes(&tcp), [1000], "TS.Recent does not follow what says nothing");
+    // who sends the option is held to it, and TS.Recent follows again
+    assert!(tcp.arrives(stamped(peer_text(5, 5, 0), 999, START)).ends_with("Discarded(Paws)"));
+    assert_eq!(tcp.arrives(stamped(peer_text(5, 5, 0), 2000, START)), "Deliver 5; <SEQ=0><ACK=10><CTL=ACK>");
+    assert_eq!(echoes(&tcp), [2000]);
+    let fin = peer_ctl(Flags::FIN | Flags::ACK, 10, 0);
+    assert_eq!(tcp.arrives(fin), "PeerClosed; <SEQ=0><ACK=11><CTL=ACK>");
+    assert_eq!(echoes(&tcp), [2000]);
+}
+
+/// Round trips are measured as without timestamps then: never from what was sent twice (Karn), and nothing is undone.
+#[test]
+fn what_has_no_echo_measures_by_karn_and_undoes_nothing() {
+    for rack in [true, false] {
+        let config = plain().timestamps(true).sack(true).rack(rack).tolerate_missing_timestamps(true);
+        let mut tcp = Tcp::connect(config, Path::ipv4(1500));
+        tcp.arrives(stamped(peer_syn_ack(), 1000, START));
+        let sack_ok = Segment { options: Options { sack_permitted: true, ..peer_syn_ack().options }, ..peer_syn_ack() };
+        let mut with_sack = Tcp::connect(config, Path::ipv4(1500));
+        with_sack.arrives(stamped(sack_ok, 1000, START));
+        for mut tcp in [tcp, with_sack] {
+            tcp.send(1000);
+            tcp.now += ms(100);
+            assert_eq!(tcp.arrives(peer(0, 1000)), "Acked(1000); Flushed");
+            let measured = tcp.info().srtt;
+            assert!(measured.is_some_and(|srtt| srtt > ms(0)), "{measured:?}");
+            let before = tcp.info().rto;
+            tcp.send(3000);
+            tcp.pass(secs(5));
+            let again = tcp.info().counters.retransmissions;
+            assert!(again > 0);
+            tcp.arrives(peer(0, 4000));
+            assert_eq!(tcp.info().srtt, measured, "rack {rack}: an ambiguous sample");
+            assert_eq!(tcp.info().counters.spurious_recoveries, 0, "rack {rack}");
+            assert_eq!(tcp.info().counters.retransmissions, again);
+            assert!(tcp.info().rto >= before);
+        }
+    }
 }

@@ -95,13 +95,11 @@ impl Two {
 /// Both send what fills the window, and a little later a little more; nobody reads until all is quiet but for the timers.
 fn fill_and_read(configs: [Config; 2], delay: Duration, burst: Duration, fill: [usize; 2], more: usize) {
     let mut two = Two::new(configs, delay, burst);
-    for end in 0..2 {
-        two.send(end, fill[end]);
+    for (end, octets) in fill.into_iter().enumerate() {
+        two.send(end, octets);
     }
-    // until all of that is sent
-    while (0..2).any(|end| two.ends[end].info().snd_nxt != two.ends[end].info().snd_una + two.ends[end].info().flight)
-        || (0..2).any(|end| two.ends[end].info().send_queue > two.ends[end].info().flight as usize)
-    {
+    let waits = |end: &Connection| end.info().send_queue > end.info().flight as usize;
+    while two.ends.iter().any(waits) {
         two.pass(ms(1));
     }
     two.pass(delay * 3 / 2);

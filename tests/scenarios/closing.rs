@@ -263,9 +263,10 @@ fn established_fin_before_text_waits_for_it() {
     });
 }
 
-/// TIME-WAIT is left by nothing but time: a reset does not end it (RFC 1337), an old segment does not speak.
+/// TIME-WAIT is left by nothing but time: a reset does not end it (RFC 1337), nor the one that an answer to an old ACK
+/// brings; an acceptable ACK is not answered.
 #[test]
-fn time_wait_ignores_resets_and_bare_acks() {
+fn time_wait_ignores_resets_and_answers_old_acks() {
     everywhere(|w| {
         w.establish(100, 300);
         w.close(A);
@@ -281,9 +282,16 @@ fn time_wait_ignores_resets_and_bare_acks() {
         w.told(A, "PeerClosed");
         w.play(
             "(duplicate) TIME-WAIT <-- <SEQ=301><CTL=RST>          ...
-             (duplicate) TIME-WAIT <-- <SEQ=300><ACK=101><CTL=ACK> ...",
+             (duplicate) TIME-WAIT <-- <SEQ=301><ACK=101><CTL=ACK> ...",
         );
         w.told(A, "Discarded(TimeWait); Discarded(TimeWait)");
+        w.play(
+            "(duplicate) TIME-WAIT <-- <SEQ=300><ACK=101><CTL=ACK> ...
+                         TIME-WAIT --> <SEQ=101><ACK=301><CTL=ACK> --> CLOSED
+                         TIME-WAIT <-- <SEQ=301><CTL=RST>          <-- CLOSED",
+        );
+        w.told(A, "Discarded(TimeWait); Discarded(TimeWait)");
+        w.told(B, "PeerClosed; Closed(Finished); Discarded(NoConnection)");
         w.states(TimeWait, Closed);
     });
 }

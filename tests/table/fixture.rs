@@ -47,7 +47,7 @@ pub(crate) struct Setup {
     pub(crate) held: Held,
     pub(crate) timestamps: bool,
     pub(crate) zero_window: bool,
-    /// The allowance of challenge ACKs is used up.
+    /// The allowances of challenge ACKs and of answers to bare segments are used up.
     pub(crate) throttled: bool,
 }
 
@@ -358,13 +358,15 @@ impl Script {
         assert_eq!(connection.info().held, HELD as usize, "text is held in {:?}", self.setup);
     }
 
-    /// Uses up the allowance of challenge ACKs: an empty segment after the window draws one.
+    /// Uses up the allowances of answers: an empty segment after the window draws one, so does a SYN there.
     fn exhaust(&self, connection: &mut Connection) {
         if self.setup.throttled {
             let mut segment = self.segment(connection.info().snd_nxt, Flags::empty(), 0);
             segment.seq = self.seq + RECEIVE_BUFFER + 1;
+            let syn = Segment { flags: Flags::SYN, ..segment.clone() };
             let mut actions: Vec<Action> = Vec::new();
             connection.handle(Event::Segment(segment), self.now, &mut actions).unwrap();
+            connection.handle(Event::Segment(syn), self.now, &mut actions).unwrap();
         }
     }
 }

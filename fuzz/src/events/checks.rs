@@ -192,6 +192,11 @@ pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config) {
     let control = Flags::SYN | Flags::RST;
     assert!(segment.options.wire_len() <= 40, "options do not fit: {segment}");
     assert!(!segment.flags.contains(control), "{segment}");
+    if let Some(ts) = segment.options.timestamps.filter(|_| !segment.flags.contains(Flags::ACK)) {
+        // RFC 7323 §3.2, and §5.2 for a reset that answers a segment.
+        let answers = segment.flags.contains(Flags::RST) && ts.value == 0;
+        assert!(ts.echo == 0 || answers, "an echo without ACK: {segment}");
+    }
     if segment.flags.contains(Flags::RST) {
         assert!(segment.payload.is_empty() && !segment.flags.contains(Flags::FIN), "{segment}");
     }
