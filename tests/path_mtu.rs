@@ -11,6 +11,8 @@ mod errors;
 mod fixture;
 #[path = "path_mtu/link.rs"]
 mod link;
+#[path = "path_mtu/narrow.rs"]
+mod narrow;
 #[path = "net/mod.rs"]
 mod net;
 #[path = "path_mtu/search.rs"]

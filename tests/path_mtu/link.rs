@@ -19,9 +19,6 @@ pub(crate) struct Departure {
     pub(crate) at: Duration,
     pub(crate) from: usize,
     pub(crate) size: usize,
-    /// The first and the last octet's number, from the ISS.
-    pub(crate) start: u32,
-    pub(crate) text: usize,
     pub(crate) arrives: bool,
 }
 
@@ -47,6 +44,7 @@ pub(crate) struct World<'a> {
     pub(crate) ends: [Connection; 2],
     pub(crate) link: Link<'a>,
     delay: Duration,
+    busy: [Instant; 2],
     queue: BinaryHeap<Reverse<(Instant, u64)>>,
     items: std::collections::BTreeMap<u64, (usize, Item)>,
     order: u64,
@@ -54,6 +52,8 @@ pub(crate) struct World<'a> {
     /// Octets the client is still to write, and the server has read.
     pub(crate) todo: usize,
     pub(crate) read: usize,
+    /// Octets each end has read.
+    pub(crate) reads: [usize; 2],
     pub(crate) sent: Vec<Departure>,
     /// The path MTUs that the client was told of, and when.
     pub(crate) mtus: Vec<(Duration, u16)>,
@@ -82,12 +82,14 @@ impl<'a> World<'a> {
             ends: [client, server],
             link: Box::new(|_, _, _| Fate::Arrives),
             delay: Duration::from_millis(50),
+            busy: [now; 2],
             queue: BinaryHeap::new(),
             items: std::collections::BTreeMap::new(),
             order: 0,
             path,
             todo: 0,
             read: 0,
+            reads: [0; 2],
             sent: Vec::new(),
             mtus: Vec::new(),
             closed: false,
@@ -117,7 +119,8 @@ impl<'a> World<'a> {
             match action {
                 Action::Transmit(segment) => codec::split(segment).for_each(|piece| self.transmit(from, piece)),
                 Action::Deliver(text) => {
-                    self.read += text.len();
+                    self.reads[from] += text.len();
+                    self.read = self.reads[SERVER];
                     let taken = self.ends[from].consume(text.len(), self.now);
                     self.carry_out(from, taken);
                 }
@@ -131,8 +134,9 @@ impl<'a> World<'a> {
     fn transmit(&mut self, from: usize, segment: Segment) {
         let (at, size) = (self.time(), packet(self.path, &segment));
         let fate = (self.link)(at, from, size);
-        let (start, text) = (segment.seq - SeqNum::new(ISS[from]), segment.payload.len());
-        self.sent.push(Departure { at, from, size, start, text, arrives: fate == Fate::Arrives });
+        // A gigabit in a second: no two packets arrive at one time.
+        self.busy[from] = self.busy[from].max(self.now) + Duration::from_micros(1 + size as u64 / 125);
+        self.sent.push(Departure { at, from, size, arrives: fate == Fate::Arrives });
         match fate {
             Fate::Arrives => self.plan(1 - from, Item::Segment(segment)),
             Fate::Lost => {}
@@ -142,7 +146,7 @@ impl<'a> World<'a> {
 
     fn plan(&mut self, at: usize, item: Item) {
         self.order += 1;
-        self.queue.push(Reverse((self.now + self.delay, self.order)));
+        self.queue.push(Reverse((self.busy[1 - at] + self.delay, self.order)));
         self.items.insert(self.order, (at, item));
     }
 
@@ -154,6 +158,12 @@ impl<'a> World<'a> {
             let actions = self.ends[CLIENT].send(&mut Bytes::from(vec![7; len]), self.now).expect("there is room");
             self.carry_out(CLIENT, actions);
         }
+    }
+
+    /// An end writes.
+    pub(crate) fn send(&mut self, from: usize, len: usize) {
+        let actions = self.ends[from].send(&mut Bytes::from(vec![7; len]), self.now).expect("there is room");
+        self.carry_out(from, actions);
     }
 
     /// The next thing happens, if it does before `end`.

@@ -4,8 +4,6 @@
 mod errors;
 mod hole;
 mod search;
-#[cfg(test)]
-mod tests;
 
 use core::time::Duration;
 
@@ -240,3 +238,6 @@ impl PathMtu {
         self.search.rebase(ago);
     }
 }
+
+#[cfg(test)]
+mod tests;

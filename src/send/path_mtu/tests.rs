@@ -210,7 +210,7 @@ fn search(mtu: u16, start: u16, policy: &Policy) -> (u16, Vec<u16>) {
         }
         in_use = path.on_acknowledged(end, in_use, policy, now).unwrap_or(in_use);
         at = end;
-        now = now + RTT;
+        now += RTT;
     }
     (in_use, sizes)
 }
