@@ -52,9 +52,13 @@ config! {
     too_big_timeouts: u8 = 1, in 0..=16, "RFC 5927 §7.2 (MAXSEGRTO)";
     /// Timeouts of a segment, without an ICMP error, until the path is taken as a black hole for its size; 0: never.
     black_hole_timeouts: u8 = 3, in 0..=255, "RFC 4821 §7.7";
-    /// The path MTU that is tried first in a black hole; then half of it, and so on.
+    /// The path MTU that is tried first in a black hole, the initial search_low. Where that does not get through either, single packets of half of it, and so on, find out what does.
     black_hole_mtu: u16 = 1024, in 68..=1500, "RFC 4821 §7.2, §7.7";
-    /// How long a path MTU that was lowered is kept before the full one is tried again; `None`: for ever.
+    /// The search upward: where the path MTU is less than what the host gave or `mtu_probe_max`, single larger packets find out what gets through.
+    mtu_probing: bool = true, in false..=true, "RFC 4821 §7";
+    /// The largest packet that the interface sends and receives, where the path is expected to carry less at first: probes look for it, and the MSS announces it; 0: the MTU that the host gave.
+    mtu_probe_max: u16 = 0, in 0..=65_535, "RFC 4821 §7.2";
+    /// How long a path MTU that was lowered, or found, is kept before larger ones are tried again; `None`: for ever.
     mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";

@@ -7,9 +7,10 @@ use crate::{Config, Instant, Options, Path, Timestamps};
 /// The largest shift (RFC 7323 §2.3).
 const MAX_SHIFT: u8 = 14;
 
-/// The MSS we announce: what the path gives, at most `max_mss` (MUST-67).
+/// The MSS we announce: what the path gives, or the interface where probes look for more, at most `max_mss` (MUST-67).
 pub(crate) fn announced_mss(config: &Config, path: &Path) -> u16 {
-    path.mss().min(config.max_mss())
+    let mtu = path.mtu.max(config.mtu_probe_max());
+    Path { mtu, ..*path }.mss().min(config.max_mss())
 }
 
 /// The options of our SYN.

@@ -9,8 +9,14 @@ mod errors;
 #[path = "requirements/fixture.rs"]
 #[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
 mod fixture;
+#[path = "path_mtu/link.rs"]
+mod link;
+#[path = "path_mtu/narrow.rs"]
+mod narrow;
 #[path = "net/mod.rs"]
 mod net;
+#[path = "path_mtu/search.rs"]
+mod search;
 
 use fixture::{Tcp, ms, peer, plain};
 

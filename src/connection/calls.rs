@@ -209,12 +209,13 @@ impl<C: Controller> Connection<C> {
     }
 
     /// The host says what the MTU of the path is.
-    pub(super) fn mtu(&mut self, mtu: u16) {
+    pub(super) fn mtu(&mut self, mtu: u16, now: Instant) {
         let mtu = mtu.max(self.path.least_mtu());
         match &mut self.phase {
             Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => self.path.mtu = mtu,
             Phase::Live(tcb) => {
-                tcb.snd.path_mtu.on_told();
+                let policy = tcb.mtu_policy(&self.config, &self.path);
+                tcb.snd.path_mtu.on_told(mtu, &policy, now);
                 tcb.set_mtu(mtu, &mut self.path);
             }
         }

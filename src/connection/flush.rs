@@ -9,7 +9,7 @@ use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
 use crate::timers::backed_off;
-use crate::{Action, Controller, Ecn, Flags, Instant, Options, Segment, SeqNum, Timer, Timestamps};
+use crate::{Action, Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer, Timestamps};
 use bytes::Bytes;
 
 /// When a burst that was cut goes on without the host's `Continue`.
@@ -86,33 +86,47 @@ impl<C: Controller> Tcb<C> {
     }
 
     pub(super) fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
-        let mss = u32::from(self.text_mss(cx));
+        let mss = u32::from(self.text_mss(cx.path));
+        let text = |size: u16| u32::from(self.text_mss(&Path { mtu: size, ..*cx.path }));
+        let first = self.snd.path_mtu.cut().map(text);
+        let mtu_probe = self.snd.path_mtu.probe_size(cx.path.mtu, cx.now).map(text);
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
         let records = self.snd.records_left(cx.config.send_buffer(), mss);
         let held = self.snd.ecn.held(cx.now).is_some();
-        Gate { mss, max: most.max(mss), nagle, cork: cx.settings.cork, records, held, overridden: self.overridden }
+        let (max, cork, overridden) = (most.max(mss), cx.settings.cork, self.overridden);
+        let queued = u32::try_from(self.snd.buffer.len()).unwrap_or(u32::MAX);
+        let send_room = cx.config.send_buffer().saturating_sub(queued);
+        Gate { mss, max, nagle, cork, records, held, overridden, first, send_room, mtu_probe }
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
-    fn text_mss(&self, cx: &Cx<'_, '_>) -> u16 {
-        let mss = self.mss(cx.path, self.sack_blocks(cx.path, true, self.duplicate.is_some()));
+    fn text_mss(&self, path: &Path) -> u16 {
+        let mss = self.mss(path, self.sack_blocks(path, true, self.duplicate.is_some()));
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
     }
 
-    /// A piece of the stream, with the acknowledgment on it.
+    /// A piece of the stream, in a packet of the MTU in use or one that finds out about another.
     pub(super) fn transmit_plan(&mut self, plan: &Plan, cx: &mut Cx<'_, '_>) {
+        let mtu = cx.path.mtu;
+        cx.path.mtu = self.packet_limit(plan, cx);
+        self.transmit_piece(plan, cx);
+        cx.path.mtu = mtu;
+    }
+
+    /// A piece of the stream, with the acknowledgment on it.
+    fn transmit_piece(&mut self, plan: &Plan, cx: &mut Cx<'_, '_>) {
         let text = self.snd.text(plan.seq, plan.len);
         let mut flags = Flags::ACK;
         flags.set(Flags::PSH, self.snd.pushes(plan));
         flags.set(Flags::FIN, plan.fin);
         match plan.kind {
-            Kind::New => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
+            Kind::New | Kind::MtuProbe => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
             Kind::Again if plan.seq == self.snd.una => cx.timers.clear(Timer::Retransmit),
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }
-        let mss = self.text_mss(cx);
+        let mss = self.text_mss(cx.path);
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
         }
@@ -134,7 +148,7 @@ impl<C: Controller> Tcb<C> {
             self.rcv.policy.on_sent(cx.config, cx.now);
         }
         self.point_urgent(&mut segment);
-        self.note_packet(&segment, again, cx.path);
+        self.note_packet(&segment, (plan.kind, again), cx.path);
         cx.out.transmit(segment);
         if cx.config.pacing() {
             self.snd.pace(plan.len, burst(cx, u32::from(mss)), u32::from(mss), cx.now);
@@ -149,7 +163,8 @@ impl<C: Controller> Tcb<C> {
         let window = self.rcv.advertise(mss);
         let duplicate = self.duplicate.take();
         let mut options = self.options(!payload.is_empty(), duplicate, cx);
-        if self.owes_user_timeout && options.wire_len() + usize::from(UTO_OCTETS) <= Options::MAX_WIRE_LEN {
+        let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
+        if self.owes_user_timeout && options.wire_len() + usize::from(UTO_OCTETS) <= room {
             options.user_timeout = cx.advertised_user_timeout(); // RFC 5482 §3: on the first segment that has room
             self.owes_user_timeout = false;
         }
@@ -191,12 +206,13 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn transmit_owed_ack(&mut self, cx: &mut Cx<'_, '_>) {
         let mut segment = self.segment(Flags::ACK, Bytes::new(), cx);
         self.point_urgent(&mut segment);
+        self.note_pure_ack(&segment, cx.path);
         cx.out.transmit(segment);
     }
 
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and
     /// changes nothing.
-    pub(super) fn transmit_ack(&self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
+    pub(super) fn transmit_ack(&mut self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
@@ -206,6 +222,7 @@ impl<C: Controller> Tcb<C> {
             ..Segment::default()
         };
         self.point_urgent(&mut segment);
+        self.note_pure_ack(&segment, cx.path);
         cx.out.transmit(segment);
     }
 

@@ -1,8 +1,8 @@
 //! ICMP errors and MTU changes (RFC 9293 §3.9.2.2, RFC 5927, RFC 1191, RFC 8201).
 
 use super::tcb::{Cx, Tcb};
-use crate::send::{Policy, Sender};
-use crate::{Action, Controller, IcmpKind, IpVersion, Path, Report, Segment, SeqNum};
+use crate::send::{Kind, Packet, Plan, Policy, Sender, TooBig};
+use crate::{Action, Config, Controller, IcmpKind, IpVersion, Path, Report, Segment, SeqNum};
 
 /// Where an IPv4 router did not say its MTU, the next lower of these (RFC 1191 §7).
 const PLATEAUS: [u16; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
@@ -21,7 +21,10 @@ pub(super) enum Verdict {
 }
 
 /// RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the
-/// ISS alone.
+/// ISS alone. A pure ACK has SND.NXT, which is not in flight. An error that quotes it counts if it says "too big", which
+/// no timer of ours would find out, and if a pure ACK was sent since SND.NXT is there. A blind attacker must guess this
+/// one number of 2³², as while opening; and he must claim a link that the ACK does not pass, which leaves 68 to 79 octets
+/// over IPv4 and nothing over IPv6.
 pub(super) fn judge<C: Controller>(
     snd: &Sender<C>,
     path: &Path,
@@ -29,7 +32,8 @@ pub(super) fn judge<C: Controller>(
     quoted_seq: SeqNum,
     mtu: u16,
 ) -> Verdict {
-    if !quoted_seq.within(snd.una, snd.flight()) {
+    let pure_ack = quoted_seq == snd.nxt && kind == IcmpKind::PacketTooBig && snd.path_mtu.sent_pure_ack();
+    if !quoted_seq.within(snd.una, snd.flight()) && !pure_ack {
         return Verdict::Ignore;
     }
     match kind {
@@ -50,36 +54,50 @@ fn claimed_mtu(path: &Path, mtu: u16) -> Option<u16> {
 }
 
 impl<C: Controller> Tcb<C> {
-    /// The packet that carried the text at `seq` was too big for a link of `claimed` octets.
+    /// What decides about the path MTU beside what happened.
+    pub(super) fn mtu_policy(&self, config: &Config, path: &Path) -> Policy {
+        let peer = (path.ip.header() + 20).saturating_add(self.snd.send_mss);
+        Policy::new(config, path.least_mtu(), peer)
+    }
+
+    /// The packet that carried the text at `seq`, or a pure ACK, was too big for a link of `claimed` octets.
     pub(super) fn too_big(&mut self, seq: SeqNum, claimed: u16, cx: &mut Cx<'_, '_>) {
-        let policy = Policy::new(cx.config, cx.path.ip.min_mtu());
-        let start = self.snd.position_of(seq);
+        let policy = self.mtu_policy(cx.config, cx.path);
+        let error = TooBig { start: self.snd.position_of(seq), claimed, pure_ack: seq == self.snd.nxt };
+        let probe = self.snd.path_mtu.probe();
+        let path_mtu = &mut self.snd.path_mtu;
+        if let Some(probe) = probe.filter(|_| path_mtu.on_probe_too_big(error, cx.path.mtu, &policy, cx.now)) {
+            return self.snd.lose_mtu_probe(probe);
+        }
         let rtt = self.snd.rtt.srtt().unwrap_or(self.snd.rtt.base_rto());
         let times = (rtt.max(core::time::Duration::from_millis(1)), cx.now);
-        let mtu = self.snd.path_mtu.on_too_big((start, claimed), (cx.path.mtu, self.snd.repeats), &policy, times);
+        let mtu = self.snd.path_mtu.on_too_big(error, (cx.path.mtu, self.snd.repeats), &policy, times);
         self.change_mtu(mtu, cx);
     }
 
     /// The first segment in flight has timed out: perhaps for its size, unless a window that shrank explains it.
     pub(super) fn suspect_mtu(&mut self, cx: &mut Cx<'_, '_>) {
-        let policy = Policy::new(cx.config, cx.path.ip.min_mtu());
-        let text = self.snd.first_lost(u32::from(self.mss(cx.path, 0)));
-        let text = if self.snd.is_beyond_edge() { 0 } else { text };
-        let size = packet_size(cx.path, self.option_octets(0), u16::try_from(text).unwrap_or(u16::MAX));
+        let policy = self.mtu_policy(cx.config, cx.path);
+        let mss = u32::from(self.mss(cx.path, 0));
+        let una = self.snd.position_of(self.snd.una);
+        let next = self.snd.after_mtu_probe_timeout(mss, cx.now);
+        self.snd.path_mtu.on_probe_timeout(una, next, cx.path.mtu, &policy, cx.now);
+        let text = u16::try_from(self.snd.first_lost(mss)).unwrap_or(u16::MAX);
+        let size = if self.snd.is_beyond_edge() { 0 } else { packet_size(cx.path, self.option_octets(0), text) };
         let mtu = self.snd.path_mtu.on_timeout(size, (cx.path.mtu, self.snd.repeats), &policy, cx.now);
         self.change_mtu(mtu, cx);
     }
 
     /// SND.UNA has advanced: packets get through.
     pub(super) fn trust_mtu(&mut self, cx: &mut Cx<'_, '_>) {
-        let policy = Policy::new(cx.config, cx.path.ip.min_mtu());
+        let policy = self.mtu_policy(cx.config, cx.path);
         let una = self.snd.position_of(self.snd.una);
         let mtu = self.snd.path_mtu.on_acknowledged(una, cx.path.mtu, &policy, cx.now);
         self.change_mtu(mtu, cx);
     }
 
     fn change_mtu(&mut self, mtu: Option<u16>, cx: &mut Cx<'_, '_>) {
-        if let Some(mtu) = mtu {
+        if let Some(mtu) = mtu.filter(|mtu| *mtu != cx.path.mtu) {
             self.set_mtu(mtu, cx.path);
             cx.out.push(Action::Report(Report::PathMtu(mtu)));
         }
@@ -101,17 +119,39 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// A segment of the stream leaves; `again` when its text was sent before.
-    pub(super) fn note_packet(&mut self, segment: &Segment, again: bool, path: &Path) {
+    /// The most octets of the packet that this piece of the stream goes in.
+    pub(super) fn packet_limit(&self, plan: &Plan, cx: &Cx<'_, '_>) -> u16 {
+        let path_mtu = &self.snd.path_mtu;
+        let size = match plan.kind {
+            Kind::MtuProbe => path_mtu.probe_size(cx.path.mtu, cx.now),
+            Kind::Again if plan.seq == self.snd.una => path_mtu.cut(),
+            Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => None,
+        };
+        size.unwrap_or(cx.path.mtu)
+    }
+
+    /// A piece of the stream leaves; `again` when it was sent before, `first` when it starts at SND.UNA.
+    pub(super) fn note_packet(&mut self, segment: &Segment, (kind, again): (Kind, bool), path: &Path) {
         let text = match segment.segment_size {
             0 => u16::try_from(segment.payload.len()).unwrap_or(u16::MAX),
             size => size,
         };
-        let options = u16::try_from(segment.options.wire_len()).unwrap_or(40);
-        let size = packet_size(path, options, text);
+        let size = packet_size(path, options_len(segment), text);
         let (start, end) = (self.snd.position_of(segment.seq), self.snd.position_of(segment.end()));
-        self.snd.path_mtu.on_sent(start, end, size, again);
+        let first = segment.seq == self.snd.una;
+        self.snd.path_mtu.on_sent(&Packet { start, end, size, again, first, probe: kind == Kind::MtuProbe });
     }
+
+    /// A segment leaves that takes no sequence numbers: an error about it quotes SND.NXT.
+    pub(super) fn note_pure_ack(&mut self, segment: &Segment, path: &Path) {
+        if segment.seq == self.snd.nxt {
+            self.snd.path_mtu.on_pure_ack(packet_size(path, options_len(segment), 0));
+        }
+    }
+}
+
+fn options_len(segment: &Segment) -> u16 {
+    u16::try_from(segment.options.wire_len()).unwrap_or(40)
 }
 
 /// Octets of the packet that carries so many octets of text, beside so many of TCP options.

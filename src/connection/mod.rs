@@ -252,7 +252,7 @@ impl<C: Controller> Connection<C> {
             Event::Release => self.release_call(now, out),
             Event::Abort => self.abort_call(now, out),
             Event::Set(knob) => self.set(knob),
-            Event::Mtu(mtu) => self.mtu(mtu),
+            Event::Mtu(mtu) => self.mtu(mtu, now),
             Event::Icmp { kind, quoted_seq, mtu } => self.icmp((kind, quoted_seq, mtu), now, out),
             Event::Rearm(secrets) => self.rearm(secrets),
         }

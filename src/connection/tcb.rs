@@ -126,7 +126,7 @@ impl<C: Controller> Tcb<C> {
         let tuning = Tuning::new(cx.config, rmss, ours, cx.now);
         let rcv = Receiver::new(syn.seq, promised, ours, policy, tuning);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
-        Self {
+        let mut tcb = Self {
             state: LiveState::SynReceived,
             origin,
             retries: snd.repeats,
@@ -146,7 +146,10 @@ impl<C: Controller> Tcb<C> {
             remote_user_timeout: None,
             owes_user_timeout: cx.config.user_timeout_option(),
             overridden: false,
-        }
+        };
+        let policy = tcb.mtu_policy(cx.config, cx.path);
+        tcb.snd.path_mtu.on_told(cx.path.mtu, &policy, cx.now);
+        tcb
     }
 
     /// The user timeout in force: the user's, or what the peer's option made of it (RFC 5482 §3.1).

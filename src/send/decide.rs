@@ -21,6 +21,12 @@ pub(crate) struct Gate {
     pub(crate) held: bool,
     /// The override timeout expired: what is held back may go.
     pub(crate) overridden: bool,
+    /// Where timeouts have put the MTU in doubt: octets of text that may go again at SND.UNA, and nothing else does.
+    pub(crate) first: Option<u32>,
+    /// Octets of text that the user may still queue.
+    pub(crate) send_room: u32,
+    /// Octets of text in a packet that probes for a larger MTU, if the search wants one.
+    pub(crate) mtu_probe: Option<u32>,
 }
 
 /// Why a piece of the stream goes on the wire.
@@ -36,6 +42,8 @@ pub(crate) enum Kind {
     Tail,
     /// A zero-window probe (RFC 9293 §3.8.6.1).
     Probe,
+    /// For the first time, in a packet larger than the MTU in use (RFC 4821 §7.5).
+    MtuProbe,
 }
 
 /// A piece of the stream to put on the wire.
@@ -104,6 +112,11 @@ impl<C: Controller> Sender<C> {
         let seq = self.seq_of(start);
         let window = self.edge.saturating_since(seq);
         let all = if seq + lost == self.nxt && !gate.held { self.filled_up(seq, gate) } else { lost };
+        let all = match gate.first {
+            Some(first) if seq == self.una => all.min(first),
+            Some(_) => return Next::Wait(Wait::Ack),
+            None => all,
+        };
         let (len, fin) = self.with_fin(seq, all.min(window));
         let fin = fin && window > len;
         let (inflight, first) = (self.inflight(), self.first_due && seq == self.una);
@@ -134,6 +147,9 @@ impl<C: Controller> Sender<C> {
     fn next_new(&self, gate: &Gate) -> Next {
         if self.nxt == self.end() {
             return Next::Wait(Wait::Idle);
+        }
+        if let Some(probe) = gate.mtu_probe.and_then(|len| self.next_mtu_probe(len, gate)) {
+            return probe;
         }
         let cwnd = self.cwnd(gate.mss).saturating_sub(self.inflight());
         let cwnd = if gate.held { 0 } else { cwnd };

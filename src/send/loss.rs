@@ -10,13 +10,15 @@ use super::scoreboard::{Fate, Sent};
 use crate::{Controller, Counters, Instant};
 
 impl<C: Controller> Sender<C> {
-    /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets.
+    /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets, but those of an MTU probe that
+    /// was lost alone.
     pub(super) fn detect_loss(&mut self, seen: &Seen) -> u32 {
-        match self.recovery.detector {
+        let lost = match self.recovery.detector {
             Detector::Rack => self.detect_by_time(seen),
             Detector::Sack => self.detect_by_reports(seen),
             Detector::Duplicates => self.detect_by_duplicates(seen),
-        }
+        };
+        self.without_mtu_probe(lost, seen)
     }
 
     /// RACK_detect_loss_and_arm_timer of RFC 8985 §6.2.
@@ -64,7 +66,7 @@ impl<C: Controller> Sender<C> {
         });
         self.recovery.lost_after |= after;
         if lost == 0 && self.recovery.is_third_duplicate(self.board.una()) {
-            return self.board.lose_first(seen.mss);
+            return self.board.lose_first(self.first_len(seen.mss));
         }
         lost
     }
@@ -75,7 +77,7 @@ impl<C: Controller> Sender<C> {
         let partial = self.recovery.is_fast() && seen.is_partial() && self.board.una() >= self.recovery.high_rxt;
         if partial || self.recovery.is_third_duplicate(self.board.una()) {
             self.first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
-            return self.board.lose_first(seen.mss);
+            return self.board.lose_first(self.first_len(seen.mss));
         }
         0
     }

@@ -8,6 +8,7 @@ pub(crate) mod ecn;
 mod loss;
 pub(crate) mod pace;
 mod path_mtu;
+mod probing;
 mod prr;
 mod rack;
 mod rate;
@@ -27,7 +28,7 @@ use buffer::SendBuffer;
 pub(crate) use decide::{Gate, Kind, Next, Plan, Wait};
 use ecn::EcnSender;
 use pace::Pacer;
-pub(crate) use path_mtu::{PathMtu, Policy};
+pub(crate) use path_mtu::{Packet, PathMtu, Policy, TooBig};
 use rack::Rack;
 use rate::Rate;
 use recovery::{Detector, Phase, Recovery};
@@ -358,7 +359,7 @@ impl<C: Controller> Sender<C> {
         let inflight = self.inflight();
         match plan.kind {
             Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
-            Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {
+            Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
@@ -377,7 +378,7 @@ impl<C: Controller> Sender<C> {
         match plan.kind {
             Kind::Tail => self.tail.on_probe(self.board.nxt(), repeats),
             Kind::Rescue => self.recovery.rescue = self.recovery.recover,
-            Kind::New | Kind::Again | Kind::Probe => {}
+            Kind::New | Kind::Again | Kind::Probe | Kind::MtuProbe => {}
         }
         if let Phase::Fast(prr) = &mut self.recovery.phase {
             prr.on_sent(end - plan.seq);

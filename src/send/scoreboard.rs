@@ -111,6 +111,11 @@ impl Scoreboard {
         !self.lost.is_empty()
     }
 
+    /// Whether the segment that starts at this position is lost.
+    pub(crate) fn is_lost(&self, start: u64) -> bool {
+        self.lost.contains(&start)
+    }
+
     /// The ranges that the peer has reported.
     pub(crate) const fn sacked(&self) -> &Ranges {
         &self.sacked

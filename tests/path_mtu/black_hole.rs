@@ -5,14 +5,23 @@ use segue::{Event, Path, Timer};
 use crate::fixture::{Tcp, ms, peer, peer_syn_ack, plain};
 use crate::proven;
 
+/// The packets that eight timeouts send, and the MTU in use after each.
+fn timeouts(tcp: &mut Tcp) -> Vec<(usize, u16)> {
+    let once = |_| {
+        tcp.fire(Timer::Retransmit);
+        (tcp.lengths().iter().sum::<usize>() + 40, tcp.info().path_mtu)
+    };
+    (0..8).map(once).collect()
+}
+
 /// The MTUs that timeouts without end lead to.
 fn falls(tcp: &mut Tcp) -> Vec<u16> {
-    let mut mtus = Vec::new();
-    for _ in 0..8 {
-        tcp.fire(Timer::Retransmit);
-        mtus.push(tcp.info().path_mtu);
-    }
-    mtus
+    timeouts(tcp).into_iter().map(|(_, mtu)| mtu).collect()
+}
+
+/// The sizes of the packets that timeouts without end send.
+fn sizes(tcp: &mut Tcp) -> Vec<usize> {
+    timeouts(tcp).into_iter().map(|(size, _)| size).collect()
 }
 
 #[test]
@@ -29,11 +38,15 @@ fn three_timeouts_of_a_full_segment_lower_the_mtu() {
     );
 }
 
+/// Only the first segment goes in ever smaller packets: the MTU stays at 1024 until one of them gets through.
 #[test]
 fn the_steps_are_1024_and_halves_down_to_the_floor() {
     let mut tcp = proven();
     tcp.send(10_000);
-    assert_eq!(falls(&mut tcp), [1500, 1500, 1024, 512, 256, 128, 68, 68]);
+    let fallen = timeouts(&mut tcp);
+    let sizes = [1500, 1500, 1024, 512, 256, 128, 68, 68];
+    let mtus = [1500, 1500, 1024, 1024, 1024, 1024, 1024, 1024];
+    assert_eq!(fallen, sizes.into_iter().zip(mtus).collect::<Vec<_>>());
     let mut tcp = Tcp::connect(plain(), Path::ipv6(1500));
     tcp.arrives(peer_syn_ack());
     tcp.send(10_000);
@@ -44,7 +57,7 @@ fn the_steps_are_1024_and_halves_down_to_the_floor() {
 fn the_steps_are_configurable() {
     let mut tcp = Tcp::established(plain().black_hole_timeouts(2).black_hole_mtu(1400).min_mtu(552));
     tcp.send(10_000);
-    assert_eq!(falls(&mut tcp)[..5], [1500, 1400, 700, 552, 552]);
+    assert_eq!(timeouts(&mut tcp)[..5], [(1500, 1500), (1400, 1400), (700, 1400), (552, 1400), (552, 1400)]);
     let mut tcp = Tcp::established(plain().black_hole_timeouts(0));
     tcp.send(10_000);
     assert!(falls(&mut tcp).iter().all(|mtu| *mtu == 1500));
@@ -55,7 +68,8 @@ fn the_steps_are_configurable() {
 fn a_small_segment_takes_the_step_below_its_size() {
     let mut tcp = proven();
     tcp.send(161);
-    assert_eq!(falls(&mut tcp)[..4], [1500, 1500, 128, 68]);
+    assert_eq!(sizes(&mut tcp)[..4], [201, 201, 128, 68]);
+    assert_eq!(tcp.info().path_mtu, 1500);
 }
 
 /// It is not the size: the segment is small, the FIN or the SYN is alone, or a window that shrank keeps the text out.
@@ -119,13 +133,13 @@ fn in_a_black_hole_the_size_that_works_stays() {
         tcp.arrives(peer(0, acked));
     }
     assert_eq!(tcp.info().path_mtu, 1024);
-    // ten minutes later the full size is tried again (RFC 4821 §7.3)
-    tcp.now += ms(600_000);
-    tcp.send(984);
-    assert!(tcp.arrives(peer(0, 12_920 + 984)).starts_with("Report(PathMtu(1500))"));
+    // then probes look for what more gets through, the full size first (RFC 4821 §7.3)
+    tcp.send(10_000);
+    assert!(tcp.lengths().contains(&1460), "{:?}", tcp.lengths());
+    assert_eq!(tcp.info().path_mtu, 1024);
 }
 
-/// Where not even the first step gets through, those below it are found without three timeouts each.
+/// Where not even the first step gets through, those below it are found; the MTU follows when that was so three times.
 #[test]
 fn a_narrower_hole_is_found_step_by_step() {
     let mut tcp = proven();
@@ -133,15 +147,55 @@ fn a_narrower_hole_is_found_step_by_step() {
     for _ in 0..4 {
         tcp.fire(Timer::Retransmit);
     }
-    assert_eq!(tcp.info().path_mtu, 512);
-    tcp.arrives(peer(0, 2920 + 472)); // what fits 512 octets gets through
+    assert_eq!((tcp.lengths(), tcp.info().path_mtu), (vec![472], 1024));
+    tcp.arrives(peer(0, 2920 + 472)); // what fits 512 octets gets through: it looks like the end of an outage
+    assert_eq!((tcp.lengths()[0], tcp.info().path_mtu), (1460, 1500));
+    for una in [472, 944] {
+        if una == 472 {
+            tcp.fire(Timer::Retransmit);
+            assert_eq!((tcp.lengths(), tcp.info().path_mtu), (vec![984], 1024));
+        }
+        tcp.fire(Timer::Retransmit);
+        assert_eq!((tcp.lengths(), tcp.info().path_mtu), (vec![472], 1024));
+        tcp.arrives(peer(0, 2920 + una + 472));
+    }
+    assert_eq!((tcp.lengths()[0], tcp.info().path_mtu), (472, 512));
+}
+
+/// Smaller packets that vanish as well show that this is no matter of size.
+#[test]
+fn an_outage_that_ends_with_a_small_packet_leaves_the_mtu() {
+    let mut tcp = Tcp::established_with_reno(plain().user_timeout(None));
+    tcp.send(2920);
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 2920));
+    tcp.send(10_000);
+    let mut una = 2920;
+    for _ in 0..6 {
+        for _ in 0..5 {
+            tcp.fire(Timer::Retransmit);
+            assert!(tcp.info().path_mtu >= 1024);
+        }
+        una += u32::try_from(tcp.lengths()[0]).expect("a segment");
+        tcp.arrives(peer(0, una));
+        assert!(tcp.info().path_mtu >= 1024);
+    }
     assert_eq!(tcp.info().path_mtu, 1500);
-    tcp.fire(Timer::Retransmit);
+}
+
+/// An acknowledgment proves the size of what it acknowledges, and no other: it may be for what was sent before.
+#[test]
+fn an_acknowledgment_of_less_than_the_packet_proves_nothing() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    for _ in 0..3 {
+        tcp.fire(Timer::Retransmit);
+    }
+    assert_eq!((tcp.lengths(), tcp.info().path_mtu), (vec![984], 1024));
+    tcp.arrives(peer(0, 2920 + 100)); // less than was sent
     assert_eq!(tcp.info().path_mtu, 1024);
     tcp.fire(Timer::Retransmit);
-    assert_eq!(tcp.info().path_mtu, 512);
-    tcp.arrives(peer(0, 2920 + 944));
-    assert_eq!(tcp.info().path_mtu, 512);
+    assert_eq!((tcp.lengths(), tcp.info().path_mtu), (vec![472], 1024));
 }
 
 /// What the host says is a fact: it ends the search.

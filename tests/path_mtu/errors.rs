@@ -140,12 +140,39 @@ fn the_full_size_is_tried_again() {
     tcp.now += ms(599_000);
     tcp.send(1360);
     assert_eq!(tcp.arrives(peer(0, 2820)), "Acked(1360); Flushed");
+    tcp.send(6000);
+    assert_eq!(tcp.lengths(), [1360, 1360, 1360, 1360]);
     tcp.now += ms(2000);
+    assert_eq!(tcp.arrives(peer(0, 8820 - 560)), "Acked(5440); <SEQ=8260><ACK=0><DATA=560><CTL=PSH,ACK>");
+    tcp.arrives(peer(0, 8820));
+    // one packet, followed by smaller ones (RFC 4821 §7.5), and the error about it is exact (§7.6.2)
+    tcp.send(6000);
+    assert_eq!(tcp.lengths(), [1460, 1360, 1360, 1360]);
+    assert_eq!(
+        too_big(&mut tcp, 8820, 1400),
+        "<SEQ=8820><ACK=0><DATA=1360><CTL=ACK>; <SEQ=10180><ACK=0><DATA=100><CTL=ACK>"
+    );
+    assert_eq!((tcp.info().path_mtu, tcp.info().ssthresh), (1400, u32::MAX));
+    tcp.arrives(peer(0, 8820 + 5540));
+    tcp.arrives(peer(0, 14_820));
+    tcp.now += ms(601_000);
     tcp.send(1360);
-    assert_eq!(tcp.arrives(peer(0, 4180)), "Report(PathMtu(1500)); Acked(1360); Flushed");
+    tcp.arrives(peer(0, 16_180));
+    tcp.send(6000);
+    assert_eq!(tcp.arrives(peer(0, 16_180 + 1460)), "Report(PathMtu(1500)); Acked(1460)");
+
+    // without probes the full size is in use at once
+    let mut tcp = Tcp::established(plain().mtu_probing(false));
+    tcp.send(1460);
+    too_big(&mut tcp, 0, 1400);
+    tcp.wait(ms(100));
+    tcp.arrives(peer(0, 1460));
+    tcp.now += ms(601_000);
+    tcp.send(1360);
+    assert_eq!(tcp.arrives(peer(0, 2820)), "Report(PathMtu(1500)); Acked(1360); Flushed");
     tcp.send(1460);
     assert_eq!(tcp.lengths(), [1460]);
-    assert!(too_big(&mut tcp, 4180, 1400).starts_with("Report(PathMtu(1400)); <SEQ=4180><ACK=0><DATA=1360>"));
+    assert!(too_big(&mut tcp, 2820, 1400).starts_with("Report(PathMtu(1400)); <SEQ=2820><ACK=0><DATA=1360>"));
 
     let mut tcp = Tcp::established(plain().mtu_retry(None));
     tcp.send(1460);

@@ -1,0 +1,167 @@
+//! Black holes: larger packets vanish and no error tells why (RFC 4821 §7.7).
+//!
+//! Timeouts alone do not tell a black hole from an outage, or from heavy loss. So they lower the MTU no further than to
+//! the safe size; below it only what is lost at SND.UNA goes in smaller packets. A size is judged when smaller packets
+//! get through while it does not: the acknowledgment ends where such a packet ended, though larger ones went before.
+
+use super::search::MAX_PROBES;
+use super::{PathMtu, Policy, Watched};
+use crate::Instant;
+
+/// What is remembered while sizes are in doubt.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Doubt {
+    /// How often smaller packets got through where those of the MTU in use did not, and how large those were.
+    times: u8,
+    works: u16,
+    /// The MTU in use before, if packets of that size had got through: then this is rather an outage.
+    proven: Option<u16>,
+}
+
+impl Doubt {
+    const NEW: Self = Self { times: 0, works: 0, proven: None };
+}
+
+/// What timeouts came to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Hole {
+    /// Nothing: what is sent gets through, as far as known.
+    None,
+    /// What is lost at SND.UNA goes in packets of `cut` octets at most, `sent` was the last, and nothing got through
+    /// since.
+    Falling { cut: u16, sent: Option<Watched>, doubt: Doubt },
+    /// Smaller packets got through, larger ones did not, and go again: one more timeout is enough.
+    Doubted(Doubt),
+    /// The MTU in use before is so again; packets of `works` octets get through: one timeout is enough.
+    Trial { works: u16 },
+}
+
+impl Hole {
+    pub(super) const fn cut(&self) -> Option<u16> {
+        match self {
+            Self::Falling { cut, .. } => Some(*cut),
+            Self::None | Self::Doubted(_) | Self::Trial { .. } => None,
+        }
+    }
+
+    pub(super) const fn is_doubt(&self) -> bool {
+        match self {
+            Self::None | Self::Falling { .. } => false,
+            Self::Doubted(_) | Self::Trial { .. } => true,
+        }
+    }
+
+    /// A packet leaves that starts at SND.UNA.
+    pub(super) const fn on_sent(&mut self, packet: Watched) {
+        if let Self::Falling { sent, .. } = self {
+            *sent = Some(packet);
+        }
+    }
+}
+
+impl PathMtu {
+    /// The first segment in flight has timed out `repeats` times; it was, or would be, a packet of `size` octets. Returns
+    /// the MTU, if it changes.
+    pub(crate) fn on_timeout(
+        &mut self,
+        size: u16,
+        (mtu, repeats): (u16, u32),
+        policy: &Policy,
+        now: Instant,
+    ) -> Option<u16> {
+        if let Some(lower) = self.believe_pending(mtu, repeats, policy, now) {
+            return Some(lower);
+        }
+        if policy.hole_after == 0 || size == 0 {
+            return None;
+        }
+        let size = if self.first > 0 { self.first } else { size }; // the packet that was sent, if one was
+        let sent = None;
+        match self.hole {
+            Hole::Falling { cut, doubt, .. } => {
+                // What got through before does not: this loss is no matter of size.
+                let doubt = if cut <= doubt.works { Doubt { times: 0, ..doubt } } else { doubt };
+                let known = Some(doubt.works).filter(|works| (1..cut).contains(works));
+                let cut = known.or_else(|| policy.below(cut, size)).unwrap_or(cut);
+                self.hole = Hole::Falling { cut, sent, doubt };
+                None
+            }
+            Hole::Doubted(doubt) if size > doubt.works => {
+                let safe = (mtu > policy.hole_mtu).then_some(policy.hole_mtu).filter(|safe| *safe < size);
+                self.hole = Hole::Falling { cut: safe.unwrap_or(doubt.works), sent, doubt };
+                if safe.is_some() {
+                    self.restart(0);
+                }
+                safe
+            }
+            Hole::Trial { works } if size > works => {
+                self.hole = Hole::Falling { cut: works, sent, doubt: Doubt::NEW };
+                self.restart(0);
+                Some(works)
+            }
+            Hole::None | Hole::Doubted(_) | Hole::Trial { .. } if repeats >= policy.hole_after => {
+                self.fall(size, mtu, policy)
+            }
+            Hole::None | Hole::Doubted(_) | Hole::Trial { .. } => None,
+        }
+    }
+
+    /// A full-stop timeout.
+    fn fall(&mut self, size: u16, mtu: u16, policy: &Policy) -> Option<u16> {
+        let cut = policy.below(mtu, size)?;
+        if cut < policy.hole_mtu {
+            self.hole = Hole::Falling { cut, sent: None, doubt: Doubt::NEW };
+            return None;
+        }
+        let proven = (self.max_acked >= size).then_some(mtu);
+        self.hole = Hole::Falling { cut, sent: None, doubt: Doubt { proven, ..Doubt::NEW } };
+        self.restart(0);
+        Some(cut)
+    }
+
+    /// SND.UNA has advanced to `una` while sizes are in doubt. Returns the MTU, if it changes.
+    pub(super) fn leave_hole(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+        match self.hole {
+            Hole::Falling { cut, sent: Some(sent), doubt } if sent.end <= una => {
+                if cut >= mtu || sent.end < una {
+                    return self.vindicate(doubt.proven, mtu, policy, now); // that, or a larger one before it
+                }
+                let doubt = Doubt { times: doubt.times + 1, works: cut, ..doubt };
+                self.restart(cut);
+                if doubt.times >= MAX_PROBES {
+                    self.vindicate(None, cut, policy, now);
+                    return Some(cut);
+                }
+                self.hole = Hole::Doubted(doubt);
+                doubt.proven.filter(|_| doubt.times == 1)
+            }
+            Hole::Doubted(doubt) if self.max_acked > doubt.works => {
+                self.vindicate(doubt.proven.filter(|proven| *proven > mtu), mtu, policy, now)
+            }
+            Hole::Trial { works } if self.max_acked > works => {
+                self.hole = Hole::None;
+                None
+            }
+            Hole::None | Hole::Falling { .. } | Hole::Doubted(_) | Hole::Trial { .. } => None,
+        }
+    }
+
+    /// Packets of `mtu` octets get through. What larger ones did before the timeouts decides: one that had got through is
+    /// in use again at once; else probes look for it.
+    fn vindicate(&mut self, proven: Option<u16>, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+        self.hole = Hole::None;
+        if policy.probing {
+            self.search.begin(policy.ceiling(self.told), mtu, now);
+        } else {
+            self.search.rest(policy.retry_at(now));
+        }
+        proven.map(|proven| self.try_again(proven, mtu))
+    }
+
+    /// Packets of `larger` octets again, on trial; those of `works` octets get through.
+    pub(super) fn try_again(&mut self, larger: u16, works: u16) -> u16 {
+        self.hole = Hole::Trial { works };
+        self.restart(works);
+        larger
+    }
+}

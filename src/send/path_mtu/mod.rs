@@ -1,0 +1,243 @@
+//! The path MTU of one connection: which "too big" errors are believed (RFC 5927 §7.2), what is done when none come
+//! (black holes, RFC 4821 §7.7), and the search for a larger one (RFC 4821 §7, RFC 8899).
+
+mod errors;
+mod hole;
+mod search;
+
+use core::time::Duration;
+
+use crate::{Config, Instant};
+use errors::Pending;
+pub(crate) use errors::TooBig;
+use hole::Hole;
+pub(crate) use search::ProbeLoss;
+use search::Search;
+
+/// A packet whose acknowledgment will tell that its size gets through. Positions count from the ISS.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Watched {
+    end: u64,
+    size: u16,
+}
+
+/// A packet with a piece of the stream, as it leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Packet {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// Its octets, IP header included.
+    pub(crate) size: u16,
+    /// Something of it was sent before.
+    pub(crate) again: bool,
+    /// It starts at SND.UNA.
+    pub(crate) first: bool,
+    /// It is larger than the MTU in use, to find out whether such packets get through.
+    pub(crate) probe: bool,
+}
+
+/// The policy, of `Config`, the IP version and the peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Policy {
+    /// The least MTU that this module answers.
+    floor: u16,
+    /// MAXSEGRTO.
+    believe_after: u32,
+    /// Timeouts that make a black hole; 0: never.
+    hole_after: u32,
+    /// The initial search_low: the first size that is tried in a black hole.
+    hole_mtu: u16,
+    retry: Option<Duration>,
+    probing: bool,
+    /// The largest packet that probes look for, whatever MTU the host gave.
+    largest: u16,
+    /// The largest packet that the peer's MSS allows.
+    peer: u16,
+}
+
+impl Policy {
+    pub(crate) fn new(config: &Config, min_mtu: u16, peer: u16) -> Self {
+        let floor = config.min_mtu().max(min_mtu);
+        Self {
+            floor,
+            believe_after: config.too_big_timeouts().into(),
+            hole_after: config.black_hole_timeouts().into(),
+            hole_mtu: config.black_hole_mtu().max(floor),
+            retry: config.mtu_retry(),
+            probing: config.mtu_probing(),
+            largest: config.mtu_probe_max(),
+            peer,
+        }
+    }
+
+    /// What is tried when a packet of `size` octets vanishes while `limit` is the most: the safe size, then half of it, and
+    /// so on, to the first step that makes the packet smaller.
+    fn below(&self, limit: u16, size: u16) -> Option<u16> {
+        let first = if limit > self.hole_mtu { self.hole_mtu } else { limit / 2 };
+        let steps = core::iter::successors(Some(first), |step| (*step > self.floor).then_some(step / 2));
+        steps.map(|step| step.max(self.floor)).find(|&step| step < size && step < limit)
+    }
+
+    /// The start value of search_high: what the host gave or asks for, as far as the peer takes it (RFC 4821 §7.2).
+    fn ceiling(&self, told: u16) -> u16 {
+        if self.probing { told.max(self.largest).min(self.peer) } else { 0 }
+    }
+
+    /// When a search that has ended begins anew.
+    fn retry_at(&self, now: Instant) -> Option<Instant> {
+        self.retry.map(|retry| now + retry)
+    }
+}
+
+/// What is known of the sizes of packets on the path. It does not hold the MTU in use (eff_pmtu): it answers when that
+/// must change.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct PathMtu {
+    /// The MTU that the host gave.
+    told: u16,
+    /// maxsizesent of RFC 5927, since the MTU last changed.
+    max_sent: u16,
+    /// maxsizeacked.
+    max_acked: u16,
+    watched: Option<Watched>,
+    /// The last packet that started at SND.UNA: its size. 0: none has, since SND.UNA is there.
+    first: u16,
+    /// The largest pure ACK since SND.NXT is where it is; 0: none.
+    pure_ack: u16,
+    pending: Option<Pending>,
+    /// When an error was last believed.
+    believed: Option<Instant>,
+    hole: Hole,
+    search: Search,
+}
+
+impl PathMtu {
+    pub(crate) const fn new() -> Self {
+        Self {
+            told: 0,
+            max_sent: 0,
+            max_acked: 0,
+            watched: None,
+            first: 0,
+            pure_ack: 0,
+            pending: None,
+            believed: None,
+            hole: Hole::None,
+            search: Search::new(),
+        }
+    }
+
+    /// The host says what the MTU is.
+    pub(crate) fn on_told(&mut self, mtu: u16, policy: &Policy, now: Instant) {
+        self.told = mtu;
+        self.hole = Hole::None;
+        self.restart(0);
+        self.search.begin(policy.ceiling(mtu), mtu, now);
+    }
+
+    /// A piece of the stream leaves. What goes again may have been sent in smaller sizes before, and proves none; but when
+    /// timeouts have put a size in doubt nothing else is sent, and there it counts: should it deceive, a black hole is
+    /// found once more.
+    pub(crate) fn on_sent(&mut self, packet: &Packet) {
+        let &Packet { start, end, size, again, first, probe } = packet;
+        self.max_sent = self.max_sent.max(size);
+        if !again {
+            self.pure_ack = 0;
+        }
+        if first {
+            self.first = size;
+            self.hole.on_sent(Watched { end, size });
+        }
+        if probe {
+            return self.search.on_probe(start, end, size);
+        }
+        if again {
+            self.watched = self.watched.filter(|watched| start >= watched.end || size >= watched.size);
+        }
+        let proves = !again || self.hole.is_doubt();
+        if proves && size > self.watched.map_or(self.max_acked, |watched| watched.size) {
+            self.watched = Some(Watched { end, size });
+        }
+    }
+
+    /// A packet of `size` octets leaves that carries nothing of the stream.
+    pub(crate) fn on_pure_ack(&mut self, size: u16) {
+        self.pure_ack = self.pure_ack.max(size);
+    }
+
+    /// Whether an error may quote SND.NXT: a pure ACK was sent, and none of the stream since.
+    pub(crate) const fn sent_pure_ack(&self) -> bool {
+        self.pure_ack > 0
+    }
+
+    /// SND.UNA has advanced to `una`; packets of `mtu` octets are in use. Returns the MTU, if it changes.
+    pub(crate) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+        self.pending = self.pending.filter(|pending| pending.start >= una); // it was a false claim
+        self.first = 0;
+        if let Some(watched) = self.watched.filter(|watched| watched.end <= una) {
+            self.max_acked = self.max_acked.max(watched.size);
+            self.watched = None;
+        }
+        if let Some(size) = self.search.on_acknowledged(una, mtu, policy, now) {
+            self.restart(size);
+            return Some(if size >= policy.ceiling(self.told) { size.max(self.told) } else { size });
+        }
+        if self.hole != Hole::None {
+            return self.leave_hole(una, mtu, policy, now);
+        }
+        if !self.search.is_over(mtu, now) {
+            return None;
+        }
+        if policy.probing {
+            self.search.begin(policy.ceiling(self.told), mtu, now);
+            return None;
+        }
+        self.search.rest(None);
+        (mtu < self.told).then(|| self.try_again(self.told, mtu))
+    }
+
+    /// The MTU changes: what was sent before proves nothing about it. Packets of `acked` octets get through.
+    fn restart(&mut self, acked: u16) {
+        self.max_sent = 0;
+        self.max_acked = acked;
+        self.watched = None;
+        self.pending = None;
+    }
+
+    /// The size that a probe should have now, while packets of `mtu` octets are in use; its preconditions are the
+    /// sender's matter.
+    pub(crate) fn probe_size(&self, mtu: u16, now: Instant) -> Option<u16> {
+        self.search.next_size(mtu, now).filter(|_| self.hole == Hole::None)
+    }
+
+    /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.
+    pub(crate) const fn cut(&self) -> Option<u16> {
+        self.hole.cut()
+    }
+
+    /// The probe that is out, from its first octet to the one after its last.
+    pub(crate) fn probe(&self) -> Option<(u64, u64)> {
+        self.search.probe()
+    }
+
+    /// Loss was found while a probe was out. Returns whether it is no congestion.
+    pub(crate) fn on_loss(&mut self, loss: ProbeLoss, nxt: u64, next: Instant) -> bool {
+        self.search.on_loss(loss, nxt, next)
+    }
+
+    /// The retransmission timer has expired; the next probe waits until `next`.
+    pub(crate) fn on_probe_timeout(&mut self, una: u64, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
+        self.search.on_timeout(una, next, mtu, policy, now);
+    }
+
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        self.believed = self.believed.map(&ago);
+        if let Some(pending) = &mut self.pending {
+            pending.at = ago(pending.at);
+        }
+        self.search.rebase(ago);
+    }
+}
+
+#[cfg(test)]
+mod tests;

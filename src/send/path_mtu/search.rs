@@ -1,0 +1,186 @@
+//! The search upward: single packets that are larger than the MTU in use (RFC 4821 §7.3 to §7.6; RFC 8899 §5.1.2).
+
+use super::Policy;
+use crate::Instant;
+
+/// MAX_PROBES (RFC 8899 §5.1.2): so many probes of one size must vanish, each alone.
+pub(super) const MAX_PROBES: u8 = 3;
+/// What would be gained is no longer worth a probe (RFC 4821 §7.3).
+const THRESHOLD: u16 = 8;
+/// Common sizes, which are tried first: jumbo frames, Ethernet, PPPoE, tunnels, and the plateaus of RFC 1191 §7.
+const COMMON: [u16; 20] = [
+    296, 508, 576, 1006, 1280, 1380, 1400, 1420, 1440, 1450, 1460, 1480, 1492, 1500, 2002, 4352, 8166, 9000, 17_914,
+    32_000,
+];
+
+/// A probe that is out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Probe {
+    start: u64,
+    end: u64,
+    size: u16,
+    /// Something else was lost since: whether it arrives or not, its loss says nothing.
+    disturbed: bool,
+    /// It was lost. When all that was sent by then, up to this position, is acknowledged and nothing else was lost, that
+    /// was for its size.
+    lost: Option<u64>,
+}
+
+/// What was lost while a probe was out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ProbeLoss {
+    /// The probe, and nothing else.
+    Alone,
+    WithOthers,
+    /// Not the probe, or what was sent again in its place.
+    Others,
+}
+
+/// The search. search_low is the MTU in use, as always when probing upward (RFC 4821 §7.1).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Search {
+    /// search_high: the greatest size that is not known to fail.
+    high: u16,
+    /// That came from the host, the peer or an error: it is tried first.
+    untried: bool,
+    /// Probes of this size that vanished.
+    pub(super) fails: u8,
+    /// When the next probe may leave, or, where nothing is left to search, the search begins anew; `None`: never.
+    next: Option<Instant>,
+    probe: Option<Probe>,
+}
+
+impl Search {
+    pub(super) const fn new() -> Self {
+        Self { high: 0, untried: false, fails: 0, next: None, probe: None }
+    }
+
+    /// From `mtu` up to `high`.
+    pub(super) fn begin(&mut self, high: u16, mtu: u16, now: Instant) {
+        *self = Self { high, untried: true, ..Self::new() };
+        self.next = (!self.is_converged(mtu)).then_some(now);
+    }
+
+    /// Nothing more is known to be worth a probe, until then.
+    pub(super) fn rest(&mut self, until: Option<Instant>) {
+        *self = Self { next: until, ..Self::new() };
+    }
+
+    /// An error says that no more than `high` gets through, which is the MTU now.
+    pub(super) fn bound(&mut self, high: u16, until: Option<Instant>) {
+        *self = Self { high, untried: true, fails: 0, next: until, probe: None };
+    }
+
+    fn is_converged(&self, mtu: u16) -> bool {
+        self.high < mtu.saturating_add(THRESHOLD)
+    }
+
+    /// Whether the search has ended, and it is time to begin anew.
+    pub(super) fn is_over(&self, mtu: u16, now: Instant) -> bool {
+        self.is_converged(mtu) && self.next.is_some_and(|next| next <= now)
+    }
+
+    /// The size of the next probe, if one may leave.
+    pub(super) fn next_size(&self, mtu: u16, now: Instant) -> Option<u16> {
+        if self.is_converged(mtu) || self.probe.is_some() || self.next.is_none_or(|next| next > now) {
+            return None;
+        }
+        if self.untried {
+            return Some(self.high);
+        }
+        let common = COMMON.iter().filter(|&&size| mtu < size && size <= self.high);
+        let middle = common.clone().nth(common.count() / 2);
+        Some(middle.copied().unwrap_or(mtu + (self.high - mtu).div_ceil(2)))
+    }
+
+    pub(super) fn on_probe(&mut self, start: u64, end: u64, size: u16) {
+        self.probe = Some(Probe { start, end, size, disturbed: false, lost: None });
+    }
+
+    pub(super) fn probe(&self) -> Option<(u64, u64)> {
+        self.probe.map(|probe| (probe.start, probe.end))
+    }
+
+    /// SND.UNA has advanced to `una`. Returns the size of a probe that has arrived (RFC 4821 §7.6.1).
+    pub(super) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+        let probe = self.probe?;
+        match probe.lost {
+            Some(nxt) if una >= nxt => {
+                self.probe = None;
+                self.fail(probe.size, mtu, policy, now);
+                None
+            }
+            Some(_) => None, // others may be lost as well
+            None if una >= probe.end => {
+                self.probe = None;
+                self.fails = 0;
+                self.next = Some(now);
+                if self.is_converged(probe.size) {
+                    self.next = policy.retry_at(now);
+                }
+                Some(probe.size)
+            }
+            None if una > probe.start => {
+                self.probe = None; // a part was taken, as by a full receiver: that says nothing
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Loss was found while a probe was out: of the probe, or not, or of it alone among what was sent up to `nxt`. Returns
+    /// whether that may be for its size: then another may leave from `next` on, and it is no congestion (RFC 4821 §7.6.2).
+    pub(super) fn on_loss(&mut self, loss: ProbeLoss, nxt: u64, next: Instant) -> bool {
+        let Some(probe) = self.probe.as_mut() else { return false };
+        match loss {
+            ProbeLoss::Alone if !probe.disturbed && probe.lost.is_none() => {
+                probe.lost = Some(nxt);
+                self.next = Some(next);
+                return true;
+            }
+            ProbeLoss::Others if probe.lost.is_none() => probe.disturbed = true,
+            ProbeLoss::Alone | ProbeLoss::Others | ProbeLoss::WithOthers => self.probe = None, // §7.6.4: inconclusive
+        }
+        false
+    }
+
+    /// A timeout. If it was the probe's, that is likely to be for its size (RFC 4821 §7.6.3).
+    pub(super) fn on_timeout(&mut self, una: u64, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
+        let Some(probe) = self.probe.take() else { return };
+        self.next = self.next.map(|earlier| earlier.max(next));
+        if probe.start == una && probe.lost.is_none() && !probe.disturbed {
+            self.fail(probe.size, mtu, policy, now);
+        }
+    }
+
+    /// A probe of this size has vanished.
+    fn fail(&mut self, size: u16, mtu: u16, policy: &Policy, now: Instant) {
+        self.fails += 1;
+        if self.fails < MAX_PROBES {
+            return;
+        }
+        self.fails = 0;
+        self.untried = false;
+        self.high = size - 1;
+        if self.is_converged(mtu) {
+            self.next = policy.retry_at(now);
+        }
+    }
+
+    /// An error about the packet at `start` says that no more than `claimed` octets get through. Returns whether it can
+    /// mean the probe.
+    pub(super) fn on_too_big(&mut self, (start, claimed): (u64, u16), mtu: u16, policy: &Policy, now: Instant) -> bool {
+        let means =
+            |probe: &Probe| probe.start == start && probe.lost.is_none() && (mtu..probe.size).contains(&claimed);
+        if !self.probe.as_ref().is_some_and(means) {
+            return false;
+        }
+        self.begin(claimed, mtu, now);
+        self.next = self.next.or(policy.retry_at(now));
+        true
+    }
+
+    pub(super) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        self.next = self.next.map(ago);
+    }
+}

@@ -1,0 +1,323 @@
+use super::*;
+use alloc::vec::Vec;
+
+const POLICY: Policy = Policy {
+    floor: 68,
+    believe_after: 1,
+    hole_after: 3,
+    hole_mtu: 1024,
+    retry: Some(Duration::from_secs(600)),
+    probing: true,
+    largest: 0,
+    peer: 1500,
+};
+const RTT: Duration = Duration::from_millis(100);
+const NOW: Instant = Instant::from_millis(1_000_000);
+
+fn told(mtu: u16, policy: &Policy) -> PathMtu {
+    let mut path = PathMtu::new();
+    path.on_told(mtu, policy, NOW);
+    path
+}
+
+fn sent(path: &mut PathMtu, start: u64, end: u64, size: u16, again: bool) {
+    path.on_sent(&Packet { start, end, size, again, first: false, probe: false });
+}
+
+fn probe(path: &mut PathMtu, start: u64, end: u64, size: u16) {
+    path.on_sent(&Packet { start, end, size, again: false, first: false, probe: true });
+}
+
+fn too_big(path: &mut PathMtu, start: u64, claimed: u16, repeats: u32, policy: &Policy, now: Instant) -> Option<u16> {
+    path.on_too_big(TooBig { start, claimed, pure_ack: false }, (1500, repeats), policy, (RTT, now))
+}
+
+/// One packet of 1500 octets is acknowledged, another one is in flight.
+fn proven() -> PathMtu {
+    let mut path = told(1500, &POLICY);
+    sent(&mut path, 1, 1461, 1500, false);
+    assert_eq!(path.on_acknowledged(1461, 1500, &POLICY, NOW), None);
+    sent(&mut path, 1461, 2921, 1500, false);
+    path
+}
+
+/// RFC 5927 §7.2: Initial Path-MTU Discovery.
+#[test]
+fn an_error_about_a_size_that_never_got_through_is_believed_at_once() {
+    let mut path = told(1500, &POLICY);
+    sent(&mut path, 1, 1461, 1500, false);
+    for (claimed, answer) in [(1500, None), (1600, None), (1400, Some(1400))] {
+        assert_eq!(too_big(&mut path.clone(), 1, claimed, 0, &POLICY, NOW), answer);
+    }
+    assert_eq!(too_big(&mut told(1500, &POLICY), 1, 1400, 0, &POLICY, NOW), None, "nothing was sent");
+}
+
+/// RFC 5927 §7.2: Path-MTU Update.
+#[test]
+fn an_error_about_a_size_that_got_through_waits_for_a_timeout() {
+    let mut path = proven();
+    assert_eq!(too_big(&mut path, 1461, 1400, 0, &POLICY, NOW), None);
+    let mut progress = path.clone();
+    assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1400));
+    assert_eq!(progress.on_acknowledged(2921, 1500, &POLICY, NOW), None);
+    assert_eq!(progress.on_timeout(1500, (1500, 1), &POLICY, NOW), None, "it was a false claim");
+    assert_eq!(too_big(&mut proven(), 1461, 1400, 1, &POLICY, NOW), Some(1400), "it has timed out already");
+    let traditional = Policy { believe_after: 0, ..POLICY };
+    assert_eq!(too_big(&mut proven(), 1461, 1400, 0, &traditional, NOW), Some(1400));
+}
+
+/// The MTU has fallen meanwhile: what is believed at last is no news.
+#[test]
+fn an_error_that_claims_no_less_than_the_mtu_changes_nothing() {
+    let mut path = proven();
+    assert_eq!(too_big(&mut path, 1461, 1400, 0, &POLICY, NOW), None);
+    assert_eq!(path.on_timeout(1300, (1300, 1), &POLICY, NOW), None);
+    let floor = Policy { floor: 552, hole_mtu: 1024, ..POLICY };
+    let mut path = told(552, &floor);
+    sent(&mut path, 1, 513, 552, false);
+    let error = TooBig { start: 1, claimed: 300, pure_ack: false };
+    assert_eq!(path.on_too_big(error, (552, 0), &floor, (RTT, NOW)), None);
+}
+
+#[test]
+fn what_was_sent_again_proves_no_size() {
+    let mut path = told(1500, &POLICY);
+    sent(&mut path, 1, 1461, 1500, false);
+    sent(&mut path, 1, 501, 540, true);
+    path.on_acknowledged(1461, 1500, &POLICY, NOW);
+    assert_eq!(path.max_acked, 0);
+    let mut path = told(1500, &POLICY);
+    sent(&mut path, 1, 1461, 1500, false);
+    sent(&mut path, 1461, 1961, 540, true); // another part of the stream
+    path.on_acknowledged(1461, 1500, &POLICY, NOW);
+    assert_eq!(path.max_acked, 1500);
+}
+
+/// An error about a pure ACK: less than the ACK, and where larger packets got through, twice.
+#[test]
+fn an_error_about_a_pure_ack_says_less_than_its_size() {
+    let error = |path: &mut PathMtu, claimed, now| {
+        let error = TooBig { start: 2921, claimed, pure_ack: true };
+        path.on_too_big(error, (1500, 0), &POLICY, (RTT, now))
+    };
+    let mut path = told(1500, &POLICY);
+    assert!(!path.sent_pure_ack());
+    path.on_pure_ack(80);
+    path.on_pure_ack(52);
+    assert!(path.sent_pure_ack());
+    assert_eq!(error(&mut path, 80, NOW), None);
+    assert_eq!(error(&mut path, 68, NOW), Some(68));
+    let mut path = proven();
+    path.on_pure_ack(80);
+    assert_eq!(error(&mut path, 68, NOW), None);
+    assert_eq!(error(&mut path, 68, NOW + RTT / 2), None);
+    assert_eq!(error(&mut path, 68, NOW + RTT), Some(68));
+    let mut path = proven();
+    path.on_pure_ack(80);
+    sent(&mut path, 2921, 3000, 120, false);
+    assert!(!path.sent_pure_ack(), "SND.NXT is another");
+}
+
+/// The sizes of the first segment, timeouts without end, and the MTUs.
+fn falls(path: &mut PathMtu, policy: &Policy) -> (Vec<u16>, Vec<u16>) {
+    let (mut mtu, mut cuts, mut mtus) = (1500, Vec::new(), Vec::new());
+    for repeats in 1..20 {
+        if let Some(lower) = path.on_timeout(mtu, (mtu, repeats), policy, NOW) {
+            mtus.push(lower);
+            mtu = lower;
+        }
+        let size = path.cut().unwrap_or(mtu);
+        if path.cut().is_some() && cuts.last() != Some(&size) {
+            cuts.push(size);
+        }
+        let end = 1461 + u64::from(size) - 40;
+        path.on_sent(&Packet { start: 1461, end, size, again: true, first: true, probe: false });
+    }
+    (cuts, mtus)
+}
+
+/// RFC 4821 §7.7: the initial search_low, then the first segment alone in halves, to 68 over IPv4.
+#[test]
+fn timeouts_make_the_first_segment_smaller() {
+    assert_eq!(falls(&mut proven(), &POLICY), ([1024, 512, 256, 128, 68].into(), [1024].into()));
+    assert_eq!(falls(&mut proven(), &Policy { hole_after: 0, ..POLICY }), ([].into(), [].into()));
+    let floor = Policy { floor: 552, ..POLICY };
+    assert_eq!(falls(&mut proven(), &floor), ([1024, 552].into(), [1024].into()));
+    let v6 = Policy { floor: 1280, hole_mtu: 1280, ..POLICY };
+    assert_eq!(falls(&mut proven(), &v6), ([1280].into(), [1280].into()));
+    let mut small = proven();
+    assert_eq!(small.on_timeout(68, (1500, 3), &POLICY, NOW), None);
+    assert_eq!(small.cut(), None, "a smaller packet would not help it");
+    assert_eq!(small.on_timeout(600, (1500, 3), &POLICY, NOW), None);
+    assert_eq!(small.cut(), Some(512), "the first step that makes it smaller");
+}
+
+#[test]
+fn after_an_outage_the_full_size_is_back() {
+    let mut path = proven();
+    falls(&mut path, &POLICY);
+    assert_eq!(path.on_acknowledged(1461 + 28, 1024, &POLICY, NOW), Some(1500));
+    assert_eq!(path.cut(), None);
+    sent(&mut path, 2921, 4381, 1500, false);
+    assert_eq!(path.on_acknowledged(4381, 1500, &POLICY, NOW), None);
+    assert_eq!((path.hole, path.max_acked), (Hole::None, 1500));
+    assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), None);
+}
+
+/// On trial one timeout of the larger size is enough; what is no larger than what works is no matter of size.
+#[test]
+fn a_trial_ends_with_one_timeout() {
+    let mut path = proven();
+    assert_eq!(path.on_timeout(1500, (1500, 3), &POLICY, NOW), Some(1024));
+    path.on_sent(&Packet { start: 1461, end: 2445, size: 1024, again: true, first: true, probe: false });
+    assert_eq!(path.on_acknowledged(2445, 1024, &POLICY, NOW), Some(1500));
+    assert_eq!(path.on_timeout(900, (1500, 1), &POLICY, NOW), None, "of this size they get through");
+    assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1024));
+    path.on_sent(&Packet { start: 2445, end: 3429, size: 1024, again: true, first: true, probe: false });
+    assert_eq!(path.on_acknowledged(3429, 1024, &POLICY, NOW), None);
+    assert_eq!(path.probe_size(1024, NOW), Some(1500), "probes look for more");
+    path.on_told(1500, &POLICY, NOW);
+    assert_eq!((path.hole, path.probe_size(1500, NOW)), (Hole::None, None));
+}
+
+/// What was in doubt gets through: the safe size first, then the full one on trial.
+#[test]
+fn a_larger_packet_that_gets_through_ends_the_doubt() {
+    let mut path = proven();
+    falls(&mut path, &POLICY);
+    assert_eq!(path.on_acknowledged(1489, 1024, &POLICY, NOW), Some(1500));
+    assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1024));
+    path.on_sent(&Packet { start: 1489, end: 2473, size: 1024, again: true, first: true, probe: false });
+    assert_eq!(path.on_timeout(1024, (1024, 2), &POLICY, NOW), None);
+    assert_eq!(path.cut(), Some(68), "what worked last");
+    path.on_sent(&Packet { start: 1489, end: 1517, size: 68, again: true, first: true, probe: false });
+    assert_eq!(path.on_acknowledged(1517, 1024, &POLICY, NOW), None, "twice: 1024 is in doubt");
+    sent(&mut path, 1517, 2501, 1024, true);
+    assert_eq!(path.on_acknowledged(2501, 1024, &POLICY, NOW), Some(1500));
+}
+
+/// The search with a path of `mtu` octets. Returns what it found, and the sizes of the probes.
+fn search(mtu: u16, start: u16, policy: &Policy) -> (u16, Vec<u16>) {
+    let (mut path, mut now, mut in_use, mut at) = (told(start, policy), NOW, start, 1);
+    let mut sizes = Vec::new();
+    while let Some(size) = path.probe_size(in_use, now) {
+        sizes.push(size);
+        probe(&mut path, at, at + u64::from(size), size);
+        let end = at + u64::from(size) + 1000;
+        if size > mtu {
+            assert!(path.on_loss(ProbeLoss::Alone, end, now + RTT));
+            assert_eq!(path.probe_size(in_use, now + RTT), None, "one at a time");
+        }
+        in_use = path.on_acknowledged(end, in_use, policy, now).unwrap_or(in_use);
+        at = end;
+        now += RTT;
+    }
+    (in_use, sizes)
+}
+
+/// Within log2 of the range, and two more; each size that fails is tried three times.
+#[test]
+fn every_path_is_found() {
+    let jumbo = Policy { largest: 9001, peer: 9001, ..POLICY };
+    for (policy, start, top) in [(jumbo, 1500, 9001), (jumbo, 1024, 9001), (Policy { peer: 9001, ..POLICY }, 576, 576)]
+    {
+        for mtu in start..=top {
+            let (found, mut sizes) = search(mtu, start, &policy);
+            assert!(found <= mtu && mtu - found < 8, "{mtu}: {found}");
+            let probes = sizes.len();
+            sizes.dedup();
+            let different = sizes.len();
+            assert!(different <= 15 && probes <= 3 * different, "{mtu}: {sizes:?}");
+            assert!(sizes.iter().all(|&size| start < size && size <= 9001));
+        }
+    }
+    let ethernet = Policy { largest: 1500, ..POLICY };
+    for common in [1280, 1400, 1420, 1440, 1450, 1460, 1480, 1492, 1500] {
+        assert_eq!(search(common, 1024, &ethernet).0, common);
+    }
+    assert_eq!(search(9000, 1500, &Policy { largest: 9000, ..POLICY }).1, [], "the peer takes no more");
+}
+
+/// RFC 4821 §7.6.2 to §7.6.4.
+#[test]
+fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
+    let policy = Policy { largest: 9000, peer: 9000, ..POLICY };
+    let later = NOW + RTT;
+    let out = || {
+        let mut path = told(1500, &policy);
+        probe(&mut path, 1, 8961, 9000);
+        path
+    };
+    let mut alone = out();
+    assert!(alone.on_loss(ProbeLoss::Alone, 20_000, later));
+    assert_eq!(alone.on_acknowledged(19_999, 1500, &policy, NOW), None, "others may be lost, too");
+    assert_eq!((alone.probe().is_some(), alone.search.fails), (true, 0));
+    assert!(!alone.clone().on_loss(ProbeLoss::Others, 20_000, later));
+    assert_eq!(alone.on_acknowledged(20_000, 1500, &policy, NOW), None);
+    assert_eq!((alone.probe().is_some(), alone.search.fails), (false, 1));
+    assert_eq!((alone.probe_size(1500, NOW), alone.probe_size(1500, later)), (None, Some(9000)));
+    for loss in [ProbeLoss::WithOthers, ProbeLoss::Alone] {
+        let mut path = out();
+        assert!(!path.on_loss(ProbeLoss::Others, 20_000, later), "that is congestion");
+        assert_eq!(path.clone().on_acknowledged(8961, 1500, &policy, NOW), Some(9000), "it works all the same");
+        assert!(!path.on_loss(loss, 20_000, later));
+        assert_eq!((path.search.fails, path.probe_size(1500, NOW)), (0, Some(9000)));
+    }
+    let mut timeout = out();
+    timeout.on_probe_timeout(1, later, 1500, &policy, NOW);
+    assert_eq!((timeout.search.fails, timeout.probe_size(1500, NOW)), (1, None));
+    let mut outage = out();
+    outage.on_probe_timeout(0, later, 1500, &policy, NOW);
+    assert_eq!(
+        (outage.search.fails, outage.probe_size(1500, later)),
+        (0, Some(9000)),
+        "what was before it is lost, too"
+    );
+    let mut part = out();
+    assert_eq!(part.on_acknowledged(4000, 1500, &policy, NOW), None);
+    assert_eq!(part.probe_size(1500, NOW), Some(9000), "the peer had no room for all of it");
+    assert_eq!(out().on_acknowledged(1, 1500, &policy, NOW), None);
+    assert!(!told(1500, &policy).on_loss(ProbeLoss::Alone, 20_000, later), "none is out");
+}
+
+/// An error about the probe is exact (RFC 4821 §7.6.2); it goes no lower than what is in use.
+#[test]
+fn an_error_about_a_probe_bounds_the_search() {
+    let policy = Policy { largest: 9000, peer: 9000, ..POLICY };
+    let error = |start, claimed| TooBig { start, claimed, pure_ack: false };
+    let mut path = told(1500, &policy);
+    probe(&mut path, 1, 8961, 9000);
+    assert!(!path.on_probe_too_big(error(2, 4000), 1500, &policy, NOW), "another number");
+    assert!(!path.on_probe_too_big(error(1, 9000), 1500, &policy, NOW));
+    assert!(!path.on_probe_too_big(error(1, 1499), 1500, &policy, NOW));
+    let mut same = path.clone();
+    assert!(same.on_probe_too_big(error(1, 1500), 1500, &policy, NOW));
+    assert_eq!(same.probe_size(1500, NOW), None);
+    assert_eq!(same.on_acknowledged(9000, 1500, &policy, NOW + Duration::from_secs(600)), None);
+    assert_eq!(same.probe_size(1500, NOW + Duration::from_secs(600)), Some(9000), "ten minutes later");
+    assert!(path.on_probe_too_big(error(1, 4000), 1500, &policy, NOW));
+    assert_eq!(path.probe_size(1500, NOW), Some(4000));
+}
+
+/// What an error has lowered is tried again as well (RFC 1191 §6.3), by a probe; without probes the full size is.
+#[test]
+fn what_an_error_lowered_is_tried_again() {
+    for probing in [true, false] {
+        let policy = Policy { probing, ..POLICY };
+        let mut path = told(1500, &policy);
+        sent(&mut path, 1, 1461, 1500, false);
+        assert_eq!(too_big(&mut path, 1, 1400, 0, &policy, NOW), Some(1400));
+        sent(&mut path, 1, 1361, 1400, true);
+        let later = NOW + Duration::from_secs(600);
+        assert_eq!(path.on_acknowledged(1361, 1400, &policy, NOW), None);
+        assert_eq!(path.probe_size(1400, later), None);
+        let full = path.on_acknowledged(1362, 1400, &policy, later);
+        if probing {
+            assert_eq!((full, path.probe_size(1400, later)), (None, Some(1500)));
+            continue;
+        }
+        assert_eq!((full, path.probe_size(1400, later)), (Some(1500), None));
+        sent(&mut path, 1361, 2821, 1500, false);
+        assert_eq!(path.on_timeout(1500, (1500, 1), &policy, later), Some(1400), "errors have ceased, not the link");
+    }
+}

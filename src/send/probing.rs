@@ -1,0 +1,81 @@
+//! Probes for a larger path MTU: when one may leave, and what its loss means (RFC 4821 §7.4 to §7.6).
+
+use core::time::Duration;
+
+use super::Sender;
+use super::acks::Seen;
+use super::decide::{Gate, Kind, Next, Plan, Wait};
+use super::path_mtu::ProbeLoss;
+use super::recovery::Detector;
+use crate::{Controller, Instant};
+
+/// Segments that follow a probe, so that its loss shows by what arrives after it: DupThresh, but with RACK-TLP one is
+/// enough.
+const FOLLOWERS: u32 = 3;
+/// After a probe that a timeout found lost, the next one waits so many times longer (RFC 4821 §7.6.3).
+pub(crate) const AFTER_TIMEOUT: u32 = 5;
+
+impl<C: Controller> Sender<C> {
+    /// A probe with `len` octets of text, or the wait until there is room for it; `None`: what is new goes in segments of
+    /// the usual size. The preconditions of RFC 4821 §7.4: nothing is lost, reported or being recovered; the windows and
+    /// the queue hold the probe and what follows it. While something is in flight acknowledgments make that room, as far
+    /// as windows and queue are large enough: what is new waits for them.
+    pub(super) fn next_mtu_probe(&self, len: u32, gate: &Gate) -> Option<Next> {
+        let quiet = self.recovery.is_open() && self.board.sacked_segments() == 0 && !self.board.has_lost();
+        let held = gate.held || gate.records < 2 || self.up.is_some() || self.tail.is_out();
+        if !quiet || held || len <= gate.mss {
+            return None;
+        }
+        let followers = if self.recovery.detector == Detector::Rack { 1 } else { FOLLOWERS };
+        let needed = len + followers * gate.mss;
+        let (text, cwnd) = (self.text_end() - self.una, self.cwnd(gate.mss));
+        let queued = self.text_end().saturating_since(self.nxt);
+        let comes = queued >= needed || gate.send_room < needed; // the user waits for room in the send buffer
+        if text.min(self.wnd).min(cwnd) < needed || !comes {
+            return None;
+        }
+        let window = (self.una + self.wnd).saturating_since(self.nxt);
+        if queued.min(window) < needed || self.inflight() + len > cwnd {
+            return (self.flight() > 0).then_some(Next::Wait(Wait::Ack));
+        }
+        Some(Next::Send(Plan { seq: self.nxt, len, syn: false, fin: false, kind: Kind::MtuProbe }))
+    }
+
+    /// `lost` octets were just found lost. Returns those that tell of congestion: all but a probe that was lost alone
+    /// (RFC 4821 §7.6.2).
+    pub(super) fn without_mtu_probe(&mut self, lost: u32, seen: &Seen) -> u32 {
+        let Some((start, end)) = self.path_mtu.probe().filter(|_| lost > 0) else { return lost };
+        let all = self.board.outstanding() - self.board.inflight();
+        let alone = u64::from(all) == end - start && self.recovery.is_open();
+        let loss = match (self.board.is_lost(start), alone) {
+            (true, true) => ProbeLoss::Alone,
+            (true, false) => ProbeLoss::WithOthers,
+            (false, _) => ProbeLoss::Others,
+        };
+        let next = seen.now + self.mtu_probe_interval(seen.mss);
+        if self.path_mtu.on_loss(loss, self.board.nxt(), next) { 0 } else { lost }
+    }
+
+    /// The expected time between two losses for congestion: as many round trips as the window has packets (RFC 4821
+    /// §7.6.2).
+    pub(crate) fn mtu_probe_interval(&self, mss: u32) -> Duration {
+        let rtt = self.rtt.srtt().unwrap_or(self.rtt.base_rto());
+        rtt.saturating_mul(self.cwnd(mss).div_ceil(mss.max(1)))
+    }
+
+    /// Octets of the segment at SND.UNA that is lost: a whole MTU probe, or else no more than an MSS.
+    pub(super) fn first_len(&self, mss: u32) -> u32 {
+        let una = self.board.una();
+        self.path_mtu.probe().filter(|(start, _)| *start == una).map_or(mss, |_| self.board.len_at(una).max(mss))
+    }
+
+    /// A router says that the probe was too big.
+    pub(crate) fn lose_mtu_probe(&mut self, (start, end): (u64, u64)) {
+        self.board.lose_where(|sent| start <= sent.start && sent.end <= end);
+    }
+
+    /// When the next probe may leave, after one that a timeout found lost.
+    pub(crate) fn after_mtu_probe_timeout(&self, mss: u32, now: Instant) -> Instant {
+        now + AFTER_TIMEOUT * self.mtu_probe_interval(mss)
+    }
+}
