@@ -81,6 +81,7 @@ settings! {
     receive_buffer: u32, 1..=1_073_741_823;
     receive_buffer_initial: u32, 14_600..=1_073_741_823;
     send_buffer: u32, 1..=1_073_741_823;
+    send_low_water: Option<u32>, 0..=1_073_741_823;
     max_ranges: u16, 0..=65_535;
     frame_size: u32, 0..=16_777_216;
     copy_below: u16, 64..=65_535;
@@ -94,6 +95,7 @@ settings! {
     window_scaling: bool, false..=true;
     window_shift: Option<u8>, 0..=14;
     timestamps: bool, false..=true;
+    tolerate_missing_timestamps: bool, false..=true;
     sack: bool, false..=true;
     dsack: bool, false..=true;
     ecn: EcnMode, EcnMode::Off..=EcnMode::Active;
@@ -154,6 +156,7 @@ fn both_ends_of_each_range_are_valid_and_what_lies_outside_is_refused() {
             let wide = set(Config::builder(), setting, end).max_rto(secs(600)).user_timeout_upper(secs(1_000_000));
             let wide = if *name == "max_mss" { wide.min_mss(48) } else { wide };
             let wide = if *name == "receive_buffer" { wide.window_shift(None) } else { wide };
+            let wide = if *name == "send_low_water" { wide.send_buffer(1_073_741_823) } else { wide };
             assert!(set(wide, setting, end).build().is_ok() || *name == "user_timeout_upper", "{name}");
         }
         for outside in 2..8 {
