@@ -81,6 +81,7 @@ settings! {
     receive_buffer: u32, 1..=1_073_741_823;
     receive_buffer_initial: u32, 14_600..=1_073_741_823;
     send_buffer: u32, 1..=1_073_741_823;
+    send_low_water: Option<u32>, 0..=1_073_741_823;
     max_ranges: u16, 0..=65_535;
     frame_size: u32, 0..=16_777_216;
     copy_below: u16, 64..=65_535;
@@ -90,10 +91,13 @@ settings! {
     too_big_timeouts: u8, 0..=16;
     black_hole_timeouts: u8, 0..=255;
     black_hole_mtu: u16, 68..=1500;
+    mtu_probing: bool, false..=true;
+    mtu_probe_max: u16, 0..=65_535;
     mtu_retry: Option<Duration>, secs(300)..=secs(1_000_000);
     window_scaling: bool, false..=true;
     window_shift: Option<u8>, 0..=14;
     timestamps: bool, false..=true;
+    tolerate_missing_timestamps: bool, false..=true;
     sack: bool, false..=true;
     dsack: bool, false..=true;
     ecn: EcnMode, EcnMode::Off..=EcnMode::Active;
@@ -153,6 +157,7 @@ fn both_ends_of_each_range_are_valid_and_what_lies_outside_is_refused() {
             // what bounds the setting gives way
             let wide = set(Config::builder(), setting, end).max_rto(secs(600)).user_timeout_upper(secs(1_000_000));
             let wide = if *name == "max_mss" { wide.min_mss(48) } else { wide };
+            let wide = if *name == "send_low_water" { wide.send_buffer(1_073_741_823) } else { wide };
             let wide = if *name == "receive_buffer" { wide.window_shift(None) } else { wide };
             assert!(set(wide, setting, end).build().is_ok() || *name == "user_timeout_upper", "{name}");
         }
@@ -333,6 +338,8 @@ struct World<C: Controller> {
     ends: [Connection<C>; 2],
     paths: [Path; 2],
     wires: [VecDeque<Segment>; 2],
+    /// The largest packet that each end may try: what the host told of its path, or what probes may reach.
+    widest: [u16; 2],
     now: u64,
     /// The latest time that each end was told.
     latest: [u64; 2],
@@ -366,6 +373,7 @@ impl<C: Controller> World<C> {
             ends: [first, second],
             paths: story.paths,
             wires: [VecDeque::new(), VecDeque::new()],
+            widest: [0, 1].map(|end| story.paths[end].mtu.max(arcs[end].mtu_probe_max())),
             now: story.start,
             latest: [story.start, if story.opening == 0 { 0 } else { story.start }],
         };
@@ -401,7 +409,7 @@ impl<C: Controller> World<C> {
             0 => segment.payload.len(),
             size => usize::from(size),
         };
-        let room = usize::from(self.ends[end].info().path_mtu.max(least_mtu));
+        let room = usize::from(self.widest[end].max(self.ends[end].info().path_mtu).max(least_mtu));
         let packet = usize::from(path.ip.header()) + ip_options + 20 + segment.options.wire_len() + size;
         let tiny = size <= 28 && segment.options.wire_len() <= 40;
         assert!(packet <= room || tiny, "{packet} octets on a path of {room}: {segment}");
@@ -455,7 +463,10 @@ impl<C: Controller> World<C> {
                 self.event(end, Event::Rearm(Secrets { iss: SeqNum::new(iss), ts_offset: u32::MAX }));
             }
             Step::Set(knob) => self.event(end, Event::Set(knob)),
-            Step::Mtu(mtu) => self.event(end, Event::Mtu(mtu)),
+            Step::Mtu(mtu) => {
+                self.widest[end] = self.widest[end].max(mtu);
+                self.event(end, Event::Mtu(mtu));
+            }
             Step::Icmp(kind, place, mtu) => {
                 let quoted_seq = [info.snd_una, info.snd_nxt - 1, info.snd_nxt][usize::from(place)];
                 self.event(end, Event::Icmp { kind, quoted_seq, mtu });
