@@ -186,7 +186,7 @@ pub enum Event {
     /// Change a setting.
     Set(Knob),
     /// The MTU of the path is now so many octets, IP header included: a local fact, up or down. Less than the smallest
-    /// MTU of the path counts as that; see [`Path::mtu`](crate::Path::mtu).
+    /// MTU of the IP version counts as that.
     Mtu(u16),
     /// An ICMP error that quotes a segment of this connection.
     Icmp {

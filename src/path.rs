@@ -58,12 +58,11 @@ impl IpVersion {
 pub struct Path {
     /// The version of IP.
     pub ip: IpVersion,
-    /// The largest IP packet, header included, in octets. Values under the version's minimum count as the minimum. Over
-    /// IPv4 the octets of `ip_options` add to it, 68 to 108 octets: IP must cut a packet for a narrower link, since 68
-    /// octets cannot hold the options, a TCP header and text.
+    /// The largest IP packet, header included, in octets. Values under the version's minimum count as the minimum.
     pub mtu: u16,
     /// Octets of IP options or extension headers on every packet; they shrink what fits beside them (MUST-16). 40 at most
-    /// over IPv4, 1180 over IPv6; more counts as that.
+    /// over IPv4, 1180 over IPv6; more counts as that. Where an IPv4 path is so narrow that less than 28 octets remain for
+    /// TCP options and text, they get 28 all the same, and IP must cut the packet.
     pub ip_options: u16,
 }
 
@@ -80,11 +79,11 @@ impl Path {
 
     /// The path within the limits of IP.
     pub(crate) fn limited(self) -> Self {
-        let path = Self { ip_options: self.ip_options.min(self.ip.max_options()), ..self };
-        Self { mtu: path.mtu.max(path.least_mtu()), ..path }
+        let (mtu, ip_options) = (self.mtu.max(self.ip.min_mtu()), self.ip_options.min(self.ip.max_options()));
+        Self { mtu, ip_options, ..self }
     }
 
-    /// The smallest MTU that leaves room for text beside the IP options: with them and without it is as much.
+    /// The MTU below which segments become no smaller, see `ip_options`: no search for the path MTU goes there.
     pub(crate) const fn least_mtu(&self) -> u16 {
         match self.ip {
             IpVersion::V4 => IpVersion::V4.min_mtu().saturating_add(self.ip_options),
@@ -134,16 +133,18 @@ mod tests {
             (1500, 41, 1500, 40),
             (1500, u16::MAX, 1500, 40),
             (0, 0, 68, 0),
-            (68, 40, 108, 40),
-            (107, 40, 108, 40),
+            (67, 40, 68, 40),
             (u16::MAX, u16::MAX, u16::MAX, 40),
         ] {
             assert_eq!(limited(IpVersion::V4, mtu, options), (limited_mtu, limited_options));
+            let path = Path { ip: IpVersion::V4, mtu, ip_options: limited_options };
+            assert_eq!(path.least_mtu(), 68 + limited_options);
         }
         for (mtu, options, limited_mtu, limited_options) in
             [(1500, 8, 1500, 8), (0, 1180, 1280, 1180), (1280, 1181, 1280, 1180), (9000, u16::MAX, 9000, 1180)]
         {
             assert_eq!(limited(IpVersion::V6, mtu, options), (limited_mtu, limited_options));
+            assert_eq!(Path { ip_options: options, ..Path::ipv6(mtu) }.least_mtu(), 1280);
         }
     }
 }

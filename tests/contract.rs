@@ -25,5 +25,7 @@ mod support;
 mod timeouts;
 #[path = "contract/windows.rs"]
 mod windows;
+#[path = "contract/words.rs"]
+mod words;
 #[path = "contract/writable.rs"]
 mod writable;

@@ -210,7 +210,7 @@ impl<C: Controller> Connection<C> {
 
     /// The host says what the MTU of the path is.
     pub(super) fn mtu(&mut self, mtu: u16, now: Instant) {
-        let mtu = mtu.max(self.path.least_mtu());
+        let mtu = mtu.max(self.path.ip.min_mtu());
         match &mut self.phase {
             Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => self.path.mtu = mtu,
             Phase::Live(tcb) => {

@@ -91,6 +91,8 @@ settings! {
     too_big_timeouts: u8, 0..=16;
     black_hole_timeouts: u8, 0..=255;
     black_hole_mtu: u16, 68..=1500;
+    mtu_probing: bool, false..=true;
+    mtu_probe_max: u16, 0..=65_535;
     mtu_retry: Option<Duration>, secs(300)..=secs(1_000_000);
     window_scaling: bool, false..=true;
     window_shift: Option<u8>, 0..=14;
@@ -155,6 +157,7 @@ fn both_ends_of_each_range_are_valid_and_what_lies_outside_is_refused() {
             // what bounds the setting gives way
             let wide = set(Config::builder(), setting, end).max_rto(secs(600)).user_timeout_upper(secs(1_000_000));
             let wide = if *name == "max_mss" { wide.min_mss(48) } else { wide };
+            let wide = if *name == "send_low_water" { wide.send_buffer(1_073_741_823) } else { wide };
             let wide = if *name == "receive_buffer" { wide.window_shift(None) } else { wide };
             let wide = if *name == "send_low_water" { wide.send_buffer(1_073_741_823) } else { wide };
             assert!(set(wide, setting, end).build().is_ok() || *name == "user_timeout_upper", "{name}");
@@ -336,6 +339,8 @@ struct World<C: Controller> {
     ends: [Connection<C>; 2],
     paths: [Path; 2],
     wires: [VecDeque<Segment>; 2],
+    /// The largest packet that each end may try: what the host told of its path, or what probes may reach.
+    widest: [u16; 2],
     now: u64,
     /// The latest time that each end was told.
     latest: [u64; 2],
@@ -369,6 +374,7 @@ impl<C: Controller> World<C> {
             ends: [first, second],
             paths: story.paths,
             wires: [VecDeque::new(), VecDeque::new()],
+            widest: [0, 1].map(|end| story.paths[end].mtu.max(arcs[end].mtu_probe_max())),
             now: story.start,
             latest: [story.start, if story.opening == 0 { 0 } else { story.start }],
         };
@@ -396,7 +402,7 @@ impl<C: Controller> World<C> {
     fn fits(&self, end: usize, segment: &Segment) {
         let path = &self.paths[end];
         let (most, least_mtu) = match path.ip {
-            IpVersion::V4 => (40, 68 + path.ip_options.min(40)),
+            IpVersion::V4 => (40, 68),
             IpVersion::V6 => (1180, 1280),
         };
         let ip_options = usize::from(path.ip_options.min(most));
@@ -404,7 +410,7 @@ impl<C: Controller> World<C> {
             0 => segment.payload.len(),
             size => usize::from(size),
         };
-        let room = usize::from(self.ends[end].info().path_mtu.max(least_mtu));
+        let room = usize::from(self.widest[end].max(self.ends[end].info().path_mtu).max(least_mtu));
         let packet = usize::from(path.ip.header()) + ip_options + 20 + segment.options.wire_len() + size;
         let tiny = size <= 28 && segment.options.wire_len() <= 40;
         assert!(packet <= room || tiny, "{packet} octets on a path of {room}: {segment}");
@@ -458,7 +464,10 @@ impl<C: Controller> World<C> {
                 self.event(end, Event::Rearm(Secrets { iss: SeqNum::new(iss), ts_offset: u32::MAX }));
             }
             Step::Set(knob) => self.event(end, Event::Set(knob)),
-            Step::Mtu(mtu) => self.event(end, Event::Mtu(mtu)),
+            Step::Mtu(mtu) => {
+                self.widest[end] = self.widest[end].max(mtu);
+                self.event(end, Event::Mtu(mtu));
+            }
             Step::Icmp(kind, place, mtu) => {
                 let quoted_seq = [info.snd_una, info.snd_nxt - 1, info.snd_nxt][usize::from(place)];
                 self.event(end, Event::Icmp { kind, quoted_seq, mtu });
@@ -637,24 +646,12 @@ fn more_ip_options_than_a_header_holds_count_as_all_it_holds() {
 /// so IP cuts; a segment is as large as it would be without them, not one octet.
 #[test]
 fn the_narrowest_path_takes_as_much_text_with_ip_options_as_without() {
-    for (ip_options, mtu) in [(0, 68), (12, 80), (40, 108)] {
-        let path = Path { ip_options, ..Path::ipv4(68) };
-        assert_eq!(lengths(path, false), (mtu, vec![28; 3]));
-        assert_eq!(lengths(path, true), (mtu, vec![16; 3]));
+    for (ip_options, mtu) in [(0, 68), (12, 68), (12, 80), (40, 0), (40, 68), (40, 108)] {
+        let path = Path { ip_options, ..Path::ipv4(mtu) };
+        assert_eq!(lengths(path, false), (mtu.max(68), vec![28; 3]));
+        assert_eq!(lengths(path, true), (mtu.max(68), vec![16; 3]));
     }
     let path = Path { ip_options: 1180, ..Path::ipv6(0) };
     assert_eq!(lengths(path, false), (1280, vec![40; 3]));
     assert_eq!(lengths(path, true), (1280, vec![28; 3]));
-}
-
-/// What the host says later is limited likewise.
-#[test]
-fn an_mtu_event_is_limited_likewise() {
-    let path = Path { ip_options: 40, ..Path::ipv4(1500) };
-    let secrets = Secrets { iss: SeqNum::new(1), ts_offset: 0 };
-    let (mut tcp, _) = Connection::connect(Arc::default(), path, secrets, Instant::ZERO);
-    for (told, mtu) in [(0, 108), (68, 108), (108, 108), (109, 109), (u16::MAX, u16::MAX)] {
-        tcp.handle(Event::Mtu(told), Instant::ZERO, &mut |_: Action| ()).expect("never fails");
-        assert_eq!(tcp.info().path_mtu, mtu);
-    }
 }

@@ -119,3 +119,17 @@ fn must_30_urgency_passes_a_closed_window() {
     assert_eq!(tcp.sent[0].urgent, 7);
     assert_eq!(tcp.deadline(Timer::Persist), Some(crate::fixture::secs(1)));
 }
+
+/// A pointer on the SYN waits for the handshake; of it and that of the ACK the later counts: RCV.UP <- max(RCV.UP, SEG.UP) (§3.10.7.4 sixth).
+#[test]
+fn syn_received_the_later_of_two_urgent_pointers_counts() {
+    for (on_syn, on_ack, ahead) in [(10, 20, 20), (30, 20, 29), (10, 9, 9), (0, 7, 7)] {
+        let flags = Flags::SYN | Flags::URG;
+        let syn = Segment { flags, urgent: on_syn, ..crate::fixture::peer_syn() };
+        let mut tcp = Tcp::accept(plain(), segue::Path::ipv4(1500), syn);
+        assert_eq!(tcp.arrives(urgent(0, 0, on_ack)), format!("Connected; Urgent {ahead}"), "{on_syn} {on_ack}");
+    }
+    let syn = Segment { flags: Flags::SYN | Flags::URG, urgent: 10, ..crate::fixture::peer_syn() };
+    let mut tcp = Tcp::accept(plain(), segue::Path::ipv4(1500), syn);
+    assert_eq!(tcp.arrives(peer(0, 0)), "Connected; Urgent 9");
+}
