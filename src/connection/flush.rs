@@ -212,7 +212,7 @@ impl<C: Controller> Tcb<C> {
 
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and
     /// changes nothing.
-    pub(super) fn transmit_ack(&mut self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
+    pub(super) fn transmit_ack(&self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
@@ -222,7 +222,6 @@ impl<C: Controller> Tcb<C> {
             ..Segment::default()
         };
         self.point_urgent(&mut segment);
-        self.note_pure_ack(&segment, cx.path);
         cx.out.transmit(segment);
     }
 
