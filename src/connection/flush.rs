@@ -82,7 +82,8 @@ impl<C: Controller> Tcb<C> {
         if !cx.config.pacing() {
             return None;
         }
-        self.snd.paced_until(plan.len, burst(cx, gate.mss), gate.mss, cx.now)
+        let burst = burst(cx, gate.mss).max(plan.len); // an MTU probe is larger than a segment
+        self.snd.paced_until(plan.len, burst, gate.mss, cx.now)
     }
 
     pub(super) fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
