@@ -82,7 +82,8 @@ impl<C: Controller> Tcb<C> {
         if !cx.config.pacing() {
             return None;
         }
-        self.snd.paced_until(plan.len, burst(cx, gate.mss), gate.mss, cx.now)
+        let burst = burst(cx, gate.mss).max(plan.len); // an MTU probe is larger than a segment
+        self.snd.paced_until(plan.len, burst, gate.mss, cx.now)
     }
 
     pub(super) fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
@@ -212,7 +213,7 @@ impl<C: Controller> Tcb<C> {
 
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and
     /// changes nothing.
-    pub(super) fn transmit_ack(&mut self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
+    pub(super) fn transmit_ack(&self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
@@ -222,7 +223,6 @@ impl<C: Controller> Tcb<C> {
             ..Segment::default()
         };
         self.point_urgent(&mut segment);
-        self.note_pure_ack(&segment, cx.path);
         cx.out.transmit(segment);
     }
 

@@ -22,7 +22,7 @@ pub(super) enum Verdict {
 
 /// RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the
 /// ISS alone. A pure ACK has SND.NXT, which is not in flight. An error that quotes it counts if it says "too big", which
-/// no timer of ours would find out, and if a pure ACK was sent since SND.NXT is there. A blind attacker must guess this
+/// no timer of ours would find out, and if nothing is in flight or a pure ACK was sent since SND.NXT is there. A blind attacker must guess this
 /// one number of 2³², as while opening; and he must claim a link that the ACK does not pass, which leaves 68 to 79 octets
 /// over IPv4 and nothing over IPv6.
 pub(super) fn judge<C: Controller>(
@@ -32,7 +32,8 @@ pub(super) fn judge<C: Controller>(
     quoted_seq: SeqNum,
     mtu: u16,
 ) -> Verdict {
-    let pure_ack = quoted_seq == snd.nxt && kind == IcmpKind::PacketTooBig && snd.path_mtu.sent_pure_ack();
+    let about_ack = snd.flight() == 0 || snd.path_mtu.sent_pure_ack();
+    let pure_ack = quoted_seq == snd.nxt && kind == IcmpKind::PacketTooBig && about_ack;
     if !quoted_seq.within(snd.una, snd.flight()) && !pure_ack {
         return Verdict::Ignore;
     }
@@ -63,7 +64,10 @@ impl<C: Controller> Tcb<C> {
     /// The packet that carried the text at `seq`, or a pure ACK, was too big for a link of `claimed` octets.
     pub(super) fn too_big(&mut self, seq: SeqNum, claimed: u16, cx: &mut Cx<'_, '_>) {
         let policy = self.mtu_policy(cx.config, cx.path);
-        let error = TooBig { start: self.snd.position_of(seq), claimed, pure_ack: seq == self.snd.nxt };
+        let blocks = if self.snd.flight() == 0 { self.sack_blocks(cx.path, false, false) } else { 0 };
+        let ack = packet_size(cx.path, self.option_octets(blocks), 0); // what an ACK has now; those before may have had more
+        let pure_ack = (seq == self.snd.nxt).then_some(ack);
+        let error = TooBig { start: self.snd.position_of(seq), claimed, pure_ack };
         let probe = self.snd.path_mtu.probe();
         let path_mtu = &mut self.snd.path_mtu;
         if let Some(probe) = probe.filter(|_| path_mtu.on_probe_too_big(error, cx.path.mtu, &policy, cx.now)) {

@@ -209,6 +209,14 @@ fn tiny_windows_are_never_stuck() {
     }
 }
 
+/// Pacing lets a probe go that is larger than a burst.
+#[test]
+fn pacing_lets_a_probe_go() {
+    let config = || Config::builder().mtu_probe_max(9000).pacing(true).pacing_burst(1);
+    let mut world = World::new([config(), config()], Path::ipv4(1500)).over(carries(9000, false));
+    world.until_mtu(9000, secs(5));
+}
+
 /// By default nothing is probed: packets have the MTU at most, and no report comes.
 #[test]
 fn without_a_larger_mtu_to_find_no_probe_leaves() {

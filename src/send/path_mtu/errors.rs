@@ -19,8 +19,8 @@ pub(super) struct Pending {
 pub(crate) struct TooBig {
     pub(crate) start: u64,
     pub(crate) claimed: u16,
-    /// It quotes SND.NXT.
-    pub(crate) pure_ack: bool,
+    /// It quotes SND.NXT; the size of an ACK.
+    pub(crate) pure_ack: Option<u16>,
 }
 
 impl PathMtu {
@@ -35,7 +35,7 @@ impl PathMtu {
         (rtt, now): (Duration, Instant),
     ) -> Option<u16> {
         let TooBig { start, claimed, pure_ack } = error;
-        let sent = if pure_ack { self.pure_ack } else { self.max_sent };
+        let sent = pure_ack.map_or(self.max_sent, |size| size.max(self.pure_ack));
         let soon = self.believed.is_some_and(|at| now.saturating_since(at) < rtt);
         if claimed >= sent || claimed >= mtu || soon {
             return None;
@@ -43,7 +43,7 @@ impl PathMtu {
         // No timer of ours tells that a pure ACK was lost. But each is sent because something arrived: an error about
         // another one, a round trip later, stands for the timeout.
         let waited = |pending: Pending| pending.start == start && now.saturating_since(pending.at) >= rtt;
-        let again = u32::from(pure_ack && self.pending.is_some_and(waited));
+        let again = u32::from(pure_ack.is_some() && self.pending.is_some_and(waited));
         if claimed >= self.max_acked || repeats.max(again) >= policy.believe_after {
             return self.believe(claimed, mtu, policy, now);
         }
@@ -74,6 +74,6 @@ impl PathMtu {
     /// The error quotes the probe that is out, from `start` on: search_high is what it says (RFC 4821 §7.6.2). Returns
     /// whether it does; the probe is lost then, for its size.
     pub(crate) fn on_probe_too_big(&mut self, error: TooBig, mtu: u16, policy: &Policy, now: Instant) -> bool {
-        !error.pure_ack && self.search.on_too_big((error.start, error.claimed), mtu, policy, now)
+        error.pure_ack.is_none() && self.search.on_too_big((error.start, error.claimed), mtu, policy, now)
     }
 }

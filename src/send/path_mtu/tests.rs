@@ -29,7 +29,7 @@ fn probe(path: &mut PathMtu, start: u64, end: u64, size: u16) {
 }
 
 fn too_big(path: &mut PathMtu, start: u64, claimed: u16, repeats: u32, policy: &Policy, now: Instant) -> Option<u16> {
-    path.on_too_big(TooBig { start, claimed, pure_ack: false }, (1500, repeats), policy, (RTT, now))
+    path.on_too_big(TooBig { start, claimed, pure_ack: None }, (1500, repeats), policy, (RTT, now))
 }
 
 /// One packet of 1500 octets is acknowledged, another one is in flight.
@@ -75,7 +75,7 @@ fn an_error_that_claims_no_less_than_the_mtu_changes_nothing() {
     let floor = Policy { floor: 552, hole_mtu: 1024, ..POLICY };
     let mut path = told(552, &floor);
     sent(&mut path, 1, 513, 552, false);
-    let error = TooBig { start: 1, claimed: 300, pure_ack: false };
+    let error = TooBig { start: 1, claimed: 300, pure_ack: None };
     assert_eq!(path.on_too_big(error, (552, 0), &floor, (RTT, NOW)), None);
 }
 
@@ -97,7 +97,7 @@ fn what_was_sent_again_proves_no_size() {
 #[test]
 fn an_error_about_a_pure_ack_says_less_than_its_size() {
     let error = |path: &mut PathMtu, claimed, now| {
-        let error = TooBig { start: 2921, claimed, pure_ack: true };
+        let error = TooBig { start: 2921, claimed, pure_ack: Some(52) };
         path.on_too_big(error, (1500, 0), &POLICY, (RTT, now))
     };
     let mut path = told(1500, &POLICY);
@@ -284,7 +284,7 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
 #[test]
 fn an_error_about_a_probe_bounds_the_search() {
     let policy = Policy { largest: 9000, peer: 9000, ..POLICY };
-    let error = |start, claimed| TooBig { start, claimed, pure_ack: false };
+    let error = |start, claimed| TooBig { start, claimed, pure_ack: None };
     let mut path = told(1500, &policy);
     probe(&mut path, 1, 8961, 9000);
     assert!(!path.on_probe_too_big(error(2, 4000), 1500, &policy, NOW), "another number");
