@@ -4,14 +4,21 @@
 //! most often a segment whose numbers lie at the places where the rules turn (see [`steps`]). After every step
 //! [`Watched`] checks the machine's own invariants and the contract of `handle`: the order of actions, what may be
 //! delivered and transmitted, what the timers owe, that both forms of each call agree, that a refused call and a
-//! discarded segment change nothing.
+//! discarded segment change nothing. A second value gets the same events under a counting allocator: what it holds and what one
+//! event costs keep to the bounds that `docs/architecture.md` states.
 //!
 //! Every choice is one octet, octets that are missing count as zero, and zeros mean the ordinary: an input reads like a
 //! script and [`Script`] writes one.
 
+#[path = "../../tests/net/bounds.rs"]
+mod bounds;
+mod campaign;
 mod checks;
+mod metered;
 mod reader;
 mod script;
+#[path = "../../tests/net/settings.rs"]
+mod settings;
 mod setup;
 mod show;
 mod steps;

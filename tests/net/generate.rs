@@ -61,6 +61,7 @@ pub(crate) fn plan(family: Family, seed: u64) -> Plan {
         outage,
         narrow,
         encode: rng.chance(500),
+        ..Plan::default()
     }
 }
 
@@ -101,6 +102,7 @@ fn end(family: Family, side: Side, rng: &mut Rng) -> End {
         driver: if family.hosts { driver(rng) } else { Driver::Deadlines },
         merges: rng.chance(500),
         form: rng.pick(&[Form::Calls, Form::Events]),
+        ..End::default()
     }
 }
 

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use segue::{Action, Arc, Config, Connection, Error, Event, IcmpKind, Instant, Secrets, Segment, SeqNum, State, Timer};
+use segue::{
+    Action, Arc, Config, Connection, Error, Event, IcmpKind, Info, Instant, Knob, Secrets, Segment, SeqNum, State,
+    Timer,
+};
 
 use super::answers::Answers;
 use super::check::{self, Promised};
+use super::laws::{self, Heap, Patience};
 use super::sending::Sending;
 use super::user::User;
 use super::{Driver, End, Form, Opening, Plan, Side};
@@ -31,6 +35,8 @@ pub(crate) enum Input {
         quoted_seq: SeqNum,
         mtu: u16,
     },
+    Mtu(u16),
+    Set(Knob),
 }
 
 /// What came of a call.
@@ -71,6 +77,12 @@ pub(crate) struct Host {
     pub(crate) promised: Promised,
     sending: Sending,
     answers: Answers,
+    patience: Patience,
+    /// Whether the laws of `laws` are checked; the heap that the connection holds, when something measures it.
+    strict: bool,
+    heap: Heap,
+    /// When the connection was over for this end: in TIME-WAIT or CLOSED.
+    pub(crate) over: Option<Instant>,
     /// Segments that left so far.
     pub(crate) sent: u32,
     incarnations: u32,
@@ -92,6 +104,10 @@ impl Host {
             promised: Promised::default(),
             sending: Sending::default(),
             answers: Answers::default(),
+            patience: Patience::default(),
+            strict: plan.strict,
+            heap: Heap::default(),
+            over: None,
             sent: 0,
             incarnations: 0,
             log: record.then(Vec::new),
@@ -120,13 +136,18 @@ impl Host {
         }
         let secrets = self.secrets();
         let (config, path) = (self.config.clone(), self.end.path);
-        let (connection, actions) = if active {
-            Connection::connect(config, path, secrets, now)
-        } else {
-            (Connection::listen(config, path, secrets), Vec::new())
-        };
-        self.connection = Some(connection);
-        Some(self.done(None, Reply { actions, ..Reply::default() }, now))
+        let mut made = None;
+        let reply = laws::metered(&mut self.heap, 0, None, |_| {
+            let (connection, actions) = if active {
+                Connection::connect(config, path, secrets, now)
+            } else {
+                (Connection::listen(config, path, secrets), Vec::new())
+            };
+            made = Some(connection);
+            Reply { actions, ..Reply::default() }
+        });
+        self.connection = made;
+        Some(self.done(None, reply, now))
     }
 
     /// Whether a SYN would get a new value: the host uses `accept` and has no value, or one that ended in the handshake.
@@ -142,18 +163,32 @@ impl Host {
     /// A SYN arrives where none was before.
     pub(crate) fn accept(&mut self, syn: Segment, now: Instant) -> Reply {
         let secrets = self.secrets();
-        let (connection, actions) = Connection::accept(self.config.clone(), self.end.path, secrets, syn.clone(), now);
-        self.connection = Some(connection);
+        let (config, path) = (self.config.clone(), self.end.path);
+        let (mut made, input) = (None, Input::Segment(syn));
+        (self.heap, self.patience) = (Heap::default(), Patience::default());
+        let reply = laws::metered(&mut self.heap, self.end.frame, Some(input.clone()), |input| {
+            let Some(Input::Segment(syn)) = input else { unreachable!("it was given") };
+            let (connection, actions) = Connection::accept(config, path, secrets, syn, now);
+            made = Some(connection);
+            Reply { actions, ..Reply::default() }
+        });
+        self.connection = made;
         self.announced.clear();
         self.user.closed = None; // the one before ended in the handshake
-        self.done(Some(Input::Segment(syn)), Reply { actions, ..Reply::default() }, now)
+        self.done(Some(input), reply, now)
     }
 
     /// A call.
     pub(crate) fn call(&mut self, input: Input, now: Instant) -> Reply {
         let connection = self.connection.as_mut().expect("a value to call");
         let before = (self.log.is_some() && matches!(input, Input::Segment(_))).then(|| connection.canonical(now));
-        let reply = apply(connection, self.end.form, input.clone(), now);
+        let form = self.end.form;
+        if let Input::Mtu(mtu) = input {
+            self.end.path.mtu = mtu;
+        }
+        let reply = laws::metered(&mut self.heap, self.end.frame, Some(input.clone()), |input| {
+            apply(connection, form, input.expect("it was given"), now)
+        });
         if let Some(before) = before.filter(|_| check::throws_away(&reply.actions)) {
             assert!(before == connection.canonical(now), "a discarded segment changed something: {input:?} {reply:?}");
         }
@@ -172,13 +207,28 @@ impl Host {
         }
         let connection = self.connection.as_ref().expect("a value that was called");
         check::after_call(self, connection, input.as_ref(), &reply, now);
-        self.sending.check(connection.info(), &self.config, input.as_ref(), &reply.actions);
         self.answers.check(input.as_ref(), &reply.actions, now);
+        let info = connection.info();
+        if self.strict {
+            self.laws(&info, input.as_ref(), &reply, now);
+        }
+        if matches!(info.state, State::TimeWait | State::Closed) {
+            self.over.get_or_insert(now);
+        }
+        self.sending.check(info, &self.config, input.as_ref(), &reply.actions);
+        let connection = self.connection.as_ref().expect("a value that was called");
         if let Some(log) = &mut self.log {
             let (hash, canonical) = (hash_of(connection), hash_of(&connection.canonical(now)));
             log.push(Step { at: now, input, reply: reply.clone(), hash, canonical });
         }
         reply
+    }
+
+    /// The laws of a run that is strict.
+    fn laws(&mut self, info: &Info, input: Option<&Input>, reply: &Reply, now: Instant) {
+        let before = self.patience.last().unwrap_or(info).clone();
+        laws::one_event(&self.config, &before, info, input, reply, self.heap);
+        self.patience.check(&self.config, info.clone(), input, &reply.actions, now);
     }
 
     /// When this host will call a timer by itself.
@@ -231,7 +281,13 @@ fn by_call(connection: &mut Connection, input: Input, now: Instant) -> Reply {
         Input::Close => connection.close(now),
         Input::Release => Ok(connection.release(now)),
         Input::Abort => Ok(connection.abort(now)),
-        Input::Segments(_) | Input::SendUrgent(_) | Input::Continue | Input::Rearm(_) | Input::TooBig { .. } => {
+        Input::Segments(_)
+        | Input::SendUrgent(_)
+        | Input::Continue
+        | Input::Rearm(_)
+        | Input::TooBig { .. }
+        | Input::Mtu(_)
+        | Input::Set(_) => {
             return by_event(connection, input, now);
         }
     };
@@ -259,6 +315,8 @@ fn by_event(connection: &mut Connection, input: Input, now: Instant) -> Reply {
         Input::Abort => Event::Abort,
         Input::Continue => Event::Continue,
         Input::Rearm(secrets) => Event::Rearm(secrets),
+        Input::Mtu(mtu) => Event::Mtu(mtu),
+        Input::Set(knob) => Event::Set(knob),
         Input::TooBig { quoted_seq, mtu } => Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq, mtu },
     };
     reply.error = connection.handle(event, now, &mut |action| reply.actions.push(action)).err();

@@ -4,17 +4,21 @@
 //! * [`sim`]: the queue of events that plays it;
 //! * [`host`], [`user`]: one end: a real `Connection`, whoever drives it, whoever reads and writes;
 //! * [`check`], [`sending`], [`answers`]: what must hold after every call, and from call to call;
+//! * [`laws`]: bounds on memory, work and repetition, for plans that are `strict`;
 //! * [`wire`]: segments as octets;
 //! * [`trace`], [`ladder`], [`verdict`]: what happened, for comparing, for reading, for judging.
 #![allow(dead_code, unused_imports)] // every program that includes this module uses a part of it
 
 mod answers;
+pub(crate) mod bounds;
 mod check;
 mod host;
 mod ladder;
+mod laws;
 mod plan;
 mod rng;
 mod sending;
+pub(crate) mod settings;
 mod sim;
 mod text;
 mod trace;
@@ -24,11 +28,13 @@ mod wire;
 
 pub(crate) use host::{Host, Input, Reply, Step, apply, hash_of};
 pub(crate) use ladder::Ladder;
+pub(crate) use laws::{Heap, Ideal, Meter, Patience, Repeats, calm_by_plan, meter, reading_time};
 pub(crate) use plan::{
-    Closing, Driver, End, Fault, FaultKind, Form, Link, Narrow, Opening, Outage, Plan, Rates, Reading, Side,
+    Closing, Driver, End, Fault, FaultKind, Form, Link, Magic, Narrow, Opening, Order, Outage, Plan, Rates, Reading,
+    Side, Sleep, Spell, Which,
 };
 pub(crate) use rng::Rng;
-pub(crate) use sim::{Outcome, Sim, run};
+pub(crate) use sim::{Outcome, Sim, in_silence, run};
 pub(crate) use text::{is_text, text};
 pub(crate) use trace::{Bases, Record, Trace, What};
 pub(crate) use wire::{CLIENT_PORT, addresses, encode, packet_len};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use segue::{Config, ConfigBuilder, Instant, Path, Secrets, SeqNum};
+use segue::{Config, ConfigBuilder, Instant, Knob, Path, Secrets, SeqNum};
 
 use super::Rng;
 
@@ -125,6 +125,58 @@ pub(crate) struct Narrow {
     pub(crate) silent: bool,
 }
 
+/// Which segments a [`Spell`] falls on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Which {
+    /// All.
+    All,
+    /// Those with text or FIN.
+    Text,
+    /// Those without: acknowledgments and window updates.
+    Bare,
+}
+
+/// What a [`Spell`] does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Magic {
+    /// They are lost: an outage of one direction.
+    Lose,
+    /// They wait until it is over and arrive together: ACK compression.
+    Hold,
+    /// Each arrives twice, the second time when it is over.
+    Double,
+    /// Each is late by any time up to this, half of them arrive twice: reordering and duplicates without end.
+    Shuffle(Duration),
+}
+
+/// A time in which something befalls all segments of one kind that `from` sends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Spell {
+    pub(crate) from: Side,
+    pub(crate) since: Duration,
+    pub(crate) until: Duration,
+    pub(crate) which: Which,
+    pub(crate) magic: Magic,
+}
+
+/// A time in which a host does nothing at all: a suspended machine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Sleep {
+    pub(crate) since: Duration,
+    pub(crate) until: Duration,
+    /// What arrives meanwhile is lost; else it is handled afterwards, before the timers.
+    pub(crate) deaf: bool,
+}
+
+/// What a host tells its connection at a certain time, of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Order {
+    /// The MTU of the path is another from now on.
+    Mtu(u16),
+    /// A setting changes.
+    Set(Knob),
+}
+
 /// One direction of the network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Link {
@@ -180,6 +232,8 @@ pub(crate) enum Reading {
     Pause { at: u32, length: Duration },
     /// So many octets at regular intervals.
     Sips { octets: u32, every: Duration },
+    /// Nothing until so long after the start, then at once.
+    Late(Duration),
 }
 
 /// What drives a connection's timers and how carefully its host works.
@@ -215,6 +269,8 @@ pub(crate) struct End {
     /// The most octets of one SEND, and the time between two.
     pub(crate) chunk: u32,
     pub(crate) pause: Duration,
+    /// When not empty: the user writes no more than what these add up to that are due, counted from the start.
+    pub(crate) pieces: Vec<(Duration, u32)>,
     /// Every SEND is urgent.
     pub(crate) urgent: bool,
     /// The user writes only when so many octets have come.
@@ -224,6 +280,13 @@ pub(crate) struct End {
     pub(crate) driver: Driver,
     /// Segments that are handed over together are merged where they can be (GRO).
     pub(crate) merges: bool,
+    /// In so many of a thousand cases the host makes a needless call after an event: a timer that is not due, `Continue`,
+    /// `consume(0)`.
+    pub(crate) fidgets: u32,
+    pub(crate) sleep: Option<Sleep>,
+    pub(crate) orders: Vec<(Duration, Order)>,
+    /// Octets of the buffer in which the host receives each segment; 0: as many as it takes.
+    pub(crate) frame: u32,
     pub(crate) form: Form,
 }
 
@@ -237,12 +300,17 @@ impl Default for End {
             octets: 0,
             chunk: 65_536,
             pause: Duration::ZERO,
+            pieces: Vec::new(),
             urgent: false,
             answers: 0,
             closing: Closing::AfterPeer(Duration::ZERO),
             reading: Reading::Eager,
             driver: Driver::Deadlines,
             merges: false,
+            fidgets: 0,
+            sleep: None,
+            orders: Vec::new(),
+            frame: 0,
             form: Form::Calls,
         }
     }
@@ -268,6 +336,11 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<Fault>,
     pub(crate) outage: Option<Outage>,
     pub(crate) narrow: Option<Narrow>,
+    /// Another link that becomes narrow.
+    pub(crate) also_narrow: Option<Narrow>,
+    pub(crate) spells: Vec<Spell>,
+    /// Judge the run by the laws that `laws` states, too.
+    pub(crate) strict: bool,
     /// Encode and decode every segment on its way.
     pub(crate) encode: bool,
 }
@@ -286,6 +359,9 @@ impl Default for Plan {
             faults: Vec::new(),
             outage: None,
             narrow: None,
+            also_narrow: None,
+            spells: Vec::new(),
+            strict: false,
             encode: false,
         }
     }

@@ -8,9 +8,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::time::Duration;
 
-use segue::{Action, CloseReason, Ecn, Flags, Instant, Segment, SeqNum, State, codec};
+use segue::{Action, CloseReason, Ecn, Flags, Instant, Segment, SeqNum, State, Timer, codec};
 
-use super::{Driver, FaultKind, Host, Input, Plan, Reply, Rng, Side, Step, Trace, What, wire};
+use super::laws::{Ideal, Repeats};
+use super::{Driver, FaultKind, Host, Input, Magic, Order, Plan, Reply, Rng, Side, Step, Trace, What, Which, wire};
 
 /// More events than any finite conversation here needs: beyond them, the ends do not fall silent.
 const EVENTS: u64 = 200_000;
@@ -34,6 +35,8 @@ enum Pending {
         quoted_seq: SeqNum,
         mtu: u16,
     },
+    /// The host tells its connection something.
+    Order(Order),
     /// The host takes up a burst that `max_burst` cut.
     Continue,
 }
@@ -83,6 +86,10 @@ pub(crate) struct Sim {
     /// The number after the last octet each side sent.
     furthest: [Option<SeqNum>; 2],
     segments: u32,
+    /// The last time at which the network did something to a segment.
+    calm: Instant,
+    ideal: Ideal,
+    repeats: [Repeats; 2],
     trace: Trace,
 }
 
@@ -94,6 +101,8 @@ pub(crate) struct Outcome {
     pub(crate) end: Instant,
     /// Segments that left, both sides together.
     pub(crate) segments: u32,
+    /// The last time at which the network did something to a segment.
+    pub(crate) calm: Instant,
     /// The panic or failed check that ended it, if one did.
     pub(crate) failure: Option<String>,
 }
@@ -125,6 +134,9 @@ impl Sim {
             faults,
             furthest: [None; 2],
             segments: 0,
+            calm: start,
+            ideal: Ideal::of(plan),
+            repeats: Default::default(),
             trace: Trace::new(20_000),
         }
     }
@@ -145,8 +157,8 @@ impl Sim {
             let text = panic.downcast_ref::<String>().cloned();
             text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
         });
-        let Self { plan, trace, hosts, now, segments, .. } = self;
-        Outcome { plan, trace, hosts, end: now, segments, failure }
+        let Self { plan, trace, hosts, now, segments, calm, .. } = self;
+        Outcome { plan, trace, hosts, end: now, segments, calm, failure }
     }
 
     /// The users open. The server first: it listens when the SYN comes.
@@ -160,6 +172,11 @@ impl Sim {
             self.user_calls(side);
             self.plan_wake(side);
         }
+        for side in Side::BOTH {
+            for (at, order) in self.plan.ends[side.index()].orders.clone() {
+                self.plan(side, self.now + at, Pending::Order(order));
+            }
+        }
     }
 
     /// Lets the next thing happen; false when there is none.
@@ -169,6 +186,7 @@ impl Sim {
         assert!(self.events < EVENTS, "after {EVENTS} events the ends have not fallen silent");
         self.now = due.at;
         let side = due.side;
+        let Some(due) = self.unless_asleep(due) else { return true };
         match due.what {
             Pending::Arrive { id, segment, copy } => self.arrive(side, id, segment, copy),
             Pending::Batch => {
@@ -188,11 +206,56 @@ impl Sim {
             Pending::Continue if self.hosts[side.index()].state() != State::Closed => {
                 self.call(side, Input::Continue);
             }
-            Pending::Wake | Pending::Tick | Pending::Continue => return true, // replaced by another, or too late
+            Pending::Order(order) if self.hosts[side.index()].state() != State::Closed => match order {
+                Order::Mtu(mtu) => self.call(side, Input::Mtu(mtu)),
+                Order::Set(knob) => self.call(side, Input::Set(knob)),
+            },
+            Pending::Wake | Pending::Tick | Pending::Continue | Pending::Order(_) => return true, // replaced by another, or too late
         }
         self.user_calls(side);
+        self.fidget(side);
         self.plan_wake(side);
         true
+    }
+
+    /// What happens to a sleeping host happens when it wakes up; what arrives may be lost.
+    fn unless_asleep(&mut self, due: Due) -> Option<Due> {
+        let start = Instant::from_micros(self.plan.start);
+        let sleep = self.plan.ends[due.side.index()].sleep;
+        let Some(sleep) = sleep.filter(|sleep| start + sleep.since <= due.at && due.at < start + sleep.until) else {
+            return Some(due);
+        };
+        let until = start + sleep.until;
+        match due.what {
+            Pending::Arrive { .. } | Pending::TooBig { .. } if sleep.deaf => return None,
+            Pending::Wake => match &mut self.wakes[due.side.index()] {
+                Some((at, _)) if *at == due.at => *at = until,
+                _ => return None,
+            },
+            Pending::Tick => match &mut self.ticks[due.side.index()] {
+                Some(at) if *at == due.at => *at = until,
+                _ => return None,
+            },
+            _ => {}
+        }
+        self.plan(due.side, until, due.what);
+        None
+    }
+
+    /// A needless call.
+    fn fidget(&mut self, side: Side) {
+        let Host { end, connection, .. } = &self.hosts[side.index()];
+        let closed = self.hosts[side.index()].state() == State::Closed;
+        let fidgets = end.fidgets;
+        if fidgets == 0 || connection.is_none() || closed || !self.rng.chance(fidgets) {
+            return;
+        }
+        let input = match self.rng.below(4) {
+            0 => Input::Consume(0),
+            1 => Input::Continue,
+            _ => Input::Timer(self.rng.pick(&Timer::ALL)),
+        };
+        self.call(side, input);
     }
 
     fn arrive(&mut self, side: Side, id: u32, segment: Segment, copy: bool) {
@@ -233,6 +296,8 @@ impl Sim {
             Input::Abort => Some(What::Call("abort".into())),
             Input::Segment(_) | Input::Segments(_) | Input::Consume(_) => None,
             Input::Continue | Input::Rearm(_) => None,
+            Input::Mtu(mtu) => Some(What::Call(format!("the MTU is {mtu}"))),
+            Input::Set(knob) => Some(What::Call(format!("set {knob:?}"))),
             Input::TooBig { mtu, .. } => Some(What::Call(format!("ICMP: the next link takes {mtu} octets"))),
         };
         let offered = match &input {
@@ -291,11 +356,16 @@ impl Sim {
         self.segments += 1;
         let id = self.segments;
         let again = self.is_again(side, &segment);
+        if self.plan.strict {
+            self.judge_departure(side, &segment, again);
+        }
         let kinds = self.faults.get(&(side, nth)).cloned().unwrap_or_default();
         let carried = wire::carry(side, &segment, self.plan.encode, &kinds);
         let passed = self.pass_link(side, &segment);
         let lost = if self.plan.outage.is_some_and(|outage| outage.covers(self.plan.start, self.now)) {
             Some("outage")
+        } else if self.spelled(side, &segment, Magic::Lose).is_some() {
+            Some("lost by a spell")
         } else if kinds.contains(&FaultKind::Lose) {
             Some("lost")
         } else if carried.is_none() {
@@ -307,6 +377,11 @@ impl Sim {
         } else {
             None
         };
+        if !kinds.is_empty() || lost.is_some_and(|why| why != "too big") {
+            self.calm = self.now;
+        }
+        let shuffled = self.shuffled(side, &segment);
+        let (held, doubled) = (self.spelled(side, &segment, Magic::Hold), self.spelled(side, &segment, Magic::Double));
         self.note(side, What::Depart { id, segment, lost, again });
         let (Some(mut at), Some(mut segment), None) = (passed, carried, lost) else { return };
         if kinds.contains(&FaultKind::Mark) && segment.ecn != Ecn::NotEct {
@@ -317,24 +392,76 @@ impl Sim {
                 at += Duration::from_micros(u64::from(*extra));
             }
         }
+        at = held.map_or(at, |until| at.max(until));
+        if let Some((late, twice)) = shuffled {
+            if let Some(after) = twice {
+                let copy = Pending::Arrive { id, segment: segment.clone(), copy: true };
+                self.plan(side.other(), at + after, copy);
+            }
+            at += late;
+        }
         for kind in &kinds {
             if let FaultKind::Duplicate(after) = kind {
                 let again_at = at + Duration::from_micros(u64::from(*after));
                 let copy = Pending::Arrive { id, segment: segment.clone(), copy: true };
                 self.plan(side.other(), again_at, copy);
+                self.calm = self.calm.max(again_at);
             }
         }
+        if let Some(until) = doubled {
+            let copy = Pending::Arrive { id, segment: segment.clone(), copy: true };
+            self.plan(side.other(), at.max(until), copy);
+        }
+        if !kinds.is_empty() {
+            self.calm = self.calm.max(at);
+        }
         self.plan(side.other(), at, Pending::Arrive { id, segment, copy: false });
+    }
+
+    /// Until when a spell of this kind lasts that falls on a segment, if one does.
+    fn spelled(&self, side: Side, segment: &Segment, magic: Magic) -> Option<Instant> {
+        let start = Instant::from_micros(self.plan.start);
+        let falls = |which| match which {
+            Which::All => true,
+            Which::Text => !segment.is_empty(),
+            Which::Bare => segment.is_empty(),
+        };
+        let spells = self.plan.spells.iter().filter(|spell| spell.from == side && spell.magic == magic);
+        let spells = spells.filter(|spell| falls(spell.which) && start + spell.since <= self.now);
+        spells.map(|spell| start + spell.until).filter(|until| self.now < *until).max()
+    }
+
+    /// How late a segment is by spells that shuffle, and whether it comes twice.
+    fn shuffled(&mut self, side: Side, segment: &Segment) -> Option<(Duration, Option<Duration>)> {
+        let longest = self.plan.spells.iter().find_map(|spell| match spell.magic {
+            Magic::Shuffle(longest) if self.spelled(side, segment, spell.magic).is_some() => Some(longest),
+            _ => None,
+        })?;
+        let late = self.up_to(longest);
+        let twice = self.rng.chance(500).then(|| self.up_to(longest));
+        Some((late, twice))
+    }
+
+    /// The laws of a segment that leaves: the ends do not talk for ever, nor send the same again and again.
+    fn judge_departure(&mut self, side: Side, segment: &Segment, again: bool) {
+        let elapsed = self.now.saturating_since(Instant::from_micros(self.plan.start));
+        let most = self.ideal.most_segments(&self.plan, elapsed);
+        assert!(u64::from(self.segments) <= most, "{most} segments and no end");
+        if let Some(connection) = self.hosts[side.index()].connection.as_ref().filter(|_| again) {
+            let info = connection.info();
+            self.repeats[side.index()].again(&self.plan, side, &info, segment, self.now);
+        }
     }
 
     /// Whether a router on the way drops this segment for its size; then it says so.
     fn is_too_big(&mut self, side: Side, segment: &Segment) -> bool {
         let start = Instant::from_micros(self.plan.start);
-        let narrow = self.plan.narrow.filter(|narrow| narrow.from == side && self.now >= start + narrow.at);
-        let Some(narrow) = narrow else { return false };
-        let ip = self.plan.ends[side.index()].path.ip;
-        let mtu = narrow.mtu.max(ip.min_mtu()); // no link may take less
-        if wire::packet_len(ip, segment) <= usize::from(mtu) {
+        let narrows = [self.plan.narrow, self.plan.also_narrow].into_iter().flatten();
+        let narrows = narrows.filter(|narrow| narrow.from == side && self.now >= start + narrow.at);
+        let Some(narrow) = narrows.min_by_key(|narrow| narrow.mtu) else { return false };
+        let path = self.plan.ends[side.index()].path;
+        let mtu = narrow.mtu.max(path.ip.min_mtu()); // no link may take less
+        if wire::packet_len(path.ip, segment) + usize::from(path.ip_options) <= usize::from(mtu) {
             return false;
         }
         if !narrow.silent {
@@ -423,6 +550,15 @@ impl Sim {
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs something that catches its panics itself, without a word on stderr.
+pub(crate) fn in_silence<T>(run: impl FnOnce() -> T) -> T {
+    let mut result = None;
+    match quietly(|| result = Some(run())) {
+        Ok(()) => result.expect("it ran"),
+        Err(panic) => panic::resume_unwind(panic),
+    }
 }
 
 /// Catches a panic without a word on stderr: the outcome tells it, once, after quickcheck has shrunk the plan.

@@ -29,6 +29,8 @@ pub(crate) struct User {
     next_write: Instant,
     next_read: Instant,
     paused: bool,
+    /// When the user's one long pause in reading was over.
+    pub(crate) rested: Instant,
 }
 
 impl User {
@@ -51,6 +53,7 @@ impl User {
             next_write: start,
             next_read: start,
             paused: false,
+            rested: start,
         }
     }
 
@@ -114,9 +117,9 @@ impl User {
             self.unread -= octets;
             return Some(Input::Consume(octets as usize));
         }
-        if self.may_write(end) && now >= self.next_write {
+        if self.may_write(end) && now >= self.write_time(end) {
             self.next_write = now + end.pause;
-            let len = u64::from(end.chunk).min(end.octets - self.written);
+            let len = u64::from(end.chunk).min(self.due(end, now) - self.written);
             let octets = text(self.side, self.written, len as usize);
             return Some(if end.urgent { Input::SendUrgent(octets) } else { Input::Send(octets) });
         }
@@ -149,13 +152,30 @@ impl User {
             _ => None,
         };
         let read = (self.unread > 0).then_some(self.next_read);
-        let write = self.may_write(end).then_some(self.next_write);
+        let write = self.may_write(end).then(|| self.write_time(end));
         [leave, read, write, self.close_time(end)].into_iter().flatten().min()
     }
 
     fn may_write(&self, end: &End) -> bool {
         let speaks = (self.connected || self.active) && self.delivered >= end.answers;
         speaks && !self.blocked && !self.close_called && self.written < end.octets
+    }
+
+    /// Octets that are to be written by now.
+    fn due(&self, end: &End, now: Instant) -> u64 {
+        if end.pieces.is_empty() {
+            return end.octets;
+        }
+        let due = end.pieces.iter().filter(|(at, _)| self.start + *at <= now);
+        due.map(|(_, octets)| u64::from(*octets)).sum::<u64>().min(end.octets)
+    }
+
+    /// When the user writes next; it has something to write.
+    fn write_time(&self, end: &End) -> Instant {
+        let mut times: Vec<Instant> = end.pieces.iter().map(|(at, _)| self.start + *at).collect();
+        times.sort();
+        let due = times.into_iter().find(|at| self.due(end, *at) > self.written);
+        due.map_or(self.next_write, |due| due.max(self.next_write))
     }
 
     fn reads(&mut self, end: &End, now: Instant) -> Option<u64> {
@@ -168,9 +188,14 @@ impl User {
                 if !self.paused && self.delivered >= u64::from(at) {
                     self.paused = true;
                     self.next_read = now + length;
+                    self.rested = self.next_read;
                     return None;
                 }
                 Some(self.unread)
+            }
+            Reading::Late(until) => {
+                self.next_read = self.next_read.max(self.start + until);
+                (now >= self.next_read).then_some(self.unread)
             }
             Reading::Sips { octets, every } => {
                 self.next_read = now + every;

@@ -2,10 +2,13 @@
 
 use arbitrary::{Arbitrary as _, Unstructured};
 use segue::{
-    Arc, Config, Connection, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State, Timestamps,
+    Action, Arc, Config, Connection, Event, Flags, Instant, IpVersion, Options, Path, Secrets, Segment, SeqNum, State,
+    Timestamps,
 };
 
+use super::metered::Metered;
 use super::reader::Reader;
+use super::settings;
 use super::watched::Watched;
 
 /// The state in which the steps begin, with how it was reached where that matters.
@@ -91,6 +94,8 @@ pub struct Setup {
     iss: SeqNum,
     irs: SeqNum,
     peer: Options,
+    /// The window of the peer's SYN.
+    window: u16,
 }
 
 impl Setup {
@@ -103,11 +108,22 @@ impl Setup {
         let start = Start::ALL[usize::from(input.u8()) % Start::ALL.len()];
         let numbers = input.u8();
         let number = |i: u8| SeqNum::new(NUMBERS[usize::from(i & 7)]);
-        let peer = peer_options(input.u8());
+        let options = input.u8();
         let choice = input.u8();
         let config = Arc::new(config(choice, input));
-        let path = if choice & 0x10 == 0 { Path::ipv4(1500) } else { Path { ip_options: 8, ..Path::ipv6(1280) } };
-        Self { start, config, path, iss: number(numbers >> 4), irs: number(numbers), peer }
+        let mut peer = peer_options(options);
+        if options & 0x40 != 0 {
+            (peer.window_scale, peer.mss) = (Some(input.u8() & 15), Some(input.u16()));
+        }
+        let window = if options & 0x80 == 0 { u16::MAX } else { input.u16() };
+        let path = if choice & 0x20 != 0 {
+            any_path(input)
+        } else if choice & 0x10 == 0 {
+            Path::ipv4(1500)
+        } else {
+            Path { ip_options: 8, ..Path::ipv6(1280) }
+        };
+        Self { start, config, path, iss: number(numbers >> 4), irs: number(numbers), peer, window }
     }
 
     /// Brings a connection into the state by the events that lead there, watched like all others.
@@ -157,16 +173,20 @@ impl Setup {
 
     fn open(&self) -> Watched {
         let now = Instant::from_micros(1_000_000);
+        let metered = Metered::new(self.config.clone(), || self.connection(now));
+        Watched::new(self.connection(now), metered, self.config.clone(), self.peer, self.irs, now)
+    }
+
+    fn connection(&self, now: Instant) -> (Connection, Vec<Action>) {
         let secrets = Secrets { iss: self.iss, ts_offset: 0xFFFF_0000 };
         let (config, path) = (self.config.clone(), self.path);
-        let opened = match self.start {
+        match self.start {
             Start::SynSent | Start::SynReceivedActive | Start::EstablishedActive | Start::Closed => {
                 Connection::connect(config, path, secrets, now)
             }
             Start::Listen | Start::SynReceivedListen => (Connection::listen(config, path, secrets), Vec::new()),
             _ => Connection::accept(config, path, secrets, self.syn(Flags::SYN), now),
-        };
-        Watched::new(opened, self.config.clone(), self.peer, self.irs, now)
+        }
     }
 
     fn establish(&self, watched: &mut Watched) {
@@ -176,7 +196,7 @@ impl Setup {
     /// The peer's SYN, or SYN,ACK.
     fn syn(&self, flags: Flags) -> Segment {
         let ack = if flags.contains(Flags::ACK) { self.iss + 1 } else { SeqNum::new(0) };
-        Segment { seq: self.irs, ack, flags, window: 65_535, options: self.peer, ..Segment::default() }
+        Segment { seq: self.irs, ack, flags, window: self.window, options: self.peer, ..Segment::default() }
     }
 
     fn segment(&self, flags: Flags, seq: SeqNum, ack: SeqNum) -> Event {
@@ -196,6 +216,14 @@ fn peer_options(choice: u8) -> Options {
     }
 }
 
+/// Any path that leaves room for text beside all options.
+fn any_path(input: &mut Reader<'_>) -> Path {
+    let ip = if input.u8() & 1 == 0 { IpVersion::V4 } else { IpVersion::V6 };
+    let mtu = input.u16().max(ip.min_mtu());
+    let room = mtu - ip.min_mtu();
+    Path { ip, mtu, ip_options: u16::from(input.u8() % 41).min(room) }
+}
+
 /// The default, tight limits, or any valid configuration.
 fn config(choice: u8, input: &mut Reader<'_>) -> Config {
     let tight = Config::builder().receive_buffer(3000).send_buffer(5000).max_ranges(2).initial_window(2);
@@ -205,7 +233,8 @@ fn config(choice: u8, input: &mut Reader<'_>) -> Config {
         8 | 9 => tight.max_burst(2).nagle(false).keep_alive(true).build(),
         10 => Config::builder().max_transmit(65_000).max_burst(3).build(),
         11 => Config::builder().rfc5961(false).rfc1337(false).time_wait_reuse(false).drop_syn_fin(true).build(),
-        _ => Ok(Config::arbitrary(&mut Unstructured::new(input.take(64))).unwrap_or_default()),
+        12 | 13 => Ok(Config::arbitrary(&mut Unstructured::new(input.take(64))).unwrap_or_default()),
+        _ => Ok(settings::some(input, &[1448, 1460, 65_535])),
     };
     config.expect("within the ranges")
 }

@@ -9,6 +9,7 @@ use segue::{
     Timestamps,
 };
 
+use super::campaign;
 use super::reader::Reader;
 use super::script::{Ack, DELTAS, Gap, LENGTH_2_MSS, LENGTH_MSS, LENGTHS, RAW_DELTA, Seq, Ts, op};
 use super::watched::Watched;
@@ -214,7 +215,11 @@ fn path(input: &mut Reader<'_>, info: &Info) -> Event {
 }
 
 fn other(input: &mut Reader<'_>, watched: &mut Watched) {
-    match input.u8() & 3 {
+    let choice = input.u8();
+    if choice & 4 != 0 {
+        return campaign::perform(choice >> 3, input, watched);
+    }
+    match choice & 3 {
         0 => watched.send(input.u16(), Event::SendUrgent),
         1 => watched.rearm(Secrets { iss: SeqNum::new(input.u32()), ts_offset: input.u32() }),
         _ => {

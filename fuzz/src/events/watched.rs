@@ -10,6 +10,7 @@ use segue::{
 };
 
 use super::checks;
+use super::metered::Metered;
 use super::show;
 use super::timers::Announced;
 
@@ -30,9 +31,11 @@ pub struct Outcome {
 }
 
 /// A connection under watch.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Watched {
     pub(super) connection: Connection,
+    /// The same once more, for the octets of heap that it holds.
+    metered: Metered,
     pub(super) config: Arc<Config>,
     /// The latest time the machine heard.
     pub(super) now: Instant,
@@ -68,6 +71,7 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn new(
         (connection, actions): (Connection, Vec<Action>),
+        metered: Metered,
         config: Arc<Config>,
         peer: Options,
         irs: SeqNum,
@@ -75,6 +79,7 @@ impl Watched {
     ) -> Self {
         let mut watched = Self {
             connection,
+            metered,
             config,
             now,
             clock: now,
@@ -203,6 +208,8 @@ impl Watched {
             assert!(was == is, "{} should have changed nothing:{}", show::event(&event), difference());
         }
         checks::bounds(&before, &event, &actions, &self.config);
+        self.metered.handle(&event, self.clock);
+        assert!(self.metered.agrees(&self.connection), "the same events, and another value");
         self.examine(&before, &actions);
         if matches!(event, Event::Timer(_)) {
             self.check_progress();
@@ -216,7 +223,9 @@ impl Watched {
         self.tell_time();
         let mut actions = Vec::new();
         self.trace(format_args!("{} segments at once", segments.len()));
+        self.metered.batch(&segments, self.clock);
         self.connection.handle_segments(segments, self.clock, &mut actions);
+        assert!(self.metered.agrees(&self.connection), "the same events, and another value");
         self.trace_all(&actions);
         self.in_batch = true;
         self.examine(&before, &actions);
