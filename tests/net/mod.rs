@@ -38,3 +38,13 @@ pub(crate) use sim::{Outcome, Sim, in_silence, run};
 pub(crate) use text::{is_text, text};
 pub(crate) use trace::{Bases, Record, Trace, What};
 pub(crate) use wire::{CLIENT_PORT, addresses, encode, packet_len};
+
+impl settings::Source for Rng {
+    fn below(&mut self, n: u32) -> u32 {
+        Self::below(self, n)
+    }
+
+    fn any(&mut self) -> u64 {
+        self.next()
+    }
+}

@@ -46,13 +46,3 @@ impl Rng {
         Duration::from_millis(self.pick(choices))
     }
 }
-
-impl super::settings::Source for Rng {
-    fn below(&mut self, n: u32) -> u32 {
-        Self::below(self, n)
-    }
-
-    fn any(&mut self) -> u64 {
-        self.next()
-    }
-}
