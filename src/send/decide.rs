@@ -131,10 +131,13 @@ impl<C: Controller> Sender<C> {
         Next::Send(Plan { seq, len, syn: false, fin, kind: Kind::Again })
     }
 
-    /// What is lost up to SND.NXT makes a full segment together with what is new, if there is so much.
+    /// What is lost up to SND.NXT makes a full segment together with what is new, if there is so much and the window of the
+    /// last ACK has room for it (RFC 7323 §2.4 (3)).
     fn filled_up(&self, seq: SeqNum, gate: &Gate) -> u32 {
-        let room = self.cwnd(gate.mss).saturating_sub(self.inflight());
-        self.end().saturating_since(seq).min(gate.mss).min(room.max(self.nxt - seq))
+        let lost = self.nxt - seq;
+        let window = (self.una + self.wnd).saturating_since(seq);
+        let room = self.cwnd(gate.mss).saturating_sub(self.inflight()).min(window);
+        self.end().saturating_since(seq).min(gate.mss).min(room.max(lost))
     }
 
     /// Octets of text in `octets` of the stream at `seq`, and whether the FIN is among them or follows at once.

@@ -233,3 +233,19 @@ fn established_nagle_and_cork_do_not_hold_back_what_is_sent_again() {
     peer.ack(300, 84);
     assert_eq!(peer.until_again().0, [(300, 84, false)]);
 }
+
+/// What goes again is filled up with what is new only as far as the window of the last ACK reaches.
+#[test]
+fn established_what_is_sent_again_brings_no_new_text_beyond_the_window() {
+    for config in recoveries() {
+        let mut peer = Scaled::new(config, 7, 600, 640);
+        peer.tcp.send(300);
+        peer.tcp.send(250);
+        peer.tcp.wait(ms(20));
+        peer.ack(300, 340); // the field says 256
+        peer.tcp.send(600);
+        let again = peer.until_again().0;
+        let end = again.iter().map(|(seq, len, _)| seq + *len as u32).max().expect("something");
+        assert!(again[0].0 == 300 && (550..=556).contains(&end), "{again:?}");
+    }
+}
