@@ -94,12 +94,17 @@ impl<C: Controller> Tcb<C> {
         let most = if self.snd.up.is_some() { mss } else { u32::from(cx.config.max_transmit()) }; // urgent text is not for GSO
         let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
-        let records = self.snd.records_left(cx.config.send_buffer(), mss);
+        let records = self.records_left(cx);
         let held = self.snd.ecn.held(cx.now).is_some();
         let (max, cork, overridden) = (most.max(mss), cx.settings.cork, self.overridden);
         let queued = u32::try_from(self.snd.buffer.len()).unwrap_or(u32::MAX);
         let send_room = cx.config.send_buffer().saturating_sub(queued);
         Gate { mss, max, nagle, cork, records, held, overridden, first, send_room, mtu_probe }
+    }
+
+    /// How many segments more may be in flight. The bound goes by the MSS without SACK blocks, which come and go.
+    fn records_left(&self, cx: &Cx<'_, '_>) -> u32 {
+        self.snd.records_left(cx.config.send_buffer(), u32::from(self.mss(cx.path, 0)))
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
@@ -131,7 +136,7 @@ impl<C: Controller> Tcb<C> {
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
         }
-        let records = self.snd.records_left(cx.config.send_buffer(), u32::from(mss));
+        let records = self.records_left(cx);
         let again = self.snd.sent(plan, u32::from(mss), records, cx.now);
         cx.out.counters.retransmissions += u64::from(again);
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes

@@ -203,7 +203,7 @@ impl Scoreboard {
         let mut merged: VecDeque<Sent> = VecDeque::new();
         for sent in self.segments.drain(..) {
             let fits =
-                |last: &&mut Sent| sent.end - last.start <= mss && last.fate == sent.fate && last.again && sent.again;
+                |last: &&mut Sent| sent.end - last.start <= mss && last.fate == sent.fate && last.again == sent.again;
             match merged.back_mut().filter(fits).filter(|_| sent.fate != Fate::Sacked) {
                 Some(last) => {
                     last.end = sent.end;

@@ -118,6 +118,24 @@ fn a_window_that_stays_silly_is_used_in_the_end() {
     });
 }
 
+/// What left in small segments while the MTU was small, for the first time or again, needs fewer records when it rises.
+#[test]
+fn small_segments_of_a_narrow_path_become_few_records_when_the_mtu_rises() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, sack().send_buffer(9975));
+        bench.event(Event::Mtu(68));
+        bench.send_octets(9900);
+        bench.pass(1);
+        assert_eq!(bench.info().flight, 9900);
+        assert!(bench.info().flight_segments > 340);
+        bench.event(Event::Mtu(1500));
+        assert!(bench.info().flight_segments <= 64, "{}", bench.info().flight_segments);
+        bench.wait(10);
+        assert_eq!(bench.octets(9900, &[], None), "");
+        assert_eq!(bench.info().send_queue, 0);
+    });
+}
+
 /// A dip of the MTU cuts what is in flight into small segments, each with a record.
 #[test]
 fn segments_that_were_cut_small_become_few_again_when_the_mtu_rises() {
