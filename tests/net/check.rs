@@ -12,6 +12,8 @@ pub(crate) struct Promised {
     /// The shift counts that the two SYNs offered, own and peer's.
     own: Option<u8>,
     peer: Option<u8>,
+    /// The number after our SYN.
+    first: Option<SeqNum>,
 }
 
 impl Promised {
@@ -20,6 +22,14 @@ impl Promised {
         let syn = segment.flags.contains(Flags::SYN);
         if syn {
             self.peer = segment.options.window_scale;
+        }
+        if syn && !segment.flags.intersects(Flags::ACK | Flags::RST) {
+            // of two SYNs that cross, either promises a window from the start
+            let edge = self.first.map(|first| first + u32::from(segment.window));
+            self.edge = match (self.edge, edge) {
+                (Some(old), Some(new)) => Some(old.max(new)),
+                (old, new) => old.or(new),
+            };
         }
         if !segment.flags.contains(Flags::ACK) || segment.flags.contains(Flags::RST) {
             return;
@@ -36,7 +46,9 @@ impl Promised {
     pub(crate) fn departs(&mut self, segment: &Segment) {
         if segment.flags.contains(Flags::SYN) {
             self.own = segment.options.window_scale;
-            self.edge = None; // a new incarnation
+            if self.first != Some(segment.seq + 1) {
+                (self.first, self.edge) = (Some(segment.seq + 1), None); // a new incarnation
+            }
             return;
         }
         let Some(edge) = self.edge else { return };
@@ -133,7 +145,9 @@ fn fits_path(host: &Host, segment: &Segment) {
     let path = &host.end.path;
     let text = if segment.segment_size == 0 { segment.payload.len() } else { usize::from(segment.segment_size) };
     let packet = usize::from(path.ip.header() + path.ip_options) + 20 + segment.options.wire_len() + text;
-    let mtu = usize::from(path.mtu.max(path.ip.min_mtu()));
+    let config = &host.end.config;
+    let probed = if config.mtu_probing() { config.mtu_probe_max() } else { 0 }; // RFC 4821 §7: larger ones find out what passes
+    let mtu = usize::from(path.mtu.max(path.ip.min_mtu()).max(probed));
     assert!(packet <= mtu, "a packet of {packet} octets on a path with an MTU of {mtu}: {segment}");
 }
 

@@ -234,6 +234,7 @@ pub(crate) struct Repeats {
     since: Instant,
     octets: u64,
     flight: u64,
+    una: SeqNum,
     /// How often what begins at this number.
     each: BTreeMap<u32, u64>,
 }
@@ -245,7 +246,7 @@ impl Repeats {
         let way: Duration = plan.links.iter().map(|link| link.delay).sum();
         let round = way.max(Duration::from_millis(1));
         if now >= self.since + round {
-            *self = Self { since: now, ..Self::default() };
+            *self = Self { since: now, una: info.snd_una, ..Self::default() };
         }
         let config = &plan.ends[side.index()].config;
         let rto = config.min_rto().min(config.initial_rto());
@@ -254,7 +255,9 @@ impl Repeats {
         let times = 3 + doublings + rounds;
         self.octets += segment.payload.len() as u64;
         self.flight = self.flight.max(u64::from(info.flight) + u64::from(info.eff_snd_mss));
-        let most = times * self.flight + 8 * u64::from(info.eff_snd_mss);
+        // a peer that acknowledges sooner than its link allows makes the round trips shorter
+        let acked = u64::from(info.snd_una - self.una);
+        let most = times * self.flight + 2 * acked + 8 * u64::from(info.eff_snd_mss);
         let (octets, flight) = (self.octets, self.flight);
         assert!(octets <= most, "{octets} octets sent again in one round trip of {round:?}, {flight} were in flight");
         if segment.flags.contains(Flags::SYN) {
@@ -355,6 +358,9 @@ fn unit(plan: &Plan, side: Side) -> u64 {
     let narrows = [plan.narrow, plan.also_narrow].into_iter().flatten().filter(|narrow| narrow.from == side);
     let told =
         sender.orders.iter().filter_map(|(_, order)| if let Order::Mtu(mtu) = order { Some(*mtu) } else { None });
+    // timeouts may lower it, and without a search upward it stays so
+    let fallen = !sender.config.mtu_probing() && sender.config.black_hole_timeouts() > 0;
+    let told = told.chain(fallen.then_some(sender.config.min_mtu()));
     let mtus = narrows.map(|narrow| narrow.mtu).chain(told).chain([sender.path.mtu, receiver.path.mtu]);
     let mtu = mtus.map(|mtu| mtu.max(sender.path.ip.min_mtu())).min().map_or(68, u64::from);
     let limits = [sender.config.max_mss(), receiver.config.max_mss()].map(|mss| u64::from(mss).saturating_sub(40));

@@ -266,6 +266,8 @@ impl Sim {
             if segment.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN {
                 let reply = host.accept(segment, self.now);
                 self.carry_out(side, State::Closed, reply);
+            } else if host.connection.is_some() {
+                self.call(side, Input::Segment(segment)); // as any TCP without a connection answers
             }
             return;
         }
