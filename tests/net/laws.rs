@@ -313,7 +313,11 @@ impl Ideal {
     pub(crate) fn most_segments(&self, plan: &Plan, elapsed: Duration) -> u64 {
         let faults = plan.faults.len() as u64 + 8 * plan.spells.len() as u64;
         let slow = plan.ends.iter().map(|end| {
-            let each = if end.config.keep_alive() { end.config.keep_alive_interval() } else { Duration::from_secs(60) };
+            let each = if end.config.keep_alive() {
+                end.config.keep_alive_interval().min(end.config.keep_alive_idle())
+            } else {
+                Duration::from_secs(60)
+            };
             elapsed.as_micros() / each.min(Duration::from_secs(60)).as_micros()
         });
         let fidgets: u64 = plan.ends.iter().map(|end| u64::from(end.fidgets > 0)).sum();
@@ -356,8 +360,9 @@ fn unit(plan: &Plan, side: Side) -> u64 {
     let (sender, receiver) = (&plan.ends[side.index()], &plan.ends[side.other().index()]);
     let overhead = u64::from(sender.path.ip.header() + sender.path.ip_options) + 20 + 40;
     let narrows = [plan.narrow, plan.also_narrow].into_iter().flatten().filter(|narrow| narrow.from == side);
-    let told =
-        sender.orders.iter().filter_map(|(_, order)| if let Order::Mtu(mtu) = order { Some(*mtu) } else { None });
+    // what the receiver knows by its SYN is the MSS that it announces
+    let orders = sender.orders.iter().chain(&receiver.orders);
+    let told = orders.filter_map(|(_, order)| if let Order::Mtu(mtu) = order { Some(*mtu) } else { None });
     // timeouts may lower it, and without a search upward it stays so
     let fallen = !sender.config.mtu_probing() && sender.config.black_hole_timeouts() > 0;
     let told = told.chain(fallen.then_some(sender.config.min_mtu()));
