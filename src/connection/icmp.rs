@@ -22,9 +22,9 @@ pub(super) enum Verdict {
 
 /// RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the
 /// ISS alone. A pure ACK has SND.NXT, which is not in flight. An error that quotes it counts if it says "too big", which
-/// no timer of ours would find out, and if nothing is in flight or a pure ACK was sent since SND.NXT is there. A blind attacker must guess this
-/// one number of 2³², as while opening; and he must claim a link that the ACK does not pass, which leaves 68 to 79 octets
-/// over IPv4 and nothing over IPv6.
+/// no timer of ours would find out, and if nothing is in flight or a pure ACK was sent since SND.NXT is there. A blind
+/// attacker must guess this one number of 2³², as while opening; and he must claim a link that the ACK does not pass, which
+/// leaves 68 to 79 octets over IPv4 and nothing over IPv6.
 pub(super) fn judge<C: Controller>(
     snd: &Sender<C>,
     path: &Path,
@@ -64,8 +64,9 @@ impl<C: Controller> Tcb<C> {
     /// The packet that carried the text at `seq`, or a pure ACK, was too big for a link of `claimed` octets.
     pub(super) fn too_big(&mut self, seq: SeqNum, claimed: u16, cx: &mut Cx<'_, '_>) {
         let policy = self.mtu_policy(cx.config, cx.path);
-        let blocks = if self.snd.flight() == 0 { self.sack_blocks(cx.path, false, false) } else { 0 };
-        let ack = packet_size(cx.path, self.option_octets(blocks), 0); // what an ACK has now; those before may have had more
+        // What an ACK may have now, a report of a duplicate included; those before may have had more.
+        let blocks = if self.snd.flight() == 0 { self.sack_blocks(cx.path, false, cx.config.dsack()) } else { 0 };
+        let ack = packet_size(cx.path, self.option_octets(blocks), 0);
         let pure_ack = (seq == self.snd.nxt).then_some(ack);
         let error = TooBig { start: self.snd.position_of(seq), claimed, pure_ack };
         let probe = self.snd.path_mtu.probe();

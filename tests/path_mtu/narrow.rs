@@ -127,7 +127,7 @@ fn only_an_error_about_a_pure_ack_may_quote_snd_nxt() {
     assert_eq!(error(&mut tcp, IcmpKind::PacketTooBig, 0, 68), "", "no pure ACK was sent");
     let syn = crate::fixture::peer_syn();
     let options = segue::Options { sack_permitted: true, ..syn.options };
-    let mut tcp = Tcp::accept(plain().sack(true), Path::ipv4(1500), segue::Segment { options, ..syn });
+    let mut tcp = Tcp::accept(plain().sack(true).dsack(false), Path::ipv4(1500), segue::Segment { options, ..syn });
     tcp.arrives(peer(0, 0));
     three_blocks(&mut tcp);
     assert_eq!(tcp.sent[0].options.wire_len(), 28); // a packet of 68 octets
@@ -147,4 +147,29 @@ fn only_an_error_about_a_pure_ack_may_quote_snd_nxt() {
     tcp.wait(ms(1));
     tcp.arrives(peer_text(1000, 100, 0));
     assert_eq!(tcp.sent[0].options.wire_len(), 28, "three blocks");
+}
+
+/// An ACK that answers a duplicate, with three ranges held beside the report, is one block larger than any that text out of order
+/// brings. The error about it counts as well, or peer and router repeat themselves for ever.
+#[test]
+fn an_answer_to_a_duplicate_gives_way_to_a_narrow_link() {
+    let syn = crate::fixture::peer_syn();
+    let options = segue::Options { sack_permitted: true, ..syn.options };
+    let mut tcp = Tcp::accept(plain().sack(true), Path::ipv4(1500), segue::Segment { options, ..syn });
+    tcp.arrives(peer_text(0, 10, 0));
+    for seq in [200, 400, 600] {
+        tcp.arrives(peer_text(seq, 100, 0));
+    }
+    let mut answered = 0;
+    while tcp.info().path_mtu == 1500 {
+        tcp.wait(ms(30_000));
+        tcp.arrives(peer_text(0, 10, 0));
+        assert_eq!(tcp.sent[0].options.wire_len(), 36); // a packet of 76 octets
+        tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu: 69 });
+        answered += 1;
+        assert!(answered <= 2, "nobody learns");
+    }
+    tcp.wait(ms(30_000));
+    tcp.arrives(peer_text(0, 10, 0));
+    assert_eq!((tcp.info().path_mtu, tcp.sent[0].options.wire_len()), (69, 28));
 }
