@@ -322,7 +322,7 @@ impl Ideal {
         });
         let fidgets: u64 = plan.ends.iter().map(|end| u64::from(end.fidgets > 0)).sum();
         // an octet each asks a window that is closed by rounding alone
-        let rounding: u64 = plan.ends.iter().map(|end| 2 << end.config.window_shift().unwrap_or(0)).sum();
+        let rounding: u64 = plan.ends.iter().map(|end| 2 << shift(&end.config)).sum();
         1000 + rounding + (24 + 8 * fidgets) * self.total() + 40 * faults + 4 * slow.sum::<u128>() as u64
     }
 
@@ -348,6 +348,12 @@ impl Ideal {
     }
 }
 
+/// The shift of this end's windows.
+fn shift(config: &Config) -> u8 {
+    let least = (0..=14).find(|shift| 0xFFFF << shift >= config.receive_buffer()).unwrap_or(14);
+    config.window_shift().unwrap_or(least)
+}
+
 /// The time in which timeouts find out that a link is a black hole: eight sizes at the most.
 fn in_a_hole(plan: &Plan, narrow: Narrow, rto: Duration, longest: Duration) -> Duration {
     let timeouts = u32::from(plan.ends[narrow.from.index()].config.black_hole_timeouts()) + 1;
@@ -363,9 +369,10 @@ fn unit(plan: &Plan, side: Side) -> u64 {
     // what the receiver knows by its SYN is the MSS that it announces
     let orders = sender.orders.iter().chain(&receiver.orders);
     let told = orders.filter_map(|(_, order)| if let Order::Mtu(mtu) = order { Some(*mtu) } else { None });
-    // timeouts may lower it, and without a search upward it stays so
-    let fallen = !sender.config.mtu_probing() && sender.config.black_hole_timeouts() > 0;
-    let told = told.chain(fallen.then_some(sender.config.min_mtu()));
+    // timeouts may lower it, at first to this, and without a search upward to the least
+    let config = &sender.config;
+    let fallen = if config.mtu_probing() { config.black_hole_mtu().max(config.min_mtu()) } else { config.min_mtu() };
+    let told = told.chain((config.black_hole_timeouts() > 0).then_some(fallen));
     let mtus = narrows.map(|narrow| narrow.mtu).chain(told).chain([sender.path.mtu, receiver.path.mtu]);
     let mtu = mtus.map(|mtu| mtu.max(sender.path.ip.min_mtu())).min().map_or(68, u64::from);
     let limits = [sender.config.max_mss(), receiver.config.max_mss()].map(|mss| u64::from(mss).saturating_sub(40));
