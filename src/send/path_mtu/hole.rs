@@ -100,16 +100,20 @@ impl PathMtu {
                 Some(works)
             }
             Hole::None | Hole::Doubted(_) | Hole::Trial { .. } if repeats >= policy.hole_after => {
-                self.fall(size, mtu, policy)
+                self.fall(size, (mtu, repeats), policy)
             }
             Hole::None | Hole::Doubted(_) | Hole::Trial { .. } => None,
         }
     }
 
-    /// A full-stop timeout.
-    fn fall(&mut self, size: u16, mtu: u16, policy: &Policy) -> Option<u16> {
+    /// A full-stop timeout. Of less than the safe size, and of a size that got through before, it takes twice as many: that is
+    /// rather an outage, and what is cut goes without the FIN behind it.
+    fn fall(&mut self, size: u16, (mtu, repeats): (u16, u32), policy: &Policy) -> Option<u16> {
         let cut = policy.below(mtu, size)?;
         if cut < policy.hole_mtu {
+            if self.max_acked >= size && repeats < 2 * policy.hole_after {
+                return None;
+            }
             self.hole = Hole::Falling { cut, sent: None, doubt: Doubt::NEW };
             return None;
         }

@@ -148,8 +148,13 @@ fn timeouts_make_the_first_segment_smaller() {
     let mut small = proven();
     assert_eq!(small.on_timeout(68, (1500, 3), &POLICY, NOW), None);
     assert_eq!(small.cut(), None, "a smaller packet would not help it");
-    assert_eq!(small.on_timeout(600, (1500, 3), &POLICY, NOW), None);
-    assert_eq!(small.cut(), Some(512), "the first step that makes it smaller");
+    assert_eq!(small.on_timeout(600, (1500, 5), &POLICY, NOW), None);
+    assert_eq!(small.cut(), None, "as much got through before");
+    let mut new = PathMtu::new();
+    for (path, repeats) in [(&mut small, 6), (&mut new, 3)] {
+        assert_eq!(path.on_timeout(600, (1500, repeats), &POLICY, NOW), None);
+        assert_eq!(path.cut(), Some(512), "the first step that makes it smaller");
+    }
 }
 
 #[test]
