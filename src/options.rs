@@ -52,14 +52,14 @@ impl Agreed {
     }
 }
 
-/// What every path and every peer takes beside the headers of IP and TCP and IP options: the smallest MTU less these.
+/// What every path takes beside the headers of IP and TCP and IP options: the smallest MTU less these.
 /// IP cuts what a narrower link does not take, and each host takes packets of 576 octets (RFC 791 §3.1).
 const LEAST_MSS: u16 = 28;
 
 /// Octets of text that a segment can carry beside `options` octets of options: Eff.snd.MSS (MUST-16). Never 0.
 pub(crate) fn eff_snd_mss(path: &Path, send_mss: u16, options: u16) -> u16 {
-    let fits = send_mss.min(path.mss()).saturating_sub(path.ip_options);
-    fits.max(LEAST_MSS).saturating_sub(options).max(1)
+    let by_path = path.mss().saturating_sub(path.ip_options).max(LEAST_MSS);
+    send_mss.saturating_sub(path.ip_options).min(by_path).saturating_sub(options).max(1)
 }
 
 #[cfg(test)]
@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(eff_snd_mss(&path, 1460, 12), 1440);
         assert_eq!(eff_snd_mss(&Path::ipv4(68), 1460, 40), 1);
         path.ip_options = 40;
-        assert_eq!(eff_snd_mss(&path, 48, 12), 16);
+        assert_eq!((eff_snd_mss(&path, 64, 0), eff_snd_mss(&path, 64, 12)), (24, 12)); // the peer's MSS is no matter of the path
+        assert_eq!(eff_snd_mss(&path, 48, 12), 1);
         assert_eq!(eff_snd_mss(&Path { mtu: 68, ..path }, 1460, 12), 16);
         assert_eq!(eff_snd_mss(&Path { mtu: 108, ..path }, 1460, 12), 16);
         assert_eq!(eff_snd_mss(&Path { mtu: 109, ..path }, 1460, 12), 17);

@@ -216,7 +216,7 @@ impl<C: Controller> Connection<C> {
             Phase::Live(tcb) => {
                 let policy = tcb.mtu_policy(&self.config, &self.path);
                 tcb.snd.path_mtu.on_told(mtu, &policy, now);
-                tcb.set_mtu(mtu, &mut self.path);
+                tcb.set_mtu(mtu, &self.config, &mut self.path);
             }
         }
     }

@@ -103,13 +103,13 @@ impl<C: Controller> Tcb<C> {
 
     fn change_mtu(&mut self, mtu: Option<u16>, cx: &mut Cx<'_, '_>) {
         if let Some(mtu) = mtu.filter(|mtu| *mtu != cx.path.mtu) {
-            self.set_mtu(mtu, cx.path);
+            self.set_mtu(mtu, cx.config, cx.path);
             cx.out.push(Action::Report(Report::PathMtu(mtu)));
         }
     }
 
     /// The path MTU is `mtu` now. What is in flight and too large is cut anew, without any congestion signal.
-    pub(super) fn set_mtu(&mut self, mtu: u16, path: &mut Path) {
+    pub(super) fn set_mtu(&mut self, mtu: u16, config: &Config, path: &mut Path) {
         let before = self.mss(path, 0);
         path.mtu = mtu;
         let mss = self.mss(path, 0);
@@ -120,7 +120,7 @@ impl<C: Controller> Tcb<C> {
         if mss < before {
             self.snd.resegment(u32::from(mss));
         } else if mss > before {
-            self.snd.coalesce(u32::from(mss));
+            self.snd.coalesce(u32::from(mss), config.send_buffer());
         }
     }
 

@@ -8,8 +8,8 @@ use crate::timers::Timers;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 
 /// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics,
-/// announcements to the host and the throttle of challenge ACKs: two that are equal behave alike from now on, but for
-/// that throttle.
+/// announcements to the host and the throttles of challenge ACKs: two that are equal behave alike from now on, but for
+/// those throttles.
 ///
 /// It is what model checking stores and what the metamorphic tests compare; it cannot be driven.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -71,7 +71,7 @@ impl<C: Controller> Tcb<C> {
             | Timer::Idle => false,
         };
         if asks && late > Duration::ZERO {
-            self.pending_since = self.pending_since.map(|since| since + late);
+            self.pending_since = self.pending_since.map(|since| (since + late).min(cx.now)); // not what came before the progress
             cx.timers.clear(Timer::UserTimeout);
         }
     }
@@ -122,6 +122,7 @@ impl<C: Controller> Tcb<C> {
     /// RETRANSMISSION TIMEOUT.
     fn retransmission_timeout(&mut self, cx: &mut Cx<'_, '_>) {
         self.snd.on_timeout(cx.out.counters, cx.now);
+        cx.timers.clear(Timer::TailLossProbe); // RFC 8985 §7.3: none in RTO recovery
         if self.snd.repeats == u32::from(cx.config.r1()) {
             cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats })); // R1
         }

@@ -437,9 +437,15 @@ impl<C: Controller> Sender<C> {
         self.tail.is_out()
     }
 
-    /// Segments are larger now: what is in flight in small ones needs no record for each any more.
-    pub(crate) fn coalesce(&mut self, mss: u32) {
+    /// Segments are larger now: what is in flight in small ones needs no record for each any more. Where reports or
+    /// retransmissions keep too many apart, all is sent again: reports are advisory (RFC 2018 §8).
+    pub(crate) fn coalesce(&mut self, mss: u32, send_buffer: u32) {
         self.board.coalesce(u64::from(mss));
+        if self.records_left(send_buffer, mss) == 0 {
+            self.board.forget_reports();
+            self.board.lose_where(|_| true);
+            self.board.coalesce(u64::from(mss));
+        }
     }
 
     /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.

@@ -12,6 +12,8 @@ use crate::{Controller, Instant};
 /// Segments that follow a probe, so that its loss shows by what arrives after it: DupThresh, but with RACK-TLP one is
 /// enough.
 const FOLLOWERS: u32 = 3;
+/// Octets of text in a packet of the usual size.
+const USUAL: u32 = 1460;
 /// After a probe that a timeout found lost, the next one waits so many times longer (RFC 4821 §7.6.3).
 pub(crate) const AFTER_TIMEOUT: u32 = 5;
 
@@ -57,10 +59,11 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The expected time between two losses for congestion: as many round trips as the window has packets (RFC 4821
-    /// §7.6.2).
+    /// §7.6.2). The packets are those of a path of the usual size: a window of as many octets in tiny ones loses no less
+    /// often, and while they are tiny a larger MTU is worth most.
     pub(crate) fn mtu_probe_interval(&self, mss: u32) -> Duration {
         let rtt = self.rtt.srtt().unwrap_or(self.rtt.base_rto());
-        rtt.saturating_mul(self.cwnd(mss).div_ceil(mss.max(1)))
+        rtt.saturating_mul(self.cwnd(mss).div_ceil(mss.max(USUAL)))
     }
 
     /// Octets of the segment at SND.UNA that is lost: a whole MTU probe, or else no more than an MSS.

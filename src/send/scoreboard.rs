@@ -202,11 +202,12 @@ impl Scoreboard {
     pub(crate) fn coalesce(&mut self, mss: u64) {
         let mut merged: VecDeque<Sent> = VecDeque::new();
         for sent in self.segments.drain(..) {
-            let fits =
-                |last: &&mut Sent| sent.end - last.start <= mss && last.fate == sent.fate && last.again == sent.again;
+            let alike = |last: &Sent| last.fate == sent.fate && (last.again == sent.again || sent.fate == Fate::Lost);
+            let fits = |last: &&mut Sent| sent.end - last.start <= mss && alike(last);
             match merged.back_mut().filter(fits).filter(|_| sent.fate != Fate::Sacked) {
                 Some(last) => {
                     last.end = sent.end;
+                    last.again |= sent.again;
                     (last.at, last.rate) = if sent.at >= last.at { (sent.at, sent.rate) } else { (last.at, last.rate) };
                     self.lost.remove(&sent.start);
                 }

@@ -341,6 +341,8 @@ struct World<C: Controller> {
     wires: [VecDeque<Segment>; 2],
     /// The largest packet that each end may try: what the host told of its path, or what probes may reach.
     widest: [u16; 2],
+    /// The least text that a segment has room for: 16 octets beside timestamps, or what the least MSS of a peer leaves.
+    least: [u16; 2],
     now: u64,
     /// The latest time that each end was told.
     latest: [u64; 2],
@@ -349,6 +351,11 @@ struct World<C: Controller> {
 impl<C: Controller> World<C> {
     fn new(story: &Story, controller: &C) -> Self {
         let arcs = [0, 1].map(|end| Arc::new(config(&story.settings[end])));
+        let least = [0, 1].map(|end| {
+            let path: &Path = &story.paths[end];
+            let most = if path.ip == IpVersion::V4 { 40 } else { 1180 };
+            arcs[end].min_mss().saturating_sub(path.ip_options.min(most) + 12).clamp(1, 16)
+        });
         let secrets = story.iss.map(|iss| Secrets { iss: SeqNum::new(iss), ts_offset: iss.rotate_left(1) });
         let now = Instant::from_micros(story.start);
         let connect = |end: usize| {
@@ -375,6 +382,7 @@ impl<C: Controller> World<C> {
             paths: story.paths,
             wires: [VecDeque::new(), VecDeque::new()],
             widest: [0, 1].map(|end| story.paths[end].mtu.max(arcs[end].mtu_probe_max())),
+            least,
             now: story.start,
             latest: [story.start, if story.opening == 0 { 0 } else { story.start }],
         };
@@ -395,7 +403,7 @@ impl<C: Controller> World<C> {
         self.ends[end].check_invariants();
         drop(self.ends[end].canonical(Instant::from_micros(self.now)));
         let mss = self.ends[end].info().eff_snd_mss; // 0 before the SYNs are here
-        assert!(mss == 0 || mss >= 16, "segments of {mss} octets");
+        assert!(mss == 0 || mss >= self.least[end], "segments of {mss} octets");
     }
 
     /// No segment exceeds what a packet can be, and text comes in pieces worth a packet.

@@ -425,3 +425,17 @@ fn a_host_in_time_sees_the_limits_that_were_set() {
         assert_eq!(waits.rig(At::default()).until(Timer::UserTimeout), config.connect_timeout());
     }
 }
+
+/// The time by which a host was late before the peer's last answer counts for nothing after it.
+#[test]
+fn what_was_late_before_the_last_progress_is_not_excused() {
+    let mut rig = At::default().with(|config| config.user_timeout(Some(secs(100)))).established();
+    rig.window = 0;
+    rig.arrives(rig.ack(1, 1));
+    rig.send(100);
+    rig.wait(secs(1000));
+    rig.arrives(rig.ack(1, 1));
+    assert_eq!(rig.until(Timer::UserTimeout), Some(secs(100)));
+    rig.call_timer(Timer::Persist);
+    assert_eq!(rig.until(Timer::UserTimeout), Some(secs(100)));
+}

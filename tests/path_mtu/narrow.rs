@@ -26,7 +26,7 @@ fn a_black_hole_is_left_though_an_acknowledgment_was_lost() {
         let mut world = World::new(defaults(), Path::ipv4(1500)).over(link);
         world.send(CLIENT, 1);
         world.send(CLIENT, 1200);
-        world.run(secs(20));
+        world.run(secs(6));
         assert_eq!(world.reads[SERVER], 1201, "{lost}, {:?}", world.mtus);
     }
 }
@@ -48,7 +48,7 @@ fn options_of_the_packet_count() {
             world.send(from, len);
         }
     }
-    world.run(secs(30));
+    world.run(secs(4));
     assert_eq!(world.reads, [1250; 2], "{:?}", world.mtus);
 }
 
@@ -58,7 +58,7 @@ fn a_window_that_recedes_by_rounding_explains_no_loss() {
     let server = Config::builder().receive_buffer(9003).window_shift(Some(3));
     let mut world = World::new([Config::builder(), server], Path::ipv4(1500)).over(carries(1000, false));
     world.send(CLIENT, 9003);
-    world.run(secs(60));
+    world.run(secs(7));
     assert_eq!(world.reads[SERVER], 9003, "{:?}", world.mtus);
 }
 
@@ -172,4 +172,41 @@ fn an_answer_to_a_duplicate_gives_way_to_a_narrow_link() {
     tcp.wait(ms(30_000));
     tcp.arrives(peer_text(0, 10, 0));
     assert_eq!((tcp.info().path_mtu, tcp.sent[0].options.wire_len()), (69, 28));
+}
+
+/// A silent link, and text in pieces of all sizes: what of it is smaller than the MTU in doubt, and gets through, proves nothing about
+/// that MTU. So one fall is enough, and all arrives before the back-off has grown.
+#[test]
+fn a_silent_link_is_found_whatever_the_pieces() {
+    for (link, pieces) in [(851, [2237, 2487, 0, 0]), (621, [1990, 1557, 920, 1999]), (576, [1, 1200, 700, 3000])] {
+        let recoveries = [(true, true), (true, false), (false, false)]; // SACK, RACK
+        let kinds = recoveries.into_iter().flat_map(|(sack, rack)| [(sack, rack, true), (sack, rack, false)]);
+        for (sack, rack, stamps) in kinds {
+            let config = Config::builder().sack(sack).rack(rack).timestamps(stamps);
+            let mut world = World::new([config, config], Path::ipv4(1500)).over(carries(link, false));
+            pieces.into_iter().filter(|len| *len > 0).for_each(|len| world.send(CLIENT, len));
+            world.run(secs(60));
+            assert_eq!(world.reads[SERVER], pieces.iter().sum::<usize>(), "{link} {pieces:?} {:?}", world.mtus);
+        }
+    }
+}
+
+/// A silent link below the safe size, and an outage on top: how long it lasts does not decide which size is in use afterwards.
+#[test]
+fn an_outage_on_a_narrow_silent_link_leaves_no_tiny_packets() {
+    for link in [566, 692, 808] {
+        for outage in [0, 1, 2, 4, 8, 16, 32, 64] {
+            let calm = ms(100) + secs(outage);
+            let way = move |at: Duration, from: usize, size: usize| {
+                let out = from == CLIENT && at >= ms(100) && at < calm;
+                if out { Fate::Lost } else { carries(if from == CLIENT { link } else { 1500 }, false)(at, from, size) }
+            };
+            let config = || Config::builder().user_timeout(None);
+            let mut world = World::new([config(), config()], Path::ipv4(1500)).over(way);
+            world.transfer(400_000, calm + secs(200));
+            let mtu = world.ends[CLIENT].info().path_mtu;
+            let usual = (link.min(512)..=link).contains(&mtu);
+            assert!(usual, "{link}, {outage} s: {mtu}, {:?}", world.mtus);
+        }
+    }
 }

@@ -136,6 +136,27 @@ fn small_segments_of_a_narrow_path_become_few_records_when_the_mtu_rises() {
     });
 }
 
+/// Reports of every other segment keep records apart: where there would be too many, the reports are forgotten, and all arrives.
+#[test]
+fn reports_do_not_keep_small_records_apart_when_the_mtu_rises() {
+    for config in [sack(), without_rack()] {
+        everywhere(|iss| {
+            let mut bench = Bench::new(iss, config.send_buffer(9975).min_rto(ms(1000)));
+            bench.event(Event::Mtu(68));
+            bench.send_octets(9900);
+            bench.pass(1);
+            for n in 0..170 {
+                bench.octets(0, &[(28 + 56 * n, 56 + 56 * n)], None);
+            }
+            bench.event(Event::Mtu(1500));
+            assert!(bench.info().flight_segments <= bound(&bench, 9975), "{}", bench.info().flight_segments);
+            bench.pass(5000);
+            assert_eq!(bench.octets(9900, &[], None), "");
+            assert_eq!(bench.info().send_queue, 0);
+        });
+    }
+}
+
 /// A dip of the MTU cuts what is in flight into small segments, each with a record.
 #[test]
 fn segments_that_were_cut_small_become_few_again_when_the_mtu_rises() {

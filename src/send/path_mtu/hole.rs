@@ -4,7 +4,7 @@
 //! the safe size; below it only what is lost at SND.UNA goes in smaller packets. A size is judged when smaller packets
 //! get through while it does not: the acknowledgment ends where such a packet ended, though larger ones went before.
 
-use super::search::MAX_PROBES;
+use super::search::{MAX_PROBES, THRESHOLD};
 use super::{PathMtu, Policy, Watched};
 use crate::Instant;
 
@@ -88,7 +88,9 @@ impl PathMtu {
             }
             Hole::Doubted(doubt) if size > doubt.works => {
                 let safe = (mtu > policy.hole_mtu).then_some(policy.hole_mtu).filter(|safe| *safe < size);
-                self.hole = Hole::Falling { cut: safe.unwrap_or(doubt.works), sent, doubt };
+                // What worked may be what an outage had led to: the larger steps are tried before it.
+                let step = safe.or_else(|| policy.below(mtu, size)).unwrap_or(doubt.works);
+                self.hole = Hole::Falling { cut: step.max(doubt.works), sent, doubt };
                 if safe.is_some() {
                     self.restart(0);
                 }
@@ -134,15 +136,21 @@ impl PathMtu {
                 self.restart(cut);
                 if doubt.times >= MAX_PROBES {
                     self.vindicate(None, cut, policy, now);
+                    self.search.exclude(mtu);
                     return Some(cut);
                 }
                 self.hole = Hole::Doubted(doubt);
                 doubt.proven.filter(|_| doubt.times == 1)
             }
+            // Larger packets than were known to work got through, but none of the size that is in doubt.
+            Hole::Doubted(doubt) if self.max_acked > doubt.works && self.max_acked < mtu.saturating_sub(THRESHOLD) => {
+                self.hole = Hole::Doubted(Doubt { works: self.max_acked, ..doubt });
+                None
+            }
             Hole::Doubted(doubt) if self.max_acked > doubt.works => {
                 self.vindicate(doubt.proven.filter(|proven| *proven > mtu), mtu, policy, now)
             }
-            Hole::Trial { works } if self.max_acked > works => {
+            Hole::Trial { works } if self.max_acked > works && self.max_acked >= mtu.saturating_sub(THRESHOLD) => {
                 self.hole = Hole::None;
                 None
             }

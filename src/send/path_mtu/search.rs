@@ -6,7 +6,7 @@ use crate::Instant;
 /// MAX_PROBES (RFC 8899 §5.1.2): so many probes of one size must vanish, each alone.
 pub(super) const MAX_PROBES: u8 = 3;
 /// What would be gained is no longer worth a probe (RFC 4821 §7.3).
-const THRESHOLD: u16 = 8;
+pub(super) const THRESHOLD: u16 = 8;
 /// Common sizes, which are tried first: jumbo frames, Ethernet, PPPoE, tunnels, and the plateaus of RFC 1191 §7.
 const COMMON: [u16; 20] = [
     296, 508, 576, 1006, 1280, 1380, 1400, 1420, 1440, 1450, 1460, 1480, 1492, 1500, 2002, 4352, 8166, 9000, 17_914,
@@ -59,6 +59,14 @@ impl Search {
     pub(super) fn begin(&mut self, high: u16, mtu: u16, now: Instant) {
         *self = Self { high, untried: true, ..Self::new() };
         self.next = (!self.is_converged(mtu)).then_some(now);
+    }
+
+    /// Packets of this size do not get through: search_high is less.
+    pub(super) fn exclude(&mut self, size: u16) {
+        if size <= self.high {
+            self.high = size.saturating_sub(1);
+            self.untried = false;
+        }
     }
 
     /// Nothing more is known to be worth a probe, until then.

@@ -103,10 +103,13 @@ impl Model {
         let mut merged: Vec<Record> = Vec::new();
         for record in self.records() {
             let fits = |last: &&mut Record| {
-                record.1 - last.0 <= mss && last.3 == record.3 && record.3 != Fate::Sacked && last.4 == record.4
+                record.1 - last.0 <= mss
+                    && last.3 == record.3
+                    && record.3 != Fate::Sacked
+                    && (last.4 == record.4 || record.3 == Fate::Lost)
             };
             match merged.last_mut().filter(fits) {
-                Some(last) => (last.1, last.2) = (record.1, last.2.max(record.2)),
+                Some(last) => (last.1, last.2, last.4) = (record.1, last.2.max(record.2), last.4 || record.4),
                 None => merged.push(record),
             }
         }
