@@ -242,8 +242,7 @@ impl<C: Controller> Sender<C> {
             (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss))
         };
         let (len, fin) = self.with_fin(seq, most);
-        let inside = (seq + len + u32::from(fin)).at_or_before(self.edge); // what lies beyond waits for the window
-        (inside && (len > 0 || fin)).then_some(Plan { seq, len, syn: false, fin, kind: Kind::Tail })
+        (len > 0 || fin).then_some(Plan { seq, len, syn: false, fin, kind: Kind::Tail })
     }
 
     /// A zero-window probe: the first unacknowledged octet, or the first unsent (RFC 9293 §3.8.6.1).
