@@ -7,7 +7,7 @@ use super::tcb::{Cx, Tcb};
 use crate::ecn::Echo;
 use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
-use crate::recv::reassembly::Limits;
+use crate::recv::reassembly::{Limits, keep_front};
 use crate::send::{Ack, Fin};
 use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
 
@@ -391,7 +391,7 @@ impl<C: Controller> Tcb<C> {
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(segment.payload.len(), behind, room);
-        segment.payload.truncate(room);
+        keep_front(&mut segment.payload, room);
         self.duplicate = self.duplicate_of(segment, cx.config);
         let text = core::mem::take(&mut segment.payload);
         let seq = segment.seq;

@@ -3,6 +3,7 @@
 use super::state::Origin;
 use super::tcb::{Cx, Tcb};
 use crate::ecn::Handshake;
+use crate::recv::reassembly::keep_front;
 use crate::send::Sender;
 use crate::{Controller, Discard, Flags, Secrets, Segment, SeqNum};
 
@@ -75,7 +76,7 @@ impl<C: Controller> Tcb<C> {
         let mut text = syn.payload.clone();
         let whole = text.len() <= most;
         cx.out.counters.trimmed(text.len(), 0, most);
-        text.truncate(most);
+        keep_front(&mut text, most);
         self.rcv.hold(first, &text, &cx.limits());
         let end = syn.end() - 1;
         if whole && syn.flags.contains(Flags::FIN) && end.within(self.rcv.nxt, self.rcv.wnd()) {

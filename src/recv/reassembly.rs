@@ -45,6 +45,15 @@ impl Limits {
     }
 }
 
+/// The first `len` octets of `text`, and no more memory than twice as much.
+pub(crate) fn keep_front(text: &mut Bytes, len: usize) {
+    let whole = text.len();
+    text.truncate(len);
+    if text.len() < whole / 2 {
+        *text = Bytes::copy_from_slice(text);
+    }
+}
+
 /// The cap on ranges is reached and the text would open another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Full;
@@ -107,7 +116,11 @@ impl Reassembly {
         while let Some((start, stop)) = self.ranges.first_gap(at, end) {
             let from = usize::try_from(start - offset).unwrap_or(usize::MAX);
             let to = usize::try_from(stop - offset).unwrap_or(usize::MAX);
-            self.place(&mut block, start, text.slice(from.min(text.len())..to.min(text.len())), limits);
+            let mut part = text.slice(from.min(text.len())..to.min(text.len()));
+            if part.len() < text.len() / 2 && part.len() >= limits.copy_below {
+                part = Bytes::copy_from_slice(&part); // it would pin the whole text
+            }
+            self.place(&mut block, start, part, limits);
             at = stop;
         }
         self.close(&mut block);

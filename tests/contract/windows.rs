@@ -253,6 +253,29 @@ fn held_text_does_not_pin_the_frames_it_came_in() {
     assert!(!whole.is_unique(), "a frame that is full of text need not be copied");
 }
 
+/// A segment that is larger than the frames that the host declared, of which little is taken: the rest is not pinned.
+#[test]
+fn held_text_does_not_pin_what_was_cut_off() {
+    let mut rig = At::default().with(|config| config.receive_buffer(3000)).established();
+    let frame = Bytes::from(vec![b'x'; 65_535]);
+    rig.arrives(rig.text(771, 1, frame.clone()));
+    assert_eq!(rig.connection.info().held, 3000 - 770);
+    assert!(frame.is_unique(), "2230 octets pin 65,535");
+    // parts of it that fill gaps
+    let mut rig = At::default().with(|config| config.receive_buffer(10_000)).established();
+    rig.arrives(rig.octets(1501, 1, 7000));
+    let frame = Bytes::from(vec![b'x'; 9999]);
+    rig.arrives(rig.text(2, 1, frame.clone()));
+    assert_eq!(rig.connection.info().held, 9999);
+    assert!(frame.is_unique(), "2999 octets pin 9999");
+    // what came on the SYN
+    let frame = Bytes::from(vec![b'x'; 65_535]);
+    let mut syn = At::default().syn();
+    syn.payload = frame.clone();
+    let rig = At::default().accept(syn);
+    assert!(rig.connection.info().held > 0 && frame.is_unique(), "the text of a SYN pins its frame");
+}
+
 #[test]
 fn queued_text_is_bounded_by_the_send_buffer_whatever_its_pieces() {
     let mut rig = At::default().with(|config| config.send_buffer(5000)).established();

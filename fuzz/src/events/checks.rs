@@ -187,7 +187,7 @@ pub(super) fn owes_a_timer(connection: &Connection, now: Instant) {
 }
 
 /// A segment that may leave.
-pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config) {
+pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config, probe: usize) {
     let control = Flags::SYN | Flags::RST;
     assert!(segment.options.wire_len() <= 40, "options do not fit: {segment}");
     assert!(!segment.flags.contains(control), "{segment}");
@@ -211,7 +211,7 @@ pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config) {
         assert!(segment.payload.len() <= usize::from(config.max_transmit()), "{segment} beyond max_transmit");
     } else if info.state != State::Closed {
         assert!(
-            segment.payload.len() <= usize::from(info.eff_snd_mss),
+            segment.payload.len() <= usize::from(info.eff_snd_mss).max(probe),
             "{segment} beyond the MSS {}",
             info.eff_snd_mss
         );

@@ -326,7 +326,9 @@ impl Watched {
     }
 
     fn transmit(&mut self, segment: &Segment, info: &Info) {
-        checks::well_formed(segment, info, &self.config);
+        // A probe of the path MTU is larger than the MSS in use, but never larger than the peer takes (RFC 4821 §7.2).
+        let largest = usize::from(self.peer.mss.unwrap_or(0).max(1220));
+        checks::well_formed(segment, info, &self.config, if self.config.mtu_probing() { largest } else { 0 });
         if !matches!(info.state, State::Closed | State::Listen) {
             self.check_numbers(segment, info);
         }
