@@ -44,6 +44,8 @@ pub(super) struct Watched {
     announced: Announced,
     /// The options of the peer's SYN.
     pub(super) peer: Options,
+    /// The largest MSS that a SYN of the peer's had, 1220 at least: no probe of the path MTU is larger (RFC 4821 §7.2).
+    largest_mss: u16,
     /// The number of the peer's first SYN.
     pub(super) irs: SeqNum,
     /// Start and end of the last segment that the peer sent.
@@ -90,6 +92,7 @@ impl Watched {
             sent: 0,
             acked: 0,
             delivered: 0,
+            largest_mss: peer.mss.unwrap_or(0).max(1220),
             connected: false,
             peer_closed: false,
             closed: None,
@@ -186,6 +189,9 @@ impl Watched {
         if let Event::Timer(timer) = event {
             self.announced.fire(timer, self.now);
         }
+        if let Event::Segment(segment) = &event {
+            self.note_mss(segment);
+        }
         let mut actions = Vec::new();
         self.trace(format_args!("{}", show::event(&event)));
         let result = self.connection.handle(event.clone(), self.clock, &mut |action| actions.push(action));
@@ -217,10 +223,17 @@ impl Watched {
         result
     }
 
+    fn note_mss(&mut self, segment: &Segment) {
+        if segment.flags.contains(Flags::SYN) {
+            self.largest_mss = self.largest_mss.max(segment.options.mss.unwrap_or(0));
+        }
+    }
+
     /// Several segments at once.
     pub(super) fn batch(&mut self, segments: Vec<Segment>) {
         let before = self.connection.clone();
         self.tell_time();
+        segments.iter().for_each(|segment| self.note_mss(segment));
         let mut actions = Vec::new();
         self.trace(format_args!("{} segments at once", segments.len()));
         self.metered.batch(&segments, self.clock);
@@ -326,9 +339,8 @@ impl Watched {
     }
 
     fn transmit(&mut self, segment: &Segment, info: &Info) {
-        // A probe of the path MTU is larger than the MSS in use, but never larger than the peer takes (RFC 4821 §7.2).
-        let largest = usize::from(self.peer.mss.unwrap_or(0).max(1220));
-        checks::well_formed(segment, info, &self.config, if self.config.mtu_probing() { largest } else { 0 });
+        let probe = if self.config.mtu_probing() { usize::from(self.largest_mss) } else { 0 };
+        checks::well_formed(segment, info, &self.config, probe);
         if !matches!(info.state, State::Closed | State::Listen) {
             self.check_numbers(segment, info);
         }
