@@ -136,7 +136,7 @@ impl PathMtu {
                 self.restart(cut);
                 if doubt.times >= MAX_PROBES {
                     self.vindicate(None, cut, policy, now);
-                    self.search.exclude(mtu);
+                    self.search.exclude(mtu, cut, policy.retry_at(now));
                     return Some(cut);
                 }
                 self.hole = Hole::Doubted(doubt);

@@ -61,11 +61,16 @@ impl Search {
         self.next = (!self.is_converged(mtu)).then_some(now);
     }
 
-    /// Packets of this size do not get through: search_high is less.
-    pub(super) fn exclude(&mut self, size: u16) {
-        if size <= self.high {
-            self.high = size.saturating_sub(1);
-            self.untried = false;
+    /// Packets of this size do not get through, those of `mtu` octets do: search_high is less. Where nothing lies between,
+    /// the search has ended.
+    pub(super) fn exclude(&mut self, size: u16, mtu: u16, until: Option<Instant>) {
+        if size > self.high {
+            return;
+        }
+        self.high = size.saturating_sub(1);
+        self.untried = false;
+        if self.is_converged(mtu) {
+            self.next = until;
         }
     }
 
