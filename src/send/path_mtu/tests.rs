@@ -326,3 +326,17 @@ fn what_an_error_lowered_is_tried_again() {
         assert_eq!(path.on_timeout(1500, (1500, 1), &policy, later), Some(1400), "errors have ceased, not the link");
     }
 }
+
+/// A size that fails right above the one that works leaves nothing to search: the next search waits for `mtu_retry`.
+#[test]
+fn a_size_that_is_excluded_ends_the_search_where_nothing_lies_between() {
+    let later = NOW + Duration::from_secs(600);
+    for (failed, next) in [(76, None), (1024, Some(576))] {
+        let mut path = told(1500, &POLICY);
+        path.search.begin(1500, 68, NOW);
+        path.search.exclude(failed, 68, Some(later));
+        assert_eq!(path.probe_size(68, NOW), next);
+        assert!(!path.search.is_over(68, NOW));
+        assert_eq!(path.search.is_over(68, later), next.is_none());
+    }
+}
