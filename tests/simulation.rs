@@ -6,6 +6,8 @@ mod sim;
 
 #[path = "simulation/figures.rs"]
 mod figures;
+#[path = "simulation/ideal.rs"]
+mod ideal;
 #[path = "simulation/laws.rs"]
 mod laws;
 #[path = "simulation/link.rs"]
@@ -18,3 +20,5 @@ mod newreno;
 mod output;
 #[path = "simulation/rates.rs"]
 mod rates;
+#[path = "simulation/user.rs"]
+mod user;

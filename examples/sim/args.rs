@@ -5,22 +5,28 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::rows::Sender;
+
 pub(crate) const HELP: &str = "\
 Connections over an emulated bottleneck in virtual time: what they reach, row by row.
-Without options all rows run with the seeds 1 to 20. A release build is many times as fast.
+Without options all rows run with the seeds 1 to 20 and the default sender. A release build is many times as fast.
 
 Usage: cargo run --release --example sim -- [OPTIONS]
 
 Options:
   --list            list the rows and leave
   --row NAME        only this row; may be given more than once
+  --sender NAME     with this sender: cubic or reno, then -paced, then -bare (no timestamps); or all; may be given more
+                    than once [default: cubic]
   --seeds A..B,...  sets of seeds, the last one included; a column for each set [default: 1..20]
   --verbose         also what each run gave
   --csv FILE        write every run's figures
   --svg PATH        plot window, flight and RTT of the first seed over time: a file (.svg, for one row) or a directory
   --trace PATH      the same as numbers: a file (.csv, for one row) or a directory
-  --check           run the recorded seeds; fail when a figure is worse than recorded by more than 1 %
-  --record          run the recorded seeds and write tests/data/figures.csv and docs/figures.md
+  --packets PATH    a line for each packet of the first seed: a file (.txt, for one row) or a directory
+  --check           all rows and senders, the recorded seeds; fail when a figure is worse than recorded by more than 1 %
+  --part            with --check, the part that takes less than a minute
+  --record          all rows and senders, the recorded seeds; write tests/data/figures.csv and docs/figures.md
   -h, --help        show this
 ";
 
@@ -38,17 +44,31 @@ pub(crate) enum Mode {
 pub(crate) struct Options {
     pub(crate) mode: Mode,
     pub(crate) rows: Vec<String>,
+    pub(crate) senders: Vec<Sender>,
+    pub(crate) part: bool,
     pub(crate) seeds: Vec<(u64, u64)>,
     pub(crate) verbose: bool,
     pub(crate) csv: Option<PathBuf>,
     pub(crate) svg: Option<PathBuf>,
     pub(crate) trace: Option<PathBuf>,
+    pub(crate) packets: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let (rows, seeds) = (Vec::new(), vec![(1, 20)]);
-        Self { mode: Mode::Show, rows, seeds, verbose: false, csv: None, svg: None, trace: None }
+        let (rows, senders, seeds) = (Vec::new(), vec![Sender::default()], vec![(1, 20)]);
+        Self {
+            mode: Mode::Show,
+            rows,
+            senders,
+            part: false,
+            seeds,
+            verbose: false,
+            csv: None,
+            svg: None,
+            trace: None,
+            packets: None,
+        }
     }
 }
 
@@ -57,7 +77,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Resu
     let mut parser = Parser::from_args(args.into_iter().map(Into::into));
     let mut options = Options::default();
     let mut alone = None;
-    let mut others = Vec::new();
+    let (mut others, mut senders) = (Vec::new(), Vec::new());
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         match arg {
             Arg::Long("list") => options.mode = Mode::List,
@@ -66,6 +86,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Resu
             Arg::Long("row") => {
                 options.rows.push(value(&mut parser, "--row", "the name of a row (see --list)")?);
             }
+            Arg::Long("sender") => {
+                senders.extend(sender(&value(&mut parser, "--sender", "the name of a sender, or all")?)?);
+                others.push("--sender");
+            }
+            Arg::Long("part") => options.part = true,
             Arg::Long("seeds") => {
                 options.seeds = seeds(&value(&mut parser, "--seeds", "sets of seeds, as 1..20")?)?;
                 others.push("--seeds");
@@ -77,9 +102,16 @@ pub(crate) fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Resu
             Arg::Long("csv") => options.csv = Some(path(&mut parser, "--csv", &mut others)?),
             Arg::Long("svg") => options.svg = Some(path(&mut parser, "--svg", &mut others)?),
             Arg::Long("trace") => options.trace = Some(path(&mut parser, "--trace", &mut others)?),
+            Arg::Long("packets") => options.packets = Some(path(&mut parser, "--packets", &mut others)?),
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
             Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(arg.unexpected().to_string()),
         }
+    }
+    if !senders.is_empty() {
+        options.senders = senders;
+    }
+    if options.part && options.mode != Mode::Check {
+        return Err("--part is a part of --check: give both".into());
     }
     match (alone, others.first()) {
         (Some(alone), Some(other)) => Err(format!("{alone} decides by itself what runs: leave {other} away")),
@@ -98,6 +130,16 @@ fn path(parser: &mut Parser, option: &'static str, others: &mut Vec<&'static str
 fn value(parser: &mut Parser, option: &str, wanted: &str) -> Result<String, String> {
     let value = parser.value().map_err(|_| format!("{option}: {wanted} is missing"))?;
     value.string().map_err(|error| error.to_string())
+}
+
+/// The sender with this name, or all.
+fn sender(text: &str) -> Result<Vec<Sender>, String> {
+    if text == "all" {
+        return Ok(Sender::ALL.to_vec());
+    }
+    let known = || Sender::ALL.map(Sender::name).join(", ");
+    let sender = Sender::ALL.into_iter().find(|sender| sender.name() == text);
+    sender.map(|sender| vec![sender]).ok_or_else(|| format!("--sender: there is no '{text}', but {} and all", known()))
 }
 
 /// `1..20,1001..1020`, or single seeds.

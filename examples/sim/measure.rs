@@ -1,18 +1,19 @@
 //! One row with one seed, and the medians over seeds.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use segue::congestion::Cubic;
-use segue::{Algorithm, Config};
+use segue::Algorithm;
 
+use super::host::{End, Host, Sample, Setup};
 use super::link::{Link, MILLISECOND, Nanos, SECOND};
 use super::newreno::NewReno;
 use super::rng::Rng;
-use super::rows::{Load, Path, Row};
-use super::source::{Report, Sample, Source, Stream, Text, User};
+use super::rows::{ACKS, Load, Path, Row};
+use super::user::{Text, Writer};
 use super::world::{Flow, World};
 
 /// What one run gave: a value for each figure of its row, and what broke a law.
@@ -21,6 +22,8 @@ pub(crate) struct Outcome {
     pub(crate) values: Vec<f64>,
     pub(crate) violations: Vec<String>,
     pub(crate) samples: Vec<Sample>,
+    /// A line for each packet, if asked for.
+    pub(crate) packets: String,
     /// For people: what else was counted.
     pub(crate) notes: String,
 }
@@ -30,33 +33,43 @@ const LONG: Nanos = 600 * SECOND;
 
 struct Bench {
     path: Path,
-    config: Arc<Config>,
-    text: Text,
+    algorithm: Algorithm,
+    /// What the ends are like, their users excepted.
+    setups: [Setup; 2],
     rng: Rng,
-    sample_every: Option<Nanos>,
+    watch: Option<Nanos>,
 }
 
 impl Bench {
-    fn new(row: &Row, seed: u64, sample_every: Option<Nanos>) -> Self {
-        let (path, buffer) = (row.path.clone(), row.path.buffer());
-        let config = Config::builder().receive_buffer(buffer).send_buffer(buffer);
-        let config = (row.tune)(config).build().expect("the rows have valid settings");
-        Self { path, config: Arc::new(config), text: Text::new(), rng: Rng::new(seed), sample_every }
+    fn new(row: &Row, seed: u64, watch: Option<Nanos>) -> Self {
+        let text = Text::new();
+        let setups = row.ends.map(|ways| {
+            let config = Arc::new(ways.config.build().expect("the rows have valid settings"));
+            let path = segue::Path::ipv4(row.path.mtu);
+            let (text, writer) = (text.clone(), Writer::Silent);
+            Setup { config, path, text, writer, reader: ways.reader, intake: ways.intake }
+        });
+        let (path, algorithm) = (row.path.clone(), row.sender.algorithm());
+        Self { path, algorithm, setups, rng: Rng::new(seed), watch }
     }
 
-    fn segue(&mut self, user: User) -> Box<dyn Source> {
-        let (algorithm, config, text) = (Algorithm::Cubic(Cubic::default()), self.config.clone(), self.text.clone());
-        Box::new(Stream::new(algorithm, config, text, user, &mut self.rng, self.sample_every))
+    /// The end with this number and a user that writes this.
+    fn end(&mut self, number: usize, writer: Writer) -> Box<dyn End> {
+        let setup = Setup { writer, ..self.setups[number].clone() };
+        let every = self.watch.filter(|_| number == 0);
+        Box::new(Host::new(self.algorithm.clone(), setup, &mut self.rng, every))
     }
 
-    fn flow(&mut self, source: Box<dyn Source>, starts: Nanos) -> Flow {
-        Flow::new(source, self.config.clone(), self.text.clone(), &mut self.rng, starts)
+    fn flow(&mut self, first: Writer, second: Writer) -> Flow {
+        Flow::new([self.end(0, first), self.end(1, second)], 0)
     }
 
     fn world(&mut self, flows: Vec<Flow>) -> World {
         let data = Link::new(self.path.forward(), self.rng.next());
         let acks = Link::new(self.path.backward(), self.rng.next());
-        World::new(data, acks, flows)
+        let mut world = World::new([data, acks], flows);
+        world.log = self.watch.map(|_| String::new());
+        world
     }
 
     /// `octets` in `time` as a share of the rate.
@@ -65,38 +78,64 @@ impl Bench {
     }
 }
 
-/// Runs a row once.
-pub(crate) fn run(row: &Row, seed: u64, sample_every: Option<Nanos>) -> Outcome {
-    let mut bench = Bench::new(row, seed, sample_every);
+/// Runs a row once; under watch, with a sample of the first end whenever so much time has passed, and a line for each packet.
+pub(crate) fn run(row: &Row, seed: u64, watch: Option<Nanos>) -> Outcome {
+    let mut bench = Bench::new(row, seed, watch);
     match row.load {
-        Load::Greedy(duration) => greedy(&mut bench, duration),
-        Load::Flows { count, octets, ending } => {
-            flows(&mut bench, count, User::Sends { octets, ending }, row.figures.len() == 4)
-        }
+        Load::Greedy(duration) => greedy(&mut bench, duration, row),
+        Load::BothWays(duration) => both_ways(&mut bench, duration),
+        Load::Flows { count, octets, ending } => flows(&mut bench, count, Writer::Sends { octets, ending }, row),
+        Load::Turns { request, response, pause, count } => turns(&mut bench, request, response, pause, count),
         Load::Pair { duration, stranger } => pair(&mut bench, duration, stranger),
     }
 }
 
-fn greedy(bench: &mut Bench, duration: Nanos) -> Outcome {
-    let source = bench.segue(User::Greedy);
-    let flow = bench.flow(source, 0);
+/// Pure ACKs of the accepting end for each segment of text of the other.
+fn acks_per_text(flow: &Flow) -> f64 {
+    let [first, second] = &flow.sides;
+    second.sent.acks as f64 / first.sent.texts.max(1) as f64
+}
+
+fn wants_acks(row: &Row) -> bool {
+    row.figures.iter().any(|figure| figure.name == ACKS)
+}
+
+fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
+    let flow = bench.flow(Writer::Greedy, Writer::Silent);
     let mut world = bench.world(vec![flow]);
     world.run(duration, |_| false);
     let flow = &world.flows[0];
-    let Report { timeouts, episodes, samples } = flow.source().report();
-    let values =
-        vec![bench.share(flow.delivered(), duration), flow.sent.repeated as f64 / flow.sent.octets.max(1) as f64];
-    let (data, reductions, spurious) = (world.data.tally, episodes.reductions, episodes.spurious);
+    let (report, sent) = (flow.sides[0].end.report(), flow.sides[0].sent);
+    let second = if wants_acks(row) { acks_per_text(flow) } else { sent.repeated as f64 / sent.octets.max(1) as f64 };
+    let (data, episodes, timeouts) = (world.links[0].tally, report.episodes, report.timeouts);
+    let (reductions, spurious) = (episodes.reductions, episodes.spurious);
     let notes = format!(
         "packets {}, queue full {}, lost {}, marked {}, held {}, reductions {reductions}, spurious {spurious}, \
          timeouts {timeouts}",
         data.offered, data.full, data.lost, data.marked, data.held
     );
     let mut violations = episodes.violations;
-    if data.held == 0 && spurious > 0 {
+    if data.held == 0 && spurious > timeouts {
         violations.push(format!("{spurious} reductions were undone where nothing was reordered: the losses were real"));
     }
-    Outcome { values, violations, samples, notes }
+    let values = vec![bench.share(flow.delivered().0, duration), second];
+    Outcome { values, violations, samples: report.samples, notes, packets: world.log.unwrap_or_default() }
+}
+
+fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
+    let flow = bench.flow(Writer::Greedy, Writer::Greedy);
+    let mut world = bench.world(vec![flow]);
+    world.run(duration, |_| false);
+    let flow = &world.flows[0];
+    let octets = flow.sides.each_ref().map(|side| side.end.delivered().0);
+    let reports = flow.sides.each_ref().map(|side| side.end.report());
+    Outcome {
+        values: vec![bench.share(octets[0] + octets[1], duration), acks_per_text(flow)],
+        notes: format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts),
+        violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
+        samples: reports[0].samples.clone(),
+        packets: world.log.unwrap_or_default(),
+    }
 }
 
 /// The value below which so many percent of the values lie: the nearest rank.
@@ -105,32 +144,39 @@ pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
 
-fn flows(bench: &mut Bench, count: u32, user: User, percentiles: bool) -> Outcome {
-    let octets = user.total();
+fn flows(bench: &mut Bench, count: u32, user: Writer, row: &Row) -> Outcome {
+    let octets = user.allowed(0, 0);
     let (mut all, mut whole, mut outcome, mut timeouts) = (vec![], vec![], Outcome::default(), 0);
+    let mut acks = 0.0;
     for _ in 0..count {
-        let source = bench.segue(user);
-        let flow = bench.flow(source, 0);
+        let flow = bench.flow(user, Writer::Silent);
         let mut world = bench.world(vec![flow]);
-        world.run(LONG, |flows| flows[0].delivered() == octets);
+        world.run(LONG, |flows| flows[0].delivered().0 == octets);
         let flow = &world.flows[0];
-        if flow.delivered() < octets {
-            outcome.violations.push(format!("only {} of {octets} octets were delivered", flow.delivered()));
+        let (delivered, last) = flow.delivered();
+        if delivered < octets {
+            outcome.violations.push(format!("only {delivered} of {octets} octets were delivered"));
         }
-        let time = flow.last_delivery() as f64 / MILLISECOND as f64;
+        let time = last as f64 / MILLISECOND as f64;
         all.push(time);
-        if !flow.sent.handshake_lost {
+        if !flow.sides[0].sent.handshake_lost {
             whole.push(time);
         }
-        let report = flow.source().report();
+        let report = flow.sides[0].end.report();
         outcome.violations.extend(report.episodes.violations);
         outcome.samples = report.samples;
         timeouts += report.timeouts;
+        acks = acks_per_text(flow);
+        if let Some(log) = world.log {
+            let _ = write!(outcome.packets, "{time:.1} ms:\n{log}");
+        }
     }
     all.sort_by(f64::total_cmp);
     whole.sort_by(f64::total_cmp);
-    outcome.values = if percentiles {
+    outcome.values = if row.figures.len() == 4 {
         vec![percentile(&all, 50), percentile(&all, 95), percentile(&all, 99), percentile(&whole, 99)]
+    } else if wants_acks(row) {
+        vec![percentile(&all, 50), acks]
     } else {
         vec![timeouts as f64, percentile(&all, 50)]
     };
@@ -138,23 +184,45 @@ fn flows(bench: &mut Bench, count: u32, user: User, percentiles: bool) -> Outcom
     outcome
 }
 
+fn turns(bench: &mut Bench, request: u64, response: u64, pause: Nanos, count: u32) -> Outcome {
+    let flow = bench.flow(Writer::Asks { request, response, pause, count }, Writer::Answers { request, response });
+    let mut world = bench.world(vec![flow]);
+    let all = response * u64::from(count);
+    world.run(LONG, |flows| flows[0].sides[0].end.delivered().0 == all);
+    let flow = &world.flows[0];
+    let reports = flow.sides.each_ref().map(|side| side.end.report());
+    let exchanges = &reports[0].exchanges;
+    let mean = exchanges.iter().sum::<Nanos>() as f64 / exchanges.len().max(1) as f64 / MILLISECOND as f64;
+    let mut violations: Vec<_> = reports.iter().flat_map(|report| report.episodes.violations.clone()).collect();
+    if exchanges.len() as u64 != u64::from(count) {
+        violations.push(format!("only {} of {count} exchanges were completed", exchanges.len()));
+    }
+    let [first, second] = flow.sides.each_ref().map(|side| side.sent);
+    let acks = (first.acks + second.acks) as f64 / (first.texts + second.texts).max(1) as f64;
+    let notes = format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts);
+    let packets = world.log.unwrap_or_default();
+    Outcome { values: vec![mean, acks], violations, samples: reports[0].samples.clone(), notes, packets }
+}
+
 fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
-    let first = bench.segue(User::Greedy);
-    let text = bench.text.clone();
-    let second = if stranger { Box::new(NewReno::new(text, &mut bench.rng)) } else { bench.segue(User::Greedy) };
+    let first = bench.end(0, Writer::Greedy);
+    let text = bench.setups[0].text.clone();
+    let second = if stranger { Box::new(NewReno::new(text, &mut bench.rng)) } else { bench.end(0, Writer::Greedy) };
     let later = u64::from(bench.rng.below(1000)) * MILLISECOND;
-    let flows = vec![bench.flow(first, 0), bench.flow(second, later)];
-    let mut world = bench.world(flows);
+    let flows = [(first, 0), (second, later)];
+    let flows = flows.map(|(sender, starts)| Flow::new([sender, bench.end(1, Writer::Silent)], starts));
+    let mut world = bench.world(flows.into());
     world.run(duration, |_| false);
-    let octets = [world.flows[0].delivered(), world.flows[1].delivered()];
+    let octets = [world.flows[0].delivered().0, world.flows[1].delivered().0];
     let both = octets[0] + octets[1];
-    let reports = world.flows.iter().map(|flow| flow.source().report()).collect::<Vec<_>>();
+    let reports = world.flows.iter().map(|flow| flow.sides[0].end.report()).collect::<Vec<_>>();
     let notes = format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts);
     Outcome {
         values: vec![octets[0] as f64 / both.max(1) as f64, bench.share(both, duration)],
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
         samples: reports[0].samples.clone(),
         notes,
+        packets: world.log.unwrap_or_default(),
     }
 }
 
@@ -177,18 +245,19 @@ pub(crate) struct Measured {
     pub(crate) runs: Vec<(u64, Outcome)>,
 }
 
-/// Runs every row with every seed; one that no seed changes, with the first only. `done` is told how many runs of how
-/// many are over.
+/// Runs every row with every seed; one that no seed changes, with the first only. The dearest runs begin first. `done` is
+/// told how many runs of how many are over.
 pub(crate) fn measure(rows: &[Row], seeds: &[u64], done: impl Fn(usize, usize, &Row) + Sync) -> Vec<Measured> {
-    let seeds_of = |row: &Row| if row.path.is_random() || is_pair(row) { seeds } else { &seeds[..seeds.len().min(1)] };
+    let seeds_of = |row: &Row| if row.is_random() { seeds } else { &seeds[..seeds.len().min(1)] };
     let jobs = rows.iter().enumerate().flat_map(|(i, row)| seeds_of(row).iter().map(move |seed| (i, *seed)));
-    let jobs = jobs.collect::<Vec<_>>();
+    let mut jobs = jobs.map(|job| (rows[job.0].packets(), job)).collect::<Vec<_>>();
+    jobs.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (next, over) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let outcomes = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some(&(i, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(&(_, (i, seed))) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = run(&rows[i], seed, None);
                     outcomes.lock().expect("no run panics with it").push((i, seed, outcome));
                     done(over.fetch_add(1, Ordering::Relaxed) + 1, jobs.len(), &rows[i]);
@@ -198,13 +267,11 @@ pub(crate) fn measure(rows: &[Row], seeds: &[u64], done: impl Fn(usize, usize, &
     });
     let mut outcomes = outcomes.into_inner().expect("no run panics with it");
     outcomes.sort_by_key(|(i, seed, _)| (*i, *seed));
-    let of_row = |i: usize| outcomes.iter().filter(move |o| o.0 == i).map(|o| (o.1, o.2.clone())).collect::<Vec<_>>();
-    (0..rows.len()).map(|i| summary(&rows[i], of_row(i))).collect()
-}
-
-/// The second flow of a pair starts at a random time.
-const fn is_pair(row: &Row) -> bool {
-    matches!(row.load, Load::Pair { .. })
+    let mut runs = rows.iter().map(|_| Vec::new()).collect::<Vec<_>>();
+    for (i, seed, outcome) in outcomes {
+        runs[i].push((seed, outcome));
+    }
+    rows.iter().zip(runs).map(|(row, runs)| summary(row, runs)).collect()
 }
 
 fn summary(row: &Row, runs: Vec<(u64, Outcome)>) -> Measured {

@@ -6,9 +6,10 @@
 use bytes::{Bytes, BytesMut};
 use segue::{Flags, Options, Segment, SeqNum};
 
+use super::host::{End, Report};
 use super::link::{MILLISECOND, Nanos, SECOND};
 use super::rng::Rng;
-use super::source::{Report, Source, Text};
+use super::user::Text;
 
 const MSS: u32 = 1460;
 const INITIAL_WINDOW: u32 = 10 * MSS;
@@ -203,7 +204,7 @@ impl NewReno {
     }
 }
 
-impl Source for NewReno {
+impl End for NewReno {
     fn start(&mut self, now: Nanos, out: &mut Vec<Segment>) {
         out.push(self.syn());
         self.timed = Some((self.iss + 1, now));

@@ -8,13 +8,18 @@ use super::args::{Mode, Options};
 use super::link::SECOND;
 use super::measure::{self, Measured};
 use super::record::{self, Recorded};
-use super::rows::{self, Row};
-use super::{progress, svg, table};
+use super::rows::{self, Row, Sender};
+use super::{document, progress, svg, table};
 
 /// Plots have so many samples a second.
 const SAMPLES: u64 = 200;
 
-type Sets = Vec<(String, Vec<Measured>)>;
+/// What was measured with a set of seeds.
+struct Set {
+    name: String,
+    rows: Vec<Row>,
+    measured: Vec<Measured>,
+}
 
 /// Whether all is well; an error is a mistake in the options, or a file that cannot be used.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
@@ -22,12 +27,12 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     match options.mode {
         Mode::List => {
             for row in &rows {
-                say(&format!("{:<14} {}\n", row.name, row.label));
+                say(&format!("{:<24} {}\n", row.id(), row.label));
             }
             Ok(true)
         }
         Mode::Record => record(&rows),
-        Mode::Check => check(&rows),
+        Mode::Check => check(&rows, options.part),
         Mode::Show => show(&rows, options),
     }
 }
@@ -40,73 +45,76 @@ fn say(text: &str) {
 fn chosen(options: &Options) -> Result<Vec<Row>, String> {
     let mut rows = rows::all();
     for name in &options.rows {
-        if !rows.iter().any(|row| row.name == name) {
+        if !rows.iter().any(|row| row.name == *name) {
             return Err(format!("--row: there is no row '{name}'; --list shows them"));
         }
     }
-    rows.retain(|row| options.rows.is_empty() || options.rows.iter().any(|name| name == row.name));
-    Ok(rows)
+    rows.retain(|row| options.rows.is_empty() || options.rows.iter().any(|name| *name == row.name));
+    let senders = if matches!(options.mode, Mode::Check | Mode::Record) { &Sender::ALL[..] } else { &options.senders };
+    Ok(rows::matrix(&rows, senders))
 }
 
 fn measured(rows: &[Row], (first, last): (u64, u64)) -> Vec<Measured> {
     let seeds = (first..=last).collect::<Vec<_>>();
-    measure::measure(rows, &seeds, |done, all, row| progress::show(done, all, row.label))
+    measure::measure(rows, &seeds, |done, all, row| progress::show(done, all, &row.title()))
 }
 
-fn sets(rows: &[Row], seeds: &[(u64, u64)]) -> Sets {
-    seeds.iter().map(|set| (record::set_name(*set), measured(rows, *set))).collect()
+fn set(rows: Vec<Row>, seeds: (u64, u64)) -> Set {
+    let measured = measured(&rows, seeds);
+    Set { name: record::set_name(seeds), rows, measured }
 }
 
-fn table(rows: &[Row], sets: &Sets) -> String {
-    let medians = |measured: &[Measured]| measured.iter().map(|m| m.medians.clone()).collect();
-    let sets = sets.iter().map(|(name, measured)| (name.clone(), medians(measured))).collect::<Vec<_>>();
-    table::table(rows, &sets)
+/// The recorded sets of seeds, each with the rows that it is recorded for.
+fn recorded_sets(rows: &[Row]) -> Vec<Set> {
+    let of_set = |seeds| rows.iter().filter(|row| record::is_recorded(row, seeds)).cloned().collect();
+    record::SETS.map(|seeds| set(of_set(seeds), seeds)).into()
 }
 
 /// Says what broke a law; whether nothing did.
-fn lawful(rows: &[Row], sets: &Sets) -> bool {
-    let lines = sets.iter().flat_map(|(_, measured)| record::violations(rows, measured)).collect::<Vec<_>>();
+fn lawful(sets: &[Set]) -> bool {
+    let lines = sets.iter().flat_map(|set| record::violations(&set.rows, &set.measured)).collect::<Vec<_>>();
     lines.iter().for_each(|line| say(&format!("VIOLATION: {line}\n")));
     lines.is_empty()
 }
 
 fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
     let draw = draw(rows, options)?;
-    let sets = sets(rows, &options.seeds);
+    let sets = options.seeds.iter().map(|seeds| set(rows.to_vec(), *seeds)).collect::<Vec<_>>();
     if options.verbose {
-        say(&each_run(rows, &sets));
+        say(&each_run(&sets));
     }
-    say(&table(rows, &sets));
+    let columns = sets.iter().map(|set| (set.name.clone(), set.measured.iter().map(|m| m.medians.clone()).collect()));
+    say(&table::table(rows, &columns.collect::<Vec<_>>()));
     if let Some(file) = &options.csv {
-        write(file, &csv(rows, &sets))?;
+        write(file, &csv(&sets))?;
     }
     draw()?;
-    Ok(lawful(rows, &sets))
+    Ok(lawful(&sets))
 }
 
-fn each_run(rows: &[Row], sets: &Sets) -> String {
+fn each_run(sets: &[Set]) -> String {
     let mut text = String::new();
-    for (row, measured) in sets.iter().flat_map(|(_, measured)| rows.iter().zip(measured)) {
+    for (row, measured) in sets.iter().flat_map(|set| set.rows.iter().zip(&set.measured)) {
         for (seed, outcome) in &measured.runs {
             let values = row.figures.iter().zip(&outcome.values);
             let values = values.map(|(f, v)| format!("{} {}", f.name, table::value(f.unit, *v))).collect::<Vec<_>>();
-            let _ = writeln!(text, "{} seed {seed}: {}; {}", row.name, values.join(", "), outcome.notes);
+            let _ = writeln!(text, "{} seed {seed}: {}; {}", row.id(), values.join(", "), outcome.notes);
         }
     }
     text
 }
 
 /// Every run's figures, and after them the medians.
-fn csv(rows: &[Row], sets: &Sets) -> String {
+fn csv(sets: &[Set]) -> String {
     let mut csv = "row,figure,seeds,value\n".to_string();
-    for (set, measured) in sets {
+    for Set { name: set, rows, measured } in sets {
         for (row, measured) in rows.iter().zip(measured) {
             for (i, figure) in row.figures.iter().enumerate() {
                 let name = figure.name.replace(',', "");
                 for (seed, outcome) in &measured.runs {
-                    let _ = writeln!(csv, "{},{name},{seed},{:.6}", row.name, outcome.values[i]);
+                    let _ = writeln!(csv, "{},{name},{seed},{:.6}", row.id(), outcome.values[i]);
                 }
-                let _ = writeln!(csv, "{},{name},median {set},{:.6}", row.name, measured.medians[i]);
+                let _ = writeln!(csv, "{},{name},median {set},{:.6}", row.id(), measured.medians[i]);
             }
         }
     }
@@ -116,7 +124,7 @@ fn csv(rows: &[Row], sets: &Sets) -> String {
 /// Checks where the plots go; what it returns makes them, from the first seed.
 fn draw<'a>(rows: &'a [Row], options: &'a Options) -> Result<impl FnOnce() -> Result<(), String> + 'a, String> {
     let seed = options.seeds[0].0;
-    let targets = [(&options.svg, "svg"), (&options.trace, "csv")];
+    let targets = [(&options.svg, "svg"), (&options.trace, "csv"), (&options.packets, "txt")];
     for (target, extension) in targets {
         let one = target.as_ref().filter(|path| path.extension().is_some_and(|e| e == extension));
         if let (Some(path), 2..) = (one, rows.len()) {
@@ -124,12 +132,13 @@ fn draw<'a>(rows: &'a [Row], options: &'a Options) -> Result<impl FnOnce() -> Re
         }
     }
     Ok(move || {
-        for row in rows.iter().filter(|_| options.svg.is_some() || options.trace.is_some()) {
+        for row in rows.iter().filter(|_| targets.iter().any(|(target, _)| target.is_some())) {
             let outcome = measure::run(row, seed, Some(SECOND / SAMPLES));
             for (target, extension) in targets {
                 let Some(target) = target else { continue };
                 let text = match extension {
-                    "svg" => svg::plot(&format!("{}, seed {seed}", row.label), &outcome.samples),
+                    "svg" => svg::plot(&format!("{}, seed {seed}", row.title()), &outcome.samples),
+                    "txt" => outcome.packets.clone(),
                     _ => svg::numbers(&outcome.samples),
                 };
                 write(&place(target, row, extension), &text)?;
@@ -144,7 +153,7 @@ fn place(target: &Path, row: &Row, extension: &str) -> PathBuf {
     if target.extension().is_some_and(|e| e == extension) {
         target.to_path_buf()
     } else {
-        target.join(format!("{}.{extension}", row.name))
+        target.join(format!("{}.{extension}", row.id()))
     }
 }
 
@@ -159,26 +168,26 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 
 fn record(rows: &[Row]) -> Result<bool, String> {
     let mut recorded = Recorded::default();
-    let sets = sets(rows, &record::SETS);
-    for (name, measured) in &sets {
-        recorded.put(name, rows, measured);
+    let sets = recorded_sets(rows);
+    for set in &sets {
+        recorded.put(&set.name, &set.rows, &set.measured);
     }
-    let quick = record::quick(rows.to_vec());
+    let quick = record::quick(rows);
     recorded.put(record::QUICK_NAME, &quick, &measured(&quick, record::QUICK));
-    say(&table(rows, &sets));
-    write(&record::file(), &recorded.text(rows))?;
-    write(&record::document(), &recorded.markdown(rows))?;
-    Ok(lawful(rows, &sets))
+    let text = recorded.text(rows);
+    write(&record::file(), &text)?;
+    write(&record::document(), &document::markdown(&Recorded::parse(&text)?, rows))?;
+    Ok(lawful(&sets))
 }
 
-fn check(rows: &[Row]) -> Result<bool, String> {
+fn check(rows: &[Row], part: bool) -> Result<bool, String> {
     let recorded = Recorded::read()?;
-    let sets = sets(rows, &record::SETS);
-    say(&table(rows, &sets));
-    let mut good = lawful(rows, &sets);
+    let rows = if part { record::part(rows) } else { rows.to_vec() };
+    let sets = recorded_sets(&rows);
+    let mut good = lawful(&sets);
     let mut changed = false;
-    for (name, measured) in &sets {
-        let (lines, bad) = record::compare(name, rows, measured, &recorded);
+    for set in &sets {
+        let (lines, bad) = record::compare(&set.name, &set.rows, &set.measured, &recorded);
         lines.iter().for_each(|line| say(&format!("{line}\n")));
         changed |= !lines.is_empty();
         good &= !bad;

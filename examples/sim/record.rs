@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use super::measure::Measured;
-use super::rows::{Figure, Load, Row, Unit, Want};
+use super::rows::{Figure, Load, Row, Sender, Theme, Unit, Want};
 use super::table;
 
 /// The sets of seeds that are recorded with all rows.
@@ -25,10 +25,28 @@ pub(crate) fn set_name((first, last): (u64, u64)) -> String {
     format!("{first}..{last}")
 }
 
+/// Whether a row is recorded with this set of seeds: what no seed changes, with the first set only, but for the table of
+/// what is required.
+pub(crate) fn is_recorded(row: &Row, seeds: (u64, u64)) -> bool {
+    seeds == SETS[0] || row.is_random() || (row.theme == Theme::Paths && row.sender == Sender::default())
+}
+
 /// The rows that a test can afford without optimization.
-pub(crate) fn quick(rows: Vec<Row>) -> Vec<Row> {
-    let cheap = |row: &Row| row.path.rate < 1_000_000_000 && !matches!(row.load, Load::Flows { count: 200.., .. });
-    rows.into_iter().filter(cheap).collect()
+pub(crate) fn quick(rows: &[Row]) -> Vec<Row> {
+    let cheap = |row: &&Row| match row.theme {
+        Theme::Paths => row.path.rate < 1_000_000_000 && !matches!(row.load, Load::Flows { count: 200.., .. }),
+        _ => row.packets() < 4000.0,
+    };
+    rows.iter().filter(|row| row.sender == Sender::default()).filter(cheap).cloned().collect()
+}
+
+/// Packets of text that a run without chance may take to be a part of the short check.
+const SHORT: f64 = 170_000.0;
+
+/// The rows of the short check: all with the default sender, and with the others those that run once and not for long.
+pub(crate) fn part(rows: &[Row]) -> Vec<Row> {
+    let short = |row: &&Row| row.sender == Sender::default() || (!row.is_random() && row.packets() < SHORT);
+    rows.iter().filter(short).cloned().collect()
 }
 
 fn root() -> PathBuf {
@@ -69,7 +87,7 @@ impl Recorded {
     }
 
     pub(crate) fn get(&self, set: &str, row: &Row, figure: &Figure) -> Option<f64> {
-        self.0.get(&(set.to_string(), row.name.to_string(), name(figure))).copied()
+        self.0.get(&(set.to_string(), row.id(), name(figure))).copied()
     }
 
     /// Which set, row and figure are recorded.
@@ -80,7 +98,7 @@ impl Recorded {
     pub(crate) fn put(&mut self, set: &str, rows: &[Row], measured: &[Measured]) {
         for (row, measured) in rows.iter().zip(measured) {
             for (figure, value) in row.figures.iter().zip(&measured.medians) {
-                self.0.insert((set.to_string(), row.name.to_string(), name(figure)), *value);
+                self.0.insert((set.to_string(), row.id(), name(figure)), *value);
             }
         }
     }
@@ -92,36 +110,11 @@ impl Recorded {
         for (set, row) in sets.flat_map(|set| rows.iter().map(move |row| (set.clone(), row))) {
             for figure in &row.figures {
                 if let Some(value) = self.get(&set, row, figure) {
-                    let _ = writeln!(text, "{set},{},{},{value:.6}", row.name, name(figure));
+                    let _ = writeln!(text, "{set},{},{},{value:.6}", row.id(), name(figure));
                 }
             }
         }
         text
-    }
-
-    /// `docs/figures.md`.
-    pub(crate) fn markdown(&self, rows: &[Row]) -> String {
-        let of_row = |set: &str, row: &Row| {
-            row.figures.iter().map(|f| self.get(set, row, f).unwrap_or(f64::NAN)).collect::<Vec<_>>()
-        };
-        let set = |seeds| {
-            let set = set_name(seeds);
-            (set.clone(), rows.iter().map(|row| of_row(&set, row)).collect())
-        };
-        let table = table::table(rows, &SETS.map(set));
-        format!(
-            "\
-# Figures
-
-What segue reaches over an emulated bottleneck, with CUBIC and one default `Config`: medians over 20 seeds, for two sets
-of seeds. Goodput is the share of the link's rate, in IP octets, that is text delivered in order within 10 seconds from
-`connect`: 0.965 is all that is possible with timestamps on every segment. Within 1 % of what is required counts as
-reached. [simulation.md](simulation.md) tells what is emulated, and how.
-
-This file is made from `tests/data/figures.csv`; `{COMMAND}` measures and writes both anew.
-
-{table}"
-        )
     }
 }
 
@@ -189,7 +182,7 @@ pub(crate) fn compare(set: &str, rows: &[Row], measured: &[Measured], recorded: 
             };
             let before = before.map_or("nothing".to_string(), |v| table::value(figure.unit, v));
             let now = table::value(figure.unit, *value);
-            lines.push(format!("{word}: {} ({}), {}: {before} was recorded, now {now}", row.name, set, figure.name));
+            lines.push(format!("{word}: {} ({}), {}: {before} was recorded, now {now}", row.id(), set, figure.name));
         }
     }
     (lines, bad)
@@ -202,7 +195,7 @@ pub(crate) fn violations(rows: &[Row], measured: &[Measured]) -> Vec<String> {
         for (seed, outcome) in &measured.runs {
             if let Some(first) = outcome.violations.first() {
                 let count = outcome.violations.len();
-                lines.push(format!("{} seed {seed}: {count} violations, the first at {first}", row.name));
+                lines.push(format!("{} seed {seed}: {count} violations, the first at {first}", row.id()));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use super::host::Sample;
 use super::link::{MILLISECOND, SECOND};
-use super::source::Sample;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 80.0;

@@ -78,8 +78,8 @@ pub(crate) fn table(rows: &[Row], sets: &[(String, Vec<Vec<f64>>)]) -> String {
     let mut lines = vec![head];
     for (r, row) in rows.iter().enumerate() {
         for (f, figure) in row.figures.iter().enumerate() {
-            let label = if f == 0 { row.label } else { "" };
-            let mut line = vec![label.to_string(), figure.name.to_string(), wanted(figure)];
+            let label = if f == 0 { row.title() } else { String::new() };
+            let mut line = vec![label, figure.name.to_string(), wanted(figure)];
             for (_, values) in sets {
                 let got = values[r][f];
                 line.push(value(figure.unit, got));
@@ -91,7 +91,7 @@ pub(crate) fn table(rows: &[Row], sets: &[(String, Vec<Vec<f64>>)]) -> String {
     aligned(&lines)
 }
 
-fn aligned(lines: &[Vec<String>]) -> String {
+pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let count = lines.first().map_or(0, Vec::len);
     let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0).max(3);
     let widths = (0..count).map(width).collect::<Vec<_>>();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use segue::congestion::{Acked, Congestion, Signal};
 use segue::{Controller, Instant, SeqNum};
 
-use crate::sim::source::Text;
+use crate::sim::user::Text;
 use crate::sim::watch::{Episodes, Told, Watch};
 
 fn told(signal: Signal) -> Told {

@@ -2,10 +2,11 @@
 
 use segue::{Flags, Options, Segment, SeqNum};
 
+use crate::sim::host::End;
 use crate::sim::link::{MILLISECOND, SECOND};
 use crate::sim::newreno::NewReno;
 use crate::sim::rng::Rng;
-use crate::sim::source::{Source, Text};
+use crate::sim::user::Text;
 
 const MSS: u32 = 1460;
 

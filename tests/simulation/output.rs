@@ -1,11 +1,11 @@
 //! Tables, plots, numbers and options.
 
 use crate::sim::args::{HELP, Mode, Options, parse};
+use crate::sim::host::Sample;
 use crate::sim::link::{MILLISECOND, SECOND};
 use crate::sim::measure::{median, percentile};
 use crate::sim::record::{Change, Recorded, change};
-use crate::sim::rows::{Figure, Unit, Want, all};
-use crate::sim::source::Sample;
+use crate::sim::rows::{Figure, Row, Sender, Unit, Want, all, matrix};
 use crate::sim::table::{Verdict, verdict};
 use crate::sim::{svg, table};
 
@@ -79,8 +79,10 @@ fn rows_have_names_of_their_own() {
     let rows = all();
     for (i, row) in rows.iter().enumerate() {
         assert!(rows[..i].iter().all(|other| other.name != row.name && other.label != row.label), "{}", row.name);
-        assert!(!row.name.contains([',', '/', ' ']), "{} must serve as an option and a file", row.name);
+        assert!(!row.name.contains([',', '/', ' ', '@']), "{} must serve as an option and a file", row.name);
     }
+    let ids = matrix(&rows, &Sender::ALL).iter().map(Row::id).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(ids.len(), rows.len() * Sender::ALL.len());
 }
 
 fn samples() -> Vec<Sample> {
@@ -120,7 +122,13 @@ fn options_are_understood() {
     assert_eq!((options.csv, options.verbose, options.mode), (Some("x".into()), true, Mode::Show));
     assert_eq!(parse([""; 0]), Ok(Some(Options::default())));
     assert_eq!(parse(["-h"]), Ok(None));
-    for option in ["--list", "--row", "--seeds", "--verbose", "--csv", "--svg", "--trace", "--check", "--record"] {
+    let senders = parse(["--sender", "reno-paced", "--sender", "cubic-bare"]).unwrap().expect("no help").senders;
+    assert_eq!(senders.iter().map(|sender| sender.name()).collect::<Vec<_>>(), ["reno-paced", "cubic-bare"]);
+    assert_eq!(parse(["--sender", "all"]).unwrap().expect("no help").senders, Sender::ALL);
+    assert!(parse(["--check", "--part"]).unwrap().expect("no help").part);
+    let known =
+        ["--list", "--row", "--sender", "--seeds", "--verbose", "--csv", "--svg", "--trace", "--packets", "--check"];
+    for option in known.into_iter().chain(["--part", "--record"]) {
         assert!(HELP.contains(&format!("\n  {option} ")), "{option}");
     }
     assert!(HELP.lines().all(|line| line.chars().count() <= 120));
@@ -135,6 +143,8 @@ fn mistakes_in_options_are_told() {
         (&["--svg"], "--svg: the name of a file or directory is missing"),
         (&["--check", "--seeds", "1..2"], "--check decides by itself what runs: leave --seeds away"),
         (&["--record", "--row", "10m"], "--record writes all rows: leave --row away"),
+        (&["--record", "--sender", "all"], "--record decides by itself what runs: leave --sender away"),
+        (&["--part"], "--part is a part of --check: give both"),
         (&["--fast"], "invalid option '--fast'"),
         (&["10m"], "unexpected argument \"10m\""),
     ];

@@ -7,11 +7,12 @@ use std::time::Duration;
 use segue::congestion::{Acked, Congestion, Controller, Cubic, Delivery, RateSample};
 use segue::{Config, Instant};
 
+use crate::sim::host::{End, Host, Setup};
 use crate::sim::link::{Link, SECOND};
 use crate::sim::loss::Loss;
 use crate::sim::rng::Rng;
 use crate::sim::rows::Path;
-use crate::sim::source::{Stream, Text, User};
+use crate::sim::user::{Text, Writer};
 use crate::sim::world::{Flow, World};
 
 /// Rounds over which the largest delivery rate counts.
@@ -180,13 +181,15 @@ fn over<C: Controller + 'static>(controller: C, path: &Path, pacing: bool) -> (f
     let buffer = path.buffer();
     let config = Config::builder().receive_buffer(buffer).send_buffer(buffer).pacing(pacing).build().expect("valid");
     let (config, text, mut rng) = (Arc::new(config), Text::new(), Rng::new(1));
-    let source = Box::new(Stream::new(controller, config.clone(), text.clone(), User::Greedy, &mut rng, None));
-    let flow = Flow::new(source, config, text, &mut rng, 0);
-    let (data, acks) = (Link::new(path.forward(), 11), Link::new(path.backward(), 12));
-    let mut world = World::new(data, acks, vec![flow]);
+    let setup = |writer| Setup::new(config.clone(), text.clone(), writer);
+    let sender: Box<dyn End> = Box::new(Host::new(controller, setup(Writer::Greedy), &mut rng, None));
+    let receiver = Box::new(Host::new(Cubic::default(), setup(Writer::Silent), &mut rng, None));
+    let links = [Link::new(path.forward(), 11), Link::new(path.backward(), 12)];
+    let mut world = World::new(links, vec![Flow::new([sender, receiver], 0)]);
     world.run(10 * SECOND, |_| false);
-    let refused = world.data.tally.full as f64 / world.data.tally.offered as f64;
-    (world.flows[0].delivered() as f64 * 8.0 / 10.0 / path.rate as f64, refused)
+    let tally = world.links[0].tally;
+    let refused = tally.full as f64 / tally.offered as f64;
+    (world.flows[0].delivered().0 as f64 * 8.0 / 10.0 / path.rate as f64, refused)
 }
 
 /// Random loss does not slow down what does not take it for congestion.

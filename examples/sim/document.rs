@@ -1,0 +1,153 @@
+//! `docs/figures.md`: the recorded figures for people, a table for each theme.
+
+use std::fmt::Write;
+
+use super::measure::median;
+use super::record::{COMMAND, Recorded, SETS, is_recorded, set_name};
+use super::rows::{ACKS, Row, Sender, Theme};
+use super::table;
+
+/// A theme's headline and what its rows are.
+const fn heading(theme: Theme) -> (&'static str, &'static str) {
+    match theme {
+        Theme::Paths => ("Paths", "Rates, losses, reordering, marks; short flows; shares. 10 seconds each."),
+        Theme::Rates => (
+            "Data centres and long paths",
+            "No loss but that of a full queue of one bandwidth-delay product. 40 round trips or 100,000 packets, at most \
+             12 seconds.",
+        ),
+        Theme::Segments => {
+            ("Segment sizes", "From an MSS of 100 to the largest. 2 seconds; half a second at 1 Gbit/s.")
+        }
+        Theme::Windows => (
+            "Receive windows",
+            "Windows of few segments, first windows that the tuning of the buffer must leave, and a peer that delays the \
+             acknowledgment of a lone segment. 2 seconds; 5 with a first window.",
+        ),
+        Theme::Readers => ("Readers and batches", "Users that read late; hosts that pass on in batches. 2 seconds."),
+        Theme::Acknowledgments => (
+            "Initial windows and delayed ACKs",
+            "The time of one transfer over 100 Mbit/s, 20 ms. What is possible knows of no delayed ACK: each one in slow \
+             start costs growth (RFC 5681 (2)).",
+        ),
+        Theme::Turns => (
+            "Requests and responses, both ways at once",
+            "The mean time of 20 exchanges on one connection. What is possible begins each response with the initial \
+             window: more than 1 is a window that was kept.",
+        ),
+        Theme::Peers => ("Peers that lack something", "2 seconds without loss, 5 with 1 %."),
+        Theme::Switches => ("Switches", "One setting differs, at both ends. 2 seconds without loss, 5 with 1 %."),
+    }
+}
+
+/// A row with all senders: the ratios to what is possible, and the pure ACKs where they are counted.
+struct Line {
+    label: String,
+    possible: String,
+    ratios: Vec<f64>,
+    acks: Option<f64>,
+}
+
+impl Line {
+    fn least(&self) -> f64 {
+        self.ratios.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// The lesser ratio of the recorded sets.
+fn ratio(recorded: &Recorded, row: &Row) -> f64 {
+    let of_set = |seeds| row.ratio(|figure| recorded.get(&set_name(seeds), row, figure).unwrap_or(f64::NAN));
+    SETS.into_iter().filter(|seeds| is_recorded(row, *seeds)).map(of_set).fold(f64::INFINITY, f64::min)
+}
+
+fn line(recorded: &Recorded, row: &Row) -> Line {
+    let (name, possible, _) = row.possible();
+    let unit = row.figures.iter().find(|figure| figure.name == name).map(|figure| figure.unit);
+    let acks = row.figures.iter().find(|figure| figure.name == ACKS);
+    Line {
+        label: row.label.clone(),
+        possible: unit.map_or(String::new(), |unit| table::value(unit, possible)),
+        ratios: Sender::ALL.map(|sender| ratio(recorded, &row.by(sender))).into(),
+        acks: acks.and_then(|figure| recorded.get(&set_name(SETS[0]), row, figure)),
+    }
+}
+
+fn head(first: &[&str], last: &[&str]) -> Vec<String> {
+    let senders = Sender::ALL.map(Sender::name);
+    first.iter().map(|s| s.to_string()).chain(senders).chain(last.iter().map(|s| s.to_string())).collect()
+}
+
+fn theme_table(lines: &[Line]) -> String {
+    let counted = lines.iter().any(|line| line.acks.is_some());
+    let mut cells = vec![head(&["path", "possible"], if counted { &["ACKs"] } else { &[] })];
+    for line in lines {
+        let ratios = line.ratios.iter().map(|ratio| format!("{ratio:.3}"));
+        let acks = counted.then(|| line.acks.map_or(String::new(), |acks| format!("{acks:.3}")));
+        let first = [line.label.clone(), line.possible.clone()];
+        cells.push(first.into_iter().chain(ratios).chain(acks).collect());
+    }
+    table::aligned(&cells)
+}
+
+fn overview(themes: &[(Theme, Vec<Line>)]) -> String {
+    let mut cells = vec![head(&["theme", "rows", "figure"], &[])];
+    for (theme, lines) in themes {
+        let columns = (0..Sender::ALL.len()).map(|i| lines.iter().map(|line| line.ratios[i]).collect::<Vec<_>>());
+        let (mut least, mut middle) = (Vec::new(), Vec::new());
+        for column in columns {
+            least.push(format!("{:.3}", column.iter().copied().fold(f64::INFINITY, f64::min)));
+            middle.push(format!("{:.3}", median(column)));
+        }
+        let name = heading(*theme).0.to_string();
+        cells.push([name, lines.len().to_string(), "median".into()].into_iter().chain(middle).collect());
+        cells.push([String::new(), String::new(), "least".into()].into_iter().chain(least).collect());
+    }
+    table::aligned(&cells)
+}
+
+/// The document, for these recorded figures of all rows.
+pub(crate) fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
+    let plain = rows.iter().filter(|row| row.sender == Sender::default()).collect::<Vec<_>>();
+    let required = plain.iter().filter(|row| row.theme == Theme::Paths).copied().cloned().collect::<Vec<_>>();
+    let of_row =
+        |set: &str, row: &Row| row.figures.iter().map(|f| recorded.get(set, row, f).unwrap_or(f64::NAN)).collect();
+    let set = |seeds| {
+        let set = set_name(seeds);
+        (set.clone(), required.iter().map(|row| of_row(&set, row)).collect::<Vec<Vec<f64>>>())
+    };
+    let required_table = table::table(&required, &SETS.map(set));
+    let themes = Theme::ALL.map(|theme| {
+        let rows = plain.iter().filter(|row| row.theme == theme);
+        let mut lines = rows.map(|row| line(recorded, row)).collect::<Vec<_>>();
+        lines.sort_by(|a, b| a.least().total_cmp(&b.least()));
+        (theme, lines)
+    });
+    let mut text = format!(
+        "\
+# Figures
+
+What segue reaches over an emulated bottleneck, with eight senders: CUBIC and NewReno, with and without pacing, with and
+without timestamps (`-bare`). Medians over 20 seeds where chance decides anything, for two sets of seeds. Within 1 % of
+what is required counts as reached. [simulation.md](simulation.md) tells what is emulated, and how to read it.
+
+This file is made from `tests/data/figures.csv`; `{COMMAND}` measures and writes both anew.
+
+## What is required
+
+With CUBIC and one default `Config`. Goodput is the share of the link's rate, in IP octets, that is text delivered in order
+within 10 seconds from `connect`: 0.965 is all that is possible with timestamps on every segment.
+
+{required_table}
+## Overview
+
+From here on: ratios to what is possible, 1 being all of it, the lesser of the two sets of seeds.
+
+{}",
+        overview(&themes)
+    );
+    for (theme, lines) in &themes {
+        let (name, what) = heading(*theme);
+        let _ = write!(text, "\n## {name}\n\n{what} Worst rows first.\n\n{}", theme_table(lines));
+    }
+    text
+}

@@ -1,0 +1,91 @@
+//! What is possible on a path: the time of the handshake, a window that doubles in each round trip from the initial one
+//! (RFC 5681, RFC 6928) up to what the peer promises, and then the rate of the link, without loss, without a queue.
+
+use super::link::{Nanos, SECOND};
+
+/// A sender that the path and the peer's window alone hold back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ideal {
+    /// Bits per second.
+    pub(crate) rate: u64,
+    pub(crate) round_trip: Nanos,
+    /// Octets of headers on each packet of text.
+    pub(crate) header: u32,
+    /// Octets of text in a packet.
+    pub(crate) mss: u32,
+    /// Segments in the initial window.
+    pub(crate) initial: u32,
+    /// The peer's receive buffer.
+    pub(crate) window: u32,
+    /// How long the peer's host holds back what arrives, and its user what was delivered.
+    pub(crate) wait: Nanos,
+    pub(crate) read: Nanos,
+}
+
+pub(crate) fn seconds(time: Nanos) -> f64 {
+    time as f64 / SECOND as f64
+}
+
+impl Ideal {
+    /// Octets of text per second.
+    fn speed(&self) -> f64 {
+        self.rate as f64 / 8.0 * f64::from(self.mss) / f64::from(self.mss + self.header)
+    }
+
+    fn packet(&self, text: u32) -> f64 {
+        f64::from(text + self.header) * 8.0 / self.rate as f64
+    }
+
+    /// From sending a segment to its acknowledgment.
+    fn round(&self) -> f64 {
+        seconds(self.round_trip + self.wait) + self.packet(self.mss) + self.packet(0)
+    }
+
+    /// RFC 6928 §2.
+    fn initial_octets(&self) -> f64 {
+        let mss = f64::from(self.mss);
+        (f64::from(self.initial) * mss).min((2.0 * mss).max(14_600.0))
+    }
+
+    /// When text has arrived, round by round: from when on, and at which speed until the next round.
+    fn rounds(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let (window, full) = (f64::from(self.window), self.speed() * self.round());
+        let (mut at, mut sent) = (seconds(self.round_trip) * 1.5, self.initial_octets());
+        std::iter::repeat_with(move || {
+            let round = (at, sent.min(window).min(full));
+            // The window opens only when the user has read.
+            at += self.round() + if sent >= window && window < full { seconds(self.read) } else { 0.0 };
+            sent = (2.0 * sent).min(window.max(full));
+            round
+        })
+    }
+
+    /// Octets of text that have arrived so long after `connect`.
+    pub(crate) fn delivered(&self, duration: Nanos) -> f64 {
+        let end = seconds(duration);
+        let arrive = |(at, octets): (f64, f64)| octets.min((end - at) * self.speed()).max(0.0);
+        self.rounds().take_while(|(at, _)| *at < end).map(arrive).sum()
+    }
+
+    /// Seconds from the first octet's sending until so many have arrived, with the first window as after the handshake.
+    fn transfer(&self, octets: u64) -> f64 {
+        let mut left = octets as f64;
+        for (at, arrive) in self.rounds() {
+            if left <= arrive {
+                return at - seconds(self.round_trip) + left / self.speed();
+            }
+            left -= arrive;
+        }
+        f64::INFINITY
+    }
+
+    /// Seconds from `connect` until so many octets have arrived.
+    pub(crate) fn completion(&self, octets: u64) -> f64 {
+        seconds(self.round_trip) + self.transfer(octets)
+    }
+
+    /// Seconds from a request to the whole of its response, each from the initial window on.
+    pub(crate) fn exchange(&self, request: u64, response: u64) -> f64 {
+        self.transfer(request) + self.transfer(response)
+    }
+}

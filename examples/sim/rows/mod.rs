@@ -1,0 +1,370 @@
+//! The matrix: every path, what is measured on it, and what must be reached.
+
+mod paths;
+mod themes;
+
+use segue::congestion::{Cubic, Reno};
+use segue::{Algorithm, Config, ConfigBuilder};
+
+use super::ideal::{self, Ideal};
+use super::link::{Nanos, SECOND, Settings};
+use super::loss::Loss;
+use super::user::{Ending, Intake, Reader};
+
+/// A path and what goes wrong on it. Both directions have the same rate, delay and queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Path {
+    /// Bits per second.
+    pub(crate) rate: u64,
+    pub(crate) round_trip: Nanos,
+    pub(crate) mtu: u16,
+    /// In the direction of the text.
+    pub(crate) loss: Loss,
+    pub(crate) hold: Option<(u32, Nanos)>,
+    pub(crate) mark_after: Option<Nanos>,
+    /// In the direction of the acknowledgments: millionths lost, and the period of bunches.
+    pub(crate) ack_loss: u32,
+    pub(crate) ack_bunch: Option<Nanos>,
+}
+
+/// The largest buffer that a window can announce (RFC 7323 §2.3).
+const LARGEST: u64 = (1 << 30) - 1;
+
+impl Path {
+    /// A path without faults: Mbit/s, round trip in milliseconds.
+    pub(crate) const fn new(mbits: u64, round_trip: u64) -> Self {
+        Self::micros(mbits, round_trip * 1000)
+    }
+
+    /// A path without faults: Mbit/s, round trip in microseconds.
+    const fn micros(mbits: u64, round_trip: u64) -> Self {
+        Self {
+            rate: mbits * 1_000_000,
+            round_trip: round_trip * 1000,
+            mtu: 1500,
+            loss: Loss::None,
+            hold: None,
+            mark_after: None,
+            ack_loss: 0,
+            ack_bunch: None,
+        }
+    }
+
+    fn losing(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+
+    fn with_mtu(self, mtu: u16) -> Self {
+        Self { mtu, ..self }
+    }
+
+    /// Octets of a bandwidth-delay product.
+    pub(crate) fn product(&self) -> u64 {
+        u64::try_from(u128::from(self.rate) * u128::from(self.round_trip) / (8 * u128::from(SECOND))).expect("octets")
+    }
+
+    /// One product, at least 32 packets of 1500 octets and 4 of the largest.
+    fn queue(&self) -> u64 {
+        self.product().max(32 * 1500).max(4 * u64::from(self.mtu))
+    }
+
+    /// The buffers of the ends: 2.5 products, at least 1 MiB and at most what a window can announce.
+    pub(crate) fn buffer(&self) -> u32 {
+        u32::try_from((self.product() * 5 / 2).clamp(1 << 20, LARGEST)).expect("a buffer")
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            rate: self.rate,
+            delay: self.round_trip / 2,
+            queue: self.queue(),
+            mark_after: None,
+            loss: Loss::None,
+            hold: None,
+            bunch: None,
+        }
+    }
+
+    pub(crate) fn forward(&self) -> Settings {
+        Settings { loss: self.loss.clone(), hold: self.hold, mark_after: self.mark_after, ..self.settings() }
+    }
+
+    pub(crate) fn backward(&self) -> Settings {
+        let loss = if self.ack_loss == 0 { Loss::None } else { Loss::Random(self.ack_loss) };
+        Settings { loss, bunch: self.ack_bunch, ..self.settings() }
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Load {
+    /// As much as goes, from `connect` for so long.
+    Greedy(Nanos),
+    /// The same in both directions at once.
+    BothWays(Nanos),
+    /// So many flows of so many octets, one after the other on an idle path.
+    Flows { count: u32, octets: u64, ending: Ending },
+    /// Requests and responses in turns on one connection, with a pause after each.
+    Turns { request: u64, response: u64, pause: Nanos, count: u32 },
+    /// Two greedy flows for so long, the second started within the first second. The figure is the share of the first,
+    /// which is segue's; the second is segue's too, or a stranger's.
+    Pair { duration: Nanos, stranger: bool },
+}
+
+/// What a figure must be.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Want {
+    /// It is only shown; more is better.
+    More,
+    /// It is only shown; less is better.
+    Less,
+    AtLeast(f64),
+    AtMost(f64),
+    Between(f64, f64),
+}
+
+/// How a figure is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unit {
+    /// A share of one, with four places.
+    Share,
+    /// A share of one, written in percent.
+    Percent,
+    Milliseconds,
+    Count,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) want: Want,
+}
+
+const fn figure(name: &'static str, unit: Unit, want: Want) -> Figure {
+    Figure { name, unit, want }
+}
+
+/// The figure with which a row is compared with what is possible.
+pub(crate) const GOODPUT: &str = "goodput";
+pub(crate) const GOODPUT_OF_BOTH: &str = "goodput of both";
+pub(crate) const MEDIAN: &str = "median";
+pub(crate) const COMPLETION: &str = "completion";
+pub(crate) const EXCHANGE: &str = "exchange";
+/// Pure ACKs of the accepting end, for each segment of text that the other sent.
+pub(crate) const ACKS: &str = "ACKs";
+
+/// Who sends: every row runs with each of these.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]
+pub(crate) struct Sender {
+    pub(crate) reno: bool,
+    pub(crate) paced: bool,
+    /// Without timestamps.
+    pub(crate) bare: bool,
+}
+
+impl Sender {
+    /// Unpaced and paced side by side.
+    pub(crate) const ALL: [Self; 8] = {
+        let mut all = [Self { reno: false, paced: false, bare: false }; 8];
+        let mut n = 0;
+        while n < 8 {
+            all[n] = Self { reno: n >= 4, bare: n % 4 >= 2, paced: n % 2 == 1 };
+            n += 1;
+        }
+        all
+    };
+
+    pub(crate) fn name(self) -> String {
+        let base = if self.reno { "reno" } else { "cubic" };
+        let part = |on, name| if on { name } else { "" };
+        format!("{base}{}{}", part(self.paced, "-paced"), part(self.bare, "-bare"))
+    }
+
+    pub(crate) fn algorithm(self) -> Algorithm {
+        if self.reno { Algorithm::Reno(Reno::default()) } else { Algorithm::Cubic(Cubic::default()) }
+    }
+
+    fn tune(self, config: ConfigBuilder) -> ConfigBuilder {
+        let config = if self.paced { config.pacing(true) } else { config };
+        if self.bare { config.timestamps(false) } else { config }
+    }
+}
+
+/// Rows that belong together: a table of the document.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub(crate) enum Theme {
+    Paths,
+    Rates,
+    Segments,
+    Windows,
+    Readers,
+    Acknowledgments,
+    Turns,
+    Peers,
+    Switches,
+}
+
+impl Theme {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Paths,
+        Self::Rates,
+        Self::Segments,
+        Self::Windows,
+        Self::Readers,
+        Self::Acknowledgments,
+        Self::Turns,
+        Self::Peers,
+        Self::Switches,
+    ];
+}
+
+/// What an end has that differs from the default, the algorithm excepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ways {
+    pub(crate) config: ConfigBuilder,
+    pub(crate) reader: Reader,
+    pub(crate) intake: Intake,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) theme: Theme,
+    pub(crate) path: Path,
+    pub(crate) load: Load,
+    pub(crate) sender: Sender,
+    /// The end that connects, and the one that accepts.
+    pub(crate) ends: [Ways; 2],
+    pub(crate) figures: Vec<Figure>,
+}
+
+impl Row {
+    /// A row with the default `Config` but for the buffers.
+    fn new(theme: Theme, name: &str, label: &str, path: Path, load: Load, figures: Vec<Figure>) -> Self {
+        let config = Config::builder().receive_buffer(path.buffer()).send_buffer(path.buffer());
+        let ways = Ways { config, reader: Reader::AtOnce, intake: Intake::AtOnce };
+        let (name, label) = (name.to_string(), label.to_string());
+        Self { name, label, theme, path, load, sender: Sender::default(), ends: [ways; 2], figures }
+    }
+
+    /// Changes the settings of both ends.
+    fn both(mut self, tune: impl Fn(ConfigBuilder) -> ConfigBuilder) -> Self {
+        self.ends.iter_mut().for_each(|end| end.config = tune(end.config));
+        self
+    }
+
+    /// Changes the settings of the end that accepts.
+    fn peer(mut self, tune: impl Fn(ConfigBuilder) -> ConfigBuilder) -> Self {
+        self.ends[1].config = tune(self.ends[1].config);
+        self
+    }
+
+    /// The row with another sender: what is required of the default one is only shown.
+    pub(crate) fn by(&self, sender: Sender) -> Self {
+        let mut row = Self { sender, ..self.clone() }.both(|config| sender.tune(config));
+        if sender != Sender::default() {
+            for figure in &mut row.figures {
+                figure.want = match figure.want {
+                    Want::AtLeast(_) | Want::More => Want::More,
+                    Want::AtMost(_) | Want::Less => Want::Less,
+                    Want::Between(..) => figure.want,
+                };
+            }
+        }
+        row
+    }
+
+    /// The name under which it is recorded.
+    pub(crate) fn id(&self) -> String {
+        if self.sender == Sender::default() {
+            self.name.clone()
+        } else {
+            format!("{}@{}", self.name, self.sender.name())
+        }
+    }
+
+    /// The label, and who sends if it is another than the default.
+    pub(crate) fn title(&self) -> String {
+        let other = self.sender != Sender::default();
+        if other { format!("{}, {}", self.label, self.sender.name()) } else { self.label.clone() }
+    }
+
+    /// Whether a seed decides anything.
+    pub(crate) fn is_random(&self) -> bool {
+        let path = &self.path;
+        let lossy = matches!(path.loss, Loss::Random(_) | Loss::Bursts { .. }) || path.ack_loss > 0;
+        lossy || path.hold.is_some() || matches!(self.load, Load::Pair { .. })
+    }
+
+    /// What an ideal sender would reach here.
+    fn ideal(&self) -> Ideal {
+        let [first, second] = &self.ends;
+        let config = first.config.build().expect("the rows have valid settings");
+        let peer = second.config.build().expect("the rows have valid settings");
+        let stamps = config.timestamps() && peer.timestamps();
+        let scales = config.window_scaling() && peer.window_scaling();
+        let buffer = peer.receive_buffer();
+        Ideal {
+            rate: self.path.rate,
+            round_trip: self.path.round_trip,
+            header: if stamps { 52 } else { 40 },
+            mss: u32::from(self.path.mtu - 40).min(u32::from(peer.max_mss())) - if stamps { 12 } else { 0 },
+            initial: u32::from(config.initial_window()),
+            window: if scales { buffer } else { buffer.min(65_535) },
+            wait: second.intake.period().unwrap_or(0),
+            read: match second.reader {
+                Reader::AtOnce => 0,
+                Reader::Every(period) => period,
+            },
+        }
+    }
+
+    /// What is possible of the figure that counts, and which one that is: more of it is better, or less.
+    pub(crate) fn possible(&self) -> (&'static str, f64, bool) {
+        let ideal = self.ideal();
+        let share = |octets: f64, duration| octets * 8.0 / (self.path.rate as f64 * ideal::seconds(duration));
+        let millis = |seconds: f64| seconds * 1000.0;
+        match self.load {
+            Load::Greedy(duration) => (GOODPUT, share(ideal.delivered(duration), duration), true),
+            Load::BothWays(duration) => (GOODPUT_OF_BOTH, 2.0 * share(ideal.delivered(duration), duration), true),
+            Load::Pair { duration, .. } => (GOODPUT_OF_BOTH, share(ideal.delivered(duration), duration), true),
+            Load::Flows { octets, .. } if self.figures.len() == 4 => (MEDIAN, millis(ideal.completion(octets)), false),
+            Load::Flows { octets, .. } => (COMPLETION, millis(ideal.completion(octets)), false),
+            Load::Turns { request, response, .. } => (EXCHANGE, millis(ideal.exchange(request, response)), false),
+        }
+    }
+
+    /// How a row's figures compare with what is possible: 1 is all of it.
+    pub(crate) fn ratio(&self, value: impl Fn(&Figure) -> f64) -> f64 {
+        let (name, possible, more) = self.possible();
+        let figure = self.figures.iter().find(|figure| figure.name == name);
+        let value = figure.map_or(f64::NAN, value);
+        if more { value / possible } else { possible / value }
+    }
+
+    /// Packets of text in a run: what it costs.
+    pub(crate) fn packets(&self) -> f64 {
+        let ideal = self.ideal();
+        let octets = match self.load {
+            Load::Greedy(duration) | Load::Pair { duration, .. } => ideal.delivered(duration),
+            Load::BothWays(duration) => 2.0 * ideal.delivered(duration),
+            Load::Flows { count, octets, .. } => f64::from(count) * octets as f64,
+            Load::Turns { request, response, count, .. } => f64::from(count) * (request + response) as f64,
+        };
+        octets / f64::from(ideal.mss)
+    }
+}
+
+/// All rows with the default sender, in the order of the tables.
+pub(crate) fn all() -> Vec<Row> {
+    let mut rows = paths::rows();
+    rows.extend(themes::rows());
+    rows
+}
+
+/// These rows with these senders.
+pub(crate) fn matrix(rows: &[Row], senders: &[Sender]) -> Vec<Row> {
+    rows.iter().flat_map(|row| senders.iter().map(|sender| row.by(*sender))).collect()
+}
