@@ -38,11 +38,15 @@ impl Receiver {
 
     /// `len` octets at `seq` arrive. What the ACK says, if one is sent: `acknowledged: left-right …`.
     fn arrives(&mut self, seq: u32, len: usize) -> String {
+        self.arrives_with(Flags::ACK, seq, len)
+    }
+
+    fn arrives_with(&mut self, flags: Flags, seq: u32, len: usize) -> String {
         let timestamps = self.timestamps.then_some(Timestamps { value: 0, echo: 0 });
         let segment = Segment {
             seq: SeqNum::new(seq),
             ack: SeqNum::new(100),
-            flags: Flags::ACK,
+            flags,
             window: 65_535,
             options: Options { timestamps, ..Options::default() },
             payload: vec![0; len].into(),
@@ -121,6 +125,32 @@ fn as_many_blocks_as_fit_are_reported() {
         let reported: Vec<_> =
             (0..blocks).map(|n| 2200 - 200 * n).map(|left| format!("{left}-{}", left + 100)).collect();
         assert_eq!(last, format!("1000: {}", reported.join(" ")));
+    }
+}
+
+/// A FIN takes a number, and a report of all that arrived has it: with the text before it, or as a range of its own.
+#[test]
+fn a_fin_out_of_order_is_reported() {
+    const FIN: Flags = Flags::ACK.union(Flags::FIN);
+    for left in [5000, u32::MAX - 1200, (1 << 31) - 1200] {
+        let at = |n: u32| left.wrapping_add(n);
+        let says = |acked: u32, blocks: &[(u32, u32)]| {
+            let block = |&(l, r): &(u32, u32)| format!(" {}-{}", at(l), at(r));
+            format!("{}:{}", at(acked), blocks.iter().map(block).collect::<String>())
+        };
+        let mut receiver = Receiver::new(left, plain());
+        assert_eq!(receiver.arrives_with(FIN, at(1000), 500), says(0, &[(1000, 1501)]), "it leaves with text");
+        assert_eq!(receiver.arrives(at(500), 500), says(0, &[(500, 1501)]));
+        assert_eq!(receiver.arrives(at(0), 500), says(1501, &[]));
+        let mut receiver = Receiver::new(left, plain());
+        assert_eq!(receiver.arrives_with(FIN, at(1500), 0), says(0, &[(1500, 1501)]), "it leaves alone");
+        assert_eq!(receiver.arrives(at(500), 500), says(0, &[(500, 1000), (1500, 1501)]));
+        assert_eq!(receiver.arrives_with(FIN, at(1500), 0), says(0, &[(1500, 1501), (500, 1000)]), "the latest first");
+        assert_eq!(receiver.arrives(at(1000), 500), says(0, &[(500, 1501)]));
+        assert_eq!(receiver.arrives(at(0), 500), says(1501, &[]));
+        let mut receiver = Receiver::new(left, plain());
+        assert_eq!(receiver.arrives(at(1000), 500), says(0, &[(1000, 1500)]));
+        assert_eq!(receiver.arrives_with(FIN, at(1500), 0), says(0, &[(1000, 1501)]), "it leaves after the last text");
     }
 }
 

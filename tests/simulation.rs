@@ -20,5 +20,7 @@ mod newreno;
 mod output;
 #[path = "simulation/rates.rs"]
 mod rates;
+#[path = "simulation/short.rs"]
+mod short;
 #[path = "simulation/user.rs"]
 mod user;

@@ -192,7 +192,7 @@ impl<C: Controller> Tcb<C> {
             (true, true) => 3,
             (true, false) => SackBlocks::MAX,
         };
-        let most = most.min(self.rcv.held.ranges().len() + usize::from(duplicate));
+        let most = most.min(self.rcv.reports() + usize::from(duplicate));
         if most == 0 {
             return 0;
         }

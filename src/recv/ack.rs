@@ -133,6 +133,8 @@ impl AckPolicy {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Recent {
     offsets: [Option<u64>; 4],
+    /// The FIN came after all of them.
+    pub(crate) fin: bool,
 }
 
 impl Recent {
@@ -146,6 +148,7 @@ impl Recent {
             *slot = Some(offset);
         }
         self.offsets = order;
+        self.fin = false;
     }
 
     /// The ranges to report, in order, each once: those that came last, then as many others as there is room for.

@@ -307,6 +307,23 @@ impl Receiver {
         if self.fin.is_none() && !cuts {
             self.fin = Some(fin);
         }
+        self.recent.fin = self.fin == Some(fin);
+    }
+
+    /// The FIN, if it has arrived and text before it is missing.
+    fn early_fin(&self) -> Option<SeqNum> {
+        self.fin.filter(|fin| fin.after(self.nxt))
+    }
+
+    /// The FIN, if it arrived early and no held text reaches up to it: a range of its own.
+    fn lone_fin(&self) -> Option<SeqNum> {
+        let joins = |fin: SeqNum| self.held.ranges().last().is_some_and(|(_, end)| self.seq_of(end) == fin);
+        self.early_fin().filter(|fin| !joins(*fin))
+    }
+
+    /// How many ranges there are to report.
+    pub(crate) fn reports(&self) -> usize {
+        self.held.ranges().len() + usize::from(self.lone_fin().is_some())
     }
 
     /// The peer's FIN has this number, and nothing before it is missing any more: the stream ends there, unless it was to
@@ -319,16 +336,19 @@ impl Receiver {
         self.held.drop_beyond(self.offset_of(fin), limits)
     }
 
-    /// The blocks to report: what arrived twice (RFC 2883), then the most recent first (RFC 2018 §4).
+    /// The blocks to report: what arrived twice (RFC 2883), then the most recent first (RFC 2018 §4). A FIN has a number
+    /// as text has: without it in a report the loss of the last text before it would go unnoticed until a timeout.
     pub(crate) fn sack_blocks(&self, duplicate: Option<(SeqNum, SeqNum)>, room: usize) -> SackBlocks {
-        let mut blocks = SackBlocks::new();
-        if let Some((left, right)) = duplicate.filter(|_| room > 0) {
-            blocks.push(SackBlock { left, right });
-        }
-        let room = room - blocks.len();
+        let (fin, lone) = (self.early_fin(), self.lone_fin());
+        let with_fin = |right: SeqNum| if fin == Some(right) { right + 1 } else { right };
         let beyond = |&(start, _): &(u64, u64)| start > self.received; // what came on the SYN waits at RCV.NXT
-        for (start, end) in self.recent.blocks(self.held.ranges()).filter(beyond).take(room) {
-            blocks.push(SackBlock { left: self.seq_of(start), right: self.seq_of(end) });
+        let ranges = self.recent.blocks(self.held.ranges()).filter(beyond);
+        let ranges = ranges.map(|(start, end)| (self.seq_of(start), with_fin(self.seq_of(end))));
+        let lone = lone.map(|fin| (fin, fin + 1));
+        let (first, last) = if self.recent.fin { (lone, None) } else { (None, lone) };
+        let mut blocks = SackBlocks::new();
+        for (left, right) in duplicate.into_iter().chain(first).chain(ranges).chain(last).take(room) {
+            blocks.push(SackBlock { left, right });
         }
         blocks
     }

@@ -229,6 +229,7 @@ impl<C: Controller> Sender<C> {
     fn take_reports(&mut self, blocks: impl Iterator<Item = (SeqNum, SeqNum)>, seen: &mut Seen) {
         let outstanding = self.board.outstanding();
         let min_rtt = self.rtt.min_rtt();
+        let fin = (self.fin == Fin::Queued && self.fin_sent()).then(|| self.text_end());
         for (left, right) in blocks {
             let sane = self.una.before(left) && left.before(right) && right.at_or_before(self.nxt);
             if sane {
@@ -236,6 +237,7 @@ impl<C: Controller> Sender<C> {
                 let Self { board, rack, rate, .. } = self;
                 // An acknowledgment of what came out of order echoes what came before in order (RFC 7323 §4.3).
                 let end = start + u64::from(right - left);
+                let end = if fin.is_some_and(|fin| right == fin) { board.with_fin(end) } else { end };
                 board.report(start, end, |sent| seen.take(sent, None, rack, rate, min_rtt));
             }
         }

@@ -125,6 +125,13 @@ impl Scoreboard {
         self.segments.front()
     }
 
+    /// The end of a report that leaves out the last octet sent. Some receivers report text alone: where the last segment
+    /// brought a FIN with its text, a report of all that text is one of the FIN. Of any other segment it is in part none.
+    pub(crate) fn with_fin(&self, end: u64) -> u64 {
+        let joint = self.last().is_some_and(|last| last.start < end && end < last.end);
+        if joint { end + 1 } else { end }
+    }
+
     pub(crate) fn last(&self) -> Option<&Sent> {
         self.segments.back()
     }

@@ -251,6 +251,39 @@ fn a_fin_alone_is_probed() {
     });
 }
 
+/// Some receivers report text alone. Where the FIN left with the last text, a report of that text is one of the FIN, and the
+/// hole before it is found; where it left alone, or the last octet is text, a report that ends before it is none.
+#[test]
+fn a_report_of_the_last_text_is_one_of_the_fin_that_came_with_it() {
+    everywhere(|iss| {
+        for (end, what) in [(10_500, "the text alone"), (10_501, "the FIN, too")] {
+            let mut bench = Bench::new(iss, sack());
+            bench.send_octets(10_500);
+            bench.close();
+            assert_eq!(bench.info().flight, 10_000, "the window is full");
+            bench.at(100);
+            bench.ack(9); // the tenth is lost
+            assert_eq!(bench.info().flight, 1501);
+            bench.at(200);
+            assert_eq!(bench.octets(9000, &[(10_000, end)], None), "9", "{what}");
+            assert_eq!(bench.info().counters.fast_retransmits, 1, "{what}: {:?}", bench.log);
+            bench.at(300);
+            bench.octets(10_501, &[], None);
+            assert_eq!((bench.info().flight, bench.info().counters.timeouts), (0, 0));
+        }
+        let mut bench = Bench::new(iss, sack());
+        bench.send(2);
+        bench.at(10);
+        assert_eq!(bench.close(), "F");
+        bench.at(100);
+        bench.octets(0, &[(1000, 2000)], None);
+        bench.pass(30);
+        bench.at(200);
+        bench.octets(2000, &[], None);
+        assert_eq!(bench.info().flight, 1, "the FIN that left alone was not reported");
+    });
+}
+
 /// The last segment of a flow of twenty is lost: no timeout.
 #[test]
 fn the_last_of_twenty_segments_is_repaired_without_a_timeout() {
