@@ -1,4 +1,10 @@
-//! The receiving side against a naive model, one octet at a time: what is taken, held, delivered, promised and reported.
+//! The receiving side against a naive model, one octet at a time: what is taken, held, delivered, promised and reported; and
+//! over a link, what its windows let through.
+
+#[path = "receiver/link.rs"]
+mod link;
+#[path = "receiver/sizing.rs"]
+mod sizing;
 
 use std::ops::Range;
 

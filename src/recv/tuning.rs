@@ -12,13 +12,15 @@ use crate::{Config, Instant, SeqNum};
 const TIMES: u32 = 4;
 /// RFC 6928 §2: a sender may begin with ten segments, and a receiver should let it.
 const INITIAL_SEGMENTS: u32 = 10;
+/// Octets of a zero-window probe.
+const PROBE: u32 = 1;
 
 /// What tells that a round trip is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Round {
     /// Timestamps: whether this text was sent after the sender had seen an acknowledgment of this round.
     Echoed(bool),
-    /// No timestamps: RCV.NXT and the right edge. A whole window takes a round trip at least.
+    /// No timestamps: RCV.NXT and the right edge. Text beyond an edge was sent after the sender had heard of a later one.
     Window { nxt: SeqNum, edge: SeqNum },
 }
 
@@ -30,8 +32,8 @@ pub(crate) struct Tuning {
     /// When this round trip began, and what the user has taken since.
     since: Instant,
     taken: u32,
-    /// Without timestamps: the right edge that ends the window being timed, when that began, and the shortest time that one
-    /// took.
+    /// Without timestamps: the right edge of the window being timed, when that began, and the shortest time until text came
+    /// from beyond one.
     mark: Option<SeqNum>,
     marked: Instant,
     shortest: Option<Duration>,
@@ -86,8 +88,10 @@ impl Tuning {
         }
     }
 
+    /// All text up to the mark may have left before the sender heard of anything promised since. One octet beyond it may
+    /// be a zero-window probe (RFC 9293 §3.8.6.1), which needs no promise.
     fn time_window(&mut self, nxt: SeqNum, edge: SeqNum, now: Instant) {
-        if self.mark.is_some_and(|mark| nxt.before(mark)) {
+        if self.mark.is_some_and(|mark| nxt.at_or_before(mark + PROBE)) {
             return;
         }
         if self.mark.is_some() {
@@ -189,6 +193,43 @@ mod tests {
             assert!(taken > 100 * 100);
             let expected = 4 * 100 * MSS;
             assert!((expected..=expected + 8 * MSS).contains(&tuning.capacity()), "{stamps} {}", tuning.capacity());
+        }
+    }
+
+    /// Ten segments fill a first window of 14,600 octets exactly, 12 us apart; they left before the sender heard of more. With
+    /// any other window, and around the wrap, likewise: a round trip is over when text comes from beyond it.
+    #[test]
+    fn a_burst_that_fills_the_window_is_no_round_trip() {
+        for (window, start) in (14_590..14_620).flat_map(|window| [(window, 7), (window, u32::MAX - 14_600)]) {
+            let config = Config::builder().receive_buffer(1 << 20).receive_buffer_initial(14_600).build().unwrap();
+            let mut tuning = Tuning::new(&config, 1460, 5, Instant::ZERO);
+            let (first, mut nxt) = (SeqNum::new(start) + window, SeqNum::new(start));
+            for n in 0..10 {
+                nxt += 1460.min(first - nxt);
+                tuning.on_text(
+                    Round::Window { nxt, edge: first + 2920 * (n / 2) },
+                    Instant::from_micros(12 * u64::from(n)),
+                );
+                assert_eq!(tuning.shortest, None, "{window}");
+            }
+            nxt += 1460;
+            tuning.on_text(Round::Window { nxt, edge: nxt + 29_200 }, Instant::from_micros(RTT));
+            assert_eq!(tuning.shortest, Some(Duration::from_micros(RTT)), "{window}");
+        }
+    }
+
+    /// A zero-window probe comes from beyond the edge, unasked (RFC 9293 §3.8.6.1); what follows it was asked for.
+    #[test]
+    fn a_zero_window_probe_is_no_round_trip() {
+        let config = Config::builder().receive_buffer(1 << 20).receive_buffer_initial(14_600).build().unwrap();
+        let mut tuning = Tuning::new(&config, 1460, 5, Instant::ZERO);
+        let edge = SeqNum::new(3);
+        tuning.on_text(Round::Window { nxt: edge - 1460, edge }, Instant::from_micros(0));
+        for (nxt, at, shortest) in
+            [(edge, 10, None), (edge + 1, 20, None), (edge + 2, 30, Some(Duration::from_micros(30)))]
+        {
+            tuning.on_text(Round::Window { nxt, edge: edge + 14_600 }, Instant::from_micros(at));
+            assert_eq!(tuning.shortest, shortest);
         }
     }
 

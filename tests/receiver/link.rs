@@ -1,0 +1,275 @@
+//! Two connections and a link of a rate and a delay between them, in virtual time: the client sends, the server's user reads
+//! when it likes. It counts what the server's user got and which acknowledgments left for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use segue::{Action, Arc, ConfigBuilder, Connection, Event, Flags, Instant, Path, Secrets, Segment, SeqNum, codec};
+
+const CLIENT: usize = 0;
+const SERVER: usize = 1;
+const ISS: [u32; 2] = [u32::MAX - 5000, (1 << 31) - 7];
+/// A host coalesces no more than one IP packet's text.
+const COALESCED: usize = 65_000;
+
+/// How the server's host hands over what arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Host {
+    /// Each segment by itself.
+    Single,
+    /// All that arrived in this time together, as segments.
+    Batches(Duration),
+    /// All that arrived in this time coalesced (GRO).
+    Coalesces(Duration),
+}
+
+/// The path, the hosts and the user of the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) client: ConfigBuilder,
+    pub(crate) server: ConfigBuilder,
+    /// Bits in a second.
+    pub(crate) rate: u64,
+    pub(crate) rtt: Duration,
+    pub(crate) mtu: u16,
+    pub(crate) host: Host,
+    /// The server's user takes all that waits once in this time; zero: at once.
+    pub(crate) reader: Duration,
+}
+
+enum Item {
+    Segment(Segment),
+    Batch,
+    Read,
+}
+
+pub(crate) struct World {
+    setup: Setup,
+    pub(crate) now: Instant,
+    pub(crate) ends: [Connection; 2],
+    /// In nanoseconds: when each direction of the link is free.
+    free: [u64; 2],
+    items: BTreeMap<(Instant, u64), (usize, Item)>,
+    order: u64,
+    /// What the client is still to write.
+    todo: usize,
+    unread: usize,
+    batch: Vec<Segment>,
+    /// Octets that the server's user has taken, segments of text that arrived for it, pure ACKs that left.
+    pub(crate) read: usize,
+    pub(crate) texts: usize,
+    pub(crate) acks: usize,
+    /// RCV.NXT + RCV.WND as the server last told it.
+    edge: SeqNum,
+}
+
+const START: Instant = Instant::from_millis(1000);
+
+impl World {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let [client, server] = [setup.client, setup.server].map(|config| Arc::new(config.build().unwrap()));
+        let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 9 };
+        let path = Path::ipv4(setup.mtu);
+        let server = Connection::listen(server, path, secrets(ISS[SERVER]));
+        let (client, actions) = Connection::connect(client, path, secrets(ISS[CLIENT]), START);
+        let mut world = Self {
+            setup,
+            now: START,
+            ends: [client, server],
+            free: [0; 2],
+            items: BTreeMap::new(),
+            order: 0,
+            todo: 0,
+            unread: 0,
+            batch: Vec::new(),
+            read: 0,
+            texts: 0,
+            acks: 0,
+            edge: SeqNum::new(ISS[CLIENT]),
+        };
+        world.carry_out(CLIENT, actions);
+        world.run(2 * world.setup.rtt + Duration::from_millis(4));
+        world.acks = 0;
+        world
+    }
+
+    fn plan(&mut self, at: Instant, end: usize, item: Item) {
+        self.order += 1;
+        self.items.insert((at, self.order), (end, item));
+    }
+
+    fn carry_out(&mut self, end: usize, actions: Vec<Action>) {
+        let mut delivered = 0;
+        for action in actions {
+            match action {
+                Action::Transmit(segment) => codec::split(segment).for_each(|piece| self.transmit(end, piece)),
+                Action::Deliver(text) => delivered += text.len(),
+                _ => {}
+            }
+        }
+        if delivered == 0 {
+            return;
+        }
+        if end == CLIENT {
+            let taken = self.ends[CLIENT].consume(delivered, self.now);
+            return self.carry_out(CLIENT, taken);
+        }
+        self.unread += delivered;
+        if self.setup.reader.is_zero() {
+            self.take();
+        } else if self.unread == delivered {
+            let step = self.setup.reader.as_micros() as u64;
+            let next = (self.now.as_micros() / step + 1) * step;
+            self.plan(Instant::from_micros(next), SERVER, Item::Read);
+        }
+    }
+
+    fn take(&mut self) {
+        let octets = std::mem::take(&mut self.unread);
+        self.read += octets;
+        let actions = self.ends[SERVER].consume(octets, self.now);
+        self.carry_out(SERVER, actions);
+    }
+
+    fn transmit(&mut self, from: usize, segment: Segment) {
+        if from == SERVER && !segment.flags.contains(Flags::SYN) {
+            self.acks += usize::from(segment.is_empty());
+            self.check_edge();
+        }
+        let octets = 40 + segment.options.wire_len() as u64 + segment.payload.len() as u64;
+        let now = self.now.as_micros() * 1000;
+        self.free[from] = self.free[from].max(now) + octets * 8_000_000_000 / self.setup.rate;
+        let at = self.free[from].div_ceil(1000) + self.setup.rtt.as_micros() as u64 / 2;
+        self.plan(Instant::from_micros(at), 1 - from, Item::Segment(segment));
+    }
+
+    /// RFC 9293 §3.8.6.2.2: the right edge moves by a segment or half of the buffer, or it stays; as the window field tells it,
+    /// so that up to a unit is missing.
+    fn check_edge(&mut self) {
+        let info = self.ends[SERVER].info();
+        let edge = info.rcv_nxt + info.rcv_wnd;
+        let moved = edge.saturating_since(self.edge);
+        let least = u32::from(info.eff_snd_mss).min(info.rcv_buff / 2);
+        let unit = self.setup.server.build().unwrap().receive_buffer().div_ceil(0xFFFF).next_power_of_two();
+        assert!(moved == 0 || moved + unit > least, "the edge moved by {moved} of {least} at least");
+        self.edge = edge;
+    }
+
+    fn arrives(&mut self, end: usize, segment: Segment) {
+        if end == SERVER {
+            self.texts += usize::from(!segment.payload.is_empty());
+            if let Host::Batches(time) | Host::Coalesces(time) = self.setup.host {
+                if self.batch.is_empty() {
+                    self.plan(self.now + time, SERVER, Item::Batch);
+                }
+                return self.batch.push(segment);
+            }
+        }
+        let actions = self.ends[end].handle_segment(segment, self.now);
+        self.carry_out(end, actions);
+    }
+
+    fn hand_over(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        if matches!(self.setup.host, Host::Coalesces(_)) {
+            batch = coalesced(batch);
+        }
+        let mut actions = Vec::new();
+        self.ends[SERVER].handle_segments(batch, self.now, &mut actions);
+        self.carry_out(SERVER, actions);
+    }
+
+    fn write(&mut self) {
+        static TEXT: [u8; 1 << 16] = [7; 1 << 16];
+        while self.todo > 0 && self.ends[CLIENT].send_room() > 0 {
+            let len = self.todo.min(self.ends[CLIENT].send_room()).min(TEXT.len());
+            self.todo -= len;
+            let mut text = Bytes::from_static(&TEXT[..len]);
+            let actions = if self.todo > 0 {
+                let mut actions = Vec::new();
+                self.ends[CLIENT].handle(Event::SendMore(text), self.now, &mut actions).unwrap();
+                actions
+            } else {
+                self.ends[CLIENT].send(&mut text, self.now).unwrap()
+            };
+            self.carry_out(CLIENT, actions);
+        }
+    }
+
+    fn step(&mut self, end: Instant) -> bool {
+        self.write();
+        let item = self.items.keys().next().map(|(at, _)| *at);
+        let timer = (0..2).filter_map(|side| self.ends[side].next_deadline().map(|(what, at)| (at, side, what))).min();
+        let Some(next) = item.into_iter().chain(timer.map(|(at, ..)| at)).min().filter(|at| *at <= end) else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        if item == Some(next) {
+            let Some((_, (side, item))) = self.items.pop_first() else { return false };
+            match item {
+                Item::Segment(segment) => self.arrives(side, segment),
+                Item::Batch => self.hand_over(),
+                Item::Read => self.take(),
+            }
+        } else if let Some((_, side, timer)) = timer {
+            let actions = self.ends[side].handle_timer(timer, self.now);
+            self.carry_out(side, actions);
+        }
+        true
+    }
+
+    /// So much time passes.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// The client writes so many octets more.
+    pub(crate) fn writes(&mut self, octets: usize) {
+        self.todo += octets;
+    }
+
+    /// The server's user answers.
+    pub(crate) fn answers(&mut self, octets: usize) {
+        let actions = self.ends[SERVER].send(&mut Bytes::from(vec![9; octets]), self.now).unwrap();
+        self.carry_out(SERVER, actions);
+    }
+
+    /// So many octets more are written and read. How long that takes, until the last is read.
+    pub(crate) fn transfer(&mut self, octets: usize, limit: Duration) -> Duration {
+        let (start, goal, end) = (self.now, self.read + self.todo + octets, self.now + limit);
+        self.todo += octets;
+        while self.read < goal {
+            assert!(self.step(end), "{} of {goal} octets in {limit:?}", self.read);
+        }
+        self.now.saturating_since(start)
+    }
+}
+
+/// Segments that follow each other, as a host hands them over that coalesces.
+fn coalesced(batch: Vec<Segment>) -> Vec<Segment> {
+    let mut all: Vec<Segment> = Vec::new();
+    for segment in batch {
+        let joins = all.last().is_some_and(|last| {
+            let size = usize::from(last.segment_size).max(segment.payload.len());
+            last.end() == segment.seq
+                && last.payload.len() % size == 0
+                && last.payload.len() + segment.payload.len() <= COALESCED
+        });
+        match all.last_mut().filter(|_| joins) {
+            Some(last) => {
+                let size = usize::from(last.segment_size).max(last.payload.len().min(segment.payload.len()));
+                let size = if last.segment_size == 0 { last.payload.len() } else { size };
+                let mut text = BytesMut::from(&last.payload[..]);
+                text.extend_from_slice(&segment.payload);
+                let flags = last.flags | segment.flags;
+                let seq = last.seq;
+                *last = Segment { seq, flags, payload: text.freeze(), segment_size: size as u16, ..segment };
+            }
+            None => all.push(segment),
+        }
+    }
+    all
+}
