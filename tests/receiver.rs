@@ -1,6 +1,8 @@
 //! The receiving side against a naive model, one octet at a time: what is taken, held, delivered, promised and reported; and
 //! over a link, what its windows let through.
 
+#[path = "receiver/full_size.rs"]
+mod full_size;
 #[path = "receiver/link.rs"]
 mod link;
 #[path = "receiver/sizing.rs"]

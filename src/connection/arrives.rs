@@ -387,7 +387,8 @@ impl<C: Controller> Tcb<C> {
         self.note_mark(segment, cx);
         let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
         let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss());
+        let pushed = segment.flags.contains(Flags::PSH);
+        let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), pushed);
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(segment.payload.len(), behind, room);

@@ -122,7 +122,7 @@ impl<C: Controller> Tcb<C> {
         snd.max_wnd = snd.max_wnd.max(u32::from(syn.window)); // RFC 5961 §5.2: never scaled in a SYN
         snd.agree(agreed.sack, cx.config);
         let rmss = announced_mss(cx.config, cx.path);
-        let policy = AckPolicy::new(cx.config, rmss, cx.now);
+        let policy = AckPolicy::new(cx.config, rmss, agreed.send_mss, cx.now);
         let tuning = Tuning::new(cx.config, rmss, ours, cx.now);
         let rcv = Receiver::new(syn.seq, promised, ours, policy, tuning);
         let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));

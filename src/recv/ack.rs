@@ -47,18 +47,60 @@ pub(crate) struct Arrival {
     segments: u32,
     /// The size of the largest.
     size: u32,
+    /// The last of them ends what the peer had to send (PSH): it may be small.
+    pushed: bool,
 }
 
 impl Arrival {
     /// `octets` in segments of `segment_size`; 0: in one, or in as many as an MSS of `rmss` takes.
-    pub(crate) fn new(octets: u32, segment_size: u16, rmss: u16) -> Self {
+    pub(crate) fn new(octets: u32, segment_size: u16, rmss: u16, pushed: bool) -> Self {
         let size = if segment_size == 0 { rmss } else { segment_size };
         let size = u32::from(size).clamp(1, octets.max(1));
-        Self { octets, segments: octets.div_ceil(size), size }
+        Self { octets, segments: octets.div_ceil(size), size, pushed }
     }
 }
 
-/// What the peer's full-sized segments are taken for, until one is seen: the default MSS (RFC 9293 §3.7.1).
+/// The peer's full-sized segment, as far as its text tells.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct FullSize {
+    /// Our MSS at the most.
+    size: u16,
+    /// Such a segment was seen.
+    seen: bool,
+    /// Segments in succession that are smaller, all of one size, though the peer had more to send: the size, and the octets.
+    smaller: (u16, u32),
+}
+
+impl FullSize {
+    /// Until one is seen: what the default MSS (RFC 9293 §3.7.1) and the MSS that the peer announced allow.
+    fn new(rmss: u16, peer_mss: u16) -> Self {
+        Self { size: rmss.min(peer_mss).min(DEFAULT_SIZE), seen: false, smaller: (0, 0) }
+    }
+
+    /// A larger segment counts at once. A smaller one is full-sized when the next has the same size and neither was pushed;
+    /// once larger ones came, when so many follow that one of the larger size would be acknowledged alone.
+    fn on_text(&mut self, text: Arrival, rmss: u16, every: u32) {
+        let size = u16::try_from(text.size).unwrap_or(u16::MAX).min(rmss);
+        if size >= self.size {
+            *self = Self { size, seen: true, smaller: (0, 0) };
+            return;
+        }
+        let (last, octets) = self.smaller;
+        if text.pushed && text.segments == 1 {
+            if size > last {
+                self.smaller = (0, 0);
+            }
+            return;
+        }
+        let octets = if size == last { octets.saturating_add(text.octets) } else { text.octets };
+        self.smaller = (size, octets);
+        if octets >= if self.seen { every * u32::from(self.size) } else { 2 * u32::from(size) } {
+            *self = Self { size, seen: true, smaller: (0, 0) };
+        }
+    }
+}
+
+/// The most that the peer's full-sized segments are taken for, until one is seen.
 const DEFAULT_SIZE: u16 = 536;
 
 /// How fast text in order is acknowledged.
@@ -68,8 +110,7 @@ pub(crate) struct AckPolicy {
     /// acknowledgment of every second segment at least (RFC 5681 §4.2), and where the peer's window is small each one
     /// makes it grow.
     quick: u8,
-    /// The peer's full-sized segment: the largest seen, our MSS at the most.
-    full: u16,
+    full: FullSize,
     /// RMSS, the MSS that we announced.
     rmss: u16,
     /// When text last arrived.
@@ -79,9 +120,10 @@ pub(crate) struct AckPolicy {
 }
 
 impl AckPolicy {
-    /// At the start of a connection, when `rmss` is announced.
-    pub(crate) fn new(config: &Config, rmss: u16, now: Instant) -> Self {
-        Self { quick: config.quick_acks(), full: rmss.min(DEFAULT_SIZE), rmss, last: now, answered: false }
+    /// At the start of a connection, when `rmss` is announced and the peer announced `peer_mss`.
+    pub(crate) fn new(config: &Config, rmss: u16, peer_mss: u16, now: Instant) -> Self {
+        let full = FullSize::new(rmss, peer_mss);
+        Self { quick: config.quick_acks(), full, rmss, last: now, answered: false }
     }
 
     pub(crate) const fn rmss(&self) -> u16 {
@@ -100,7 +142,6 @@ impl AckPolicy {
     ) {
         let idle = now.saturating_since(self.last) > rto;
         self.last = now;
-        self.full = self.full.max(u16::try_from(text.size).unwrap_or(u16::MAX).min(self.rmss));
         if idle && !self.answered {
             self.quicken(config);
         }
@@ -108,7 +149,10 @@ impl AckPolicy {
         let quick = self.quick > 0 || config.delayed_ack().is_zero();
         self.quick = self.quick.saturating_sub(u8::try_from(text.segments).unwrap_or(u8::MAX));
         let every = u32::from(config.ack_every());
-        let full = u32::from(self.full);
+        if config.ack_full_sized() {
+            self.full.on_text(text, self.rmss, every);
+        }
+        let full = u32::from(self.full.size);
         ack.on_text(text, |segments, octets| {
             quick || if config.ack_full_sized() { octets >= every * full } else { segments >= every }
         });
@@ -174,7 +218,7 @@ mod tests {
         let (mut ack, mut now, mut acked) = (PendingAck::No, start, Vec::new());
         for &size in sizes {
             now += Duration::from_millis(1);
-            policy.on_text(Arrival::new(size, 0, RMSS), &mut ack, config, RTO, now);
+            policy.on_text(Arrival::new(size, 0, RMSS, true), &mut ack, config, RTO, now);
             acked.push(ack == PendingAck::Now);
             if ack == PendingAck::Now {
                 ack = PendingAck::No;
@@ -186,7 +230,7 @@ mod tests {
     #[test]
     fn every_second_segment_is_acknowledged_at_once() {
         let config = Config::builder().quick_acks(0).build().unwrap();
-        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
         assert_eq!(
             at_once(&mut policy, &config, Instant::ZERO, &[1460, 1, 1, 1460, 9]),
             [false, true, false, true, false]
@@ -205,12 +249,15 @@ mod tests {
             (100, 1448, 1, 100),
             (1, 1, 1, 1),
         ] {
-            assert_eq!(Arrival::new(octets, segment_size, RMSS), Arrival { octets, segments, size });
+            for pushed in [false, true] {
+                let expected = Arrival { octets, segments, size, pushed };
+                assert_eq!(Arrival::new(octets, segment_size, RMSS, pushed), expected);
+            }
         }
         let config = Config::builder().quick_acks(0).build().unwrap();
         let mut ack = PendingAck::No;
-        AckPolicy::new(&config, RMSS, Instant::ZERO).on_text(
-            Arrival::new(2000, 0, RMSS),
+        AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO).on_text(
+            Arrival::new(2000, 0, RMSS, true),
             &mut ack,
             &config,
             RTO,
@@ -223,7 +270,7 @@ mod tests {
     #[test]
     fn full_sized_segments_can_be_what_counts() {
         let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();
-        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
         let sizes = [100; 11]; // 1072 octets before one was seen: two of the default size
         let acked = at_once(&mut policy, &config, Instant::ZERO, &sizes);
         assert_eq!(acked.iter().position(|&now| now), Some(10));
@@ -232,13 +279,98 @@ mod tests {
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1200, 600, 599, 1]), [false, false, false, true]);
         // never more than 2 * RMSS
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[1460, 1460, 5000]), [false, true, true]);
-        assert_eq!(policy.full, RMSS);
+        assert_eq!(policy.full.size, RMSS);
+    }
+
+    /// The same for segments that the peer does not push: it has more to send.
+    fn at_once_of_a_stream(policy: &mut AckPolicy, config: &Config, sizes: &[u32]) -> Vec<bool> {
+        let mut ack = PendingAck::No;
+        let mut one = |&size: &u32| {
+            policy.on_text(Arrival::new(size, 0, RMSS, false), &mut ack, config, RTO, Instant::ZERO);
+            let now = ack == PendingAck::Now;
+            ack = if now { PendingAck::No } else { ack };
+            now
+        };
+        sizes.iter().map(&mut one).collect()
+    }
+
+    /// Two segments in succession of one size, neither pushed, are full-sized: the second is acknowledged at once.
+    #[test]
+    fn a_full_size_below_the_default_is_learned_from_two_segments() {
+        let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();
+        let fresh = || AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
+        for size in [1, 64, 100, 535, 536, 1459, 1460] {
+            let acked = at_once_of_a_stream(&mut fresh(), &config, &[size; 6]);
+            assert_eq!(acked, [false, true, false, true, false, true], "{size}");
+        }
+        assert_eq!(
+            at_once_of_a_stream(&mut fresh(), &config, &[100, 99, 98, 99, 99]),
+            [false, false, false, false, true]
+        );
+        // two that the host coalesced show it, though the peer pushed the last
+        let (mut policy, mut ack) = (fresh(), PendingAck::No);
+        policy.on_text(Arrival::new(200, 100, RMSS, true), &mut ack, &config, RTO, Instant::ZERO);
+        assert_eq!(ack, PendingAck::Now);
+        // the MSS that the peer announced is a bound for a peer that pushes all
+        let mut policy = AckPolicy::new(&config, RMSS, 100, Instant::ZERO);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[100; 4]), [false, true, false, true]);
+    }
+
+    /// Small segments among large ones are no full-sized ones, pushed or not: they count by their octets.
+    #[test]
+    fn small_segments_among_large_ones_count_by_their_octets() {
+        let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();
+        let mixed: Vec<u32> = [1460, 1460].into_iter().chain([100; 28]).collect();
+        for stream in
+            [at_once_of_a_stream, |policy: &mut _, config: &_, sizes: &_| at_once(policy, config, Instant::ZERO, sizes)]
+        {
+            let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
+            for _ in 0..5 {
+                let acked = stream(&mut policy, &config, &mixed);
+                assert!(acked.iter().filter(|&&now| now).count() <= 2, "{acked:?}"); // 5720 octets, 2920 each
+            }
+            assert_eq!(policy.full.size, RMSS);
+        }
+        // an interactive peer pushes each: 2 * 536 octets count
+        let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[100; 55]).iter().filter(|&&now| now).count(), 5);
+    }
+
+    /// The path of the peer became narrow: as soon as two of the larger segments' octets have come in smaller ones, those count.
+    #[test]
+    fn a_full_size_that_shrinks_is_learned_from_what_two_larger_ones_would_bring() {
+        let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();
+        let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
+        assert_eq!(at_once_of_a_stream(&mut policy, &config, &[1460; 4]), [false, true, false, true]);
+        let acked = at_once_of_a_stream(&mut policy, &config, &[536; 10]);
+        assert_eq!(acked, [false, false, false, false, false, true, false, true, false, true]);
+        assert_eq!(at_once_of_a_stream(&mut policy, &config, &[1460; 4]), [false, true, false, true]);
+    }
+
+    quickcheck::quickcheck! {
+        /// RFC 5681 §4.2: whatever comes, 2 * RMSS octets are not left unacknowledged.
+        fn two_segments_of_rmss_are_acknowledged_at_once(texts: Vec<(u16, u16, bool)>, peer_mss: u16) -> bool {
+            let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();
+            let mut policy = AckPolicy::new(&config, RMSS, peer_mss.max(48), Instant::ZERO);
+            let mut ack = PendingAck::No;
+            texts.into_iter().all(|(octets, size, pushed)| {
+                let text = Arrival::new(u32::from(octets % 3000) + 1, size % 1500, RMSS, pushed);
+                policy.on_text(text, &mut ack, &config, RTO, Instant::ZERO);
+                match core::mem::take(&mut ack) {
+                    PendingAck::Delayed { segments, octets } => {
+                        ack = PendingAck::Delayed { segments, octets };
+                        octets < 2 * u32::from(RMSS)
+                    }
+                    PendingAck::No | PendingAck::Now | PendingAck::Pure => true,
+                }
+            })
+        }
     }
 
     #[test]
     fn the_first_segments_are_acknowledged_at_once_and_those_after_a_pause() {
         let config = Config::builder().quick_acks(3).build().unwrap();
-        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
         let quick = [true, true, true, false, true, false];
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 6]), quick);
         let (short, long) = (Instant::ZERO + RTO, Instant::ZERO + 3 * RTO);
@@ -251,7 +383,7 @@ mod tests {
     #[test]
     fn after_a_pause_between_turns_an_acknowledgment_waits_for_the_answer() {
         let config = Config::builder().quick_acks(2).delayed_ack(Duration::from_millis(40)).build().unwrap();
-        let mut policy = AckPolicy::new(&config, RMSS, Instant::ZERO);
+        let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 3]), [true, true, false]);
         for turn in 1..4 {
             policy.on_sent(&config, policy.last + Duration::from_millis(39));
