@@ -60,9 +60,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("recv::ack", &["time", "ranges", "config"]),
+    ("recv::filling", &["seq", "time"]),
     ("recv::reassembly", &["ranges", "config"]),
     ("recv::tuning", &["seq", "time", "config"]),
-    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::reassembly", "recv::tuning"]),
+    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::filling", "recv::reassembly", "recv::tuning"]),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
     (
         "connection",
@@ -91,7 +92,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 24] = [
+const ALGORITHMS: [&str; 25] = [
     "ecn",
     "ranges",
     "timestamps",
@@ -114,6 +115,7 @@ const ALGORITHMS: [&str; 24] = [
     "send::undo",
     "send::validation",
     "recv::ack",
+    "recv::filling",
     "recv::reassembly",
     "recv::tuning",
 ];

@@ -7,6 +7,8 @@ mod full_size;
 mod link;
 #[path = "receiver/sizing.rs"]
 mod sizing;
+#[path = "receiver/windows.rs"]
+mod windows;
 
 use std::ops::Range;
 

@@ -1,13 +1,17 @@
 //! The receiving side: RCV.*, its window, and the text on its way to the user.
 
 pub(crate) mod ack;
+pub(crate) mod filling;
 pub(crate) mod reassembly;
 pub(crate) mod tuning;
+
+use core::time::Duration;
 
 use bytes::Bytes;
 
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
 use ack::{AckPolicy, Recent};
+use filling::Filling;
 use reassembly::{Full, Limits, Reassembly};
 use tuning::{Round, Tuning};
 
@@ -26,6 +30,7 @@ pub(crate) struct Receiver {
     max_wnd: u32,
     /// RCV.BUFF, as far as it is in use.
     tuning: Tuning,
+    filling: Filling,
     /// The shift of the windows we announce (RFC 7323 §2).
     pub(crate) shift: u8,
     /// RCV.USER: octets delivered and not consumed.
@@ -61,6 +66,9 @@ pub(crate) enum Accepted {
 /// No window is larger (RFC 7323 §2.3): text further behind is not told from what never came.
 const MAX_WINDOW: u64 = 1 << 30;
 
+/// One part in so many of a window that the peer fills is worth a segment of its own.
+const CONSIDERABLE: u32 = 16;
+
 /// The shift of our windows: that of the settings, or the smallest with which all of the buffer can be announced (RFC 7323
 /// §2.3).
 pub(crate) fn own_shift(config: &Config) -> u8 {
@@ -83,6 +91,7 @@ impl Receiver {
             edge: nxt + u32::from(promised).max(1 << shift), // rounding must not make it 0 before text arrives
             max_wnd: u32::from(promised),
             tuning,
+            filling: Filling::default(),
             shift,
             user: 0,
             received: 0,
@@ -146,10 +155,14 @@ impl Receiver {
         (self.in_units(self.capacity()) / 2).min(u32::from(mss)).max(1)
     }
 
-    /// The window field of a segment sent now, and the promise it makes.
-    pub(crate) fn advertise(&mut self, mss: u16) -> u16 {
+    /// The window field of a segment sent now, and the promise it makes. A round trip takes `rtt`.
+    pub(crate) fn advertise(&mut self, mss: u16, rtt: Duration, now: Instant) -> u16 {
         let window = if self.growth() >= self.step(mss) { self.offer() } else { self.told() };
-        self.edge = self.edge.max(self.nxt + window);
+        let edge = self.nxt + window;
+        if edge.after(self.edge) {
+            self.edge = edge;
+            self.filling.on_promise(edge, rtt, now);
+        }
         self.max_wnd = self.max_wnd.max(window);
         self.field(window)
     }
@@ -164,11 +177,16 @@ impl Receiver {
     }
 
     /// Whether the peer may be waiting for a window. It has room for less than one of its full-sized segments, or for so
-    /// little that a sender holds back (RFC 9293 §3.8.6.2.1). With more room it sends, and the acknowledgment of that tells
-    /// of the window.
+    /// little that a sender holds back (RFC 9293 §3.8.6.2.1), or it fills every window and would gain much. Else it sends,
+    /// and the acknowledgment of that tells of the window.
     fn peer_may_wait(&self) -> bool {
         let told = self.told();
-        told < u32::from(self.policy.rmss()) || told < self.max_wnd / 2
+        told < u32::from(self.policy.rmss()) || told < self.max_wnd / 2 || self.gains_much()
+    }
+
+    /// Whether the peer fills every window, and one promised now were larger by a considerable part.
+    fn gains_much(&self) -> bool {
+        self.filling.filled() && self.growth() >= self.offer() / CONSIDERABLE
     }
 
     /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the peer may
@@ -187,6 +205,7 @@ impl Receiver {
     /// Text arrived that was accepted. `echoes` tells whether the sender had seen an acknowledgment since an instant, when
     /// timestamps can tell.
     pub(crate) fn on_round(&mut self, echoes: impl FnOnce(Instant) -> Option<bool>, now: Instant) {
+        self.filling.on_text(self.nxt, u32::from(self.policy.rmss()), now);
         let window = Round::Window { nxt: self.nxt, edge: self.edge };
         let round = echoes(self.tuning.since()).map_or(window, Round::Echoed);
         self.tuning.on_text(round, now);
@@ -377,6 +396,7 @@ impl Receiver {
         let irs = self.irs;
         self.policy.rebase(now);
         self.tuning.rebase(irs, now);
+        self.filling.rebase(irs, now);
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.nxt = relative(self.nxt);
         self.edge = relative(self.edge);
