@@ -129,7 +129,9 @@ impl<C: Controller> Tcb<C> {
         flags.set(Flags::FIN, plan.fin);
         match plan.kind {
             Kind::New | Kind::MtuProbe => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
-            Kind::Again if plan.seq == self.snd.una => cx.timers.clear(Timer::Retransmit),
+            Kind::Again if plan.seq == self.snd.una && self.snd.repeat_restarts_timer() => {
+                cx.timers.clear(Timer::Retransmit);
+            }
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }
         let mss = self.text_mss(cx.path);

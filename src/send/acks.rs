@@ -143,7 +143,8 @@ impl<C: Controller> Sender<C> {
         self.tell_delivery(&seen);
         self.respond(&seen, repaired, counters);
         let held = self.heed_mark(&seen, counters);
-        Newly { text, restarts_timer: held || seen.octets > 0 }
+        let restarts = seen.octets > 0 && (!seen.is_partial() || self.recovery.on_partial());
+        Newly { text, restarts_timer: held || restarts }
     }
 
     /// The variables as they are now.

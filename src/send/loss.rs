@@ -127,6 +127,7 @@ impl<C: Controller> Sender<C> {
     /// everything in flight where there is no time to go by.
     pub(crate) fn on_timeout(&mut self, counters: &mut Counters, now: Instant) {
         counters.timeouts += 1;
+        let rto = self.rtt.rto();
         self.rtt.on_timeout();
         self.repeats = self.repeats.saturating_add(1);
         self.reorder_at = None;
@@ -138,8 +139,16 @@ impl<C: Controller> Sender<C> {
             self.board.forget_reports(); // SND.UNA was reported, but is not acknowledged: the peer reneged
         }
         let (una, by_time) = (self.board.una(), self.recovery.detector == Detector::Rack);
+        // In a fast recovery without SACK the timer ran on while holes went again: none goes sooner than an RTO after it went
+        // last (RFC 6298 §3).
+        let too_early = |sent: &Sent| sent.again && now.saturating_since(sent.at) < rto;
+        let holds = self.recovery.holds_timer();
+        let waits = holds && self.board.first().is_some_and(too_early);
         let Self { board, rack, .. } = self;
-        board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, now));
+        board.lose_where(|sent| match by_time {
+            true => sent.start == una || rack.is_overdue(sent, now),
+            false => !(holds && too_early(sent)),
+        });
         let first = self.recovery.is_open() && !self.ecn.covers(una); // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
@@ -152,6 +161,6 @@ impl<C: Controller> Sender<C> {
         self.ecn.on_reduced(self.board.nxt(), false);
         self.recovery.enter(Phase::Timeout, self.board.nxt(), self.board.nxt(), self.inflight());
         self.tail.reset();
-        self.first_due = true;
+        self.first_due = !waits;
     }
 }

@@ -179,6 +179,11 @@ impl<C: Controller> Sender<C> {
         self.nxt - self.una
     }
 
+    /// Whether sending the first segment again restarts the retransmission timer.
+    pub(crate) fn repeat_restarts_timer(&self) -> bool {
+        !self.recovery.holds_timer()
+    }
+
     /// Whether the last timeout's retransmission has not left yet.
     pub(crate) const fn owes_retransmission(&self) -> bool {
         self.first_due

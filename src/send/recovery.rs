@@ -42,6 +42,8 @@ pub(crate) struct Recovery {
     credit: u32,
     /// In fast recovery: what was sent after it began was lost as well.
     pub(crate) lost_after: bool,
+    /// In fast recovery: there was a partial acknowledgment.
+    partial: bool,
     /// HighRxt of RFC 6675 §2: how far the retransmissions of this fast recovery reach.
     pub(crate) high_rxt: u64,
     /// RescueRxt of RFC 6675 §4 (4): a rescue may go when more than this is acknowledged.
@@ -58,6 +60,7 @@ impl Recovery {
             departed: 0,
             credit: 0,
             lost_after: false,
+            partial: false,
             high_rxt: 0,
             rescue: 0,
         }
@@ -96,6 +99,19 @@ impl Recovery {
         told.min(octets)
     }
 
+    /// A partial acknowledgment came, in fast recovery: whether it restarts the retransmission timer. Without SACK only the
+    /// first does (RFC 6582 §3.2 step 3): a recovery that repairs one hole in each round trip ends in a timeout when there
+    /// are many.
+    pub(crate) fn on_partial(&mut self) -> bool {
+        let later = core::mem::replace(&mut self.partial, true);
+        !(later && self.detector == Detector::Duplicates)
+    }
+
+    /// Whether the retransmission timer runs on, whatever goes again.
+    pub(crate) fn holds_timer(&self) -> bool {
+        self.is_fast() && self.partial && self.detector == Detector::Duplicates
+    }
+
     /// Whether the third duplicate means loss: not of what was sent before the last episode began (RFC 6582 §3.2
     /// step 1).
     pub(crate) fn is_third_duplicate(&self, una: u64) -> bool {
@@ -108,6 +124,7 @@ impl Recovery {
         self.phase = phase;
         self.recover = nxt;
         self.lost_after = false;
+        self.partial = false;
         self.high_rxt = 0;
         self.rescue = first;
         if phase == Phase::Timeout {
