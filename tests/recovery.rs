@@ -5,9 +5,13 @@
 mod bench;
 #[path = "recovery/duplicates.rs"]
 mod duplicates;
+#[path = "recovery/fin.rs"]
+mod fin;
 #[path = "requirements/fixture.rs"]
 #[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
 mod fixture;
+#[path = "recovery/old_acks.rs"]
+mod old_acks;
 #[path = "recovery/pacing.rs"]
 mod pacing;
 #[path = "recovery/peer.rs"]

@@ -214,6 +214,7 @@ impl<C: Controller> Tcb<C> {
         }
         let octets = ack - self.snd.una;
         if octets > self.snd.flight() {
+            self.process_old_ack(segment, cx);
             return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
         }
         let reports = !segment.options.sack.as_slice().is_empty();
@@ -318,6 +319,18 @@ impl<C: Controller> Tcb<C> {
         self.trust_mtu(cx);
         cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
         cx.timers.clear(Timer::Persist);
+    }
+
+    /// SEG.ACK < SND.UNA: of an ACK that a later one overtook, the SACK blocks count (RFC 2018 §5, RFC 6675 §5).
+    fn process_old_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
+        if reported.is_empty() || self.snd.flight() == 0 {
+            return;
+        }
+        let mss = u32::from(self.mss(cx.path, 0));
+        let blocks = reported.iter().map(|block| (block.left, block.right));
+        let ack = Ack { ack: segment.ack, blocks, echoed: None, marked: false, bare: false, same_window: false };
+        self.snd.on_old_ack(&ack, mss, cx.out.counters, cx.now);
     }
 
     /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts

@@ -147,6 +147,27 @@ impl<C: Controller> Sender<C> {
         Newly { text, restarts_timer: held || restarts }
     }
 
+    /// SEG.ACK < SND.UNA. What the blocks report counts as in any other ACK. It is late, so it measures no round trip, and
+    /// F-RTO, which goes by the order of ACKs, does not ask it (RFC 5682 §3.1).
+    pub(crate) fn on_old_ack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(
+        &mut self,
+        ack: &Ack<B>,
+        mss: u32,
+        counters: &mut Counters,
+        now: Instant,
+    ) {
+        let mut seen = self.look(now, mss);
+        seen.dsack = self.find_dsack(ack);
+        self.take_reports(ack.blocks.clone(), &mut seen);
+        (seen.first_rtt, seen.last_rtt) = (None, None);
+        self.undo_mistake(&mut seen, counters);
+        self.count_duplicate(false, false, &mut seen);
+        counters.duplicate_acks += u64::from(seen.duplicate);
+        seen.lost = self.detect_loss(&seen);
+        self.tell_delivery(&seen);
+        self.respond(&seen, false, counters);
+    }
+
     /// The variables as they are now.
     pub(super) fn look(&self, now: Instant, mss: u32) -> Seen {
         Seen {

@@ -120,7 +120,7 @@ impl<C: Controller> Sender<C> {
         let (len, fin) = self.with_fin(seq, all.min(window));
         let fin = fin && window > len;
         let (inflight, first) = (self.inflight(), self.first_due && seq == self.una);
-        let fits = inflight.saturating_add(len) <= self.cwnd(gate.mss) || inflight == 0 || first;
+        let fits = len == 0 || inflight.saturating_add(len) <= self.cwnd(gate.mss) || inflight == 0 || first;
         if len + u32::from(fin) == 0 || window == 0 || !fits {
             return Next::Wait(Wait::Ack);
         }
@@ -166,8 +166,8 @@ impl<C: Controller> Sender<C> {
         }
         let fin = self.fin == Fin::Queued && len == todo && window > len; // cwnd counts octets of text
         let plan = Plan { seq: self.nxt, len, syn: false, fin, kind: Kind::New };
-        if len == 0 && (!fin || cwnd == 0) {
-            return Next::Wait(Wait::Ack);
+        if len == 0 && (!fin || gate.held) {
+            return Next::Wait(Wait::Ack); // a FIN alone is no text and needs no room in cwnd (RFC 5681 §2)
         }
         let all = len == todo;
         let cork = gate.cork || self.is_unpushed(todo);
@@ -229,20 +229,33 @@ impl<C: Controller> Sender<C> {
         (self.syn && (self.nxt == self.iss || self.board.has_lost())).then_some(plan)
     }
 
-    /// A tail-loss probe: new text if the peer's window allows, or else the last segment again (RFC 8985 §7.3).
+    /// A tail-loss probe: what is new if the peer's window allows, or else the last segment again (RFC 8985 §7.3).
     pub(crate) fn tail_probe(&self, gate: &Gate) -> Option<Plan> {
-        let todo = self.text_end().saturating_since(self.nxt).min(gate.mss);
-        let room = (self.una + self.wnd).saturating_since(self.nxt);
-        let (seq, most) = if todo > 0 && todo <= room && !gate.held && gate.records > 0 {
-            (self.nxt, todo)
-        } else {
-            let start = self.board.last_text_start(self.position_of(self.text_end()))?;
-            let end = self.board.nxt();
-            let start = start.max(end.saturating_sub(u64::from(gate.mss) + u64::from(self.fin_sent())));
-            (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss))
-        };
+        if let Some(plan) = self.new_tail_probe(gate) {
+            return Some(plan);
+        }
+        let start = self.board.last_text_start(self.position_of(self.text_end()))?;
+        let end = self.board.nxt();
+        let start = start.max(end.saturating_sub(u64::from(gate.mss) + u64::from(self.fin_sent())));
+        let (seq, most) = (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss));
         let (len, fin) = self.with_fin(seq, most);
         (len > 0 || fin).then_some(Plan { seq, len, syn: false, fin, kind: Kind::Tail })
+    }
+
+    /// Text that was never sent, and the FIN where all text is.
+    fn new_tail_probe(&self, gate: &Gate) -> Option<Plan> {
+        let todo = self.text_end().saturating_since(self.nxt);
+        let room = (self.una + self.wnd).saturating_since(self.nxt);
+        let len = todo.min(gate.mss);
+        let fin = self.fin == Fin::Queued && !self.fin_sent() && len == todo && room > len;
+        let text = len > 0 && len <= room && gate.records > 0;
+        (!gate.held && (text || (len == 0 && fin))).then_some(Plan {
+            seq: self.nxt,
+            len,
+            syn: false,
+            fin,
+            kind: Kind::Tail,
+        })
     }
 
     /// A zero-window probe: the first unacknowledged octet, or the first unsent (RFC 9293 §3.8.6.1).

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use segue::congestion::{Algorithm, Reno};
 use segue::{
-    Action, Arc, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, Path, SackBlock, Secrets,
-    Segment, SeqNum, Timer, Timestamps,
+    Action, Arc, Canonical, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, Path, SackBlock,
+    Secrets, Segment, SeqNum, Timer, Timestamps,
 };
 
 /// Octets in a segment.
@@ -138,6 +138,11 @@ impl Bench {
     /// Milliseconds since the handshake.
     pub(crate) fn clock(&self) -> u64 {
         (self.now.as_micros() / 1000).saturating_sub(START)
+    }
+
+    /// What the connection is now, without what only counts.
+    pub(crate) fn canonical(&self) -> Canonical {
+        self.connection.canonical(self.now)
     }
 
     /// The number of this octet.
