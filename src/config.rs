@@ -94,8 +94,8 @@ config! {
     quick_acks: u8 = 32, in 0..=255, "RFC 5681 §4.2";
     /// RTO before the first measurement.
     initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
-    /// Lower limit of the RTO.
-    min_rto: Duration = ms(200), in ms(1)..=secs(60), "RFC 6298 (2.4), where 1 s is a SHOULD";
+    /// Lower limit of the RTO, and of the variation in it: RTO = SRTT + max (G, 4 * RTTVAR, this).
+    min_rto: Duration = ms(200), in ms(1)..=secs(60), "RFC 6298 (2.3), (2.4), where 1 s is a SHOULD";
     /// Upper limit of the RTO and of the interval between zero-window probes.
     max_rto: Duration = secs(60), in secs(60)..=secs(600), "RFC 6298 (2.5)";
     /// R1: retransmissions of one segment until `Report::Unresponsive`.

@@ -3,6 +3,8 @@
 
 #[path = "recovery/bench.rs"]
 mod bench;
+#[path = "recovery/delayed_ack.rs"]
+mod delayed_ack;
 #[path = "recovery/duplicates.rs"]
 mod duplicates;
 #[path = "recovery/fin.rs"]
@@ -10,6 +12,8 @@ mod fin;
 #[path = "requirements/fixture.rs"]
 #[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
 mod fixture;
+#[path = "recovery/link.rs"]
+mod link;
 #[path = "recovery/old_acks.rs"]
 mod old_acks;
 #[path = "recovery/pacing.rs"]

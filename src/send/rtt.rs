@@ -125,13 +125,14 @@ impl Rtt {
         }
     }
 
-    /// The RTO without back-off: the unit of the persist timer.
+    /// The RTO without back-off: the unit of the persist timer. RTO = SRTT + max (G, K*RTTVAR), where `min_rto` is a lower
+    /// limit of the variation too: a delayed ACK comes on top of the round trip, however steady that is (2.3), (2.4).
     pub(crate) fn base_rto(&self) -> Duration {
         match self.estimator {
             Estimator::NoSample { rto } => rto.clamp(self.min, self.max),
             Estimator::Measured { srtt, rttvar } => {
-                let variation = GRANULARITY_US.max((4 * rttvar) >> FRACTION);
-                Duration::from_micros((srtt >> FRACTION) + variation).clamp(self.min, self.max)
+                let variation = Duration::from_micros(GRANULARITY_US.max((4 * rttvar) >> FRACTION)).max(self.min);
+                (Duration::from_micros(srtt >> FRACTION) + variation).min(self.max)
             }
         }
     }
@@ -190,6 +191,19 @@ mod tests {
         assert_eq!(rtt.rto(), Duration::from_micros(4 * 362_500)); // (5.5)
         rtt.on_sample(Duration::from_micros(112_500), 1, Instant::ZERO);
         assert!(rtt.rto() < Duration::from_micros(362_500));
+    }
+
+    /// RTO = SRTT + max (G, 4 * RTTVAR, min_rto), and `max_rto` limits it.
+    #[test]
+    fn the_rto_is_srtt_and_the_larger_of_the_variation_and_its_limit() {
+        for (rtt, min, rto) in
+            [(40, 200, 240), (100, 200, 300), (101, 200, 303), (0, 1, 1), (1, 1, 3), (59_000, 2000, 60_000)]
+        {
+            let min = Duration::from_millis(min);
+            let mut estimate = Rtt::new(&Config::builder().min_rto(min).build().unwrap());
+            estimate.on_sample(Duration::from_millis(rtt), 1, Instant::ZERO); // RTTVAR = R / 2
+            assert_eq!(estimate.rto(), Duration::from_millis(rto), "{rtt} ms");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn back_off_is_kept_until_a_new_measurement() {
         assert_eq!(rig.until(Timer::Retransmit), Some(secs(4)));
         rig.wait(ms(100));
         rig.arrives(rig.ack(1, 2001));
-        assert_eq!(rig.connection.info().rto, secs(1));
+        assert_eq!(rig.connection.info().rto, secs(1) + ms(100) / 8); // SRTT 100 ms / 8
     });
 }
 

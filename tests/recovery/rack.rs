@@ -48,15 +48,15 @@ fn rfc_8985_3_5_a_timeout_takes_the_first_and_what_is_older_than_a_round_trip() 
         let mut bench = Bench::new(iss, sack().min_rto(std::time::Duration::from_secs(1)));
         assert_eq!(bench.send(1), "0");
         assert_eq!(bench.fire(Timer::TailLossProbe, 240), "0"); // 2 SRTT + 40 ms; the RTO counts from here
-        bench.at(1200);
+        bench.at(1300);
         assert_eq!(bench.send(2), "1 2");
-        assert_eq!(bench.fire(Timer::Retransmit, 1240), "0");
-        bench.at(1250);
+        assert_eq!(bench.fire(Timer::Retransmit, 1340), "0"); // SRTT 100 ms, and 1 s
+        bench.at(1350);
         assert_eq!(bench.ack(1), ""); // of the first 0: "would not yet retransmit the second or third segment", …
         assert_eq!(bench.until(Timer::Reorder), None);
         let rto = bench.info().rto.as_millis() as u64;
         assert_eq!(bench.until(Timer::Retransmit), Some(rto)); // … "but rather would re-arm the RTO timer"
-        assert_eq!(bench.fire(Timer::Retransmit, 1250 + rto), "1");
+        assert_eq!(bench.fire(Timer::Retransmit, 1350 + rto), "1");
     });
 }
 
@@ -68,10 +68,10 @@ fn the_acknowledgment_of_a_retransmission_shows_what_was_lost_before_it() {
         let mut bench = Bench::new(iss, sack().min_rto(std::time::Duration::from_secs(1)));
         bench.send(1);
         bench.fire(Timer::TailLossProbe, 240);
-        bench.at(1200);
+        bench.at(1300);
         bench.send(2);
-        bench.fire(Timer::Retransmit, 1240);
-        bench.at(1340);
+        bench.fire(Timer::Retransmit, 1340);
+        bench.at(1440);
         assert_eq!(bench.ack(1), "1 2");
         assert_eq!(bench.episodes(), (0, 1, 0));
     });

@@ -150,7 +150,9 @@ fn established_a_window_that_shrinks_by_a_unit_is_no_rounding() {
     peer.tcp.send(300);
     peer.tcp.send(212);
     peer.ack(300, 127); // 0: the edge goes back by 212
-    assert_eq!((peer.tcp.deadline(Timer::Retransmit), peer.tcp.deadline(Timer::Persist)), (None, Some(secs(1))));
+    // SRTT: 7/8 of the 20 ms of the handshake; the last round trip took no time
+    let rto = secs(1) + ms(20) * 7 / 8;
+    assert_eq!((peer.tcp.deadline(Timer::Retransmit), peer.tcp.deadline(Timer::Persist)), (None, Some(rto)));
     assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=300><ACK=0><DATA=1><CTL=ACK>");
 }
 
@@ -159,15 +161,16 @@ fn established_a_window_that_shrinks_by_a_unit_is_no_rounding() {
 fn established_a_probe_whose_octet_is_acknowledged_resets_the_back_off() {
     let mut peer = Scaled::new(plain(), 0, 300, 0);
     peer.tcp.send(300);
+    assert_eq!(peer.tcp.info().rto, ms(1020)); // SRTT 20 ms
     for octet in 0..100 {
-        assert_eq!(peer.tcp.deadline(Timer::Persist), Some(secs(1)), "octet {octet}");
+        assert_eq!(peer.tcp.deadline(Timer::Persist), Some(peer.tcp.info().rto), "octet {octet}");
         assert_eq!(peer.tcp.fire(Timer::Persist), format!("<SEQ={octet}><ACK=0><DATA=1><CTL=ACK>"));
         assert_eq!(peer.ack(octet + 1, 0), "Acked(1)");
     }
     // one that is refused doubles the interval
     assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=100><ACK=0><DATA=1><CTL=ACK>");
     assert_eq!(peer.ack(100, 0), "");
-    assert_eq!(peer.tcp.deadline(Timer::Persist), Some(secs(2)));
+    assert_eq!(peer.tcp.deadline(Timer::Persist), Some(secs(2))); // SRTT 0, since each octet was taken at once
 }
 
 /// What waits behind a window of 0 is probed, also when the promised edge lies a little further.
@@ -177,7 +180,8 @@ fn established_new_text_behind_a_rounded_window_of_0_is_probed() {
     peer.tcp.send(300);
     assert_eq!(peer.ack(300, 84), "Acked(300); Flushed");
     assert_eq!(peer.tcp.send(84), "");
-    assert_eq!((peer.tcp.deadline(Timer::Retransmit), peer.tcp.deadline(Timer::Persist)), (None, Some(secs(1))));
+    let rto = secs(1) + ms(20) * 7 / 8;
+    assert_eq!((peer.tcp.deadline(Timer::Retransmit), peer.tcp.deadline(Timer::Persist)), (None, Some(rto)));
     for _ in 0..3 {
         assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=300><ACK=0><DATA=1><CTL=ACK>"); // a probe, and no timeout
     }

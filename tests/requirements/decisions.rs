@@ -194,7 +194,8 @@ fn a_lost_syn_makes_the_rto_3_s_and_the_window_small() {
     assert_eq!((tcp.info().rto, tcp.info().cwnd), (secs(3), 1460));
 }
 
-/// RFC 6298 (2.4): the limit is a setting, whatever the round trip; 200 ms by default, 1 s as the RFC has it.
+/// RFC 6298 (2.4): the limit is a setting; 200 ms by default, 1 s as the RFC has it. It is one of the variation: SRTT, an eighth
+/// of 1 ms here, comes on top.
 #[test]
 fn the_rto_is_200_ms_at_least_or_what_is_set() {
     for (config, rto) in [(plain().min_rto(Config::default().min_rto()), ms(200)), (plain(), secs(1))] {
@@ -202,7 +203,7 @@ fn the_rto_is_200_ms_at_least_or_what_is_set() {
         tcp.send(10);
         tcp.now += ms(1);
         tcp.arrives(peer(0, 10));
-        assert_eq!(tcp.info().rto, rto);
+        assert_eq!(tcp.info().rto, rto + ms(1) / 8);
     }
 }
 

@@ -48,11 +48,13 @@ fn must_18_retransmitted_text_gives_no_sample() {
     tcp.arrives(peer(0, 20));
     let after = tcp.info();
     assert_eq!((after.srtt, after.rttvar), (before.srtt, before.rttvar));
-    assert_eq!((before.rto, after.rto), (secs(1), secs(2)));
+    let srtt = ms(100) / 8; // the handshake's round trip took no time
+    assert_eq!((before.rto, after.rto), (secs(1) + srtt, 2 * (secs(1) + srtt)));
     tcp.send(10);
     tcp.now += ms(100);
     tcp.arrives(peer(0, 30));
-    assert_eq!(tcp.info().rto, secs(1));
+    let srtt = std::time::Duration::from_nanos(23_437_500); // 7/8 of 12.5 ms and 1/8 of 100 ms
+    assert!(tcp.info().rto.abs_diff(secs(1) + srtt) < std::time::Duration::from_micros(1));
 }
 
 /// The same for a fast retransmission.
