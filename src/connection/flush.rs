@@ -96,10 +96,11 @@ impl<C: Controller> Tcb<C> {
         let nagle = cx.settings.nagle && self.snd.small.is_held(cx.config.minshall());
         let records = self.records_left(cx);
         let held = self.snd.ecn.held(cx.now).is_some();
-        let (max, cork, overridden) = (most.max(mss), cx.settings.cork, self.overridden);
+        let full = self.snd.full_segment(mss);
+        let (max, cork, overridden) = (most.max(full), cx.settings.cork, self.overridden);
         let queued = u32::try_from(self.snd.buffer.len()).unwrap_or(u32::MAX);
         let send_room = cx.config.send_buffer().saturating_sub(queued);
-        Gate { mss, max, nagle, cork, records, held, overridden, first, send_room, mtu_probe }
+        Gate { mss, full, max, nagle, cork, records, held, overridden, first, send_room, mtu_probe }
     }
 
     /// How many segments more may be in flight. The bound goes by the MSS without SACK blocks, which come and go.
@@ -111,6 +112,15 @@ impl<C: Controller> Tcb<C> {
     fn text_mss(&self, path: &Path) -> u16 {
         let mss = self.mss(path, self.sack_blocks(path, true, self.duplicate.is_some()));
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
+    }
+
+    /// Octets of text in each full segment of the plan.
+    fn segment_text(&self, plan: &Plan, path: &Path) -> u32 {
+        let mss = u32::from(self.text_mss(path));
+        match plan.kind {
+            Kind::New => self.snd.full_segment(mss),
+            Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => mss,
+        }
     }
 
     /// A piece of the stream, in a packet of the MTU in use or one that finds out about another.
@@ -134,12 +144,12 @@ impl<C: Controller> Tcb<C> {
             }
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }
-        let mss = self.text_mss(cx.path);
+        let mss = self.segment_text(plan, cx.path);
         if plan.end().after(self.snd.nxt) {
-            self.snd.small.on_sent(plan.end(), plan.len, u32::from(mss));
+            self.snd.small.on_sent(plan.end(), plan.len, mss);
         }
         let records = self.records_left(cx);
-        let again = self.snd.sent(plan, u32::from(mss), records, cx.now);
+        let again = self.snd.sent(plan, mss, records, cx.now);
         cx.out.counters.retransmissions += u64::from(again);
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
@@ -149,8 +159,8 @@ impl<C: Controller> Tcb<C> {
         if ecn {
             segment.ecn = Ecn::Ect0;
         }
-        if plan.len > u32::from(mss) {
-            segment.segment_size = mss;
+        if plan.len > mss {
+            segment.segment_size = u16::try_from(mss).unwrap_or(u16::MAX);
         }
         if plan.len > 0 {
             self.rcv.policy.on_sent(cx.config, cx.now);
@@ -159,7 +169,8 @@ impl<C: Controller> Tcb<C> {
         self.note_packet(&segment, (plan.kind, again), cx.path);
         cx.out.transmit(segment);
         if cx.config.pacing() {
-            self.snd.pace(plan.len, burst(cx, u32::from(mss)), u32::from(mss), cx.now);
+            let mss = u32::from(self.text_mss(cx.path));
+            self.snd.pace(plan.len, burst(cx, mss), mss, cx.now);
         }
     }
 

@@ -10,7 +10,9 @@ use crate::{Controller, SeqNum};
 pub(crate) struct Gate {
     /// Octets of text that fit a segment now: Eff.snd.MSS less the options this segment carries (MUST-16).
     pub(crate) mss: u32,
-    /// Octets of text in one `Transmit`: at least `mss`.
+    /// Octets of new text in a full segment: `mss`, or half of the peer's window where that is less.
+    pub(crate) full: u32,
+    /// Octets of text in one `Transmit`: at least `full`.
     pub(crate) max: u32,
     /// Nagle's algorithm holds back a small segment while something is in flight.
     pub(crate) nagle: bool,
@@ -160,9 +162,9 @@ impl<C: Controller> Sender<C> {
         let room = window.min(cwnd);
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;
-        let mut len = todo.min(room).min(gate.max).min(gate.records.saturating_mul(gate.mss));
-        if len > gate.mss && len % gate.mss != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
-            len -= len % gate.mss; // whole segments; the rest is a matter of its own
+        let mut len = todo.min(room).min(gate.max).min(gate.records.saturating_mul(gate.full));
+        if len > gate.full && len % gate.full != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
+            len -= len % gate.full; // whole segments; the rest is a matter of its own
         }
         let fin = self.fin == Fin::Queued && len == todo && window > len; // cwnd counts octets of text
         let plan = Plan { seq: self.nxt, len, syn: false, fin, kind: Kind::New };
@@ -171,10 +173,9 @@ impl<C: Controller> Sender<C> {
         }
         let all = len == todo;
         let cork = gate.cork || self.is_unpushed(todo);
-        let send = len >= gate.mss // (1) a full segment
+        let send = len >= gate.full // (1) a full segment, (3) or half of the largest window seen
             || fin // the user has closed: nothing will follow that could fill it
             || (all && !cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
-            || (idle && !cork && len >= self.max_wnd / 2) // (3) half of the largest window seen
             || gate.overridden; // (4)
         if send {
             return Next::Send(plan);
@@ -184,6 +185,15 @@ impl<C: Controller> Sender<C> {
             () if idle => Wait::Silly,
             () => Wait::Ack,
         })
+    }
+
+    /// Octets of new text in a full segment, of the `mss` that fit: no more than half of the largest window seen (RFC 9293
+    /// §3.8.6.2.1 (3), Fs = 1/2), so that the window has room for two and a peer that delays its ACK does not wait for the
+    /// second. Where the window is not quite the largest, half of what it is.
+    pub(crate) fn full_segment(&self, mss: u32) -> u32 {
+        let fraction = self.max_wnd / 2;
+        let half = if self.wnd < fraction { fraction } else { self.wnd / 2 };
+        mss.min(half).max(1)
     }
 
     /// Whether the user pushed nothing of the last `todo` octets: they wait for more, as under a cork.

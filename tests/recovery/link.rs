@@ -13,8 +13,6 @@ use segue::{
 use crate::bench::ms;
 
 const IRS: SeqNum = SeqNum::new(u32::MAX - 7);
-/// The peer's shift.
-const SHIFT: u8 = 2;
 
 /// The path and the peer.
 #[derive(Clone, Copy, Debug)]
@@ -29,15 +27,30 @@ pub(crate) struct Link {
     pub(crate) delay: Duration,
     /// It acknowledges every second segment, or as soon as so many octets are not acknowledged.
     pub(crate) octets: Option<u32>,
-    /// Its window: it reads at once.
+    /// Its window: it reads at once. That of its SYN, and all others.
+    pub(crate) syn_window: u16,
     pub(crate) window: u32,
+    /// The shift of its windows.
+    pub(crate) shift: u8,
     pub(crate) cubic: bool,
 }
 
 impl Default for Link {
     fn default() -> Self {
         let (rate, rtt) = (10_000_000, ms(40));
-        Self { iss: u32::MAX - 5000, mtu: 1500, rate, rtt, delay: ms(0), octets: None, window: 1 << 17, cubic: false }
+        let (syn_window, window, shift) = (65_535, 1 << 17, 2);
+        Self {
+            iss: u32::MAX - 5000,
+            mtu: 1500,
+            rate,
+            rtt,
+            delay: ms(0),
+            octets: None,
+            syn_window,
+            window,
+            shift,
+            cubic: false,
+        }
     }
 }
 
@@ -195,18 +208,19 @@ impl World {
         self.ts_recent = self.ts_recent.and(syn.options.timestamps.map(|ts| ts.value));
         let options = Options {
             mss: Some(self.link.mtu - 40),
-            window_scale: Some(SHIFT),
+            window_scale: Some(self.link.shift),
             sack_permitted: self.sack,
             timestamps: self.stamps(),
             ..Options::default()
         };
-        self.say(Flags::SYN | Flags::ACK, self.link.window.min(65_535), options);
+        self.say(Flags::SYN | Flags::ACK, self.link.syn_window.into(), options);
     }
 
     fn take(&mut self, segment: &Segment) {
         let seq = segment.seq - (SeqNum::new(self.link.iss) + 1);
         let end = seq + segment.payload.len() as u32;
-        assert!(seq <= self.rcv_nxt && end <= self.last_ack + self.link.window, "{seq}..{end} is beyond the window");
+        let edge = u32::from(self.link.syn_window).max(self.last_ack + self.link.window);
+        assert!(seq <= self.rcv_nxt && end <= edge, "{seq}..{end} is beyond the window");
         if let Some(ts) = segment.options.timestamps.filter(|_| seq <= self.last_ack) {
             self.ts_recent = self.ts_recent.map(|_| ts.value); // RFC 7323 §4.3
         }
@@ -235,6 +249,6 @@ impl World {
             let first = SeqNum::new(self.link.iss) + 1;
             options.sack.push(SackBlock { left: first + left, right: first + right });
         }
-        self.say(Flags::ACK, self.link.window >> SHIFT, options);
+        self.say(Flags::ACK, self.link.window >> self.link.shift, options);
     }
 }

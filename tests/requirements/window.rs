@@ -1,6 +1,6 @@
 //! Windows (RFC 9293 §3.8.6, §3.10.7.4).
 
-use segue::{Config, ConfigBuilder, Event, Flags, Options, Path, Segment, State, Timer};
+use segue::{Config, ConfigBuilder, Event, Flags, Knob, Options, Path, Segment, State, Timer};
 
 use crate::fixture::{Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, theirs};
 
@@ -140,14 +140,17 @@ fn must_38_u_20_no_small_segment_into_a_small_window() {
     assert!(Config::builder().sws_override(ms(1001)).build().is_err());
 }
 
-/// Fs = 1/2: a peer whose whole buffer is smaller than a segment gets half of it at a time.
+/// Fs = 1/2: a peer whose whole buffer is smaller than a segment gets half of it at a time, and two such segments when it is
+/// empty.
 #[test]
 fn u_20_half_the_largest_window_is_worth_a_segment() {
     let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
     tcp.arrives(window(1000, peer_syn_ack()));
-    assert_eq!(tcp.send(5000), "<SEQ=0><ACK=0><DATA=1000><CTL=ACK>");
+    tcp.send(5000);
+    assert_eq!(tcp.lengths(), [500, 500]);
     assert_eq!(tcp.arrives(window(499, peer(0, 1000))), "Acked(1000)");
-    assert_eq!(tcp.arrives(window(500, peer(0, 1000))), "<SEQ=1000><ACK=0><DATA=500><CTL=ACK>");
+    tcp.arrives(window(500, peer(0, 1000)));
+    assert_eq!(tcp.lengths(), [250, 250]); // half of the window is worth sending, and a lone segment would wait for its ACK
 
     // of what goes again as well
     let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
@@ -157,6 +160,34 @@ fn u_20_half_the_largest_window_is_worth_a_segment() {
     tcp.fire(Timer::Persist);
     assert_eq!(tcp.arrives(window(499, peer(0, 0))), "");
     assert_eq!(tcp.arrives(window(500, peer(0, 0))), "<SEQ=0><ACK=0><DATA=500><CTL=ACK>");
+}
+
+/// The same for a buffer of one to two segments. Its window may be a little less than the largest was, or grow.
+#[test]
+fn u_20_a_window_below_two_segments_gets_two_halves() {
+    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    tcp.arrives(window(2000, peer_syn_ack()));
+    tcp.send(50_000);
+    assert_eq!(tcp.lengths(), [1000, 1000]);
+    tcp.arrives(window(1990, peer(0, 2000)));
+    assert_eq!(tcp.lengths(), [995, 995]);
+    assert_eq!(tcp.arrives(window(999, peer(0, 3990))), "Acked(1990)"); // less than half
+    assert_eq!(tcp.deadline(Timer::Override), Some(ms(200)));
+    tcp.arrives(window(2919, peer(0, 3990)));
+    assert_eq!(tcp.lengths(), [1459, 1459]);
+    tcp.arrives(window(2920, peer(0, 6908)));
+    assert_eq!(tcp.lengths(), [1460, 1460]);
+    tcp.arrives(window(6000, peer(0, 9828)));
+    assert_eq!(tcp.lengths(), [1460; 4]);
+
+    // one value for both, whatever Nagle's algorithm and a cork hold back: they are full
+    for cork in [false, true] {
+        let mut tcp = Tcp::connect(plain().max_transmit(64_000), Path::ipv4(1500));
+        tcp.arrives(window(2000, peer_syn_ack()));
+        tcp.event(Event::Set(Knob::Cork(cork)));
+        tcp.send(50_000);
+        assert_eq!((tcp.lengths(), tcp.sent[0].segment_size), (vec![2000], 1000));
+    }
 }
 
 #[test]
