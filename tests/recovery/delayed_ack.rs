@@ -96,6 +96,27 @@ fn established_two_segments_of_the_largest_size_share_the_window() {
     }
 }
 
+/// A first window of one segment, whose ACK comes after the timeout, and then the report of the duplicate: the timeout is undone,
+/// although cwnd has grown past its old size meanwhile (RFC 3708 §3, RFC 4015 §3 (9)). The delays are those with which the
+/// ACK leaves before the duplicate arrives; else one ACK tells both, as after the loss of all ACKs (RFC 3708 §3 (A.1), RFC
+/// 3522 §3.2 (5)).
+#[test]
+fn established_a_spurious_timeout_of_a_lone_first_segment_is_undone() {
+    for (rtt, rto) in [(40, 240), (60, 260), (100, 300)] {
+        for n in 0..8 {
+            let config = sack().rack(false).quick_acks(0).initial_window(1).timestamps(n & 1 != 0);
+            let link = Link { rtt: ms(rtt), cubic: n & 2 != 0, ..Link::default() };
+            let usual = Link { delay: ms(100), ..link }.carry(config, &[700_000]).time - ms(100);
+            for delay in (rto - rtt + 5..rto).step_by(5) {
+                let outcome = Link { delay: ms(delay), ..link }.carry(config, &[700_000]);
+                let counters = outcome.info.counters;
+                assert_eq!((counters.timeouts, counters.spurious_recoveries), (1, 1), "{link:?}, {delay} ms");
+                assert!(outcome.time < usual + ms(delay + 5), "{link:?}, {delay} ms: {:?}", outcome.time);
+            }
+        }
+    }
+}
+
 quickcheck! {
     /// Whatever the window was at first and is later: everything arrives, and never is a timeout needed.
     fn any_windows_carry_everything(window: u16, first: u16, shift: u8, delay: u8, mtu: u16, gso: u16, flags: u8) -> bool {

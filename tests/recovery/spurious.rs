@@ -333,6 +333,25 @@ fn dsack_after_the_loss_of_all_acknowledgments_undoes_nothing() {
     });
 }
 
+/// RFC 3708 §3, RFC 4015 §3 (9): a lone segment; the first acknowledgment covers everything, and is no evidence by itself (RFC
+/// 3522 §3.2 (5), RFC 5682 §2.1 (2a)). The window of one segment has grown to two when the report comes: ssthresh is as it was.
+#[test]
+fn dsack_after_the_acknowledgment_of_everything_undoes_a_timeout() {
+    everywhere(|iss| {
+        for config in [without_rack(), without_rack().timestamps(true)] {
+            let mut bench = Bench::new(iss, config.initial_window(1));
+            assert_eq!(bench.send(30), "0");
+            assert_eq!(bench.fire(Timer::Retransmit, 300), "0");
+            bench.at(350);
+            assert_eq!(bench.ack_echo(1, 0), "1 2");
+            assert_eq!((bench.episodes(), bench.windows()), ((0, 1, 0), (2000, 2000)));
+            bench.at(400);
+            bench.octets(1000, &[(0, 1000)], Some(0));
+            assert_eq!((bench.episodes(), bench.windows()), ((0, 1, 1), (2000, u32::MAX)));
+        }
+    });
+}
+
 /// RFC 3708 §3 (A.3): what was sent again twice may have been lost once.
 #[test]
 fn dsack_of_what_was_sent_again_twice_undoes_nothing() {

@@ -41,6 +41,8 @@ struct Epoch {
 /// What a spurious loss restores (§4.9.2), beside cwnd: that one is cwnd_prior.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Saved {
+    /// It was a timeout.
+    timeout: bool,
     cwnd_prior: u32,
     ssthresh: u32,
     w_max: u32,
@@ -220,7 +222,7 @@ impl Controller for Cubic {
         }
         let Self { cwnd, cwnd_prior, ssthresh, w_max, epoch, .. } = *self;
         let used = self.used(congestion.flight);
-        self.saved = Some(Saved { cwnd_prior, ssthresh, w_max, epoch });
+        self.saved = Some(Saved { timeout: congestion.signal == Signal::Timeout, cwnd_prior, ssthresh, w_max, epoch });
         self.epoch = None;
         self.cwnd_prior = cwnd;
         self.w_max = if cwnd < w_max { converged(cwnd) } else { cwnd };
@@ -245,10 +247,13 @@ impl Controller for Cubic {
     }
 
     fn on_spurious(&mut self, _now: Instant) {
-        if let Some(saved) = self.saved.take().filter(|_| self.cwnd < self.cwnd_prior) {
-            self.cwnd = self.cwnd_prior;
-            Saved { cwnd_prior: self.cwnd_prior, ssthresh: self.ssthresh, w_max: self.w_max, epoch: self.epoch } =
-                saved;
+        let Some(saved) = self.saved.take() else { return };
+        // A spurious timeout in slow start lets it go on, wherever cwnd is by now (§4.9.1, RFC 4015 §3 (9)).
+        let slow_start = saved.timeout && self.cwnd < saved.ssthresh;
+        if slow_start || self.cwnd < self.cwnd_prior {
+            self.cwnd = self.cwnd.max(self.cwnd_prior);
+            (self.cwnd_prior, self.ssthresh) = (saved.cwnd_prior, saved.ssthresh);
+            (self.w_max, self.epoch) = (saved.w_max, saved.epoch);
             self.hystart = HyStart::new(); // its rounds are over, if it is in use again
         }
     }

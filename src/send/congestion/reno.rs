@@ -85,8 +85,11 @@ impl Controller for Reno {
     }
 
     fn on_spurious(&mut self, _now: Instant) {
-        if let Some(saved) = self.saved.take().filter(|saved| self.cwnd < saved.cwnd) {
+        let Some(saved) = self.saved.take() else { return };
+        if self.cwnd < saved.cwnd {
             Saved { cwnd: self.cwnd, ssthresh: self.ssthresh } = saved;
+        } else {
+            self.ssthresh = self.ssthresh.max(saved.ssthresh); // pipe_prev, wherever cwnd is by now (RFC 4015 §3 (9))
         }
     }
 
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spurious_signal_is_undone_unless_the_window_grew_past_it() {
+    fn a_spurious_signal_is_undone_and_a_window_that_grew_past_it_stays() {
         let mut reno = reno(4);
         signal(&mut reno, Signal::Timeout, 4 * MSS);
         reno.on_spurious(Instant::ZERO);
@@ -200,7 +203,7 @@ mod tests {
         signal(&mut reno, Signal::Timeout, 4 * MSS);
         while ack(&mut reno, MSS) <= 4 * MSS {}
         reno.on_spurious(Instant::ZERO);
-        assert_eq!((reno.window(), reno.ssthresh()), (5 * MSS, 2 * MSS));
+        assert_eq!((reno.window(), reno.ssthresh()), (5 * MSS, u32::MAX)); // RFC 4015 §3 (9): pipe_prev
     }
 
     /// RFC 6582 §3.2 step 3: min (ssthresh, max (FlightSize, SMSS) + SMSS).

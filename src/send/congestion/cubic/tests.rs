@@ -314,6 +314,19 @@ fn a_late_undo_changes_nothing() {
     assert_eq!(cubic, Cubic { saved: None, ..before });
 }
 
+/// RFC 4015 §3 (9): a window of one segment grows with the acknowledgment that comes before the undo; slow start goes on all the
+/// same.
+#[test]
+fn a_late_undo_of_a_timeout_lets_slow_start_go_on() {
+    let mut cubic = Cubic::default();
+    cubic.start(MSS, MSS, at(0));
+    cubic.on_congestion(&Congestion { signal: Signal::Timeout, ..loss(&cubic) });
+    assert_eq!((cubic.window(), cubic.ssthresh()), (MSS, 2 * MSS));
+    cubic.on_ack(&acked(MSS, Duration::from_millis(40), &cubic, 300_000));
+    cubic.on_spurious(at(310_000));
+    assert_eq!((cubic.window(), cubic.ssthresh()), (2 * MSS, u32::MAX));
+}
+
 /// A mistake in the initial slow start brings HyStart++ back as well.
 #[test]
 fn the_initial_slow_start_goes_on_after_a_spurious_loss() {
