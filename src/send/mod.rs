@@ -368,8 +368,9 @@ impl<C: Controller> Sender<C> {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
                 let rate = self.rate.on_sent(inflight, now);
                 if repeats {
-                    self.board.sent_again(from, to.min(self.board.nxt()), records >= 2, now, rate);
-                    self.undo.on_again(from, to.min(self.board.nxt()), now);
+                    let again = from..to.min(self.board.nxt());
+                    let before = self.board.sent_again(again.start, again.end, records >= 2, now, rate);
+                    self.undo.on_again(again, before, now);
                     self.validation.on_again(end.min(self.nxt) - plan.seq);
                     self.recovery.high_rxt = self.recovery.high_rxt.max(to);
                 }
@@ -433,7 +434,8 @@ impl<C: Controller> Sender<C> {
             && self.flight() > 0
             && !self.syn
             && self.tail.may_probe();
-        let alone = if self.flight() <= mss { max_ack_delay } else { Duration::ZERO };
+        // A MAY; and a FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth).
+        let alone = if self.flight() <= mss && !self.fin_sent() { max_ack_delay } else { Duration::ZERO };
         eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), |srtt| (2 * srtt).max(MIN_PTO) + alone))
     }
 

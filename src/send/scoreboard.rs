@@ -151,13 +151,15 @@ impl Scoreboard {
 
     /// `start..end`, sent before, goes out again; what of it was lost is in flight again. A record that it covers in
     /// part is cut in two, if it may be; else all of it counts as sent again, and the rest is found to be lost later.
-    pub(crate) fn sent_again(&mut self, start: u64, end: u64, may_cut: bool, at: Instant, rate: Snapshot) {
+    /// Returns whether any of it had been sent again before.
+    pub(crate) fn sent_again(&mut self, start: u64, end: u64, may_cut: bool, at: Instant, rate: Snapshot) -> bool {
         if may_cut {
             self.cut(start);
             self.cut(end);
         }
-        let mut index = self.index_of(start);
+        let (mut index, mut before) = (self.index_of(start), false);
         while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
+            before |= sent.again && sent.fate != Fate::Sacked;
             if sent.fate == Fate::Lost {
                 self.lost.remove(&sent.start);
                 self.lost_octets -= sent.len();
@@ -170,6 +172,7 @@ impl Scoreboard {
             }
             index += 1;
         }
+        before
     }
 
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger

@@ -88,8 +88,9 @@ impl Undo {
         self.frto = Frto::Off;
     }
 
-    /// `start..end` was sent again.
-    pub(crate) fn on_again(&mut self, start: u64, end: u64, now: Instant) {
+    /// This was sent again; `before`: some of it not for the first time, as after a tail-loss probe.
+    pub(crate) fn on_again(&mut self, again: core::ops::Range<u64>, before: bool, now: Instant) {
+        let (start, end) = (again.start, again.end);
         self.frto = match self.frto {
             Frto::FirstAgain(first) => Frto::FirstAgain(first.or(Some(end))),
             Frto::SendsNew | Frto::Off => Frto::Off, // (2b): there is not enough new text
@@ -98,7 +99,7 @@ impl Undo {
             if episode.again.last().is_none() {
                 episode.first_again = Some((start, now));
             }
-            episode.twice |= episode.again.first_overlap(start, end).is_some();
+            episode.twice |= before;
             episode.again.insert(start, end);
         }
     }

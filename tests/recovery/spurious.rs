@@ -352,6 +352,27 @@ fn dsack_after_the_acknowledgment_of_everything_undoes_a_timeout() {
     });
 }
 
+/// A tail-loss probe repaired the loss, its acknowledgment was late, and the timeout sent the segment once more: the duplicate
+/// tells of the probe's copy, not of the first (RFC 3708 §3 (A.3)).
+#[test]
+fn dsack_of_what_a_probe_had_sent_before_undoes_nothing() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, sack());
+        bench.send(2);
+        bench.at(100);
+        bench.ack(1); // the second is lost
+        let due = bench.clock() + bench.until(Timer::TailLossProbe).unwrap();
+        assert_eq!(bench.fire(Timer::TailLossProbe, due), "1");
+        let due = bench.clock() + bench.until(Timer::Retransmit).unwrap();
+        assert_eq!(bench.fire(Timer::Retransmit, due), "1");
+        bench.wait(10);
+        bench.ack(2);
+        bench.wait(90);
+        bench.sack(2, &[(1, 2)]);
+        assert_eq!(bench.episodes(), (0, 1, 0));
+    });
+}
+
 /// RFC 3708 §3 (A.3): what was sent again twice may have been lost once.
 #[test]
 fn dsack_of_what_was_sent_again_twice_undoes_nothing() {
