@@ -38,7 +38,8 @@ impl Ideal {
 
     /// From sending a segment to its acknowledgment.
     fn round(&self) -> f64 {
-        seconds(self.round_trip + self.wait) + self.packet(self.mss) + self.packet(0)
+        let segment = self.mss.min(self.window / 2); // two of them, however small the window
+        seconds(self.round_trip + self.wait) + self.packet(segment) + self.packet(0)
     }
 
     /// RFC 6928 §2.
@@ -47,9 +48,15 @@ impl Ideal {
         (f64::from(self.initial) * mss).min((2.0 * mss).max(14_600.0))
     }
 
-    /// When text has arrived, round by round: from when on, and at which speed until the next round.
+    /// What of the peer's window can be in use: whole segments where it has two of them (RFC 9293 §3.8.6.2.1).
+    fn usable(&self) -> f64 {
+        let whole = self.window / self.mss * self.mss;
+        f64::from(if whole < 2 * self.mss { self.window } else { whole })
+    }
+
+    /// When text has arrived, round by round: from when on, and how much with each.
     fn rounds(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        let (window, full) = (f64::from(self.window), self.speed() * self.round());
+        let (window, full) = (self.usable(), self.speed() * self.round());
         let (mut at, mut sent) = (seconds(self.round_trip) * 1.5, self.initial_octets());
         std::iter::repeat_with(move || {
             let round = (at, sent.min(window).min(full));
