@@ -16,6 +16,8 @@ mod fixture;
 mod link;
 #[path = "recovery/old_acks.rs"]
 mod old_acks;
+#[path = "recovery/growth.rs"]
+mod growth;
 #[path = "recovery/pacing.rs"]
 mod pacing;
 #[path = "recovery/peer.rs"]

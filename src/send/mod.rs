@@ -37,7 +37,7 @@ use scoreboard::Scoreboard;
 use small::Small;
 use tail::TailLoss;
 use undo::Undo;
-use validation::Validation;
+use validation::{Used, Validation};
 
 /// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
 /// spurious.
@@ -96,6 +96,7 @@ pub(crate) struct Sender<C> {
     rate: Rate,
     pacer: Pacer,
     validation: Validation,
+    used: Used,
     /// When RACK looks again for what is overdue.
     pub(crate) reorder_at: Option<Instant>,
     /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired, or a
@@ -143,6 +144,7 @@ impl<C: Controller> Sender<C> {
             rate: Rate::default(),
             pacer: Pacer::default(),
             validation: Validation::new(config.preserve_window()),
+            used: Used::default(),
             reorder_at: None,
             first_due: false,
             repeats: 0,
@@ -501,6 +503,7 @@ impl<C: Controller> Sender<C> {
         self.path_mtu.rebase(ago);
         self.cc.rebase(now);
         self.validation.rebase(ago);
+        self.used.rebase(self.board.una());
         self.iss = SeqNum::new(0);
     }
 }

@@ -168,9 +168,40 @@ impl Validation {
     }
 }
 
+/// How much of the window was used since the last round began: the most that was in flight. In slow start half of the
+/// window is enough, since it doubles from one round trip to the next (RFC 7661 §4.3). What is in flight when an
+/// acknowledgment comes would not do: a sender that used all of its window has less and less in flight while that is
+/// acknowledged.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Used {
+    /// The position that ends the round.
+    until: u64,
+    most: u32,
+}
+
+impl Used {
+    /// What was in flight from position `una` to `nxt`, `inflight` octets of it in the network, is acknowledged in part.
+    /// Returns the most.
+    pub(crate) fn on_ack(&mut self, una: u64, nxt: u64, inflight: u32) -> u32 {
+        if una >= self.until {
+            *self = Self { until: nxt, most: 0 };
+        }
+        self.most = self.most.max(inflight);
+        self.most
+    }
+
+    /// A round that is over does not matter.
+    pub(crate) fn rebase(&mut self, una: u64) {
+        if una >= self.until {
+            *self = Self::default();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     const RTT: Duration = Duration::from_millis(100);
     const CWND: u32 = 100_000;
@@ -299,5 +330,27 @@ mod tests {
         assert_eq!(validation.unused_periods(CWND, RTT, at(1_000_000)), 0);
         assert_eq!((validation.on_congestion(5), validation.on_recovered(5)), (None, None));
         assert_eq!(validation, Validation::new(None));
+    }
+
+    /// Ten segments leave at once and are acknowledged in pairs: to the last of them ten were in use.
+    #[test]
+    fn what_was_in_flight_counts_until_it_is_acknowledged() {
+        let mut used = Used::default();
+        let most: Vec<_> = (0..5).map(|n: u32| used.on_ack(u64::from(2 * n), 10, 10 - 2 * n)).collect();
+        assert_eq!(most, [10; 5]);
+        assert_eq!(used.on_ack(10, 13, 3), 3); // the next round: three
+        assert_eq!(used.on_ack(11, 15, 4), 4);
+        assert_eq!(used.on_ack(13, 15, 2), 2);
+    }
+
+    /// A round that is over leaves nothing.
+    #[test]
+    fn what_is_acknowledged_does_not_matter() {
+        let mut used = Used::default();
+        used.on_ack(0, 10, 10);
+        used.rebase(9);
+        assert_ne!(used, Used::default());
+        used.rebase(10);
+        assert_eq!(used, Used::default());
     }
 }
