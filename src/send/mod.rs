@@ -225,8 +225,8 @@ impl<C: Controller> Sender<C> {
     /// The rate is the controller's, or a multiple of the window in a round trip, once one is measured.
     fn flow_of(&self, octets: u32, burst: u32, mss: u32) -> Option<pace::Flow> {
         let cwnd = self.cwnd(mss);
-        let of_window = |srtt| pace::rate_of(cwnd, cwnd < self.cc.ssthresh(), srtt);
-        let rate = self.cc.pacing_rate().or_else(|| self.rtt.srtt().map(of_window))?;
+        let of_window = |round_trip| pace::rate_of(cwnd, cwnd < self.cc.ssthresh(), round_trip);
+        let rate = self.cc.pacing_rate().or_else(|| self.rtt.paced_over().map(of_window))?;
         Some(pace::Flow { octets, rate, burst })
     }
 

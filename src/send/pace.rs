@@ -66,9 +66,9 @@ impl Pacer {
 }
 
 /// The rate where the controller names none: so much of a window in a round trip that pacing does not hold back growth.
-pub(crate) fn rate_of(cwnd: u32, slow_start: bool, srtt: Duration) -> u64 {
+pub(crate) fn rate_of(cwnd: u32, slow_start: bool, round_trip: Duration) -> u64 {
     let percent: u64 = if slow_start { 200 } else { 120 };
-    u64::from(cwnd).saturating_mul(percent * 10_000) / micros(srtt).max(1)
+    u64::from(cwnd).saturating_mul(percent * 10_000) / micros(round_trip).max(1)
 }
 
 #[cfg(test)]

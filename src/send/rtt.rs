@@ -57,6 +57,8 @@ pub(crate) struct Rtt {
     /// How many times the RTO is doubled (5.5).
     backoff: u32,
     least: MinRtt,
+    /// The last sample.
+    latest: Option<Duration>,
     /// The last timeout was spurious: the next sample counts for more (RFC 4015 §3.1 (11)).
     spurious: bool,
 }
@@ -69,6 +71,7 @@ impl Rtt {
             max: config.max_rto(),
             backoff: 0,
             least: MinRtt::default(),
+            latest: None,
             spurious: false,
         }
     }
@@ -77,6 +80,7 @@ impl Rtt {
     /// back-off (Karn).
     pub(crate) fn on_sample(&mut self, rtt: Duration, samples: u32, now: Instant) {
         self.least.on_sample(rtt, now);
+        self.latest = Some(rtt);
         let r = micros(rtt.min(self.max)) << FRACTION;
         let n = u64::from(samples.clamp(1, MOST_SAMPLES));
         self.backoff = 0;
@@ -149,6 +153,14 @@ impl Rtt {
         }
     }
 
+    /// The round trip over which a window is paced: SRTT, or the last sample where that is less, because a queue went
+    /// away; with the round trip of the queue the pacer would hold back the next window. No less than half of SRTT: one
+    /// sample that is too small makes no burst.
+    pub(crate) fn paced_over(&self) -> Option<Duration> {
+        let srtt = self.srtt()?;
+        Some(self.latest.map_or(srtt, |latest| latest.clamp(srtt / 2, srtt)))
+    }
+
     pub(crate) fn rttvar(&self) -> Option<Duration> {
         match self.estimator {
             Estimator::NoSample { .. } => None,
@@ -203,6 +215,23 @@ mod tests {
             let mut estimate = Rtt::new(&Config::builder().min_rto(min).build().unwrap());
             estimate.on_sample(Duration::from_millis(rtt), 1, Instant::ZERO); // RTTVAR = R / 2
             assert_eq!(estimate.rto(), Duration::from_millis(rto), "{rtt} ms");
+        }
+    }
+
+    #[test]
+    fn a_window_is_paced_over_srtt_or_the_last_round_trip_if_less() {
+        let mut rtt = fast();
+        assert_eq!(rtt.paced_over(), None);
+        for (sample, srtt, over) in [
+            (100_000, 100_000, 100_000),
+            (180_000, 110_000, 110_000), // a queue: SRTT follows slowly
+            (92_000, 107_750, 92_000),   // and so it does when the queue is gone
+            (107_750, 107_750, 107_750),
+            (11_750, 95_750, 47_875), // no less than half
+        ] {
+            rtt.on_sample(Duration::from_micros(sample), 1, Instant::ZERO);
+            let measured = (rtt.srtt(), rtt.paced_over());
+            assert_eq!(measured, (Some(Duration::from_micros(srtt)), Some(Duration::from_micros(over))), "{sample} us");
         }
     }
 

@@ -9,9 +9,7 @@ use core::time::Duration;
 /// C = 0.4 segments per second cubed (§5.1), in tenths.
 const C_TENTHS: u128 = 4;
 const MICROS_CUBED: u128 = 1_000_000_000_000_000_000;
-/// L of HyStart++ without pacing, in segments (RFC 9406 §4.3).
-const HYSTART_LIMIT: u32 = 8;
-/// L of every later slow start, in segments: RFC 5681 (2), RFC 3465 §2.3.
+/// L of every slow start but the first, in segments: RFC 5681 (2), RFC 3465 §2.3.
 const LIMIT: u32 = 1;
 
 /// beta_cubic = 0.7 (§4.6), rounded down.
@@ -167,8 +165,7 @@ impl Cubic {
 
     fn slow_start(&mut self, acked: &Acked) {
         let growth = if self.is_initial() {
-            let limit = if self.paced { u32::MAX } else { self.mss.saturating_mul(HYSTART_LIMIT) };
-            self.hystart.on_ack(acked.octets, acked.flight, acked.rtt, limit, acked.now)
+            self.hystart.on_ack(acked, self.mss, self.paced)
         } else {
             Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false }
         };

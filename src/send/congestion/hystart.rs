@@ -1,7 +1,6 @@
 //! HyStart++: leaving slow start before it overflows the queue (RFC 9406).
 
-use core::time::Duration;
-
+use super::Acked;
 use crate::Instant;
 use crate::time::micros;
 
@@ -12,10 +11,12 @@ const MIN_RTT_DIVISOR: u32 = 8;
 const N_RTT_SAMPLE: u8 = 8;
 const CSS_GROWTH_DIVISOR: u32 = 4;
 const CSS_ROUNDS: u8 = 5;
+/// L without pacing, in segments.
+const L: u32 = 8;
 
-/// Acknowledgments belong to one train while the gaps between them are no longer than this, or than an eighth of the
-/// round trip.
-const TRAIN_GAP_US: u32 = 2_000;
+/// Acknowledgments belong to one train while the gaps between them are no longer than this part of the smallest round
+/// trip. A fixed time would join the rounds of a path whose round trip is no longer.
+const TRAIN_GAP_DIVISOR: u32 = 8;
 
 /// A smallest round-trip time that is not known.
 const INFINITY: u32 = u32::MAX;
@@ -27,13 +28,23 @@ const NO_TRAIN: (Instant, Instant) = (Instant::from_micros(u64::MAX), Instant::f
 enum Phase {
     /// Standard slow start.
     SlowStart,
-    /// Conservative slow start: the delay grew, perhaps by chance.
+    /// Conservative slow start.
     Conservative {
-        /// cssBaselineMinRtt.
-        baseline_us: u32,
+        sign: Sign,
         /// Rounds that ended in this phase.
         rounds: u8,
     },
+    /// Delay and train agree that the path is full.
+    Full,
+}
+
+/// Why slow start became conservative.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Sign {
+    /// The delay grew, perhaps by chance: cssBaselineMinRtt.
+    Delay { baseline_us: u32 },
+    /// A long train of acknowledgments came: the smallest round-trip time then.
+    Train { least_us: u32 },
 }
 
 /// The rounds of the initial slow start and the smallest round-trip time of each.
@@ -60,6 +71,12 @@ pub(super) struct Growth {
     pub(super) ends: bool,
 }
 
+/// Whether the smallest round trip has grown by RttThresh or more.
+fn has_grown(from_us: u32, to_us: u32) -> bool {
+    let thresh = (from_us / MIN_RTT_DIVISOR).clamp(MIN_RTT_THRESH_US, MAX_RTT_THRESH_US);
+    to_us >= from_us.saturating_add(thresh)
+}
+
 impl HyStart {
     pub(super) const fn new() -> Self {
         Self {
@@ -72,33 +89,28 @@ impl HyStart {
         }
     }
 
-    /// `octets` of `flight` were acknowledged. `limit` is L: the most that one acknowledgment adds, in octets.
-    pub(super) fn on_ack(
-        &mut self,
-        octets: u32,
-        flight: u32,
-        rtt: Option<Duration>,
-        limit: u32,
-        now: Instant,
-    ) -> Growth {
+    /// An acknowledgment came in slow start.
+    pub(super) fn on_ack(&mut self, acked: &Acked, mss: u32, paced: bool) -> Growth {
         if self.left == 0 {
-            self.left = flight; // windowEnd = SND.NXT
+            self.left = acked.flight; // windowEnd = SND.NXT
         }
-        let standard = octets.min(limit);
-        let octets_to_add = match self.phase {
+        let limit = if paced { u32::MAX } else { mss.saturating_mul(L) };
+        let standard = acked.octets.min(limit);
+        let octets = match self.phase {
             Phase::SlowStart => standard,
-            Phase::Conservative { .. } => standard / CSS_GROWTH_DIVISOR,
+            Phase::Conservative { .. } | Phase::Full => standard / CSS_GROWTH_DIVISOR,
         };
-        if let Some(rtt) = rtt {
+        if let Some(rtt) = acked.rtt {
             let rtt_us = u32::try_from(micros(rtt)).unwrap_or(INFINITY);
             self.current_min_us = self.current_min_us.min(rtt_us);
             self.samples = self.samples.saturating_add(1);
         }
         self.judge();
-        self.measure_train(now);
-        self.left = self.left.saturating_sub(octets);
-        let ends = self.left == 0 && self.end_round(flight.saturating_sub(octets));
-        Growth { octets: octets_to_add, ends }
+        self.measure_train(acked, paced);
+        self.left = self.left.saturating_sub(acked.octets);
+        let over = self.left == 0 && self.end_round(acked.flight.saturating_sub(acked.octets));
+        let late = paced && self.phase == Phase::Full; // a paced train is as long when the window has filled the path already
+        Growth { octets, ends: over || late }
     }
 
     /// Has the delay grown, or shrunk again?
@@ -106,34 +118,40 @@ impl HyStart {
         if self.samples < N_RTT_SAMPLE || self.current_min_us == INFINITY {
             return;
         }
-        match self.phase {
-            Phase::SlowStart if self.last_min_us == INFINITY => {}
-            Phase::SlowStart => {
-                let thresh = (self.last_min_us / MIN_RTT_DIVISOR).clamp(MIN_RTT_THRESH_US, MAX_RTT_THRESH_US);
-                if self.current_min_us >= self.last_min_us.saturating_add(thresh) {
-                    self.phase = Phase::Conservative { baseline_us: self.current_min_us, rounds: 0 };
-                }
+        let current_us = self.current_min_us;
+        self.phase = match self.phase {
+            Phase::SlowStart if has_grown(self.last_min_us, current_us) => {
+                Phase::Conservative { sign: Sign::Delay { baseline_us: current_us }, rounds: 0 }
             }
-            Phase::Conservative { baseline_us, .. } if self.current_min_us < baseline_us => {
-                self.phase = Phase::SlowStart; // the delay had grown by chance
+            Phase::Conservative { sign: Sign::Delay { baseline_us }, .. } if current_us < baseline_us => {
+                Phase::SlowStart // the delay had grown by chance
             }
-            Phase::Conservative { .. } => {}
-        }
+            Phase::Conservative { sign: Sign::Train { least_us }, .. } if has_grown(least_us, current_us) => {
+                Phase::Full
+            }
+            Phase::SlowStart | Phase::Conservative { .. } | Phase::Full => self.phase,
+        };
     }
 
     /// A train of acknowledgments that is longer than half of the round trip: the window of the last round kept the
-    /// bottleneck busy for so long, and this one, twice as large, fills the path (the original HyStart, which RFC 9438 §4.10 names).
-    /// The smallest delay of a round tells that one round later, when a queue of the size of the path has overflowed.
-    fn measure_train(&mut self, now: Instant) {
-        let least_us = self.last_min_us.min(self.current_min_us);
+    /// bottleneck busy for so long, and this one, twice as large, fills the path (the original HyStart, which RFC 9438
+    /// §4.10 names). The smallest delay of a round tells that one round later, when a queue of the size of the path has
+    /// overflowed. Where both tell it, it is no chance.
+    fn measure_train(&mut self, acked: &Acked, paced: bool) {
+        let (least_us, now) = (self.last_min_us.min(self.current_min_us), acked.now);
         let (first, last) = self.train;
-        let gap_us = u64::from((least_us / 8).max(TRAIN_GAP_US));
+        let gap_us = u64::from(least_us / TRAIN_GAP_DIVISOR);
         let goes_on = self.train != NO_TRAIN && micros(now.saturating_since(last)) <= gap_us;
         let first = if goes_on { first } else { now };
         self.train = (first, now);
-        if self.phase == Phase::SlowStart && micros(now.saturating_since(first)) > u64::from(least_us / 2) {
-            self.phase = Phase::Conservative { baseline_us: 0, rounds: 0 };
+        if micros(now.saturating_since(first)) <= longest_train(least_us, acked, paced) {
+            return;
         }
+        self.phase = match self.phase {
+            Phase::SlowStart => Phase::Conservative { sign: Sign::Train { least_us }, rounds: 0 },
+            Phase::Conservative { sign: Sign::Delay { .. }, .. } => Phase::Full,
+            Phase::Conservative { sign: Sign::Train { .. }, .. } | Phase::Full => self.phase,
+        };
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
@@ -150,6 +168,7 @@ impl HyStart {
         self.samples = 0;
         match &mut self.phase {
             Phase::SlowStart => false,
+            Phase::Full => true,
             Phase::Conservative { rounds, .. } => {
                 *rounds += 1; // the round in which it began counts, if only a part of it
                 *rounds >= CSS_ROUNDS
@@ -158,13 +177,30 @@ impl HyStart {
     }
 }
 
+/// The longest train, in microseconds, on a path that is not full yet. The pacer sends a window of slow start in up to two
+/// thirds of SRTT, however fast the path is: at twice the window in a round trip, where half of what leaves must wait for
+/// acknowledgments that were spread in the same way.
+fn longest_train(least_us: u32, acked: &Acked, paced: bool) -> u64 {
+    if !paced {
+        return u64::from(least_us / 2);
+    }
+    let round_trip = u64::from(least_us).max(micros(acked.srtt.unwrap_or_default()));
+    round_trip - round_trip / 4
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+    use core::time::Duration;
 
     const MSS: u32 = 1000;
-    const L: u32 = 8 * MSS;
+
+    /// An acknowledgment of `octets` of `flight`.
+    fn ack(octets: u32, flight: u32, rtt_us: Option<u32>, at_us: u64) -> Acked {
+        let rtt = rtt_us.map(|us| Duration::from_micros(u64::from(us)));
+        Acked { rtt, ..Acked::new(octets, flight, Instant::from_micros(at_us)) }
+    }
 
     /// One round: a window is sent and acknowledged segment by segment with these round-trip times, before the next one
     /// is sent. Returns what each acknowledgment added, and whether slow start ended.
@@ -173,7 +209,7 @@ mod tests {
         let mut ended = false;
         let grown = rtts_us.iter().map(|us| {
             assert!(!ended, "slow start ended before the round did");
-            let growth = hystart.on_ack(MSS, flight, Some(Duration::from_micros(u64::from(*us))), L, Instant::ZERO);
+            let growth = hystart.on_ack(&ack(MSS, flight, Some(*us), 0), MSS, false);
             ended = growth.ends;
             flight -= MSS;
             growth.octets
@@ -193,14 +229,14 @@ mod tests {
     fn a_round_ends_when_what_was_outstanding_at_its_start_is_acknowledged() {
         let mut hystart = HyStart::new();
         for acked in 1..=10 {
-            hystart.on_ack(MSS, 10 * MSS, None, L, Instant::ZERO);
+            hystart.on_ack(&ack(MSS, 10 * MSS, None, 0), MSS, false);
             assert_eq!(hystart.left, if acked == 10 { 9 * MSS } else { (10 - acked) * MSS });
         }
-        hystart.on_ack(9 * MSS, 12 * MSS, None, L, Instant::ZERO); // 3 are outstanding before the reaction to it is sent
+        hystart.on_ack(&ack(9 * MSS, 12 * MSS, None, 0), MSS, false); // 3 are outstanding before the reaction to it is sent
         assert_eq!(hystart.left, 3 * MSS);
-        hystart.on_ack(3 * MSS, 3 * MSS, None, L, Instant::ZERO);
+        hystart.on_ack(&ack(3 * MSS, 3 * MSS, None, 0), MSS, false);
         assert_eq!(hystart.left, 0); // nothing is: the next round is what is sent next
-        hystart.on_ack(MSS, 5 * MSS, None, L, Instant::ZERO);
+        hystart.on_ack(&ack(MSS, 5 * MSS, None, 0), MSS, false);
         assert_eq!(hystart.left, 4 * MSS);
     }
 
@@ -217,11 +253,101 @@ mod tests {
         }
     }
 
-    /// Acknowledgments every `gap_us` for `train_us`, after a pause; the round trip is 40 ms.
-    fn train(hystart: &mut HyStart, start_us: u64, gap_us: u64, train_us: u64) {
+    /// Acknowledgments every `gap_us` for `train_us`, after a pause, with this round trip; SRTT is as large.
+    fn train_of(hystart: &mut HyStart, rtt_us: u32, paced: bool, (start_us, gap_us, train_us): (u64, u64, u64)) {
         for at in (start_us..=start_us + train_us).step_by(usize::try_from(gap_us).unwrap()) {
-            hystart.on_ack(MSS, 1000 * MSS, Some(Duration::from_millis(40)), L, Instant::from_micros(at));
+            let acked = Acked { srtt: Some(micros_of(rtt_us)), ..ack(MSS, 1000 * MSS, Some(rtt_us), at) };
+            hystart.on_ack(&acked, MSS, paced);
         }
+    }
+
+    fn micros_of(us: u32) -> Duration {
+        Duration::from_micros(u64::from(us))
+    }
+
+    /// The same without pacing; the round trip is 40 ms.
+    fn train(hystart: &mut HyStart, start_us: u64, gap_us: u64, train_us: u64) {
+        train_of(hystart, 40_000, false, (start_us, gap_us, train_us));
+    }
+
+    /// The rounds of a path whose round trip is 1 ms are no train: a pause of 0.9 ms is between them. So with 50 us.
+    #[test]
+    fn rounds_of_a_short_round_trip_are_no_train() {
+        for (rtt, gap) in [(1_000, 5), (1_900, 5), (50, 1)] {
+            let mut hystart = HyStart::new();
+            for round in 0..100 {
+                train_of(&mut hystart, rtt, false, (round * u64::from(rtt), gap, u64::from(rtt / 10)));
+                assert!(!is_conservative(&hystart), "round {round} of {rtt} us");
+            }
+        }
+    }
+
+    /// All times are in proportion to the round trip.
+    #[test]
+    fn a_train_is_judged_alike_at_every_scale() {
+        for rtt in [16, 50, 200, 1_000, 1_900, 16_000, 100_000, 600_000] {
+            let (whole, eighth) = (u64::from(rtt), u64::from(rtt / 8));
+            for (gap, length, paced, leaves) in [
+                (eighth, whole / 2, false, false),
+                (eighth, whole / 2 + eighth, false, true),
+                (eighth + 1, 4 * whole, false, false),
+                (1, whole / 2 + 1, false, true),
+                (1, whole * 2 / 3, true, false), // a whole window of slow start, as the pacer sends it
+                (1, whole - whole / 4, true, false),
+                (1, whole - whole / 4 + 1, true, true),
+                (eighth + 1, 4 * whole, true, false),
+            ] {
+                let mut hystart = HyStart::new();
+                train_of(&mut hystart, rtt, paced, (0, gap, length));
+                assert_eq!(is_conservative(&hystart), leaves, "{length} of {rtt} us, gaps of {gap}, paced: {paced}");
+            }
+        }
+    }
+
+    /// The pacer spreads a window over SRTT, not over the smallest round trip.
+    #[test]
+    fn a_paced_train_is_compared_with_srtt() {
+        let lengths = [(30_001, true), (30_000, false)].map(|(at, leaves)| (20_000, at, leaves));
+        for (srtt, at, leaves) in lengths.into_iter().chain([(80_000, 60_000, false), (80_000, 60_001, true)]) {
+            let mut hystart = HyStart::new();
+            for at in (0..at).step_by(4000).chain([at]) {
+                let acked = Acked { srtt: Some(micros_of(srtt)), ..ack(MSS, 1000 * MSS, Some(40_000), at) };
+                hystart.on_ack(&acked, MSS, true);
+            }
+            assert_eq!(is_conservative(&hystart), leaves, "{at} us with an SRTT of {srtt}");
+        }
+    }
+
+    /// A train, and then a round whose smallest delay is larger by RttThresh: no chance. Slow start ends with that round;
+    /// with pacing at once.
+    #[test]
+    fn delay_and_train_together_end_slow_start() {
+        for (grown, agree) in [(4_999, false), (5_000, true)] {
+            for paced in [false, true] {
+                let mut hystart = HyStart::new();
+                train_of(&mut hystart, 40_000, paced, (0, 1_000, 31_000));
+                assert!(is_conservative(&hystart));
+                (hystart.left, hystart.current_min_us, hystart.samples) = (0, INFINITY, 0); // a round begins
+                let mut ends = (0..16_u32).map(|n| {
+                    let acked = ack(MSS, (16 - n) * MSS, Some(40_000 + grown), 1_000_000);
+                    hystart.on_ack(&acked, MSS, paced).ends
+                });
+                let ends = ends.position(|ends| ends);
+                let expected = if paced { 7 } else { 15 };
+                assert_eq!(ends, agree.then_some(expected), "{grown} us, paced: {paced}");
+            }
+        }
+    }
+
+    /// The other way round: the delay grew first.
+    #[test]
+    fn a_train_after_the_delay_grew_ends_slow_start() {
+        let mut hystart = HyStart::new();
+        round(&mut hystart, &flat(10, 40_000));
+        round(&mut hystart, &flat(10, 50_000));
+        assert!(is_conservative(&hystart));
+        train_of(&mut hystart, 50_000, false, (1_000_000, 1_000, 26_000));
+        assert_eq!(hystart.phase, Phase::Full);
     }
 
     #[test]
@@ -252,7 +378,7 @@ mod tests {
         assert!(!is_conservative(&hystart));
         let mut hystart = HyStart::new();
         for _ in 0..30 {
-            hystart.on_ack(MSS, 10 * MSS, None, L, Instant::ZERO);
+            hystart.on_ack(&ack(MSS, 10 * MSS, None, 0), MSS, false);
         }
         assert_eq!((hystart.samples, is_conservative(&hystart)), (0, false)); // no sample, no judgement
     }
@@ -290,11 +416,11 @@ mod tests {
 
     #[test]
     fn one_acknowledgment_adds_at_most_l() {
-        assert_eq!(HyStart::new().on_ack(100 * MSS, 200 * MSS, None, L, Instant::ZERO).octets, 8 * MSS);
-        assert_eq!(HyStart::new().on_ack(100 * MSS, 200 * MSS, None, u32::MAX, Instant::ZERO).octets, 100 * MSS);
+        assert_eq!(HyStart::new().on_ack(&ack(100 * MSS, 200 * MSS, None, 0), MSS, false).octets, 8 * MSS);
+        assert_eq!(HyStart::new().on_ack(&ack(100 * MSS, 200 * MSS, None, 0), MSS, true).octets, 100 * MSS);
         let mut hystart = HyStart::new();
         round(&mut hystart, &flat(10, 40_000));
         round(&mut hystart, &flat(8, 50_000));
-        assert_eq!(hystart.on_ack(100 * MSS, 200 * MSS, None, L, Instant::ZERO).octets, 2 * MSS); // L, then a quarter
+        assert_eq!(hystart.on_ack(&ack(100 * MSS, 200 * MSS, None, 0), MSS, false).octets, 2 * MSS); // L, then a quarter
     }
 }

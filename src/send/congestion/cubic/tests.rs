@@ -1,4 +1,5 @@
 use super::*;
+use alloc::collections::VecDeque;
 
 const MSS: u32 = 1448;
 
@@ -394,6 +395,48 @@ fn two_that_will_do_the_same_are_equal_after_rebasing() {
     idle.rebase(at(100));
     other.rebase(at(100));
     assert_eq!(idle, other, "without a stage its last acknowledgment does not matter");
+}
+
+/// A greedy sender over a path that carries `product` segments in a round trip, with an endless queue; every second
+/// segment is acknowledged. With pacing it sends twice a window in a round trip. The window when slow start ends, in segments.
+fn slow_start_over(rtt_us: u64, product: u64, paced: bool) -> u64 {
+    let (rtt, segment) = (rtt_us * 1000, rtt_us * 1000 / product); // nanoseconds
+    let mut cubic = Cubic::default();
+    cubic.set_pacing(paced);
+    cubic.start(MSS, 10 * MSS, at(0));
+    let (mut now, mut free, mut may_send) = (0, 0, 0);
+    let mut flight = VecDeque::new(); // when each arrives, and when it was sent
+    while cubic.ssthresh() == u32::MAX {
+        let room = u64::from(cubic.window() / MSS) > flight.len() as u64;
+        let acked = flight.get(1).or(flight.front()).map(|(arrives, _)| *arrives);
+        if room && acked.is_none_or(|arrives| may_send <= arrives) {
+            now = may_send.max(now);
+            free = now.max(free) + segment;
+            flight.push_back((free + rtt, now));
+            may_send = if paced { now + rtt * u64::from(MSS) / (2 * u64::from(cubic.window())) } else { now };
+            continue;
+        }
+        let (before, count) = (flight.len() as u32, flight.len().min(2));
+        let (arrives, sent) = flight.drain(..count).next_back().unwrap();
+        now = arrives;
+        let sample = Some(Duration::from_nanos(now - sent));
+        let srtt = Some(Duration::from_micros(rtt_us));
+        let acked = Acked::new(count as u32 * MSS, before * MSS, at(now / 1000));
+        cubic.on_ack(&Acked { rtt: sample, srtt, ..acked });
+    }
+    u64::from(cubic.window() / MSS)
+}
+
+/// On no path, from a data centre to a satellite, before the window fills it.
+#[test]
+fn slow_start_ends_when_the_path_is_full() {
+    for rtt_us in [50, 200, 1_000, 1_900, 2_000, 20_000, 100_000, 600_000] {
+        for (product, paced) in [20, 100, 1_000, 5_120, 8_000].into_iter().flat_map(|p| [(p, false), (p, true)]) {
+            let window = slow_start_over(rtt_us, product, paced);
+            let (least, most) = (product, product * 6);
+            assert!((least..=most).contains(&window), "{window} of {product}, {rtt_us} us, paced: {paced}");
+        }
+    }
 }
 
 /// It is a part of every connection.
