@@ -137,7 +137,7 @@ fn a_tuned_receive_buffer_holds_nobody_back() {
         let whole = plan.clone().with_config(|config| config.receive_buffer_initial(LIMIT));
         let (tuned, whole) = (run(&plan).expect_finished(), run(&whole).expect_finished());
         assert_eq!(tuned.end, whole.end, "tuning held the sender back");
-        assert_eq!(widest(&whole, 9), LIMIT);
+        assert!((LIMIT - (1 << 9)..=LIMIT).contains(&widest(&whole, 9)), "{}", widest(&whole, 9)); // in units of the scale
         // With the queue full a round trip carries 3.25 MB: twice that, and what is learnt of it a round trip late.
         assert!((2_500_000..13_000_000).contains(&widest(&tuned, 9)), "{}", widest(&tuned, 9));
     }
