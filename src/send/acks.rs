@@ -437,7 +437,7 @@ impl<C: Controller> Sender<C> {
         let used = self.used.on_ack(before, self.board.nxt(), seen.inflight);
         let slow_start = seen.cwnd < self.cc.ssthresh();
         let window_limited =
-            seen.inflight.saturating_add(seen.mss) > seen.cwnd || (slow_start && used.saturating_mul(2) > seen.cwnd);
+            seen.inflight.saturating_add(seen.mss) > seen.cwnd || (slow_start && used.saturating_mul(2) >= seen.cwnd);
         // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
         let octets = if seen.was_fast { seen.octets.min(seen.delivered) } else { seen.octets };
         self.cc.on_ack(&Acked {
