@@ -12,12 +12,12 @@ mod fin;
 #[path = "requirements/fixture.rs"]
 #[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
 mod fixture;
+#[path = "recovery/growth.rs"]
+mod growth;
 #[path = "recovery/link.rs"]
 mod link;
 #[path = "recovery/old_acks.rs"]
 mod old_acks;
-#[path = "recovery/growth.rs"]
-mod growth;
 #[path = "recovery/pacing.rs"]
 mod pacing;
 #[path = "recovery/peer.rs"]
