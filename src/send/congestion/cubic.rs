@@ -274,6 +274,7 @@ impl Controller for Cubic {
 
     fn on_idle(&mut self, initial: u32, _now: Instant) {
         self.cwnd = self.cwnd.min(sane_initial(initial, self.mss));
+        self.hystart = HyStart::new(); // what it knew of the path was of a larger window
         self.epoch = None;
         self.saved = None;
     }

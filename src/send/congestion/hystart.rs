@@ -18,6 +18,10 @@ const L: u32 = 8;
 /// trip. A fixed time would join the rounds of a path whose round trip is no longer.
 const TRAIN_GAP_DIVISOR: u32 = 8;
 
+/// A paced train is as long only when the window has filled the path already. It does not grow in the round of the train
+/// and the next: the delay of what leaves in them tells whether it was chance.
+const HELD_ROUNDS: u8 = 2;
+
 /// A smallest round-trip time that is not known.
 const INFINITY: u32 = u32::MAX;
 
@@ -98,6 +102,7 @@ impl HyStart {
         let standard = acked.octets.min(limit);
         let octets = match self.phase {
             Phase::SlowStart => standard,
+            Phase::Conservative { sign: Sign::Train { .. }, rounds: 0..HELD_ROUNDS } if paced => 0,
             Phase::Conservative { .. } | Phase::Full => standard / CSS_GROWTH_DIVISOR,
         };
         if let Some(rtt) = acked.rtt {
@@ -336,6 +341,23 @@ mod tests {
                 let expected = if paced { 7 } else { 15 };
                 assert_eq!(ends, agree.then_some(expected), "{grown} us, paced: {paced}");
             }
+        }
+    }
+
+    /// After a paced train nothing is added in its round and the next, then a quarter; without pacing a quarter at once.
+    #[test]
+    fn a_paced_train_holds_the_window_for_two_rounds() {
+        for (paced, expected) in [(true, [0, 0, MSS / 4, MSS / 4]), (false, [MSS / 4; 4])] {
+            let mut hystart = HyStart::new();
+            train_of(&mut hystart, 40_000, paced, (0, 1_000, 31_000));
+            let mut added = expected.map(|_| {
+                let growth = hystart.on_ack(&ack(MSS, 2 * MSS, Some(40_000), 1_000_000), MSS, paced).octets;
+                hystart.left = MSS; // the next one ends the round
+                hystart.on_ack(&ack(MSS, 2 * MSS, Some(40_000), 1_000_000), MSS, paced);
+                growth
+            });
+            added.sort_unstable();
+            assert_eq!(added, expected, "paced: {paced}");
         }
     }
 

@@ -341,6 +341,24 @@ fn the_initial_slow_start_goes_on_after_a_spurious_loss() {
     assert_eq!(cubic.window(), 26 * MSS); // L = 8
 }
 
+/// RFC 5681 §4.1 restarts from the restart window while ssthresh is still arbitrarily high: the train and the rounds of a
+/// larger window tell of no path that this one fills.
+#[test]
+fn after_a_pause_the_initial_slow_start_begins_anew() {
+    let mut cubic = Cubic::default();
+    cubic.start(MSS, 100 * MSS, at(0));
+    let grow = |cubic: &mut Cubic, millis: u64| {
+        let before = cubic.window();
+        cubic.on_ack(&acked(MSS, Duration::from_millis(40), cubic, millis * 1000));
+        cubic.window() - before
+    };
+    let train = core::array::from_fn::<_, 25, _>(|n| grow(&mut cubic, n as u64));
+    assert_eq!((train[20], train[24]), (MSS, MSS / 4), "the train is longer than half of the round trip");
+    cubic.on_idle(10 * MSS, at(1_000_000));
+    assert_eq!(cubic.window(), 10 * MSS);
+    assert_eq!(grow(&mut cubic, 1040), MSS);
+}
+
 #[test]
 fn pacing_lifts_the_limit_of_one_acknowledgment() {
     let mut cubic = Cubic::default();
