@@ -17,6 +17,9 @@ pub(crate) const fn nanos(at: Instant) -> Nanos {
     at.as_micros().saturating_mul(1000)
 }
 
+/// Octets of room for which the user waits at the most.
+const LEAST_ROOM: u64 = 65_521;
+
 /// One moment of a sender, for plots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sample {
@@ -237,7 +240,7 @@ impl<C: Controller> Host<C> {
         }
     }
 
-    /// Queues text as long as there is room for a piece.
+    /// Queues what there is room for, once it is enough to be worth a call.
     fn write(&mut self, now: Nanos, out: &mut Vec<Segment>) {
         while self.connected && !self.over && !self.closed {
             let Some(tcp) = &self.tcp else { return };
@@ -250,10 +253,11 @@ impl<C: Controller> Host<C> {
                 }
                 return;
             }
-            let text = self.setup.text.at(self.queued, left.min(u64::from(self.setup.config.send_buffer() / 2).max(1)));
-            if tcp.send_room() < text.len() {
+            let room = tcp.send_room() as u64;
+            if room < left.min(LEAST_ROOM).min(u64::from(self.setup.config.send_buffer() / 8).max(1)) {
                 return;
             }
+            let text = self.setup.text.at(self.queued, left.min(room));
             self.queued += text.len() as u64;
             self.handle(Event::Send(text), now, out);
         }

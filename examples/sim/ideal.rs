@@ -57,11 +57,14 @@ impl Ideal {
     /// When text has arrived, round by round: from when on, and how much with each.
     fn rounds(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let (window, full) = (self.usable(), self.speed() * self.round());
+        // The window opens only when the user has read.
+        let opens = self.round() + seconds(self.read);
+        let limited = window < self.speed() * opens;
         let (mut at, mut sent) = (seconds(self.round_trip) * 1.5, self.initial_octets());
         std::iter::repeat_with(move || {
-            let round = (at, sent.min(window).min(full));
-            // The window opens only when the user has read.
-            at += self.round() + if sent >= window && window < full { seconds(self.read) } else { 0.0 };
+            let octets = sent.min(window).min(if limited { window } else { full });
+            let round = (at, octets);
+            at += if limited && octets >= window { opens } else { self.round() };
             sent = (2.0 * sent).min(window.max(full));
             round
         })

@@ -49,7 +49,7 @@ fn chosen(options: &Options) -> Result<Vec<Row>, String> {
             return Err(format!("--row: there is no row '{name}'; --list shows them"));
         }
     }
-    rows.retain(|row| options.rows.is_empty() || options.rows.iter().any(|name| *name == row.name));
+    rows.retain(|row| options.rows.is_empty() || options.rows.contains(&row.name));
     let senders = if matches!(options.mode, Mode::Check | Mode::Record) { &Sender::ALL[..] } else { &options.senders };
     Ok(rows::matrix(&rows, senders))
 }

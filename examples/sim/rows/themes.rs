@@ -247,7 +247,7 @@ fn settings(theme: Theme, settings: &[(&str, &str, Tune)], both: bool) -> Vec<Ro
     for (name, label, tune) in settings {
         for (mark, place, path, duration) in [
             ("", "100 Mbit/s, 20 ms", Path::new(100, 20), 2 * SECOND),
-            ("-1", "10 Mbit/s, 40 ms, 1 %", Path::new(10, 40).losing(Loss::Random(10_000)), 5 * SECOND),
+            ("-lossy", "10 Mbit/s, 40 ms, 1 %", Path::new(10, 40).losing(Loss::Random(10_000)), 5 * SECOND),
         ] {
             let row = greedy(theme, &format!("{name}{mark}"), &format!("{label}, {place}"), path, duration);
             rows.push(if both { row.both(tune) } else { row.peer(tune) });
