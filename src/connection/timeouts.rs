@@ -28,11 +28,7 @@ impl<C: Controller> Tcb<C> {
             }
             Timer::Retransmit if self.snd.flight() == 0 => Continue(()), // it held back new text (RFC 3168 §6.1.2)
             Timer::Retransmit if self.holds_retransmission(cx) => Continue(()), // nothing left that could be answered
-            Timer::Retransmit => {
-                self.count_retry(cx.config)?;
-                self.retransmission_timeout(cx);
-                Continue(())
-            }
+            Timer::Retransmit => self.retransmission_timeout(cx),
             Timer::Persist => {
                 self.count_retry(cx.config)?;
                 self.probe_window(cx);
@@ -120,7 +116,13 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// RETRANSMISSION TIMEOUT.
-    fn retransmission_timeout(&mut self, cx: &mut Cx<'_, '_>) {
+    fn retransmission_timeout(&mut self, cx: &mut Cx<'_, '_>) -> Step {
+        if let Some(at) = self.snd.first_expires(cx.now) {
+            self.snd.abandon_recovery(cx.out.counters, cx.now);
+            cx.timers.set(Timer::Retransmit, at);
+            return Continue(()); // nothing goes again that could be answered: no retry for R2
+        }
+        self.count_retry(cx.config)?;
         self.snd.on_timeout(cx.out.counters, cx.now);
         cx.timers.clear(Timer::TailLossProbe); // RFC 8985 §7.3: none in RTO recovery
         if self.snd.repeats == u32::from(cx.config.r1()) {
@@ -129,6 +131,7 @@ impl<C: Controller> Tcb<C> {
         if !self.snd.syn {
             self.suspect_mtu(cx);
         }
+        Continue(())
     }
 
     /// PTO: one segment more asks for an acknowledgment, and the retransmission timer starts anew (RFC 8985 §7.3).

@@ -126,12 +126,11 @@ impl<C: Controller> Sender<C> {
     /// RETRANSMISSION TIMEOUT: the first segment is lost, and with it what was sent too long ago (RFC 8985 §6.3), or
     /// everything in flight where there is no time to go by.
     pub(crate) fn on_timeout(&mut self, counters: &mut Counters, now: Instant) {
-        counters.timeouts += 1;
-        let rto = self.rtt.rto();
         self.rtt.on_timeout();
         self.repeats = self.repeats.saturating_add(1);
-        self.reorder_at = None;
         if self.syn {
+            counters.timeouts += 1;
+            self.reorder_at = None;
             self.board.lose_where(|_| true);
             return;
         }
@@ -139,17 +138,33 @@ impl<C: Controller> Sender<C> {
             self.board.forget_reports(); // SND.UNA was reported, but is not acknowledged: the peer reneged
         }
         let (una, by_time) = (self.board.una(), self.recovery.detector == Detector::Rack);
-        // In a fast recovery without SACK the timer ran on while holes went again: none goes sooner than an RTO after it went
-        // last (RFC 6298 §3).
-        let too_early = |sent: &Sent| sent.again && now.saturating_since(sent.at) < rto;
-        let holds = self.recovery.holds_timer();
-        let waits = holds && self.board.first().is_some_and(too_early);
         let Self { board, rack, .. } = self;
-        board.lose_where(|sent| match by_time {
-            true => sent.start == una || rack.is_overdue(sent, now),
-            false => !(holds && too_early(sent)),
-        });
-        let first = self.recovery.is_open() && !self.ecn.covers(una); // else ssthresh is reduced already
+        board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, now));
+        self.restart(counters, now);
+        self.first_due = true;
+    }
+
+    /// The retransmission timer ran on in a fast recovery without SACK while holes went again (RFC 6582 §3.2 step 3): when it
+    /// may expire for the first segment, if that went again so lately that it must not go yet (RFC 6298 §3).
+    pub(crate) fn first_expires(&self, now: Instant) -> Option<Instant> {
+        let first = self.board.first().filter(|first| first.again && self.recovery.holds_timer())?;
+        let due = first.at + self.rtt.rto();
+        (due > now).then_some(due)
+    }
+
+    /// That timer expired: slow start takes the place of a recovery that repairs one hole in each round trip. What went again
+    /// less than an RTO ago is on its way, and the first segment has not timed out yet.
+    pub(crate) fn abandon_recovery(&mut self, counters: &mut Counters, now: Instant) {
+        let rto = self.rtt.rto();
+        self.board.lose_where(|sent| !sent.again || sent.at + rto <= now);
+        self.restart(counters, now);
+    }
+
+    /// The window is the loss window; an episode begins, or goes on with its ssthresh.
+    fn restart(&mut self, counters: &mut Counters, now: Instant) {
+        counters.timeouts += 1;
+        self.reorder_at = None;
+        let first = self.recovery.is_open() && !self.ecn.covers(self.board.una()); // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
         self.validation.on_timeout();
@@ -161,6 +176,5 @@ impl<C: Controller> Sender<C> {
         self.ecn.on_reduced(self.board.nxt(), false);
         self.recovery.enter(Phase::Timeout, self.board.nxt(), self.board.nxt(), self.inflight());
         self.tail.reset();
-        self.first_due = !waits;
     }
 }

@@ -90,6 +90,8 @@ fn a_hole_that_went_again_shortly_before_the_timeout_does_not_go_once_more() {
         assert_eq!(bench.ack(2), "2");
         assert_eq!(bench.fire(Timer::Retransmit, expires), "");
         assert_eq!((bench.windows().0, bench.info().counters.timeouts), (1000, 1));
+        let rto = bench.info().rto.as_millis() as u64;
+        assert_eq!(bench.until(Timer::Retransmit), Some(rto - 50), "the hole's own timeout, not backed off");
         bench.at(expires + 50);
         assert_eq!(bench.ack(3), "3 4");
         bench.at(expires + 150);
@@ -107,6 +109,31 @@ fn a_hole_that_went_again_shortly_before_the_timeout_does_not_go_once_more() {
             bench.sack(hole, &[(7, 10)]);
             assert_eq!(bench.until(Timer::Retransmit), Some(bench.info().rto.as_millis() as u64));
         }
+    });
+}
+
+/// The hole's retransmission is lost as well: it goes again an RTO after it went, and R2 counts from there.
+#[test]
+fn a_recovery_that_is_abandoned_is_no_retry() {
+    everywhere(|iss| {
+        let mut bench = Bench::new(iss, without_sack().data_retries(1));
+        bench.send(10);
+        bench.at(100);
+        for _ in 0..3 {
+            bench.ack(0);
+        }
+        bench.at(200);
+        assert_eq!(bench.ack(1), "1");
+        let expires = bench.clock() + bench.until(Timer::Retransmit).unwrap();
+        bench.at(expires - 50);
+        assert_eq!(bench.ack(2), "2");
+        assert_eq!(bench.fire(Timer::Retransmit, expires), "");
+        let due = expires + bench.until(Timer::Retransmit).unwrap();
+        assert_eq!(bench.fire(Timer::Retransmit, due), "2");
+        assert_eq!((bench.info().counters.timeouts, bench.windows().0), (2, 1000));
+        bench.at(due + 50);
+        bench.ack(10);
+        assert_eq!(bench.info().flight, 0);
     });
 }
 
