@@ -179,7 +179,7 @@ impl<C: Controller> Tcb<C> {
         self.ack = PendingAck::No;
         cx.timers.clear(Timer::DelayedAck);
         let mss = self.mss(cx.path, 0);
-        let rtt = self.snd.rtt.srtt().unwrap_or(self.snd.rtt.base_rto()); // not measured: long enough
+        let rtt = self.snd.rtt.srtt().unwrap_or_else(|| self.snd.rtt.base_rto()); // not measured: long enough
         let window = self.rcv.advertise(mss, rtt, cx.now);
         let duplicate = self.duplicate.take();
         let mut options = self.options(!payload.is_empty(), duplicate, cx);

@@ -358,6 +358,10 @@ impl Receiver {
     /// The blocks to report: what arrived twice (RFC 2883), then the most recent first (RFC 2018 §4). A FIN has a number
     /// as text has: without it in a report the loss of the last text before it would go unnoticed until a timeout.
     pub(crate) fn sack_blocks(&self, duplicate: Option<(SeqNum, SeqNum)>, room: usize) -> SackBlocks {
+        let mut blocks = SackBlocks::new();
+        if room == 0 {
+            return blocks;
+        }
         let (fin, lone) = (self.early_fin(), self.lone_fin());
         let with_fin = |right: SeqNum| if fin == Some(right) { right + 1 } else { right };
         let beyond = |&(start, _): &(u64, u64)| start > self.received; // what came on the SYN waits at RCV.NXT
@@ -365,7 +369,6 @@ impl Receiver {
         let ranges = ranges.map(|(start, end)| (self.seq_of(start), with_fin(self.seq_of(end))));
         let lone = lone.map(|fin| (fin, fin + 1));
         let (first, last) = if self.recent.fin { (lone, None) } else { (None, lone) };
-        let mut blocks = SackBlocks::new();
         for (left, right) in duplicate.into_iter().chain(first).chain(ranges).chain(last).take(room) {
             blocks.push(SackBlock { left, right });
         }
