@@ -80,6 +80,8 @@ pub(super) struct Seen {
     pub(super) recovered: bool,
     /// Octets that it showed to be lost.
     lost: u32,
+    /// What it delivered was sent when the application had no more to send.
+    application_limited: bool,
 }
 
 impl Seen {
@@ -140,7 +142,7 @@ impl<C: Controller> Sender<C> {
         self.leave_recovery(&mut seen);
         let repaired = self.tail_repaired(&seen);
         seen.lost = self.detect_loss(&seen);
-        self.tell_delivery(&seen);
+        seen.application_limited = self.tell_delivery(&seen);
         self.respond(&seen, repaired, counters);
         let held = self.heed_mark(&seen, counters);
         let restarts = seen.octets > 0 && (!seen.is_partial() || self.recovery.on_partial());
@@ -164,7 +166,7 @@ impl<C: Controller> Sender<C> {
         self.count_duplicate(false, false, &mut seen);
         counters.duplicate_acks += u64::from(seen.duplicate);
         seen.lost = self.detect_loss(&seen);
-        self.tell_delivery(&seen);
+        seen.application_limited = self.tell_delivery(&seen);
         self.respond(&seen, false, counters);
     }
 
@@ -197,6 +199,7 @@ impl<C: Controller> Sender<C> {
             unreported: self.board.sacked_segments() == 0,
             recovered: false,
             lost: 0,
+            application_limited: false,
         }
     }
 
@@ -363,11 +366,13 @@ impl<C: Controller> Sender<C> {
         self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate: seen.bare_duplicate })
     }
 
-    fn tell_delivery(&mut self, seen: &Seen) {
+    /// Returns whether what was delivered was sent when the application had no more to send.
+    fn tell_delivery(&mut self, seen: &Seen) -> bool {
         let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.now);
+        let application_limited = rate.is_some_and(|sample| sample.application_limited);
         let rate = rate.filter(|_| !seen.was_syn); // the one octet of a SYN tells of no rate
         if seen.delivered == 0 && seen.lost == 0 {
-            return;
+            return application_limited;
         }
         let delivery = Delivery {
             octets: seen.delivered,
@@ -382,6 +387,7 @@ impl<C: Controller> Sender<C> {
             now: seen.now,
         };
         self.cc.on_delivery(&delivery);
+        application_limited
     }
 
     /// The window: less for loss, as recovery allows while it goes on, more for progress.
@@ -446,6 +452,7 @@ impl<C: Controller> Sender<C> {
             rtt: seen.last_rtt,
             srtt: self.rtt.srtt(),
             window_limited,
+            application_limited: seen.application_limited,
             now: seen.now,
         });
     }

@@ -64,6 +64,9 @@ pub(super) struct HyStart {
     samples: u8,
     /// The first and the last acknowledgment of a train.
     train: (Instant, Instant),
+    /// The application wrote now and then, in less than the window: acknowledgments are as far apart, and so is all that they
+    /// let go. No train tells of the path until a pause.
+    spread: bool,
 }
 
 /// What slow start does on an acknowledgment.
@@ -90,6 +93,7 @@ impl HyStart {
             current_min_us: INFINITY,
             samples: 0,
             train: NO_TRAIN,
+            spread: false,
         }
     }
 
@@ -115,7 +119,7 @@ impl HyStart {
         self.left = self.left.saturating_sub(acked.octets);
         let over = self.left == 0 && self.end_round(acked.flight.saturating_sub(acked.octets));
         let late = paced && self.phase == Phase::Full; // a paced train is as long when the window has filled the path already
-        Growth { octets, ends: over || late }
+        Growth { octets, ends: (over || late) && !acked.application_limited }
     }
 
     /// Has the delay grown, or shrunk again?
@@ -144,6 +148,13 @@ impl HyStart {
     /// overflowed. Where both tell it, it is no chance.
     fn measure_train(&mut self, acked: &Acked, paced: bool) {
         let (least_us, now) = (self.last_min_us.min(self.current_min_us), acked.now);
+        if acked.application_limited {
+            self.train = NO_TRAIN; // as long as the user writes
+            self.spread |= !acked.window_limited;
+        }
+        if acked.application_limited || self.spread {
+            return;
+        }
         let (first, last) = self.train;
         let gap_us = u64::from(least_us / TRAIN_GAP_DIVISOR);
         let goes_on = self.train != NO_TRAIN && micros(now.saturating_since(last)) <= gap_us;
@@ -342,6 +353,33 @@ mod tests {
                 assert_eq!(ends, agree.then_some(expected), "{grown} us, paced: {paced}");
             }
         }
+    }
+
+    /// A user that writes a little now and then makes a train of any length, and nothing of it tells of the path.
+    #[test]
+    fn a_train_of_what_the_application_wrote_does_not_count() {
+        let mut hystart = HyStart::new();
+        for at in (0..400_000).step_by(2_000) {
+            let acked = Acked { application_limited: true, ..ack(200, 4_000, Some(40_000), at) };
+            assert!(!hystart.on_ack(&acked, MSS, false).ends);
+            assert!(!is_conservative(&hystart), "at {at} us");
+        }
+        train(&mut hystart, 400_000, 1_000, 20_000); // half of the round trip
+        assert!(!is_conservative(&hystart), "its own train, not one with what came before");
+        train(&mut hystart, 421_000, 1_000, 1_000);
+        assert!(is_conservative(&hystart));
+        // where it left a part of the window unused, what follows is spread as it was
+        let mut spread = HyStart::new();
+        spread.on_ack(
+            &Acked { application_limited: true, window_limited: false, ..ack(200, 400, None, 0) },
+            MSS,
+            false,
+        );
+        train(&mut spread, 1_000, 1_000, 40_000);
+        assert!(!is_conservative(&spread));
+        // a slow start that became conservative before does not end while the application is the limit
+        let limited = Acked { application_limited: true, ..ack(MSS, MSS, None, 500_000) };
+        assert!((0..20).all(|_| !hystart.on_ack(&limited, MSS, false).ends));
     }
 
     /// After a paced train nothing is added in its round and the next, then a quarter; without pacing a quarter at once.

@@ -44,14 +44,18 @@ pub struct Acked {
     pub srtt: Option<Duration>,
     /// Whether the window, not the application or the peer, held the sender back.
     pub window_limited: bool,
+    /// What was acknowledged was sent when the application had no more to send: when it comes tells of the application, not of
+    /// the path.
+    pub application_limited: bool,
     /// Now.
     pub now: Instant,
 }
 
 impl Acked {
-    /// `octets` acknowledged of `flight`, in a flow that its window limits; no round trip is known.
+    /// `octets` acknowledged of `flight`, in a flow that its window limits and the application does not; no round trip is
+    /// known.
     pub const fn new(octets: u32, flight: u32, now: Instant) -> Self {
-        Self { octets, flight, rtt: None, srtt: None, window_limited: true, now }
+        Self { octets, flight, rtt: None, srtt: None, window_limited: true, application_limited: false, now }
     }
 }
 

@@ -86,7 +86,7 @@ impl Driven {
         match step.call {
             Call::Ack { octets, flight, rtt_us, limited } => {
                 let rtt = Some(Duration::from_micros(rtt_us));
-                c.on_ack(&Acked { octets, flight, rtt, srtt: rtt, window_limited: limited, now });
+                c.on_ack(&Acked { rtt, srtt: rtt, window_limited: limited, ..Acked::new(octets, flight, now) });
             }
             Call::Congestion { signal, flight } => c.on_congestion(&Congestion { signal, flight, now }),
             Call::Spurious => c.on_spurious(now),
