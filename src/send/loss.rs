@@ -145,7 +145,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The retransmission timer ran on in a fast recovery without SACK while holes went again (RFC 6582 §3.2 step 3): when it
-    /// may expire for the first segment, if that went again so lately that it must not go yet (RFC 6298 §3).
+    /// may expire for the first segment, if that went again so lately that it must not go yet (RFC 6298 §5).
     pub(crate) fn first_expires(&self, now: Instant) -> Option<Instant> {
         let first = self.board.first().filter(|first| first.again && self.recovery.holds_timer())?;
         let due = first.at + self.rtt.rto();

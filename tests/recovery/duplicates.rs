@@ -72,7 +72,7 @@ fn only_the_first_partial_acknowledgment_restarts_the_timer() {
     });
 }
 
-/// RFC 6298 §3: no segment goes again less than an RTO after it went last. A hole that went shortly before the timer expired
+/// RFC 6298 §5: no segment goes again less than an RTO after it went last. A hole that went shortly before the timer expired
 /// stays in flight; its acknowledgment begins the slow start that repeats the rest.
 #[test]
 fn a_hole_that_went_again_shortly_before_the_timeout_does_not_go_once_more() {

@@ -1,6 +1,6 @@
 //! Urgent data (RFC 9293 §3.8.5, RFC 6093).
 
-use segue::{Event, Flags, Segment, Timer};
+use segue::{Event, Flags, Segment, State, Timer};
 
 use crate::fixture::{Tcp, ours, peer, peer_ctl, peer_syn_ack, peer_text, plain, text};
 
@@ -46,6 +46,19 @@ fn must_62_what_follows_the_urgent_text_is_not_urgent() {
     assert_eq!(tcp.send(5), "<SEQ=10><ACK=0><DATA=5><CTL=PSH,ACK>");
     assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=15><CTL=PSH,ACK,URG>");
     assert_eq!(tcp.sent[0].urgent, 10);
+}
+
+/// Urgent text is never left to segmentation below, and a host that allows none sees no `segment_size`: not either where half of
+/// the peer's window makes segments smaller than the MSS.
+#[test]
+fn must_30_urgent_text_goes_in_whole_segments_where_the_window_is_small() {
+    for max_transmit in [0, 65_000] {
+        let config = plain().nagle(false).max_transmit(max_transmit);
+        let mut tcp = Tcp::in_state_with(State::Established, config, |segment| Segment { window: 2000, ..segment });
+        tcp.event(Event::SendUrgent(text(1400)));
+        let sizes: Vec<_> = tcp.sent.iter().map(|s| (s.payload.len(), s.segment_size)).collect();
+        assert_eq!(sizes, [(1000, 0), (400, 0)], "{max_transmit}");
+    }
 }
 
 #[test]
