@@ -436,8 +436,10 @@ impl<C: Controller> Sender<C> {
             && self.flight() > 0
             && !self.syn
             && self.tail.may_probe();
-        // A MAY; and a FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth).
-        let alone = if self.flight() <= mss && !self.fin_sent() { max_ack_delay } else { Duration::ZERO };
+        // A MAY; and a FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth). With text, only where SRTT is not that of a
+        // SYN alone: on a slow link the text takes longer.
+        let prompt = self.fin_sent() && (self.flight() == 1 || self.buffer.start() > 0);
+        let alone = if self.flight() <= mss && !prompt { max_ack_delay } else { Duration::ZERO };
         eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), |srtt| (2 * srtt).max(MIN_PTO) + alone))
     }
 
