@@ -10,7 +10,10 @@ use super::table;
 /// A theme's headline and what its rows are.
 const fn heading(theme: Theme) -> (&'static str, &'static str) {
     match theme {
-        Theme::Paths => ("Paths", "Rates, losses, reordering, marks; short flows; shares. 10 seconds each."),
+        Theme::Paths => (
+            "Paths",
+            "Rates, losses, reordering, marks: 10 seconds. Short flows: the median of their times. Shares: 60 seconds.",
+        ),
         Theme::Rates => (
             "Data centres and long paths",
             "No loss but that of a full queue of one bandwidth-delay product. 40 round trips or 100,000 packets, at most \
@@ -21,19 +24,22 @@ const fn heading(theme: Theme) -> (&'static str, &'static str) {
         }
         Theme::Windows => (
             "Receive windows",
-            "Windows of few segments, first windows that the tuning of the buffer must leave, and a peer that delays the \
-             acknowledgment of a lone segment. 2 seconds; 5 with a first window.",
+            "Windows of few segments, and first windows from which the receive buffer must grow. 2 seconds; 5 with a \
+             first window.",
         ),
-        Theme::Readers => ("Readers and batches", "Users that read late; hosts that pass on in batches. 2 seconds."),
+        Theme::Readers => (
+            "Readers and batches",
+            "Users that read late; hosts that pass on in batches. 2 seconds; half a second at 1 Gbit/s.",
+        ),
         Theme::Acknowledgments => (
             "Initial windows and delayed ACKs",
-            "The time of one transfer over 100 Mbit/s, 20 ms. What is possible knows of no delayed ACK: each one in slow \
-             start costs growth (RFC 5681 (2)).",
+            "The time of one transfer over 100 Mbit/s, 20 ms, where nothing else is said. What is possible knows no delayed \
+             ACK: each one in slow start costs growth (RFC 5681 (2)).",
         ),
         Theme::Turns => (
-            "Requests and responses, both ways at once",
-            "The mean time of 20 exchanges on one connection. What is possible begins each response with the initial \
-             window: more than 1 is a window that was kept.",
+            "Requests and responses, both ways at once, small writes",
+            "The mean time of 20 exchanges on one connection; of text sent both ways for 4 seconds; of 2 MB after 150 small \
+             writes. What is possible begins each response with the initial window: more than 1 is a window that was kept.",
         ),
         Theme::Peers => ("Peers that lack something", "2 seconds without loss, 5 with 1 %."),
         Theme::Switches => ("Switches", "One setting differs, at both ends. 2 seconds without loss, 5 with 1 %."),
@@ -42,6 +48,7 @@ const fn heading(theme: Theme) -> (&'static str, &'static str) {
 
 /// A row with all senders: the ratios to what is possible, and the pure ACKs where they are counted.
 struct Line {
+    name: String,
     label: String,
     possible: String,
     ratios: Vec<f64>,
@@ -65,6 +72,7 @@ fn line(recorded: &Recorded, row: &Row) -> Line {
     let unit = row.figures.iter().find(|figure| figure.name == name).map(|figure| figure.unit);
     let acks = row.figures.iter().find(|figure| figure.name == ACKS);
     Line {
+        name: row.name.clone(),
         label: row.label.clone(),
         possible: unit.map_or(String::new(), |unit| table::value(unit, possible)),
         ratios: Sender::ALL.map(|sender| ratio(recorded, &row.by(sender))).into(),
@@ -79,11 +87,11 @@ fn head(first: &[&str], last: &[&str]) -> Vec<String> {
 
 fn theme_table(lines: &[Line]) -> String {
     let counted = lines.iter().any(|line| line.acks.is_some());
-    let mut cells = vec![head(&["path", "possible"], if counted { &["ACKs"] } else { &[] })];
+    let mut cells = vec![head(&["row", "path", "possible"], if counted { &["ACKs"] } else { &[] })];
     for line in lines {
         let ratios = line.ratios.iter().map(|ratio| format!("{ratio:.3}"));
         let acks = counted.then(|| line.acks.map_or(String::new(), |acks| format!("{acks:.3}")));
-        let first = [line.label.clone(), line.possible.clone()];
+        let first = [line.name.clone(), line.label.clone(), line.possible.clone()];
         cells.push(first.into_iter().chain(ratios).chain(acks).collect());
     }
     table::aligned(&cells)
@@ -140,7 +148,8 @@ within 10 seconds from `connect`: 0.965 is all that is possible with timestamps 
 {required_table}
 ## Overview
 
-From here on: ratios to what is possible, 1 being all of it, the lesser of the two sets of seeds.
+From here on: ratios to what is possible, 1 being all of it; where chance decides, the lesser of the two sets of seeds. The
+column \"possible\" is for the sender `cubic`, and so are the ACKs: pure ACKs for each segment of text.
 
 {}",
         overview(&themes)

@@ -38,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) samples: Vec<Sample>,
     /// How long each exchange took, from the request to the last octet of the response.
     pub(crate) exchanges: Vec<Nanos>,
+    /// When the user's last turn began.
+    pub(crate) last_turn: Nanos,
 }
 
 /// An end of a flow.
@@ -94,7 +96,7 @@ pub(crate) struct Host<C: Controller> {
     read_at: Option<Nanos>,
     inbox: Vec<Segment>,
     intake_at: Option<Nanos>,
-    /// Exchanges begun, when the last was, and when the next is to be.
+    /// The user's turns: how many began, when the last did, and when the next is to.
     asked: u64,
     asked_at: Nanos,
     ask_at: Option<Nanos>,
@@ -226,9 +228,24 @@ impl<C: Controller> Host<C> {
         self.sample(now);
     }
 
-    /// The user that asks: whether the response is whole, and when it asks again.
+    /// The user's turns: when the next comes.
     fn turn(&mut self, now: Nanos) {
-        let Writer::Asks { response, pause, count, .. } = self.setup.writer else { return };
+        match self.setup.writer {
+            Writer::Asks { response, pause, count, .. } => self.ask(response, pause, count, now),
+            Writer::Trickles { every, count, .. } if self.connected && self.asked <= u64::from(count) => {
+                let next = if self.asked == 0 { now } else { self.asked_at + every };
+                self.ask_at = self.ask_at.or(Some(next.max(now)));
+            }
+            Writer::Trickles { .. }
+            | Writer::Silent
+            | Writer::Greedy
+            | Writer::Sends { .. }
+            | Writer::Answers { .. } => {}
+        }
+    }
+
+    /// The user that asks: whether the response is whole, and when it asks again.
+    fn ask(&mut self, response: u64, pause: Nanos, count: u32, now: Nanos) {
         if !self.connected || self.ask_at.is_some() || self.delivered - (self.unread as u64) < self.asked * response {
             return;
         }
@@ -318,7 +335,7 @@ impl<C: Controller> End for Host<C> {
     fn report(&self) -> Report {
         let timeouts = self.tcp.as_ref().map_or(0, |tcp| tcp.info().counters.timeouts);
         let (episodes, samples) = (self.episodes.clone(), self.samples.clone());
-        Report { timeouts, episodes, samples, exchanges: self.exchanges.clone() }
+        Report { timeouts, episodes, samples, exchanges: self.exchanges.clone(), last_turn: self.asked_at }
     }
 
     fn delivered(&self) -> (u64, Nanos) {

@@ -78,7 +78,7 @@ impl Ideal {
     }
 
     /// Seconds from the first octet's sending until so many have arrived, with the first window as after the handshake.
-    fn transfer(&self, octets: u64) -> f64 {
+    pub(crate) fn transfer(&self, octets: u64) -> f64 {
         let mut left = octets as f64;
         for (at, arrive) in self.rounds() {
             if left <= arrive {

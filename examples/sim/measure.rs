@@ -86,6 +86,9 @@ pub(crate) fn run(row: &Row, seed: u64, watch: Option<Nanos>) -> Outcome {
         Load::BothWays(duration) => both_ways(&mut bench, duration),
         Load::Flows { count, octets, ending } => flows(&mut bench, count, Writer::Sends { octets, ending }, row),
         Load::Turns { request, response, pause, count } => turns(&mut bench, request, response, pause, count),
+        Load::Trickle { octets, every, count, bulk } => {
+            trickle(&mut bench, Writer::Trickles { octets, every, count, bulk }, u64::from(count) + 1)
+        }
         Load::Pair { duration, stranger } => pair(&mut bench, duration, stranger),
     }
 }
@@ -204,6 +207,19 @@ fn turns(bench: &mut Bench, request: u64, response: u64, pause: Nanos, count: u3
     Outcome { values: vec![mean, acks], violations, samples: reports[0].samples.clone(), notes, packets }
 }
 
+fn trickle(bench: &mut Bench, user: Writer, turns: u64) -> Outcome {
+    let all = user.allowed(turns, 0);
+    let flow = bench.flow(user, Writer::Silent);
+    let mut world = bench.world(vec![flow]);
+    world.run(LONG, |flows| flows[0].delivered().0 == all);
+    let flow = &world.flows[0];
+    let report = flow.sides[0].end.report();
+    let time = flow.delivered().1.saturating_sub(report.last_turn) as f64 / MILLISECOND as f64;
+    let (violations, notes) = (report.episodes.violations, format!("timeouts {}", report.timeouts));
+    let (values, packets) = (vec![time, acks_per_text(flow)], world.log.unwrap_or_default());
+    Outcome { values, violations, samples: report.samples, notes, packets }
+}
+
 fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
     let first = bench.end(0, Writer::Greedy);
     let text = bench.setups[0].text.clone();
@@ -245,22 +261,34 @@ pub(crate) struct Measured {
     pub(crate) runs: Vec<(u64, Outcome)>,
 }
 
-/// Runs every row with every seed; one that no seed changes, with the first only. The dearest runs begin first. `done` is
-/// told how many runs of how many are over.
-pub(crate) fn measure(rows: &[Row], seeds: &[u64], done: impl Fn(usize, usize, &Row) + Sync) -> Vec<Measured> {
-    let seeds_of = |row: &Row| if row.is_random() { seeds } else { &seeds[..seeds.len().min(1)] };
-    let jobs = rows.iter().enumerate().flat_map(|(i, row)| seeds_of(row).iter().map(move |seed| (i, *seed)));
-    let mut jobs = jobs.map(|job| (rows[job.0].packets(), job)).collect::<Vec<_>>();
+/// The seeds that a row runs with: one that no seed changes, with the first only.
+fn seeds_of<'a>(row: &Row, seeds: &'a [u64]) -> &'a [u64] {
+    if row.is_random() { seeds } else { &seeds[..seeds.len().min(1)] }
+}
+
+/// What it costs to measure these rows: packets, and something for each run.
+pub(crate) fn cost(rows: &[Row], seeds: &[u64]) -> f64 {
+    rows.iter().map(|row| seeds_of(row, seeds).len() as f64 * run_cost(row)).sum()
+}
+
+fn run_cost(row: &Row) -> f64 {
+    row.packets() + 100.0
+}
+
+/// Runs every row with every seed, the dearest first. `done` is told the cost of each run that is over.
+pub(crate) fn measure(rows: &[Row], seeds: &[u64], done: impl Fn(f64, &Row) + Sync) -> Vec<Measured> {
+    let jobs = rows.iter().enumerate().flat_map(|(i, row)| seeds_of(row, seeds).iter().map(move |seed| (i, *seed)));
+    let mut jobs = jobs.map(|job| (run_cost(&rows[job.0]), job)).collect::<Vec<_>>();
     jobs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (next, over) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some(&(_, (i, seed))) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(&(cost, (i, seed))) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = run(&rows[i], seed, None);
                     outcomes.lock().expect("no run panics with it").push((i, seed, outcome));
-                    done(over.fetch_add(1, Ordering::Relaxed) + 1, jobs.len(), &rows[i]);
+                    done(cost, &rows[i]);
                 }
             });
         }

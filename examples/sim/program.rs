@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use super::args::{Mode, Options};
 use super::link::SECOND;
 use super::measure::{self, Measured};
+use super::progress::Progress;
 use super::record::{self, Recorded};
 use super::rows::{self, Row, Sender};
-use super::{document, progress, svg, table};
+use super::{document, svg, table};
 
 /// Plots have so many samples a second.
 const SAMPLES: u64 = 200;
@@ -54,20 +55,25 @@ fn chosen(options: &Options) -> Result<Vec<Row>, String> {
     Ok(rows::matrix(&rows, senders))
 }
 
-fn measured(rows: &[Row], (first, last): (u64, u64)) -> Vec<Measured> {
-    let seeds = (first..=last).collect::<Vec<_>>();
-    measure::measure(rows, &seeds, |done, all, row| progress::show(done, all, &row.title()))
+fn seeds((first, last): (u64, u64)) -> Vec<u64> {
+    (first..=last).collect()
 }
 
-fn set(rows: Vec<Row>, seeds: (u64, u64)) -> Set {
-    let measured = measured(&rows, seeds);
-    Set { name: record::set_name(seeds), rows, measured }
+/// Measures these rows, each with its set of seeds, as one task.
+fn measured(tasks: Vec<(Vec<Row>, (u64, u64))>) -> Vec<Set> {
+    let all = tasks.iter().map(|(rows, set)| measure::cost(rows, &seeds(*set))).sum();
+    let progress = Progress::new(all);
+    let set = |(rows, set): (Vec<Row>, (u64, u64))| {
+        let measured = measure::measure(&rows, &seeds(set), |cost, row| progress.add(cost, &row.title()));
+        Set { name: record::set_name(set), rows, measured }
+    };
+    tasks.into_iter().map(set).collect()
 }
 
 /// The recorded sets of seeds, each with the rows that it is recorded for.
-fn recorded_sets(rows: &[Row]) -> Vec<Set> {
+fn recorded_sets(rows: &[Row]) -> Vec<(Vec<Row>, (u64, u64))> {
     let of_set = |seeds| rows.iter().filter(|row| record::is_recorded(row, seeds)).cloned().collect();
-    record::SETS.map(|seeds| set(of_set(seeds), seeds)).into()
+    record::SETS.map(|seeds| (of_set(seeds), seeds)).into()
 }
 
 /// Says what broke a law; whether nothing did.
@@ -79,7 +85,7 @@ fn lawful(sets: &[Set]) -> bool {
 
 fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
     let draw = draw(rows, options)?;
-    let sets = options.seeds.iter().map(|seeds| set(rows.to_vec(), *seeds)).collect::<Vec<_>>();
+    let sets = measured(options.seeds.iter().map(|seeds| (rows.to_vec(), *seeds)).collect());
     if options.verbose {
         say(&each_run(&sets));
     }
@@ -168,12 +174,15 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 
 fn record(rows: &[Row]) -> Result<bool, String> {
     let mut recorded = Recorded::default();
-    let sets = recorded_sets(rows);
+    let mut tasks = recorded_sets(rows);
+    tasks.push((record::quick(rows), record::QUICK));
+    let mut sets = measured(tasks);
+    if let Some(quick) = sets.last_mut() {
+        quick.name = record::QUICK_NAME.to_string();
+    }
     for set in &sets {
         recorded.put(&set.name, &set.rows, &set.measured);
     }
-    let quick = record::quick(rows);
-    recorded.put(record::QUICK_NAME, &quick, &measured(&quick, record::QUICK));
     let text = recorded.text(rows);
     write(&record::file(), &text)?;
     write(&record::document(), &document::markdown(&Recorded::parse(&text)?, rows))?;
@@ -183,7 +192,7 @@ fn record(rows: &[Row]) -> Result<bool, String> {
 fn check(rows: &[Row], part: bool) -> Result<bool, String> {
     let recorded = Recorded::read()?;
     let rows = if part { record::part(rows) } else { rows.to_vec() };
-    let sets = recorded_sets(&rows);
+    let sets = measured(recorded_sets(&rows));
     let mut good = lawful(&sets);
     let mut changed = false;
     for set in &sets {

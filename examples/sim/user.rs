@@ -58,18 +58,23 @@ pub(crate) enum Writer {
     Sends { octets: u64, ending: Ending },
     /// It sends a request, waits for the whole response, pauses, and begins again.
     Asks { request: u64, response: u64, pause: Nanos, count: u32 },
+    /// It sends `octets` at a time, `count` times, and then very much more.
+    Trickles { octets: u64, every: Nanos, count: u32, bulk: u64 },
     /// It sends a response to each whole request.
     Answers { request: u64, response: u64 },
 }
 
 impl Writer {
-    /// Octets that it may have sent when `asked` requests were begun and `received` octets have arrived.
+    /// Octets that it may have sent when its turn has come `asked` times and `received` octets have arrived.
     pub(crate) fn allowed(self, asked: u64, received: u64) -> u64 {
         match self {
             Self::Silent => 0,
             Self::Greedy => u64::MAX,
             Self::Sends { octets, .. } => octets,
             Self::Asks { request, .. } => asked * request,
+            Self::Trickles { octets, count, bulk, .. } => {
+                asked.min(u64::from(count)) * octets + if asked > u64::from(count) { bulk } else { 0 }
+            }
             Self::Answers { request, response } => received / request * response,
         }
     }

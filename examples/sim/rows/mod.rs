@@ -106,6 +106,8 @@ pub(crate) enum Load {
     Flows { count: u32, octets: u64, ending: Ending },
     /// Requests and responses in turns on one connection, with a pause after each.
     Turns { request: u64, response: u64, pause: Nanos, count: u32 },
+    /// So many octets at a time, so often, and then very many: the figure is the time of these.
+    Trickle { octets: u64, every: Nanos, count: u32, bulk: u64 },
     /// Two greedy flows for so long, the second started within the first second. The figure is the share of the first,
     /// which is segue's; the second is segue's too, or a stranger's.
     Pair { duration: Nanos, stranger: bool },
@@ -332,6 +334,7 @@ impl Row {
             Load::Pair { duration, .. } => (GOODPUT_OF_BOTH, share(ideal.delivered(duration), duration), true),
             Load::Flows { octets, .. } if self.figures.len() == 4 => (MEDIAN, millis(ideal.completion(octets)), false),
             Load::Flows { octets, .. } => (COMPLETION, millis(ideal.completion(octets)), false),
+            Load::Trickle { bulk, .. } => (COMPLETION, millis(ideal.transfer(bulk)), false),
             Load::Turns { request, response, .. } => (EXCHANGE, millis(ideal.exchange(request, response)), false),
         }
     }
@@ -352,6 +355,7 @@ impl Row {
             Load::BothWays(duration) => 2.0 * ideal.delivered(duration),
             Load::Flows { count, octets, .. } => f64::from(count) * octets as f64,
             Load::Turns { request, response, count, .. } => f64::from(count) * (request + response) as f64,
+            Load::Trickle { octets, count, bulk, .. } => f64::from(count) * octets as f64 + bulk as f64,
         };
         octets / f64::from(ideal.mss)
     }

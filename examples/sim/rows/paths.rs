@@ -97,7 +97,7 @@ fn short() -> Vec<Row> {
             percentiles(Less, AtMost(160.0), Less, Less),
         ),
         tail("tail", "the last of 20 segments lost, 10 Mbit/s, 40 ms", Ending::Stay),
-        tail("tail-fin", "the same, and the user closes", Ending::Close),
+        tail("tail-fin", "the last of 20 segments lost, and the user closes, 10 Mbit/s, 40 ms", Ending::Close),
     ]
 }
 

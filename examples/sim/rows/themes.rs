@@ -103,16 +103,10 @@ fn windows() -> Vec<Row> {
     let row =
         greedy(Theme::Windows, "window-64k", "window of 64 KiB, 100 Mbit/s, 20 ms", Path::new(100, 20), 2 * SECOND);
     rows.push(row.peer(window(65_536)));
-    for (first, name) in [(14_480, "14480"), (14_600, "14600"), (14_601, "14601"), (65_535, "65535")] {
+    for first in [14_600, 14_601, 65_535] {
         let label = format!("first window of {first} octets, 100 Mbit/s, 100 ms");
-        let row = greedy(Theme::Windows, &format!("first-{name}"), &label, Path::new(100, 100), 5 * SECOND);
-        rows.push(row.peer(|config| config.receive_buffer_initial(first.max(14_600)).receive_buffer(3 << 20)));
-    }
-    for delay in [200, 499] {
-        let name = format!("window-1.5-delay-{delay}");
-        let label = format!("window of 1.5 MSS, ACKs delayed {delay} ms, 100 Mbit/s, 20 ms");
-        let row = greedy(Theme::Windows, &name, &label, Path::new(100, 20), 2 * SECOND);
-        rows.push(row.peer(|config| config.receive_buffer(3 * MSS / 2).delayed_ack(ms(delay)).quick_acks(0)));
+        let row = greedy(Theme::Windows, &format!("first-{first}"), &label, Path::new(100, 100), 5 * SECOND);
+        rows.push(row.peer(|config| config.receive_buffer_initial(first).receive_buffer(3 << 20)));
     }
     rows
 }
@@ -137,7 +131,7 @@ fn readers() -> Vec<Row> {
         let label = format!("{label}, 1 Gbit/s, 2 ms");
         let mut row = greedy(Theme::Readers, &name, &label, Path::new(1000, 2), SECOND / 2);
         (row.ends[1].reader, row.ends[1].intake) = (reader, intake);
-        rows.push(row);
+        rows.push(row.peer(|config| config.receive_buffer(4 << 20)));
     }
     rows
 }
@@ -181,41 +175,71 @@ fn delays() -> Vec<Row> {
     ];
     for delay in [40, 499] {
         let name = format!("full-sized-{delay}");
-        let label = format!("100 KB in segments of 100, full-sized ones count, ACKs delayed {delay} ms");
-        let path = Path::new(100, 20).with_mtu(140);
+        let label =
+            format!("100 KB in segments of 100, full-sized ones count, ACKs delayed {delay} ms, 1 Gbit/s, 10 ms");
+        let path = Path::new(1000, 10).with_mtu(140);
         let row = row(&name, &label, path, 100_000);
         rows.push(row.peer(|config| config.ack_full_sized(true).quick_acks(0).delayed_ack(ms(delay))));
     }
     for delay in [200, 250] {
         let name = format!("lone-ack-{delay}");
-        let label = format!("1 MB, a peer without SACK and timestamps, lone ACKs delayed {delay} ms");
-        let row = row(&name, &label, Path::new(100, 20), 1_000_000);
-        let plain = |config: ConfigBuilder| config.sack(false).timestamps(false).quick_acks(0).delayed_ack(ms(delay));
-        rows.push(row.peer(plain));
+        let label =
+            format!("responses of 700 KB to a client without SACK and timestamps, lone ACKs delayed {delay} ms");
+        let mut row = exchanges(&name, &label, Path::new(10, 40), (200, 700_000), 300 * MILLISECOND);
+        let config = row.ends[0].config.sack(false).timestamps(false);
+        row.ends[0].config = config.quick_acks(0).delayed_ack(ms(delay));
+        row.theme = Theme::Acknowledgments;
+        rows.push(row);
     }
     rows
 }
 
+/// Twenty requests and responses of these octets on one connection.
+fn exchanges(name: &str, label: &str, path: Path, (request, response): (u64, u64), pause: Nanos) -> Row {
+    let figures = vec![figure(EXCHANGE, Unit::Milliseconds, Less), figure(ACKS, Unit::Share, Less)];
+    let load = Load::Turns { request, response, pause, count: 20 };
+    Row::new(Theme::Turns, name, label, path, load, figures)
+}
+
+/// A user that writes 200 octets every 2 ms for 300 ms, and then 2 MB.
+fn trickles() -> Vec<Row> {
+    let figures = || vec![figure(COMPLETION, Unit::Milliseconds, Less), figure(ACKS, Unit::Share, Less)];
+    let row = |name: &str, label: &str, round_trip| {
+        let load = Load::Trickle { octets: 200, every: 2 * MILLISECOND, count: 150, bulk: 2_000_000 };
+        Row::new(Theme::Turns, name, label, Path::new(100, round_trip), load, figures())
+    };
+    let stream = |name: &str, label: &str, every| {
+        let load = Load::Trickle { octets: 1448, every: every * MILLISECOND, count: 500, bulk: 20_000_000 };
+        Row::new(Theme::Turns, name, label, Path::new(1000, 100), load, figures())
+    };
+    vec![
+        row("trickle-20ms", "2 MB after small writes, 100 Mbit/s, 20 ms", 20),
+        row("trickle-40ms", "2 MB after small writes, 100 Mbit/s, 40 ms", 40),
+        row("trickle-100ms", "2 MB after small writes, 100 Mbit/s, 100 ms", 100),
+        row("trickle-no-nagle", "2 MB after small writes without Nagle, 100 Mbit/s, 40 ms", 40)
+            .both(|config| config.nagle(false)),
+        row("trickle-no-minshall", "2 MB after small writes, Nagle without Minshall, 100 Mbit/s, 40 ms", 40)
+            .both(|config| config.minshall(false)),
+        stream("stream-3ms", "20 MB after a stream of a segment every 3 ms, 1 Gbit/s, 100 ms", 3),
+        stream("stream-10ms", "20 MB after a stream of a segment every 10 ms, 1 Gbit/s, 100 ms", 10),
+    ]
+}
+
 /// Requests and responses on one connection, and both directions at once.
 fn turns() -> Vec<Row> {
-    let mut rows = Vec::new();
-    let exchanges = |name: &str, label: &str, path: Path, request, response, pause| {
-        let figures = vec![figure(EXCHANGE, Unit::Milliseconds, Less), figure(ACKS, Unit::Share, Less)];
-        let load = Load::Turns { request, response, pause, count: 20 };
-        Row::new(Theme::Turns, name, label, path, load, figures)
-    };
+    let mut rows = trickles();
     for kilo in [1, 10, 14, 100] {
         for (pause, said) in [(0, "no pause"), (100, "pauses of 100 ms"), (2000, "pauses of 2 s")] {
             let name = format!("turns-{kilo}-{pause}");
             let label = format!("responses of {kilo} KB, {said}, 10 Mbit/s, 40 ms");
-            rows.push(exchanges(&name, &label, Path::new(10, 40), 200, kilo * 1000, pause * MILLISECOND));
+            rows.push(exchanges(&name, &label, Path::new(10, 40), (200, kilo * 1000), pause * MILLISECOND));
         }
     }
     for (end, who) in [(0, "client"), (1, "server")] {
         for delay in [0, 200, 499] {
             let name = format!("turns-14-{who}-{delay}");
             let label = format!("responses of 14 KB, the {who} delays ACKs {delay} ms and none is quick");
-            let mut row = exchanges(&name, &label, Path::new(10, 40), 200, 14_000, 0);
+            let mut row = exchanges(&name, &label, Path::new(10, 40), (200, 14_000), 0);
             row.ends[end].config = row.ends[end].config.delayed_ack(ms(delay)).quick_acks(0);
             rows.push(row);
         }
@@ -224,8 +248,7 @@ fn turns() -> Vec<Row> {
         "half-duplex",
         "100 KB in each direction in turns, 100 Mbit/s, 20 ms",
         Path::new(100, 20),
-        100_000,
-        100_000,
+        (100_000, 100_000),
         0,
     );
     rows.push(half);
@@ -264,10 +287,10 @@ fn peers() -> Vec<Row> {
             ("peer-no-stamps", "a peer without timestamps", |config| config.timestamps(false)),
             ("peer-no-scaling", "a peer without window scaling", |config| config.window_scaling(false)),
             ("peer-no-dsack", "a peer without D-SACK", |config| config.dsack(false)),
-            ("peer-bare", "a peer without any of them", |config| {
+            ("peer-bare", "a peer without SACK, timestamps and scaling", |config| {
                 config.sack(false).timestamps(false).window_scaling(false)
             }),
-            ("peer-bare-slow", "the same, and it delays ACKs 200 ms, none quick", |config| {
+            ("peer-bare-slow", "a peer without SACK, timestamps and scaling that delays ACKs 200 ms", |config| {
                 config.sack(false).timestamps(false).window_scaling(false).delayed_ack(ms(200)).quick_acks(0)
             }),
         ],
