@@ -77,7 +77,7 @@ impl Ideal {
         self.rounds().take_while(|(at, _)| *at < end).map(arrive).sum()
     }
 
-    /// Seconds from the first octet's sending until so many have arrived, with the first window as after the handshake.
+    /// Seconds from sending the first octet until `octets` have arrived, with the first window as after the handshake.
     pub(crate) fn transfer(&self, octets: u64) -> f64 {
         let mut left = octets as f64;
         for (at, arrive) in self.rounds() {
@@ -89,7 +89,7 @@ impl Ideal {
         f64::INFINITY
     }
 
-    /// Seconds from `connect` until so many octets have arrived.
+    /// Seconds from `connect` until `octets` have arrived.
     pub(crate) fn completion(&self, octets: u64) -> f64 {
         seconds(self.round_trip) + self.transfer(octets)
     }
