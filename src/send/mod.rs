@@ -436,11 +436,13 @@ impl<C: Controller> Sender<C> {
             && self.flight() > 0
             && !self.syn
             && self.tail.may_probe();
-        // A MAY; and a FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth). With text, only where SRTT is not that of a
-        // SYN alone: on a slow link the text takes longer.
-        let prompt = self.fin_sent() && (self.flight() == 1 || self.buffer.start() > 0);
-        let alone = if self.flight() <= mss && !prompt { max_ack_delay } else { Duration::ZERO };
-        eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), |srtt| (2 * srtt).max(MIN_PTO) + alone))
+        let pto = |srtt: Duration| match (2 * srtt).max(MIN_PTO) {
+            pto if self.flight() > mss => pto,
+            // A FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth): the delay is no more than time for the peer to look.
+            pto if self.fin_sent() => pto.max(max_ack_delay),
+            pto => pto + max_ack_delay,
+        };
+        eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), pto))
     }
 
     /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).

@@ -240,6 +240,9 @@ fn a_fin_alone_is_probed() {
         let mut bench = Bench::new(iss, sack());
         assert_eq!(bench.close(), "F");
         assert_eq!(bench.fire(Timer::TailLossProbe, 200), "F");
+        let mut bench = Bench::new(iss, sack().max_ack_delay(ms(300)));
+        bench.close();
+        assert_eq!(bench.until(Timer::TailLossProbe), Some(300), "a peer may take so long to look");
         let mut bench = Bench::new(iss, sack());
         bench.send(2);
         bench.at(10);
