@@ -140,6 +140,8 @@ pub(crate) struct Patience {
     /// When a segment arrived last, and keep-alives sent since.
     heard: Option<Instant>,
     kept_alive: u32,
+    /// The user has closed: in CLOSE-WAIT the FIN may wait for a window, and `Info` does not show it.
+    closed: bool,
 }
 
 impl Patience {
@@ -166,8 +168,10 @@ impl Patience {
                 self.limit_was_reached(*reason, config, now);
             }
         }
+        self.closed |= matches!(input, Some(Input::Close | Input::Release));
         let waits = info.snd_una != info.snd_nxt
             || info.send_queue > 0
+            || (self.closed && info.state == State::CloseWait)
             || matches!(info.state, State::FinWait1 | State::Closing | State::LastAck);
         let progress = self.last.as_ref().is_none_or(|last| last.snd_una != info.snd_una || last.iss != info.iss);
         if !waits || matches!(info.state, State::Closed | State::Listen) {
