@@ -166,7 +166,7 @@ impl<C: Controller> Sender<C> {
         self.count_duplicate(false, false, &mut seen);
         counters.duplicate_acks += u64::from(seen.duplicate);
         seen.lost = self.detect_loss(&seen);
-        seen.application_limited = self.tell_delivery(&seen);
+        self.tell_delivery(&seen);
         self.respond(&seen, false, counters);
     }
 
@@ -262,7 +262,7 @@ impl<C: Controller> Sender<C> {
                 let Self { board, rack, rate, .. } = self;
                 // An acknowledgment of what came out of order echoes what came before in order (RFC 7323 §4.3).
                 let end = start + u64::from(right - left);
-                let end = if fin.is_some_and(|fin| right == fin) { board.with_fin(end) } else { end };
+                let end = if fin == Some(right) { board.with_fin(end) } else { end };
                 board.report(start, end, |sent| seen.take(sent, None, rack, rate, min_rtt));
             }
         }

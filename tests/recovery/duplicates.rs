@@ -72,23 +72,30 @@ fn only_the_first_partial_acknowledgment_restarts_the_timer() {
     });
 }
 
+/// Of ten segments all but the last three are lost, and the third goes again 50 ms before the timer expires, which orders
+/// nothing. When that was.
+fn abandons_recovery(bench: &mut Bench) -> u64 {
+    bench.send(10);
+    bench.at(100);
+    for _ in 0..3 {
+        bench.ack(0);
+    }
+    bench.at(200);
+    assert_eq!(bench.ack(1), "1");
+    let expires = bench.clock() + bench.until(Timer::Retransmit).unwrap();
+    bench.at(expires - 50);
+    assert_eq!(bench.ack(2), "2");
+    assert_eq!(bench.fire(Timer::Retransmit, expires), "");
+    expires
+}
+
 /// RFC 6298 §5: no segment goes again less than an RTO after it went last. A hole that went shortly before the timer expired
 /// stays in flight; its acknowledgment begins the slow start that repeats the rest.
 #[test]
 fn a_hole_that_went_again_shortly_before_the_timeout_does_not_go_once_more() {
     everywhere(|iss| {
         let mut bench = Bench::new(iss, without_sack().min_rto(std::time::Duration::from_secs(1)));
-        bench.send(10); // all but the last three are lost
-        bench.at(100);
-        for _ in 0..3 {
-            bench.ack(0);
-        }
-        bench.at(200);
-        assert_eq!(bench.ack(1), "1");
-        let expires = bench.clock() + bench.until(Timer::Retransmit).unwrap();
-        bench.at(expires - 50);
-        assert_eq!(bench.ack(2), "2");
-        assert_eq!(bench.fire(Timer::Retransmit, expires), "");
+        let expires = abandons_recovery(&mut bench);
         assert_eq!((bench.windows().0, bench.info().counters.timeouts), (1000, 1));
         let rto = bench.info().rto.as_millis() as u64;
         assert_eq!(bench.until(Timer::Retransmit), Some(rto - 50), "the hole's own timeout, not backed off");
@@ -117,17 +124,7 @@ fn a_hole_that_went_again_shortly_before_the_timeout_does_not_go_once_more() {
 fn a_recovery_that_is_abandoned_is_no_retry() {
     everywhere(|iss| {
         let mut bench = Bench::new(iss, without_sack().data_retries(1));
-        bench.send(10);
-        bench.at(100);
-        for _ in 0..3 {
-            bench.ack(0);
-        }
-        bench.at(200);
-        assert_eq!(bench.ack(1), "1");
-        let expires = bench.clock() + bench.until(Timer::Retransmit).unwrap();
-        bench.at(expires - 50);
-        assert_eq!(bench.ack(2), "2");
-        assert_eq!(bench.fire(Timer::Retransmit, expires), "");
+        let expires = abandons_recovery(&mut bench);
         let due = expires + bench.until(Timer::Retransmit).unwrap();
         assert_eq!(bench.fire(Timer::Retransmit, due), "2");
         assert_eq!((bench.info().counters.timeouts, bench.windows().0), (2, 1000));
