@@ -206,8 +206,8 @@ pub enum Event {
 /// The actions of one call come in this order: [`Connected`](Self::Connected), [`Urgent`](Self::Urgent),
 /// [`Deliver`](Self::Deliver), [`PeerClosed`](Self::PeerClosed), [`Acked`](Self::Acked), [`Writable`](Self::Writable),
 /// [`Flushed`](Self::Flushed), [`Transmit`](Self::Transmit), [`MorePending`](Self::MorePending),
-/// [`SetTimer`](Self::SetTimer) and [`StopTimer`](Self::StopTimer), [`Closed`](Self::Closed). The others, and the
-/// answer to a segment that is discarded, come where the decision falls.
+/// [`SetTimer`](Self::SetTimer), [`Closed`](Self::Closed). The others, and the answer to a segment that is discarded, come
+/// where the decision falls.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Action {
@@ -220,10 +220,10 @@ pub enum Action {
         /// Octets from the next `Deliver` to the octet after the urgent data.
         ahead: u32,
     },
-    /// Call `handle_timer` with this timer at this time. Replaces an earlier one of the same name.
+    /// Call `handle_timer` with this timer at this time: the earliest deadline. A connection needs one wake-up of its host, and
+    /// this replaces the one before. It is given only when the time is earlier than what was told before, or after
+    /// [`Event::Timer`]; a deadline that moved later or went away costs a call that does nothing but name the next.
     SetTimer(Timer, Instant),
-    /// The timer is not needed any more.
-    StopTimer(Timer),
     /// The connection is established.
     Connected,
     /// So many more octets of our text are acknowledged.
@@ -251,7 +251,7 @@ pub enum Action {
     /// A segment, or all the text of one, was thrown away, and why. Parts that are cut off at the edges of the window,
     /// where the rest is used, are counted in [`Counters::octets_trimmed`](crate::Counters::octets_trimmed).
     Discarded(Discard),
-    /// The connection is over, and why: the last action, once. All timers are stopped.
+    /// The connection is over, and why: the last action, once. Forget its wake-up.
     Closed(CloseReason),
 }
 

@@ -76,6 +76,8 @@ pub struct Info {
 pub struct Counters {
     /// Segments handled.
     pub segments_in: u64,
+    /// Of these, segments that came as expected and took the shortcut before the eight steps of §3.10.7.4.
+    pub segments_predicted: u64,
     /// Segments transmitted; one with a `segment_size` counts once.
     pub segments_out: u64,
     /// Octets of text delivered.

@@ -82,7 +82,6 @@ mod segment;
 mod send;
 mod seq;
 mod time;
-mod timers;
 mod timestamps;
 mod user_timeout;
 

@@ -46,6 +46,13 @@ impl Instant {
     }
 }
 
+impl Instant {
+    /// The span since `earlier`; zero when `earlier` is later.
+    pub(crate) const fn since(self, earlier: Self) -> Micros {
+        Micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Self;
     fn add(self, d: Duration) -> Self {
@@ -77,6 +84,86 @@ impl fmt::Display for Instant {
 pub(crate) const END_OF_TIME: Instant = Instant::from_micros(1 << 62);
 
 /// A duration in whole microseconds, saturating at `u64::MAX`.
-pub(crate) fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+pub(crate) const fn micros(d: Duration) -> u64 {
+    d.as_secs().saturating_mul(1_000_000).saturating_add(d.subsec_micros() as u64)
+}
+
+/// A span of time in microseconds. All arithmetic saturates. Inside the machine all spans are of this type; `Duration`, of
+/// which each use would convert, stands at the border.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(crate) struct Micros(u64);
+
+impl Micros {
+    pub(crate) const ZERO: Self = Self(0);
+
+    pub(crate) const fn new(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    pub(crate) const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    pub(crate) const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
+    pub(crate) const fn get(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn times(self, n: u32) -> Self {
+        Self(self.0.saturating_mul(n as u64))
+    }
+
+    /// Doubled `times` times, at most `max`.
+    pub(crate) fn backed_off(self, times: u32, max: Self) -> Self {
+        let factor = 1u64.checked_shl(times.min(32)).unwrap_or(u64::MAX);
+        Self(self.0.saturating_mul(factor).min(max.0))
+    }
+}
+
+impl core::ops::Div<u64> for Micros {
+    type Output = Self;
+    fn div(self, n: u64) -> Self {
+        Self(self.0 / n.max(1))
+    }
+}
+
+impl From<Duration> for Micros {
+    fn from(d: Duration) -> Self {
+        Self(micros(d))
+    }
+}
+
+impl From<Micros> for Duration {
+    fn from(d: Micros) -> Self {
+        Self::from_micros(d.0)
+    }
+}
+
+impl Add for Micros {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Add<Micros> for Instant {
+    type Output = Self;
+    fn add(self, d: Micros) -> Self {
+        Self(self.0.saturating_add(d.0))
+    }
+}
+
+impl AddAssign<Micros> for Instant {
+    fn add_assign(&mut self, d: Micros) {
+        *self = *self + d;
+    }
+}
+
+impl fmt::Debug for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} us", self.0)
+    }
 }

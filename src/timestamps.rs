@@ -1,11 +1,10 @@
 //! Timestamps: our clock, TS.Recent and PAWS (RFC 7323 §3-5).
 
-use core::time::Duration;
-
+use crate::time::Micros;
 use crate::{Instant, SeqNum, Timestamps};
 
 /// How long TS.Recent stays valid on an idle connection (RFC 7323 §5.5).
-const RECENT_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
+const RECENT_LIFETIME: Micros = Micros::from_secs(24 * 24 * 3600);
 
 /// The timestamp state of a connection that negotiated them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -50,7 +49,7 @@ impl TsState {
 
     /// R1 of RFC 7323 §5.3: the segment is an old duplicate.
     pub(crate) fn is_old(&self, ts: Timestamps, now: Instant) -> bool {
-        older(ts.value, self.recent) && now.saturating_since(self.recent_at) < RECENT_LIFETIME
+        older(ts.value, self.recent) && now.since(self.recent_at) < RECENT_LIFETIME
     }
 
     /// R3 of RFC 7323 §5.3, after the segment proved acceptable: TS.Recent follows the left edge of what was

@@ -286,8 +286,8 @@ impl Host {
         self.carry_out(flow, now, actions)
     }
 
-    /// Every timer that is due. This host asks each connection for its next deadline instead of obeying `SetTimer` and
-    /// `StopTimer`; one with many connections would keep a heap.
+    /// Every timer that is due. This host asks each connection for its next deadline instead of obeying `SetTimer`;
+    /// one with many connections would keep a heap.
     fn run_timers(&mut self) -> io::Result<()> {
         let now = self.now();
         let due = |(flow, entry): (&Flow, &Entry)| {

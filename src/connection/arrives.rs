@@ -256,9 +256,9 @@ impl<C: Controller> Tcb<C> {
 
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        let initial = self.initial_window(cx.config, cx.path);
+        let initial = self.initial_window(cx.config);
         self.snd.cc.set_pacing(cx.config.pacing());
-        self.snd.cc.start(u32::from(self.mss(cx.path, 0)), initial, cx.now);
+        self.snd.cc.start(u32::from(self.eff_snd_mss), initial, cx.now);
         self.process_ack(segment, false, false, cx);
         self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark
         self.echo = Echo::new(self.ecn.echoes());
@@ -299,7 +299,7 @@ impl<C: Controller> Tcb<C> {
     fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
         let echo = segment.options.timestamps.zip(self.ts.as_ref());
         let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, self.snd.opened, cx.now));
-        let mss = u32::from(self.mss(cx.path, 0));
+        let mss = u32::from(self.eff_snd_mss);
         let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let advances = segment.ack != self.snd.una;
@@ -309,12 +309,16 @@ impl<C: Controller> Tcb<C> {
         if newly.restarts_timer {
             cx.timers.clear(Timer::Retransmit); // the flush starts it again
         }
-        if !advances {
-            return;
+        if advances {
+            self.acknowledged(newly.text, cx);
         }
-        cx.out.acked += newly.text;
-        cx.out.writable |= newly.text > 0 && self.snd.fin == Fin::None && self.snd.takes_again(cx.config);
-        cx.out.flushed |= !self.snd.is_pending() && (newly.text > 0 || self.fin_acked());
+    }
+
+    /// SND.UNA advanced, over so much text.
+    pub(super) fn acknowledged(&mut self, text: usize, cx: &mut Cx<'_, '_>) {
+        cx.out.acked += text;
+        cx.out.writable |= text > 0 && self.snd.fin == Fin::None && self.snd.takes_again(cx.config);
+        cx.out.flushed |= !self.snd.is_pending() && (text > 0 || self.fin_acked());
         self.progressed(cx.now);
         self.trust_mtu(cx);
         cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
@@ -327,7 +331,7 @@ impl<C: Controller> Tcb<C> {
         if reported.is_empty() || self.snd.flight() == 0 {
             return;
         }
-        let mss = u32::from(self.mss(cx.path, 0));
+        let mss = u32::from(self.eff_snd_mss);
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let ack = Ack { ack: segment.ack, blocks, echoed: None, marked: false, bare: false, same_window: false };
         self.snd.on_old_ack(&ack, mss, cx.out.counters, cx.now);
@@ -335,7 +339,7 @@ impl<C: Controller> Tcb<C> {
 
     /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts
     /// anew while the user is there (MUST-37).
-    fn update_window(&mut self, segment: &Segment, window: u32, cx: &mut Cx<'_, '_>) {
+    pub(super) fn update_window(&mut self, segment: &Segment, window: u32, cx: &mut Cx<'_, '_>) {
         if self.snd.is_window_news(segment.seq, segment.ack) {
             self.snd.set_window(window, segment.seq, segment.ack);
         }
@@ -481,7 +485,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The segment is one of this connection's: the peer is there, and TS.Recent may follow it (R3 of RFC 7323 §5.3).
-    fn heard(&mut self, segment: &Segment, now: Instant) {
+    pub(super) fn heard(&mut self, segment: &Segment, now: Instant) {
         self.keep_alive.heard = now;
         self.keep_alive.unanswered = 0;
         if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps) {

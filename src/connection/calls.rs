@@ -3,16 +3,15 @@
 use core::ops::ControlFlow::{Break, Continue};
 
 use super::icmp::{Verdict, judge};
-use super::output::Output;
 use super::state::{LiveState, Origin, Step, Stop};
 use super::syn_sent::SynSent;
 use super::tcb::{Cx, Tcb};
 use super::{Connection, Phase};
 use crate::send::Fin;
+use crate::time::Micros;
 use crate::{Action, CloseReason, Controller, Error, Event, IcmpKind, Instant, Knob, Report, Secrets, SeqNum, Timer};
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::time::Duration;
 
 impl<C: Controller> Connection<C> {
     /// SEND: takes from the front of `data` what fits the send buffer and leaves the rest there.
@@ -67,7 +66,7 @@ impl<C: Controller> Connection<C> {
 
     /// Octets that SEND would take now: 0 where SEND is an error.
     pub fn send_room(&self) -> usize {
-        match self.sender().filter(|snd| snd.fin == Fin::None) {
+        match self.phase.sender().filter(|snd| snd.fin == Fin::None) {
             Some(snd) => {
                 usize::try_from(self.config.send_buffer()).unwrap_or(usize::MAX).saturating_sub(snd.buffer.len())
             }
@@ -84,7 +83,7 @@ impl<C: Controller> Connection<C> {
                     Phase::Listen(_) => return Err(Error::RemoteUnspecified),
                     Phase::SynSent(_) | Phase::Live(_) => {}
                 }
-                if self.sender().is_some_and(|snd| snd.fin != Fin::None) {
+                if self.phase.sender().is_some_and(|snd| snd.fin != Fin::None) {
                     return Err(Error::Closing);
                 }
                 let room = self.send_room();
@@ -116,19 +115,21 @@ impl<C: Controller> Connection<C> {
             | Event::Icmp { .. } => Ok(()),
         }
     }
+}
 
+impl<C: Controller> Phase<C> {
     /// SEND, pushed or not: the text waits for the flush. Urgent text ends where it ends: SND.UP (RFC 6093).
-    pub(super) fn queue_text(&mut self, text: Bytes, push: bool, urgent: bool) {
-        let copy_below = usize::from(self.config.copy_below());
-        let (snd, ack) = match &mut self.phase {
-            Phase::Closed | Phase::Listen(_) => return,
-            Phase::SynSent(opening) => (&mut opening.snd, None),
-            Phase::Live(tcb) => (&mut tcb.snd, Some(&mut tcb.ack)),
+    pub(super) fn queue_text(&mut self, text: Bytes, push: bool, urgent: bool, cx: &Cx<'_, '_>) {
+        let copy_below = usize::from(cx.config.copy_below());
+        let (snd, ack) = match self {
+            Self::Closed | Self::Listen(_) => return,
+            Self::SynSent(opening) => (&mut opening.snd, None),
+            Self::Live(tcb) => (&mut tcb.snd, Some(&mut tcb.ack)),
         };
         let urgent = urgent && !text.is_empty(); // at least one octet of data (U-19)
         snd.small.on_queued(text.len(), push);
         snd.buffer.push(text, copy_below);
-        snd.note_full(&self.config);
+        snd.note_full(cx.config);
         if urgent {
             snd.up = Some(snd.text_end());
             if let Some(ack) = ack.filter(|_| snd.wnd == 0 && !snd.syn) {
@@ -139,118 +140,102 @@ impl<C: Controller> Connection<C> {
 
     /// RECEIVE: the user took text. Whether that makes a window update due.
     pub(super) fn take_text(&mut self, octets: usize) -> bool {
-        let Phase::Live(tcb) = &mut self.phase else { return false };
+        let Self::Live(tcb) = self else { return false };
         tcb.rcv.consume(octets);
-        let due = tcb.state.receives() && tcb.rcv.owes_update(tcb.mss(&self.path, 0));
+        let due = tcb.state.receives() && tcb.rcv.owes_update(tcb.eff_snd_mss);
         if due {
             tcb.ack.at_once();
         }
         due
     }
 
-    pub(super) fn close_call(&mut self, now: Instant, out: &mut Output<'_>) {
-        let step = self.with_phase(now, out, |phase, _| match phase {
-            Phase::Closed => Continue(()),
-            Phase::Listen(_) | Phase::SynSent(_) => Break(Stop::Delete(CloseReason::Cancelled)),
-            Phase::Live(tcb) => {
-                tcb.close_call();
-                Continue(())
-            }
-        });
-        if let Break(stop) = step {
-            self.apply(stop, out);
+    pub(super) fn close_call(&mut self, cx: &mut Cx<'_, '_>) {
+        match self {
+            Self::Closed => {}
+            Self::Listen(_) | Self::SynSent(_) => self.stop(Stop::Delete(CloseReason::Cancelled), cx),
+            Self::Live(tcb) => tcb.close_call(),
         }
     }
 
-    pub(super) fn release_call(&mut self, now: Instant, out: &mut Output<'_>) {
-        let step = self.with_phase(now, out, |phase, cx| match phase {
-            Phase::Closed => Continue(()),
-            Phase::Listen(_) | Phase::SynSent(_) => Break(Stop::Delete(CloseReason::Cancelled)),
-            Phase::Live(tcb) => tcb.release_call(cx),
-        });
+    pub(super) fn release_call(&mut self, cx: &mut Cx<'_, '_>) {
+        let step = match self {
+            Self::Closed => Continue(()),
+            Self::Listen(_) | Self::SynSent(_) => Break(Stop::Delete(CloseReason::Cancelled)),
+            Self::Live(tcb) => tcb.release_call(cx),
+        };
         if let Break(stop) = step {
-            self.apply(stop, out);
+            self.stop(stop, cx);
         }
     }
 
-    pub(super) fn abort_call(&mut self, now: Instant, out: &mut Output<'_>) {
-        let step = self.with_phase(now, out, |phase, cx| {
-            match phase {
-                Phase::Closed => return Continue(()),
-                Phase::Live(tcb) if tcb.abort_sends_reset() => tcb.transmit_reset(cx),
-                Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {}
-            }
-            Break(Stop::Delete(CloseReason::Aborted))
-        });
-        if let Break(stop) = step {
-            self.apply(stop, out);
+    pub(super) fn abort_call(&mut self, cx: &mut Cx<'_, '_>) {
+        match self {
+            Self::Closed => return,
+            Self::Live(tcb) if tcb.abort_sends_reset() => tcb.transmit_reset(cx),
+            Self::Listen(_) | Self::SynSent(_) | Self::Live(_) => {}
         }
+        self.stop(Stop::Delete(CloseReason::Aborted), cx);
     }
 
-    pub(super) fn set(&mut self, knob: Knob) {
+    pub(super) fn set(&mut self, knob: Knob, cx: &mut Cx<'_, '_>) {
         match knob {
-            Knob::Nagle(on) => self.settings.nagle = on,
-            Knob::Cork(on) => self.settings.cork = on,
+            Knob::Nagle(on) => cx.settings.nagle = on,
+            Knob::Cork(on) => cx.settings.cork = on,
             Knob::KeepAlive(on) => {
-                self.settings.keep_alive = on;
-                if let Phase::Live(tcb) = &mut self.phase {
+                cx.settings.keep_alive = on;
+                if let Self::Live(tcb) = self {
                     tcb.keep_alive.unanswered = 0;
                 }
             }
-            Knob::KeepAliveIdle(idle) => self.settings.keep_alive_idle = idle.max(Duration::from_secs(1)),
+            Knob::KeepAliveIdle(idle) => cx.settings.keep_alive_idle = Micros::from(idle).max(Micros::from_secs(1)),
             Knob::UserTimeout(limit) => {
-                self.settings.user_timeout = limit.map(|limit| limit.max(Duration::from_secs(1)));
-                self.settings.changeable = false; // RFC 5482 §3
-                if let Phase::Live(tcb) = &mut self.phase {
-                    tcb.owes_user_timeout = self.config.user_timeout_option();
+                cx.settings.user_timeout = limit.map(|limit| Micros::from(limit).max(Micros::from_secs(1)));
+                cx.settings.changeable = false; // RFC 5482 §3
+                if let Self::Live(tcb) = self {
+                    tcb.owes_user_timeout = cx.config.user_timeout_option();
                 }
             }
         }
     }
 
     /// The host says what the MTU of the path is.
-    pub(super) fn mtu(&mut self, mtu: u16, now: Instant) {
-        let mtu = mtu.max(self.path.ip.min_mtu());
-        match &mut self.phase {
-            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => self.path.mtu = mtu,
-            Phase::Live(tcb) => {
-                let policy = tcb.mtu_policy(&self.config, &self.path);
-                tcb.snd.path_mtu.on_told(mtu, &policy, now);
-                tcb.set_mtu(mtu, &self.config, &mut self.path);
+    pub(super) fn mtu(&mut self, mtu: u16, cx: &mut Cx<'_, '_>) {
+        let mtu = mtu.max(cx.path.ip.min_mtu());
+        match self {
+            Self::Closed | Self::Listen(_) | Self::SynSent(_) => cx.path.mtu = mtu,
+            Self::Live(tcb) => {
+                let policy = tcb.mtu_policy(cx.config, cx.path);
+                tcb.snd.path_mtu.on_told(mtu, &policy, cx.now);
+                tcb.set_mtu(mtu, cx.config, cx.path);
             }
         }
     }
 
-    pub(super) fn icmp(
-        &mut self,
-        (kind, quoted_seq, mtu): (IcmpKind, SeqNum, u16),
-        now: Instant,
-        out: &mut Output<'_>,
-    ) {
+    pub(super) fn icmp(&mut self, (kind, quoted_seq, mtu): (IcmpKind, SeqNum, u16), cx: &mut Cx<'_, '_>) {
         let Some(snd) = self.sender() else { return };
-        match judge(snd, &self.path, kind, quoted_seq, mtu) {
+        match judge(snd, cx.path, kind, quoted_seq, mtu) {
             Verdict::Ignore => {}
-            Verdict::Soft => out.push(Action::Report(Report::Icmp(kind))), // MUST-47, SHLD-25
-            Verdict::TooBig(claimed) => self.with_phase(now, out, |phase, cx| match phase {
-                Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => {} // a SYN fits every link
-                Phase::Live(tcb) => tcb.too_big(quoted_seq, claimed, cx),
-            }),
-            Verdict::Hard => self.apply(self.unreachable(kind), out),
+            Verdict::Soft => cx.out.push(Action::Report(Report::Icmp(kind))), // MUST-47, SHLD-25
+            Verdict::TooBig(claimed) => match self {
+                Self::Closed | Self::Listen(_) | Self::SynSent(_) => {} // a SYN fits every link
+                Self::Live(tcb) => tcb.too_big(quoted_seq, claimed, cx),
+            },
+            Verdict::Hard => self.stop(self.unreachable(kind), cx),
         }
     }
 
     /// A hard error while opening: the value that listens goes back to LISTEN, others end.
     fn unreachable(&self, kind: IcmpKind) -> Stop {
-        match &self.phase {
-            Phase::Live(tcb) if tcb.origin == Origin::Listen => tcb.return_to_listen(CloseReason::Unreachable(kind)),
-            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {
+        match self {
+            Self::Live(tcb) if tcb.origin == Origin::Listen => tcb.return_to_listen(CloseReason::Unreachable(kind)),
+            Self::Closed | Self::Listen(_) | Self::SynSent(_) | Self::Live(_) => {
                 Stop::Delete(CloseReason::Unreachable(kind))
             }
         }
     }
 
     pub(super) fn rearm(&mut self, secrets: Secrets) {
-        if let Phase::Listen(listen) = &mut self.phase {
+        if let Self::Listen(listen) = self {
             listen.secrets = Some(secrets);
         }
     }
@@ -258,7 +243,7 @@ impl<C: Controller> Connection<C> {
 
 impl<C: Controller> SynSent<C> {
     /// The timeouts of SYN-SENT: the SYN again, or the end of patience (MUST-22, MUST-23).
-    pub(super) fn timeout(&mut self, (timer, late): (Timer, Duration), cx: &mut Cx<'_, '_>) -> Step {
+    pub(super) fn timeout(&mut self, (timer, late): (Timer, Micros), cx: &mut Cx<'_, '_>) -> Step {
         match timer {
             Timer::UserTimeout => return Break(Stop::Delete(CloseReason::ConnectTimeout)),
             Timer::Retransmit => {

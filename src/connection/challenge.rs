@@ -1,14 +1,13 @@
 //! Answers to what may not be the peer's, and their throttles (RFC 5961 §7): those of one connection, so that none can be
 //! measured through another.
 
-use core::time::Duration;
-
 use super::tcb::{Cx, Tcb};
+use crate::time::Micros;
 use crate::{Config, Controller, Flags, Instant, Segment};
 
 /// What RFC 5961 §7 speaks of: the most answers to bare segments, and the time that they are counted over.
 const BARE_ANSWERS: u16 = 10;
-const BARE_WINDOW: Duration = Duration::from_secs(5);
+const BARE_WINDOW: Micros = Micros::from_secs(5);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Throttle {
@@ -18,8 +17,8 @@ struct Throttle {
 
 impl Throttle {
     /// Whether one more may be sent now, of `limit` in `window`; counts it.
-    fn allows(&mut self, limit: u16, window: Duration, now: Instant) -> bool {
-        if self.sent == 0 || now.saturating_since(self.since) >= window {
+    fn allows(&mut self, limit: u16, window: Micros, now: Instant) -> bool {
+        if self.sent == 0 || now.since(self.since) >= window {
             *self = Self { since: now, sent: 0 };
         }
         if self.sent >= limit {
@@ -32,7 +31,7 @@ impl Throttle {
     /// The same by the settings, but never more than RFC 5961 §7 speaks of.
     fn allows_bare(&mut self, config: &Config, now: Instant) -> bool {
         let limit = config.challenge_limit().min(BARE_ANSWERS);
-        self.allows(limit, config.challenge_window().max(BARE_WINDOW), now)
+        self.allows(limit, Micros::from(config.challenge_window()).max(BARE_WINDOW), now)
     }
 }
 
@@ -52,7 +51,7 @@ pub(super) struct Throttles {
 impl Throttles {
     /// Whether a SYN or a reset may be answered now.
     pub(super) fn allow_challenge(&mut self, config: &Config, now: Instant) -> bool {
-        self.challenges.allows(config.challenge_limit(), config.challenge_window(), now)
+        self.challenges.allows(config.challenge_limit(), config.challenge_window().into(), now)
     }
 
     /// Whether a keep-alive may be answered now.
@@ -95,7 +94,7 @@ impl<C: Controller> Tcb<C> {
 mod tests {
     use super::*;
 
-    const MS: Duration = Duration::from_millis(1);
+    const MS: Micros = Micros::from_millis(1);
 
     #[test]
     fn ten_in_five_seconds() {
@@ -103,7 +102,7 @@ mod tests {
         let mut throttles = Throttles::default();
         let mut now = Instant::from_millis(100);
         assert_eq!((0..50).filter(|_| throttles.allow_challenge(&config, now)).count(), 10);
-        now += Duration::from_millis(4999);
+        now += Micros::from_millis(4999);
         assert!(!throttles.allow_challenge(&config, now));
         now += MS;
         assert_eq!((0..50).filter(|_| throttles.allow_challenge(&config, now)).count(), 10);
@@ -112,7 +111,8 @@ mod tests {
     #[test]
     fn the_settings_can_only_lower_the_rate_of_answers_to_bare_segments() {
         for (limit, window, expected) in [(u16::MAX, 1, 20), (10, 5000, 20), (3, 1, 6), (u16::MAX, 60_000, 10)] {
-            let config = Config::builder().challenge_limit(limit).challenge_window(window * MS).build().unwrap();
+            let config =
+                Config::builder().challenge_limit(limit).challenge_window(MS.times(window).into()).build().unwrap();
             let mut throttle = Throttle::default();
             let allowed = |n: &u64| throttle.allows_bare(&config, Instant::from_millis(*n));
             assert_eq!((0..10_000).filter(allowed).count(), expected, "{limit} in {window} ms");

@@ -2,6 +2,7 @@
 
 use super::tcb::{Cx, Tcb};
 use crate::send::{Kind, Packet, Plan, Policy, Sender, TooBig};
+use crate::time::Micros;
 use crate::{Action, Config, Controller, IcmpKind, IpVersion, Path, Report, Segment, SeqNum};
 
 /// Where an IPv4 router did not say its MTU, the next lower of these (RFC 1191 §7).
@@ -75,7 +76,7 @@ impl<C: Controller> Tcb<C> {
             return self.snd.lose_mtu_probe(probe);
         }
         let rtt = self.snd.rtt.srtt().unwrap_or(self.snd.rtt.base_rto());
-        let times = (rtt.max(core::time::Duration::from_millis(1)), cx.now);
+        let times = (rtt.max(Micros::from_millis(1)), cx.now);
         let mtu = self.snd.path_mtu.on_too_big(error, (cx.path.mtu, self.snd.repeats), &policy, times);
         self.change_mtu(mtu, cx);
     }
@@ -83,7 +84,7 @@ impl<C: Controller> Tcb<C> {
     /// The first segment in flight has timed out: perhaps for its size, unless a window that shrank explains it.
     pub(super) fn suspect_mtu(&mut self, cx: &mut Cx<'_, '_>) {
         let policy = self.mtu_policy(cx.config, cx.path);
-        let mss = u32::from(self.mss(cx.path, 0));
+        let mss = u32::from(self.eff_snd_mss);
         let una = self.snd.position_of(self.snd.una);
         let next = self.snd.after_mtu_probe_timeout(mss, cx.now);
         self.snd.path_mtu.on_probe_timeout(una, next, cx.path.mtu, &policy, cx.now);
@@ -110,9 +111,10 @@ impl<C: Controller> Tcb<C> {
 
     /// The path MTU is `mtu` now. What is in flight and too large is cut anew, without any congestion signal.
     pub(super) fn set_mtu(&mut self, mtu: u16, config: &Config, path: &mut Path) {
-        let before = self.mss(path, 0);
+        let before = self.eff_snd_mss;
         path.mtu = mtu;
         let mss = self.mss(path, 0);
+        self.eff_snd_mss = mss;
         if self.snd.syn {
             return;
         }

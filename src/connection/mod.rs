@@ -1,13 +1,18 @@
 //! One connection: the events that change it and the phases it goes through.
 
+mod arm;
 mod arrives;
 mod calls;
 mod challenge;
+mod deadlines;
+mod emit;
 mod flush;
 mod icmp;
 mod listen;
 mod marks;
 mod output;
+mod phase;
+mod predicted;
 mod state;
 mod status;
 mod syn_sent;
@@ -16,32 +21,21 @@ mod time_wait;
 mod timeouts;
 
 use alloc::vec::Vec;
-use core::iter;
-use core::ops::ControlFlow::{Break, Continue};
 
 use crate::send::Sender;
 use crate::time::END_OF_TIME;
-use crate::timers::Timers;
 use crate::{
-    Action, Algorithm, Arc, CloseReason, Config, Controller, Counters, Discard, Error, Event, Instant, Path, Secrets,
-    Segment, Sink, Timer,
+    Action, Algorithm, Arc, CloseReason, Config, Controller, Counters, Error, Event, Instant, Path, Secrets, Segment,
+    Sink, Timer,
 };
+use deadlines::Deadlines;
 use listen::Listen;
 use output::Output;
-use state::{Origin, Step, Stop};
+use phase::Phase;
+use state::{Origin, Stop};
 pub use status::Canonical;
-use syn_sent::{Outcome, SynSent};
-use tcb::{Cx, Settings, Tcb};
-
-/// §3.10.7 has four rules for arriving segments, and these are the data each has.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[allow(clippy::large_enum_variant)] // nearly all connections are `Live`: a box would cost an allocation and a hop for each
-enum Phase<C> {
-    Closed,
-    Listen(Listen<C>),
-    SynSent(SynSent<C>),
-    Live(Tcb<C>),
-}
+use syn_sent::SynSent;
+use tcb::{Cx, Settings};
 
 /// One TCP connection as a value.
 ///
@@ -73,7 +67,7 @@ pub struct Connection<C: Controller = Algorithm> {
     config: Arc<Config>,
     settings: Settings,
     path: Path,
-    timers: Timers,
+    timers: Deadlines,
     counters: Counters,
     /// The latest `now`.
     clock: Instant,
@@ -114,7 +108,7 @@ impl<C: Controller> Connection<C> {
     fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
         let settings = Settings::new(&config);
         let path = path.limited();
-        let (timers, counters) = (Timers::default(), Counters::default());
+        let (timers, counters) = (Deadlines::default(), Counters::default());
         Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
     }
 
@@ -124,18 +118,18 @@ impl<C: Controller> Connection<C> {
         config: Arc<Config>,
         path: Path,
         secrets: Secrets,
-        syn: Segment,
+        mut syn: Segment,
         now: Instant,
     ) -> (Self, Vec<Action>) {
         let listen = Listen { controller, secrets: Some(secrets) };
         let mut connection = Self::new(Phase::Listen(listen), config, path);
         let mut actions = Vec::new();
-        connection.event(now, &mut actions, |connection, now, out| {
-            connection.segment(syn, now, out);
-            match &mut connection.phase {
+        connection.event(now, &mut actions, |phase, cx| {
+            phase.segment_arrives(&mut syn, cx);
+            match phase {
                 Phase::Live(tcb) => tcb.origin = Origin::Accept,
                 Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => {
-                    connection.apply(Stop::Delete(CloseReason::NotSyn), out)
+                    phase.stop(Stop::Delete(CloseReason::NotSyn), cx);
                 }
             }
         });
@@ -157,9 +151,9 @@ impl<C: Controller> Connection<C> {
     ) -> (Self, Vec<Action>) {
         let mut connection = Self::new(Phase::Closed, config, path);
         let mut actions = Vec::new();
-        connection.event(now, &mut actions, |connection, now, _| {
-            let snd = Sender::new(secrets.iss, controller, &connection.config, now);
-            connection.phase = Phase::SynSent(SynSent::new(snd, secrets.ts_offset, now));
+        connection.event(now, &mut actions, |phase, cx| {
+            let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
+            *phase = Phase::SynSent(SynSent::new(snd, secrets.ts_offset, cx.now));
         });
         (connection, actions)
     }
@@ -170,30 +164,30 @@ impl<C: Controller> Connection<C> {
     /// [`Error`], when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors
     /// never fail.
     pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
-        self.check_call(&event)?;
-        if let Event::Consume(octets) = event {
-            if !self.take_text(octets) {
-                self.clock = self.clock.max(now.min(END_OF_TIME));
-                return Ok(()); // the window stays as it is: nothing follows
+        match event {
+            Event::Segment(segment) => self.segment(segment, now, sink),
+            Event::Consume(octets) => self.consumed(octets, now, sink),
+            call => {
+                self.check_call(&call)?;
+                self.event(now, sink, |phase, cx| phase.dispatch(call, cx));
             }
         }
-        self.event(now, sink, |connection, now, out| connection.dispatch(event, now, out));
         Ok(())
     }
 
     /// SEGMENT ARRIVES (§3.10.7).
     pub fn handle_segment(&mut self, segment: Segment, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.handle_segments(iter::once(segment), now, &mut actions);
+        self.segment(segment, now, &mut actions);
         actions
     }
 
     /// Several segments that arrived together: all are processed before anything is sent, and they share
     /// acknowledgments (MUST-58, MUST-59).
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
-        self.event(now, sink, |connection, now, out| {
-            for segment in segments {
-                connection.segment(segment, now, out);
+        self.event(now, sink, |phase, cx| {
+            for mut segment in segments {
+                phase.segment_arrives(&mut segment, cx);
             }
         });
     }
@@ -202,137 +196,77 @@ impl<C: Controller> Connection<C> {
     /// before it; nothing when none is due. `timer` is the one that fired at the host.
     pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.event(now, &mut actions, |connection, now, out| connection.timer(timer, now, out));
+        self.event(now, &mut actions, |phase, cx| phase.dispatch(Event::Timer(timer), cx));
         actions
     }
 
-    /// One event: time moves on, `change` happens, then what follows from it is sent and the timers are set.
-    fn event(&mut self, now: Instant, sink: &mut dyn Sink, change: impl FnOnce(&mut Self, Instant, &mut Output<'_>)) {
+    fn segment(&mut self, mut segment: Segment, now: Instant, sink: &mut dyn Sink) {
+        if matches!(&self.phase, Phase::Live(tcb) if tcb.expects(&segment)) {
+            self.predicted(segment, now, sink);
+        } else {
+            self.event(now, sink, |phase, cx| phase.segment_arrives(&mut segment, cx));
+        }
+    }
+
+    /// The segment that was expected. In debug builds and under fuzzing a twin proves that the eight steps would do the
+    /// same.
+    fn predicted(&mut self, mut segment: Segment, now: Instant, sink: &mut dyn Sink) {
+        if !cfg!(any(debug_assertions, fuzzing)) {
+            return self.segment_as_expected(&mut segment, now, sink);
+        }
+        let (mut twin, mut of_steps, mut actions) = (self.clone(), Vec::new(), Vec::new());
+        let mut same = segment.clone();
+        twin.event(now, &mut of_steps, |phase, cx| phase.segment_arrives(&mut same, cx));
+        twin.counters.segments_predicted += 1;
+        self.segment_as_expected(&mut segment, now, &mut actions);
+        assert_eq!(actions, of_steps, "the actions of a predicted segment, and of the eight steps: {same:?}");
+        assert_eq!(*self, twin, "what a predicted segment made of the connection, and what the eight steps did");
+        self.check_invariants();
+        actions.into_iter().for_each(|action| sink.push(action));
+    }
+
+    fn segment_as_expected(&mut self, segment: &mut Segment, now: Instant, sink: &mut dyn Sink) {
         self.clock = self.clock.max(now.min(END_OF_TIME));
-        let now = self.clock;
-        let mut counters = self.counters;
-        let mut out = Output::new(sink, &mut counters);
-        change(self, now, &mut out);
-        out.report_progress();
-        self.with_phase(now, &mut out, |phase, cx| match phase {
-            Phase::Closed | Phase::Listen(_) => {}
-            Phase::SynSent(opening) => opening.flush(cx),
-            Phase::Live(tcb) => tcb.flush(cx),
-        });
-        self.timers.announce(out.sink());
+        let Self { config, settings, path, timers, counters, clock, phase } = self;
+        let Phase::Live(tcb) = phase else { return };
+        counters.segments_in += 1;
+        counters.segments_predicted += 1;
+        let mut out = Output::new(sink, counters);
+        let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock };
+        tcb.arrives_as_expected(segment, &mut cx);
+        if tcb.is_quiet() {
+            tcb.flush_quietly(&mut cx);
+        } else {
+            cx.out.report_progress();
+            tcb.flush(&mut cx);
+        }
+        timers.announce(out.sink());
+    }
+
+    /// RECEIVE: as long as no window update is due, nothing follows from it.
+    fn consumed(&mut self, octets: usize, now: Instant, sink: &mut dyn Sink) {
+        if self.phase.take_text(octets) {
+            self.event(now, sink, |_, _| {});
+        } else {
+            self.clock = self.clock.max(now.min(END_OF_TIME));
+        }
+    }
+
+    /// One event: time moves on, `change` happens, then what follows from it is sent and the deadlines are set.
+    fn event(&mut self, now: Instant, sink: &mut dyn Sink, change: impl FnOnce(&mut Phase<C>, &mut Cx<'_, '_>)) {
+        self.clock = self.clock.max(now.min(END_OF_TIME));
+        let Self { config, settings, path, timers, counters, clock, phase } = self;
+        let mut out = Output::new(sink, counters);
+        let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock };
+        change(phase, &mut cx);
+        cx.out.report_progress();
+        phase.flush(&mut cx);
+        timers.announce(out.sink());
         if let Some(reason) = out.close_reason() {
             out.push(Action::Closed(reason));
         }
-        self.counters = counters;
         if cfg!(any(debug_assertions, fuzzing)) {
             self.check_invariants();
-        }
-    }
-
-    /// Lends the phase together with all that its steps need.
-    fn with_phase<T>(
-        &mut self,
-        now: Instant,
-        out: &mut Output<'_>,
-        step: impl FnOnce(&mut Phase<C>, &mut Cx<'_, '_>) -> T,
-    ) -> T {
-        let (config, settings, path, timers) = (&*self.config, &self.settings, &mut self.path, &mut self.timers);
-        step(&mut self.phase, &mut Cx { config, settings, path, timers, out, now })
-    }
-
-    fn dispatch(&mut self, event: Event, now: Instant, out: &mut Output<'_>) {
-        match event {
-            Event::Segment(segment) => self.segment(segment, now, out),
-            Event::Timer(timer) => self.timer(timer, now, out),
-            Event::Send(text) => self.queue_text(text, true, false),
-            Event::SendMore(text) => self.queue_text(text, false, false),
-            Event::SendUrgent(text) => self.queue_text(text, true, true),
-            Event::Consume(_) | Event::Continue => {}
-            Event::Close => self.close_call(now, out),
-            Event::Release => self.release_call(now, out),
-            Event::Abort => self.abort_call(now, out),
-            Event::Set(knob) => self.set(knob),
-            Event::Mtu(mtu) => self.mtu(mtu, now),
-            Event::Icmp { kind, quoted_seq, mtu } => self.icmp((kind, quoted_seq, mtu), now, out),
-            Event::Rearm(secrets) => self.rearm(secrets),
-        }
-    }
-
-    /// SEGMENT ARRIVES: one of the four rules.
-    fn segment(&mut self, mut segment: Segment, now: Instant, out: &mut Output<'_>) {
-        out.counters.segments_in += 1;
-        let step = self.with_phase(now, out, |phase, cx| match phase {
-            Phase::Closed => {
-                if let Some(reset) = segment.reset_reply() {
-                    cx.out.transmit(reset); // §3.10.7.1
-                }
-                cx.out.discard(Discard::NoConnection);
-                Break(Stop::Drop)
-            }
-            Phase::Listen(listen) => {
-                if let Some(tcb) = listen.segment_arrives(&segment, cx) {
-                    *phase = Phase::Live(tcb);
-                }
-                Continue(())
-            }
-            Phase::SynSent(_) => syn_sent_arrives(phase, &mut segment, cx),
-            Phase::Live(tcb) => tcb.segment_arrives(&mut segment, cx),
-        });
-        if let Break(stop) = step {
-            self.apply(stop, out);
-        }
-    }
-
-    fn timer(&mut self, timer: Timer, now: Instant, out: &mut Output<'_>) {
-        self.timers.fired(timer, now);
-        while let Some(due) = self.timers.take_due(now) {
-            let step = self.with_phase(now, out, |phase, cx| match phase {
-                Phase::Closed | Phase::Listen(_) => Continue(()),
-                Phase::SynSent(opening) => opening.timeout(due, cx),
-                Phase::Live(tcb) => tcb.timeout(due, cx),
-            });
-            if let Break(stop) = step {
-                self.apply(stop, out);
-            }
-        }
-    }
-
-    /// Leaves a phase by dropping it.
-    fn apply(&mut self, stop: Stop, out: &mut Output<'_>) {
-        match stop {
-            Stop::Drop => {}
-            Stop::Delete(reason) => {
-                self.phase = Phase::Closed;
-                self.timers.clear_all();
-                out.closed(reason);
-            }
-            Stop::ReturnToListen => {
-                let phase = core::mem::replace(&mut self.phase, Phase::Closed);
-                if let Phase::Live(tcb) = phase {
-                    self.phase = Phase::Listen(Listen { controller: tcb.snd.cc, secrets: None });
-                }
-                self.timers.clear_all();
-                out.push(Action::ReturnedToListen);
-            }
-        }
-    }
-}
-
-/// SYN-SENT becomes what the segment makes of it.
-fn syn_sent_arrives<C: Controller>(phase: &mut Phase<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
-    let Phase::SynSent(opening) = phase else { return Continue(()) };
-    let outcome = opening.check(segment, cx)?;
-    cx.timers.clear_all();
-    let Phase::SynSent(opening) = core::mem::replace(phase, Phase::Closed) else { return Continue(()) };
-    match outcome {
-        Outcome::Established => {
-            let (tcb, step) = Tcb::complete(opening, segment, cx);
-            *phase = Phase::Live(tcb);
-            step
-        }
-        Outcome::SynReceived => {
-            *phase = Phase::Live(Tcb::cross(opening, segment, cx));
-            Continue(())
         }
     }
 }

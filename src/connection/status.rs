@@ -1,10 +1,13 @@
 //! STATUS, deadlines, invariants and the canonical form.
 
+use super::deadlines::Deadlines;
 use super::state::LiveState;
-use super::{Connection, Phase};
+use core::time::Duration;
+
+use super::Connection;
+use super::phase::Phase;
 use crate::recv::reassembly::Limits;
 use crate::send::Sender;
-use crate::timers::Timers;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 
 /// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics,
@@ -26,30 +29,23 @@ impl<C: Controller> Connection<C> {
         }
     }
 
-    /// When this timer is due, if it is set. What the host was told by `SetTimer` may be earlier, never later.
+    /// When this timer is due, if it is set.
     pub fn deadline(&self, timer: Timer) -> Option<Instant> {
         self.timers.get(timer)
     }
 
-    /// The earliest deadline, and the timer it belongs to. After `handle_timer(_, now)` it lies after `now`.
+    /// The earliest deadline, and the timer it belongs to: kept up to date, so asking costs next to nothing. What the host
+    /// was told by `SetTimer` may be earlier, never later. After `handle_timer(_, now)` it lies after `now`.
     pub fn next_deadline(&self) -> Option<(Timer, Instant)> {
         self.timers.next()
-    }
-
-    pub(super) fn sender(&self) -> Option<&Sender<C>> {
-        match &self.phase {
-            Phase::Closed | Phase::Listen(_) => None,
-            Phase::SynSent(opening) => Some(&opening.snd),
-            Phase::Live(tcb) => Some(&tcb.snd),
-        }
     }
 
     /// STATUS (§3.10.6): the RFC's variables, and what was counted.
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters);
         info.path_mtu = self.path.mtu;
-        info.user_timeout = self.settings.user_timeout;
-        if let Some(snd) = self.sender() {
+        info.user_timeout = self.settings.user_timeout.map(Duration::from);
+        if let Some(snd) = self.phase.sender() {
             info.iss = snd.iss;
             info.snd_una = snd.una;
             info.snd_nxt = snd.nxt;
@@ -62,20 +58,20 @@ impl<C: Controller> Connection<C> {
             info.ssthresh = snd.cc.ssthresh();
             info.flight = snd.flight();
             info.flight_segments = snd.flight_segments();
-            info.srtt = snd.rtt.srtt();
-            info.rttvar = snd.rtt.rttvar();
-            info.rto = snd.rtt.rto();
+            info.srtt = snd.rtt.srtt().map(Duration::from);
+            info.rttvar = snd.rtt.rttvar().map(Duration::from);
+            info.rto = snd.rtt.rto().into();
             info.ecn = snd.ecn.is_capable();
         }
         if let Phase::Live(tcb) = &self.phase {
-            info.user_timeout = tcb.user_timeout(&self.config, &self.settings);
+            info.user_timeout = tcb.user_timeout(&self.config, &self.settings).map(Duration::from);
             info.irs = tcb.rcv.irs;
             info.rcv_nxt = tcb.rcv.nxt;
             info.rcv_wnd = tcb.rcv.wnd();
             info.rcv_buff = tcb.rcv.capacity();
             info.rcv_up = tcb.rcv.up();
             info.urgent_remaining = tcb.rcv.urgent_remaining();
-            info.eff_snd_mss = tcb.mss(&self.path, 0);
+            info.eff_snd_mss = tcb.eff_snd_mss;
             info.unconsumed = usize::try_from(tcb.rcv.user()).unwrap_or(usize::MAX);
             info.held = tcb.rcv.held.octets();
             info.held_ranges = tcb.rcv.held.ranges().len();
@@ -103,6 +99,7 @@ impl<C: Controller> Connection<C> {
     /// fuzzing.
     #[doc(hidden)]
     pub fn check_invariants(&self) {
+        self.timers.check_invariants();
         match &self.phase {
             Phase::Closed | Phase::Listen(_) => assert_eq!(self.timers.next(), None, "a timer without a connection"),
             Phase::SynSent(opening) => {
@@ -110,14 +107,14 @@ impl<C: Controller> Connection<C> {
                 assert!(self.timers.is_set(Timer::Retransmit), "SYN-SENT without a retransmission timer");
             }
             Phase::Live(tcb) => {
-                tcb.check_invariants(&Limits::of(&self.config));
+                tcb.check_invariants(&Limits::of(&self.config), &self.path);
                 self.check_progress(&self.timers, tcb.state, &tcb.snd);
             }
         }
     }
 
     /// No silent deadlock: whatever waits for the peer has a timer (I12).
-    fn check_progress(&self, timers: &Timers, state: LiveState, snd: &Sender<C>) {
+    fn check_progress(&self, timers: &Deadlines, state: LiveState, snd: &Sender<C>) {
         let waits = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Continue, Timer::Pace, Timer::TimeWait];
         let armed = waits.iter().any(|&timer| timers.is_set(timer));
         assert!(!snd.is_pending() || armed, "{state:?} waits without a timer");
@@ -157,7 +154,7 @@ impl Info {
             flight_segments: 0,
             srtt: None,
             rttvar: None,
-            rto: core::time::Duration::ZERO,
+            rto: Duration::ZERO,
             ecn: false,
             user_timeout: None,
             counters,

@@ -10,7 +10,6 @@ use crate::options::of_syn;
 use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::Sender;
-use crate::timers::backed_off;
 use crate::{CloseReason, Controller, Discard, Flags, Instant, Options, Segment, Timer};
 
 /// A connection in SYN-SENT.
@@ -88,7 +87,7 @@ impl<C: Controller> SynSent<C> {
         let rto = self.snd.rtt.rto();
         cx.timers.start(Timer::Retransmit, cx.now + rto);
         let next = cx.timers.get(Timer::Retransmit).unwrap_or(cx.now);
-        let timed_out = evidence(self.snd.repeats, next, backed_off(rto, 1, cx.config.max_rto()));
+        let timed_out = evidence(self.snd.repeats, next, rto.backed_off(1, cx.config.max_rto().into()));
         let limit = cx.config.connect_timeout();
         cx.timers.put(Timer::UserTimeout, limit.map(|limit| (self.pending_since + limit).max(timed_out)));
     }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::challenge::Throttles;
+use super::deadlines::Deadlines;
 use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
 use crate::ecn::{Echo, Handshake};
@@ -12,7 +13,7 @@ use crate::recv::reassembly::Limits;
 use crate::recv::tuning::Tuning;
 use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
-use crate::timers::Timers;
+use crate::time::Micros;
 use crate::timestamps::TsState;
 use crate::user_timeout::{adopted, decode, encode};
 use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Timer};
@@ -23,8 +24,8 @@ pub(super) struct Settings {
     pub(super) nagle: bool,
     pub(super) cork: bool,
     pub(super) keep_alive: bool,
-    pub(super) keep_alive_idle: Duration,
-    pub(super) user_timeout: Option<Duration>,
+    pub(super) keep_alive_idle: Micros,
+    pub(super) user_timeout: Option<Micros>,
     /// CHANGEABLE of RFC 5482: until the user sets a user timeout, the peer's option may change it.
     pub(super) changeable: bool,
 }
@@ -35,8 +36,8 @@ impl Settings {
             nagle: config.nagle(),
             cork: false,
             keep_alive: config.keep_alive(),
-            keep_alive_idle: config.keep_alive_idle(),
-            user_timeout: config.user_timeout(),
+            keep_alive_idle: config.keep_alive_idle().into(),
+            user_timeout: config.user_timeout().map(Micros::from),
             changeable: true,
         }
     }
@@ -45,9 +46,9 @@ impl Settings {
 /// What a step needs beside the TCB.
 pub(super) struct Cx<'a, 'o> {
     pub(super) config: &'a Config,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a mut Settings,
     pub(super) path: &'a mut Path,
-    pub(super) timers: &'a mut Timers,
+    pub(super) timers: &'a mut Deadlines,
     pub(super) out: &'a mut Output<'o>,
     pub(super) now: Instant,
 }
@@ -55,7 +56,7 @@ pub(super) struct Cx<'a, 'o> {
 impl Cx<'_, '_> {
     /// ADV_UTO as an option, when it is in use (RFC 5482).
     pub(super) fn advertised_user_timeout(&self) -> Option<u16> {
-        self.config.user_timeout_option().then(|| encode(self.settings.user_timeout))
+        self.config.user_timeout_option().then(|| encode(self.settings.user_timeout.map(Duration::from)))
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -79,6 +80,8 @@ pub(super) struct Tcb<C> {
     pub(super) origin: Origin,
     pub(super) snd: Sender<C>,
     pub(super) rcv: Receiver,
+    /// Eff.snd.MSS without SACK blocks (RFC 9293 §3.7.1): octets of text in a segment that reports nothing.
+    pub(super) eff_snd_mss: u16,
     /// Whether both SYNs carried window scale, SACK-permitted, timestamps.
     pub(super) scaled: bool,
     pub(super) sack: bool,
@@ -132,6 +135,7 @@ impl<C: Controller> Tcb<C> {
             retries: snd.repeats,
             snd,
             rcv,
+            eff_snd_mss: 0,
             scaled: agreed.shifts.is_some(),
             sack: agreed.sack,
             ts,
@@ -147,16 +151,17 @@ impl<C: Controller> Tcb<C> {
             owes_user_timeout: cx.config.user_timeout_option(),
             overridden: false,
         };
+        tcb.eff_snd_mss = tcb.mss(cx.path, 0);
         let policy = tcb.mtu_policy(cx.config, cx.path);
         tcb.snd.path_mtu.on_told(cx.path.mtu, &policy, cx.now);
         tcb
     }
 
     /// The user timeout in force: the user's, or what the peer's option made of it (RFC 5482 §3.1).
-    pub(super) fn user_timeout(&self, config: &Config, settings: &Settings) -> Option<Duration> {
+    pub(super) fn user_timeout(&self, config: &Config, settings: &Settings) -> Option<Micros> {
         let own = settings.user_timeout?;
         let remote = self.remote_user_timeout.filter(|_| settings.changeable);
-        Some(remote.map_or(own, |remote| adopted(config, own, remote, self.snd.rtt.rto())))
+        Some(remote.map_or(own, |remote| adopted(config, own.into(), remote, self.snd.rtt.rto().into()).into()))
     }
 
     /// The option of a segment, once the connection is synchronized; the user hears of a new one.
@@ -187,26 +192,22 @@ impl<C: Controller> Tcb<C> {
     /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)
     /// and the path, but on text no more than leave half of the segment to it.
     pub(super) fn sack_blocks(&self, path: &Path, on_text: bool, duplicate: bool) -> usize {
-        let most = match (self.sack, self.ts.is_some()) {
-            (false, _) => 0,
-            (true, true) => 3,
-            (true, false) => SackBlocks::MAX,
-        };
-        let most = most.min(self.rcv.reports() + usize::from(duplicate));
-        if most == 0 {
+        let reports = self.rcv.reports() + usize::from(duplicate);
+        if reports == 0 || !self.sack {
             return 0;
         }
+        let most = if self.ts.is_some() { 3 } else { SackBlocks::MAX };
         let room = path.mss().saturating_sub(path.ip_options);
         let fits = |&blocks: &usize| {
             let leaves_half = 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
             self.option_octets(blocks) <= room && (leaves_half || !on_text)
         };
-        (0..=most).rev().find(fits).unwrap_or(0)
+        (0..=most.min(reports)).rev().find(fits).unwrap_or(0)
     }
 
     /// Octets of the initial window (RFC 6928 §2; after a SYN was lost more than once, one segment).
-    pub(super) fn initial_window(&self, config: &Config, path: &Path) -> u32 {
-        let mss = u32::from(self.mss(path, 0));
+    pub(super) fn initial_window(&self, config: &Config) -> u32 {
+        let mss = u32::from(self.eff_snd_mss);
         let segments = u32::from(config.initial_window());
         let initial = (segments * mss).min((2 * mss).max(14_600));
         if self.snd.syn && self.snd.repeats > 1 { mss } else { initial }
@@ -247,7 +248,8 @@ impl<C: Controller> Tcb<C> {
         self.retries = 0;
     }
 
-    pub(super) fn check_invariants(&self, limits: &Limits) {
+    pub(super) fn check_invariants(&self, limits: &Limits, path: &Path) {
+        assert_eq!(self.eff_snd_mss, self.mss(path, 0), "Eff.snd.MSS");
         self.snd.check_invariants();
         self.rcv.check_invariants(limits);
         if self.ack == PendingAck::No && self.state.receives() {

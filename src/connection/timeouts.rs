@@ -1,24 +1,22 @@
 //! Timeouts (RFC 9293 §3.10.8): what each timer does when it is due.
 
 use core::ops::ControlFlow::{Break, Continue};
-use core::time::Duration;
 
 use super::state::{LiveState, Step, Stop};
 use super::tcb::{Cx, Tcb};
-use crate::timers::backed_off;
-use crate::{Action, CloseReason, Config, Controller, Flags, Instant, Report, Segment, Timer};
-use bytes::Bytes;
+use crate::time::Micros;
+use crate::{Action, CloseReason, Config, Controller, Instant, Report, Timer};
 
 impl<C: Controller> Tcb<C> {
     /// `timer` is due, and so `late`. The flush that follows sets it again where that is due.
-    pub(super) fn timeout(&mut self, (timer, late): (Timer, Duration), cx: &mut Cx<'_, '_>) -> Step {
+    pub(super) fn timeout(&mut self, (timer, late): (Timer, Micros), cx: &mut Cx<'_, '_>) -> Step {
         self.excuse(timer, late, cx);
         match timer {
             Timer::TimeWait => Break(Stop::Delete(CloseReason::Finished)), // TIME-WAIT TIMEOUT
             Timer::FinWait2 => Break(Stop::Delete(CloseReason::FinWait2Timeout)),
             Timer::UserTimeout => self.give_up(),
             Timer::Reorder => {
-                let mss = u32::from(self.mss(cx.path, 0));
+                let mss = u32::from(self.eff_snd_mss);
                 self.snd.on_reorder_timeout(mss, cx.out.counters, cx.now);
                 Continue(())
             }
@@ -53,7 +51,7 @@ impl<C: Controller> Tcb<C> {
 
     /// What asks the peer is `late`: the host slept, and the peer is not to blame. That time does not count for the user
     /// timeout, which the flush sets again.
-    fn excuse(&mut self, timer: Timer, late: Duration, cx: &mut Cx<'_, '_>) {
+    fn excuse(&mut self, timer: Timer, late: Micros, cx: &mut Cx<'_, '_>) {
         let asks = match timer {
             Timer::Retransmit | Timer::Persist => true,
             Timer::Override | Timer::Pace | Timer::Continue => self.snd.flight() == 0, // else the two above do
@@ -66,7 +64,7 @@ impl<C: Controller> Tcb<C> {
             | Timer::DelayedAck
             | Timer::Idle => false,
         };
-        if asks && late > Duration::ZERO {
+        if asks && late > Micros::ZERO {
             self.pending_since = self.pending_since.map(|since| (since + late).min(cx.now)); // not what came before the progress
             cx.timers.clear(Timer::UserTimeout);
         }
@@ -78,19 +76,19 @@ impl<C: Controller> Tcb<C> {
         if sent > 1 {
             return Instant::ZERO;
         }
-        let (rto, max) = (self.snd.rtt.rto(), cx.config.max_rto());
+        let (rto, max) = (self.snd.rtt.rto(), cx.config.max_rto().into());
         let next = |timer| cx.timers.get(timer);
         if let Some(probe) = next(Timer::Persist) {
-            let after = backed_off(self.snd.rtt.base_rto(), self.snd.probes.saturating_add(1), max);
+            let after = self.snd.rtt.base_rto().backed_off(self.snd.probes.saturating_add(1), max);
             return evidence(sent, probe, after);
         }
         if self.snd.flight() > 0 {
             let tail = next(Timer::TailLossProbe).map(|probe| probe + rto);
             let timeout = tail.or(next(Timer::Retransmit)).unwrap_or(cx.now);
-            return evidence(sent, timeout, backed_off(rto, 1, max));
+            return evidence(sent, timeout, rto.backed_off(1, max));
         }
         let held = [Timer::Retransmit, Timer::Override, Timer::Pace, Timer::Continue].into_iter().find_map(next);
-        evidence(0, held.unwrap_or(cx.now) + rto, backed_off(rto, 1, max))
+        evidence(0, held.unwrap_or(cx.now) + rto, rto.backed_off(1, max))
     }
 
     /// Whether pacing holds what the last timeout orders, or a burst was cut before it.
@@ -162,23 +160,12 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// <SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>, with an octet the peer has (MAY-6) if it must be.
-    fn transmit_keep_alive(&self, cx: &mut Cx<'_, '_>) {
-        let window = self.rcv.promised();
-        let seq = self.snd.nxt - 1;
-        let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
-        let options = crate::Options { timestamps, ..crate::Options::default() };
-        let payload = Bytes::from_static(if cx.config.keep_alive_octet() { b"\0" } else { b"" });
-        let (ack, flags) = (self.rcv.nxt, Flags::ACK | self.echo.flags());
-        cx.out.transmit(Segment { seq, ack, flags, window, options, payload, ..Segment::default() });
-    }
-
     /// The idle time before the first keep-alive. Where the user timeout option is in use, longer than the user timeout (RFC
     /// 5482 §4.2).
-    fn keep_alive_idle(&self, cx: &Cx<'_, '_>) -> Duration {
+    fn keep_alive_idle(&self, cx: &Cx<'_, '_>) -> Micros {
         let in_use = cx.config.user_timeout_option();
         let patience = self.user_timeout(cx.config, cx.settings).filter(|_| in_use);
-        let longer = patience.map_or(Duration::ZERO, |patience| patience.saturating_add(Duration::from_secs(1)));
+        let longer = patience.map_or(Micros::ZERO, |patience| patience + Micros::from_secs(1));
         cx.settings.keep_alive_idle.max(longer)
     }
 
@@ -205,7 +192,7 @@ impl<C: Controller> Tcb<C> {
 
 /// When a retransmission has timed out, after so many since the last progress: the `next` is due then, and `after` is its
 /// own timeout. R2 is more than one retransmission (RFC 9293 §3.8.3).
-pub(super) fn evidence(retries: u32, next: Instant, after: Duration) -> Instant {
+pub(super) fn evidence(retries: u32, next: Instant, after: Micros) -> Instant {
     match retries {
         0 => next + after,
         1 => next,

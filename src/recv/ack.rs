@@ -1,8 +1,7 @@
 //! When to acknowledge, and which blocks to report (RFC 9293 §3.8.6.3, RFC 5681 §4.2, RFC 2018 §4).
 
-use core::time::Duration;
-
 use crate::ranges::Ranges;
+use crate::time::Micros;
 use crate::{Config, Instant};
 
 /// The acknowledgment that is owed.
@@ -132,15 +131,8 @@ impl AckPolicy {
 
     /// Text in order arrived, and nothing is missing. After more than an RTO without any the peer's window has restarted
     /// (RFC 5681 §4.1); but where the sides take turns, our text will carry the acknowledgment.
-    pub(crate) fn on_text(
-        &mut self,
-        text: Arrival,
-        ack: &mut PendingAck,
-        config: &Config,
-        rto: Duration,
-        now: Instant,
-    ) {
-        let idle = now.saturating_since(self.last) > rto;
+    pub(crate) fn on_text(&mut self, text: Arrival, ack: &mut PendingAck, config: &Config, rto: Micros, now: Instant) {
+        let idle = now.since(self.last) > rto;
         self.last = now;
         if idle && !self.answered {
             self.quicken(config);
@@ -165,7 +157,7 @@ impl AckPolicy {
 
     /// Our text leaves.
     pub(crate) fn on_sent(&mut self, config: &Config, now: Instant) {
-        self.answered |= now.saturating_since(self.last) < config.delayed_ack();
+        self.answered |= now.since(self.last) < config.delayed_ack().into();
     }
 
     pub(crate) fn rebase(&mut self, now: Instant) {
@@ -210,14 +202,14 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    const RTO: Duration = Duration::from_secs(1);
+    const RTO: Micros = Micros::from_secs(1);
     const RMSS: u16 = 1460;
 
     /// Segments of these sizes, one a millisecond: which were acknowledged at once.
     fn at_once(policy: &mut AckPolicy, config: &Config, start: Instant, sizes: &[u32]) -> Vec<bool> {
         let (mut ack, mut now, mut acked) = (PendingAck::No, start, Vec::new());
         for &size in sizes {
-            now += Duration::from_millis(1);
+            now += Micros::from_millis(1);
             policy.on_text(Arrival::new(size, 0, RMSS, true), &mut ack, config, RTO, now);
             acked.push(ack == PendingAck::Now);
             if ack == PendingAck::Now {
@@ -373,7 +365,7 @@ mod tests {
         let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
         let quick = [true, true, true, false, true, false];
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 6]), quick);
-        let (short, long) = (Instant::ZERO + RTO, Instant::ZERO + 3 * RTO);
+        let (short, long) = (Instant::ZERO + RTO, Instant::ZERO + RTO.times(3));
         assert_eq!(at_once(&mut policy, &config, short, &[9; 2]), [false, true]);
         assert_eq!(at_once(&mut policy, &config, long, &[9; 6]), quick);
         policy.quicken(&config);
@@ -382,15 +374,15 @@ mod tests {
 
     #[test]
     fn after_a_pause_between_turns_an_acknowledgment_waits_for_the_answer() {
-        let config = Config::builder().quick_acks(2).delayed_ack(Duration::from_millis(40)).build().unwrap();
+        let config = Config::builder().quick_acks(2).delayed_ack(Micros::from_millis(40).into()).build().unwrap();
         let mut policy = AckPolicy::new(&config, RMSS, RMSS, Instant::ZERO);
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[9; 3]), [true, true, false]);
         for turn in 1..4 {
-            policy.on_sent(&config, policy.last + Duration::from_millis(39));
-            assert_eq!(at_once(&mut policy, &config, Instant::ZERO + 5 * turn * RTO, &[9]), [false]);
+            policy.on_sent(&config, policy.last + Micros::from_millis(39));
+            assert_eq!(at_once(&mut policy, &config, Instant::ZERO + RTO.times(5 * turn), &[9]), [false]);
         }
-        policy.on_sent(&config, policy.last + Duration::from_millis(40)); // too late to have carried it
-        assert_eq!(at_once(&mut policy, &config, Instant::ZERO + 50 * RTO, &[9; 3]), [true, true, false]);
+        policy.on_sent(&config, policy.last + Micros::from_millis(40)); // too late to have carried it
+        assert_eq!(at_once(&mut policy, &config, Instant::ZERO + RTO.times(50), &[9; 3]), [true, true, false]);
     }
 
     #[test]

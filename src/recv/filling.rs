@@ -1,7 +1,6 @@
 //! Whether the peer fills the windows that it is told: then it waits for each, and a window that is told late costs throughput.
 
-use core::time::Duration;
-
+use crate::time::Micros;
 use crate::{Instant, SeqNum};
 
 /// A window that is filled within so many round trips is what limits the peer. Its text arrives a round trip after the
@@ -28,10 +27,10 @@ pub(crate) struct Filling {
 
 impl Filling {
     /// The right edge moved to `edge`; a round trip takes `rtt`.
-    pub(crate) fn on_promise(&mut self, edge: SeqNum, rtt: Duration, now: Instant) {
+    pub(crate) fn on_promise(&mut self, edge: SeqNum, rtt: Micros, now: Instant) {
         let open_until = self.mark.as_ref().map_or(now + rtt / 2, |mark| mark.open_until);
         if self.mark.is_none() || now < open_until {
-            self.mark = Some(Mark { edge, open_until, deadline: now + rtt.saturating_mul(ROUND_TRIPS) });
+            self.mark = Some(Mark { edge, open_until, deadline: now + rtt.times(ROUND_TRIPS) });
         }
     }
 
@@ -64,7 +63,7 @@ impl Filling {
 mod tests {
     use super::*;
 
-    const RTT: Duration = Duration::from_millis(10);
+    const RTT: Micros = Micros::from_millis(10);
     const SIZE: u32 = 1000;
 
     fn at(micros: u64) -> Instant {

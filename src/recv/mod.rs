@@ -5,10 +5,9 @@ pub(crate) mod filling;
 pub(crate) mod reassembly;
 pub(crate) mod tuning;
 
-use core::time::Duration;
-
 use bytes::Bytes;
 
+use crate::time::Micros;
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
 use ack::{AckPolicy, Recent};
 use filling::Filling;
@@ -155,13 +154,13 @@ impl Receiver {
         (self.in_units(self.capacity()) / 2).min(u32::from(mss)).max(1)
     }
 
-    /// The window field of a segment sent now, and the promise it makes. A round trip takes `rtt`.
-    pub(crate) fn advertise(&mut self, mss: u16, rtt: Duration, now: Instant) -> u16 {
+    /// The window field of a segment sent now, and the promise it makes. `rtt` is how long a round trip takes.
+    pub(crate) fn advertise(&mut self, mss: u16, rtt: impl FnOnce() -> Micros, now: Instant) -> u16 {
         let window = if self.growth() >= self.step(mss) { self.offer() } else { self.told() };
         let edge = self.nxt + window;
         if edge.after(self.edge) {
             self.edge = edge;
-            self.filling.on_promise(edge, rtt, now);
+            self.filling.on_promise(edge, rtt(), now);
         }
         self.max_wnd = self.max_wnd.max(window);
         self.field(window)
@@ -219,9 +218,18 @@ impl Receiver {
         self.nxt + u32::try_from(offset.saturating_sub(self.received)).unwrap_or(0)
     }
 
+    /// Whether nothing is missing, urgent or the last: text at RCV.NXT is delivered and no more.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.held.is_empty() && self.fin.is_none() && self.up.is_none() && self.syn_up.is_none()
+    }
+
     /// Text at RCV.NXT leaves: RCV.NXT advances over it.
     fn take(&mut self, text: &Bytes) {
-        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.advance(u32::try_from(text.len()).unwrap_or(u32::MAX));
+    }
+
+    /// RCV.NXT advances.
+    pub(crate) fn advance(&mut self, len: u32) {
         self.nxt += len;
         self.received += u64::from(len);
         self.user = self.user.saturating_add(len);
@@ -342,6 +350,9 @@ impl Receiver {
 
     /// How many ranges there are to report.
     pub(crate) fn reports(&self) -> usize {
+        if self.held.is_empty() && self.fin.is_none() {
+            return 0;
+        }
         self.held.ranges().len() + usize::from(self.lone_fin().is_some())
     }
 

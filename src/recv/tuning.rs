@@ -4,8 +4,7 @@
 //! cover; while the sender's window doubles in each round trip, what the promise has to cover at the end of the next
 //! one is four times that.
 
-use core::time::Duration;
-
+use crate::time::Micros;
 use crate::{Config, Instant, SeqNum};
 
 /// The capacity is so many times what the user took in a round trip.
@@ -36,7 +35,7 @@ pub(crate) struct Tuning {
     /// from beyond one.
     mark: Option<SeqNum>,
     marked: Instant,
-    shortest: Option<Duration>,
+    shortest: Option<Micros>,
 }
 
 /// What the first window promises, at the most.
@@ -79,7 +78,7 @@ impl Tuning {
             Round::Echoed(over) => over,
             Round::Window { nxt, edge } => {
                 self.time_window(nxt, edge, now);
-                self.shortest.is_some_and(|rtt| now.saturating_since(self.since) >= rtt)
+                self.shortest.is_some_and(|rtt| now.since(self.since) >= rtt)
             }
         };
         if over {
@@ -95,7 +94,7 @@ impl Tuning {
             return;
         }
         if self.mark.is_some() {
-            let time = now.saturating_since(self.marked);
+            let time = now.since(self.marked);
             self.shortest = Some(self.shortest.map_or(time, |shortest| shortest.min(time)));
         }
         self.mark = Some(edge);
@@ -149,8 +148,7 @@ mod tests {
             for n in 0..segments {
                 let now = Instant::from_micros(round * RTT + RTT * u64::from(n) / u64::from(segments));
                 nxt += MSS;
-                let over = now.saturating_since(began).as_micros() >= u128::from(RTT)
-                    && (now.as_micros() % RTT) * 1000 >= at * RTT;
+                let over = now.since(began).get() >= RTT && (now.as_micros() % RTT) * 1000 >= at * RTT;
                 let edge = nxt + tuning.capacity();
                 tuning.on_text(if stamps { Round::Echoed(over) } else { Round::Window { nxt, edge } }, now);
                 if tuning.since() == now {
@@ -214,7 +212,7 @@ mod tests {
             }
             nxt += 1460;
             tuning.on_text(Round::Window { nxt, edge: nxt + 29_200 }, Instant::from_micros(RTT));
-            assert_eq!(tuning.shortest, Some(Duration::from_micros(RTT)), "{window}");
+            assert_eq!(tuning.shortest, Some(Micros::new(RTT)), "{window}");
         }
     }
 
@@ -225,9 +223,7 @@ mod tests {
         let mut tuning = Tuning::new(&config, 1460, 5, Instant::ZERO);
         let edge = SeqNum::new(3);
         tuning.on_text(Round::Window { nxt: edge - 1460, edge }, Instant::from_micros(0));
-        for (nxt, at, shortest) in
-            [(edge, 10, None), (edge + 1, 20, None), (edge + 2, 30, Some(Duration::from_micros(30)))]
-        {
+        for (nxt, at, shortest) in [(edge, 10, None), (edge + 1, 20, None), (edge + 2, 30, Some(Micros::new(30)))] {
             tuning.on_text(Round::Window { nxt, edge: edge + 14_600 }, Instant::from_micros(at));
             assert_eq!(tuning.shortest, shortest);
         }

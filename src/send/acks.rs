@@ -11,6 +11,7 @@ use super::scoreboard::{Fate, Sent};
 use super::tail::Answer;
 use super::undo::{Evidence, Spurious};
 use super::{Fin, Sender};
+use crate::time::Micros;
 use crate::{Controller, Counters, Instant, SeqNum};
 
 /// An acknowledgment between SND.UNA and SND.NXT.
@@ -59,8 +60,8 @@ pub(super) struct Seen {
     /// It repeats the last acknowledgment and reports nothing, though nothing may be in flight any more.
     bare_duplicate: bool,
     /// Round trips of the first and of the last segment delivered that was sent once.
-    first_rtt: Option<Duration>,
-    last_rtt: Option<Duration>,
+    first_rtt: Option<Micros>,
+    last_rtt: Option<Micros>,
     /// It acknowledges a segment that was sent again.
     ambiguous: bool,
     /// It delivers a segment of before the recovery point that was sent once.
@@ -101,7 +102,7 @@ impl Seen {
         echoed: Option<Instant>,
         rack: &mut Rack,
         rate: &mut Rate,
-        min_rtt: Option<Duration>,
+        min_rtt: Option<Micros>,
     ) {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
@@ -110,7 +111,7 @@ impl Seen {
         rack.on_delivered(sent, echoed, min_rtt, self.now);
         rate.on_segment(sent.rate, sent.at);
         if !sent.again {
-            let rtt = self.now.saturating_since(sent.at);
+            let rtt = self.now.since(sent.at);
             self.first_rtt.get_or_insert(rtt);
             self.last_rtt = Some(rtt);
             self.original |= sent.start < self.recover;
@@ -147,6 +148,49 @@ impl<C: Controller> Sender<C> {
         let held = self.heed_mark(&seen, counters);
         let restarts = seen.octets > 0 && (!seen.is_partial() || self.recovery.on_partial());
         Newly { text, restarts_timer: held || restarts }
+    }
+
+    /// SND.UNA < SEG.ACK =< SND.NXT without reports or marks, while the sender is steady: what `on_ack` does then. `echoed`
+    /// tells when our clock showed the timestamp that came back. Returns the octets of text acknowledged.
+    pub(crate) fn on_expected_ack(
+        &mut self,
+        ack: SeqNum,
+        mss: u32,
+        echoed: impl FnOnce() -> Option<Instant>,
+        now: Instant,
+    ) -> usize {
+        let (octets, flight, cwnd) = (ack - self.una, self.flight(), self.cwnd(mss));
+        let text = self.advance_una(ack, octets);
+        let min_rtt = self.rtt.min_rtt();
+        let freed = self.board.acknowledge_in_order(self.board.una() + u64::from(octets));
+        if let Some((_, last)) = &freed {
+            self.rack.on_delivered(last, None, min_rtt, now);
+            self.rate.on_segment(last.rate, last.at);
+        }
+        self.recovery.on_advance(octets, flight - octets, mss);
+        self.repeats = 0;
+        let own = freed.as_ref().map(|(first, last)| (now.since(*first), now.since(last.at)));
+        let last_rtt = match own.or_else(|| echoed().map(|at| (now.since(at), now.since(at)))) {
+            Some((rtt, last_rtt)) => {
+                let samples = flight.div_ceil(mss.saturating_mul(2).max(1));
+                self.rtt.on_sample(rtt, samples, now);
+                self.tail.on_sample();
+                self.rtt.on_path_sample(last_rtt, now);
+                Some(last_rtt)
+            }
+            None => None,
+        };
+        let mut seen = self.look(now, mss);
+        seen.octets = octets;
+        seen.delivered = octets;
+        seen.last_rtt = last_rtt;
+        (seen.flight, seen.inflight, seen.cwnd) = (flight, flight, cwnd);
+        if self.recovery.detector == Detector::Rack {
+            self.detect_by_time(&seen);
+        }
+        seen.application_limited = self.tell_delivery(&seen);
+        self.grow(&seen);
+        text
     }
 
     /// SEG.ACK < SND.UNA. What the blocks report counts as in any other ACK. It is late, so it measures no round trip, and
@@ -222,21 +266,7 @@ impl<C: Controller> Sender<C> {
 
     /// SND.UNA advances. Returns the octets of text.
     fn advance(&mut self, ack: SeqNum, seen: &mut Seen) -> usize {
-        let beyond_syn = seen.octets - u32::from(self.syn);
-        let text = usize::try_from(beyond_syn).unwrap_or(usize::MAX).min(self.buffer.len());
-        if self.fin == Fin::Queued && ack == self.end() {
-            self.fin = Fin::Acked;
-        }
-        self.syn = false;
-        self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
-        self.una = ack;
-        self.wnd = self.wnd.saturating_sub(seen.octets); // the right edge stays where it was
-        self.edge = self.edge.max(ack);
-        self.probes = 0; // the peer takes what probes bring
-        self.small.on_ack(ack, self.buffer.len());
-        if self.up.is_some_and(|up| up.at_or_before(ack)) {
-            self.up = None;
-        }
+        let text = self.advance_una(ack, seen.octets);
         let to = self.board.una() + u64::from(seen.octets);
         let min_rtt = self.rtt.min_rtt();
         let outstanding = self.board.outstanding();
@@ -247,6 +277,26 @@ impl<C: Controller> Sender<C> {
         });
         let told = self.recovery.on_advance(seen.octets, self.nxt - ack, seen.mss);
         seen.delivered = (outstanding - self.board.outstanding()).saturating_sub(told);
+        text
+    }
+
+    /// SND.UNA advances by so many octets. Returns those of text.
+    fn advance_una(&mut self, ack: SeqNum, octets: u32) -> usize {
+        let beyond_syn = octets - u32::from(self.syn);
+        let text = usize::try_from(beyond_syn).unwrap_or(usize::MAX).min(self.buffer.len());
+        if self.fin == Fin::Queued && ack == self.end() {
+            self.fin = Fin::Acked;
+        }
+        self.syn = false;
+        self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
+        self.una = ack;
+        self.wnd = self.wnd.saturating_sub(octets); // the right edge stays where it was
+        self.edge = self.edge.max(ack);
+        self.probes = 0; // the peer takes what probes bring
+        self.small.on_ack(ack, self.buffer.len());
+        if self.up.is_some_and(|up| up.at_or_before(ack)) {
+            self.up = None;
+        }
         text
     }
 
@@ -289,7 +339,7 @@ impl<C: Controller> Sender<C> {
 
     /// One round-trip sample: the first segment acknowledged, or the echo where that was sent again (RFC 7323 §4.1).
     fn measure(&mut self, seen: &mut Seen) {
-        let echo = seen.echoed.filter(|_| seen.octets > 0).map(|at| seen.now.saturating_since(at));
+        let echo = seen.echoed.filter(|_| seen.octets > 0).map(|at| seen.now.since(at));
         let own = seen.first_rtt.filter(|_| !seen.ambiguous);
         let repeats = if seen.octets > 0 { core::mem::take(&mut self.repeats) } else { 0 };
         if seen.was_syn && repeats > 0 {
@@ -380,8 +430,8 @@ impl<C: Controller> Sender<C> {
             inflight: self.inflight(),
             delivered: self.rate.delivered(),
             rate,
-            rtt: seen.last_rtt,
-            min_rtt: self.rtt.min_rtt(),
+            rtt: seen.last_rtt.map(Duration::from),
+            min_rtt: self.rtt.min_rtt().map(Duration::from),
             ecn_echo: seen.marked,
             recovering: !self.recovery.is_open(),
             now: seen.now,
@@ -449,8 +499,8 @@ impl<C: Controller> Sender<C> {
         self.cc.on_ack(&Acked {
             octets,
             flight: seen.inflight,
-            rtt: seen.last_rtt,
-            srtt: self.rtt.srtt(),
+            rtt: seen.last_rtt.map(Duration::from),
+            srtt: self.rtt.srtt().map(Duration::from),
             window_limited,
             application_limited: seen.application_limited,
             now: seen.now,

@@ -22,7 +22,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// RACK_detect_loss_and_arm_timer of RFC 8985 §6.2.
-    fn detect_by_time(&mut self, seen: &Seen) -> u32 {
+    pub(super) fn detect_by_time(&mut self, seen: &Seen) -> u32 {
         self.rack.update_reo_wnd(&Facts {
             una: self.board.una(),
             nxt: self.board.nxt(),

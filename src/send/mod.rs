@@ -20,8 +20,7 @@ mod tail;
 mod undo;
 mod validation;
 
-use core::time::Duration;
-
+use crate::time::Micros;
 use crate::{Config, Controller, Instant, SeqNum};
 pub(crate) use acks::Ack;
 use buffer::SendBuffer;
@@ -41,7 +40,7 @@ use validation::{Used, Validation};
 
 /// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
 /// spurious.
-const MIN_PTO: Duration = Duration::from_millis(10);
+const MIN_PTO: Micros = Micros::from_millis(10);
 
 /// Octets of the send buffer for each record of a segment in flight.
 const RECORD: u32 = 256;
@@ -143,7 +142,7 @@ impl<C: Controller> Sender<C> {
             ecn: EcnSender::default(),
             rate: Rate::default(),
             pacer: Pacer::default(),
-            validation: Validation::new(config.preserve_window()),
+            validation: Validation::new(config.preserve_window().map(Micros::from)),
             used: Used::default(),
             reorder_at: None,
             first_due: false,
@@ -169,6 +168,22 @@ impl<C: Controller> Sender<C> {
     /// The number after everything queued, the FIN included.
     pub(crate) fn end(&self) -> SeqNum {
         self.text_end() + u32::from(self.fin == Fin::Queued)
+    }
+
+    /// Whether nothing is lost, in doubt or urgent, nothing was sent again, and neither SYN nor FIN is unacknowledged: an
+    /// acknowledgment of something new acknowledges what is in flight in the order of its sending, and one of nothing new
+    /// tells nothing.
+    pub(crate) fn is_steady(&self) -> bool {
+        !self.syn
+            && self.fin == Fin::None
+            && self.up.is_none()
+            && self.recovery.is_calm()
+            && self.board.is_in_order()
+            && !self.board.has_lost()
+            && self.rack.is_settled(self.board.una())
+            && self.undo.is_idle()
+            && !self.tail.is_out()
+            && !self.probed
     }
 
     /// Whether anything is queued or unacknowledged.
@@ -260,8 +275,8 @@ impl<C: Controller> Sender<C> {
     /// Whether the window is closed to everything, so that zero-window probes go. A window of 0 that lies before the
     /// promised edge by rounding is none to text sent before: that is retransmitted normally (RFC 7323 §2.4 (4)).
     pub(crate) fn is_shut_out(&self) -> bool {
-        let only_probe = self.flight() <= u32::from(self.probed);
-        self.is_pending() && !self.syn && self.wnd == 0 && (only_probe || self.una == self.edge)
+        let only_probe = || self.flight() <= u32::from(self.probed);
+        self.wnd == 0 && self.is_pending() && !self.syn && (self.una == self.edge || only_probe())
     }
 
     /// Whether our FIN was sent at least once.
@@ -277,6 +292,11 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn text(&self, seq: SeqNum, len: u32) -> bytes::Bytes {
         let offset = self.buffer.start() + u64::from(seq.saturating_since(self.text_start()));
         self.buffer.slice(offset, usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    /// Octets of text that the user may still queue.
+    pub(crate) fn room(&self, config: &Config) -> u32 {
+        config.send_buffer().saturating_sub(u32::try_from(self.buffer.len()).unwrap_or(u32::MAX))
     }
 
     /// SEND queued text: whether the user must wait now before it can queue more.
@@ -321,13 +341,15 @@ impl<C: Controller> Sender<C> {
                 self.board.lose_where(|_| true);
             }
         }
-        self.wnd = wnd;
+        (self.wl1, self.wl2) = (seq, ack);
         let edge = self.una + wnd;
+        if edge == self.edge && wnd == self.wnd {
+            return;
+        }
+        self.wnd = wnd;
         let withdrawn = self.edge.saturating_since(edge) >= 1 << self.shift; // less is rounding (RFC 7323 §2.4)
         self.edge = if withdrawn { edge } else { self.edge.max(edge) };
         self.max_wnd = self.max_wnd.max(wnd);
-        self.wl1 = seq;
-        self.wl2 = ack;
     }
 
     /// U-7: only a segment newer than the last update, or as new with a later acknowledgment, updates the window.
@@ -338,7 +360,7 @@ impl<C: Controller> Sender<C> {
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
     /// (RFC 5681 §4.1), unless it is kept (RFC 7661).
     fn has_idled(&self, now: Instant) -> bool {
-        let pause = now.saturating_since(self.last_sent);
+        let pause = now.since(self.last_sent);
         !self.syn && self.una == self.nxt && pause > self.rtt.rto() && !self.validation.keeps_window()
     }
 
@@ -428,7 +450,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// When a tail-loss probe is due, counted from now, if one may be sent at all (RFC 8985 §7.2).
-    pub(crate) fn tail_probe_after(&self, mss: u32, max_ack_delay: Duration) -> Option<Duration> {
+    pub(crate) fn tail_probe_after(&self, mss: u32, max_ack_delay: Micros) -> Option<Micros> {
         let eligible = self.recovery.detector == Detector::Rack
             && self.recovery.is_open()
             && self.board.sacked_segments() == 0
@@ -436,13 +458,13 @@ impl<C: Controller> Sender<C> {
             && self.flight() > 0
             && !self.syn
             && self.tail.may_probe();
-        let pto = |srtt: Duration| match (2 * srtt).max(MIN_PTO) {
+        let pto = |srtt: Micros| match srtt.times(2).max(MIN_PTO) {
             pto if self.flight() > mss => pto,
             // A FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth): the delay is no more than time for the peer to look.
             pto if self.fin_sent() => pto.max(max_ack_delay),
             pto => pto + max_ack_delay,
         };
-        eligible.then(|| self.rtt.srtt().map_or(Duration::from_secs(1), pto))
+        eligible.then(|| self.rtt.srtt().map_or(Micros::from_secs(1), pto))
     }
 
     /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).
@@ -474,6 +496,7 @@ impl<C: Controller> Sender<C> {
 
     pub(crate) fn check_invariants(&self) {
         self.board.check_invariants();
+        self.rtt.check_invariants();
         assert_eq!(self.board.nxt() - self.board.una(), u64::from(self.flight()), "the scoreboard and SND.NXT");
         assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
         self.small.check_invariants(self.una, self.buffer.len());

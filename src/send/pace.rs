@@ -1,9 +1,7 @@
 //! Pacing: segments leave at a rate instead of in bursts.
 
-use core::time::Duration;
-
 use crate::Instant;
-use crate::time::micros;
+use crate::time::Micros;
 
 const NANOS: u64 = 1_000_000_000;
 
@@ -66,9 +64,9 @@ impl Pacer {
 }
 
 /// The rate where the controller names none: so much of a window in a round trip that pacing does not hold back growth.
-pub(crate) fn rate_of(cwnd: u32, slow_start: bool, round_trip: Duration) -> u64 {
+pub(crate) fn rate_of(cwnd: u32, slow_start: bool, round_trip: Micros) -> u64 {
     let percent: u64 = if slow_start { 200 } else { 120 };
-    u64::from(cwnd).saturating_mul(percent * 10_000) / micros(round_trip).max(1)
+    u64::from(cwnd).saturating_mul(percent * 10_000) / round_trip.get().max(1)
 }
 
 #[cfg(test)]
@@ -89,19 +87,19 @@ mod tests {
             assert_eq!(at_once, 4);
             for _ in 0..100 {
                 let next = pacer.release(&flow, now).unwrap();
-                assert_eq!(next, now + Duration::from_millis(1));
+                assert_eq!(next, now + Micros::from_millis(1));
                 now = next;
                 pacer.on_sent(&flow, now);
             }
-            now += Duration::from_millis(2); // two segments may catch up, and no half one
+            now += Micros::from_millis(2); // two segments may catch up, and no half one
             assert_eq!(pacer.release(&Flow { octets: 2000, ..flow }, now), None);
-            assert_eq!(pacer.release(&Flow { octets: 2001, ..flow }, now), Some(now + Duration::from_micros(1)));
+            assert_eq!(pacer.release(&Flow { octets: 2001, ..flow }, now), Some(now + Micros::new(1)));
         }
     }
 
     #[test]
     fn the_rate_is_a_multiple_of_the_window() {
-        assert_eq!(rate_of(100_000, false, Duration::from_millis(100)), 1_200_000);
-        assert_eq!(rate_of(100_000, true, Duration::from_millis(100)), 2_000_000);
+        assert_eq!(rate_of(100_000, false, Micros::from_millis(100)), 1_200_000);
+        assert_eq!(rate_of(100_000, true, Micros::from_millis(100)), 2_000_000);
     }
 }

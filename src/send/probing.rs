@@ -1,12 +1,11 @@
 //! Probes for a larger path MTU: when one may leave, and what its loss means (RFC 4821 §7.4 to §7.6).
 
-use core::time::Duration;
-
 use super::Sender;
 use super::acks::Seen;
 use super::decide::{Gate, Kind, Next, Plan, Wait};
 use super::path_mtu::ProbeLoss;
 use super::recovery::Detector;
+use crate::time::Micros;
 use crate::{Controller, Instant};
 
 /// Segments that follow a probe, so that its loss shows by what arrives after it: DupThresh, but with RACK-TLP one is
@@ -61,9 +60,9 @@ impl<C: Controller> Sender<C> {
     /// The expected time between two losses for congestion: as many round trips as the window has packets (RFC 4821
     /// §7.6.2). The packets are those of a path of the usual size: a window of as many octets in tiny ones loses no less
     /// often, and while they are tiny a larger MTU is worth most.
-    pub(crate) fn mtu_probe_interval(&self, mss: u32) -> Duration {
+    pub(crate) fn mtu_probe_interval(&self, mss: u32) -> Micros {
         let rtt = self.rtt.srtt().unwrap_or(self.rtt.base_rto());
-        rtt.saturating_mul(self.cwnd(mss).div_ceil(mss.max(USUAL)))
+        rtt.times(self.cwnd(mss).div_ceil(mss.max(USUAL)))
     }
 
     /// Octets of the segment at SND.UNA that is lost: a whole MTU probe, or else no more than an MSS.
@@ -79,6 +78,6 @@ impl<C: Controller> Sender<C> {
 
     /// When the next probe may leave, after one that a timeout found lost.
     pub(crate) fn after_mtu_probe_timeout(&self, mss: u32, now: Instant) -> Instant {
-        now + AFTER_TIMEOUT * self.mtu_probe_interval(mss)
+        now + self.mtu_probe_interval(mss).times(AFTER_TIMEOUT)
     }
 }

@@ -1,15 +1,13 @@
 //! RACK: loss and reordering told apart by time (RFC 8985 §6).
 
-use core::time::Duration;
-
 use super::scoreboard::Sent;
 use crate::Instant;
-use crate::time::micros;
+use crate::time::Micros;
 
 /// DupThresh (RFC 5681 §3.2), in segments.
 const DUP_THRESH: u32 = 3;
 /// No round trip counts as shorter, the unit of our clock: at one instant nothing is overdue, and nothing is lost twice.
-const LEAST_RTT: Duration = Duration::from_micros(1);
+const LEAST_RTT: Micros = Micros::new(1);
 /// Recoveries for which a reordering window that grew is kept (RFC 8985 §6.2, step 4).
 const PERSIST: u8 = 16;
 
@@ -18,7 +16,7 @@ const PERSIST: u8 = 16;
 struct Newest {
     xmit_ts: Instant,
     end: u64,
-    rtt: Duration,
+    rtt: Micros,
 }
 
 /// The variables of RFC 8985 §5.3, but for RACK.min_RTT, which the round-trip estimator keeps.
@@ -31,7 +29,7 @@ pub(crate) struct Rack {
     dsack_round: Option<u64>,
     reo_wnd_mult: u32,
     reo_wnd_persist: u8,
-    reo_wnd: Duration,
+    reo_wnd: Micros,
 }
 
 /// What the reordering window depends on beside RACK's own variables.
@@ -39,8 +37,8 @@ pub(crate) struct Rack {
 pub(crate) struct Facts {
     pub(crate) una: u64,
     pub(crate) nxt: u64,
-    pub(crate) min_rtt: Option<Duration>,
-    pub(crate) srtt: Option<Duration>,
+    pub(crate) min_rtt: Option<Micros>,
+    pub(crate) srtt: Option<Micros>,
     /// This acknowledgment reports a duplicate.
     pub(crate) dsack: bool,
     /// Fast recovery or RTO recovery is going on.
@@ -60,20 +58,14 @@ impl Rack {
             dsack_round: None,
             reo_wnd_mult: 1,
             reo_wnd_persist: 0,
-            reo_wnd: Duration::ZERO,
+            reo_wnd: Micros::ZERO,
         }
     }
 
     /// Steps 2 and 3: a segment is newly acknowledged. `echoed` is when our clock showed the timestamp that came back.
-    pub(crate) fn on_delivered(
-        &mut self,
-        sent: &Sent,
-        echoed: Option<Instant>,
-        min_rtt: Option<Duration>,
-        now: Instant,
-    ) {
+    pub(crate) fn on_delivered(&mut self, sent: &Sent, echoed: Option<Instant>, min_rtt: Option<Micros>, now: Instant) {
         self.detect_reordering(sent);
-        let rtt = now.saturating_since(sent.at);
+        let rtt = now.since(sent.at);
         let timely = match (echoed, min_rtt) {
             (Some(echoed), _) if echoed < whole_millis(sent.at) => false,
             (_, Some(min_rtt)) => rtt >= min_rtt,
@@ -84,6 +76,11 @@ impl Rack {
         }
         let (xmit_ts, end) = self.newest.map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end).max((sent.at, sent.end)));
         self.newest = Some(Newest { xmit_ts, end, rtt: rtt.max(LEAST_RTT) });
+    }
+
+    /// Whether nothing beyond SND.UNA was delivered, and no round of a report of duplicates goes on.
+    pub(crate) const fn is_settled(&self, una: u64) -> bool {
+        self.fack <= una && self.dsack_round.is_none()
     }
 
     fn detect_reordering(&mut self, sent: &Sent) {
@@ -117,10 +114,10 @@ impl Rack {
         let at_once = !self.reordering_seen && (facts.recovering || facts.segs_sacked >= DUP_THRESH);
         self.reo_wnd = match (at_once, facts.min_rtt, facts.srtt) {
             (false, Some(min_rtt), Some(srtt)) => {
-                let quarters = micros(min_rtt).saturating_mul(u64::from(self.reo_wnd_mult));
-                Duration::from_micros(quarters / 4).min(srtt)
+                let quarters = min_rtt.times(self.reo_wnd_mult);
+                (quarters / 4).min(srtt)
             }
-            (true, _, _) | (false, None, _) | (false, _, None) => Duration::ZERO,
+            (true, _, _) | (false, None, _) | (false, _, None) => Micros::ZERO,
         };
     }
 
@@ -131,7 +128,7 @@ impl Rack {
 
     /// Step 5, and §6.3: whether this one is overdue. RACK.rtt is 0 until it is measured.
     pub(crate) fn is_overdue(&self, sent: &Sent, now: Instant) -> bool {
-        let rtt = self.newest.map_or(Duration::ZERO, |newest| newest.rtt);
+        let rtt = self.newest.map_or(Micros::ZERO, |newest| newest.rtt);
         sent.at + rtt + self.reo_wnd <= now
     }
 

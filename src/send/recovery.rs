@@ -70,6 +70,11 @@ impl Recovery {
         self.phase == Phase::Open
     }
 
+    /// No loss is known or suspected.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.is_open() && self.dups == 0
+    }
+
     pub(crate) fn is_fast(&self) -> bool {
         matches!(self.phase, Phase::Fast(_))
     }

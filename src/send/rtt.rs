@@ -1,26 +1,23 @@
 //! Round-trip time and retransmission timeout (RFC 6298).
 
-use core::time::Duration;
-
-use crate::time::micros;
-use crate::timers::backed_off;
+use crate::time::Micros;
 use crate::{Config, Instant};
 
 /// The clock granularity G (RFC 6298 §2): timestamps tick 1 ms.
 const GRANULARITY_US: u64 = 1000;
 /// RFC 6298 (5.7).
-const AFTER_SYN_TIMEOUT: Duration = Duration::from_secs(3);
+const AFTER_SYN_TIMEOUT: Micros = Micros::from_millis(3000);
 
 /// SRTT and RTTVAR are kept in 2^-10 us: the gains are small when there are many samples in a round trip.
 const FRACTION: u32 = 10;
 /// How long the smallest round trip is remembered at least; at most twice as long (RFC 8985 §6.2, step 1).
-const MIN_RTT_WINDOW: Duration = Duration::from_secs(150);
+const MIN_RTT_WINDOW: Micros = Micros::from_millis(150_000);
 /// More samples in a round trip than this count as this many.
 const MOST_SAMPLES: u32 = 1 << 16;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Estimator {
-    NoSample { rto: Duration },
+    NoSample { rto: Micros },
     Measured { srtt: u64, rttvar: u64 },
 }
 
@@ -28,14 +25,14 @@ enum Estimator {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct MinRtt {
     /// The window that is going on: since when, and the smallest.
-    current: Option<(Instant, Duration)>,
-    previous: Option<Duration>,
+    current: Option<(Instant, Micros)>,
+    previous: Option<Micros>,
 }
 
 impl MinRtt {
-    fn on_sample(&mut self, rtt: Duration, now: Instant) {
+    fn on_sample(&mut self, rtt: Micros, now: Instant) {
         let (since, least) = self.current.unwrap_or((now, rtt));
-        if now.saturating_since(since) >= MIN_RTT_WINDOW {
+        if now.since(since) >= MIN_RTT_WINDOW {
             self.previous = Some(least);
             self.current = Some((now, rtt));
         } else {
@@ -43,7 +40,7 @@ impl MinRtt {
         }
     }
 
-    fn get(&self) -> Option<Duration> {
+    fn get(&self) -> Option<Micros> {
         self.current.map(|(_, least)| least).into_iter().chain(self.previous).min()
     }
 }
@@ -52,36 +49,47 @@ impl MinRtt {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Rtt {
     estimator: Estimator,
-    min: Duration,
-    max: Duration,
+    min: Micros,
+    max: Micros,
     /// How many times the RTO is doubled (5.5).
     backoff: u32,
+    /// The RTO that follows from these.
+    rto: Micros,
     least: MinRtt,
     /// The last sample.
-    latest: Option<Duration>,
+    latest: Option<Micros>,
     /// The last timeout was spurious: the next sample counts for more (RFC 4015 §3.1 (11)).
     spurious: bool,
 }
 
 impl Rtt {
     pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            estimator: Estimator::NoSample { rto: config.initial_rto() },
-            min: config.min_rto(),
-            max: config.max_rto(),
+        let (initial, min, max) = (config.initial_rto().into(), config.min_rto().into(), config.max_rto().into());
+        let mut rtt = Self {
+            estimator: Estimator::NoSample { rto: initial },
+            min,
+            max,
             backoff: 0,
+            rto: Micros::ZERO,
             least: MinRtt::default(),
             latest: None,
             spurious: false,
-        }
+        };
+        rtt.derive_rto();
+        rtt
+    }
+
+    /// What the RTO depends on has changed.
+    fn derive_rto(&mut self) {
+        self.rto = self.base_rto().backed_off(self.backoff, self.max);
     }
 
     /// (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement also ends the
     /// back-off (Karn).
-    pub(crate) fn on_sample(&mut self, rtt: Duration, samples: u32, now: Instant) {
+    pub(crate) fn on_sample(&mut self, rtt: Micros, samples: u32, now: Instant) {
         self.least.on_sample(rtt, now);
         self.latest = Some(rtt);
-        let r = micros(rtt.min(self.max)) << FRACTION;
+        let r = rtt.min(self.max).get() << FRACTION;
         let n = u64::from(samples.clamp(1, MOST_SAMPLES));
         self.backoff = 0;
         self.estimator = match self.estimator {
@@ -95,15 +103,16 @@ impl Rtt {
             },
         };
         self.spurious = false;
+        self.derive_rto();
     }
 
     /// A round trip that tells of the path, not of when acknowledgments come.
-    pub(crate) fn on_path_sample(&mut self, rtt: Duration, now: Instant) {
+    pub(crate) fn on_path_sample(&mut self, rtt: Micros, now: Instant) {
         self.least.on_sample(rtt, now);
     }
 
     /// RACK.min_RTT.
-    pub(crate) fn min_rtt(&self) -> Option<Duration> {
+    pub(crate) fn min_rtt(&self) -> Option<Micros> {
         self.least.get()
     }
 
@@ -114,11 +123,13 @@ impl Rtt {
             *srtt = srtt.saturating_add((2 * GRANULARITY_US) << FRACTION);
             self.spurious = true;
         }
+        self.derive_rto();
     }
 
     /// (5.5).
     pub(crate) fn on_timeout(&mut self) {
         self.backoff = self.backoff.saturating_add(1);
+        self.derive_rto();
     }
 
     /// (5.7): a SYN was retransmitted, so data starts with at least 3 s and no sample of the handshake.
@@ -127,44 +138,54 @@ impl Rtt {
         if let Estimator::NoSample { rto } = &mut self.estimator {
             *rto = (*rto).max(AFTER_SYN_TIMEOUT);
         }
+        self.derive_rto();
     }
 
     /// The RTO without back-off: the unit of the persist timer. RTO = SRTT + max (G, K*RTTVAR), where `min_rto` is a lower
     /// limit of the variation too: a delayed ACK comes on top of the round trip, however steady that is (2.3), (2.4).
-    pub(crate) fn base_rto(&self) -> Duration {
+    pub(crate) fn base_rto(&self) -> Micros {
         match self.estimator {
             Estimator::NoSample { rto } => rto.clamp(self.min, self.max),
             Estimator::Measured { srtt, rttvar } => {
-                let variation = Duration::from_micros(GRANULARITY_US.max((4 * rttvar) >> FRACTION)).max(self.min);
-                (Duration::from_micros(srtt >> FRACTION) + variation).min(self.max)
+                let variation = Micros::new(GRANULARITY_US.max((4 * rttvar) >> FRACTION)).max(self.min);
+                (Micros::new(srtt >> FRACTION) + variation).min(self.max)
             }
         }
     }
 
     /// The RTO.
-    pub(crate) fn rto(&self) -> Duration {
-        backed_off(self.base_rto(), self.backoff, self.max)
+    pub(crate) const fn rto(&self) -> Micros {
+        self.rto
     }
 
-    pub(crate) fn srtt(&self) -> Option<Duration> {
+    pub(crate) fn check_invariants(&self) {
+        assert_eq!(self.rto, self.base_rto().backed_off(self.backoff, self.max), "RTO");
+    }
+
+    pub(crate) fn srtt(&self) -> Option<Micros> {
         match self.estimator {
             Estimator::NoSample { .. } => None,
-            Estimator::Measured { srtt, .. } => Some(Duration::from_micros(srtt >> FRACTION)),
+            Estimator::Measured { srtt, .. } => Some(Micros::new(srtt >> FRACTION)),
         }
+    }
+
+    /// SRTT; where none is measured, long enough.
+    pub(crate) fn round_trip(&self) -> Micros {
+        self.srtt().unwrap_or_else(|| self.base_rto())
     }
 
     /// The round trip over which a window is paced: SRTT, or the last sample where that is less, because a queue went
     /// away; with the round trip of the queue the pacer would hold back the next window. No less than half of SRTT: one
     /// sample that is too small makes no burst.
-    pub(crate) fn paced_over(&self) -> Option<Duration> {
+    pub(crate) fn paced_over(&self) -> Option<Micros> {
         let srtt = self.srtt()?;
-        Some(self.latest.map_or(srtt, |latest| latest.clamp(srtt / 2, srtt)))
+        Some(self.latest.map_or(srtt, |latest| latest.clamp(Micros::new(srtt.get() / 2), srtt)))
     }
 
-    pub(crate) fn rttvar(&self) -> Option<Duration> {
+    pub(crate) fn rttvar(&self) -> Option<Micros> {
         match self.estimator {
             Estimator::NoSample { .. } => None,
-            Estimator::Measured { rttvar, .. } => Some(Duration::from_micros(rttvar >> FRACTION)),
+            Estimator::Measured { rttvar, .. } => Some(Micros::new(rttvar >> FRACTION)),
         }
     }
 
@@ -184,25 +205,25 @@ mod tests {
     use quickcheck::quickcheck;
 
     fn fast() -> Rtt {
-        Rtt::new(&Config::builder().min_rto(Duration::from_millis(1)).build().unwrap())
+        Rtt::new(&Config::builder().min_rto(Micros::from_millis(1).into()).build().unwrap())
     }
 
     #[test]
     fn the_sequence_of_rfc_6298() {
         let mut rtt = fast();
-        assert_eq!(rtt.rto(), Duration::from_secs(1)); // (2.1)
-        rtt.on_sample(Duration::from_millis(100), 1, Instant::ZERO); // (2.2)
-        assert_eq!((rtt.srtt(), rtt.rttvar()), (Some(Duration::from_millis(100)), Some(Duration::from_millis(50))));
-        assert_eq!(rtt.rto(), Duration::from_millis(300));
-        rtt.on_sample(Duration::from_millis(200), 1, Instant::ZERO); // (2.3): RTTVAR = 37.5 + 25, with the old SRTT; SRTT = 87.5 + 25
-        assert_eq!(rtt.rttvar(), Some(Duration::from_micros(62_500)));
-        assert_eq!(rtt.srtt(), Some(Duration::from_micros(112_500)));
-        assert_eq!(rtt.rto(), Duration::from_micros(362_500));
+        assert_eq!(rtt.rto(), Micros::from_secs(1)); // (2.1)
+        rtt.on_sample(Micros::from_millis(100), 1, Instant::ZERO); // (2.2)
+        assert_eq!((rtt.srtt(), rtt.rttvar()), (Some(Micros::from_millis(100)), Some(Micros::from_millis(50))));
+        assert_eq!(rtt.rto(), Micros::from_millis(300));
+        rtt.on_sample(Micros::from_millis(200), 1, Instant::ZERO); // (2.3): RTTVAR = 37.5 + 25, with the old SRTT; SRTT = 87.5 + 25
+        assert_eq!(rtt.rttvar(), Some(Micros::new(62_500)));
+        assert_eq!(rtt.srtt(), Some(Micros::new(112_500)));
+        assert_eq!(rtt.rto(), Micros::new(362_500));
         rtt.on_timeout();
         rtt.on_timeout();
-        assert_eq!(rtt.rto(), Duration::from_micros(4 * 362_500)); // (5.5)
-        rtt.on_sample(Duration::from_micros(112_500), 1, Instant::ZERO);
-        assert!(rtt.rto() < Duration::from_micros(362_500));
+        assert_eq!(rtt.rto(), Micros::new(4 * 362_500)); // (5.5)
+        rtt.on_sample(Micros::new(112_500), 1, Instant::ZERO);
+        assert!(rtt.rto() < Micros::new(362_500));
     }
 
     /// RTO = SRTT + max (G, 4 * RTTVAR, min_rto), and `max_rto` limits it.
@@ -211,10 +232,10 @@ mod tests {
         for (rtt, min, rto) in
             [(40, 200, 240), (100, 200, 300), (101, 200, 303), (0, 1, 1), (1, 1, 3), (59_000, 2000, 60_000)]
         {
-            let min = Duration::from_millis(min);
-            let mut estimate = Rtt::new(&Config::builder().min_rto(min).build().unwrap());
-            estimate.on_sample(Duration::from_millis(rtt), 1, Instant::ZERO); // RTTVAR = R / 2
-            assert_eq!(estimate.rto(), Duration::from_millis(rto), "{rtt} ms");
+            let min = Micros::from_millis(min);
+            let mut estimate = Rtt::new(&Config::builder().min_rto(min.into()).build().unwrap());
+            estimate.on_sample(Micros::from_millis(rtt), 1, Instant::ZERO); // RTTVAR = R / 2
+            assert_eq!(estimate.rto(), Micros::from_millis(rto), "{rtt} ms");
         }
     }
 
@@ -229,9 +250,9 @@ mod tests {
             (107_750, 107_750, 107_750),
             (11_750, 95_750, 47_875), // no less than half
         ] {
-            rtt.on_sample(Duration::from_micros(sample), 1, Instant::ZERO);
+            rtt.on_sample(Micros::new(sample), 1, Instant::ZERO);
             let measured = (rtt.srtt(), rtt.paced_over());
-            assert_eq!(measured, (Some(Duration::from_micros(srtt)), Some(Duration::from_micros(over))), "{sample} us");
+            assert_eq!(measured, (Some(Micros::new(srtt)), Some(Micros::new(over))), "{sample} us");
         }
     }
 
@@ -240,7 +261,7 @@ mod tests {
         let mut rtt = fast();
         rtt.on_timeout();
         rtt.on_syn_timeout();
-        assert_eq!(rtt.rto(), Duration::from_secs(3));
+        assert_eq!(rtt.rto(), Micros::from_secs(3));
     }
 
     quickcheck! {
@@ -249,10 +270,10 @@ mod tests {
             let mut rtt = Rtt::new(&config);
             steps.into_iter().all(|step| {
                 match step {
-                    Some(us) => rtt.on_sample(Duration::from_micros(us), 1, Instant::ZERO),
+                    Some(us) => rtt.on_sample(Micros::new(us), 1, Instant::ZERO),
                     None => rtt.on_timeout(),
                 }
-                (config.min_rto()..=config.max_rto()).contains(&rtt.rto())
+                (config.min_rto()..=config.max_rto()).contains(&rtt.rto().into())
             })
         }
     }

@@ -276,6 +276,27 @@ impl Scoreboard {
         }
     }
 
+    /// SND.UNA advances to `to` over segments that were sent once and in order, none of them reported or lost. Returns when
+    /// the first of those acknowledged whole was sent, and the last of them.
+    pub(crate) fn acknowledge_in_order(&mut self, to: u64) -> Option<(Instant, Sent)> {
+        let (mut first, mut last) = (None, None);
+        while let Some(sent) = self.segments.front_mut().filter(|sent| sent.start < to) {
+            if sent.end > to {
+                sent.start = to;
+                break;
+            }
+            first.get_or_insert(sent.at);
+            last = self.segments.pop_front();
+        }
+        self.una = to;
+        self.fresh = self.fresh.max(to);
+        if self.segments.is_empty() && self.segments.capacity() > KEEP {
+            self.segments = VecDeque::new();
+            self.again = VecDeque::new();
+        }
+        first.zip(last)
+    }
+
     /// Gives the memory of an empty scoreboard back.
     pub(crate) fn shrink(&mut self) {
         if self.segments.is_empty() {

@@ -112,6 +112,11 @@ impl Undo {
         }
     }
 
+    /// No reduction may turn out to have been a mistake.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.episode.is_none() && self.frto == Frto::Off
+    }
+
     /// F-RTO asks for new text instead of retransmissions.
     pub(crate) fn prefers_new(&self) -> bool {
         self.frto == Frto::SendsNew

@@ -1,11 +1,10 @@
 //! Congestion window validation: how much of the window the application has used of late (RFC 7661).
 
-use core::time::Duration;
-
 use crate::Instant;
+use crate::time::Micros;
 
 /// The shortest sampling period (§4.2).
-const LEAST_PERIOD: Duration = Duration::from_secs(1);
+const LEAST_PERIOD: Micros = Micros::from_secs(1);
 /// The sampling period is divided into so many parts (§4.5.1).
 const PARTS: usize = 4;
 /// Periods of disuse that count at once; the window is the initial one long before.
@@ -15,7 +14,7 @@ const MOST_PERIODS: u32 = 32;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Validation {
     /// The non-validated period.
-    period: Option<Duration>,
+    period: Option<Micros>,
     /// The sample that is being taken: since when, and the octets acknowledged.
     sample: Option<(Instant, u32)>,
     /// The largest samples of the parts of the sampling period, the part that is going on first, and since when it is.
@@ -31,7 +30,7 @@ pub(crate) struct Validation {
 
 impl Validation {
     /// `period` is the non-validated period.
-    pub(crate) fn new(period: Option<Duration>) -> Self {
+    pub(crate) fn new(period: Option<Micros>) -> Self {
         Self {
             period,
             sample: None,
@@ -49,13 +48,13 @@ impl Validation {
     }
 
     /// `octets` were acknowledged outside of loss recovery.
-    pub(crate) fn on_ack(&mut self, octets: u32, cwnd: u32, srtt: Duration, now: Instant) {
+    pub(crate) fn on_ack(&mut self, octets: u32, cwnd: u32, srtt: Micros, now: Instant) {
         if self.period.is_none() {
             return;
         }
         self.forget_old(srtt, now);
         let acked = match self.sample {
-            Some((since, acked)) if now.saturating_since(since) < srtt => {
+            Some((since, acked)) if now.since(since) < srtt => {
                 self.sample = Some((since, acked.saturating_add(octets)));
                 acked.saturating_add(octets)
             }
@@ -75,14 +74,14 @@ impl Validation {
     }
 
     /// The parts of the sampling period, max (3 * RTT, 1 s), move on.
-    fn forget_old(&mut self, srtt: Duration, now: Instant) {
+    fn forget_old(&mut self, srtt: Micros, now: Instant) {
         if self.largest == [0; PARTS] {
             self.part = now; // there is nothing to forget: the period begins with the first sample
             return;
         }
-        let part = srtt.saturating_mul(3).max(LEAST_PERIOD) / 4;
+        let part = srtt.times(3).max(LEAST_PERIOD) / 4;
         for _ in 0..PARTS {
-            if now.saturating_since(self.part) < part {
+            if now.since(self.part) < part {
                 return;
             }
             self.part += part;
@@ -90,7 +89,7 @@ impl Validation {
             let [current, ..] = &mut self.largest;
             *current = 0;
         }
-        if now.saturating_since(self.part) >= part {
+        if now.since(self.part) >= part {
             self.part = now; // all is forgotten
         }
     }
@@ -109,13 +108,13 @@ impl Validation {
 
     /// Something is about to be sent. Returns how many whole non-validated periods have passed since the window was last
     /// validated or reduced for it (§4.4.3, §4.5.2).
-    pub(crate) fn unused_periods(&mut self, cwnd: u32, srtt: Duration, now: Instant) -> u32 {
-        let Some(period) = self.period.filter(|period| !period.is_zero()) else { return 0 };
+    pub(crate) fn unused_periods(&mut self, cwnd: u32, srtt: Micros, now: Instant) -> u32 {
+        let Some(period) = self.period.filter(|period| *period != Micros::ZERO) else { return 0 };
         self.forget_old(srtt, now);
         self.note_phase(cwnd, now);
         let Some(since) = &mut self.unused else { return 0 };
         let mut periods = 0;
-        while periods < MOST_PERIODS && now.saturating_since(*since) >= period {
+        while periods < MOST_PERIODS && now.since(*since) >= period {
             *since += period;
             periods += 1;
         }
@@ -203,7 +202,7 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    const RTT: Duration = Duration::from_millis(100);
+    const RTT: Micros = Micros::from_millis(100);
     const CWND: u32 = 100_000;
 
     fn at(millis: u64) -> Instant {
@@ -211,7 +210,7 @@ mod tests {
     }
 
     fn on() -> Validation {
-        Validation::new(Some(Duration::from_secs(300)))
+        Validation::new(Some(Micros::from_secs(300)))
     }
 
     /// `octets` acknowledged every 10 ms from one instant to before another.
@@ -234,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_sampling_period_is_three_round_trips_at_least() {
-        let rtt = Duration::from_secs(2);
+        let rtt = Micros::from_secs(2);
         let mut validation = on();
         for (millis, octets) in [(0, 50_000), (2000, 5000), (4000, 5000)] {
             validation.on_ack(octets, CWND, rtt, at(millis));

@@ -7,7 +7,7 @@ use segue::{Action, Event, Instant, Knob, State, Timer};
 use crate::support::{At, Rig, everywhere, ms, secs};
 
 fn timer_actions(rig: &Rig) -> Vec<Action> {
-    let timer = |action: &&Action| matches!(action, Action::SetTimer(..) | Action::StopTimer(_));
+    let timer = |action: &&Action| matches!(action, Action::SetTimer(..));
     rig.last.iter().filter(timer).cloned().collect()
 }
 
@@ -15,9 +15,10 @@ fn timer_actions(rig: &Rig) -> Vec<Action> {
 fn a_timer_that_moves_later_is_not_announced_until_the_earlier_instant_fires() {
     everywhere(|at| {
         let mut rig = at.established();
+        rig.call_timer(Timer::Retransmit); // the wake-up of the handshake is over
         rig.send(1000);
         let first = rig.now + secs(1);
-        assert!(timer_actions(&rig).contains(&Action::SetTimer(Timer::Retransmit, first)));
+        assert_eq!(timer_actions(&rig), [Action::SetTimer(Timer::Retransmit, first)]);
         for i in 1..=5 {
             rig.wait(ms(100));
             rig.send(1000);
@@ -32,34 +33,43 @@ fn a_timer_that_moves_later_is_not_announced_until_the_earlier_instant_fires() {
     });
 }
 
+/// Timers start and end with every segment; the host hears of the earliest instant of all, once.
 #[test]
-fn timers_are_stopped_only_when_none_remains() {
+fn one_wake_up_serves_all_timers() {
     everywhere(|at| {
         let mut rig = at.established();
+        rig.call_timer(Timer::Retransmit); // the wake-up of the handshake is over
         rig.send(1000);
+        let rto = rig.now + secs(1);
+        assert_eq!(timer_actions(&rig), [Action::SetTimer(Timer::Retransmit, rto)]);
         rig.arrives(rig.text(1, 1, "abc")); // a delayed ACK
+        let due = rig.connection.deadline(Timer::DelayedAck).expect("an ACK is owed");
+        assert_eq!(timer_actions(&rig), [Action::SetTimer(Timer::DelayedAck, due)]);
         rig.arrives(rig.text(4, 1, "def")); // and it is sent
-        assert_eq!(rig.until(Timer::DelayedAck), None);
-        assert_eq!(timer_actions(&rig), []);
+        assert_eq!((rig.until(Timer::DelayedAck), timer_actions(&rig)), (None, vec![]));
         rig.arrives(rig.ack(7, 1001));
-        assert_eq!(rig.deadlines(), [(Timer::Idle, rig.now + secs(1))]);
-        assert_eq!(timer_actions(&rig), [Action::SetTimer(Timer::Idle, rig.now + secs(1))]);
+        assert_eq!((rig.deadlines(), timer_actions(&rig)), (vec![(Timer::Idle, rig.now + secs(1))], vec![]));
+        rig.now = due; // the host does as it was told
+        assert_eq!(rig.call_timer(Timer::DelayedAck), "");
+        let idle = rig.connection.deadline(Timer::Idle).expect("memory is given back");
+        assert_eq!(timer_actions(&rig), [Action::SetTimer(Timer::Idle, idle)]);
         rig.fire(Timer::Idle);
-        assert_eq!(rig.deadlines(), []);
-        let stopped: Vec<_> = timer_actions(&rig);
-        let expected = [Timer::UserTimeout, Timer::Retransmit, Timer::DelayedAck].map(Action::StopTimer);
-        assert_eq!(stopped, expected);
+        assert_eq!((rig.deadlines(), timer_actions(&rig)), (vec![], vec![]));
     });
 }
 
 #[test]
 fn an_earlier_deadline_is_announced_at_once() {
     let mut rig = At::default().established();
-    rig.send(1);
-    rig.does(Event::Set(Knob::UserTimeout(Some(secs(10)))));
-    assert_eq!(timer_actions(&rig), [Action::SetTimer(Timer::UserTimeout, rig.now + secs(10))]);
-    rig.does(Event::Set(Knob::UserTimeout(Some(secs(20)))));
-    assert_eq!((timer_actions(&rig), rig.until(Timer::UserTimeout)), (vec![], Some(secs(20))));
+    rig.call_timer(Timer::Retransmit); // the wake-up of the handshake is over
+    let begin = rig.now;
+    for (idle, told) in [(20, true), (10, true), (15, false), (11, false), (9, true)] {
+        rig.does(Event::Set(Knob::KeepAlive(true)));
+        rig.does(Event::Set(Knob::KeepAliveIdle(secs(idle))));
+        let expected = told.then_some(Action::SetTimer(Timer::KeepAlive, begin + secs(idle)));
+        assert_eq!(timer_actions(&rig), Vec::from_iter(expected), "{idle} s");
+        assert_eq!(rig.until(Timer::KeepAlive), Some(secs(idle)));
+    }
 }
 
 #[test]
@@ -189,20 +199,16 @@ fn a_jump_of_years_ends_nothing_unasked() {
     assert_eq!(rig.arrives(rig.ack(1, 2)), "Acked(1); Flushed");
 }
 
-/// The property of the host that knows nothing but `SetTimer` is audited by every call of every test here; this is its
-/// counter-check: without announcements the audit fails.
+/// The property of the host that knows nothing but `SetTimer` is audited by every call of every test here.
 #[test]
-fn at_most_one_stale_firing_follows_the_last_activity() {
+fn at_most_one_stale_wake_up_follows_the_last_activity() {
     let mut rig = At::default().established();
     rig.send(1000);
     rig.arrives(rig.text(1, 1, "abc"));
-    let announced: Vec<Timer> = rig.deadlines().into_iter().map(|(timer, _)| timer).collect();
-    rig.arrives(rig.ack(4, 1001)); // the delayed ACK remains, and the return of memory
-    let stale: Vec<Timer> = announced.into_iter().filter(|timer| rig.until(*timer).is_none()).collect();
-    assert!(!stale.is_empty());
+    rig.arrives(rig.ack(4, 1001));
     rig.fire(Timer::DelayedAck);
-    assert_eq!(timer_actions(&rig), []);
     rig.fire(Timer::Idle);
-    let stops = timer_actions(&rig);
-    assert!(stale.iter().all(|timer| stops.contains(&Action::StopTimer(*timer))), "{stops:?}");
+    assert_eq!((rig.deadlines(), timer_actions(&rig)), (vec![], vec![]));
+    assert_eq!(rig.call_timer(Timer::Idle), "");
+    assert_eq!(timer_actions(&rig), []);
 }

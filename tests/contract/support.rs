@@ -3,7 +3,6 @@
 //! Numbers are relative: our text begins at 1 after ISS, the peer's at 1 after IRS. So one expectation serves every
 //! place in the number space. Every call is audited: order of actions, timers announced, invariants.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -94,7 +93,7 @@ impl At {
             window: 60_000,
             peer_clock: 100,
             last: Vec::new(),
-            announced: Default::default(),
+            announced: None,
         }
     }
 
@@ -236,7 +235,7 @@ pub(crate) struct Rig {
     /// The actions of the last call.
     pub(crate) last: Vec<Action>,
     /// What two kinds of host remember: one forgets the timer that it calls, one forgets all that are due then.
-    announced: [BTreeMap<Timer, Instant>; 2],
+    announced: Option<(Timer, Instant)>,
 }
 
 /// Segments of the peer.
@@ -299,8 +298,8 @@ impl Rig {
     pub(crate) fn handle(&mut self, event: Event) -> Result<String, Error> {
         let mut actions = Vec::new();
         let arrived = matches!(event, Event::Segment(_));
-        if let Event::Timer(timer) = event {
-            self.fired(timer);
+        if let Event::Timer(_) = event {
+            self.announced = None;
         }
         self.connection.handle(event, self.now, &mut actions)?;
         Ok(self.take(&actions, arrived))
@@ -353,7 +352,7 @@ impl Rig {
 
     /// The host calls this timer now.
     pub(crate) fn call_timer(&mut self, timer: Timer) -> String {
-        self.fired(timer);
+        self.announced = None;
         let actions = self.connection.handle_timer(timer, self.now);
         let told = self.take(&actions, false);
         assert!(
@@ -362,11 +361,6 @@ impl Rig {
             self.deadlines()
         );
         told
-    }
-
-    fn fired(&mut self, timer: Timer) {
-        self.announced[0].remove(&timer);
-        self.announced[1].retain(|set, at| *set != timer && *at > self.now);
     }
 
     /// What the actions of one call say; audits them.
@@ -386,25 +380,28 @@ impl Rig {
     /// Hosts that know of timers only what they are told, and a machine that has ended.
     fn hear(&mut self, actions: &[Action]) {
         let (state, deadlines) = (self.state(), self.deadlines());
-        for announced in &mut self.announced {
-            for action in actions {
-                match action {
-                    Action::SetTimer(timer, at) => drop(announced.insert(*timer, *at)),
-                    Action::StopTimer(timer) => drop(announced.remove(timer)),
-                    Action::Closed(_) => {
-                        assert_eq!(state, State::Closed);
-                        assert!(announced.is_empty(), "Closed, and these run: {announced:?}");
-                    }
-                    _ => {}
+        for action in actions {
+            match action {
+                Action::SetTimer(timer, at) => {
+                    let earlier = self.announced.replace((*timer, *at));
+                    assert!(
+                        earlier.is_none_or(|(_, earlier)| *at < earlier),
+                        "{earlier:?} is early enough for {action:?}"
+                    );
                 }
+                Action::Closed(_) => {
+                    assert_eq!(state, State::Closed);
+                    self.announced = None;
+                }
+                _ => {}
             }
-            for (timer, deadline) in &deadlines {
-                let told = announced.get(timer);
-                assert!(
-                    told.is_some_and(|at| at <= deadline),
-                    "{timer:?} is due at {deadline:?}, the host was told {told:?}"
-                );
-            }
+        }
+        for (timer, deadline) in &deadlines {
+            let told = self.announced;
+            assert!(
+                told.is_some_and(|(_, at)| at <= *deadline),
+                "{timer:?} is due at {deadline:?}, the host was told {told:?}"
+            );
         }
     }
 }
@@ -469,7 +466,7 @@ impl Rig {
     }
 
     pub(crate) fn say(&self, actions: &[Action]) -> String {
-        let timer = |action: &&Action| !matches!(action, Action::SetTimer(..) | Action::StopTimer(_));
+        let timer = |action: &&Action| !matches!(action, Action::SetTimer(..));
         actions.iter().filter(timer).map(|action| self.say_one(action)).collect::<Vec<_>>().join("; ")
     }
 
@@ -547,7 +544,7 @@ pub(crate) fn check_order(actions: &[Action]) {
         Action::Flushed => Some(6),
         Action::Transmit(_) => Some(7),
         Action::MorePending => Some(8),
-        Action::SetTimer(..) | Action::StopTimer(_) => Some(9),
+        Action::SetTimer(..) => Some(9),
         Action::Closed(_) => Some(10),
         _ => None,
     };

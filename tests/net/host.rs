@@ -69,8 +69,8 @@ pub(crate) struct Host {
     opening: Opening,
     /// No value until a SYN comes, for a host that uses `accept`.
     pub(crate) connection: Option<Connection>,
-    /// What `SetTimer` and `StopTimer` said.
-    pub(crate) announced: BTreeMap<Timer, Instant>,
+    /// The wake-up that `SetTimer` asked for.
+    pub(crate) announced: Option<(Timer, Instant)>,
     pub(crate) user: User,
     /// Segments that arrived and wait to be handed over together.
     pub(crate) inbox: Vec<Segment>,
@@ -98,7 +98,7 @@ impl Host {
             config: Arc::new(end.config),
             opening: plan.opening,
             connection: None,
-            announced: BTreeMap::new(),
+            announced: None,
             user: User::new(side, plan.opening, Instant::from_micros(plan.start)),
             inbox: Vec::new(),
             promised: Promised::default(),
@@ -173,7 +173,7 @@ impl Host {
             Reply { actions, ..Reply::default() }
         });
         self.connection = made;
-        self.announced.clear();
+        self.announced = None;
         self.user.closed = None; // the one before ended in the handshake
         self.done(Some(input), reply, now)
     }
@@ -199,9 +199,8 @@ impl Host {
     fn done(&mut self, input: Option<Input>, reply: Reply, now: Instant) -> Reply {
         for action in &reply.actions {
             match action {
-                Action::SetTimer(timer, at) => drop(self.announced.insert(*timer, *at)),
-                Action::StopTimer(timer) => drop(self.announced.remove(timer)),
-                Action::Closed(_) => self.announced.clear(),
+                Action::SetTimer(timer, at) => self.announced = Some((*timer, *at)),
+                Action::Closed(_) => self.announced = None,
                 _ => {}
             }
         }
@@ -235,7 +234,7 @@ impl Host {
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         match self.end.driver {
             Driver::Deadlines => self.connection.as_ref()?.next_deadline().map(|(_, at)| at),
-            Driver::Announced | Driver::Sloppy { .. } => self.announced.values().min().copied(),
+            Driver::Announced | Driver::Sloppy { .. } => self.announced.map(|(_, at)| at),
         }
     }
 
@@ -246,9 +245,7 @@ impl Host {
                 self.connection.as_ref()?.next_deadline().filter(|(_, at)| *at <= now).map(|(timer, _)| timer)
             }
             Driver::Announced | Driver::Sloppy { .. } => {
-                let due = *self.announced.iter().find(|(_, at)| **at <= now)?.0;
-                self.announced.remove(&due);
-                Some(due)
+                self.announced.take_if(|(_, at)| *at <= now).map(|(timer, _)| timer)
             }
         }
     }

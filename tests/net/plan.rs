@@ -241,9 +241,9 @@ pub(crate) enum Reading {
 pub(crate) enum Driver {
     /// Asks `next_deadline()` after every call.
     Deadlines,
-    /// Knows only `SetTimer` and `StopTimer`.
+    /// Knows only `SetTimer`.
     Announced,
-    /// Knows only `SetTimer` and `StopTimer`, calls timers late by up to `late`, and keeps arriving segments for up to
+    /// Knows only `SetTimer`, calls timers late by up to `late`, and keeps arriving segments for up to
     /// `batch` before it hands them over together.
     Sloppy { late: Duration, batch: Duration },
 }

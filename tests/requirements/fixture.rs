@@ -181,7 +181,7 @@ impl Tcp {
         let mut words = Vec::new();
         for action in actions {
             match action {
-                Action::SetTimer(..) | Action::StopTimer(_) => {}
+                Action::SetTimer(..) => {}
                 Action::Transmit(segment) => {
                     words.push(notation(&segment));
                     self.sent.push(segment);

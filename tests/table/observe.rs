@@ -77,7 +77,7 @@ impl Sorted {
                 // The answer to a discarded segment comes where the decision falls.
                 return if self.discarded.is_some() { 0 } else { 8 };
             }
-            Action::SetTimer(..) | Action::StopTimer(_) => return 0,
+            Action::SetTimer(..) => return 0,
             Action::Closed(reason) => {
                 if self.closed.replace(*reason).is_some() {
                     self.faults.push("Closed came twice");

@@ -94,7 +94,7 @@ pub(super) fn order(actions: &[Action], in_batch: bool) {
             Action::Transmit(_) if is_answer(actions, i) => continue,
             Action::Transmit(answer) if in_batch && is_control(answer) => continue,
             Action::Transmit(_) | Action::MorePending => 8,
-            Action::SetTimer(..) | Action::StopTimer(_) => 9,
+            Action::SetTimer(..) => 9,
             Action::Closed(_) => 10,
             _ => 0,
         };

@@ -186,8 +186,8 @@ impl Watched {
     fn handle(&mut self, event: Event) -> Result<(), Error> {
         let (before, then) = (self.connection.clone(), self.now);
         self.tell_time();
-        if let Event::Timer(timer) = event {
-            self.announced.fire(timer, self.now);
+        if let Event::Timer(_) = event {
+            self.announced.fire();
         }
         if let Event::Segment(segment) = &event {
             self.note_mss(segment);

@@ -1,10 +1,9 @@
 //! "Too big" errors: a size that never got through is believed at once, others when timeouts agree (RFC 5927 §7.2).
 
-use core::time::Duration;
-
 use super::hole::Hole;
 use super::{PathMtu, Policy};
 use crate::Instant;
+use crate::time::Micros;
 
 /// An error that is not believed yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -32,17 +31,17 @@ impl PathMtu {
         error: TooBig,
         (mtu, repeats): (u16, u32),
         policy: &Policy,
-        (rtt, now): (Duration, Instant),
+        (rtt, now): (Micros, Instant),
     ) -> Option<u16> {
         let TooBig { start, claimed, pure_ack } = error;
         let sent = pure_ack.map_or(self.max_sent, |size| size.max(self.pure_ack));
-        let soon = self.believed.is_some_and(|at| now.saturating_since(at) < rtt);
+        let soon = self.believed.is_some_and(|at| now.since(at) < rtt);
         if claimed >= sent || claimed >= mtu || soon {
             return None;
         }
         // No timer of ours tells that a pure ACK was lost. But each is sent because something arrived: an error about
         // another one, a round trip later, stands for the timeout.
-        let waited = |pending: Pending| pending.start == start && now.saturating_since(pending.at) >= rtt;
+        let waited = |pending: Pending| pending.start == start && now.since(pending.at) >= rtt;
         let again = u32::from(pure_ack.is_some() && self.pending.is_some_and(waited));
         if claimed >= self.max_acked || repeats.max(again) >= policy.believe_after {
             return self.believe(claimed, mtu, policy, now);

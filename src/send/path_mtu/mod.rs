@@ -5,8 +5,7 @@ mod errors;
 mod hole;
 mod search;
 
-use core::time::Duration;
-
+use crate::time::Micros;
 use crate::{Config, Instant};
 use errors::Pending;
 pub(crate) use errors::TooBig;
@@ -47,7 +46,7 @@ pub(crate) struct Policy {
     hole_after: u32,
     /// The initial search_low: the first size that is tried in a black hole.
     hole_mtu: u16,
-    retry: Option<Duration>,
+    retry: Option<Micros>,
     probing: bool,
     /// The largest packet that probes look for, whatever MTU the host gave.
     largest: u16,
@@ -63,7 +62,7 @@ impl Policy {
             believe_after: config.too_big_timeouts().into(),
             hole_after: config.black_hole_timeouts().into(),
             hole_mtu: config.black_hole_mtu().max(floor),
-            retry: config.mtu_retry(),
+            retry: config.mtu_retry().map(Micros::from),
             probing: config.mtu_probing(),
             largest: config.mtu_probe_max(),
             peer,

@@ -6,12 +6,12 @@ const POLICY: Policy = Policy {
     believe_after: 1,
     hole_after: 3,
     hole_mtu: 1024,
-    retry: Some(Duration::from_secs(600)),
+    retry: Some(Micros::from_secs(600)),
     probing: true,
     largest: 0,
     peer: 1500,
 };
-const RTT: Duration = Duration::from_millis(100);
+const RTT: Micros = Micros::from_millis(100);
 const NOW: Instant = Instant::from_millis(1_000_000);
 
 fn told(mtu: u16, policy: &Policy) -> PathMtu {
@@ -298,8 +298,8 @@ fn an_error_about_a_probe_bounds_the_search() {
     let mut same = path.clone();
     assert!(same.on_probe_too_big(error(1, 1500), 1500, &policy, NOW));
     assert_eq!(same.probe_size(1500, NOW), None);
-    assert_eq!(same.on_acknowledged(9000, 1500, &policy, NOW + Duration::from_secs(600)), None);
-    assert_eq!(same.probe_size(1500, NOW + Duration::from_secs(600)), Some(9000), "ten minutes later");
+    assert_eq!(same.on_acknowledged(9000, 1500, &policy, NOW + Micros::from_secs(600)), None);
+    assert_eq!(same.probe_size(1500, NOW + Micros::from_secs(600)), Some(9000), "ten minutes later");
     assert!(path.on_probe_too_big(error(1, 4000), 1500, &policy, NOW));
     assert_eq!(path.probe_size(1500, NOW), Some(4000));
 }
@@ -313,7 +313,7 @@ fn what_an_error_lowered_is_tried_again() {
         sent(&mut path, 1, 1461, 1500, false);
         assert_eq!(too_big(&mut path, 1, 1400, 0, &policy, NOW), Some(1400));
         sent(&mut path, 1, 1361, 1400, true);
-        let later = NOW + Duration::from_secs(600);
+        let later = NOW + Micros::from_secs(600);
         assert_eq!(path.on_acknowledged(1361, 1400, &policy, NOW), None);
         assert_eq!(path.probe_size(1400, later), None);
         let full = path.on_acknowledged(1362, 1400, &policy, later);
@@ -330,7 +330,7 @@ fn what_an_error_lowered_is_tried_again() {
 /// A size that fails right above the one that works leaves nothing to search: the next search waits for `mtu_retry`.
 #[test]
 fn a_size_that_is_excluded_ends_the_search_where_nothing_lies_between() {
-    let later = NOW + Duration::from_secs(600);
+    let later = NOW + Micros::from_secs(600);
     for (failed, next) in [(76, None), (1024, Some(576))] {
         let mut path = told(1500, &POLICY);
         path.search.begin(1500, 68, NOW);

@@ -1,0 +1,123 @@
+//! Which timers run: every deadline that follows from the state at the end of an event.
+
+use super::state::LiveState;
+use super::tcb::{Cx, Tcb};
+use crate::recv::ack::PendingAck;
+use crate::send::Wait;
+use crate::time::Micros;
+use crate::{Action, Controller, Instant, Timer};
+
+/// When a burst that was cut goes on without the host's `Continue`.
+const CONTINUE_AFTER: Micros = Micros::from_millis(1);
+
+impl<C: Controller> Tcb<C> {
+    /// Sets every deadline that follows from the state. `wait` is why transmission stopped; `None`: a burst was cut.
+    pub(super) fn arm_timers(&mut self, wait: Option<Wait>, cx: &mut Cx<'_, '_>) {
+        if self.state == LiveState::TimeWait {
+            return; // all others are turned off
+        }
+        let pending = self.snd.is_pending();
+        let probing = pending && self.snd.is_shut_out();
+        if probing {
+            let interval = self.snd.rtt.base_rto().backed_off(self.snd.probes, cx.config.max_rto().into());
+            cx.timers.start(Timer::Persist, cx.now + interval);
+        } else {
+            cx.timers.clear(Timer::Persist);
+        }
+        if !probing && self.snd.flight() > 0 {
+            cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+        } else if let Some(until) = self.snd.ecn.held(cx.now).filter(|_| pending && !probing) {
+            cx.timers.set(Timer::Retransmit, until);
+        } else {
+            cx.timers.clear(Timer::Retransmit);
+        }
+        self.arm_recovery(probing, cx);
+        if wait != Some(Wait::Pace) {
+            cx.timers.clear(Timer::Pace);
+        }
+        if !probing && matches!(wait, Some(Wait::Silly | Wait::Cork)) {
+            cx.timers.start(Timer::Override, cx.now + cx.config.sws_override());
+        } else {
+            cx.timers.clear(Timer::Override);
+        }
+        match wait {
+            None => {
+                cx.out.push(Action::MorePending);
+                cx.timers.start(Timer::Continue, cx.now + CONTINUE_AFTER);
+            }
+            Some(_) => cx.timers.clear(Timer::Continue),
+        }
+        self.arm_idle(pending, cx);
+        self.arm_patience(pending, cx);
+    }
+
+    /// Memory for sending is given back an RTO after all was acknowledged; steady traffic finds it where it was.
+    fn arm_idle(&self, pending: bool, cx: &mut Cx<'_, '_>) {
+        if pending {
+            cx.timers.clear(Timer::Idle);
+        } else if self.pending_since.is_some() && !self.fin_acked() {
+            cx.timers.set(Timer::Idle, cx.now + self.snd.rtt.rto()); // this event acknowledged the last
+        }
+    }
+
+    /// RACK's timers (RFC 8985 §7.2, §8). The probe comes no later than the retransmission timeout, and first.
+    fn arm_recovery(&mut self, probing: bool, cx: &mut Cx<'_, '_>) {
+        cx.timers.put(Timer::Reorder, self.snd.reorder_at.filter(|_| !probing));
+        let after = self.snd.tail_probe_after(u32::from(self.eff_snd_mss), cx.config.max_ack_delay().into());
+        match after.filter(|_| !probing).zip(cx.timers.get(Timer::Retransmit)) {
+            Some((after, rto)) => cx.timers.start(Timer::TailLossProbe, (cx.now + after).min(rto)),
+            None => cx.timers.clear(Timer::TailLossProbe),
+        }
+    }
+
+    /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2; and the delayed ACK that ends the peer's.
+    fn arm_patience(&mut self, pending: bool, cx: &mut Cx<'_, '_>) {
+        self.pending_since = if pending { Some(self.pending_since.unwrap_or(cx.now)) } else { None };
+        let user_timeout = self.user_timeout(cx.config, cx.settings);
+        let limit = if self.snd.syn { cx.config.connect_timeout().map(Micros::from) } else { user_timeout };
+        cx.timers.put(
+            Timer::UserTimeout,
+            self.pending_since.zip(limit).map(|(since, limit)| self.patience(since + limit, cx)),
+        );
+        self.arm_delayed_ack(cx);
+        self.arm_keep_alive(pending, cx);
+        if self.state == LiveState::FinWait2 && self.released {
+            cx.timers.start(Timer::FinWait2, cx.now + cx.config.fin_wait_2());
+        } else {
+            cx.timers.clear(Timer::FinWait2);
+        }
+    }
+
+    /// When patience ends that was to end at `limit`: not before there is evidence. What is in flight and was not sent again
+    /// yet gives some within three RTOs after its own.
+    fn patience(&self, limit: Instant, cx: &Cx<'_, '_>) -> Instant {
+        let timeout = cx.timers.get(Timer::Retransmit).filter(|_| self.snd.flight() > 0);
+        match timeout {
+            Some(timeout) if timeout + self.snd.rtt.rto().times(3) <= limit => limit,
+            Some(_) | None => limit.max(self.evidence(cx)),
+        }
+    }
+
+    pub(super) fn arm_delayed_ack(&self, cx: &mut Cx<'_, '_>) {
+        if matches!(self.ack, PendingAck::Delayed { .. }) {
+            cx.timers.start(Timer::DelayedAck, cx.now + Micros::from(cx.config.delayed_ack()));
+        } else {
+            cx.timers.clear(Timer::DelayedAck);
+        }
+    }
+
+    pub(super) fn arm_keep_alive(&self, pending: bool, cx: &mut Cx<'_, '_>) {
+        if !cx.settings.keep_alive || pending {
+            return cx.timers.clear(Timer::KeepAlive);
+        }
+        let keeps_alive = match self.state {
+            LiveState::Established | LiveState::FinWait2 | LiveState::CloseWait => true,
+            LiveState::SynReceived
+            | LiveState::FinWait1
+            | LiveState::Closing
+            | LiveState::LastAck
+            | LiveState::TimeWait => false,
+        };
+        cx.timers.put(Timer::KeepAlive, keeps_alive.then(|| self.next_keep_alive(cx)));
+    }
+}

@@ -1,0 +1,86 @@
+//! The segments that carry nothing of the stream: acknowledgments, SYN,ACK, resets, keep-alives.
+
+use bytes::Bytes;
+
+use super::tcb::{Cx, Tcb};
+use crate::options::announced_mss;
+use crate::recv::ack::PendingAck;
+use crate::recv::syn_window;
+use crate::send::{Kind, Plan};
+use crate::{Controller, Flags, Options, Segment, SeqNum, Timestamps};
+
+impl<C: Controller> Tcb<C> {
+    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the acknowledgment that is owed. Where the number lies beyond the peer's
+    /// window, see `acceptable_seq`; so below.
+    pub(super) fn transmit_owed_ack(&mut self, cx: &mut Cx<'_, '_>) {
+        let mut segment = self.segment(Flags::ACK, Bytes::new(), cx);
+        self.point_urgent(&mut segment);
+        self.note_pure_ack(&segment, cx.path);
+        cx.out.transmit(segment);
+    }
+
+    /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and
+    /// changes nothing.
+    pub(super) fn transmit_ack(&self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
+        let mut segment = Segment {
+            seq: self.snd.acceptable_seq(),
+            ack: self.rcv.nxt,
+            flags: Flags::ACK | self.echo.flags(),
+            window: self.rcv.promised(),
+            options: self.options(false, duplicate, cx),
+            ..Segment::default()
+        };
+        self.point_urgent(&mut segment);
+        cx.out.transmit(segment);
+    }
+
+    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
+    pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
+        let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
+        if self.snd.sent(&plan, 1, 1, cx.now) {
+            cx.out.counters.retransmissions += 1;
+        }
+        self.ack = PendingAck::No;
+        if let Some(ts) = &mut self.ts {
+            ts.last_ack_sent = self.rcv.nxt;
+        }
+        cx.out.transmit(Segment {
+            seq: self.snd.iss,
+            ack: self.rcv.nxt,
+            flags: Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn()),
+            window: syn_window(cx.config),
+            options: Options {
+                mss: Some(announced_mss(cx.config, cx.path)),
+                window_scale: self.offered_shift(cx.config),
+                sack_permitted: self.sack,
+                timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
+                user_timeout: cx.advertised_user_timeout(),
+                ..Options::default()
+            },
+            ..Segment::default()
+        });
+    }
+
+    /// <SEQ=SND.NXT><CTL=RST>: the end, from our side, with timestamps (RFC 7323 §5.2); TSecr is zero where there is no
+    /// ACK (§3.2).
+    pub(super) fn transmit_reset(&self, cx: &mut Cx<'_, '_>) {
+        let timestamps = self.ts.as_ref().map(|ts| Timestamps { echo: 0, ..ts.option(cx.now) });
+        cx.out.transmit(Segment {
+            seq: self.snd.acceptable_seq(),
+            flags: Flags::RST,
+            options: Options { timestamps, ..Options::default() },
+            ..Segment::default()
+        });
+    }
+
+    /// <SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>, with an octet the peer has (MAY-6) if it must be.
+    pub(super) fn transmit_keep_alive(&self, cx: &mut Cx<'_, '_>) {
+        let window = self.rcv.promised();
+        let seq = self.snd.nxt - 1;
+        let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
+        let options = Options { timestamps, ..Options::default() };
+        let payload = Bytes::from_static(if cx.config.keep_alive_octet() { b"\0" } else { b"" });
+        let (ack, flags) = (self.rcv.nxt, Flags::ACK | self.echo.flags());
+        cx.out.transmit(Segment { seq, ack, flags, window, options, payload, ..Segment::default() });
+    }
+}

@@ -1,0 +1,135 @@
+//! The phases of a connection: §3.10.7 has four rules for arriving segments, and these are the data each has.
+
+use core::mem;
+use core::ops::ControlFlow::{Break, Continue};
+
+use super::listen::Listen;
+use super::state::{Step, Stop};
+use super::syn_sent::{Outcome, SynSent};
+use super::tcb::{Cx, Tcb};
+use crate::send::Sender;
+use crate::{Action, Controller, Discard, Event, Segment};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::large_enum_variant)] // nearly all connections are `Live`: a box would cost an allocation and a hop for each
+pub(super) enum Phase<C> {
+    Closed,
+    Listen(Listen<C>),
+    SynSent(SynSent<C>),
+    Live(Tcb<C>),
+}
+
+impl<C: Controller> Phase<C> {
+    pub(super) fn sender(&self) -> Option<&Sender<C>> {
+        match self {
+            Self::Closed | Self::Listen(_) => None,
+            Self::SynSent(opening) => Some(&opening.snd),
+            Self::Live(tcb) => Some(&tcb.snd),
+        }
+    }
+
+    pub(super) fn dispatch(&mut self, event: Event, cx: &mut Cx<'_, '_>) {
+        match event {
+            Event::Segment(mut segment) => self.segment_arrives(&mut segment, cx),
+            Event::Timer(_) => self.timeouts(cx),
+            Event::Send(text) => self.queue_text(text, true, false, cx),
+            Event::SendMore(text) => self.queue_text(text, false, false, cx),
+            Event::SendUrgent(text) => self.queue_text(text, true, true, cx),
+            Event::Consume(_) | Event::Continue => {}
+            Event::Close => self.close_call(cx),
+            Event::Release => self.release_call(cx),
+            Event::Abort => self.abort_call(cx),
+            Event::Set(knob) => self.set(knob, cx),
+            Event::Mtu(mtu) => self.mtu(mtu, cx),
+            Event::Icmp { kind, quoted_seq, mtu } => self.icmp((kind, quoted_seq, mtu), cx),
+            Event::Rearm(secrets) => self.rearm(secrets),
+        }
+    }
+
+    /// SEGMENT ARRIVES: one of the four rules.
+    pub(super) fn segment_arrives(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) {
+        cx.out.counters.segments_in += 1;
+        let step = match self {
+            Self::Live(tcb) => tcb.segment_arrives(segment, cx),
+            Self::SynSent(_) => self.syn_sent_arrives(segment, cx),
+            Self::Listen(listen) => {
+                if let Some(tcb) = listen.segment_arrives(segment, cx) {
+                    *self = Self::Live(tcb);
+                }
+                Continue(())
+            }
+            Self::Closed => {
+                if let Some(reset) = segment.reset_reply() {
+                    cx.out.transmit(reset); // §3.10.7.1
+                }
+                cx.out.discard(Discard::NoConnection);
+                Break(Stop::Drop)
+            }
+        };
+        if let Break(stop) = step {
+            self.stop(stop, cx);
+        }
+    }
+
+    /// SYN-SENT becomes what the segment makes of it.
+    fn syn_sent_arrives(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step {
+        let Self::SynSent(opening) = self else { return Continue(()) };
+        let outcome = opening.check(segment, cx)?;
+        cx.timers.clear_all();
+        let Self::SynSent(opening) = mem::replace(self, Self::Closed) else { return Continue(()) };
+        match outcome {
+            Outcome::Established => {
+                let (tcb, step) = Tcb::complete(opening, segment, cx);
+                *self = Self::Live(tcb);
+                step
+            }
+            Outcome::SynReceived => {
+                *self = Self::Live(Tcb::cross(opening, segment, cx));
+                Continue(())
+            }
+        }
+    }
+
+    /// Runs the timers that are due.
+    fn timeouts(&mut self, cx: &mut Cx<'_, '_>) {
+        cx.timers.fired();
+        while let Some(due) = cx.timers.take_due(cx.now) {
+            let step = match self {
+                Self::Closed | Self::Listen(_) => Continue(()),
+                Self::SynSent(opening) => opening.timeout(due, cx),
+                Self::Live(tcb) => tcb.timeout(due, cx),
+            };
+            if let Break(stop) = step {
+                self.stop(stop, cx);
+            }
+        }
+    }
+
+    /// The end of every event: what may be sent is sent.
+    pub(super) fn flush(&mut self, cx: &mut Cx<'_, '_>) {
+        match self {
+            Self::Closed | Self::Listen(_) => {}
+            Self::SynSent(opening) => opening.flush(cx),
+            Self::Live(tcb) => tcb.flush(cx),
+        }
+    }
+
+    /// Leaves a phase by dropping it.
+    pub(super) fn stop(&mut self, stop: Stop, cx: &mut Cx<'_, '_>) {
+        match stop {
+            Stop::Drop => {}
+            Stop::Delete(reason) => {
+                *self = Self::Closed;
+                cx.timers.clear_all();
+                cx.out.closed(reason);
+            }
+            Stop::ReturnToListen => {
+                if let Self::Live(tcb) = mem::replace(self, Self::Closed) {
+                    *self = Self::Listen(Listen { controller: tcb.snd.cc, secrets: None });
+                }
+                cx.timers.clear_all();
+                cx.out.push(Action::ReturnedToListen);
+            }
+        }
+    }
+}
