@@ -28,10 +28,10 @@ fn packets() -> [(&'static str, Packet); 4] {
         Packet { src_port: 49_152, dst_port: 443, segment }
     };
     [
-        ("none", packet(Flags::ACK, Options::default())),
-        ("syn", packet(Flags::SYN, syn)),
-        ("timestamps", packet(Flags::ACK, Options { timestamps, ..Options::default() })),
-        ("timestamps+3sack", packet(Flags::ACK, sack)),
+        ("none", packet(Flags::ACK, Options::default().into())),
+        ("syn", packet(Flags::SYN, syn.into())),
+        ("timestamps", packet(Flags::ACK, Options { timestamps, ..Options::default() }.into())),
+        ("timestamps+3sack", packet(Flags::ACK, sack.into())),
     ]
 }
 

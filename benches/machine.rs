@@ -109,7 +109,7 @@ impl Source {
             ack: self.ack,
             flags: Flags::ACK,
             window: 65_535,
-            options: Options { timestamps: Some(Timestamps { value, echo: 1 }), ..Options::default() },
+            options: Options { timestamps: Some(Timestamps { value, echo: 1 }), ..Options::default() }.into(),
             payload: Bytes::from_static(&TEXT).slice(..MSS as usize),
             ..Segment::default()
         };
@@ -162,7 +162,7 @@ fn acknowledge(c: &mut Criterion) {
                 ack: info_una + MSS,
                 flags: Flags::ACK,
                 window: 512,
-                options: Options { timestamps: Some(Timestamps { value, echo: value }), ..Options::default() },
+                options: Options { timestamps: Some(Timestamps { value, echo: value }), ..Options::default() }.into(),
                 ..Segment::default()
             };
             client.handle(Event::Segment(ack), now, &mut |action| drop(black_box(action))).expect("a segment");

@@ -3,6 +3,7 @@
 mod icmp;
 mod reason;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -242,7 +243,7 @@ pub enum Action {
     /// the SYN with an ISS after `iss_after`.
     Successor {
         /// The SYN.
-        syn: Segment,
+        syn: Box<Segment>,
         /// The last number this incarnation used; the next ISS must come after it (MAY-2).
         iss_after: SeqNum,
     },
@@ -254,6 +255,10 @@ pub enum Action {
     /// The connection is over, and why: the last action, once. Forget its wake-up.
     Closed(CloseReason),
 }
+
+// What comes in and what goes out is no larger than the segment in it.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Event>() <= 72 && size_of::<Action>() <= 72);
 
 /// Where actions go: a `Vec<Action>`, or any `FnMut(Action)`.
 pub trait Sink {

@@ -90,7 +90,7 @@ pub use connection::{Canonical, Connection};
 pub use event::{Action, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
 pub use info::{Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
-pub use segment::{Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
+pub use segment::{CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
 pub use send::congestion::{self, Algorithm, Controller};
 pub use seq::SeqNum;
 pub use time::Instant;

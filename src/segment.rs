@@ -1,5 +1,6 @@
 //! The segment as a plain value (RFC 9293 §3.1), without ports: those belong to the codec and the host.
 
+mod compact;
 mod display;
 mod options;
 mod reset;
@@ -8,6 +9,7 @@ use bitflags::bitflags;
 use bytes::Bytes;
 
 use crate::SeqNum;
+pub use compact::CompactOptions;
 pub use options::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps};
 
 bitflags! {
@@ -103,8 +105,8 @@ pub struct Segment {
     pub window: u16,
     /// SEG.UP; significant when [`Flags::URG`] is set.
     pub urgent: u16,
-    /// The options.
-    pub options: Options,
+    /// The options: [`Options`], whose fields they are, `into` this form.
+    pub options: CompactOptions,
     /// The ECN codepoint of the IP header, in and out.
     pub ecn: Ecn,
     /// 0: one segment. Otherwise the payload stands for segments of this many octets.
@@ -112,6 +114,10 @@ pub struct Segment {
     /// The text.
     pub payload: Bytes,
 }
+
+// A segment is moved on every path, so what is rare is in a box: see `CompactOptions`.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Segment>() <= 72);
 
 impl Segment {
     /// SEG.LEN: the octets of text, counting SYN and FIN (RFC 9293 §3.4). Saturates for payloads of 4 GiB.

@@ -5,10 +5,10 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use allocation_counter::measure;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, Discard, Event, Flags, Instant, Options, Path, Secrets, Segment,
-    SeqNum, State, Timestamps,
+    SeqNum, State, Timestamps, codec,
 };
 
 /// Large enough that slices of it serve every SEND; a static `Bytes` is cloned and sliced without allocation.
@@ -145,7 +145,7 @@ fn the_counter_counts() {
         ack: info.snd_nxt,
         flags: Flags::ACK,
         window: 65_535,
-        options: Options { timestamps: Some(Timestamps { value: 1, echo: 0 }), ..Options::default() },
+        options: Options { timestamps: Some(Timestamps { value: 1, echo: 0 }), ..Options::default() }.into(),
         payload: text(MSS),
         ..Segment::default()
     };
@@ -168,7 +168,8 @@ fn bulk_receive_allocates_nothing() {
             let value = u32::try_from(now.as_micros() / 1000).unwrap();
             let options = Options { timestamps: Some(Timestamps { value, echo: 1 }), ..Options::default() };
             let (flags, payload) = (Flags::ACK, text(MSS));
-            let segment = Segment { seq, ack, flags, window: 65_535, options, payload, ..Segment::default() };
+            let segment =
+                Segment { seq, ack, flags, window: 65_535, options: options.into(), payload, ..Segment::default() };
             seq += MSS;
             server.handle(Event::Segment(segment), now, wire);
             server.run_timers(now, wire);
@@ -220,7 +221,8 @@ fn allocations_of_acknowledgments(octets: u32) -> (u64, u64) {
                 Options { timestamps: Some(Timestamps { value: millis, echo: millis }), ..Options::default() };
             let info = client.connection.info();
             let (seq, ack) = (info.rcv_nxt, info.snd_una + MSS);
-            let segment = Segment { seq, ack, flags: Flags::ACK, window: 65_535, options, ..Segment::default() };
+            let segment =
+                Segment { seq, ack, flags: Flags::ACK, window: 65_535, options: options.into(), ..Segment::default() };
             client.handle(Event::Segment(segment), now, wire);
         }
         sends
@@ -235,6 +237,26 @@ fn allocations_of_acknowledgments(octets: u32) -> (u64, u64) {
 #[test]
 fn acknowledgments_allocate_nothing() {
     assert_eq!(allocations_of_acknowledgments(45 * MSS).0, 0);
+}
+
+#[test]
+fn a_header_with_timestamps_or_without_options_allocates_nothing() {
+    let (src, dst) = (core::net::Ipv4Addr::LOCALHOST, core::net::Ipv4Addr::LOCALHOST);
+    let pseudo = codec::PseudoHeader::V4 { src, dst };
+    for timestamps in [None, Some(Timestamps { value: 1, echo: 2 })] {
+        let segment = Segment { flags: Flags::ACK, options: timestamps.into(), payload: text(9), ..Segment::default() };
+        let packet = codec::Packet { segment, ..codec::Packet::default() };
+        let mut octets = BytesMut::with_capacity(100);
+        let info = measure(|| {
+            codec::encode(&packet, codec::Fill::Now(pseudo), &mut octets).unwrap();
+        });
+        assert_eq!(info.count_total, 0, "encode with {timestamps:?}");
+        let octets = octets.freeze();
+        let info = measure(|| {
+            assert_eq!(codec::decode(octets, codec::Verify::Now(pseudo)).as_ref(), Ok(&packet));
+        });
+        assert_eq!(info.count_total, 0, "decode with {timestamps:?}");
+    }
 }
 
 #[test]
@@ -274,7 +296,7 @@ fn drained_queues_keep_little() {
     let segment = |offset: u32, payload: Bytes| {
         let options = Options { timestamps: Some(Timestamps { value: 2, echo: 1 }), ..Options::default() };
         let (seq, ack, flags) = (info.rcv_nxt + offset, info.snd_nxt, Flags::ACK);
-        Segment { seq, ack, flags, window: 500, options, payload, ..Segment::default() }
+        Segment { seq, ack, flags, window: 500, options: options.into(), payload, ..Segment::default() }
     };
     let held = measure(|| {
         for gap in 0..60u32 {
@@ -309,7 +331,7 @@ fn drained_queues_keep_little() {
             let nxt = client.connection.info().snd_nxt;
             let (seq, flags) = (client.connection.info().rcv_nxt, Flags::ACK);
             let options = Options { timestamps: Some(Timestamps { value: 2, echo: 1 }), ..Options::default() };
-            let ack = Segment { seq, ack: nxt, flags, window: 500, options, ..Segment::default() };
+            let ack = Segment { seq, ack: nxt, flags, window: 500, options: options.into(), ..Segment::default() };
             client.handle(Event::Segment(ack), at, &mut wire);
             assert!(at < now + TICK * 1000, "{} of {total} are acknowledged", nxt - una);
         }
@@ -350,7 +372,7 @@ impl Withheld {
         let now = Instant::from_millis(1);
         let options = Options { mss: Some(1460), window_scale: Some(0), sack_permitted: true, ..Options::default() };
         let (seq, flags) = (SeqNum::new(u32::MAX - 7000), Flags::SYN);
-        let syn = Segment { seq, flags, window: 65_535, options, ..Segment::default() };
+        let syn = Segment { seq, flags, window: 65_535, options: options.into(), ..Segment::default() };
         let secrets = Secrets { iss: SeqNum::new(99), ts_offset: 0 };
         let frame = usize::try_from(config.frame_size()).unwrap().min(1 << 16);
         let (connection, _) = Connection::accept(Arc::new(config), Path::ipv4(1500), secrets, syn, now);

@@ -58,12 +58,12 @@ fn the_capture_has_every_kind_of_segment() {
             present.then(|| kinds.insert(format!("{version} {name}")));
         };
         let has = |flags| segment.flags.contains(flags);
-        kind(segment.flags == Flags::SYN && segment.options.sack_permitted, "SYN");
-        kind(has(Flags::SYN | Flags::ACK) && segment.options.window_scale.is_some(), "SYN,ACK");
-        kind(!segment.payload.is_empty() && segment.options.timestamps.is_some(), "text");
+        kind(segment.flags == Flags::SYN && segment.options.sack_permitted(), "SYN");
+        kind(has(Flags::SYN | Flags::ACK) && segment.options.window_scale().is_some(), "SYN,ACK");
+        kind(!segment.payload.is_empty() && segment.options.timestamps().is_some(), "text");
         kind(segment.payload.is_empty() && segment.flags == Flags::ACK, "ACK");
-        kind(segment.options.sack.len() == 1, "one SACK block");
-        kind(segment.options.sack.len() > 1, "several SACK blocks");
+        kind(segment.options.sack().len() == 1, "one SACK block");
+        kind(segment.options.sack().len() > 1, "several SACK blocks");
         kind(has(Flags::FIN), "FIN");
         kind(has(Flags::RST), "RST");
     }

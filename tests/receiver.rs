@@ -94,12 +94,18 @@ impl Rig {
     fn new(irs: u32, config: ConfigBuilder) -> Self {
         let config = Arc::new(config.max_ranges(RANGES as u16).build().unwrap());
         let options = Options { mss: Some(1460), window_scale: Some(0), sack_permitted: true, ..Options::default() };
-        let syn = Segment { seq: SeqNum::new(irs), flags: Flags::SYN, window: 65_535, options, ..Segment::default() };
+        let syn = Segment {
+            seq: SeqNum::new(irs),
+            flags: Flags::SYN,
+            window: 65_535,
+            options: options.into(),
+            ..Segment::default()
+        };
         let now = Instant::from_millis(1000);
         let secrets = Secrets { iss: SeqNum::new(99), ts_offset: 0 };
         let (connection, actions) = Connection::accept(config, Path::ipv4(1500), secrets, syn, now);
         let Some(Action::Transmit(syn_ack)) = actions.first() else { panic!("{actions:?}") };
-        let shift = u32::from(syn_ack.options.window_scale.unwrap_or(0));
+        let shift = u32::from(syn_ack.options.window_scale().unwrap_or(0));
         let promised = u64::from(syn_ack.window); // never scaled
         let model = Model { arrived: Vec::new(), next: 0, promised, consumed: 0 };
         let mut rig = Self { connection, now, start: SeqNum::new(irs) + 1, shift, model, delivered: 0 };
@@ -171,7 +177,7 @@ impl Rig {
         self.model.promised = self.model.promised.max(edge);
         let ranges: Vec<_> =
             self.model.held().iter().map(|range| (self.seq(range.start), self.seq(range.end))).collect();
-        let blocks: Vec<_> = segment.options.sack.as_slice().iter().map(|block| (block.left, block.right)).collect();
+        let blocks: Vec<_> = segment.options.sack().iter().map(|block| (block.left, block.right)).collect();
         assert_eq!(blocks.len(), ranges.len().min(4), "as many as fit (RFC 2018 §3)");
         assert!(blocks.iter().all(|block| ranges.contains(block)), "{blocks:?} of {ranges:?}");
         assert!((1..blocks.len()).all(|i| !blocks[..i].contains(&blocks[i])), "one twice: {blocks:?}");
@@ -261,7 +267,13 @@ struct Filler {
 impl Filler {
     fn new(config: Config, irs: u32, mtu: u16, mss: u16) -> Self {
         let options = Options { mss: Some(mss), window_scale: Some(0), sack_permitted: true, ..Options::default() };
-        let syn = Segment { seq: SeqNum::new(irs), flags: Flags::SYN, window: 65_535, options, ..Segment::default() };
+        let syn = Segment {
+            seq: SeqNum::new(irs),
+            flags: Flags::SYN,
+            window: 65_535,
+            options: options.into(),
+            ..Segment::default()
+        };
         let (now, secrets) = (Instant::from_millis(1000), Secrets { iss: SeqNum::new(99), ts_offset: 0 });
         let (connection, actions) = Connection::accept(Arc::new(config), Path::ipv4(mtu), secrets, syn, now);
         let Some(Action::Transmit(syn_ack)) = actions.first() else { panic!("{actions:?}") };
@@ -269,11 +281,11 @@ impl Filler {
             connection,
             now,
             start: SeqNum::new(irs) + 1,
-            shift: u32::from(syn_ack.options.window_scale.unwrap_or(0)),
+            shift: u32::from(syn_ack.options.window_scale().unwrap_or(0)),
             sent: 0,
             edge: u32::from(syn_ack.window),
             unread: 0,
-            most: u32::from(syn_ack.options.mss.unwrap()).max(1),
+            most: u32::from(syn_ack.options.mss().unwrap()).max(1),
             refused: false,
         };
         filler.event(Event::Segment(filler.segment(0, 0)));

@@ -25,7 +25,7 @@ impl Receiver {
             seq: SeqNum::new(left) - 1,
             flags: Flags::SYN,
             window: 65_535,
-            options: stamp(options, 0),
+            options: stamp(options, 0).into(),
             ..Segment::default()
         };
         let now = Instant::from_millis(1000);
@@ -48,7 +48,7 @@ impl Receiver {
             ack: SeqNum::new(100),
             flags,
             window: 65_535,
-            options: Options { timestamps, ..Options::default() },
+            options: Options { timestamps, ..Options::default() }.into(),
             payload: vec![0; len].into(),
             ..Segment::default()
         };
@@ -64,7 +64,7 @@ impl Receiver {
 
 fn said(ack: &Segment) -> String {
     let block = |block: &SackBlock| format!(" {}-{}", block.left, block.right);
-    let blocks: String = ack.options.sack.as_slice().iter().map(block).collect();
+    let blocks: String = ack.options.sack().iter().map(block).collect();
     format!("{}:{blocks}", ack.ack)
 }
 
@@ -266,8 +266,14 @@ fn text_from_before_the_stream_is_not_reported() {
 fn text_on_the_syn_is_not_reported() {
     let options = Options { sack_permitted: true, ..Options::default() };
     let payload = bytes::Bytes::from_static(b"early");
-    let syn =
-        Segment { seq: SeqNum::new(999), flags: Flags::SYN, window: 9000, options, payload, ..Segment::default() };
+    let syn = Segment {
+        seq: SeqNum::new(999),
+        flags: Flags::SYN,
+        window: 9000,
+        options: options.into(),
+        payload,
+        ..Segment::default()
+    };
     let config = Arc::new(plain().build().unwrap());
     let secrets = Secrets { iss: SeqNum::new(99), ts_offset: 0 };
     let (mut connection, _) = Connection::accept(config, Path::ipv4(1500), secrets, syn, Instant::ZERO);

@@ -79,7 +79,7 @@ impl NewReno {
 
     fn syn(&self) -> Segment {
         let options = Options { mss: Some(1460), window_scale: Some(0), ..Options::default() };
-        Segment { seq: self.iss, flags: Flags::SYN, window: u16::MAX, options, ..Segment::default() }
+        Segment { seq: self.iss, flags: Flags::SYN, window: u16::MAX, options: options.into(), ..Segment::default() }
     }
 
     fn segment(&self, seq: SeqNum, payload: Bytes) -> Segment {
@@ -129,7 +129,7 @@ impl NewReno {
         self.una = segment.ack;
         self.recover = segment.ack;
         self.window = u32::from(segment.window);
-        self.shift = segment.options.window_scale.unwrap_or(0);
+        self.shift = segment.options.window_scale().unwrap_or(0);
         self.timer = None;
         if let Some((_, at)) = self.timed.take() {
             self.measured(now - at);

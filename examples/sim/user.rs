@@ -146,7 +146,7 @@ fn continues(first: &Segment, parts: &[Bytes], next: &Segment) -> bool {
         && plain(next)
         && all + next.payload.len() <= MOST
         && next.seq == first.seq + u32::try_from(all).unwrap_or(u32::MAX)
-        && (first.ack, first.window, first.options, first.ecn) == (next.ack, next.window, next.options, next.ecn)
+        && (first.ack, first.window, &first.options, first.ecn) == (next.ack, next.window, &next.options, next.ecn)
 }
 
 fn join(first: Option<&mut Segment>, parts: &mut Vec<Bytes>) {

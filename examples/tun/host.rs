@@ -327,7 +327,7 @@ impl Host {
                     }
                     Action::Connected | Action::Writable | Action::Flushed => news = true,
                     Action::MorePending => more_pending = true,
-                    Action::Successor { syn, iss_after } => successor = Some((syn, iss_after)),
+                    Action::Successor { syn, iss_after } => successor = Some((*syn, iss_after)),
                     Action::Report(report) => entry.app.told(&flow, News::Report(report)),
                     Action::Closed(reason) => ended = Some(reason),
                     // Timers: see `run_timers`. The rest is statistics to this host.

@@ -247,7 +247,7 @@ impl Source<'_> {
             flags: Flags::from_bits_truncate(self.u16()),
             window: self.u16(),
             urgent: self.u16(),
-            options: self.options(),
+            options: self.options().into(),
             ..Segment::default()
         };
         let mut packet = Packet { src_port: self.u16(), dst_port: self.u16(), segment };

@@ -104,7 +104,7 @@ fn parse(mut octets: Bytes, header_len: usize) -> Packet {
         flags: Flags::from_bits_truncate(u16::from_be_bytes([f0, f1])), // not the data offset, not the reserved bits
         window: u16::from_be_bytes([w0, w1]),                           // unsigned (MUST-1)
         urgent: u16::from_be_bytes([u0, u1]),
-        options,
+        options: options.into(),
         ecn: Ecn::NotEct,
         segment_size: 0,
         payload: octets,
@@ -154,7 +154,7 @@ impl Header {
         header.put(segment.window.to_be_bytes());
         header.put([0, 0]); // the checksum
         header.put(segment.urgent.to_be_bytes());
-        options::write(&segment.options, &mut header);
+        options::write(&segment.options.get(), &mut header);
         header.len = usize::from(words) * 4; // what options do not fill is zero
         let field = match fill {
             Fill::ByHardware(pseudo) => pseudo.sum(len).value(),

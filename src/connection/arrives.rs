@@ -34,7 +34,7 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
-        self.hear_user_timeout(segment.options.user_timeout, cx);
+        self.hear_user_timeout(segment.options.user_timeout(), cx);
         self.answer_cut(segment, &arrived, cx);
         self.check_urg(segment, cx); // sixth
         self.deliver_syn_text(cx)?;
@@ -50,7 +50,7 @@ impl<C: Controller> Tcb<C> {
         if segment.flags.contains(Flags::RST) {
             return Continue(());
         }
-        match segment.options.timestamps {
+        match segment.options.timestamps() {
             None if segment.flags.contains(Flags::SYN) || cx.config.tolerate_missing_timestamps() => Continue(()),
             None => self.discard(Discard::MissingTimestamp, cx),
             Some(new) if ts.is_old(new, cx.now) => {
@@ -217,7 +217,7 @@ impl<C: Controller> Tcb<C> {
             self.process_old_ack(segment, cx);
             return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
         }
-        let reports = !segment.options.sack.as_slice().is_empty();
+        let reports = !segment.options.sack().is_empty();
         if self.snd.flight() > 0 || reports || self.snd.awaits_probe_answer() {
             let bare = arrived.bare && arrived.window > 0; // an answer to a zero-window probe is no duplicate ACK
             self.process_ack(segment, bare, arrived.window == self.snd.wnd, cx);
@@ -297,10 +297,10 @@ impl<C: Controller> Tcb<C> {
 
     /// SND.UNA =< SEG.ACK =< SND.NXT. With `bare` it may be a duplicate.
     fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
-        let echo = segment.options.timestamps.zip(self.ts.as_ref());
+        let echo = segment.options.timestamps().zip(self.ts.as_ref());
         let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, self.snd.opened, cx.now));
         let mss = u32::from(self.eff_snd_mss);
-        let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
+        let reported = if self.sack { segment.options.sack() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let advances = segment.ack != self.snd.una;
         let marked = segment.flags.contains(Flags::ECE);
@@ -327,7 +327,7 @@ impl<C: Controller> Tcb<C> {
 
     /// SEG.ACK < SND.UNA: of an ACK that a later one overtook, the SACK blocks count (RFC 2018 §5, RFC 6675 §5).
     fn process_old_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        let reported = if self.sack { segment.options.sack.as_slice() } else { &[] };
+        let reported = if self.sack { segment.options.sack() } else { &[] };
         if reported.is_empty() || self.snd.flight() == 0 {
             return;
         }
@@ -419,7 +419,7 @@ impl<C: Controller> Tcb<C> {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
-        let stamps = self.ts.as_ref().zip(segment.options.timestamps);
+        let stamps = self.ts.as_ref().zip(segment.options.timestamps());
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);
         Continue(fin)
@@ -488,7 +488,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn heard(&mut self, segment: &Segment, now: Instant) {
         self.keep_alive.heard = now;
         self.keep_alive.unanswered = 0;
-        if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps) {
+        if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps()) {
             ts.update(new, segment.seq, now);
         }
     }

@@ -56,7 +56,8 @@ impl<C: Controller> Tcb<C> {
                 timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
                 user_timeout: cx.advertised_user_timeout(),
                 ..Options::default()
-            },
+            }
+            .into(),
             ..Segment::default()
         });
     }
@@ -68,7 +69,7 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(Segment {
             seq: self.snd.acceptable_seq(),
             flags: Flags::RST,
-            options: Options { timestamps, ..Options::default() },
+            options: timestamps.into(),
             ..Segment::default()
         });
     }
@@ -78,9 +79,8 @@ impl<C: Controller> Tcb<C> {
         let window = self.rcv.promised();
         let seq = self.snd.nxt - 1;
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
-        let options = Options { timestamps, ..Options::default() };
         let payload = Bytes::from_static(if cx.config.keep_alive_octet() { b"\0" } else { b"" });
         let (ack, flags) = (self.rcv.nxt, Flags::ACK | self.echo.flags());
-        cx.out.transmit(Segment { seq, ack, flags, window, options, payload, ..Segment::default() });
+        cx.out.transmit(Segment { seq, ack, flags, window, options: timestamps.into(), payload, ..Segment::default() });
     }
 }

@@ -4,7 +4,7 @@ use super::state::LiveState;
 use super::tcb::{Cx, Tcb};
 use crate::recv::ack::PendingAck;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
-use crate::{Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
+use crate::{CompactOptions, Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// Octets of the user timeout option.
@@ -206,7 +206,8 @@ impl<C: Controller> Tcb<C> {
         if self.owes_user_timeout {
             let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
             if options.wire_len() + usize::from(UTO_OCTETS) <= room {
-                options.user_timeout = cx.advertised_user_timeout(); // RFC 5482 §3: on the first segment that has room
+                // RFC 5482 §3: on the first segment that has room.
+                options.update(|options| options.user_timeout = cx.advertised_user_timeout());
                 self.owes_user_timeout = false;
             }
         }
@@ -225,14 +226,20 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The options of every segment after the handshake.
-    pub(super) fn options(&self, on_text: bool, duplicate: Option<(SeqNum, SeqNum)>, cx: &Cx<'_, '_>) -> Options {
+    pub(super) fn options(
+        &self,
+        on_text: bool,
+        duplicate: Option<(SeqNum, SeqNum)>,
+        cx: &Cx<'_, '_>,
+    ) -> CompactOptions {
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
-        let mut options = Options { timestamps, ..Options::default() };
-        let room = self.sack_blocks(cx.path, on_text, duplicate.is_some());
-        if room > 0 {
-            options.sack = self.rcv.sack_blocks(duplicate, room);
+        match self.sack_blocks(cx.path, on_text, duplicate.is_some()) {
+            0 => timestamps.into(),
+            room => {
+                let sack = self.rcv.sack_blocks(duplicate, room);
+                Options { timestamps, sack, ..Options::default() }.into()
+            }
         }
-        options
     }
 
     /// URG and the pointer to the octet after the urgent text, while it lies ahead (MUST-62); as far as 16 bits reach

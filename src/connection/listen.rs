@@ -61,7 +61,7 @@ pub(super) fn opened<C: Controller>(
     let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
     let mut tcb = Tcb::new(origin, (snd, secrets.ts_offset, Handshake::default()), syn, cx);
     tcb.hold_syn_text(syn, cx);
-    tcb.hear_user_timeout(syn.options.user_timeout, cx);
+    tcb.hear_user_timeout(syn.options.user_timeout(), cx);
     tcb
 }
 

@@ -32,12 +32,12 @@ impl<C: Controller> Tcb<C> {
     /// No options but the timestamps that were agreed on, not older than TS.Recent (RFC 7323 §5.3 R1).
     fn has_expected_options(&self, segment: &Segment) -> bool {
         let options = &segment.options;
-        let timely = match (&self.ts, options.timestamps) {
+        let timely = match (&self.ts, options.timestamps()) {
             (None, None) => true,
             (Some(ts), Some(new)) => !older(new.value, ts.recent()),
             (None, Some(_)) | (Some(_), None) => false,
         };
-        timely && options.sack.is_empty() && options.user_timeout.is_none()
+        timely && options.rare().is_none()
     }
 
     /// What the eight steps do with it.
@@ -55,7 +55,7 @@ impl<C: Controller> Tcb<C> {
     /// SND.UNA advances over segments that were sent once and in order.
     fn advance_as_expected(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let (opened, now) = (self.snd.opened, cx.now);
-        let stamps = self.ts.as_ref().zip(segment.options.timestamps);
+        let stamps = self.ts.as_ref().zip(segment.options.timestamps());
         let echoed = || stamps.and_then(|(state, new)| state.shown_at(new.echo, opened, now));
         let text = self.snd.on_expected_ack(segment.ack, u32::from(self.eff_snd_mss), echoed, now);
         cx.timers.clear(Timer::Retransmit); // the flush starts it again
@@ -70,7 +70,7 @@ impl<C: Controller> Tcb<C> {
         self.rcv.advance(octets);
         cx.out.counters.octets_in += u64::from(octets);
         cx.out.push(Action::Deliver(text));
-        let stamps = self.ts.as_ref().zip(segment.options.timestamps);
+        let stamps = self.ts.as_ref().zip(segment.options.timestamps());
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.rcv.policy.on_text(arrival, &mut self.ack, cx.config, self.snd.rtt.rto(), cx.now);
     }

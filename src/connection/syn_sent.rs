@@ -80,7 +80,7 @@ impl<C: Controller> SynSent<C> {
                 seq: self.snd.iss,
                 flags: Flags::SYN | self.ecn.syn_flags(cx.config.ecn()),
                 window: syn_window(cx.config),
-                options: Options { user_timeout: cx.advertised_user_timeout(), ..options },
+                options: Options { user_timeout: cx.advertised_user_timeout(), ..options }.into(),
                 ..Segment::default()
             });
         }
@@ -109,7 +109,7 @@ impl<C: Controller> Tcb<C> {
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
         tcb.pending_since = Some(since);
         tcb.hold_syn_text(syn, cx);
-        tcb.hear_user_timeout(syn.options.user_timeout, cx);
+        tcb.hear_user_timeout(syn.options.user_timeout(), cx);
         tcb
     }
 
@@ -122,7 +122,7 @@ impl<C: Controller> Tcb<C> {
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
         segment.trim_syn();
-        tcb.hear_user_timeout(segment.options.user_timeout, cx);
+        tcb.hear_user_timeout(segment.options.user_timeout(), cx);
         let step = tcb.sixth_and_on(segment, cx);
         (tcb, step)
     }

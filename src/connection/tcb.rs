@@ -116,7 +116,7 @@ impl<C: Controller> Tcb<C> {
         cx: &Cx<'_, '_>,
     ) -> Self {
         ecn.heard(syn.flags);
-        let agreed = Agreed::new(cx.config, cx.path, &syn.options);
+        let agreed = Agreed::new(cx.config, cx.path, &syn.options.get());
         let promised = syn_window(cx.config);
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
         snd.shift = theirs;

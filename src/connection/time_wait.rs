@@ -1,5 +1,6 @@
 //! What TIME-WAIT does with segments otherwise than the other states (RFC 1337, RFC 6191, RFC 9293 §3.10.7.4).
 
+use alloc::boxed::Box;
 use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Step, Stop};
@@ -21,7 +22,7 @@ impl<C: Controller> Tcb<C> {
             if !self.opens_successor(segment, cx.config.timestamps()) {
                 return self.discard(Discard::TimeWait, cx);
             }
-            cx.out.push(Action::Successor { syn: segment.clone(), iss_after: self.snd.nxt });
+            cx.out.push(Action::Successor { syn: Box::new(segment.clone()), iss_after: self.snd.nxt });
             return Break(Stop::Drop);
         }
         Continue(())
@@ -31,7 +32,7 @@ impl<C: Controller> Tcb<C> {
     /// (MAY-2).
     fn opens_successor(&self, syn: &Segment, timestamps_enabled: bool) -> bool {
         let later_number = syn.seq.at_or_after(self.rcv.nxt);
-        match (&self.ts, syn.options.timestamps.filter(|_| timestamps_enabled)) {
+        match (&self.ts, syn.options.timestamps().filter(|_| timestamps_enabled)) {
             (Some(ts), Some(new)) => older(ts.recent(), new.value) || (new.value == ts.recent() && later_number),
             (None, Some(_)) => true,
             (Some(_) | None, None) => later_number,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Flags, Options, Segment};
+use super::{CompactOptions, Flags, Options, Segment};
 
 /// `Flags [S.], seq 300, ack 101, win 65535, options [mss 1460,sackOK], length 0`: what tcpdump prints after the ports,
 /// with the absolute numbers of `tcpdump -S`. Like tcpdump it leaves out the number of a bare ACK.
@@ -24,7 +24,7 @@ impl fmt::Display for Segment {
         if self.flags.contains(Flags::URG) {
             write!(f, ", urg {}", self.urgent)?;
         }
-        if self.options != Options::default() {
+        if self.options != CompactOptions::default() {
             write!(f, ", options [{}]", self.options)?;
         }
         write!(f, ", length {}", self.payload.len())?;
@@ -52,6 +52,12 @@ fn write_flags(f: &mut fmt::Formatter<'_>, flags: Flags) -> fmt::Result {
         return f.write_str("none");
     }
     LETTERS.iter().filter(|(flag, _)| flags.contains(*flag)).try_for_each(|(_, letter)| f.write_str(letter))
+}
+
+impl fmt::Display for CompactOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
 }
 
 impl fmt::Display for Options {
@@ -111,8 +117,10 @@ mod tests {
             ..Segment::default()
         };
         assert_eq!(segment.to_string(), "Flags [P.], seq 300:305, ack 101, win 502, length 5");
-        segment.options.timestamps = Some(Timestamps { value: 7, echo: 9 });
-        segment.options.sack.push(SackBlock { left: SeqNum::new(1), right: SeqNum::new(2) });
+        segment.options.update(|options| {
+            options.timestamps = Some(Timestamps { value: 7, echo: 9 });
+            options.sack.push(SackBlock { left: SeqNum::new(1), right: SeqNum::new(2) });
+        });
         assert_eq!(
             segment.to_string(),
             "Flags [P.], seq 300:305, ack 101, win 502, options [TS val 7 ecr 9,sack 1 {1:2}], length 5"

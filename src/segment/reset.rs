@@ -1,6 +1,6 @@
 //! The answer of a TCP without a connection (RFC 9293 §3.10.7.1).
 
-use crate::{Flags, Options, Segment, SeqNum, Timestamps};
+use crate::{Flags, Segment, SeqNum, Timestamps};
 
 impl Segment {
     /// The reset that answers this segment where no connection exists, chosen so that its sender accepts it; none to a
@@ -15,14 +15,15 @@ impl Segment {
             (SeqNum::new(0), self.end(), Flags::RST | Flags::ACK) // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
         };
         // RFC 7323 §5.2: a reset caused by a segment with timestamps carries them, TSecr = SEG.TSval and TSval = 0.
-        let timestamps = self.options.timestamps.map(|ts| Timestamps { value: 0, echo: ts.value });
-        Some(Self { seq, ack, flags, options: Options { timestamps, ..Options::default() }, ..Self::default() })
+        let timestamps = self.options.timestamps().map(|ts| Timestamps { value: 0, echo: ts.value });
+        Some(Self { seq, ack, flags, options: timestamps.into(), ..Self::default() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Options;
     use bytes::Bytes;
 
     fn offending(flags: Flags) -> Segment {
@@ -65,13 +66,14 @@ mod tests {
     fn timestamps_are_echoed_with_a_zero_clock() {
         for flags in [Flags::SYN, Flags::ACK] {
             let mut segment = offending(flags);
-            segment.options = Options {
+            let options = Options {
                 mss: Some(1460),
                 sack_permitted: true,
                 timestamps: Some(Timestamps { value: 41, echo: 42 }),
                 ..Options::default()
             };
-            let echoed = Options { timestamps: Some(Timestamps { value: 0, echo: 41 }), ..Options::default() };
+            segment.options = options.into();
+            let echoed = Some(Timestamps { value: 0, echo: 41 }).into();
             assert_eq!(segment.reset_reply().map(|reply| reply.options), Some(echoed), "{flags:?}");
         }
     }

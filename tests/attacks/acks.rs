@@ -183,7 +183,7 @@ fn e9_wild_echoes_measure_nothing() {
             rig.call_timer(Timer::Retransmit); // Karn: only an echo could measure now
             let before = (rig.connection.info().srtt, rig.connection.info().rttvar);
             let mut ack = rig.ack(1, 1001);
-            ack.options.timestamps = Some(Timestamps { value: 100, echo });
+            ack.options.update(|options| options.timestamps = Some(Timestamps { value: 100, echo }));
             rig.arrives(ack);
             let info = rig.connection.info();
             assert_eq!((info.srtt, info.rttvar), before, "echo {echo}");
@@ -200,7 +200,9 @@ fn e10_paws_is_not_poisoned() {
         let poison = rig.peer_clock.wrapping_add(0x7000_0000);
         let stamped = |rig: &Rig, segment: Segment, value| {
             let mut segment = segment;
-            segment.options.timestamps = Some(Timestamps { value, echo: rig.at.secrets().ts_offset });
+            segment
+                .options
+                .update(|options| options.timestamps = Some(Timestamps { value, echo: rig.at.secrets().ts_offset }));
             segment
         };
         // Outside the window, with a bad ACK, a SYN, a reset, text ahead of a gap: TS.Recent stays.
@@ -215,7 +217,7 @@ fn e10_paws_is_not_poisoned() {
             rig.arrives(segment);
         }
         assert_eq!(rig.arrives(rig.text(1, 1, "good")), "Deliver \"good\"; ACK seq 1 ack 5");
-        assert_eq!(rig.only().options.timestamps.map(|ts| ts.echo), Some(100));
+        assert_eq!(rig.only().options.timestamps().map(|ts| ts.echo), Some(100));
     });
 }
 
@@ -234,7 +236,7 @@ fn e10_a_reset_needs_no_clock() {
     everywhere(|at| {
         let mut rig = at.with_options().established();
         let mut reset = rig.rst(1);
-        reset.options.timestamps = None;
+        reset.options.update(|options| options.timestamps = None);
         assert_eq!(rig.arrives(reset), "Closed(Reset)");
     });
 }
@@ -244,7 +246,7 @@ fn e11_a_missing_clock_is_dropped_in_silence() {
     everywhere(|at| {
         let mut rig = at.with_options().established();
         let mut segment = rig.text(1, 1, "abc");
-        segment.options.timestamps = None;
+        segment.options.update(|options| options.timestamps = None);
         rig.unmoved(segment, "Discarded(MissingTimestamp)");
     });
 }

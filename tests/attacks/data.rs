@@ -193,8 +193,8 @@ fn d8_our_own_blocks_are_kept() {
         let mut reported = std::collections::BTreeSet::new();
         for i in 0..200i64 {
             rig.arrives(rig.text(2 + (i * 37) % 9000, 1, "xyz"));
-            let sack = rig.only().options.sack;
-            for block in sack.as_slice() {
+            let sack = rig.only().options.sack();
+            for block in sack {
                 reported.extend(block.left - rig.rcv(0)..block.right - rig.rcv(0));
             }
         }

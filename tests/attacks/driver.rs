@@ -199,7 +199,7 @@ fn g7_stripped_options_and_rewritten_numbers() {
     everywhere(|at| {
         let at = at.with_options();
         let strip = |mut segment: Segment| {
-            segment.options = Options::default();
+            segment.options = Options::default().into();
             segment
         };
         let mut rig = at.connect();
@@ -238,7 +238,7 @@ fn g7_timestamps_that_vanish_on_the_way_are_tolerated_where_that_is_set() {
             sent += 1;
             assert!(sent < 200, "without end: {segment}");
             if sent % every == 0 {
-                segment.options.timestamps = None;
+                segment.options.update(|options| options.timestamps = None);
             }
             now += ms(3);
             let actions = ends[1 - from].handle_segment(segment, now);
@@ -323,7 +323,7 @@ fn g_sack_blocks_of_nonsense_are_ignored() {
                 sack.push(SackBlock { left: rig.snd(left), right: rig.snd(right) });
             }
             let mut segment = rig.text(1 + i as i64, 1, "x");
-            segment.options.sack = sack;
+            segment.options.update(|options| options.sack = sack);
             rig.arrives(segment);
         }
         assert_eq!(rig.connection.info().snd_una, rig.snd(1));

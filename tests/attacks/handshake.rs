@@ -6,7 +6,7 @@ use crate::pair::Pair;
 use crate::support::{ACK, At, FIN, RST, SYN, everywhere, ms, secs};
 
 fn with_options(mut syn: Segment, options: Options) -> Segment {
-    syn.options = options;
+    syn.options = options.into();
     syn
 }
 
@@ -38,7 +38,7 @@ fn a11_options_that_leave_no_room_leave_that_of_the_narrowest_path() {
     everywhere(|at| {
         let at = at.with(|config| config.min_mss(48)).with_options();
         let mut syn = at.syn();
-        syn.options.mss = Some(1);
+        syn.options.update(|options| options.mss = Some(1));
         let (config, mut path) = (segue::Arc::new(segue::Config::default()), Path::ipv4(68));
         path.ip_options = 40;
         let (mut connection, _) = Connection::accept(config, path, at.secrets(), syn, at.start);
@@ -300,9 +300,9 @@ fn b19_the_window_of_a_syn_is_not_scaled_and_scaling_needs_both() {
         assert_eq!(rig.connection.info().snd_wnd, 100);
         let off = at.with(|config| config.window_scaling(false));
         let mut syn = off.syn();
-        syn.options.window_scale = Some(7);
+        syn.options.update(|options| options.window_scale = Some(7));
         let mut rig = off.accept(syn);
-        assert_eq!(rig.only().options.window_scale, None);
+        assert_eq!(rig.only().options.window_scale(), None);
         rig.arrives(rig.ack(1, 1));
         assert_eq!(rig.connection.info().snd_wnd, 60_000);
     });

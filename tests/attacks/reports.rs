@@ -22,7 +22,7 @@ fn report(rig: &Rig, ack: i64, blocks: &[(i64, i64)]) -> Segment {
         sack.push(SackBlock { left: rig.snd(left), right: rig.snd(right) });
     }
     let mut segment = rig.ack(1, ack);
-    segment.options.sack = sack;
+    segment.options.update(|options| options.sack = sack);
     segment
 }
 
@@ -116,7 +116,7 @@ fn e8_reports_at_a_small_mss() {
         let at = at.with(|config| config.sack(true).min_mss(48).send_buffer(1 << 20));
         let mut rig = at.connect();
         let mut syn = rig.syn(crate::support::SYN | crate::support::ACK);
-        syn.options.mss = Some(8);
+        syn.options.update(|options| options.mss = Some(8));
         rig.arrives(syn);
         assert_eq!(rig.connection.info().eff_snd_mss, 48);
         rig.send(60_000);

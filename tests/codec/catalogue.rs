@@ -84,7 +84,7 @@ fn a6_what_follows_eol_is_ignored() {
 #[test]
 fn a7_forty_octets_of_nop() {
     let segment = segment(&octets(ACK, &[1; 40], b"text"));
-    assert_eq!((segment.options, &segment.payload[..]), (Options::default(), &b"text"[..]));
+    assert_eq!((segment.options.get(), &segment.payload[..]), (Options::default(), &b"text"[..]));
     // And the last option behind 36 of them.
     assert_eq!(options(&[&[1; 36][..], &MSS].concat()), mss());
 }

@@ -167,7 +167,7 @@ fn layout(options: &Options) -> Result<Vec<u8>, usize> {
 fn every_set_of_options_has_its_layout_and_its_wire_len() {
     let mut outcomes = [0; 2];
     for options in option_sets() {
-        let packet = Packet { segment: Segment { options, ..Segment::default() }, ..Packet::default() };
+        let packet = Packet { segment: Segment { options: options.into(), ..Segment::default() }, ..Packet::default() };
         let mut octets = Vec::new();
         let encoded = codec::encode(&packet, Fill::Now(v4()), &mut octets);
         match layout(&options) {

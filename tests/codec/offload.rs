@@ -70,7 +70,7 @@ fn a_header_apart_from_its_text() {
 fn options_that_do_not_fit_are_an_error() {
     let mut options = Options { timestamps: Some(Timestamps::default()), ..Options::default() };
     (0..4).for_each(|_| assert!(options.sack.push(SackBlock::default())));
-    let error = encode(&Segment { options, ..Segment::default() }, Fill::Now(v4())).unwrap_err();
+    let error = encode(&Segment { options: options.into(), ..Segment::default() }, Fill::Now(v4())).unwrap_err();
     assert_eq!(error, EncodeError::OptionsTooLong { len: 44 });
 }
 
@@ -128,7 +128,7 @@ fn splitting_gives_each_flag_to_its_segment() {
         flags: Flags::FIN | Flags::PSH | Flags::CWR | Flags::ECE | Flags::ACK,
         window: 5,
         urgent: 0,
-        options,
+        options: options.into(),
         ecn: Ecn::Ect0,
         segment_size: 10,
         payload: text(25),
@@ -188,7 +188,7 @@ fn packets_and_errors_read_well() {
         ack: SeqNum::new(101),
         flags: Flags::SYN | Flags::ACK | Flags::ECE,
         window: 65_160,
-        options,
+        options: options.into(),
         ..Segment::default()
     };
     let expected = "258 > 772: Flags [S.E], seq 300, ack 101, win 65160, options [mss 1460,sackOK,wscale 10], length 0";

@@ -65,7 +65,7 @@ pub(crate) fn segment(octets: &[u8]) -> Segment {
 
 /// The options that stand in `area`.
 pub(crate) fn options(area: &[u8]) -> Options {
-    segment(&octets(ACK, area, b"text")).options
+    segment(&octets(ACK, area, b"text")).options.get()
 }
 
 /// The raw options in `area`, and the malformed one that ends them.
@@ -83,7 +83,7 @@ pub(crate) fn raw(area: &[u8]) -> (Vec<(u8, Vec<u8>)>, Option<BadOption>) {
 
 /// The option area of these options as encoded.
 pub(crate) fn area(options: Options) -> Vec<u8> {
-    let packet = Packet { segment: Segment { options, ..Segment::default() }, ..Packet::default() };
+    let packet = Packet { segment: Segment { options: options.into(), ..Segment::default() }, ..Packet::default() };
     let mut octets = Vec::new();
     codec::encode(&packet, codec::Fill::Now(v4()), &mut octets).unwrap();
     octets.split_off(20)

@@ -229,7 +229,7 @@ fn options_take_from_the_text() {
     rig.arrives(rig.ack(1, 2001));
     rig.send(3000);
     let first = rig.sent()[0];
-    assert_eq!((first.payload.len(), first.options.sack.len()), (976, 1));
+    assert_eq!((first.payload.len(), first.options.sack().len()), (976, 1));
 }
 
 /// Segments that are dropped below are lost segments, nothing worse.

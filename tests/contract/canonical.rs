@@ -140,7 +140,7 @@ fn a_segment_thrown_away_whole_changes_nothing() {
             let mut earlier_clock = rig.clone();
             earlier_clock.peer_clock -= 1;
             let mut no_clock = rig.octets(rcv, 1, 5);
-            no_clock.options.timestamps = None;
+            no_clock.options.update(|options| options.timestamps = None);
             unmoved(rig.clone(), no_clock, Discard::MissingTimestamp);
             unmoved(rig.clone(), earlier_clock.octets(rcv, 1, 5), Discard::Paws);
             if state == State::TimeWait {

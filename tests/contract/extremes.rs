@@ -509,7 +509,8 @@ fn huge(info: &segue::Info, flags: Flags, number: u16) -> Segment {
             user_timeout: Some(number),
             sack,
             ..segue::Options::default()
-        },
+        }
+        .into(),
         payload: vec![b'h'; usize::from(number)].into(),
         ..Segment::default()
     }
@@ -625,7 +626,8 @@ fn lengths(path: Path, timestamps: bool) -> (u16, Vec<usize>) {
         ..segue::Options::default()
     };
     let flags = Flags::SYN | Flags::ACK;
-    let syn_ack = Segment { ack: SeqNum::new(2), flags, window: u16::MAX, options, ..Segment::default() };
+    let syn_ack =
+        Segment { ack: SeqNum::new(2), flags, window: u16::MAX, options: options.into(), ..Segment::default() };
     tcp.handle_segment(syn_ack, now);
     let mut text = Bytes::from(vec![b'.'; 100_000]);
     let sent = tcp.send(&mut text, now).expect("established");

@@ -254,15 +254,17 @@ impl Rig {
         let timestamps = Timestamps { value: self.peer_clock, echo };
         let options = Options { timestamps: self.at.config.timestamps().then_some(timestamps), ..Options::default() };
         let ack = if flags.contains(ACK) { self.snd(ack) } else { SeqNum::new(0) };
-        Segment { seq: self.rcv(seq), ack, flags, window: self.window, options, ..Segment::default() }
+        Segment { seq: self.rcv(seq), ack, flags, window: self.window, options: options.into(), ..Segment::default() }
     }
 
     /// The peer's SYN or SYN,ACK.
     pub(crate) fn syn(&self, flags: Flags) -> Segment {
         let mut segment = self.seg(flags, 0, 1);
-        segment.options.mss = Some(1000);
-        segment.options.window_scale = self.at.config.window_scaling().then_some(2);
-        segment.options.sack_permitted = self.at.config.sack();
+        segment.options.update(|options| {
+            options.mss = Some(1000);
+            options.window_scale = self.at.config.window_scaling().then_some(2);
+            options.sack_permitted = self.at.config.sack();
+        });
         segment
     }
 
@@ -522,7 +524,7 @@ pub(crate) fn segments(actions: &[Action]) -> Vec<&Segment> {
 
 /// RFC 7323 §3.2: without ACK there is no echo, but on a reset that answers a segment, whose own clock is 0 (§5.2).
 fn check_echo(segment: &Segment) {
-    if let Some(ts) = segment.options.timestamps.filter(|_| !segment.flags.contains(ACK)) {
+    if let Some(ts) = segment.options.timestamps().filter(|_| !segment.flags.contains(ACK)) {
         assert!(ts.echo == 0 || (segment.flags.contains(RST) && ts.value == 0), "an echo without ACK: {segment}");
     }
 }

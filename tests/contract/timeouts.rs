@@ -298,8 +298,10 @@ fn successor(at: At, options: bool, seq: i64, clock: Option<i64>) -> String {
     let mut rig = if options { at.with_options() } else { at }.time_wait();
     let peer_clock = rig.peer_clock;
     let mut syn = Segment { seq: rig.rcv(2 + seq), ..rig.syn(SYN) };
-    syn.options.timestamps =
-        clock.map(|clock| segue::Timestamps { value: peer_clock.wrapping_add(clock as u32), echo: 0 });
+    syn.options.update(|options| {
+        options.timestamps =
+            clock.map(|clock| segue::Timestamps { value: peer_clock.wrapping_add(clock as u32), echo: 0 })
+    });
     rig.wait(secs(1));
     let before = rig.connection.canonical(rig.now);
     let told = rig.arrives(syn);
@@ -332,11 +334,11 @@ fn time_wait_syn_opens_a_successor_by_rfc_6191() {
         let both = at.with(|config| config.timestamps(true));
         let mut rig = both.connect();
         let mut syn_ack = rig.syn(SYN | ACK);
-        syn_ack.options.timestamps = None;
+        syn_ack.options.update(|options| options.timestamps = None);
         rig.arrives(syn_ack);
         rig.close();
         let plain = |mut segment: Segment| {
-            segment.options.timestamps = None;
+            segment.options.update(|options| options.timestamps = None);
             segment
         };
         rig.arrives(plain(rig.fin(1, 2)));
@@ -353,7 +355,7 @@ fn the_successor_is_accepted_with_an_iss_beyond() {
         rig.arrives(Segment { seq: rig.rcv(100_000), ..rig.syn(SYN) });
         let segue::Action::Successor { syn, iss_after } = rig.last[0].clone() else { panic!("{:?}", rig.last) };
         let next = At { iss: (iss_after + 64_000).value(), irs: syn.seq.value(), ..at };
-        let mut new = next.accept(syn);
+        let mut new = next.accept(*syn);
         assert_eq!(new.said(), "SYN|ACK seq 0 ack 1");
         assert_eq!(new.arrives(new.ack(1, 1)), "Connected");
         let old = rig.fin(1, 2);

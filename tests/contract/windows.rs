@@ -125,7 +125,7 @@ fn a_scaled_edge_recedes_by_less_than_its_unit() {
         let at = At { irs, ..At::default() }
             .with(|config| config.window_scaling(true).receive_buffer(1_000_000).receive_buffer_initial(1_000_000));
         let mut rig = at.connect();
-        assert_eq!((rig.only().window, rig.only().options.window_scale), (65_535, Some(4)));
+        assert_eq!((rig.only().window, rig.only().options.window_scale()), (65_535, Some(4)));
         rig.arrives(rig.syn(SYN | ACK));
         assert_eq!(wire_edge(&rig, 4), 1_000_001);
         let (mut edge, mut promised, mut seq, mut random) = (1_000_001, 1_000_001, 1, 99u32);
@@ -157,9 +157,9 @@ fn the_window_of_a_syn_is_not_scaled() {
     everywhere(|at| {
         let at = at.with(|config| config.window_scaling(true).receive_buffer(1 << 20).receive_buffer_initial(1 << 20));
         let rig = at.connect();
-        assert_eq!((rig.only().window, rig.only().options.window_scale), (65_535, Some(5)));
+        assert_eq!((rig.only().window, rig.only().options.window_scale()), (65_535, Some(5)));
         let rig = at.syn_received();
-        assert_eq!((rig.only().window, rig.only().options.window_scale), (65_535, Some(5)));
+        assert_eq!((rig.only().window, rig.only().options.window_scale()), (65_535, Some(5)));
         let mut rig = at.connect();
         rig.window = 3000;
         rig.arrives(rig.syn(SYN | ACK));
@@ -168,9 +168,9 @@ fn the_window_of_a_syn_is_not_scaled() {
         assert_eq!(rig.connection.info().snd_wnd, 12_000);
         // Without the peer's option our windows are not scaled either, and ours is not repeated.
         let mut syn = at.syn();
-        syn.options.window_scale = None;
+        syn.options.update(|options| options.window_scale = None);
         let mut rig = at.accept(syn);
-        assert_eq!((rig.only().window, rig.only().options.window_scale), (65_535, None));
+        assert_eq!((rig.only().window, rig.only().options.window_scale()), (65_535, None));
         rig.arrives(rig.ack(1, 1));
         rig.arrives(rig.octets(1, 1, 1000));
         rig.arrives(rig.octets(1001, 1, 1000));
@@ -227,8 +227,8 @@ fn what_is_refused_is_not_reported_as_received() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.max_ranges(2).sack(true)).established();
         let blocks = |rig: &Rig| -> Vec<(u32, u32)> {
-            let sack = rig.only().options.sack;
-            sack.as_slice().iter().map(|block| (block.left - rig.rcv(0), block.right - rig.rcv(0))).collect()
+            let sack = rig.only().options.sack();
+            sack.iter().map(|block| (block.left - rig.rcv(0), block.right - rig.rcv(0))).collect()
         };
         rig.arrives(rig.text(11, 1, "x"));
         assert_eq!(blocks(&rig), [(11, 12)]);

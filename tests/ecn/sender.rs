@@ -346,7 +346,7 @@ fn a_mark_while_a_covered_loss_is_repaired_does_not_reduce_again() {
 fn sending_with_sack(octets: usize) -> Tcp {
     let mut tcp = Tcp::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active));
     let mut syn_ack = with(crate::fixture::peer_syn_ack(), Flags::ECE);
-    syn_ack.options.sack_permitted = true;
+    syn_ack.options.update(|options| options.sack_permitted = true);
     tcp.wait(ms(100));
     tcp.arrives(syn_ack);
     tcp.send(octets);
@@ -358,7 +358,7 @@ fn sending_with_sack(octets: usize) -> Tcp {
 /// The peer's ACK that reports these octets of our text.
 fn report(ack: u32, left: u32, right: u32) -> Segment {
     let mut segment = peer(0, ack);
-    segment.options.sack.push(SackBlock { left: ours(left), right: ours(right) });
+    segment.options.update(|options| options.sack.push(SackBlock { left: ours(left), right: ours(right) }));
     segment
 }
 
@@ -409,7 +409,7 @@ fn a_tail_probe_keeps_to_the_hold_of_a_mark() {
     for (marks, probe) in [(0, "<SEQ=1460><ACK=0><DATA=1460><CTL=ACK>"), (1, "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>")] {
         let mut tcp = Tcp::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active).initial_window(1));
         let mut syn_ack = with(crate::fixture::peer_syn_ack(), Flags::ECE);
-        syn_ack.options.sack_permitted = true;
+        syn_ack.options.update(|options| options.sack_permitted = true);
         tcp.wait(ms(100));
         tcp.arrives(syn_ack);
         tcp.send(10_000);

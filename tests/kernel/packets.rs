@@ -29,7 +29,7 @@ fn segment(text: &'static [u8]) -> Segment {
         ack: SeqNum::new(9),
         flags: Flags::ACK | Flags::PSH,
         window: 500,
-        options: Options { timestamps: Some(Timestamps { value: 1, echo: 2 }), ..Options::default() },
+        options: Options { timestamps: Some(Timestamps { value: 1, echo: 2 }), ..Options::default() }.into(),
         ecn: Ecn::Ect0,
         payload: Bytes::from_static(text),
         ..Segment::default()

@@ -21,7 +21,7 @@ impl Promised {
     pub(crate) fn arrived(&mut self, segment: &Segment) {
         let syn = segment.flags.contains(Flags::SYN);
         if syn {
-            self.peer = segment.options.window_scale;
+            self.peer = segment.options.window_scale();
         }
         if syn && !segment.flags.intersects(Flags::ACK | Flags::RST) {
             // of two SYNs that cross, either promises a window from the start
@@ -45,7 +45,7 @@ impl Promised {
     /// A segment of this end is about to leave: nothing beyond the peer's window but one octet that probes it.
     pub(crate) fn departs(&mut self, segment: &Segment) {
         if segment.flags.contains(Flags::SYN) {
-            self.own = segment.options.window_scale;
+            self.own = segment.options.window_scale();
             if self.first != Some(segment.seq + 1) {
                 (self.first, self.edge) = (Some(segment.seq + 1), None); // a new incarnation
             }
@@ -134,7 +134,7 @@ fn answers(segment: &Segment, actions: &[Action]) {
 
 /// RFC 7323 §3.2: without ACK there is no echo, but on a reset that answers a segment, whose own clock is 0 (§5.2).
 fn echoes(segment: &Segment) {
-    if let Some(ts) = segment.options.timestamps.filter(|_| !segment.flags.contains(Flags::ACK)) {
+    if let Some(ts) = segment.options.timestamps().filter(|_| !segment.flags.contains(Flags::ACK)) {
         let answers = segment.flags.contains(Flags::RST) && ts.value == 0;
         assert!(ts.echo == 0 || answers, "an echo without ACK: {segment}");
     }

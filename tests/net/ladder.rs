@@ -243,7 +243,7 @@ fn describe(segment: &Segment, mark: &str) -> String {
         add(format_args!(", length {}", segment.payload.len()));
     }
     add(format_args!("{mark}"));
-    let mut options = segment.options;
+    let mut options = segment.options.get();
     let stamped = options.timestamps.take().is_some() && segment.flags.contains(Flags::SYN);
     let mut list = options.to_string();
     if stamped {

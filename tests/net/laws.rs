@@ -89,7 +89,7 @@ fn copied(reply: &Reply) -> Reply {
     let action = |action: &Action| match action {
         Action::Transmit(segment) => Action::Transmit(own(segment)),
         Action::Deliver(text) => Action::Deliver(Bytes::copy_from_slice(text)),
-        Action::Successor { syn, iss_after } => Action::Successor { syn: own(syn), iss_after: *iss_after },
+        Action::Successor { syn, iss_after } => Action::Successor { syn: own(syn).into(), iss_after: *iss_after },
         other => other.clone(),
     };
     Reply { actions: reply.actions.iter().map(action).collect(), ..reply.clone() }

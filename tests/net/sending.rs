@@ -56,8 +56,8 @@ impl Sending {
     /// segment that probes for a lost tail (RFC 8985 §7.3), one octet that probes the peer's window, a SYN or a FIN.
     fn no_more_than_allowed(&mut self, info: &Info, input: Option<&Input>) {
         let reports = match input {
-            Some(Input::Segment(segment)) => !segment.options.sack.as_slice().is_empty(),
-            Some(Input::Segments(segments)) => segments.iter().any(|s| !s.options.sack.as_slice().is_empty()),
+            Some(Input::Segment(segment)) => !segment.options.sack().is_empty(),
+            Some(Input::Segments(segments)) => segments.iter().any(|s| !s.options.sack().is_empty()),
             _ => false,
         };
         let counters = &info.counters;

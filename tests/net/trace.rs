@@ -103,7 +103,8 @@ impl Bases {
         if acks {
             relative.ack = segment.ack - self.iss[peer];
         }
-        if let Some(ts) = &mut relative.options.timestamps {
+        let mut options = segment.options.get();
+        if let Some(ts) = &mut options.timestamps {
             if !(reset && ts.value == 0) {
                 ts.value = ts.value.wrapping_sub(self.ts[own]); // a TCP without a connection has no clock
             }
@@ -111,12 +112,12 @@ impl Bases {
                 ts.echo = ts.echo.wrapping_sub(self.ts[peer]);
             }
         }
-        let blocks = segment.options.sack;
-        relative.options.sack.truncate(0);
-        for block in blocks.as_slice() {
+        options.sack.truncate(0);
+        for block in segment.options.sack() {
             let (left, right) = (block.left - self.iss[peer], block.right - self.iss[peer]);
-            relative.options.sack.push(segue::SackBlock { left, right });
+            options.sack.push(segue::SackBlock { left, right });
         }
+        relative.options = options.into();
         relative
     }
 
@@ -126,7 +127,7 @@ impl Bases {
             Action::Transmit(segment) => Action::Transmit(self.segment(side, segment)),
             Action::SetTimer(timer, at) => Action::SetTimer(*timer, self.time(*at)),
             Action::Successor { syn, iss_after } => Action::Successor {
-                syn: self.segment(side.other(), syn),
+                syn: self.segment(side.other(), syn).into(),
                 iss_after: *iss_after - self.iss[side.index()],
             },
             other => other.clone(),

@@ -85,5 +85,5 @@ fn goes_on(last: &Segment, next: &Segment) -> bool {
         && (next.flags - Flags::PSH - Flags::FIN) == Flags::ACK
         && next.seq == last.end()
         && (1..=size).contains(&next.payload.len())
-        && (next.ack, next.window, next.options, next.ecn) == (last.ack, last.window, last.options, last.ecn)
+        && (next.ack, next.window, &next.options, next.ecn) == (last.ack, last.window, &last.options, last.ecn)
 }

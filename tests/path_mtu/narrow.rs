@@ -126,8 +126,12 @@ fn only_an_error_about_a_pure_ack_may_quote_snd_nxt() {
     drop(tcp.arrives(peer(0, 0)));
     assert_eq!(error(&mut tcp, IcmpKind::PacketTooBig, 0, 68), "", "no pure ACK was sent");
     let syn = crate::fixture::peer_syn();
-    let options = segue::Options { sack_permitted: true, ..syn.options };
-    let mut tcp = Tcp::accept(plain().sack(true).dsack(false), Path::ipv4(1500), segue::Segment { options, ..syn });
+    let options = segue::Options { sack_permitted: true, ..syn.options.get() };
+    let mut tcp = Tcp::accept(
+        plain().sack(true).dsack(false),
+        Path::ipv4(1500),
+        segue::Segment { options: options.into(), ..syn },
+    );
     tcp.arrives(peer(0, 0));
     three_blocks(&mut tcp);
     assert_eq!(tcp.sent[0].options.wire_len(), 28); // a packet of 68 octets
@@ -154,8 +158,8 @@ fn only_an_error_about_a_pure_ack_may_quote_snd_nxt() {
 #[test]
 fn an_answer_to_a_duplicate_gives_way_to_a_narrow_link() {
     let syn = crate::fixture::peer_syn();
-    let options = segue::Options { sack_permitted: true, ..syn.options };
-    let mut tcp = Tcp::accept(plain().sack(true), Path::ipv4(1500), segue::Segment { options, ..syn });
+    let options = segue::Options { sack_permitted: true, ..syn.options.get() };
+    let mut tcp = Tcp::accept(plain().sack(true), Path::ipv4(1500), segue::Segment { options: options.into(), ..syn });
     tcp.arrives(peer_text(0, 10, 0));
     for seq in [200, 400, 600] {
         tcp.arrives(peer_text(seq, 100, 0));

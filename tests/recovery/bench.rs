@@ -108,7 +108,8 @@ impl Bench {
             ..Options::default()
         };
         let flags = Flags::SYN | Flags::ACK;
-        let syn = Segment { seq: IRS, ack: iss + 1, flags, window: 65_535, options, ..Segment::default() };
+        let syn =
+            Segment { seq: IRS, ack: iss + 1, flags, window: 65_535, options: options.into(), ..Segment::default() };
         assert_eq!(bench.arrives(syn), "ack");
         bench.window_is(window);
         bench.log.clear();
@@ -210,11 +211,13 @@ impl Bench {
             ..Segment::default()
         };
         for &(left, right) in ranges {
-            segment.options.sack.push(SackBlock { left: self.seq(left), right: self.seq(right) });
+            segment
+                .options
+                .update(|options| options.sack.push(SackBlock { left: self.seq(left), right: self.seq(right) }));
         }
         if self.stamps {
             let echo = echo.map_or(START as u32 - 100, |millis| START as u32 + millis);
-            segment.options.timestamps = Some(Timestamps { value: 1, echo });
+            segment.options.update(|options| options.timestamps = Some(Timestamps { value: 1, echo }));
         }
         self.arrives(segment)
     }

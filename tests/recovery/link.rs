@@ -196,7 +196,7 @@ impl World {
     fn say(&mut self, flags: Flags, window: u32, options: Options) {
         let seq = if flags.contains(Flags::SYN) { IRS } else { IRS + 1 };
         let ack = SeqNum::new(self.link.iss) + 1 + self.rcv_nxt;
-        let segment = Segment { seq, ack, flags, window: window as u16, options, ..Segment::default() };
+        let segment = Segment { seq, ack, flags, window: window as u16, options: options.into(), ..Segment::default() };
         self.after(self.now + self.link.rtt / 2, Arrives::AtUs(segment));
     }
 
@@ -205,7 +205,7 @@ impl World {
     }
 
     fn answer_syn(&mut self, syn: &Segment) {
-        self.ts_recent = self.ts_recent.and(syn.options.timestamps.map(|ts| ts.value));
+        self.ts_recent = self.ts_recent.and(syn.options.timestamps().map(|ts| ts.value));
         let options = Options {
             mss: Some(self.link.mtu - 40),
             window_scale: Some(self.link.shift),
@@ -221,7 +221,7 @@ impl World {
         let end = seq + segment.payload.len() as u32;
         let edge = u32::from(self.link.syn_window).max(self.last_ack + self.link.window);
         assert!(seq <= self.rcv_nxt && end <= edge, "{seq}..{end} is beyond the window");
-        if let Some(ts) = segment.options.timestamps.filter(|_| seq <= self.last_ack) {
+        if let Some(ts) = segment.options.timestamps().filter(|_| seq <= self.last_ack) {
             self.ts_recent = self.ts_recent.map(|_| ts.value); // RFC 7323 §4.3
         }
         if segment.payload.is_empty() {

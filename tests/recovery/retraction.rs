@@ -21,9 +21,11 @@ impl Scaled {
         let mut scaled = Self { tcp, shift, stamps };
         scaled.tcp.wait(ms(20));
         let mut syn_ack = scaled.stamped(Segment { window: 0, ..peer_syn_ack() });
-        syn_ack.options.mss = Some(mss + options);
-        syn_ack.options.window_scale = Some(shift);
-        syn_ack.options.sack_permitted = built.sack();
+        syn_ack.options.update(|list| {
+            list.mss = Some(mss + options);
+            list.window_scale = Some(shift);
+            list.sack_permitted = built.sack();
+        });
         assert_eq!(scaled.tcp.arrives(syn_ack), "Connected; <SEQ=0><ACK=0><CTL=ACK>");
         assert_eq!(scaled.ack(0, window), "");
         assert_eq!(scaled.tcp.info().eff_snd_mss, mss);
@@ -33,7 +35,7 @@ impl Scaled {
     fn stamped(&self, segment: Segment) -> Segment {
         let echo = u32::try_from(self.tcp.now.as_micros() / 1000).unwrap() - 20;
         let timestamps = self.stamps.then_some(Timestamps { value: 1, echo });
-        Segment { options: Options { timestamps, ..segment.options }, ..segment }
+        Segment { options: Options { timestamps, ..segment.options.get() }.into(), ..segment }
     }
 
     /// The peer has our text before octet `ack`; its true window is `window` octets, of which the field tells the whole units.

@@ -100,7 +100,7 @@ fn time_wait_with_timestamps() -> Tcp {
 fn shld_4_and_may_2_a_newer_syn_in_time_wait_opens_a_successor() {
     let syn = |timestamp: Option<u32>, seq: u32| {
         let timestamps = timestamp.map(|value| Timestamps { value, echo: 0 });
-        Segment { seq: theirs(seq), options: Options { timestamps, ..Options::default() }, ..peer_syn() }
+        Segment { seq: theirs(seq), options: Options { timestamps, ..Options::default() }.into(), ..peer_syn() }
     };
     let cases = [
         (Some(1001), 500, true),          // a later timestamp
@@ -132,7 +132,7 @@ fn may_2_the_successor_is_told_the_last_number_used() {
     let mut tcp = Tcp::in_state(State::TimeWait, plain());
     let syn = Segment { seq: theirs(900), ..peer_syn() };
     let actions = tcp.connection.handle_segment(syn.clone(), tcp.now);
-    assert_eq!(actions, [segue::Action::Successor { syn: syn.clone(), iss_after: ours(1) }]);
+    assert_eq!(actions, [segue::Action::Successor { syn: syn.clone().into(), iss_after: ours(1) }]);
     // (2): this value is still in TIME-WAIT; should the SYN prove to be an old duplicate, nothing has changed
     assert_eq!((tcp.state(), tcp.deadline(Timer::TimeWait)), (State::TimeWait, Some(secs(240))));
 

@@ -258,9 +258,9 @@ fn accept_of_what_opens_nothing_is_closed() {
 /// The shifts are those of both SYNs; one above 14 counts as 14 (RFC 7323 §2.3).
 #[test]
 fn a_window_scale_above_14_counts_as_14() {
-    let options = Options { window_scale: Some(255), ..peer_syn_ack().options };
+    let options = Options { window_scale: Some(255), ..peer_syn_ack().options.get() };
     let mut tcp = Tcp::connect(plain().window_scaling(true), Path::ipv4(1500));
-    tcp.arrives(Segment { options, ..peer_syn_ack() });
+    tcp.arrives(Segment { options: options.into(), ..peer_syn_ack() });
     tcp.arrives(Segment { window: 2, ..peer(0, 0) });
     assert_eq!(tcp.info().snd_wnd, 2 << 14);
 }

@@ -54,7 +54,7 @@ pub(crate) fn peer_ctl(flags: Flags, seq: u32, ack: u32) -> Segment {
 /// The peer's SYN.
 pub(crate) fn peer_syn() -> Segment {
     let options = Options { mss: Some(1460), ..Options::default() };
-    Segment { seq: IRS, flags: Flags::SYN, window: 65535, options, ..Segment::default() }
+    Segment { seq: IRS, flags: Flags::SYN, window: 65535, options: options.into(), ..Segment::default() }
 }
 
 /// The peer's SYN,ACK.
@@ -64,8 +64,8 @@ pub(crate) fn peer_syn_ack() -> Segment {
 
 /// The segment with a timestamps option.
 pub(crate) fn stamped(segment: Segment, value: u32, echo: u32) -> Segment {
-    let options = Options { timestamps: Some(Timestamps { value, echo }), ..segment.options };
-    Segment { options, ..segment }
+    let options = Options { timestamps: Some(Timestamps { value, echo }), ..segment.options.get() };
+    Segment { options: options.into(), ..segment }
 }
 
 /// A configuration without options, so that a full segment carries 1460 octets, without quick ACKs, and with Nagle's

@@ -168,7 +168,7 @@ fn a_keep_alive_is_no_duplicate_ack() {
     for sack in [false, true] {
         let mut tcp = Tcp::connect(plain().sack(sack), segue::Path::ipv4(1500));
         let mut syn_ack = crate::fixture::peer_syn_ack();
-        syn_ack.options.sack_permitted = sack;
+        syn_ack.options.update(|options| options.sack_permitted = sack);
         tcp.arrives(syn_ack);
         tcp.send(5 * 1460);
         for _ in 0..5 {

@@ -190,8 +190,8 @@ fn a_syn_ack_offers_what_the_syn_offered() {
     assert_eq!(tcp.sent[0].options, Options { mss: Some(1460), ..Options::default() });
 
     let timestamps = Some(Timestamps { value: 77, echo: 0 });
-    let options = Options { window_scale: Some(7), sack_permitted: true, timestamps, ..peer_syn().options };
-    let tcp = Tcp::accept(full, Path::ipv4(1500), Segment { options, ..peer_syn() });
+    let options = Options { window_scale: Some(7), sack_permitted: true, timestamps, ..peer_syn().options.get() };
+    let tcp = Tcp::accept(full, Path::ipv4(1500), Segment { options: options.into(), ..peer_syn() });
     let timestamps = Some(Timestamps { value: 5000, echo: 77 });
     assert_eq!(tcp.sent[0].options, Options { mss: Some(1460), window_scale: Some(3), timestamps, ..options });
 }

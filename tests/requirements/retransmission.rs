@@ -329,12 +329,12 @@ fn may_18_an_embedder_may_bring_a_controller() {
 fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
     let mut tcp = Tcp::connect(plain().sack(true).rack(false), Path::ipv4(1500));
     let mut syn_ack = peer_syn_ack();
-    syn_ack.options.sack_permitted = true;
+    syn_ack.options.update(|options| options.sack_permitted = true);
     tcp.arrives(syn_ack);
     tcp.send(14_600);
     let report = |window: u16, left: u32, right: u32| {
         let mut ack = segue::Segment { window, ..peer(0, 0) };
-        ack.options.sack.push(segue::SackBlock { left: ours(left), right: ours(right) });
+        ack.options.update(|options| options.sack.push(segue::SackBlock { left: ours(left), right: ours(right) }));
         ack
     };
     let retransmits = |tcp: &Tcp| tcp.info().counters.fast_retransmits;

@@ -70,7 +70,7 @@ fn max_mss_and_min_mss_bound_segments() {
         assert_eq!(tcp.lengths()[0], expected);
     }
     let mut small = peer_syn_ack();
-    small.options.mss = Some(60);
+    small.options.update(|options| options.mss = Some(60));
     for (least, expected) in [(48, 60), (100, 100), (536, 536)] {
         let mut tcp = Tcp::connect(plain().min_mss(least), Path::ipv4(1500));
         tcp.arrives(small.clone());
@@ -84,7 +84,7 @@ fn max_mss_and_min_mss_bound_segments() {
 fn max_ack_delay_puts_off_the_probe_of_a_lone_segment() {
     let probe = |delay: u64| {
         let mut syn_ack = peer_syn_ack();
-        syn_ack.options.sack_permitted = true;
+        syn_ack.options.update(|options| options.sack_permitted = true);
         let config = plain().sack(true).min_rto(secs(60)).max_ack_delay(ms(delay));
         let mut tcp = Tcp::connect(config, Path::ipv4(1500));
         tcp.wait(ms(100));
@@ -138,7 +138,7 @@ fn the_limits_of_the_user_timeout_option_count() {
     ] {
         let mut tcp = Tcp::connect(config, Path::ipv4(1500));
         let mut syn_ack = peer_syn_ack();
-        syn_ack.options.user_timeout = Some(said);
+        syn_ack.options.update(|options| options.user_timeout = Some(said));
         tcp.arrives(syn_ack);
         assert_eq!(tcp.info().user_timeout, Some(secs(expected)));
     }

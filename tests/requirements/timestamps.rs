@@ -9,7 +9,7 @@ const START: u32 = 5000; // our clock when the connection opens, in its millisec
 /// ESTABLISHED with timestamps; the peer's clock showed `value`; everything is acknowledged at once when `delay` is 0.
 fn established(value: u32, delay: u64) -> Tcp {
     let mut tcp = Tcp::connect(plain().timestamps(true).delayed_ack(ms(delay)), Path::ipv4(1500));
-    assert_eq!(tcp.sent[0].options.timestamps, Some(Timestamps { value: START, echo: 0 }));
+    assert_eq!(tcp.sent[0].options.timestamps(), Some(Timestamps { value: START, echo: 0 }));
     tcp.arrives(stamped(peer_syn_ack(), value, START));
     assert_eq!(echoes(&tcp), [value]);
     tcp
@@ -17,7 +17,7 @@ fn established(value: u32, delay: u64) -> Tcp {
 
 /// TSecr of each segment of the last call.
 fn echoes(tcp: &Tcp) -> Vec<u32> {
-    tcp.sent.iter().map(|segment| segment.options.timestamps.expect("every segment has them").echo).collect()
+    tcp.sent.iter().map(|segment| segment.options.timestamps().expect("every segment has them").echo).collect()
 }
 
 /// The peer's segments A, B, C …, 100 octets each.
@@ -163,7 +163,7 @@ fn every_segment_carries_them_once_they_are_agreed() {
         assert!(!tcp.sent.is_empty(), "{what}");
         let now = tcp.now.as_micros() / 1000;
         let expected = Some(Timestamps { value: u32::try_from(now).unwrap(), echo: 1000 });
-        assert!(tcp.sent.iter().all(|segment| segment.options.timestamps == expected), "{what} {:?}", tcp.sent);
+        assert!(tcp.sent.iter().all(|segment| segment.options.timestamps() == expected), "{what} {:?}", tcp.sent);
     };
     let say = |segment| stamped(segment, 1000, START);
     tcp.send(1000);
@@ -192,7 +192,7 @@ fn every_segment_carries_them_once_they_are_agreed() {
     tcp.event(Event::Abort);
     assert_eq!(tcp.sent[0].flags, Flags::RST);
     let value = u32::try_from(tcp.now.as_micros() / 1000).unwrap();
-    assert_eq!(tcp.sent[0].options.timestamps, Some(Timestamps { value, echo: 0 }), "without ACK there is no echo");
+    assert_eq!(tcp.sent[0].options.timestamps(), Some(Timestamps { value, echo: 0 }), "without ACK there is no echo");
 }
 
 /// §3.2: "If the ACK bit is not set in the outgoing TCP header, the sender of that segment SHOULD set the TSecr field to zero."
@@ -208,7 +208,7 @@ fn a_segment_without_ack_echoes_nothing() {
     late.arrives(block('A', 1001));
     for tcp in [aborted, unread, late] {
         let last = tcp.sent.last().unwrap();
-        assert_eq!((last.flags, last.options.timestamps.map(|ts| ts.echo)), (Flags::RST, Some(0)));
+        assert_eq!((last.flags, last.options.timestamps().map(|ts| ts.echo)), (Flags::RST, Some(0)));
     }
 }
 
@@ -224,7 +224,7 @@ fn without_agreement_they_are_ignored() {
     assert_eq!(tcp.info().rcv_nxt, theirs(1));
     // and where we do not want them, the SYN,ACK has none
     let tcp = Tcp::accept(plain(), Path::ipv4(1500), stamped(peer_syn(), 7, 0));
-    assert_eq!(tcp.sent[0].options.timestamps, None);
+    assert_eq!(tcp.sent[0].options.timestamps(), None);
 }
 
 /// §3.2: a segment without the option is dropped in silence and ends nothing; a reset needs none (§5.2), and a SYN is
@@ -265,7 +265,10 @@ fn what_has_no_echo_measures_by_karn_and_undoes_nothing() {
         let config = plain().timestamps(true).sack(true).rack(rack).tolerate_missing_timestamps(true);
         let mut tcp = Tcp::connect(config, Path::ipv4(1500));
         tcp.arrives(stamped(peer_syn_ack(), 1000, START));
-        let sack_ok = Segment { options: Options { sack_permitted: true, ..peer_syn_ack().options }, ..peer_syn_ack() };
+        let sack_ok = Segment {
+            options: Options { sack_permitted: true, ..peer_syn_ack().options.get() }.into(),
+            ..peer_syn_ack()
+        };
         let mut with_sack = Tcp::connect(config, Path::ipv4(1500));
         with_sack.arrives(stamped(sack_ok, 1000, START));
         for mut tcp in [tcp, with_sack] {

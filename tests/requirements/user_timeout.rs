@@ -10,13 +10,13 @@ fn on() -> ConfigBuilder {
 
 /// The segment with the option of this value.
 fn with(segment: Segment, value: u16) -> Segment {
-    let options = Options { user_timeout: Some(value), ..segment.options };
-    Segment { options, ..segment }
+    let options = Options { user_timeout: Some(value), ..segment.options.get() };
+    Segment { options: options.into(), ..segment }
 }
 
 /// What the segments of the last call say of the user timeout.
 fn said(tcp: &Tcp) -> Vec<Option<u16>> {
-    tcp.sent.iter().map(|segment| segment.options.user_timeout).collect()
+    tcp.sent.iter().map(|segment| segment.options.user_timeout()).collect()
 }
 
 /// ESTABLISHED; the peer said `value` on its SYN,ACK.
@@ -74,7 +74,7 @@ fn a_new_user_timeout_is_said_with_the_next_segment() {
 
     // where SACK blocks and timestamps fill the header, it waits
     let mut syn_ack = stamped(peer_syn_ack(), 1, 0);
-    syn_ack.options.sack_permitted = true;
+    syn_ack.options.update(|options| options.sack_permitted = true);
     let mut tcp = Tcp::connect(on().timestamps(true).sack(true), Path::ipv4(1500));
     tcp.arrives(syn_ack);
     assert_eq!(said(&tcp), [Some(300)]);
@@ -83,7 +83,7 @@ fn a_new_user_timeout_is_said_with_the_next_segment() {
     }
     tcp.event(Event::Set(Knob::UserTimeout(Some(secs(200)))));
     tcp.arrives(stamped(peer_text(400, 1, 0), 1, 0));
-    assert_eq!((said(&tcp), tcp.sent[0].options.sack.len()), (vec![None], 3));
+    assert_eq!((said(&tcp), tcp.sent[0].options.sack().len()), (vec![None], 3));
     tcp.arrives(stamped(peer_text(0, 300, 0), 1, 0));
     assert_eq!(said(&tcp), [Some(200)]);
 }

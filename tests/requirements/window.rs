@@ -240,8 +240,8 @@ fn shld_14_u_11_the_right_edge_never_recedes() {
     let whole = large.receive_buffer_initial(1 << 20);
     for (config, unit, in_syn) in [(plain().receive_buffer(9000), 1, 9000), (large, 32, 65_535), (whole, 32, 65_535)] {
         let mut tcp = Tcp::connect(config, Path::ipv4(1500));
-        let options = Options { window_scale: Some(0), ..peer_syn_ack().options };
-        tcp.arrives(Segment { options, ..peer_syn_ack() });
+        let options = Options { window_scale: Some(0), ..peer_syn_ack().options.get() };
+        tcp.arrives(Segment { options: options.into(), ..peer_syn_ack() });
         let mut furthest = u32::from(tcp.sent[0].window) * unit; // the ACK of the handshake
         assert!(furthest >= in_syn);
         let mut seed = 7_u32;
@@ -333,8 +333,10 @@ fn shld_14_leaving_does_not_retract_the_window() {
 /// A passive open with window scaling, the default buffer, of which so much is promised at first, and no quick ACKs; its
 /// SYN,ACK says 65,535.
 fn serves(initial: u32) -> Tcp {
-    let scaled =
-        |segment: Segment| Segment { options: Options { window_scale: Some(0), ..segment.options }, ..segment };
+    let scaled = |segment: Segment| Segment {
+        options: Options { window_scale: Some(0), ..segment.options.get() }.into(),
+        ..segment
+    };
     let config = plain().window_scaling(true).receive_buffer(262_144).receive_buffer_initial(initial);
     let mut tcp = Tcp::accept(config, Path::ipv4(1500), scaled(peer_syn()));
     assert_eq!(tcp.sent[0].window, 65_535);

@@ -43,7 +43,7 @@ fn times(link: &mut Link) -> Vec<(Nanos, usize)> {
 fn the_length_is_that_of_the_ip_packet() {
     let mut packet = packet(1500, 0);
     assert_eq!(packet.len(), 1500);
-    packet.segment.options.timestamps = Some(segue::Timestamps { value: 1, echo: 2 });
+    packet.segment.options.update(|options| options.timestamps = Some(segue::Timestamps { value: 1, echo: 2 }));
     assert_eq!(packet.len(), 1512);
 }
 

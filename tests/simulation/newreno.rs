@@ -18,7 +18,14 @@ fn open() -> (NewReno, SeqNum, Vec<Segment>) {
     let first = syn.seq + 1;
     let options = Options { window_scale: Some(2), ..Options::default() };
     let flags = Flags::SYN | Flags::ACK;
-    let syn_ack = Segment { seq: SeqNum::new(9), ack: first, flags, window: 65_000, options, ..Segment::default() };
+    let syn_ack = Segment {
+        seq: SeqNum::new(9),
+        ack: first,
+        flags,
+        window: 65_000,
+        options: options.into(),
+        ..Segment::default()
+    };
     out.clear();
     sender.arrives(syn_ack, 40 * MILLISECOND, &mut out);
     (sender, first, out)

@@ -29,7 +29,7 @@ fn segments_that_differ_stay_apart() {
         Segment { seq: SeqNum::new(1101), ..next.clone() },
         Segment { ack: SeqNum::new(1), ..next.clone() },
         Segment { window: 9, ..next.clone() },
-        Segment { options: stamps, ..next.clone() },
+        Segment { options: stamps.into(), ..next.clone() },
         Segment { ecn: Ecn::Ce, ..next.clone() },
         Segment { flags: Flags::ACK | Flags::FIN, ..next.clone() },
         text(1100, 1001),

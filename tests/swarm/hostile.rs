@@ -216,8 +216,13 @@ impl Attacked {
             log: Vec::new(),
             comb: irs,
         };
-        let syn =
-            Segment { seq: irs, flags: Flags::SYN, window: script.window, options: script.syn, ..Segment::default() };
+        let syn = Segment {
+            seq: irs,
+            flags: Flags::SYN,
+            window: script.window,
+            options: script.syn.into(),
+            ..Segment::default()
+        };
         let reply = attacked.host.accept(syn, attacked.now);
         attacked.take(None, reply);
         let (seq, ack) = (irs + 1, attacked.info().snd_nxt);
@@ -240,7 +245,7 @@ impl Attacked {
         self.calls += 1;
         self.log.push(format!("{} {}", self.now, shown(&input)));
         let before = self.info();
-        let bare = matches!(&input, Input::Segment(s) if s.is_empty() && s.options.sack.as_slice().is_empty());
+        let bare = matches!(&input, Input::Segment(s) if s.is_empty() && s.options.sack().is_empty());
         let reply = self.host.call(input, self.now);
         self.take(Some((before, bare)), reply);
     }
@@ -259,7 +264,7 @@ impl Attacked {
                     self.unread += octets.len();
                 }
                 Action::Transmit(segment) => {
-                    self.said = segment.options.timestamps.or(self.said);
+                    self.said = segment.options.timestamps().or(self.said);
                     let again = before.as_ref().is_some_and(|(before, _)| segment.seq.before(before.snd_nxt));
                     if again && !segment.payload.is_empty() {
                         self.repeats.again(&self.plan, Side::Server, &after, segment, self.now);
@@ -287,8 +292,8 @@ impl Attacked {
         let echo = self.said.map_or(0, |said| said.value);
         let timestamps = agreed.then_some(Timestamps { value, echo });
         let flags = segment.flags | if segment.flags == Flags::SYN { Flags::empty() } else { Flags::ACK };
-        let options = Options { timestamps, ..segment.options };
-        self.call(Input::Segment(Segment { flags, options, ..segment }));
+        let options = Options { timestamps, ..segment.options.get() };
+        self.call(Input::Segment(Segment { flags, options: options.into(), ..segment }));
     }
 
     fn text(&mut self, seq: SeqNum, len: usize) {
@@ -304,7 +309,7 @@ impl Attacked {
         if let Some(block) = block {
             options.sack.push(block);
         }
-        self.arrives(Segment { seq: self.info().rcv_nxt, ack, window, options, ..Segment::default() });
+        self.arrives(Segment { seq: self.info().rcv_nxt, ack, window, options: options.into(), ..Segment::default() });
     }
 
     fn perform(&mut self, a_move: Move) {
@@ -364,7 +369,7 @@ impl Attacked {
             Move::Syn { ack } => {
                 let flags = if ack { Flags::SYN | Flags::ACK } else { Flags::SYN };
                 let (seq, ack) = (self.irs, self.info().snd_una);
-                self.arrives(Segment { seq, ack, flags, window: 1000, options: self.syn, ..Segment::default() });
+                self.arrives(Segment { seq, ack, flags, window: 1000, options: self.syn.into(), ..Segment::default() });
             }
             Move::Reset { offset } => {
                 let seq = self.info().rcv_nxt + offset.unsigned_abs();

@@ -161,7 +161,7 @@ impl User {
             ack: info.snd_nxt,
             flags: Flags::ACK,
             window,
-            options: self.fixture.options(setup.timestamps.then_some(world.ts_base)),
+            options: self.fixture.options(setup.timestamps.then_some(world.ts_base)).into(),
             payload: text_at(self.fixture.irs(), info.rcv_nxt, text),
             ..Segment::default()
         }

@@ -203,7 +203,7 @@ impl Script {
             ack: ack.unwrap_or_default(),
             flags: if ack.is_some() { Flags::SYN | Flags::ACK } else { Flags::SYN },
             window: PEER_WINDOW,
-            options: Options { mss: Some(1460), sack_permitted: true, timestamps, ..Options::default() },
+            options: Options { mss: Some(1460), sack_permitted: true, timestamps, ..Options::default() }.into(),
             ..Segment::default()
         }
     }
@@ -220,7 +220,8 @@ impl Script {
             options: Options {
                 timestamps: self.setup.timestamps.then_some(Timestamps { value, echo }),
                 ..Options::default()
-            },
+            }
+            .into(),
             payload: text_at(SeqNum::new(self.world.irs), self.seq, text),
             ..Segment::default()
         }

@@ -195,9 +195,9 @@ impl Judge<'_> {
     fn word(&self, sent: &Segment) -> Option<Reply> {
         let ends_unsynchronized = sent.flags.contains(Flags::RST) || !self.has_connection();
         if !ends_unsynchronized {
-            let timestamps = sent.options.timestamps;
+            let timestamps = sent.options.timestamps();
             let wanted = if self.before.state == State::SynSent || self.before.state == State::Listen {
-                self.segment.options.timestamps.is_some()
+                self.segment.options.timestamps().is_some()
             } else {
                 self.fixture.setup.timestamps
             };

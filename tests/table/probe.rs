@@ -23,7 +23,7 @@ pub(crate) fn segment(cell: &Cell, fixture: &Fixture) -> Option<Segment> {
         flags,
         window: geometry.window(),
         urgent: if flags.contains(Flags::URG) { geometry.urgent(seq) } else { 0 },
-        options: fixture.options(geometry.timestamp()?),
+        options: fixture.options(geometry.timestamp()?).into(),
         payload: if len == 0 { Bytes::new() } else { text_at(fixture.irs(), text_from, len) },
         ..Segment::default()
     })

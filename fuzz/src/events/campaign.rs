@@ -84,11 +84,11 @@ fn bare(watched: &mut Watched, seq: SeqNum, ack: SeqNum, window: u16, block: Opt
     if let Some(block) = block {
         options.sack.push(block);
     }
-    arrives(watched, Segment { seq, ack, window, options, ..Segment::default() });
+    arrives(watched, Segment { seq, ack, window, options: options.into(), ..Segment::default() });
 }
 
 fn arrives(watched: &mut Watched, segment: Segment) {
     let timestamps = watched.uses_timestamps().then(|| watched.good_timestamps());
-    let options = Options { timestamps, ..segment.options };
-    watched.may(Event::Segment(Segment { flags: Flags::ACK, options, ..segment }));
+    let options = Options { timestamps, ..segment.options.get() };
+    watched.may(Event::Segment(Segment { flags: Flags::ACK, options: options.into(), ..segment }));
 }

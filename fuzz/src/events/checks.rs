@@ -191,7 +191,7 @@ pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config, probe
     let control = Flags::SYN | Flags::RST;
     assert!(segment.options.wire_len() <= 40, "options do not fit: {segment}");
     assert!(!segment.flags.contains(control), "{segment}");
-    if let Some(ts) = segment.options.timestamps.filter(|_| !segment.flags.contains(Flags::ACK)) {
+    if let Some(ts) = segment.options.timestamps().filter(|_| !segment.flags.contains(Flags::ACK)) {
         // RFC 7323 §3.2, and §5.2 for a reset that answers a segment.
         let answers = segment.flags.contains(Flags::RST) && ts.value == 0;
         assert!(ts.echo == 0 || answers, "an echo without ACK: {segment}");
@@ -202,7 +202,7 @@ pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config, probe
     if !segment.flags.intersects(control) {
         assert!(segment.flags.contains(Flags::ACK), "no ACK on {segment}");
         let options = &segment.options;
-        assert!(options.mss.is_none() && options.window_scale.is_none() && !options.sack_permitted, "{segment}");
+        assert!(options.mss().is_none() && options.window_scale().is_none() && !options.sack_permitted(), "{segment}");
     }
     if segment.segment_size > 0 {
         assert!(!segment.flags.intersects(control | Flags::URG), "{segment}");
@@ -217,7 +217,7 @@ pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config, probe
         );
     }
     let edge = (info.state != State::Closed).then(|| info.rcv_nxt + info.rcv_wnd);
-    let blocks = segment.options.sack.as_slice();
+    let blocks = segment.options.sack();
     // The first block may report what arrived twice (RFC 2883 §4): below the ACK, or inside the second.
     let twice = blocks.first().is_some_and(|first| {
         let inside = |second: &SackBlock| !first.left.before(second.left) && !first.right.after(second.right);

@@ -196,12 +196,12 @@ impl Setup {
     /// The peer's SYN, or SYN,ACK.
     fn syn(&self, flags: Flags) -> Segment {
         let ack = if flags.contains(Flags::ACK) { self.iss + 1 } else { SeqNum::new(0) };
-        Segment { seq: self.irs, ack, flags, window: self.window, options: self.peer, ..Segment::default() }
+        Segment { seq: self.irs, ack, flags, window: self.window, options: self.peer.into(), ..Segment::default() }
     }
 
     fn segment(&self, flags: Flags, seq: SeqNum, ack: SeqNum) -> Event {
         let options = Options { timestamps: self.peer.timestamps, ..Options::default() };
-        Event::Segment(Segment { seq, ack, flags, window: 65_535, options, ..Segment::default() })
+        Event::Segment(Segment { seq, ack, flags, window: 65_535, options: options.into(), ..Segment::default() })
     }
 }
 

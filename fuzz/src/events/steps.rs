@@ -108,7 +108,7 @@ fn segment(input: &mut Reader<'_>, watched: &mut Watched) -> Segment {
         }
     }
     let payload = watched.peer_text(seq + u32::from(flags.contains(Flags::SYN)), length);
-    let segment = Segment { seq, ack, flags, window, urgent, options, ecn, segment_size, payload };
+    let segment = Segment { seq, ack, flags, window, urgent, options: options.into(), ecn, segment_size, payload };
     watched.last = (segment.seq, segment.end());
     segment
 }

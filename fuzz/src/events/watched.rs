@@ -225,7 +225,7 @@ impl Watched {
 
     fn note_mss(&mut self, segment: &Segment) {
         if segment.flags.contains(Flags::SYN) {
-            self.largest_mss = self.largest_mss.max(segment.options.mss.unwrap_or(0));
+            self.largest_mss = self.largest_mss.max(segment.options.mss().unwrap_or(0));
         }
     }
 
@@ -372,9 +372,9 @@ impl Watched {
     /// Once timestamps are in use every segment carries them, else none does (RFC 7323 §3.2). The SYN,ACK decides, or the first
     /// segment after it.
     fn check_timestamps(&mut self, segment: &Segment, info: &Info) {
-        let carries = segment.options.timestamps.is_some();
+        let carries = segment.options.timestamps().is_some();
         if carries {
-            self.last_timestamp = segment.options.timestamps;
+            self.last_timestamp = segment.options.timestamps();
         }
         if segment.flags.contains(Flags::SYN | Flags::ACK) || info.state.is_synchronized() {
             // A reset decides nothing, and one that answers a segment takes its timestamps from there.
