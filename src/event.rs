@@ -164,6 +164,9 @@ pub enum Knob {
 pub enum Event {
     /// SEGMENT ARRIVES.
     Segment(Segment),
+    /// SEGMENT ARRIVES for several that came together: all are processed before anything is sent, and they share
+    /// acknowledgments (MUST-58, MUST-59).
+    Segments(Vec<Segment>),
     /// A timer fired. All timers due by now run; if none is due, nothing happens.
     Timer(Timer),
     /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room);

@@ -33,8 +33,7 @@ impl SeqNum {
 
     /// `self < other` in the RFC's sense: `other` lies less than 2³¹ ahead.
     pub const fn before(self, other: Self) -> bool {
-        let ahead = other.0.wrapping_sub(self.0);
-        ahead != 0 && ahead < 0x8000_0000
+        other.0.wrapping_sub(self.0).wrapping_sub(1) < 0x7FFF_FFFF
     }
 
     /// `self =< other`.

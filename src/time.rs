@@ -112,6 +112,11 @@ impl Micros {
         self.0
     }
 
+    /// In 32 bits, which hold 71 minutes.
+    pub(crate) fn saturated(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+
     pub(crate) const fn times(self, n: u32) -> Self {
         Self(self.0.saturating_mul(n as u64))
     }

@@ -55,7 +55,14 @@ impl TsState {
     /// R3 of RFC 7323 §5.3, after the segment proved acceptable: TS.Recent follows the left edge of what was
     /// acknowledged.
     pub(crate) fn update(&mut self, ts: Timestamps, seq: SeqNum, now: Instant) {
-        if seq.at_or_before(self.last_ack_sent) && !self.is_old(ts, now) {
+        if !self.is_old(ts, now) {
+            self.follow(ts, seq, now);
+        }
+    }
+
+    /// R3, for a timestamp that is not old.
+    pub(crate) fn follow(&mut self, ts: Timestamps, seq: SeqNum, now: Instant) {
+        if seq.at_or_before(self.last_ack_sent) {
             self.recent = ts.value;
             self.recent_at = now;
         }

@@ -73,6 +73,8 @@ impl<C: Controller> Watch<C> {
 }
 
 impl<C: Controller> Controller for Watch<C> {
+    const WORKS_BY_RATES: bool = C::WORKS_BY_RATES;
+
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         self.inner.start(mss, initial, now);
     }

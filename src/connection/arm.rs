@@ -18,6 +18,15 @@ impl<C: Controller> Tcb<C> {
         }
         let pending = self.snd.is_pending();
         let probing = pending && self.snd.is_shut_out();
+        self.arm_retransmission(pending, probing, cx);
+        self.arm_recovery(probing, cx);
+        self.arm_sending(wait, probing, cx);
+        self.arm_idle(pending, cx);
+        self.arm_patience(pending, cx);
+    }
+
+    /// The retransmission timer runs while something is in flight; the persist timer takes its place while the window is closed.
+    fn arm_retransmission(&self, pending: bool, probing: bool, cx: &mut Cx<'_, '_>) {
         if probing {
             let interval = self.snd.rtt.base_rto().backed_off(self.snd.probes, cx.config.max_rto().into());
             cx.timers.start(Timer::Persist, cx.now + interval);
@@ -31,12 +40,15 @@ impl<C: Controller> Tcb<C> {
         } else {
             cx.timers.clear(Timer::Retransmit);
         }
-        self.arm_recovery(probing, cx);
+    }
+
+    /// What ends a wait of the sender's own: pacing, the override timeout, a burst that was cut.
+    fn arm_sending(&self, wait: Option<Wait>, probing: bool, cx: &mut Cx<'_, '_>) {
         if wait != Some(Wait::Pace) {
             cx.timers.clear(Timer::Pace);
         }
         if !probing && matches!(wait, Some(Wait::Silly | Wait::Cork)) {
-            cx.timers.start(Timer::Override, cx.now + cx.config.sws_override());
+            cx.timers.start(Timer::Override, cx.now + Micros::from(cx.config.sws_override()));
         } else {
             cx.timers.clear(Timer::Override);
         }
@@ -47,8 +59,6 @@ impl<C: Controller> Tcb<C> {
             }
             Some(_) => cx.timers.clear(Timer::Continue),
         }
-        self.arm_idle(pending, cx);
-        self.arm_patience(pending, cx);
     }
 
     /// Memory for sending is given back an RTO after all was acknowledged; steady traffic finds it where it was.

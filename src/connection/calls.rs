@@ -32,7 +32,7 @@ impl<C: Controller> Connection<C> {
 
     /// RECEIVE's effect on the window: the user took so many delivered octets; more than were delivered counts as all.
     pub fn consume(&mut self, octets: usize, now: Instant) -> Vec<Action> {
-        self.infallible(Event::Consume(octets), now)
+        self.actions_of(Event::Consume(octets), now)
     }
 
     /// CLOSE: a FIN follows the queued text. Receiving goes on until the peer closes.
@@ -48,20 +48,12 @@ impl<C: Controller> Connection<C> {
     /// The user is gone: CLOSE, but text that is or becomes unread is answered by a reset (SHLD-3), and FIN-WAIT-2 is
     /// limited.
     pub fn release(&mut self, now: Instant) -> Vec<Action> {
-        self.infallible(Event::Release, now)
+        self.actions_of(Event::Release, now)
     }
 
     /// ABORT: a reset where the peer may still have a connection; nothing in CLOSED.
     pub fn abort(&mut self, now: Instant) -> Vec<Action> {
-        self.infallible(Event::Abort, now)
-    }
-
-    /// An event that `check_call` lets pass in every state.
-    fn infallible(&mut self, event: Event, now: Instant) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let done = self.handle(event, now, &mut actions);
-        debug_assert_eq!(done, Ok(()));
-        actions
+        self.actions_of(Event::Abort, now)
     }
 
     /// Octets that SEND would take now: 0 where SEND is an error.
@@ -105,6 +97,7 @@ impl<C: Controller> Connection<C> {
                 Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => Err(Error::NotWaiting),
             },
             Event::Segment(_)
+            | Event::Segments(_)
             | Event::Timer(_)
             | Event::Consume(_)
             | Event::Release

@@ -119,15 +119,14 @@ impl Deadlines {
             return;
         }
         self.next = NONE;
-        let (mut left, all) = (self.set, Timer::ALL.iter().zip(&self.at));
-        for (&timer, &at) in all {
-            if left == 0 {
-                break;
+        let mut left = self.set;
+        while let Some(index) = left.checked_ilog2().and_then(|index| usize::try_from(index).ok()) {
+            if let (Some(&at), Some(&timer)) = (self.at.get(index), Timer::ALL.get(index)) {
+                if at <= self.next.0 {
+                    self.next = (at, timer); // of those at one instant the first
+                }
             }
-            if left & 1 != 0 && at < self.next.0 {
-                self.next = (at, timer);
-            }
-            left >>= 1;
+            left &= !(1 << index);
         }
     }
 

@@ -39,6 +39,9 @@ impl<C: Controller> Tcb<C> {
             0 => u32::MAX,
             limit => u32::from(limit),
         };
+        if let Some(wait) = self.transmit_full_segments(limit, cx) {
+            return Some(wait);
+        }
         let mut gate = self.gate(cx);
         loop {
             let plan = match self.snd.next(&gate) {
@@ -76,7 +79,7 @@ impl<C: Controller> Tcb<C> {
         gate.mss == u32::from(self.eff_snd_mss) && gate.first.is_none() && gate.mtu_probe.is_none()
     }
 
-    fn nagle(&self, cx: &Cx<'_, '_>) -> bool {
+    pub(super) fn nagle(&self, cx: &Cx<'_, '_>) -> bool {
         cx.settings.nagle && self.snd.small.is_held(cx.config.minshall())
     }
 
@@ -123,7 +126,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// How many segments more may be in flight. The bound goes by the MSS without SACK blocks, which come and go.
-    fn records_left(&self, cx: &Cx<'_, '_>) -> u32 {
+    pub(super) fn records_left(&self, cx: &Cx<'_, '_>) -> u32 {
         self.snd.records_left(cx.config.send_buffer(), u32::from(self.eff_snd_mss))
     }
 
@@ -154,7 +157,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// A piece of the stream, with the acknowledgment on it.
-    fn transmit_piece(&mut self, plan: &Plan, cx: &mut Cx<'_, '_>) {
+    pub(super) fn transmit_piece(&mut self, plan: &Plan, cx: &mut Cx<'_, '_>) {
         let text = self.snd.text(plan.seq, plan.len);
         let mut flags = Flags::ACK;
         flags.set(Flags::PSH, self.snd.pushes(plan));

@@ -58,8 +58,7 @@ fn claimed_mtu(path: &Path, mtu: u16) -> Option<u16> {
 impl<C: Controller> Tcb<C> {
     /// What decides about the path MTU beside what happened.
     pub(super) fn mtu_policy(&self, config: &Config, path: &Path) -> Policy {
-        let peer = (path.ip.header() + 20).saturating_add(self.snd.send_mss);
-        Policy::new(config, path.least_mtu(), peer)
+        mtu_policy(self.snd.send_mss, config, path)
     }
 
     /// The packet that carried the text at `seq`, or a pure ACK, was too big for a link of `claimed` octets.
@@ -96,9 +95,10 @@ impl<C: Controller> Tcb<C> {
 
     /// SND.UNA has advanced: packets get through.
     pub(super) fn trust_mtu(&mut self, cx: &mut Cx<'_, '_>) {
-        let policy = self.mtu_policy(cx.config, cx.path);
         let una = self.snd.position_of(self.snd.una);
-        let mtu = self.snd.path_mtu.on_acknowledged(una, cx.path.mtu, &policy, cx.now);
+        let send_mss = self.snd.send_mss;
+        let policy = || mtu_policy(send_mss, cx.config, cx.path);
+        let mtu = self.snd.path_mtu.on_acknowledged(una, cx.path.mtu, policy, cx.now);
         self.change_mtu(mtu, cx);
     }
 
@@ -157,12 +157,18 @@ impl<C: Controller> Tcb<C> {
     }
 }
 
+/// What decides about the path MTU, where the peer's option allows `send_mss` octets.
+fn mtu_policy(send_mss: u16, config: &Config, path: &Path) -> Policy {
+    let peer = (path.ip.header() + 20).saturating_add(send_mss);
+    Policy::new(config, path.least_mtu(), peer)
+}
+
 fn options_len(segment: &Segment) -> u16 {
     u16::try_from(segment.options.wire_len()).unwrap_or(40)
 }
 
 /// Octets of the packet that carries so many octets of text, beside so many of TCP options.
-fn packet_size(path: &Path, options: u16, text: u16) -> u16 {
+pub(super) fn packet_size(path: &Path, options: u16, text: u16) -> u16 {
     let header = (path.ip.header() + 20).saturating_add(path.ip_options).saturating_add(options);
     header.saturating_add(text)
 }

@@ -2,6 +2,7 @@
 
 mod arm;
 mod arrives;
+mod burst;
 mod calls;
 mod challenge;
 mod deadlines;
@@ -124,7 +125,7 @@ impl<C: Controller> Connection<C> {
         let listen = Listen { controller, secrets: Some(secrets) };
         let mut connection = Self::new(Phase::Listen(listen), config, path);
         let mut actions = Vec::new();
-        connection.event(now, &mut actions, |phase, cx| {
+        connection.event(now, &mut actions, false, |phase, cx| {
             phase.segment_arrives(&mut syn, cx);
             match phase {
                 Phase::Live(tcb) => tcb.origin = Origin::Accept,
@@ -151,7 +152,7 @@ impl<C: Controller> Connection<C> {
     ) -> (Self, Vec<Action>) {
         let mut connection = Self::new(Phase::Closed, config, path);
         let mut actions = Vec::new();
-        connection.event(now, &mut actions, |phase, cx| {
+        connection.event(now, &mut actions, false, |phase, cx| {
             let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
             *phase = Phase::SynSent(SynSent::new(snd, secrets.ts_offset, cx.now));
         });
@@ -163,76 +164,81 @@ impl<C: Controller> Connection<C> {
     /// # Errors
     /// [`Error`], when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors
     /// never fail.
-    pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
-        match event {
-            Event::Segment(segment) => self.segment(segment, now, sink),
-            Event::Consume(octets) => self.consumed(octets, now, sink),
-            call => {
-                self.check_call(&call)?;
-                self.event(now, sink, |phase, cx| phase.dispatch(call, cx));
-            }
-        }
+    pub fn handle(&mut self, mut event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
+        self.check_call(&event)?;
+        self.take(&mut event, now, sink);
         Ok(())
     }
 
     /// SEGMENT ARRIVES (§3.10.7).
     pub fn handle_segment(&mut self, segment: Segment, now: Instant) -> Vec<Action> {
-        let mut actions = Vec::new();
-        self.segment(segment, now, &mut actions);
-        actions
+        self.actions_of(Event::Segment(segment), now)
     }
 
     /// Several segments that arrived together: all are processed before anything is sent, and they share
-    /// acknowledgments (MUST-58, MUST-59).
+    /// acknowledgments (MUST-58, MUST-59). Short for [`Event::Segments`].
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
-        self.event(now, sink, |phase, cx| {
-            for mut segment in segments {
-                phase.segment_arrives(&mut segment, cx);
-            }
-        });
+        self.take(&mut Event::Segments(segments.into_iter().collect()), now, sink);
     }
 
     /// Runs every timer due at `now`, in the order of [`Timer::ALL`], but what was to be sent before the user timeout goes
     /// before it; nothing when none is due. `timer` is the one that fired at the host.
     pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
+        self.actions_of(Event::Timer(timer), now)
+    }
+
+    /// An event that `check_call` lets pass in every state.
+    fn actions_of(&mut self, mut event: Event, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.event(now, &mut actions, |phase, cx| phase.dispatch(Event::Timer(timer), cx));
+        self.take(&mut event, now, &mut actions);
         actions
     }
 
-    fn segment(&mut self, mut segment: Segment, now: Instant, sink: &mut dyn Sink) {
-        if matches!(&self.phase, Phase::Live(tcb) if tcb.expects(&segment)) {
-            self.predicted(segment, now, sink);
-        } else {
-            self.event(now, sink, |phase, cx| phase.segment_arrives(&mut segment, cx));
-        }
-    }
-
-    /// The segment that was expected. In debug builds and under fuzzing a twin proves that the eight steps would do the
-    /// same.
-    fn predicted(&mut self, mut segment: Segment, now: Instant, sink: &mut dyn Sink) {
+    /// An event that can proceed. In debug builds and under fuzzing a twin takes it without shortcuts: what they leave out
+    /// must change neither the value nor the actions.
+    fn take(&mut self, event: &mut Event, now: Instant, sink: &mut dyn Sink) {
         if !cfg!(any(debug_assertions, fuzzing)) {
-            return self.segment_as_expected(&mut segment, now, sink);
+            return self.step(event, now, sink, true);
         }
-        let (mut twin, mut of_steps, mut actions) = (self.clone(), Vec::new(), Vec::new());
-        let mut same = segment.clone();
-        twin.event(now, &mut of_steps, |phase, cx| phase.segment_arrives(&mut same, cx));
-        twin.counters.segments_predicted += 1;
-        self.segment_as_expected(&mut segment, now, &mut actions);
-        assert_eq!(actions, of_steps, "the actions of a predicted segment, and of the eight steps: {same:?}");
-        assert_eq!(*self, twin, "what a predicted segment made of the connection, and what the eight steps did");
+        let (mut twin, mut same) = (self.clone(), event.clone());
+        let (mut actions, mut of_twin) = (Vec::new(), Vec::new());
+        self.step(event, now, &mut actions, true);
+        twin.step(&mut same, now, &mut of_twin, false);
+        twin.counters.segments_predicted = self.counters.segments_predicted;
+        assert_eq!(actions, of_twin, "the actions with shortcuts, and those without");
+        assert_eq!(*self, twin, "the connection after an event with shortcuts, and without");
         self.check_invariants();
         actions.into_iter().for_each(|action| sink.push(action));
     }
 
-    fn segment_as_expected(&mut self, segment: &mut Segment, now: Instant, sink: &mut dyn Sink) {
+    fn step(&mut self, event: &mut Event, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
+        match (event, &mut self.phase) {
+            (Event::Segment(segment), Phase::Live(tcb)) if shortcuts && tcb.expects(segment) => {
+                self.segment_as_expected(segment, now, sink);
+            }
+            (Event::Consume(octets), phase) => {
+                if phase.take_text(*octets) {
+                    self.event(now, sink, shortcuts, |_, _| {});
+                } else {
+                    self.pass_to(now); // nothing follows
+                }
+            }
+            (Event::Continue, Phase::Live(tcb)) if shortcuts && tcb.is_quiet() => self.pass_to(now),
+            (event, _) => self.event(now, sink, shortcuts, |phase, cx| phase.dispatch(event, cx)),
+        }
+    }
+
+    /// Time moves on, never back.
+    fn pass_to(&mut self, now: Instant) {
         self.clock = self.clock.max(now.min(END_OF_TIME));
+    }
+
+    fn segment_as_expected(&mut self, segment: &mut Segment, now: Instant, sink: &mut dyn Sink) {
+        self.pass_to(now);
         let Self { config, settings, path, timers, counters, clock, phase } = self;
         let Phase::Live(tcb) = phase else { return };
-        counters.segments_in += 1;
-        counters.segments_predicted += 1;
         let mut out = Output::new(sink, counters);
-        let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock };
+        let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock, shortcuts: true };
         tcb.arrives_as_expected(segment, &mut cx);
         if tcb.is_quiet() {
             tcb.flush_quietly(&mut cx);
@@ -243,30 +249,24 @@ impl<C: Controller> Connection<C> {
         timers.announce(out.sink());
     }
 
-    /// RECEIVE: as long as no window update is due, nothing follows from it.
-    fn consumed(&mut self, octets: usize, now: Instant, sink: &mut dyn Sink) {
-        if self.phase.take_text(octets) {
-            self.event(now, sink, |_, _| {});
-        } else {
-            self.clock = self.clock.max(now.min(END_OF_TIME));
-        }
-    }
-
     /// One event: time moves on, `change` happens, then what follows from it is sent and the deadlines are set.
-    fn event(&mut self, now: Instant, sink: &mut dyn Sink, change: impl FnOnce(&mut Phase<C>, &mut Cx<'_, '_>)) {
-        self.clock = self.clock.max(now.min(END_OF_TIME));
+    fn event(
+        &mut self,
+        now: Instant,
+        sink: &mut dyn Sink,
+        shortcuts: bool,
+        change: impl FnOnce(&mut Phase<C>, &mut Cx<'_, '_>),
+    ) {
+        self.pass_to(now);
         let Self { config, settings, path, timers, counters, clock, phase } = self;
         let mut out = Output::new(sink, counters);
-        let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock };
+        let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock, shortcuts };
         change(phase, &mut cx);
         cx.out.report_progress();
         phase.flush(&mut cx);
         timers.announce(out.sink());
         if let Some(reason) = out.close_reason() {
             out.push(Action::Closed(reason));
-        }
-        if cfg!(any(debug_assertions, fuzzing)) {
-            self.check_invariants();
         }
     }
 }

@@ -42,11 +42,17 @@ impl<C: Controller> Tcb<C> {
 
     /// What the eight steps do with it.
     pub(super) fn arrives_as_expected(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) {
+        cx.out.counters.segments_in += 1;
+        cx.out.counters.segments_predicted += 1;
         if segment.ack != self.snd.una {
             self.advance_as_expected(segment, cx); // fifth
         }
         self.update_window(segment, u32::from(segment.window) << self.snd.shift, cx);
-        self.heard(segment, cx.now);
+        self.keep_alive.heard = cx.now;
+        self.keep_alive.unanswered = 0;
+        if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps()) {
+            ts.follow(new, segment.seq, cx.now);
+        }
         if !segment.payload.is_empty() {
             self.text_arrives(segment, cx); // seventh
         }
@@ -84,9 +90,11 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn flush_quietly(&mut self, cx: &mut Cx<'_, '_>) {
         match self.ack {
             PendingAck::Now | PendingAck::Pure => self.transmit_owed_ack(cx),
-            PendingAck::No | PendingAck::Delayed { .. } => {}
+            PendingAck::No => {}
+            PendingAck::Delayed { .. } => self.arm_delayed_ack(cx),
         }
-        self.arm_delayed_ack(cx);
-        self.arm_keep_alive(false, cx);
+        if cx.settings.keep_alive {
+            self.arm_keep_alive(false, cx);
+        }
     }
 }

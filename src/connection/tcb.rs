@@ -51,6 +51,8 @@ pub(super) struct Cx<'a, 'o> {
     pub(super) timers: &'a mut Deadlines,
     pub(super) out: &'a mut Output<'o>,
     pub(super) now: Instant,
+    /// Whether what is known to change nothing may be left out.
+    pub(super) shortcuts: bool,
 }
 
 impl Cx<'_, '_> {

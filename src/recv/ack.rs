@@ -53,6 +53,9 @@ pub(crate) struct Arrival {
 impl Arrival {
     /// `octets` in segments of `segment_size`; 0: in one, or in as many as an MSS of `rmss` takes.
     pub(crate) fn new(octets: u32, segment_size: u16, rmss: u16, pushed: bool) -> Self {
+        if segment_size == 0 && octets <= u32::from(rmss) {
+            return Self { octets, segments: octets.min(1), size: octets.max(1), pushed };
+        }
         let size = if segment_size == 0 { rmss } else { segment_size };
         let size = u32::from(size).clamp(1, octets.max(1));
         Self { octets, segments: octets.div_ceil(size), size, pushed }

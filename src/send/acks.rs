@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::congestion::{Acked, Delivery, RateSample, Signal};
 use super::prr::Progress;
-use super::rack::Rack;
+use super::rack::{Facts, Rack};
 use super::rate::Rate;
 use super::recovery::{Detector, Phase};
 use super::scoreboard::{Fate, Sent};
@@ -83,6 +83,20 @@ pub(super) struct Seen {
     lost: u32,
     /// What it delivered was sent when the application had no more to send.
     application_limited: bool,
+}
+
+/// An acknowledgment that lets the window grow.
+struct Growth {
+    /// Octets by which SND.UNA advanced, and those that count.
+    octets: u32,
+    new: u32,
+    /// The variables before it.
+    inflight: u32,
+    cwnd: u32,
+    last_rtt: Option<Micros>,
+    application_limited: bool,
+    mss: u32,
+    now: Instant,
 }
 
 impl Seen {
@@ -180,17 +194,23 @@ impl<C: Controller> Sender<C> {
             }
             None => None,
         };
-        let mut seen = self.look(now, mss);
-        seen.octets = octets;
-        seen.delivered = octets;
-        seen.last_rtt = last_rtt;
-        (seen.flight, seen.inflight, seen.cwnd) = (flight, flight, cwnd);
         if self.recovery.detector == Detector::Rack {
-            self.detect_by_time(&seen);
+            self.rack.update_reo_wnd(&Facts::steady(&self.board, &self.rtt));
+            self.reorder_at = None;
         }
-        seen.application_limited = self.tell_delivery(&seen);
-        self.grow(&seen);
+        let application_limited = if C::WORKS_BY_RATES {
+            self.tell_expected_delivery(octets, last_rtt, now)
+        } else {
+            self.rate.on_counted(octets)
+        };
+        self.grow(&Growth { octets, new: octets, inflight: flight, cwnd, last_rtt, application_limited, mss, now });
         text
+    }
+
+    fn tell_expected_delivery(&mut self, octets: u32, rtt: Option<Micros>, now: Instant) -> bool {
+        let mut seen = self.look(now, 1);
+        (seen.delivered, seen.last_rtt) = (octets, rtt);
+        self.tell_delivery(&seen)
     }
 
     /// SEG.ACK < SND.UNA. What the blocks report counts as in any other ACK. It is late, so it measures no round trip, and
@@ -418,6 +438,9 @@ impl<C: Controller> Sender<C> {
 
     /// Returns whether what was delivered was sent when the application had no more to send.
     fn tell_delivery(&mut self, seen: &Seen) -> bool {
+        if !C::WORKS_BY_RATES {
+            return self.rate.on_counted(seen.delivered);
+        }
         let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.now);
         let application_limited = rate.is_some_and(|sample| sample.application_limited);
         let rate = rate.filter(|_| !seen.was_syn); // the one octet of a SYN tells of no rate
@@ -458,7 +481,20 @@ impl<C: Controller> Sender<C> {
                 prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
             }
             Phase::Open | Phase::Timeout if seen.marked => {} // RFC 3168 §6.1.2: no growth
-            Phase::Open | Phase::Timeout if grows => self.grow(seen),
+            Phase::Open | Phase::Timeout if grows => {
+                // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
+                let new = if seen.was_fast { seen.octets.min(seen.delivered) } else { seen.octets };
+                self.grow(&Growth {
+                    octets: seen.octets,
+                    new,
+                    inflight: seen.inflight,
+                    cwnd: seen.cwnd,
+                    last_rtt: seen.last_rtt,
+                    application_limited: seen.application_limited,
+                    mss: seen.mss,
+                    now: seen.now,
+                });
+            }
             Phase::Open | Phase::Timeout => {}
         }
     }
@@ -487,23 +523,24 @@ impl<C: Controller> Sender<C> {
         hold
     }
 
-    fn grow(&mut self, seen: &Seen) {
-        self.validation.on_ack(seen.octets, self.cc.window(), self.rtt.srtt().unwrap_or_default(), seen.now);
-        let before = self.board.una() - u64::from(seen.octets);
-        let used = self.used.on_ack(before, self.board.nxt(), seen.inflight);
-        let slow_start = seen.cwnd < self.cc.ssthresh();
-        let window_limited =
-            seen.inflight.saturating_add(seen.mss) > seen.cwnd || (slow_start && used.saturating_mul(2) >= seen.cwnd);
-        // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
-        let octets = if seen.was_fast { seen.octets.min(seen.delivered) } else { seen.octets };
+    fn grow(&mut self, growth: &Growth) {
+        let &Growth { octets, new, inflight, cwnd, last_rtt, application_limited, mss, now } = growth;
+        if self.validation.keeps_window() {
+            let srtt = self.rtt.srtt().unwrap_or_default();
+            self.validation.on_ack(octets, self.cc.window(), srtt, now);
+        }
+        let before = self.board.una() - u64::from(octets);
+        let used = self.used.on_ack(before, self.board.nxt(), inflight);
+        let slow_start = cwnd < self.cc.ssthresh();
+        let window_limited = inflight.saturating_add(mss) > cwnd || (slow_start && used.saturating_mul(2) >= cwnd);
         self.cc.on_ack(&Acked {
-            octets,
-            flight: seen.inflight,
-            rtt: seen.last_rtt.map(Duration::from),
-            srtt: self.rtt.srtt().map(Duration::from),
+            octets: new,
+            flight: inflight,
+            rtt_us: last_rtt.map(Micros::saturated),
+            srtt_us: self.rtt.srtt().map(Micros::saturated),
             window_limited,
-            application_limited: seen.application_limited,
-            now: seen.now,
+            application_limited,
+            now,
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// Capacity, in pieces, that an emptied buffer may keep.
 const KEEP: usize = 64;
@@ -20,6 +20,8 @@ pub(crate) struct SendBuffer {
     pieces: VecDeque<Piece>,
     start: u64,
     end: u64,
+    /// The piece in which the last slice ended: the next one usually begins there.
+    cursor: usize,
     /// The queue was full, and the user was not told since that there is room.
     awaited: bool,
 }
@@ -64,11 +66,21 @@ impl SendBuffer {
         self.awaited |= self.len() >= most;
     }
 
+    /// Whether a user may wait for room.
+    pub(crate) const fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
     /// Text was acknowledged. Whether the user is to be told, once, that there is room for `mark` octets of `most`.
     pub(crate) fn take_writable(&mut self, most: usize, mark: usize) -> bool {
         let told = self.awaited && self.len() <= most.saturating_sub(mark);
         self.awaited &= !told;
         told
+    }
+
+    /// The cursor saves a search and means nothing.
+    pub(crate) fn rebase(&mut self) {
+        self.cursor = 0;
     }
 
     /// Gives the memory of an empty queue back.
@@ -85,36 +97,36 @@ impl SendBuffer {
             let len = u64::try_from(first.text.len()).unwrap_or(u64::MAX);
             if first.start + len <= offset {
                 self.pieces.pop_front();
+                self.cursor = self.cursor.saturating_sub(1);
                 continue;
             }
             if first.start < offset {
                 let cut = usize::try_from(offset - first.start).unwrap_or(usize::MAX);
-                first.text = first.text.slice(cut.min(first.text.len())..);
+                first.text.advance(cut.min(first.text.len()));
                 first.start = offset;
             }
             break;
         }
         self.start = offset;
-        if self.pieces.is_empty() && self.pieces.capacity() > KEEP {
-            self.pieces = VecDeque::new();
+        if self.pieces.is_empty() {
+            self.cursor = 0;
+            if self.pieces.capacity() > KEEP {
+                self.pieces = VecDeque::new();
+            }
         }
     }
 
     /// The text at `offset..offset + len`, cut to what is there.
-    pub(crate) fn slice(&self, offset: u64, len: usize) -> Bytes {
-        let index = self.pieces.partition_point(|piece| piece.start <= offset);
-        let Some((first, at)) = index.checked_sub(1).and_then(|i| self.pieces.get(i)).and_then(|piece| {
-            let at = usize::try_from(offset - piece.start).ok()?;
-            (at < piece.text.len()).then_some((piece, at))
-        }) else {
-            return Bytes::new();
-        };
+    pub(crate) fn slice(&mut self, offset: u64, len: usize) -> Bytes {
+        let Some((index, first, at)) = self.find(offset) else { return Bytes::new() };
         if len <= first.text.len() - at {
-            return first.text.slice(at..at + len);
+            let text = first.text.slice(at..at + len);
+            self.cursor = index + usize::from(at + len == first.text.len());
+            return text;
         }
         let mut copy = BytesMut::with_capacity(len);
         copy.extend_from_slice(first.text.get(at..).unwrap_or(&[]));
-        for piece in self.pieces.iter().skip(index) {
+        for piece in self.pieces.iter().skip(index + 1) {
             let room = len - copy.len();
             copy.extend_from_slice(piece.text.get(..room).unwrap_or(&piece.text));
             if copy.len() == len {
@@ -122,6 +134,19 @@ impl SendBuffer {
             }
         }
         copy.freeze()
+    }
+
+    /// The piece that holds `offset`: its index, itself, and where in it.
+    fn find(&self, offset: u64) -> Option<(usize, &Piece, usize)> {
+        let inside = |index: usize| {
+            let piece = self.pieces.get(index)?;
+            let at = usize::try_from(offset.checked_sub(piece.start)?).ok()?;
+            (at < piece.text.len()).then_some((index, piece, at))
+        };
+        inside(self.cursor).or_else(|| {
+            let index = self.pieces.partition_point(|piece| piece.start <= offset);
+            inside(index.checked_sub(1)?)
+        })
     }
 
     #[cfg(test)]

@@ -203,9 +203,14 @@ impl<C: Controller> Sender<C> {
 
     /// Whether `plan` has the last octet that the user pushed: it gets the PSH bit (MUST-61, MAY-15).
     pub(crate) fn pushes(&self, plan: &Plan) -> bool {
+        self.pushes_text(plan.seq, plan.len)
+    }
+
+    /// The same of `len` octets of text at `seq`.
+    pub(crate) fn pushes_text(&self, seq: SeqNum, len: u32) -> bool {
         let unpushed = u32::try_from(self.small.unpushed()).unwrap_or(u32::MAX);
         let last = self.text_end() - unpushed;
-        plan.len > 0 && last.after(plan.seq) && last.at_or_before(plan.seq + plan.len)
+        len > 0 && last.after(seq) && last.at_or_before(seq + len)
     }
 
     /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go. A second copy

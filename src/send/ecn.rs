@@ -66,6 +66,11 @@ impl EcnSender {
         self.held = Some(until);
     }
 
+    /// Nothing is held back, and no reduction is to be told.
+    pub(crate) const fn is_calm(&self) -> bool {
+        self.held.is_none() && !self.cwr
+    }
+
     /// Until when new text is held back.
     pub(crate) fn held(&self, now: Instant) -> Option<Instant> {
         self.held.filter(|&until| until > now)

@@ -184,11 +184,23 @@ impl<C: Controller> Sender<C> {
             && self.undo.is_idle()
             && !self.tail.is_out()
             && !self.probed
+            && !self.first_due
     }
 
     /// Whether anything is queued or unacknowledged.
     pub(crate) fn is_pending(&self) -> bool {
         self.una != self.end()
+    }
+
+    /// Octets of text that were never sent.
+    pub(crate) fn unsent(&self) -> u32 {
+        self.text_end().saturating_since(self.nxt)
+    }
+
+    /// Octets of new text that the peer's window and the congestion window leave room for.
+    pub(crate) fn room_for_new(&self, mss: u32) -> u32 {
+        let cwnd = self.cwnd(mss).saturating_sub(self.inflight());
+        (self.una + self.wnd).saturating_since(self.nxt).min(cwnd)
     }
 
     /// FlightSize: octets sent and not acknowledged.
@@ -289,7 +301,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The text at `seq`, `len` octets of it.
-    pub(crate) fn text(&self, seq: SeqNum, len: u32) -> bytes::Bytes {
+    pub(crate) fn text(&mut self, seq: SeqNum, len: u32) -> bytes::Bytes {
         let offset = self.buffer.start() + u64::from(seq.saturating_since(self.text_start()));
         self.buffer.slice(offset, usize::try_from(len).unwrap_or(usize::MAX))
     }
@@ -306,6 +318,9 @@ impl<C: Controller> Sender<C> {
 
     /// Whether the user waits for room and the queue takes enough again to be worth a call.
     pub(crate) fn takes_again(&mut self, config: &Config) -> bool {
+        if !self.buffer.is_awaited() {
+            return false;
+        }
         let octets = |octets: u32| usize::try_from(octets).unwrap_or(usize::MAX);
         self.buffer.take_writable(octets(config.send_buffer()), octets(config.writable_room()))
     }
@@ -390,7 +405,7 @@ impl<C: Controller> Sender<C> {
             Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
             Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
-                let rate = self.rate.on_sent(inflight, now);
+                let rate = self.snapshot(inflight, now);
                 if repeats {
                     let again = from..to.min(self.board.nxt());
                     let before = self.board.sent_again(again.start, again.end, records >= 2, now, rate);
@@ -422,6 +437,29 @@ impl<C: Controller> Sender<C> {
             self.cc.on_sent(plan.len, self.inflight(), now);
         }
         repeats
+    }
+
+    /// What a segment sent now remembers of the rate.
+    fn snapshot(&mut self, inflight: u32, now: Instant) -> rate::Snapshot {
+        if C::WORKS_BY_RATES { self.rate.on_sent(inflight, now) } else { self.rate.unsampled() }
+    }
+
+    /// So many octets of new text leave, in segments of `mss` octets and packets of `size`, while the sender is steady: what
+    /// `sent` does then.
+    pub(crate) fn sent_text(&mut self, len: u32, mss: u32, size: u16, now: Instant) {
+        let inflight = self.flight();
+        let first = inflight == 0;
+        let rate = self.snapshot(inflight, now);
+        let to = self.board.nxt() + u64::from(len);
+        while self.board.nxt() + u64::from(mss) < to {
+            self.board.sent(self.board.nxt() + u64::from(mss), now, rate);
+        }
+        self.board.sent(to, now, rate);
+        self.nxt += len;
+        self.last_sent = now;
+        self.small.on_sent(self.nxt, len, mss);
+        self.cc.on_sent(len, inflight + len, now);
+        self.path_mtu.on_text(first, to, size);
     }
 
     /// How many segments more may be in flight: their records are bounded by the send buffer.
@@ -516,6 +554,7 @@ impl<C: Controller> Sender<C> {
         self.wl1 = SeqNum::new(self.wl1 - irs);
         self.up = self.up.map(relative);
         self.small.rebase(iss);
+        self.buffer.rebase();
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.board.rebase(ago);
         self.rack.rebase(ago);

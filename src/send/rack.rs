@@ -1,6 +1,7 @@
 //! RACK: loss and reordering told apart by time (RFC 8985 §6).
 
-use super::scoreboard::Sent;
+use super::rtt::Rtt;
+use super::scoreboard::{Scoreboard, Sent};
 use crate::Instant;
 use crate::time::Micros;
 
@@ -47,6 +48,22 @@ pub(crate) struct Facts {
     pub(crate) recovered: bool,
     /// RACK.segs_sacked, at least as far as it matters.
     pub(crate) segs_sacked: u32,
+}
+
+impl Facts {
+    /// Where nothing is reported or lost.
+    pub(crate) fn steady(board: &Scoreboard, rtt: &Rtt) -> Self {
+        Self {
+            una: board.una(),
+            nxt: board.nxt(),
+            min_rtt: rtt.min_rtt(),
+            srtt: rtt.srtt(),
+            dsack: false,
+            recovering: false,
+            recovered: false,
+            segs_sacked: 0,
+        }
+    }
 }
 
 impl Rack {

@@ -48,6 +48,11 @@ impl Rate {
         Snapshot { delivered, delivered_at, first_at, application_limited: self.application_limited > 0 }
     }
 
+    /// What a segment remembers where no samples are taken.
+    pub(crate) fn unsampled(&self) -> Snapshot {
+        Snapshot { application_limited: self.application_limited > 0, ..Snapshot::default() }
+    }
+
     /// There was nothing to send although `inflight` octets left room for more.
     pub(crate) fn on_application_limited(&mut self, inflight: u32) {
         self.application_limited = (self.delivered + u64::from(inflight)).max(1);
@@ -83,6 +88,19 @@ impl Rate {
             prior_delivered: snapshot.delivered,
             application_limited: snapshot.application_limited,
         })
+    }
+
+    /// The same for a controller that needs no samples: whether the application limited what was sent.
+    pub(crate) fn on_counted(&mut self, octets: u32) -> bool {
+        let newest = self.newest.take();
+        if octets == 0 {
+            return false;
+        }
+        self.delivered += u64::from(octets);
+        if self.delivered > self.application_limited {
+            self.application_limited = 0;
+        }
+        newest.is_some_and(|(snapshot, _)| snapshot.application_limited)
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {

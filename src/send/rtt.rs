@@ -22,26 +22,40 @@ enum Estimator {
 }
 
 /// The smallest round trip of a recent time: of the window that is going on, and of the one before it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct MinRtt {
-    /// The window that is going on: since when, and the smallest.
-    current: Option<(Instant, Micros)>,
-    previous: Option<Micros>,
+    /// Since when the window goes on.
+    since: Instant,
+    current: Micros,
+    previous: Micros,
 }
 
+/// No sample was taken.
+const NO_SAMPLE: Micros = Micros::new(u64::MAX);
+
 impl MinRtt {
+    const fn new() -> Self {
+        Self { since: Instant::ZERO, current: NO_SAMPLE, previous: NO_SAMPLE }
+    }
+
     fn on_sample(&mut self, rtt: Micros, now: Instant) {
-        let (since, least) = self.current.unwrap_or((now, rtt));
-        if now.since(since) >= MIN_RTT_WINDOW {
-            self.previous = Some(least);
-            self.current = Some((now, rtt));
-        } else {
-            self.current = Some((since, least.min(rtt)));
+        if self.current == NO_SAMPLE {
+            self.since = now;
+        } else if now.since(self.since) >= MIN_RTT_WINDOW {
+            self.previous = self.current;
+            (self.since, self.current) = (now, NO_SAMPLE);
         }
+        self.current = self.current.min(rtt);
     }
 
     fn get(&self) -> Option<Micros> {
-        self.current.map(|(_, least)| least).into_iter().chain(self.previous).min()
+        Some(self.current.min(self.previous)).filter(|least| *least != NO_SAMPLE)
+    }
+
+    fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        if self.current != NO_SAMPLE {
+            self.since = ago(self.since);
+        }
     }
 }
 
@@ -71,7 +85,7 @@ impl Rtt {
             max,
             backoff: 0,
             rto: Micros::ZERO,
-            least: MinRtt::default(),
+            least: MinRtt::new(),
             latest: None,
             spurious: false,
         };
@@ -190,7 +204,7 @@ impl Rtt {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        self.least.current = self.least.current.map(|(since, least)| (ago(since), least));
+        self.least.rebase(ago);
     }
 }
 

@@ -3,8 +3,7 @@
 use super::hystart::{Growth, HyStart};
 use super::{Acked, Congestion, Controller, MAX_CWND, Signal, ago, sane_initial, sane_mss};
 use crate::Instant;
-use crate::time::micros;
-use core::time::Duration;
+use crate::time::Micros;
 
 /// C = 0.4 segments per second cubed (§5.1), in tenths.
 const C_TENTHS: u128 = 4;
@@ -107,8 +106,8 @@ impl Cubic {
     }
 
     /// W_cubic(t) of equation 1, in octets, rounded down.
-    fn w_cubic(&self, k_us: u32, t: Duration) -> u32 {
-        let t_us = u32::try_from(micros(t)).unwrap_or(u32::MAX);
+    fn w_cubic(&self, k_us: u32, t: Micros) -> u32 {
+        let t_us = u32::try_from(t.get()).unwrap_or(u32::MAX);
         let distance = u128::from(t_us.abs_diff(k_us));
         let product = C_TENTHS * u128::from(self.mss) * distance.pow(3);
         let octets = |n: u128| u32::try_from(n).unwrap_or(MAX_CWND).min(MAX_CWND);
@@ -140,12 +139,12 @@ impl Cubic {
             Some(epoch) => epoch,
             None => self.begin(acked.now),
         };
-        let t = acked.now.saturating_since(epoch.start);
+        let t = acked.now.since(epoch.start);
         self.reno_estimate(&mut epoch, acked.octets);
         if self.w_cubic(epoch.k_us, t) < epoch.w_est {
             self.cwnd = self.cwnd.max(epoch.w_est); // Reno-friendly region; it takes nothing back
         } else {
-            let target = self.w_cubic(epoch.k_us, t.saturating_add(acked.srtt.unwrap_or_default()));
+            let target = self.w_cubic(epoch.k_us, t + Micros::new(acked.srtt_us.unwrap_or_default().into()));
             let target = target.clamp(self.cwnd, self.cwnd.saturating_add(self.cwnd / 2));
             let owed = u64::from(acked.octets) * u64::from(target - self.cwnd);
             let (whole, carry) = divide(u64::from(epoch.cwnd_carry) + owed, self.cwnd);
@@ -158,7 +157,7 @@ impl Cubic {
     /// t does not include the time since the last acknowledgment (§4.2).
     fn pause(&mut self, now: Instant) {
         if let Some(epoch) = &mut self.epoch {
-            epoch.start += now.saturating_since(self.last_ack);
+            epoch.start += now.since(self.last_ack);
         }
         self.last_ack = now;
     }
@@ -193,6 +192,8 @@ fn divide(owed: u64, window: u32) -> (u32, u32) {
 }
 
 impl Controller for Cubic {
+    const WORKS_BY_RATES: bool = false;
+
     fn start(&mut self, mss: u32, initial: u32, _now: Instant) {
         let (mss, cwnd, paced) = (sane_mss(mss), sane_initial(initial, mss), self.paced);
         *self = Self { mss, cwnd, paced, ..Self::default() };

@@ -2,7 +2,6 @@
 
 use super::Acked;
 use crate::Instant;
-use crate::time::micros;
 
 // RFC 9406 §4.3
 const MIN_RTT_THRESH_US: u32 = 4_000;
@@ -109,8 +108,7 @@ impl HyStart {
             Phase::Conservative { sign: Sign::Train { .. }, rounds: 0..HELD_ROUNDS } if paced => 0,
             Phase::Conservative { .. } | Phase::Full => standard / CSS_GROWTH_DIVISOR,
         };
-        if let Some(rtt) = acked.rtt {
-            let rtt_us = u32::try_from(micros(rtt)).unwrap_or(INFINITY);
+        if let Some(rtt_us) = acked.rtt_us {
             self.current_min_us = self.current_min_us.min(rtt_us);
             self.samples = self.samples.saturating_add(1);
         }
@@ -157,10 +155,10 @@ impl HyStart {
         }
         let (first, last) = self.train;
         let gap_us = u64::from(least_us / TRAIN_GAP_DIVISOR);
-        let goes_on = self.train != NO_TRAIN && micros(now.saturating_since(last)) <= gap_us;
+        let goes_on = self.train != NO_TRAIN && now.since(last).get() <= gap_us;
         let first = if goes_on { first } else { now };
         self.train = (first, now);
-        if micros(now.saturating_since(first)) <= longest_train(least_us, acked, paced) {
+        if now.since(first).get() <= longest_train(least_us, acked, paced) {
             return;
         }
         self.phase = match self.phase {
@@ -200,7 +198,7 @@ fn longest_train(least_us: u32, acked: &Acked, paced: bool) -> u64 {
     if !paced {
         return u64::from(least_us / 2);
     }
-    let round_trip = u64::from(least_us).max(micros(acked.srtt.unwrap_or_default()));
+    let round_trip = u64::from(least_us).max(u64::from(acked.srtt_us.unwrap_or_default()));
     round_trip - round_trip / 4
 }
 
@@ -208,14 +206,12 @@ fn longest_train(least_us: u32, acked: &Acked, paced: bool) -> u64 {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use core::time::Duration;
 
     const MSS: u32 = 1000;
 
     /// An acknowledgment of `octets` of `flight`.
     fn ack(octets: u32, flight: u32, rtt_us: Option<u32>, at_us: u64) -> Acked {
-        let rtt = rtt_us.map(|us| Duration::from_micros(u64::from(us)));
-        Acked { rtt, ..Acked::new(octets, flight, Instant::from_micros(at_us)) }
+        Acked { rtt_us, ..Acked::new(octets, flight, Instant::from_micros(at_us)) }
     }
 
     /// One round: a window is sent and acknowledged segment by segment with these round-trip times, before the next one
@@ -272,13 +268,9 @@ mod tests {
     /// Acknowledgments every `gap_us` for `train_us`, after a pause, with this round trip; SRTT is as large.
     fn train_of(hystart: &mut HyStart, rtt_us: u32, paced: bool, (start_us, gap_us, train_us): (u64, u64, u64)) {
         for at in (start_us..=start_us + train_us).step_by(usize::try_from(gap_us).unwrap()) {
-            let acked = Acked { srtt: Some(micros_of(rtt_us)), ..ack(MSS, 1000 * MSS, Some(rtt_us), at) };
+            let acked = Acked { srtt_us: Some(rtt_us), ..ack(MSS, 1000 * MSS, Some(rtt_us), at) };
             hystart.on_ack(&acked, MSS, paced);
         }
-    }
-
-    fn micros_of(us: u32) -> Duration {
-        Duration::from_micros(u64::from(us))
     }
 
     /// The same without pacing; the round trip is 40 ms.
@@ -327,7 +319,7 @@ mod tests {
         for (srtt, at, leaves) in lengths.into_iter().chain([(80_000, 60_000, false), (80_000, 60_001, true)]) {
             let mut hystart = HyStart::new();
             for at in (0..at).step_by(4000).chain([at]) {
-                let acked = Acked { srtt: Some(micros_of(srtt)), ..ack(MSS, 1000 * MSS, Some(40_000), at) };
+                let acked = Acked { srtt_us: Some(srtt), ..ack(MSS, 1000 * MSS, Some(40_000), at) };
                 hystart.on_ack(&acked, MSS, true);
             }
             assert_eq!(is_conservative(&hystart), leaves, "{at} us with an SRTT of {srtt}");

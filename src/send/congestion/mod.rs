@@ -38,10 +38,10 @@ pub struct Acked {
     pub octets: u32,
     /// Octets in flight before this acknowledgment: in the network, as far as known.
     pub flight: u32,
-    /// A round-trip time measured by it.
-    pub rtt: Option<Duration>,
-    /// The smoothed round-trip time, once measured.
-    pub srtt: Option<Duration>,
+    /// A round-trip time measured by it, in microseconds.
+    pub rtt_us: Option<u32>,
+    /// The smoothed round-trip time in microseconds, once measured.
+    pub srtt_us: Option<u32>,
     /// Whether the window, not the application or the peer, held the sender back.
     pub window_limited: bool,
     /// What was acknowledged was sent when the application had no more to send: when it comes tells of the application, not of
@@ -55,7 +55,7 @@ impl Acked {
     /// `octets` acknowledged of `flight`, in a flow that its window limits and the application does not; no round trip is
     /// known.
     pub const fn new(octets: u32, flight: u32, now: Instant) -> Self {
-        Self { octets, flight, rtt: None, srtt: None, window_limited: true, application_limited: false, now }
+        Self { octets, flight, rtt_us: None, srtt_us: None, window_limited: true, application_limited: false, now }
     }
 }
 
@@ -188,6 +188,8 @@ impl Congestion {
 /// assert_eq!(tcp.info().cwnd, 100_000);
 /// ```
 pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
+    /// Whether it works by rates: only then rates are sampled and [`on_delivery`](Self::on_delivery) is told.
+    const WORKS_BY_RATES: bool = true;
     /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial`
     /// octets.
     fn start(&mut self, mss: u32, initial: u32, now: Instant);
@@ -236,7 +238,8 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_spurious(&mut self, now: Instant) {
         let _ = now;
     }
-    /// An acknowledgment delivered something or showed loss, in any phase. Told before `on_ack` and `on_congestion`.
+    /// An acknowledgment delivered something or showed loss, in any phase, where
+    /// [`WORKS_BY_RATES`](Self::WORKS_BY_RATES). Told before `on_ack` and `on_congestion`.
     fn on_delivery(&mut self, delivery: &Delivery) {
         let _ = delivery;
     }
@@ -275,6 +278,8 @@ impl Default for Algorithm {
 }
 
 impl Controller for Algorithm {
+    const WORKS_BY_RATES: bool = Reno::WORKS_BY_RATES || Cubic::WORKS_BY_RATES;
+
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         match self {
             Self::Reno(c) => c.start(mss, initial, now),

@@ -85,8 +85,13 @@ impl Driven {
         let (now, c) = (self.now, &mut self.controller);
         match step.call {
             Call::Ack { octets, flight, rtt_us, limited } => {
-                let rtt = Some(Duration::from_micros(rtt_us));
-                c.on_ack(&Acked { rtt, srtt: rtt, window_limited: limited, ..Acked::new(octets, flight, now) });
+                let rtt_us = u32::try_from(rtt_us).ok();
+                c.on_ack(&Acked {
+                    rtt_us,
+                    srtt_us: rtt_us,
+                    window_limited: limited,
+                    ..Acked::new(octets, flight, now)
+                });
             }
             Call::Congestion { signal, flight } => c.on_congestion(&Congestion { signal, flight, now }),
             Call::Spurious => c.on_spurious(now),

@@ -159,6 +159,18 @@ impl PathMtu {
         }
     }
 
+    /// A packet leaves with new text up to `end`, `first` at SND.UNA, while no size is in doubt: what `on_sent` does then.
+    pub(crate) fn on_text(&mut self, first: bool, end: u64, size: u16) {
+        self.max_sent = self.max_sent.max(size);
+        self.pure_ack = 0;
+        if first {
+            self.first = size;
+        }
+        if size > self.watched.map_or(self.max_acked, |watched| watched.size) {
+            self.watched = Some(Watched { end, size });
+        }
+    }
+
     /// A packet of `size` octets leaves that carries nothing of the stream.
     pub(crate) fn on_pure_ack(&mut self, size: u16) {
         self.pure_ack = self.pure_ack.max(size);
@@ -170,13 +182,25 @@ impl PathMtu {
     }
 
     /// SND.UNA has advanced to `una`; packets of `mtu` octets are in use. Returns the MTU, if it changes.
-    pub(crate) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
-        self.pending = self.pending.filter(|pending| pending.start >= una); // it was a false claim
+    pub(crate) fn on_acknowledged(
+        &mut self,
+        una: u64,
+        mtu: u16,
+        policy: impl FnOnce() -> Policy,
+        now: Instant,
+    ) -> Option<u16> {
         self.first = 0;
+        if self.pending.is_some_and(|pending| pending.start < una) {
+            self.pending = None; // it was a false claim
+        }
         if let Some(watched) = self.watched.filter(|watched| watched.end <= una) {
             self.max_acked = self.max_acked.max(watched.size);
             self.watched = None;
         }
+        if self.search.probe().is_none() && self.hole == Hole::None && !self.search.is_over(mtu, now) {
+            return None;
+        }
+        let policy = &policy();
         if let Some(size) = self.search.on_acknowledged(una, mtu, policy, now) {
             self.restart(size);
             return Some(if size >= policy.ceiling(self.told) { size.max(self.told) } else { size });
@@ -207,6 +231,11 @@ impl PathMtu {
     /// sender's matter.
     pub(crate) fn probe_size(&self, mtu: u16, now: Instant) -> Option<u16> {
         self.search.next_size(mtu, now).filter(|_| self.hole == Hole::None)
+    }
+
+    /// Whether packets of `mtu` octets are not in doubt, and no probe for a larger one is due.
+    pub(crate) fn is_calm(&self, mtu: u16, now: Instant) -> bool {
+        self.hole == Hole::None && self.search.next_size(mtu, now).is_none()
     }
 
     /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.

@@ -21,8 +21,12 @@ fn after_loss(segments: u32) -> Cubic {
     cubic
 }
 
-fn acked(octets: u32, srtt: Duration, cubic: &Cubic, now: u64) -> Acked {
-    Acked { rtt: Some(srtt), srtt: Some(srtt), ..Acked::new(octets, cubic.window(), at(now)) }
+fn acked(octets: u32, srtt: Micros, cubic: &Cubic, now: u64) -> Acked {
+    Acked {
+        rtt_us: Some(srtt.saturated()),
+        srtt_us: Some(srtt.saturated()),
+        ..Acked::new(octets, cubic.window(), at(now))
+    }
 }
 
 /// Equations 1 to 4 in floating point, one acknowledgment at a time, in segments and seconds.
@@ -75,12 +79,12 @@ fn compare(run: &Run) -> (f64, Reference) {
     let mut cubic = after_loss(run.segments);
     let (mss, segments) = (f64::from(MSS), f64::from(run.segments));
     let mut reference = Reference::new(f64::from(cubic.window()) / mss, segments, segments);
-    let rtt = Duration::from_millis(run.rtt_ms);
+    let rtt = Micros::from_millis(run.rtt_ms);
     let (mut now, mut worst) = (0, 0.0f64);
     while now < run.seconds * 1_000_000 {
         now += run.rtt_ms * 1000 * u64::from(run.step) / u64::from(cubic.window());
         cubic.on_ack(&acked(run.step, rtt, &cubic, now));
-        reference.on_ack(f64::from(run.step) / mss, rtt.as_secs_f64(), now as f64 / 1e6);
+        reference.on_ack(f64::from(run.step) / mss, rtt.get() as f64 / 1e6, now as f64 / 1e6);
         worst = worst.max((f64::from(cubic.window()) - reference.cwnd * mss).abs());
     }
     (worst, reference)
@@ -132,7 +136,7 @@ fn k_and_the_cube_root_are_exact() {
 /// Only fractions of an octet are carried, so acknowledgments of an octet each grow the window like those of a segment.
 #[test]
 fn rounding_loses_no_growth() {
-    let rtt = Duration::from_millis(10);
+    let rtt = Micros::from_millis(10);
     let (mut fine, mut coarse) = (after_loss(20), after_loss(20));
     for round in 1..=100 {
         let now = round * 10_000;
@@ -194,9 +198,9 @@ fn congestion_avoidance_begins_above_the_threshold() {
     let mut cubic = Cubic::default();
     cubic.start(MSS, 100 * MSS, at(0));
     cubic.on_congestion(&loss(&cubic));
-    cubic.on_ack(&acked(2 * MSS, Duration::from_millis(40), &cubic, 40_000));
+    cubic.on_ack(&acked(2 * MSS, Micros::from_millis(40), &cubic, 40_000));
     assert_eq!((cubic.window(), cubic.epoch), (beta(100 * MSS) + MSS, None));
-    cubic.on_ack(&acked(2 * MSS, Duration::from_millis(40), &cubic, 41_000));
+    cubic.on_ack(&acked(2 * MSS, Micros::from_millis(40), &cubic, 41_000));
     let epoch = cubic.epoch.expect("the stage has begun");
     assert_eq!(epoch.start, at(41_000));
     assert!(cubic.window() < beta(100 * MSS) + 2 * MSS);
@@ -212,7 +216,7 @@ fn after_a_timeout_the_plateau_is_where_slow_start_ends() {
     let mut acks = 0;
     while cubic.epoch.is_none() {
         acks += 1;
-        cubic.on_ack(&acked(3 * MSS, Duration::from_millis(50), &cubic, 1_000_000 + acks));
+        cubic.on_ack(&acked(3 * MSS, Micros::from_millis(50), &cubic, 1_000_000 + acks));
     }
     // From 1 segment to above 49.007, one for each acknowledgment; then the stage begins.
     assert_eq!((acks, cubic.w_max), (50, 50 * MSS));
@@ -226,13 +230,13 @@ fn without_any_loss_the_plateau_is_where_slow_start_ends() {
     let mut now = 0;
     while cubic.ssthresh() == u32::MAX {
         now += 1000;
-        let rtt = Duration::from_micros(40_000 + now / 5);
+        let rtt = Micros::new(40_000 + now / 5);
         cubic.on_ack(&acked(MSS, rtt, &cubic, now));
     }
     assert_eq!((cubic.ssthresh(), cubic.cwnd_prior, cubic.w_max), (cubic.window(), cubic.window(), 0));
     for _ in 0..2 {
         now += 1000;
-        cubic.on_ack(&acked(MSS, Duration::from_millis(60), &cubic, now));
+        cubic.on_ack(&acked(MSS, Micros::from_millis(60), &cubic, now));
     }
     assert_eq!(cubic.epoch.map(|epoch| epoch.k_us), Some(0));
     assert_eq!(cubic.w_max, cubic.ssthresh() + MSS);
@@ -244,7 +248,7 @@ fn slow_start_leaves_a_threshold_of_two_segments_at_least() {
     let mut cubic = Cubic::default();
     cubic.start(MSS, MSS, at(0));
     for now in 0.. {
-        let limited = Acked { window_limited: false, ..acked(MSS, Duration::from_micros(40_000 + now), &cubic, now) };
+        let limited = Acked { window_limited: false, ..acked(MSS, Micros::new(40_000 + now), &cubic, now) };
         cubic.on_ack(&limited);
         if cubic.ssthresh() != u32::MAX || now == 1_000_000 {
             break;
@@ -255,7 +259,7 @@ fn slow_start_leaves_a_threshold_of_two_segments_at_least() {
 
 /// Two flows, one of which pauses for a minute in the middle: they go on with the same window.
 fn busy_and_paused(pause: impl Fn(&mut Cubic, u64)) -> (u32, u32) {
-    let rtt = Duration::from_millis(100);
+    let rtt = Micros::from_millis(100);
     let (mut busy, mut paused) = (after_loss(1000), after_loss(1000));
     for step in 1..=2000 {
         busy.on_ack(&acked(MSS, rtt, &busy, step * 1000));
@@ -272,7 +276,7 @@ fn busy_and_paused(pause: impl Fn(&mut Cubic, u64)) -> (u32, u32) {
 #[test]
 fn time_limited_by_the_application_does_not_count() {
     let (busy, paused) = busy_and_paused(|cubic, now| {
-        let limited = Acked { window_limited: false, ..acked(MSS, Duration::from_millis(100), cubic, now) };
+        let limited = Acked { window_limited: false, ..acked(MSS, Micros::from_millis(100), cubic, now) };
         cubic.on_ack(&limited);
     });
     assert_eq!(busy, paused);
@@ -288,7 +292,7 @@ fn time_with_nothing_outstanding_does_not_count() {
 
 #[test]
 fn a_spurious_loss_is_undone() {
-    let rtt = Duration::from_millis(100);
+    let rtt = Micros::from_millis(100);
     let mut cubic = after_loss(100);
     (1..=700).for_each(|step| cubic.on_ack(&acked(MSS, rtt, &cubic, step * 1400)));
     let before = cubic.clone();
@@ -308,7 +312,7 @@ fn a_spurious_loss_is_undone() {
 #[test]
 fn a_late_undo_changes_nothing() {
     let mut cubic = after_loss(100);
-    (1..=20_000).for_each(|step| cubic.on_ack(&acked(MSS, Duration::from_millis(100), &cubic, step * 1000)));
+    (1..=20_000).for_each(|step| cubic.on_ack(&acked(MSS, Micros::from_millis(100), &cubic, step * 1000)));
     assert!(cubic.window() >= cubic.cwnd_prior);
     let before = cubic.clone();
     cubic.on_spurious(at(21_000_000));
@@ -323,7 +327,7 @@ fn a_late_undo_of_a_timeout_lets_slow_start_go_on() {
     cubic.start(MSS, MSS, at(0));
     cubic.on_congestion(&Congestion { signal: Signal::Timeout, ..loss(&cubic) });
     assert_eq!((cubic.window(), cubic.ssthresh()), (MSS, 2 * MSS));
-    cubic.on_ack(&acked(MSS, Duration::from_millis(40), &cubic, 300_000));
+    cubic.on_ack(&acked(MSS, Micros::from_millis(40), &cubic, 300_000));
     cubic.on_spurious(at(310_000));
     assert_eq!((cubic.window(), cubic.ssthresh()), (2 * MSS, u32::MAX));
 }
@@ -333,11 +337,11 @@ fn a_late_undo_of_a_timeout_lets_slow_start_go_on() {
 fn the_initial_slow_start_goes_on_after_a_spurious_loss() {
     let mut cubic = Cubic::default();
     cubic.start(MSS, 10 * MSS, at(0));
-    cubic.on_ack(&acked(8 * MSS, Duration::from_millis(40), &cubic, 40_000));
+    cubic.on_ack(&acked(8 * MSS, Micros::from_millis(40), &cubic, 40_000));
     cubic.on_congestion(&loss(&cubic));
     cubic.on_spurious(at(80_000));
     assert_eq!((cubic.window(), cubic.ssthresh()), (18 * MSS, u32::MAX));
-    cubic.on_ack(&acked(8 * MSS, Duration::from_millis(40), &cubic, 80_000));
+    cubic.on_ack(&acked(8 * MSS, Micros::from_millis(40), &cubic, 80_000));
     assert_eq!(cubic.window(), 26 * MSS); // L = 8
 }
 
@@ -349,7 +353,7 @@ fn after_a_pause_the_initial_slow_start_begins_anew() {
     cubic.start(MSS, 100 * MSS, at(0));
     let grow = |cubic: &mut Cubic, millis: u64| {
         let before = cubic.window();
-        cubic.on_ack(&acked(MSS, Duration::from_millis(40), cubic, millis * 1000));
+        cubic.on_ack(&acked(MSS, Micros::from_millis(40), cubic, millis * 1000));
         cubic.window() - before
     };
     let train = core::array::from_fn::<_, 25, _>(|n| grow(&mut cubic, n as u64));
@@ -364,7 +368,7 @@ fn pacing_lifts_the_limit_of_one_acknowledgment() {
     let mut cubic = Cubic::default();
     cubic.set_pacing(true);
     cubic.start(MSS, 30 * MSS, at(0));
-    cubic.on_ack(&acked(30 * MSS, Duration::from_millis(40), &cubic, 40_000));
+    cubic.on_ack(&acked(30 * MSS, Micros::from_millis(40), &cubic, 40_000));
     assert_eq!(cubic.window(), 60 * MSS);
 }
 
@@ -398,9 +402,9 @@ fn two_that_will_do_the_same_are_equal_after_rebasing() {
         let mut cubic = Cubic::default();
         cubic.start(MSS, 100 * MSS, at(shift));
         cubic.on_congestion(&Congestion::new(Signal::Loss, 100 * MSS, at(shift)));
-        (1..100).for_each(|step| cubic.on_ack(&acked(MSS, Duration::from_millis(40), &cubic, shift + step * 1000)));
+        (1..100).for_each(|step| cubic.on_ack(&acked(MSS, Micros::from_millis(40), &cubic, shift + step * 1000)));
         cubic.on_congestion(&Congestion::new(Signal::Loss, 70 * MSS, at(shift + 100_000)));
-        (1..9).for_each(|s| cubic.on_ack(&acked(MSS, Duration::from_millis(40), &cubic, shift + 100_000 + s * 1000)));
+        (1..9).for_each(|s| cubic.on_ack(&acked(MSS, Micros::from_millis(40), &cubic, shift + 100_000 + s * 1000)));
         cubic.rebase(at(shift + 200_000));
         cubic
     };
@@ -437,10 +441,10 @@ fn slow_start_over(rtt_us: u64, product: u64, paced: bool) -> u64 {
         let (before, count) = (flight.len() as u32, flight.len().min(2));
         let (arrives, sent) = flight.drain(..count).next_back().unwrap();
         now = arrives;
-        let sample = Some(Duration::from_nanos(now - sent));
-        let srtt = Some(Duration::from_micros(rtt_us));
+        let sample = u32::try_from((now - sent) / 1000).ok();
+        let srtt_us = u32::try_from(rtt_us).ok();
         let acked = Acked::new(count as u32 * MSS, before * MSS, at(now / 1000));
-        cubic.on_ack(&Acked { rtt: sample, srtt, ..acked });
+        cubic.on_ack(&Acked { rtt_us: sample, srtt_us, ..acked });
     }
     u64::from(cubic.window() / MSS)
 }
