@@ -1,0 +1,299 @@
+//! Instructions of every row under callgrind, as one table beside the recorded ones. `--help` tells the options.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use segue_benches::{Row, WORDS, rows};
+
+const HELP: &str = "\
+Counts the instructions of every row of the benchmarks under callgrind and prints them beside the recorded ones.
+
+    cargo run --release --manifest-path benches/Cargo.toml --bin counts [-- OPTIONS] [WORD...]
+
+    WORD             only rows whose name or form contains it (all words, if several)
+    --check          fail if a row takes more than 3 % more instructions than recorded
+    --record         write benches/counts.csv; a row within 3 % keeps its figure, so that small steps add up
+    --reason TEXT    with --record: why rows became slower; required for those that did
+    --help           this text
+
+Needs valgrind, and installs gungraun-runner into the target directory when it is not there.
+";
+
+/// A row may take 3 % more than recorded, and one instruction for the small ones.
+fn slower(recorded: f64, now: f64) -> bool {
+    now > (recorded * 1.03).max(recorded + 1.0)
+}
+
+fn faster(recorded: f64, now: f64) -> bool {
+    now < (recorded * 0.97).min(recorded - 1.0)
+}
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Default)]
+struct Arguments {
+    check: bool,
+    record: bool,
+    reason: Option<String>,
+    words: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("counts: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn arguments() -> Outcome<Option<Arguments>> {
+    use lexopt::prelude::*;
+    let mut arguments = Arguments::default();
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("check") => arguments.check = true,
+            Long("record") => arguments.record = true,
+            Long("reason") => arguments.reason = Some(parser.value()?.string()?.replace(['"', '\n'], "'")),
+            Long("help") | Short('h') => return Ok(None),
+            Value(word) => arguments.words.push(word.string()?),
+            _ => return Err(format!("{}; --help tells the options", argument.unexpected()).into()),
+        }
+    }
+    if arguments.reason.is_some() && !arguments.record {
+        return Err("--reason goes with --record".into());
+    }
+    Ok(Some(arguments))
+}
+
+fn run() -> Outcome<bool> {
+    let Some(arguments) = arguments()? else {
+        print!("{HELP}");
+        return Ok(true);
+    };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("counts.csv");
+    let mut recorded = Recorded::read(&file)?;
+    let all = rows();
+    let rows = chosen(&arguments.words)?;
+    let counts = count(&rows, &arguments.words)?;
+    let table: Vec<Line<'_>> =
+        rows.iter().zip(counts).map(|(row, now)| Line { row, was: recorded.figure(row), now }).collect();
+    println!("{}", render(&table));
+
+    if arguments.record {
+        return recorded.record(&table, arguments.reason.as_deref(), &all, &file);
+    }
+    Ok(!arguments.check || verdict(&table, &recorded))
+}
+
+/// One row of the table.
+struct Line<'a> {
+    row: &'a Row,
+    was: Option<f64>,
+    now: f64,
+}
+
+fn figure(figure: f64) -> String {
+    if figure < 100.0 { format!("{figure:.1}") } else { format!("{figure:.0}") }
+}
+
+fn render(table: &[Line<'_>]) -> String {
+    let mut text = format!("{:64} {:16} {:>9} {:>9} {:>7}\n", "instructions", "", "recorded", "now", "ratio");
+    for Line { row, was, now } in table {
+        let recorded = was.map_or("-".to_owned(), figure);
+        let ratio = was.map_or("-".to_owned(), |was| format!("{:.3}", now / was));
+        let mark = match was {
+            Some(was) if slower(*was, *now) => "  slower",
+            Some(was) if faster(*was, *now) => "  faster",
+            _ => "",
+        };
+        let (name, form, now) = (&row.name, row.form.name(), figure(*now));
+        writeln!(text, "{name:64} {form:16} {recorded:>9} {now:>9} {ratio:>7}{mark}").expect("a string");
+    }
+    text
+}
+
+/// Whether the table is as recorded; says what to do if not.
+fn verdict(table: &[Line<'_>], recorded: &Recorded) -> bool {
+    let slow: Vec<&Row> =
+        table.iter().filter(|line| line.was.is_some_and(|was| slower(was, line.now))).map(|line| line.row).collect();
+    let new: Vec<&Row> = table.iter().filter(|line| line.was.is_none()).map(|line| line.row).collect();
+    if table.iter().any(|line| line.was.is_some_and(|was| faster(was, line.now))) {
+        println!(
+            "Some rows are faster than recorded. To keep it so: run this with --record and commit benches/counts.csv."
+        );
+    }
+    if !new.is_empty() {
+        println!("FAILED: not recorded yet: {new:#?}. Run this with --record and commit benches/counts.csv.");
+    }
+    if !slow.is_empty() {
+        println!("FAILED: more than 3 % slower than recorded: {slow:#?}");
+        println!("Where the instructions go: callgrind_annotate --inclusive=yes on the newest files in");
+        println!("  {}", target_dir().join("gungraun/segue-benches/counts").display());
+        println!(
+            "If it must be so: run this with --record --reason \"WHY\" and commit benches/counts.csv with the change."
+        );
+        if recorded.compiler != compiler() {
+            println!("The figures were recorded with {}; this is {}.", recorded.compiler, compiler());
+        }
+    }
+    slow.is_empty() && new.is_empty()
+}
+
+/// `counts.csv`: a figure for each row and form, and why it became larger when it last did.
+struct Recorded {
+    compiler: String,
+    figures: BTreeMap<(String, String), (f64, String)>,
+}
+
+impl Recorded {
+    fn read(file: &Path) -> Outcome<Self> {
+        let mut recorded = Self { compiler: "no compiler".to_owned(), figures: BTreeMap::new() };
+        let Ok(text) = std::fs::read_to_string(file) else { return Ok(recorded) };
+        for line in text.lines() {
+            if let Some(compiler) = line.strip_prefix("# ") {
+                recorded.compiler = compiler.to_owned();
+                continue;
+            }
+            let mut quoted = line.split('"');
+            let (Some(""), Some(name), Some(middle), reason) =
+                (quoted.next(), quoted.next(), quoted.next(), quoted.next())
+            else {
+                continue; // the headline
+            };
+            let mut middle = middle.split(',').filter(|part| !part.is_empty());
+            let (Some(form), Some(count)) = (middle.next(), middle.next()) else {
+                return Err(format!("{}: not a row: {line}", file.display()).into());
+            };
+            let reason = reason.unwrap_or_default().to_owned();
+            recorded.figures.insert((name.to_owned(), form.to_owned()), (count.parse()?, reason));
+        }
+        Ok(recorded)
+    }
+
+    fn figure(&self, row: &Row) -> Option<f64> {
+        self.figures.get(&Self::key(row)).map(|&(figure, _)| figure)
+    }
+
+    fn key(row: &Row) -> (String, String) {
+        (row.name.clone(), row.form.name().to_owned())
+    }
+
+    fn record(&mut self, table: &[Line<'_>], reason: Option<&str>, all: &[Row], file: &Path) -> Outcome<bool> {
+        let slow: Vec<&Row> = table
+            .iter()
+            .filter(|line| line.was.is_some_and(|was| slower(was, line.now)))
+            .map(|line| line.row)
+            .collect();
+        if reason.is_none() && !slow.is_empty() {
+            println!("NOT RECORDED: more than 3 % slower: {slow:#?}");
+            println!("Say why, for the column `reason`: --record --reason \"WHY\"");
+            return Ok(false);
+        }
+        for Line { row, was, now } in table {
+            let entry = self.figures.entry(Self::key(row)).or_default();
+            match was {
+                Some(was) if slower(*was, *now) => *entry = (*now, reason.unwrap_or_default().to_owned()),
+                Some(was) if *now >= *was => {} // within 3 %: the recorded figure stays, so that small steps add up
+                _ => *entry = (*now, String::new()),
+            }
+        }
+        let mut text = format!("# {}\n\"row\",form,instructions,reason\n", compiler()).replace("\"row\"", "row");
+        for row in all {
+            let key = Self::key(row);
+            if let Some((count, reason)) = self.figures.get(&key) {
+                let ((name, form), count) = (&key, figure(*count));
+                writeln!(text, "\"{name}\",{form},{count},\"{reason}\"")?;
+            }
+        }
+        std::fs::write(file, text)?;
+        println!("recorded: {} of {} rows, in {}", table.len(), all.len(), file.display());
+        Ok(true)
+    }
+}
+
+fn compiler() -> String {
+    let said = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    format!("{}, {}", String::from_utf8_lossy(&said).trim(), std::env::consts::ARCH)
+}
+
+fn target_dir() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
+}
+
+/// The version of gungraun in the lock file: the runner must have the same.
+fn harness_version() -> &'static str {
+    let lock = include_str!("../../Cargo.lock");
+    let entry = lock.split("[[package]]").find(|entry| entry.contains("name = \"gungraun\"\n"));
+    entry.and_then(|entry| entry.split('"').nth(3)).expect("gungraun is locked")
+}
+
+/// The runner of the harness, installed when it is missing.
+fn runner() -> Outcome<PathBuf> {
+    if let Some(given) = std::env::var_os("GUNGRAUN_RUNNER") {
+        return Ok(given.into());
+    }
+    let version = harness_version();
+    let root = std::path::absolute(target_dir())?.join(format!("gungraun-runner-{version}"));
+    let runner = root.join("bin/gungraun-runner");
+    if !runner.exists() {
+        eprintln!("installing gungraun-runner {version} into {}", root.display());
+        let mut install = Command::new("cargo");
+        install.args(["install", "--locked", "--quiet", "gungraun-runner", "--version", version, "--root"]).arg(&root);
+        if !install.status()?.success() {
+            return Err(format!("cargo install gungraun-runner --version {version} failed").into());
+        }
+    }
+    Ok(runner)
+}
+
+/// The rows whose name and form contain all the words.
+fn chosen(words: &[String]) -> Outcome<Vec<Row>> {
+    let mut chosen = rows();
+    chosen.retain(|row| words.iter().all(|word| format!("{row:?}").contains(word)));
+    if chosen.is_empty() {
+        return Err(format!("no row is named like that; there are: {:#?}", rows()).into());
+    }
+    Ok(chosen)
+}
+
+/// Instructions for one operation of each of these rows, which the words choose.
+fn count(rows: &[Row], words: &[String]) -> Outcome<Vec<f64>> {
+    if !Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        return Err("no valgrind here: install it (Debian: apt-get install valgrind)".into());
+    }
+    let mut command = Command::new("cargo");
+    command.args([
+        "bench",
+        "--locked",
+        "--quiet",
+        "--manifest-path",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+    ]);
+    command.args(["--bench", "counts", "--", "--output-format=json", "--parallel=2"]);
+    command.env("GUNGRAUN_RUNNER", runner()?).env(WORDS, words.join("\n")).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let output = child.stdout.take().ok_or("no output")?;
+    let mut counts = vec![None; rows.len()];
+    for (done, line) in BufReader::new(output).lines().enumerate() {
+        let summary: serde_json::Value = serde_json::from_str(&line?)?;
+        let id = summary["id"].as_str().and_then(|id| id.strip_prefix("row_")).ok_or("a summary without a row")?;
+        let n: usize = id.parse()?;
+        let total = summary["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"]["new"].as_f64();
+        let row = rows.get(n).ok_or("the benchmark has other rows")?;
+        counts[n] = Some(total.ok_or("a summary without instructions")? / f64::from((row.run)()));
+        eprint!("\r{} of {} rows ", done + 1, rows.len());
+    }
+    eprintln!();
+    let counts: Option<Vec<f64>> = counts.into_iter().collect();
+    counts
+        .filter(|_| child.wait().is_ok_and(|status| status.success()))
+        .ok_or_else(|| "the benchmarks did not run to their end; what they said stands above".into())
+}
