@@ -141,7 +141,7 @@ impl<const SOFTWARE: bool> Wire for Octets<SOFTWARE> {
         Self {
             addresses: (Self::ADDRESSES[side], Self::ADDRESSES[1 - side]),
             ports: (Self::PORTS[side], Self::PORTS[1 - side]),
-            buffers: vec![Vec::with_capacity(1500); 256],
+            buffers: (0..256).map(|_| Vec::with_capacity(1500)).collect(),
             used: 0,
             pool: Vec::new(),
         }

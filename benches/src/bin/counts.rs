@@ -15,7 +15,8 @@ Counts the instructions of every row of the benchmarks under callgrind and print
 
     WORD             only rows whose name or form contains it (all words, if several)
     --check          fail if a row takes more than 3 % more instructions than recorded
-    --record         write benches/counts.csv; a row within 3 % keeps its figure, so that small steps add up
+    --record         write benches/counts.csv; a row up to 3 % slower keeps its figure,
+                     so that small steps do not add up unseen
     --reason TEXT    with --record: why rows became slower; required for those that did
     --help           this text
 
@@ -200,7 +201,7 @@ impl Recorded {
             let entry = self.figures.entry(Self::key(row)).or_default();
             match was {
                 Some(was) if slower(*was, *now) => *entry = (*now, reason.unwrap_or_default().to_owned()),
-                Some(was) if *now >= *was => {} // within 3 %: the recorded figure stays, so that small steps add up
+                Some(was) if *now >= *was => {} // within 3 %: small steps do not add up unseen
                 _ => *entry = (*now, String::new()),
             }
         }
