@@ -1,167 +1,309 @@
 //! A set of stream offsets kept as disjoint ranges: what is held out of order, what is acknowledged selectively.
 
-use alloc::collections::BTreeMap;
+use core::hash::{Hash, Hasher};
 
-/// Disjoint, non-adjacent, non-empty half-open ranges of stream offsets. Every operation costs O(log n), plus O(1) for
-/// each range it joins or removes.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Ranges {
-    ranges: BTreeMap<u64, u64>,
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// The most ranges in one chunk.
+const CHUNK: usize = if cfg!(test) { 4 } else { 64 };
+
+/// A half-open range of stream offsets, and what belongs to it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Range<T> {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) value: T,
 }
 
-impl Ranges {
+/// Where a range stands, until the next change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    chunk: usize,
+    index: usize,
+}
+
+/// Disjoint, non-adjacent, non-empty ranges in ascending order, in chunks of limited size.
+///
+/// The usual case, a range at the upper end, costs O(1). Any other look-up costs O(log n). A change moves the ranges of
+/// two chunks at most, and a pointer to each chunk when their number changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranges<T = ()> {
+    /// All chunks but the highest, none of them empty.
+    #[allow(clippy::vec_box)] // else three words for each chunk would move
+    lower: Vec<Box<Vec<Range<T>>>>,
+    /// The highest chunk. It is empty only where there is no range.
+    top: Vec<Range<T>>,
+    len: usize,
+}
+
+impl<T> Default for Ranges<T> {
+    fn default() -> Self {
+        Self { lower: Vec::new(), top: Vec::new(), len: 0 }
+    }
+}
+
+/// How the ranges are distributed over chunks does not count.
+impl<T: Copy + PartialEq> PartialEq for Ranges<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl<T: Copy + Eq> Eq for Ranges<T> {}
+
+impl<T: Copy + Hash> Hash for Ranges<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len.hash(state);
+        self.iter().for_each(|range| range.hash(state));
+    }
+}
+
+impl<T: Copy> Ranges<T> {
     /// How many ranges there are.
-    pub(crate) fn len(&self) -> usize {
-        self.ranges.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Range<T>> {
+        self.lower.iter().flat_map(|chunk| chunk.iter()).chain(&self.top)
     }
 
     /// The lowest range.
-    pub(crate) fn first(&self) -> Option<(u64, u64)> {
-        self.ranges.first_key_value().map(|(&start, &end)| (start, end))
+    pub(crate) fn first(&self) -> Option<Range<T>> {
+        self.chunk(0).first().copied()
     }
 
     /// The highest range.
-    pub(crate) fn last(&self) -> Option<(u64, u64)> {
-        self.ranges.last_key_value().map(|(&start, &end)| (start, end))
+    pub(crate) fn last(&self) -> Option<Range<T>> {
+        self.top.last().copied()
     }
 
     /// The ranges, the highest first.
     pub(crate) fn iter_down(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.ranges.iter().rev().map(|(&start, &end)| (start, end))
+        self.iter().rev().map(|range| (range.start, range.end))
     }
 
-    /// The range that holds this offset.
-    pub(crate) fn containing(&self, offset: u64) -> Option<(u64, u64)> {
-        let (&start, &end) = self.ranges.range(..=offset).next_back()?;
-        (offset < end).then_some((start, end))
+    fn chunk(&self, chunk: usize) -> &[Range<T>] {
+        self.lower.get(chunk).map_or(&self.top, |chunk| chunk)
     }
 
-    /// Whether inserting `start..end` would open another range, joining none.
-    pub(crate) fn opens_another(&self, start: u64, end: u64) -> bool {
-        let before = self.ranges.range(..=start).next_back();
-        let after = self.ranges.range(start..=end).next();
-        before.is_none_or(|(_, &e)| e < start) && after.is_none()
+    fn chunk_mut(&mut self, chunk: usize) -> &mut Vec<Range<T>> {
+        self.lower.get_mut(chunk).map_or(&mut self.top, |chunk| chunk)
+    }
+
+    /// The place of the first range that ends at or beyond `offset`: text from there on joins no range before it.
+    #[inline]
+    pub(crate) fn find(&self, offset: u64) -> Place {
+        match self.top.last() {
+            Some(last) if last.start > offset => self.search(offset),
+            last => {
+                let joins = last.is_some_and(|last| last.end >= offset);
+                Place { chunk: self.lower.len(), index: self.top.len() - usize::from(joins) }
+            }
+        }
+    }
+
+    /// The same by binary search, of the chunks and in one of them.
+    fn search(&self, offset: u64) -> Place {
+        let chunk = match self.top.first() {
+            Some(first) if first.start > offset => {
+                self.lower.partition_point(|chunk| chunk.last().is_some_and(|last| last.end < offset))
+            }
+            Some(_) | None => self.lower.len(),
+        };
+        Place { chunk, index: self.chunk(chunk).partition_point(|range| range.end < offset) }
+    }
+
+    /// The range at this place.
+    pub(crate) fn at(&self, place: Place) -> Option<Range<T>> {
+        self.chunk(place.chunk).get(place.index).copied()
+    }
+
+    /// The place behind this one.
+    #[inline]
+    pub(crate) fn next(&self, place: Place) -> Place {
+        let index = place.index + 1;
+        if place.chunk < self.lower.len() && index >= self.chunk(place.chunk).len() {
+            return Place { chunk: place.chunk + 1, index: 0 };
+        }
+        Place { chunk: place.chunk, index }
     }
 
     /// The part of `start..end` that comes first and is in the set.
     pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
-        let (from, to) = match self.containing(start) {
-            Some((_, e)) => (start, e),
-            None => self.ranges.range(start..end).next().map(|(&s, &e)| (s, e))?,
-        };
-        (from < end).then_some((from, to.min(end)))
+        self.last().filter(|last| last.end > start)?;
+        let place = self.find(start);
+        let mut range = self.at(place)?;
+        if range.end == start {
+            range = self.at(self.next(place))?;
+        }
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        (from < to).then_some((from, to))
     }
 
+    /// One range takes the place of `count` from `place` on.
+    pub(crate) fn replace(&mut self, place: Place, count: usize, range: Range<T>) {
+        if count == 0 {
+            self.insert_at(place, range);
+            return;
+        }
+        if let Some(slot) = self.chunk_mut(place.chunk).get_mut(place.index) {
+            *slot = range;
+        }
+        if count > 1 {
+            self.remove(self.next(place), count - 1);
+            self.join_small(place.chunk);
+            self.join_small(place.chunk.wrapping_sub(1));
+        }
+    }
+
+    /// Adds a range above all others.
+    fn push(&mut self, range: Range<T>) {
+        if self.top.len() >= CHUNK {
+            let full = core::mem::replace(&mut self.top, Vec::with_capacity(CHUNK / 2));
+            self.lower.push(Box::new(full));
+        }
+        self.top.push(range);
+        self.len += 1;
+    }
+
+    fn insert_at(&mut self, place: Place, range: Range<T>) {
+        let Place { mut chunk, mut index } = place;
+        if chunk == self.lower.len() && index >= self.top.len() {
+            return self.push(range);
+        }
+        if self.chunk(chunk).len() >= CHUNK {
+            let upper = self.chunk_mut(chunk).split_off(CHUNK / 2);
+            if chunk == self.lower.len() {
+                let lower = core::mem::replace(&mut self.top, upper);
+                self.lower.push(Box::new(lower));
+            } else {
+                self.lower.insert(chunk + 1, Box::new(upper));
+            }
+            if index >= CHUNK / 2 {
+                (chunk, index) = (chunk + 1, index - CHUNK / 2);
+            }
+        }
+        let ranges = self.chunk_mut(chunk);
+        ranges.insert(index.min(ranges.len()), range);
+        self.len += 1;
+    }
+
+    /// Removes `count` ranges from `place` on. A chunk before the place stays as it is.
+    fn remove(&mut self, place: Place, count: usize) {
+        let (Place { mut chunk, mut index }, mut left) = (place, count.min(self.len));
+        while left > 0 {
+            let lower = self.lower.len();
+            let ranges = self.chunk_mut(chunk);
+            let from = index.min(ranges.len());
+            let here = left.min(ranges.len() - from);
+            ranges.drain(from..from + here);
+            let emptied = ranges.is_empty();
+            left -= here;
+            self.len -= here;
+            if !emptied {
+                (chunk, index) = (chunk + 1, 0);
+            } else if chunk < lower {
+                self.lower.remove(chunk);
+            } else {
+                self.top = self.lower.pop().map_or_else(Vec::new, |chunk| *chunk);
+            }
+            if chunk > lower {
+                break;
+            }
+        }
+        self.give_back();
+    }
+
+    /// An empty set holds no memory.
+    fn give_back(&mut self) {
+        if self.len == 0 {
+            *self = Self::default();
+        }
+    }
+
+    /// Two chunks become one where all their ranges fit half of it: so memory follows the number of ranges.
+    fn join_small(&mut self, chunk: usize) {
+        let lower = self.lower.len();
+        if chunk >= lower || self.chunk(chunk).len() + self.chunk(chunk + 1).len() > CHUNK / 2 {
+            return;
+        }
+        if chunk + 1 < lower {
+            let above = self.lower.remove(chunk + 1);
+            self.chunk_mut(chunk).extend(*above);
+        } else if let Some(mut below) = self.lower.pop() {
+            below.append(&mut self.top);
+            self.top = *below;
+        }
+    }
+
+    /// Takes out the lowest range.
+    pub(crate) fn pop_first(&mut self) -> Option<Range<T>> {
+        let first = self.first()?;
+        self.remove(Place { chunk: 0, index: 0 }, 1);
+        self.join_small(0);
+        Some(first)
+    }
+
+    /// Takes out the highest range.
+    pub(crate) fn pop_last(&mut self) -> Option<Range<T>> {
+        let last = self.top.pop()?;
+        self.len -= 1;
+        if self.top.is_empty() {
+            self.top = self.lower.pop().map_or_else(Vec::new, |chunk| *chunk);
+        }
+        self.give_back();
+        Some(last)
+    }
+}
+
+impl Ranges {
     /// The part of `start..end` that comes first and is not in the set.
     pub(crate) fn first_gap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
-        let start = self.containing(start).map_or(start, |(_, e)| e);
-        if start >= end {
-            return None;
-        }
-        let next = self.ranges.range(start..end).next().map_or(end, |(&s, _)| s);
-        Some((start, next))
+        let place = self.find(start);
+        let (start, next) = match self.at(place) {
+            Some(range) if range.start <= start => (range.end, self.at(self.next(place))),
+            next => (start, next),
+        };
+        (start < end).then(|| (start, next.map_or(end, |next| next.start.min(end))))
     }
 
     /// Adds `start..end` and returns the range it is now part of.
     pub(crate) fn insert(&mut self, start: u64, end: u64) -> (u64, u64) {
+        let place = self.find(start);
+        let (mut at, mut count) = (place, 0);
         let (mut start, mut end) = (start, end.max(start));
-        if let Some((&s, &e)) = self.ranges.range(..=start).next_back() {
-            if e >= start {
-                start = s;
-                end = end.max(e);
-                self.ranges.remove(&s);
-            }
+        while let Some(range) = self.at(at).filter(|range| range.start <= end) {
+            (start, end) = (start.min(range.start), end.max(range.end));
+            count += 1;
+            at = self.next(at);
         }
-        while let Some((&s, &e)) = self.ranges.range(start..=end).next() {
-            end = end.max(e);
-            self.ranges.remove(&s);
-        }
-        if end > start {
-            self.ranges.insert(start, end);
+        if start < end {
+            self.replace(place, count, Range { start, end, value: () });
         }
         (start, end)
     }
 
-    /// Removes everything from `offset` on.
-    pub(crate) fn remove_from(&mut self, offset: u64) {
-        self.ranges.split_off(&offset);
-        if let Some(mut last) = self.ranges.last_entry() {
-            let end = (*last.get()).min(offset);
-            last.insert(end);
-        }
-        self.give_back();
-    }
-
-    /// An empty set holds no memory: an emptied map keeps a node.
-    fn give_back(&mut self) {
-        if self.ranges.is_empty() {
-            self.ranges = BTreeMap::new();
-        }
-    }
-
     /// Removes everything below `offset`.
     pub(crate) fn remove_below(&mut self, offset: u64) {
-        while let Some((start, end)) = self.first().filter(|&(start, _)| start < offset) {
-            self.ranges.remove(&start);
-            if end > offset {
-                self.ranges.insert(offset, end);
+        while let Some(first) = self.first().filter(|first| first.start < offset) {
+            if first.end > offset {
+                if let Some(slot) = self.chunk_mut(0).first_mut() {
+                    slot.start = offset;
+                }
+                return;
             }
+            let below = self.chunk(0).partition_point(|range| range.end <= offset);
+            self.remove(Place { chunk: 0, index: 0 }, below);
+            self.join_small(0);
         }
-        self.give_back();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Ranges;
-    use alloc::vec::Vec;
-    use quickcheck::{TestResult, quickcheck};
-
-    /// The naive model: one bool for each offset.
-    fn model_of(set: &Ranges, size: u64) -> Vec<bool> {
-        (0..size).map(|offset| set.containing(offset).is_some()).collect()
-    }
-
-    quickcheck! {
-        fn behaves_as_a_bitmap(steps: Vec<(u8, u8, bool)>) -> TestResult {
-            let mut set = Ranges::default();
-            let mut bitmap = [false; 600];
-            for (start, len, remove) in steps {
-                let (start, end) = (u64::from(start), u64::from(start) + u64::from(len % 40));
-                if remove && len % 4 == 0 {
-                    set.remove_below(start);
-                    bitmap[..start as usize].fill(false);
-                } else if remove && len % 4 == 1 {
-                    set.remove_from(end);
-                    bitmap[end as usize..].fill(false);
-                } else {
-                    let gap = (start..end).find(|&o| !bitmap[o as usize]);
-                    let until = gap.map(|g| (g..end).find(|&o| bitmap[o as usize]).unwrap_or(end));
-                    assert_eq!(set.first_gap(start, end), gap.zip(until));
-                    let known = (start..end).find(|&o| bitmap[o as usize]);
-                    let until = known.map(|k| (k..end).find(|&o| !bitmap[o as usize]).unwrap_or(end));
-                    assert_eq!(set.first_overlap(start, end), known.zip(until));
-                    let before = set.len();
-                    let opens = set.opens_another(start, end);
-                    let (s, e) = set.insert(start, end);
-                    assert!(s <= start && end <= e);
-                    if start < end {
-                        assert_eq!(opens, set.len() == before + 1);
-                    }
-                    bitmap[start as usize..end as usize].fill(true);
-                }
-                assert_eq!(model_of(&set, 600), bitmap);
-                let runs = (0..600).filter(|&o| bitmap[o] && (o == 0 || !bitmap[o - 1])).count();
-                assert_eq!(set.len(), runs); // disjoint and not adjacent
-                assert_eq!(set.first().map(|r| r.0), (0..600).find(|&o| bitmap[o as usize]));
-                assert_eq!(set.last().map(|r| r.1), (0..600).rev().find(|&o| bitmap[o as usize]).map(|o| o + 1));
-            }
-            TestResult::passed()
-        }
-    }
-}
+mod tests;

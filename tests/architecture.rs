@@ -58,9 +58,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "send::validation",
         ],
     ),
-    ("recv::ack", &["time", "ranges", "config"]),
+    ("recv::ack", &["time", "config"]),
     ("recv::filling", &["seq", "time"]),
-    ("recv::reassembly", &["ranges", "config"]),
+    ("recv::pieces", &[]),
+    ("recv::recent", &[]),
+    ("recv::reassembly", &["ranges", "config", "recv::pieces", "recv::recent"]),
     ("recv::tuning", &["seq", "time", "config"]),
     ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::filling", "recv::reassembly", "recv::tuning"]),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
@@ -90,7 +92,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 25] = [
+const ALGORITHMS: [&str; 27] = [
     "ecn",
     "ranges",
     "timestamps",
@@ -114,7 +116,9 @@ const ALGORITHMS: [&str; 25] = [
     "send::validation",
     "recv::ack",
     "recv::filling",
+    "recv::pieces",
     "recv::reassembly",
+    "recv::recent",
     "recv::tuning",
 ];
 

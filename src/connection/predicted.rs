@@ -73,7 +73,7 @@ impl<C: Controller> Tcb<C> {
         let octets = u32::try_from(text.len()).unwrap_or(u32::MAX);
         let pushed = segment.flags.contains(Flags::PSH);
         let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), pushed);
-        self.rcv.advance(octets);
+        self.rcv.advance(text.len());
         cx.out.counters.octets_in += u64::from(octets);
         cx.out.push(Action::Deliver(text));
         let stamps = self.ts.as_ref().zip(segment.options.timestamps());

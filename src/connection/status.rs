@@ -74,7 +74,7 @@ impl<C: Controller> Connection<C> {
             info.eff_snd_mss = tcb.eff_snd_mss;
             info.unconsumed = usize::try_from(tcb.rcv.user()).unwrap_or(usize::MAX);
             info.held = tcb.rcv.held.octets();
-            info.held_ranges = tcb.rcv.held.ranges().len();
+            info.held_ranges = tcb.rcv.held.ranges();
         }
         info
     }

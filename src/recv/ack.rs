@@ -1,6 +1,5 @@
-//! When to acknowledge, and which blocks to report (RFC 9293 §3.8.6.3, RFC 5681 §4.2, RFC 2018 §4).
+//! When to acknowledge (RFC 9293 §3.8.6.3, RFC 5681 §4.2).
 
-use crate::ranges::Ranges;
 use crate::time::Micros;
 use crate::{Config, Instant};
 
@@ -165,38 +164,6 @@ impl AckPolicy {
 
     pub(crate) fn rebase(&mut self, now: Instant) {
         self.last = Instant::from_micros(self.last.as_micros().wrapping_sub(now.as_micros()));
-    }
-}
-
-/// The ranges reported lately, most recent first, by an offset inside each: the order of SACK blocks (RFC 2018 §4).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Recent {
-    offsets: [Option<u64>; 4],
-    /// The FIN came after all of them.
-    pub(crate) fin: bool,
-}
-
-impl Recent {
-    /// Text at `offset` arrived out of order: its range goes first.
-    pub(crate) fn touch(&mut self, offset: u64, held: &Ranges) {
-        let range = held.containing(offset);
-        let mut order = [None; 4];
-        let other = |&o: &u64| held.containing(o).is_some_and(|r| Some(r) != range);
-        let older = self.offsets.iter().flatten().copied().filter(other);
-        for (slot, offset) in order.iter_mut().zip(core::iter::once(offset).chain(older)) {
-            *slot = Some(offset);
-        }
-        self.offsets = order;
-        self.fin = false;
-    }
-
-    /// The ranges to report, in order, each once: those that came last, then as many others as there is room for.
-    pub(crate) fn blocks<'a>(&'a self, held: &'a Ranges) -> impl Iterator<Item = (u64, u64)> + 'a {
-        let range_of = move |index: usize| held.containing(self.offsets.get(index).copied().flatten()?);
-        let all = self.offsets.len();
-        let recent = move |i| range_of(i).filter(|r| (0..i).all(|j| range_of(j) != Some(*r)));
-        let others = held.iter_down().take(2 * all).filter(move |r| (0..all).all(|j| range_of(j) != Some(*r)));
-        (0..all).filter_map(recent).chain(others).take(all)
     }
 }
 
@@ -386,33 +353,5 @@ mod tests {
         }
         policy.on_sent(&config, policy.last + Micros::from_millis(40)); // too late to have carried it
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO + RTO.times(50), &[9; 3]), [true, true, false]);
-    }
-
-    #[test]
-    fn blocks_are_reported_most_recent_first_and_once() {
-        let (mut held, mut recent) = (Ranges::default(), Recent::default());
-        for (start, end) in [(10, 20), (30, 40), (50, 60), (70, 80), (90, 95)] {
-            held.insert(start, end);
-            recent.touch(start, &held);
-        }
-        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(90, 95), (70, 80), (50, 60), (30, 40)]);
-        held.insert(60, 70); // joins two
-        recent.touch(60, &held);
-        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 80), (90, 95), (30, 40), (10, 20)]);
-        held.remove_below(41);
-        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 80), (90, 95)]);
-    }
-
-    /// RFC 2018 §3: as many as fit, also those that five later ones pushed out of memory.
-    #[test]
-    fn ranges_that_came_long_ago_are_reported_where_there_is_room() {
-        let (mut held, mut recent) = (Ranges::default(), Recent::default());
-        for start in [100, 10, 20, 30, 40, 50] {
-            held.insert(start, start + 5);
-            recent.touch(start, &held);
-        }
-        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 55), (40, 45), (30, 35), (20, 25)]);
-        held.remove_below(45);
-        assert_eq!(recent.blocks(&held).collect::<Vec<_>>(), [(50, 55), (100, 105)]);
     }
 }

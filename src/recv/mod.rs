@@ -2,14 +2,16 @@
 
 pub(crate) mod ack;
 pub(crate) mod filling;
+pub(crate) mod pieces;
 pub(crate) mod reassembly;
+pub(crate) mod recent;
 pub(crate) mod tuning;
 
 use bytes::Bytes;
 
 use crate::time::Micros;
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
-use ack::{AckPolicy, Recent};
+use ack::AckPolicy;
 use filling::Filling;
 use reassembly::{Full, Limits, Reassembly};
 use tuning::{Round, Tuning};
@@ -43,7 +45,8 @@ pub(crate) struct Receiver {
     /// The urgent text the user has not consumed: stream offset of its end.
     urgent_end: u64,
     pub(crate) held: Reassembly,
-    recent: Recent,
+    /// The last that arrived out of order is the FIN.
+    fin_is_recent: bool,
     pub(crate) policy: AckPolicy,
     /// The number of the peer's FIN, once one was accepted.
     pub(crate) fin: Option<SeqNum>,
@@ -98,7 +101,7 @@ impl Receiver {
             syn_up: None,
             urgent_end: 0,
             held: Reassembly::default(),
-            recent: Recent::default(),
+            fin_is_recent: false,
             policy,
             fin: None,
         }
@@ -224,12 +227,8 @@ impl Receiver {
     }
 
     /// Text at RCV.NXT leaves: RCV.NXT advances over it.
-    fn take(&mut self, text: &Bytes) {
-        self.advance(u32::try_from(text.len()).unwrap_or(u32::MAX));
-    }
-
-    /// RCV.NXT advances.
-    pub(crate) fn advance(&mut self, len: u32) {
+    pub(crate) fn advance(&mut self, octets: usize) {
+        let len = u32::try_from(octets).unwrap_or(u32::MAX);
         self.nxt += len;
         self.received += u64::from(len);
         self.user = self.user.saturating_add(len);
@@ -252,22 +251,37 @@ impl Receiver {
         }
         let (seq, text) = if old > 0 { (self.nxt, text.slice(old..)) } else { (seq, text) };
         if self.held.is_empty() && seq == self.nxt {
-            self.take(&text);
+            self.advance(text.len());
             deliver(text);
             return Accepted::InOrder { filled: false };
         }
-        let offset = self.offset_of(seq);
-        match self.held.insert(offset, &text, self.received, limits) {
+        if seq == self.nxt {
+            self.fill(text, limits, deliver);
+            return Accepted::InOrder { filled: true };
+        }
+        match self.held.insert(self.offset_of(seq), text, self.received, limits) {
             Err(Full) => Accepted::Refused,
-            Ok(_) if seq == self.nxt => {
-                self.release_held(deliver);
-                Accepted::InOrder { filled: true }
-            }
             Ok(_) => {
-                self.recent.touch(offset, self.held.ranges());
+                self.fin_is_recent = false;
                 Accepted::Held
             }
         }
+    }
+
+    /// Text at RCV.NXT fills a part of a gap. It need not be held first, unless it overlaps what is held or is small and
+    /// touches that.
+    fn fill(&mut self, text: Bytes, limits: &Limits, deliver: &mut dyn FnMut(Bytes)) {
+        let end = self.received + u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let apart =
+            self.held.start().is_some_and(|start| end < start || (end == start && !limits.is_small(text.len())));
+        if apart {
+            self.advance(text.len());
+            deliver(text);
+        } else {
+            // The text is the next expected: it is never refused.
+            let _ = self.held.insert(self.received, text, self.received, limits);
+        }
+        self.release_held(deliver);
     }
 
     /// The first part of `len` octets of text at `seq` that has arrived before (RFC 2883 §4).
@@ -278,7 +292,7 @@ impl Receiver {
             return (arrived && len > 0).then(|| (seq, (seq + len).min(self.nxt)));
         }
         let start = self.offset_of(seq);
-        let (from, to) = self.held.ranges().first_overlap(start, start + u64::from(len))?;
+        let (from, to) = self.held.first_overlap(start, start + u64::from(len))?;
         Some((self.seq_of(from), self.seq_of(to)))
     }
 
@@ -286,21 +300,24 @@ impl Receiver {
     pub(crate) fn hold(&mut self, seq: SeqNum, text: &Bytes, limits: &Limits) {
         if !text.is_empty() {
             // Nothing is held yet, and the text is the next expected: it is never refused.
-            let _ = self.held.insert(self.offset_of(seq), text, self.received, limits);
+            let _ = self.held.insert(self.offset_of(seq), text.clone(), self.received, limits);
         }
     }
 
     /// Whether text is held at RCV.NXT.
     pub(crate) fn holds_next(&self) -> bool {
-        self.held.ranges().first().is_some_and(|(start, _)| start == self.received)
+        self.held.start() == Some(self.received)
     }
 
     /// Delivers what is held at RCV.NXT.
     pub(crate) fn release_held(&mut self, deliver: &mut dyn FnMut(Bytes)) {
-        while let Some(text) = self.held.take(self.received) {
-            self.take(&text);
+        let received = self.received;
+        let mut octets = 0;
+        self.held.release(received, |text| {
+            octets += text.len();
             deliver(text);
-        }
+        });
+        self.advance(octets);
     }
 
     /// The SYN carried an urgent pointer, to `end`.
@@ -329,12 +346,12 @@ impl Receiver {
     /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already taken or held is no
     /// FIN of this stream.
     pub(crate) fn note_fin(&mut self, fin: SeqNum) {
-        let held = self.held.ranges().last().is_some_and(|(_, end)| end > self.offset_of(fin));
+        let held = self.held.end().is_some_and(|end| end > self.offset_of(fin));
         let cuts = held || fin.before(self.nxt);
         if self.fin.is_none() && !cuts {
             self.fin = Some(fin);
         }
-        self.recent.fin = self.fin == Some(fin);
+        self.fin_is_recent = self.fin == Some(fin);
     }
 
     /// The FIN, if it has arrived and text before it is missing.
@@ -344,7 +361,7 @@ impl Receiver {
 
     /// The FIN, if it arrived early and no held text reaches up to it: a range of its own.
     fn lone_fin(&self) -> Option<SeqNum> {
-        let joins = |fin: SeqNum| self.held.ranges().last().is_some_and(|(_, end)| self.seq_of(end) == fin);
+        let joins = |fin: SeqNum| self.held.end().is_some_and(|end| self.seq_of(end) == fin);
         self.early_fin().filter(|fin| !joins(*fin))
     }
 
@@ -353,7 +370,7 @@ impl Receiver {
         if self.held.is_empty() && self.fin.is_none() {
             return 0;
         }
-        self.held.ranges().len() + usize::from(self.lone_fin().is_some())
+        self.held.ranges() + usize::from(self.lone_fin().is_some())
     }
 
     /// The peer's FIN has this number, and nothing before it is missing any more: the stream ends there, unless it was to
@@ -373,16 +390,21 @@ impl Receiver {
         if room == 0 {
             return blocks;
         }
-        let (fin, lone) = (self.early_fin(), self.lone_fin());
-        let with_fin = |right: SeqNum| if fin == Some(right) { right + 1 } else { right };
-        let beyond = |&(start, _): &(u64, u64)| start > self.received; // what came on the SYN waits at RCV.NXT
-        let ranges = self.recent.blocks(self.held.ranges()).filter(beyond);
-        let ranges = ranges.map(|(start, end)| (self.seq_of(start), with_fin(self.seq_of(end))));
-        let lone = lone.map(|fin| (fin, fin + 1));
-        let (first, last) = if self.recent.fin { (lone, None) } else { (None, lone) };
-        for (left, right) in duplicate.into_iter().chain(first).chain(ranges).chain(last).take(room) {
-            blocks.push(SackBlock { left, right });
+        let (fin, lone) = (self.early_fin(), self.lone_fin().map(|fin| (fin, fin + 1)));
+        let mut put = |left: SeqNum, right: SeqNum| {
+            if blocks.len() < room {
+                blocks.push(SackBlock { left, right });
+            }
+        };
+        let (first, last) = if self.fin_is_recent { (lone, None) } else { (None, lone) };
+        duplicate.into_iter().chain(first).for_each(|(left, right)| put(left, right));
+        for &(start, end) in self.held.reports().as_slice() {
+            let right = self.seq_of(end);
+            if start > self.received {
+                put(self.seq_of(start), if fin == Some(right) { right + 1 } else { right });
+            } // what came on the SYN waits at RCV.NXT
         }
+        last.into_iter().for_each(|(left, right)| put(left, right));
         blocks
     }
 

@@ -1,13 +1,16 @@
 //! Text held out of order (RFC 9293 SHLD-31), with bounded memory.
 
-use alloc::collections::BTreeMap;
+use core::hash::{Hash, Hasher};
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::pieces::{Chain, Pieces};
+use super::recent::{REPORTS, Recent};
 use crate::Config;
-use crate::ranges::Ranges;
+use crate::ranges::{Place, Range, Ranges};
 
 /// Where `max_ranges` is 0, octets of the receive buffer for each range: when every other segment of a large window is
 /// lost, all that arrive can be held.
@@ -39,6 +42,16 @@ impl Limits {
         len < self.copy_below || len.saturating_mul(2) < self.frame_size
     }
 
+    /// Whether text of this length is merged with what it touches.
+    pub(crate) const fn is_small(&self, len: usize) -> bool {
+        len < self.copy_below
+    }
+
+    /// A piece as it is held.
+    fn kept(&self, piece: Bytes) -> Bytes {
+        if self.is_copied(piece.len()) { Bytes::copy_from_slice(&piece) } else { piece }
+    }
+
     /// The most pieces that hold so many octets in so many ranges.
     fn most_pieces(&self, ranges: usize, octets: usize) -> usize {
         ranges.saturating_add(octets.saturating_mul(2) / self.copy_below)
@@ -58,186 +71,332 @@ pub(crate) fn keep_front(text: &mut Bytes, len: usize) {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Full;
 
-/// Pieces of text by stream offset. The first octet accepted at an offset stays: nothing held is replaced or evicted.
+/// Text held out of order. The first octet accepted at an offset stays: nothing held is replaced or evicted. Nothing held
+/// takes no memory.
 ///
 /// Two pieces that touch hold more than `copy_below` octets together, whatever the order in which they came. So there
 /// are at most two pieces for each `copy_below` octets, and one more for each range.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Reassembly {
-    pieces: BTreeMap<u64, Bytes>,
-    ranges: Ranges,
+pub(crate) struct Reassembly(Option<Box<Held>>);
+
+/// The ranges held, each with its pieces. There is one range at least.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    ranges: Ranges<Chain>,
+    pieces: Pieces,
     octets: usize,
+    recent: Recent,
 }
 
-/// Small pieces that touch, gathered while one segment is inserted. They become one piece, of `copy_below` octets at most.
-#[derive(Default)]
-struct Block {
+impl Held {
+    /// The pieces by stream offset.
+    fn iter(&self) -> impl Iterator<Item = (u64, &Bytes)> {
+        let mut at = self.ranges.find(0);
+        let ranges = core::iter::from_fn(move || {
+            let range = self.ranges.at(at)?;
+            at = self.ranges.next(at);
+            Some(range)
+        });
+        ranges.flat_map(|range| {
+            let mut start = range.start;
+            self.pieces.iter(range.value).map(move |piece| {
+                let at = start;
+                start += octets_of(piece);
+                (at, piece)
+            })
+        })
+    }
+}
+
+/// Where the pieces stand in memory does not count.
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets == other.octets && self.recent == other.recent && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Held {}
+
+impl Hash for Held {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.octets, self.recent).hash(state);
+        self.iter().for_each(|piece| piece.hash(state));
+    }
+}
+
+/// A range that grows while one segment is inserted.
+struct Growing {
     start: u64,
-    text: Vec<u8>,
+    end: u64,
+    chain: Option<Chain>,
+    /// Small pieces that touch, at the end of the range. They become one piece, of `copy_below` octets at most.
+    block: Vec<u8>,
+    /// The piece of the chain that the block began with.
+    began_with: Option<u32>,
 }
 
-impl Block {
-    fn end(&self) -> u64 {
-        self.start + octets_of(&self.text)
+impl Growing {
+    /// Adds a part at the end: a small one to the block, others as a piece. `next` is what the part touches at its end.
+    fn add(&mut self, part: Bytes, pieces: &mut Pieces, next: Option<Chain>, limits: &Limits) -> Option<Chain> {
+        self.end += octets_of(&part);
+        if limits.is_small(part.len()) {
+            return self.gather(&part, pieces, next, limits.copy_below);
+        }
+        self.close(pieces);
+        self.chain = Some(pieces.append(self.chain, limits.kept(part)));
+        next
+    }
+
+    /// Adds a small part: to the piece before it and the piece behind it, where they fit. Returns what is left of `next`.
+    fn gather(&mut self, part: &[u8], pieces: &mut Pieces, next: Option<Chain>, copy_below: usize) -> Option<Chain> {
+        if self.block.len() + part.len() > copy_below {
+            self.close(pieces);
+        }
+        let room = copy_below - part.len();
+        if self.block.is_empty() {
+            let before = self.chain.map(Chain::last);
+            self.began_with = before.filter(|&before| pieces.text(before).len() <= room);
+        }
+        let head = self.began_with.filter(|_| self.block.is_empty()).map_or(&[][..], |before| pieces.text(before));
+        let room = room - self.block.len() - head.len();
+        let behind = next.filter(|&next| pieces.first_text(next).len() <= room);
+        let tail = behind.map_or(&[][..], |next| pieces.first_text(next));
+        self.block.reserve(head.len() + part.len() + tail.len());
+        self.block.extend_from_slice(head);
+        self.block.extend_from_slice(part);
+        self.block.extend_from_slice(tail);
+        behind.map_or(next, |next| pieces.take_first(next).1)
+    }
+
+    /// The block becomes a piece, without spare capacity.
+    fn close(&mut self, pieces: &mut Pieces) {
+        if self.block.is_empty() {
+            return;
+        }
+        let text = core::mem::take(&mut self.block).into_boxed_slice().into();
+        match self.began_with {
+            Some(place) => pieces.set(place, text),
+            None => self.chain = Some(pieces.append(self.chain, text)),
+        }
+    }
+
+    /// Joins the range whose pieces these are, or what is left of them.
+    fn join(&mut self, end: u64, chain: Option<Chain>, pieces: &mut Pieces) {
+        self.end = self.end.max(end);
+        if let Some(chain) = chain {
+            self.close(pieces);
+            self.chain = Some(pieces.link(self.chain, chain));
+        }
+    }
+}
+
+impl Held {
+    /// The usual case: text that continues the range at `place`, or opens another there, and overlaps and joins none.
+    /// Returns that range.
+    fn append(&mut self, offset: u64, text: &mut Bytes, place: Place, limits: &Limits) -> Option<(u64, u64)> {
+        let (len, end) = (text.len(), offset + octets_of(text));
+        match self.ranges.at(place) {
+            Some(range) if range.end == offset && !limits.is_small(len) => {
+                let next = self.ranges.at(self.ranges.next(place));
+                if next.is_some_and(|next| next.start <= end) {
+                    return None;
+                }
+                let value = self.pieces.append(Some(range.value), limits.kept(core::mem::take(text)));
+                self.ranges.replace(place, 1, Range { start: range.start, end, value });
+                self.octets += len;
+                Some((range.start, end))
+            }
+            Some(range) if range.start <= end => None,
+            _ if self.ranges.len() >= limits.max_ranges => None,
+            Some(_) | None => {
+                let value = self.pieces.append(None, limits.kept(core::mem::take(text)));
+                self.ranges.replace(place, 0, Range { start: offset, end, value });
+                self.octets += len;
+                Some((offset, end))
+            }
+        }
+    }
+
+    /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of.
+    fn insert(&mut self, offset: u64, mut text: Bytes, needed: bool, limits: &Limits) -> Result<(u64, u64), Full> {
+        let (len, end) = (text.len(), offset + octets_of(&text));
+        let place = self.ranges.find(offset);
+        if let Some(range) = self.append(offset, &mut text, place, limits) {
+            return Ok(range);
+        }
+        let Self { ranges, pieces, octets, .. } = self;
+        let mut growing = Growing { start: offset, end: offset, chain: None, block: Vec::new(), began_with: None };
+        let (mut at, mut joined) = (place, 0);
+        let mut part = |from: u64, to: u64| {
+            let (from, to) = (index(from - offset), index(to - offset));
+            let part = if from == 0 && to == len { core::mem::take(&mut text) } else { text.slice(from..to) };
+            *octets += part.len();
+            let pins = part.len() < len / 2 && !limits.is_small(part.len()) && !limits.is_copied(part.len());
+            if pins { Bytes::copy_from_slice(&part) } else { part } // it would pin the whole text
+        };
+        while let Some(range) = ranges.at(at).filter(|range| range.start <= end) {
+            growing.start = growing.start.min(range.start);
+            let mut chain = Some(range.value);
+            if growing.end < range.start {
+                chain = growing.add(part(growing.end, range.start), pieces, chain, limits);
+            }
+            growing.join(range.end, chain, pieces);
+            (at, joined) = (ranges.next(at), joined + 1);
+        }
+        if joined == 0 && !needed && ranges.len() >= limits.max_ranges {
+            return Err(Full);
+        }
+        if growing.end < end {
+            growing.add(part(growing.end, end), pieces, None, limits);
+        }
+        growing.close(pieces);
+        let (start, end) = (growing.start, growing.end);
+        if let Some(value) = growing.chain {
+            ranges.replace(place, joined, Range { start, end, value });
+        }
+        Ok((start, end))
+    }
+
+    /// Lets go of all that is held at or beyond `end`.
+    fn drop_beyond(&mut self, end: u64, limits: &Limits) {
+        let Self { ranges, pieces, octets, recent } = self;
+        recent.cut(end);
+        while let Some(last) = ranges.last().filter(|last| last.end > end) {
+            ranges.pop_last();
+            if last.start >= end {
+                pieces.take_all(last.value, |text| *octets -= text.len());
+                continue;
+            }
+            *octets -= index(last.end - end);
+            let (chain, text) = pieces.cut(last.value, end - last.start);
+            let start = end - octets_of(&text);
+            let mut growing = Growing { start, end: start, chain, block: Vec::new(), began_with: None };
+            growing.add(text, pieces, None, limits);
+            growing.close(pieces);
+            if let Some(value) = growing.chain {
+                ranges.replace(ranges.find(last.start), 0, Range { start: last.start, end, value });
+            }
+        }
     }
 }
 
 impl Reassembly {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Octets held.
-    pub(crate) const fn octets(&self) -> usize {
-        self.octets
+    pub(crate) fn octets(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.octets)
     }
 
-    /// The ranges held.
-    pub(crate) const fn ranges(&self) -> &Ranges {
-        &self.ranges
+    /// How many ranges are held.
+    pub(crate) fn ranges(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.ranges.len())
+    }
+
+    /// Where the first range starts.
+    pub(crate) fn start(&self) -> Option<u64> {
+        Some(self.0.as_ref()?.ranges.first()?.start)
+    }
+
+    /// Where the last range ends.
+    pub(crate) fn end(&self) -> Option<u64> {
+        Some(self.0.as_ref()?.ranges.last()?.end)
+    }
+
+    /// The part of `start..end` that comes first and is held.
+    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+        self.0.as_ref()?.ranges.first_overlap(start, end)
+    }
+
+    /// The ranges to report, in order, each once: those that came last, then as many others as there is room for.
+    pub(crate) fn reports(&self) -> Recent {
+        let Some(held) = &self.0 else { return Recent::default() };
+        let known = held.recent.as_slice().len() >= held.ranges.len().min(REPORTS);
+        if known { held.recent } else { held.recent.with(held.ranges.iter_down().take(2 * REPORTS)) }
     }
 
     /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of. `expected`
-    /// is the offset of RCV.NXT: text that starts there leaves at once, so it is never refused. This copies at most the
-    /// text and `copy_below` octets on either side of it.
+    /// is the offset of RCV.NXT: text that starts there leaves at once, so it is never refused, and no range to report.
+    /// This copies at most the text and `copy_below` octets on either side of it.
     pub(crate) fn insert(
         &mut self,
         offset: u64,
-        text: &Bytes,
+        text: Bytes,
         expected: u64,
         limits: &Limits,
     ) -> Result<(u64, u64), Full> {
-        let end = offset + octets_of(text);
-        if offset != expected && self.ranges.len() >= limits.max_ranges && self.ranges.opens_another(offset, end) {
-            return Err(Full);
+        let held = self.0.get_or_insert_default();
+        let range = held.insert(offset, text, offset == expected, limits)?;
+        if offset != expected {
+            held.recent.touch(range);
         }
-        let mut block = Block::default();
-        let mut at = offset;
-        while let Some((start, stop)) = self.ranges.first_gap(at, end) {
-            let from = usize::try_from(start - offset).unwrap_or(usize::MAX);
-            let to = usize::try_from(stop - offset).unwrap_or(usize::MAX);
-            let mut part = text.slice(from.min(text.len())..to.min(text.len()));
-            if part.len() < text.len() / 2 && part.len() >= limits.copy_below {
-                part = Bytes::copy_from_slice(&part); // it would pin the whole text
-            }
-            self.place(&mut block, start, part, limits);
-            at = stop;
-        }
-        self.close(&mut block);
-        Ok(self.ranges.insert(offset, end))
+        Ok(range)
     }
 
-    /// Adds a part where nothing is held: a small one to the `block` that is gathered, others as a piece.
-    fn place(&mut self, block: &mut Block, start: u64, part: Bytes, limits: &Limits) {
-        if part.len() < limits.copy_below {
-            self.gather(block, start, &part, limits.copy_below);
-        } else {
-            let copied = limits.is_copied(part.len());
-            self.hold(start, if copied { Bytes::copy_from_slice(&part) } else { part });
-        }
-    }
-
-    /// Adds one piece where nothing is held.
-    fn hold(&mut self, start: u64, piece: Bytes) {
-        self.octets += piece.len();
-        self.pieces.insert(start, piece);
-    }
-
-    /// Adds a small part where nothing is held: to the piece before it and the piece behind it, where they fit.
-    fn gather(&mut self, block: &mut Block, start: u64, part: &[u8], copy_below: usize) {
-        if block.end() != start || block.text.len() + part.len() > copy_below {
-            self.close(block);
-        }
-        let room = copy_below - part.len();
-        let before = if block.text.is_empty() { self.take_before(start, room) } else { None };
-        let room = room - before.as_ref().map_or(block.text.len(), Bytes::len);
-        let behind = self.take_at(start + octets_of(part), room);
-        let (head, tail) = (before.unwrap_or_default(), behind.unwrap_or_default());
-        if block.text.is_empty() {
-            block.start = start - octets_of(&head);
-        }
-        block.text.reserve(head.len() + part.len() + tail.len());
-        block.text.extend_from_slice(&head);
-        block.text.extend_from_slice(part);
-        block.text.extend_from_slice(&tail);
-    }
-
-    /// The block becomes a piece, without spare capacity.
-    fn close(&mut self, block: &mut Block) {
-        if !block.text.is_empty() {
-            let text = core::mem::take(&mut block.text).into_boxed_slice();
-            self.hold(block.start, text.into());
-        }
-    }
-
-    /// Takes out the piece that ends here, when it is no longer than `most`.
-    fn take_before(&mut self, end: u64, most: usize) -> Option<Bytes> {
-        let (&start, piece) = self.pieces.range(..end).next_back()?;
-        if start + octets_of(piece) == end { self.take_at(start, most) } else { None }
-    }
-
-    /// Takes out the piece that starts here, when it is no longer than `most`.
-    fn take_at(&mut self, start: u64, most: usize) -> Option<Bytes> {
-        self.pieces.get(&start).filter(|piece| piece.len() <= most)?;
-        let piece = self.pieces.remove(&start)?;
-        self.octets -= piece.len();
-        Some(piece)
-    }
-
-    /// Takes the piece at `expected`, the offset of RCV.NXT.
-    pub(crate) fn take(&mut self, expected: u64) -> Option<Bytes> {
-        let first = self.pieces.first_entry().filter(|entry| *entry.key() == expected)?;
-        let text = first.remove();
-        self.octets -= text.len();
-        self.ranges.remove_below(expected + octets_of(&text));
+    /// Takes the range that starts at `expected`, the offset of RCV.NXT: its pieces go to `deliver`.
+    pub(crate) fn release(&mut self, expected: u64, mut deliver: impl FnMut(Bytes)) {
+        let Some(held) = &mut self.0 else { return };
+        let first = held.ranges.first().filter(|first| first.start == expected);
+        let Some(range) = first.and_then(|_| held.ranges.pop_first()) else { return };
+        held.octets -= index(range.end - range.start);
+        held.recent.release(range.end);
+        held.pieces.take_all(range.value, &mut deliver);
         self.give_back();
-        Some(text)
     }
 
     /// Lets go of all that is held at or beyond `end`, where the stream ends. Returns how many octets that was.
     pub(crate) fn drop_beyond(&mut self, end: u64, limits: &Limits) -> usize {
-        let before = self.octets;
-        let beyond: usize = self.pieces.split_off(&end).values().map(Bytes::len).sum();
-        self.octets -= beyond;
-        if let Some((start, mut last)) = self.pieces.pop_last() {
-            self.octets -= last.len();
-            last.truncate(usize::try_from(end - start).unwrap_or(usize::MAX));
-            let mut block = Block::default();
-            self.place(&mut block, start, last, limits);
-            self.close(&mut block);
-        }
-        self.ranges.remove_from(end);
+        let Some(held) = &mut self.0 else { return 0 };
+        let before = held.octets;
+        held.drop_beyond(end, limits);
+        let dropped = before - held.octets;
         self.give_back();
-        before - self.octets
+        dropped
     }
 
-    /// Nothing held takes no memory: an emptied map keeps a node.
     fn give_back(&mut self) {
-        if self.pieces.is_empty() {
-            self.pieces = BTreeMap::new();
+        if self.0.as_ref().is_some_and(|held| held.ranges.is_empty()) {
+            self.0 = None;
         }
     }
 
     /// Whether the pieces fill the ranges exactly and are few.
     pub(crate) fn check_invariants(&self, limits: &Limits, received: u64) {
-        let total: usize = self.pieces.values().map(Bytes::len).sum();
-        assert_eq!(total, self.octets, "held octets");
-        let most = limits.most_pieces(self.ranges.len(), self.octets);
-        assert!(self.pieces.len() <= most, "{} pieces, {most} at most", self.pieces.len());
-        let end_of = |(start, piece): (&u64, &Bytes)| *start + octets_of(piece);
-        let touching = self.pieces.iter().zip(self.pieces.iter().skip(1)).filter(|(a, b)| end_of(*a) == *b.0);
-        for (before, behind) in touching {
-            let together = before.1.len() + behind.1.len();
-            assert!(together > limits.copy_below, "two pieces of {together} octets at {}", before.0);
+        let Some(held) = &self.0 else { return };
+        assert!(!held.ranges.is_empty(), "memory for nothing");
+        let (mut pieces, mut octets, mut previous) = (0, 0, None);
+        for (start, piece) in held.iter() {
+            (pieces, octets) = (pieces + 1, octets + piece.len());
+            let end = start + octets_of(piece);
+            if let Some((_, len)) = previous.filter(|(end, _)| *end == start) {
+                let together: usize = len + piece.len();
+                assert!(together > limits.copy_below, "two pieces of {together} octets at {start}");
+            }
+            previous = Some((end, piece.len()));
         }
-        assert!(self.ranges.len() <= limits.max_ranges + 1, "held ranges: {}", self.ranges.len());
-        assert!(self.ranges.first().is_none_or(|(start, _)| start >= received), "held text was already delivered");
+        let ranges = held.ranges.len();
+        let most = limits.most_pieces(ranges, held.octets);
+        assert!(pieces <= most, "{pieces} pieces, {most} at most");
+        let whole: u64 = held.ranges.iter_down().map(|(start, end)| end - start).sum();
+        assert_eq!((octets, index(whole)), (held.octets, held.octets), "octets held, and in ranges");
+        assert!(ranges <= limits.max_ranges + 1, "held ranges: {ranges}");
+        assert!(self.start().is_none_or(|start| start >= received), "held text was already delivered");
+        for &(start, end) in held.recent.as_slice() {
+            let range = held.ranges.at(held.ranges.find(start)).map(|range| (range.start, range.end));
+            assert_eq!(range, Some((start, end)), "a range reported last");
+        }
     }
 
     #[cfg(test)]
     fn pieces(&self) -> usize {
-        self.pieces.len()
+        self.0.as_ref().map_or(0, |held| held.iter().count())
     }
+}
+
+fn index(octets: u64) -> usize {
+    usize::try_from(octets).unwrap_or(usize::MAX)
 }
 
 fn octets_of(text: &[u8]) -> u64 {
@@ -245,97 +404,4 @@ fn octets_of(text: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec;
-    use quickcheck::quickcheck;
-
-    const LIMITS: Limits = Limits { max_ranges: 4, copy_below: 16, frame_size: 40 };
-
-    fn drain(held: &mut Reassembly, mut at: u64) -> Vec<u8> {
-        let mut out = Vec::new();
-        while let Some(text) = held.take(at) {
-            at += text.len() as u64;
-            out.extend_from_slice(&text);
-        }
-        out
-    }
-
-    quickcheck! {
-        /// Against one octet at a time: the first accepted octet of each offset wins, whatever overlaps.
-        fn behaves_as_an_array_of_octets(inserts: Vec<(u8, u8, u8)>) -> bool {
-            let mut held = Reassembly::default();
-            let mut model = vec![None; 600];
-            for (offset, len, fill) in inserts {
-                let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
-                let full_before = held.ranges().len() >= LIMITS.max_ranges;
-                match held.insert(u64::from(offset) + 1, &text, 0, &LIMITS) {
-                    Ok((start, end)) => {
-                        assert!(start <= u64::from(offset) + 1 && end > u64::from(offset) + text.len() as u64);
-                        for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
-                            slot.get_or_insert(fill);
-                        }
-                    }
-                    Err(Full) => assert!(full_before),
-                }
-                held.check_invariants(&LIMITS, 1);
-                assert!(held.pieces() <= held.ranges().len() + 2 * held.octets() / LIMITS.copy_below + 1);
-            }
-            let mut at = 1;
-            while at < 600 {
-                let expected: Vec<u8> = model[at..].iter().map_while(|o| *o).collect();
-                assert_eq!(drain(&mut held, at as u64), expected);
-                at += expected.len() + 1;
-            }
-            held.is_empty() && held.octets() == 0 && held.ranges().is_empty()
-        }
-    }
-
-    quickcheck! {
-        /// What lies before the end stays, whatever pieces the rest was held in.
-        fn the_end_of_the_stream_cuts_off_what_lies_beyond(inserts: Vec<(u8, u8, u8)>, end: u8) -> bool {
-            let mut held = Reassembly::default();
-            let mut model = vec![None; 600];
-            for (offset, len, fill) in inserts {
-                let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
-                if held.insert(u64::from(offset) + 1, &text, 0, &LIMITS).is_ok() {
-                    for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
-                        slot.get_or_insert(fill);
-                    }
-                }
-            }
-            let end = usize::from(end);
-            let beyond = model[end..].iter().flatten().count();
-            assert_eq!(held.drop_beyond(end as u64, &LIMITS), beyond);
-            assert_eq!(held.drop_beyond(end as u64, &LIMITS), 0);
-            held.check_invariants(&LIMITS, 1);
-            for at in 1..end {
-                let expected: Vec<u8> = model[at..end].iter().map_while(|o| *o).collect();
-                let first = model[at - 1].is_none() || at == 1;
-                assert!(!first || drain(&mut held, at as u64) == expected);
-            }
-            held.is_empty() && held.octets() == 0 && held.ranges().is_empty()
-        }
-    }
-
-    #[test]
-    fn the_next_expected_text_is_never_refused() {
-        let mut held = Reassembly::default();
-        for range in 1..=4u64 {
-            held.insert(range * 10, &Bytes::from_static(b"x"), 0, &LIMITS).unwrap();
-        }
-        assert_eq!(held.insert(90, &Bytes::from_static(b"x"), 0, &LIMITS), Err(Full));
-        assert_eq!(held.insert(11, &Bytes::from_static(b"y"), 0, &LIMITS), Ok((10, 12)));
-        assert_eq!(held.insert(0, &Bytes::from_static(b"z"), 0, &LIMITS), Ok((0, 1)));
-    }
-
-    #[test]
-    fn single_octets_in_reverse_order_are_merged() {
-        let limits = Limits { max_ranges: 4, copy_below: 64, frame_size: 2048 };
-        let mut held = Reassembly::default();
-        for offset in (1..=1000u64).rev() {
-            held.insert(offset, &Bytes::from_static(b"x"), 0, &limits).unwrap();
-        }
-        assert!(held.pieces() <= 2 * 1000 / 64 + 1, "{} pieces", held.pieces());
-    }
-}
+mod tests;

@@ -438,7 +438,7 @@ impl Scoreboard {
 
     /// The first segment below the highest report that was sent once and is not known to be lost (RFC 6675 §4 (3)).
     pub(crate) fn first_fresh_below_reports(&self) -> Option<&Sent> {
-        let (highest, _) = self.sacked.last()?;
+        let highest = self.sacked.last()?.start;
         let segments = self.segments.range(self.index_of(self.fresh)..);
         segments.take_while(|sent| sent.start < highest).find(|sent| sent.is_fresh())
     }

@@ -1,0 +1,172 @@
+//! Text held out of order against one octet at a time.
+
+use super::*;
+use alloc::vec;
+use core::hash::{BuildHasher, BuildHasherDefault};
+use quickcheck::quickcheck;
+
+const LIMITS: Limits = Limits { max_ranges: 4, copy_below: 16, frame_size: 40 };
+
+fn drain(held: &mut Reassembly, at: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    held.release(at, |text| out.extend_from_slice(&text));
+    out
+}
+
+quickcheck! {
+    /// Against one octet at a time: the first accepted octet of each offset wins, whatever overlaps.
+    fn behaves_as_an_array_of_octets(inserts: Vec<(u8, u8, u8)>) -> bool {
+        let mut held = Reassembly::default();
+        let mut model = vec![None; 600];
+        for (offset, len, fill) in inserts {
+            let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
+            let full_before = held.ranges() >= LIMITS.max_ranges;
+            match held.insert(u64::from(offset) + 1, text.clone(), 0, &LIMITS) {
+                Ok((start, end)) => {
+                    assert!(start <= u64::from(offset) + 1 && end > u64::from(offset) + text.len() as u64);
+                    for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
+                        slot.get_or_insert(fill);
+                    }
+                }
+                Err(Full) => assert!(full_before),
+            }
+            held.check_invariants(&LIMITS, 1);
+            assert!(held.pieces() <= held.ranges() + 2 * held.octets() / LIMITS.copy_below + 1);
+        }
+        let mut at = 1;
+        while at < 600 {
+            let expected: Vec<u8> = model[at..].iter().map_while(|o| *o).collect();
+            assert_eq!(drain(&mut held, at as u64), expected);
+            at += expected.len() + 1;
+        }
+        held.is_empty() && held.octets() == 0 && held.ranges() == 0
+    }
+}
+
+quickcheck! {
+    /// What lies before the end stays, whatever pieces the rest was held in.
+    fn the_end_of_the_stream_cuts_off_what_lies_beyond(inserts: Vec<(u8, u8, u8)>, end: u8) -> bool {
+        let mut held = Reassembly::default();
+        let mut model = vec![None; 600];
+        for (offset, len, fill) in inserts {
+            let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
+            if held.insert(u64::from(offset) + 1, text.clone(), 0, &LIMITS).is_ok() {
+                for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
+                    slot.get_or_insert(fill);
+                }
+            }
+        }
+        let end = usize::from(end);
+        let beyond = model[end..].iter().flatten().count();
+        assert_eq!(held.drop_beyond(end as u64, &LIMITS), beyond);
+        assert_eq!(held.drop_beyond(end as u64, &LIMITS), 0);
+        held.check_invariants(&LIMITS, 1);
+        for at in 1..end {
+            let expected: Vec<u8> = model[at..end].iter().map_while(|o| *o).collect();
+            let first = model[at - 1].is_none() || at == 1;
+            assert!(!first || drain(&mut held, at as u64) == expected);
+        }
+        held.is_empty() && held.octets() == 0 && held.ranges() == 0
+    }
+}
+
+quickcheck! {
+    /// Equal is what holds the same pieces: what was held before, and where it stood in memory, does not count.
+    fn what_was_held_before_does_not_count(before: Vec<(u8, u8)>, inserts: Vec<(u8, u8, u8)>) -> bool {
+        let limits = Limits { max_ranges: 1000, ..LIMITS };
+        let (mut used, mut fresh) = (Reassembly::default(), Reassembly::default());
+        let piece = |len: u8, fill: u8| Bytes::from(vec![fill; usize::from(len % 60) + 1]);
+        for (offset, len) in before {
+            used.insert(u64::from(offset) + 1, piece(len, 1), 0, &limits).unwrap();
+        }
+        let anchor = (400, piece(0, 2)); // so that the memory of `used` is not given back
+        for held in [&mut used, &mut fresh] {
+            held.insert(anchor.0, anchor.1.clone(), 0, &limits).unwrap();
+        }
+        (1..400).for_each(|at| used.release(at, drop));
+        for (offset, len, fill) in inserts {
+            for held in [&mut used, &mut fresh] {
+                held.insert(u64::from(offset) + 500, piece(len, fill), 0, &limits).unwrap();
+            }
+        }
+        let hash = |held: &Reassembly| BuildHasherDefault::<Lengths>::default().hash_one(held);
+        assert!(used == fresh && hash(&used) == hash(&fresh) && used == used.clone());
+        used.insert(4000, piece(0, 3), 0, &limits).unwrap();
+        fresh.insert(4000, piece(0, 4), 0, &limits).unwrap();
+        used != fresh
+    }
+}
+
+/// A hasher good enough for that.
+#[derive(Default)]
+struct Lengths(u64);
+
+impl Hasher for Lengths {
+    fn write(&mut self, octets: &[u8]) {
+        octets.iter().for_each(|&octet| self.0 = self.0.wrapping_mul(31).wrapping_add(u64::from(octet)));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The start of the range that holds this offset.
+fn start_of(bitmap: &[bool], at: usize) -> usize {
+    bitmap[..at].iter().rposition(|held| !held).map_or(0, |gap| gap + 1)
+}
+
+quickcheck! {
+    /// RFC 2018 §4 against an offset in each of the last four ranges: the range of what arrived last goes first.
+    fn the_ranges_that_came_last_are_reported_first(inserts: Vec<(u8, u8)>) -> bool {
+        let limits = Limits { max_ranges: 1000, ..LIMITS };
+        let (mut held, mut bitmap, mut arrived) = (Reassembly::default(), vec![false; 300], Vec::new());
+        for (offset, len) in inserts {
+            if len % 8 == 0 {
+                let first = bitmap.iter().position(|&held| held).unwrap_or(0);
+                held.release(first as u64, drop);
+                let end = bitmap[first..].iter().position(|held| !held).map_or(300, |len| first + len);
+                bitmap[..end].fill(false);
+            } else {
+                let (offset, len) = (usize::from(offset) + 1, usize::from(len % 6) + 1);
+                held.insert(offset as u64, Bytes::from(vec![0; len]), 0, &limits).unwrap();
+                bitmap[offset..offset + len].fill(true);
+                arrived.retain(|&at| bitmap[at] && start_of(&bitmap, at) != start_of(&bitmap, offset));
+                arrived.insert(0, offset);
+                arrived.truncate(REPORTS);
+            }
+            let mut expected = Vec::new();
+            for at in arrived.iter().copied().chain((0..300).rev()).filter(|&at| bitmap[at]) {
+                let start = start_of(&bitmap, at);
+                if expected.len() < REPORTS && !expected.contains(&(start as u64)) {
+                    expected.push(start as u64);
+                }
+            }
+            let reports: Vec<u64> = held.reports().as_slice().iter().map(|range| range.0).collect();
+            assert_eq!(reports, expected);
+            held.check_invariants(&limits, 1);
+        }
+        true
+    }
+}
+
+#[test]
+fn the_next_expected_text_is_never_refused() {
+    let mut held = Reassembly::default();
+    for range in 1..=4u64 {
+        held.insert(range * 10, Bytes::from_static(b"x"), 0, &LIMITS).unwrap();
+    }
+    assert_eq!(held.insert(90, Bytes::from_static(b"x"), 0, &LIMITS), Err(Full));
+    assert_eq!(held.insert(11, Bytes::from_static(b"y"), 0, &LIMITS), Ok((10, 12)));
+    assert_eq!(held.insert(0, Bytes::from_static(b"z"), 0, &LIMITS), Ok((0, 1)));
+}
+
+#[test]
+fn single_octets_in_reverse_order_are_merged() {
+    let limits = Limits { max_ranges: 4, copy_below: 64, frame_size: 2048 };
+    let mut held = Reassembly::default();
+    for offset in (1..=1000u64).rev() {
+        held.insert(offset, Bytes::from_static(b"x"), 0, &limits).unwrap();
+    }
+    assert!(held.pieces() <= 2 * 1000 / 64 + 1, "{} pieces", held.pieces());
+}
