@@ -141,7 +141,9 @@ impl AckPolicy {
         }
         self.answered = false;
         let quick = self.quick > 0 || config.delayed_ack().is_zero();
-        self.quick = self.quick.saturating_sub(u8::try_from(text.segments).unwrap_or(u8::MAX));
+        if self.quick > 0 {
+            self.quick = self.quick.saturating_sub(u8::try_from(text.segments).unwrap_or(u8::MAX));
+        }
         let every = u32::from(config.ack_every());
         if config.ack_full_sized() {
             self.full.on_text(text, self.rmss, every);

@@ -349,6 +349,13 @@ impl<C: Controller> Sender<C> {
     /// as refused when it opens after a probe at least, so for an RTO: it is sent again. A window that only flaps orders
     /// no flight each time.
     pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
+        (self.wl1, self.wl2) = (seq, ack);
+        if wnd != self.wnd || self.una + wnd != self.edge {
+            self.move_window(wnd);
+        }
+    }
+
+    fn move_window(&mut self, wnd: u32) {
         if self.wnd == 0 && wnd > 0 {
             self.probes = 0;
             let refused = core::mem::take(&mut self.probed);
@@ -356,12 +363,8 @@ impl<C: Controller> Sender<C> {
                 self.board.lose_where(|_| true);
             }
         }
-        (self.wl1, self.wl2) = (seq, ack);
-        let edge = self.una + wnd;
-        if edge == self.edge && wnd == self.wnd {
-            return;
-        }
         self.wnd = wnd;
+        let edge = self.una + wnd;
         let withdrawn = self.edge.saturating_since(edge) >= 1 << self.shift; // less is rounding (RFC 7323 §2.4)
         self.edge = if withdrawn { edge } else { self.edge.max(edge) };
         self.max_wnd = self.max_wnd.max(wnd);
