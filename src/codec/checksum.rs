@@ -51,34 +51,82 @@ impl Sum {
     }
 }
 
+/// From here on [`sum_long`] is faster than [`sum_short`].
+const LONG: usize = 128;
+
+/// The most octets that [`sum_long`] takes at once: its sums of halves have room for 2³² words.
+const PIECE: usize = 1 << 15;
+
 /// The sum of `octets` as words in native order, of 64 bits as long as they last, not folded; the last is padded with
-/// zeros.
-///
-/// 128 bits leave room for all carries, and two sums give the processor two chains of additions to run side by side.
-fn sum_words(mut octets: &[u8]) -> u128 {
-    let (mut low, mut high) = (0, 0);
-    while let Some((&pair, rest)) = octets.split_first_chunk() {
-        let pair = u128::from_ne_bytes(pair);
-        low += pair & u128::from(u64::MAX);
-        high += pair >> 64;
+/// zeros. 128 bits leave room for all carries.
+#[inline]
+fn sum_words(octets: &[u8]) -> u128 {
+    if octets.len() < LONG { sum_short(octets) } else { sum_long(octets) }
+}
+
+/// [`sum_words`] as a call, for what is seldom there.
+#[inline]
+fn sum_called(octets: &[u8]) -> u128 {
+    #[inline(never)]
+    fn call(octets: &[u8]) -> u128 {
+        sum_words(octets)
+    }
+    if octets.is_empty() { 0 } else { call(octets) }
+}
+
+#[inline]
+fn sum_short(mut octets: &[u8]) -> u128 {
+    let mut sum = 0;
+    while let Some((words, rest)) = octets.split_first_chunk::<32>() {
+        sum += words.chunks_exact(8).map(|octets| u128::from(word(octets))).sum::<u128>();
         octets = rest;
     }
-    let mut sum = low + high;
-    while let Some((&word, rest)) = octets.split_first_chunk() {
+    if let Some((&pair, rest)) = octets.split_first_chunk() {
+        let pair = u128::from_ne_bytes(pair);
+        sum += (pair & u128::from(u64::MAX)) + (pair >> 64);
+        octets = rest;
+    }
+    if let Some((&word, rest)) = octets.split_first_chunk() {
+        sum += u128::from(u64::from_ne_bytes(word));
+        octets = rest;
+    }
+    if let Some((&word, rest)) = octets.split_first_chunk() {
         sum += u128::from(u32::from_ne_bytes(word));
         octets = rest;
     }
-    let last = match *octets {
-        [a, b, c] => [a, b, c, 0],
-        [a, b] => [a, b, 0, 0],
-        [a] => [a, 0, 0, 0],
-        _ => [0; 4],
-    };
-    sum + u128::from(u32::from_ne_bytes(last))
+    if let Some((&word, rest)) = octets.split_first_chunk() {
+        sum += u128::from(u16::from_ne_bytes(word));
+        octets = rest;
+    }
+    octets.first().map_or(sum, |&last| sum + u128::from(u16::from_ne_bytes([last, 0])))
+}
+
+/// Without carries, so that compilers use vectors: the sum modulo 2⁶⁴ and the sum of the upper halves give the sum of the
+/// lower halves.
+#[inline(never)]
+fn sum_long(octets: &[u8]) -> u128 {
+    if octets.len() > PIECE {
+        return octets.chunks(PIECE).map(sum_long).sum();
+    }
+    let rest = octets.chunks_exact(32).remainder();
+    let (mut all, mut upper) = (0u64, 0u64);
+    for octets in octets.get(..octets.len() - rest.len()).unwrap_or(&[]).chunks_exact(8) {
+        all = all.wrapping_add(word(octets));
+        upper += word(octets) >> 32;
+    }
+    let lower = all.wrapping_sub(upper << 32);
+    u128::from(lower + upper) + sum_short(rest)
+}
+
+/// The word in eight octets.
+#[inline]
+fn word(octets: &[u8]) -> u64 {
+    octets.first_chunk().map_or(0, |&word| u64::from_ne_bytes(word))
 }
 
 /// Folds the carries in, so that 2¹⁶ counts as 1. Adding the halves crosswise leaves their sum in the upper half, the
 /// carry out of it added at its lower end.
+#[inline]
 fn fold(sum: u128) -> u16 {
     let [a, b, c, d, e, f, g, h, ..] = sum.wrapping_add(sum.rotate_left(64)).to_be_bytes();
     let sum = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -161,16 +209,24 @@ impl PseudoHeader {
         }
     }
 
-    /// The sum of the pseudo-header of a segment of `len` octets, header included.
-    pub(super) fn sum(&self, len: u16) -> Sum {
+    /// The pseudo-header of a segment of `len` octets, header included, as [`sum_words`] sums it.
+    #[inline]
+    fn words(&self, len: u16) -> u128 {
         // The zeros beside the protocol number, and over IPv6 the upper half of the length, add nothing.
         let [high, low] = len.to_be_bytes();
         let last = u128::from(u32::from_ne_bytes([0, PROTOCOL, high, low]));
-        let addresses = match self {
+        last + match self {
             Self::V4 { src, dst } => sum_words(&src.octets()) + sum_words(&dst.octets()),
             Self::V6 { src, dst } => sum_words(&src.octets()) + sum_words(&dst.octets()),
-        };
-        Sum { native: fold(addresses + last), odd: false }
+        }
+    }
+
+    /// The sum over the pseudo-header, the first words of a header as they stand in memory, its rest, and the text. All
+    /// but the text have an even length.
+    #[inline]
+    pub(super) fn sum(&self, len: u16, words: [u64; 4], rest: &[u8], text: &[u8]) -> u16 {
+        let header = words.iter().map(|&word| u128::from(word)).sum::<u128>() + sum_called(rest);
+        u16::from_be(fold(self.words(len) + header + sum_called(text)))
     }
 }
 
@@ -179,15 +235,14 @@ impl PseudoHeader {
 ///
 /// Lengths beyond [`PseudoHeader::max_len`] have no checksum: `None`.
 pub fn checksum(pseudo: PseudoHeader, octets: &[u8]) -> Option<u16> {
-    sum_segment(pseudo, octets).map(Sum::checksum)
+    sum_segment(pseudo, octets).map(|sum| !sum)
 }
 
 /// The sum over pseudo-header and segment: 0xFFFF when the segment's checksum is right.
-pub(super) fn sum_segment(pseudo: PseudoHeader, octets: &[u8]) -> Option<Sum> {
+#[inline]
+pub(super) fn sum_segment(pseudo: PseudoHeader, octets: &[u8]) -> Option<u16> {
     let len = u16::try_from(octets.len()).ok().filter(|_| octets.len() <= pseudo.max_len())?;
-    let mut sum = pseudo.sum(len);
-    sum.add(octets);
-    Some(sum)
+    Some(u16::from_be(fold(pseudo.words(len) + sum_words(octets))))
 }
 
 #[cfg(test)]
@@ -254,13 +309,13 @@ mod tests {
         let (a, b) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 200));
         let v4 = PseudoHeader::new(a.into(), b.into()).unwrap();
         // RFC 9293 Figure 2.
-        assert_eq!(v4.sum(0x1234).value(), naive(&[192, 0, 2, 1, 198, 51, 100, 200, 0, 6, 0x12, 0x34]));
+        assert_eq!(v4.sum(0x1234, [0; 4], &[], &[]), naive(&[192, 0, 2, 1, 198, 51, 100, 200, 0, 6, 0x12, 0x34]));
         let (c, d) = (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 1, 2, 3, 4), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xabcd));
         let v6 = PseudoHeader::new(c.into(), d.into()).unwrap();
         // RFC 8200 §8.1: addresses, 32 bits of length, three zeros, next header.
         let mut octets = [c.octets(), d.octets()].concat();
         octets.extend([0, 0, 0x12, 0x34, 0, 0, 0, 6]);
-        assert_eq!(v6.sum(0x1234).value(), naive(&octets));
+        assert_eq!(v6.sum(0x1234, [0; 4], &[], &[]), naive(&octets));
         assert_eq!(PseudoHeader::new(a.into(), d.into()), None);
         assert_eq!(PseudoHeader::new(c.into(), b.into()), None);
         for pseudo in [v4, v6] {

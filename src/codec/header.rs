@@ -2,16 +2,15 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::{Ecn, Flags, Options, Segment, SeqNum};
+use crate::{CompactOptions, Ecn, Flags, Options, Segment, SeqNum};
 
 use super::checksum::{PseudoHeader, sum_segment};
 use super::options::{self, RawOptions};
+use super::writer::Writer;
 use super::{DecodeError, EncodeError, Packet};
 
 /// Octets of the header without options.
 const FIXED: usize = 20;
-/// Octets of the longest header.
-const LONGEST: usize = FIXED + Options::MAX_WIRE_LEN;
 
 /// Who verifies the checksum of a received segment. It is never optional (MUST-3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -43,9 +42,11 @@ pub enum Fill {
 /// # Errors
 ///
 /// See the [module's table](super#malformed-and-unusual-input).
-pub fn decode(octets: Bytes, verify: Verify) -> Result<Packet, DecodeError> {
-    let header_len = check(&octets, verify)?;
-    Ok(parse(octets, header_len))
+pub fn decode(mut octets: Bytes, verify: Verify) -> Result<Packet, DecodeError> {
+    let (&fixed, area) = check(&octets, verify)?;
+    let (options, header_len) = (options::parse(area), FIXED + area.len());
+    octets.advance(header_len);
+    Ok(parse(fixed, options, octets))
 }
 
 /// [`decode`] that hands out the option area too.
@@ -66,37 +67,33 @@ pub fn decode(octets: Bytes, verify: Verify) -> Result<Packet, DecodeError> {
 ///
 /// Those of [`decode`].
 pub fn decode_raw(octets: Bytes, verify: Verify) -> Result<(Packet, RawOptions), DecodeError> {
-    let header_len = check(&octets, verify)?;
-    let raw = RawOptions(octets.slice(FIXED..header_len));
-    Ok((parse(octets, header_len), raw))
+    let (_, area) = check(&octets, verify)?;
+    let raw = RawOptions(octets.slice(FIXED..FIXED + area.len()));
+    Ok((decode(octets, Verify::ByHardware)?, raw))
 }
 
-/// The length of the header, when the octets hold one and their checksum is right.
-fn check(octets: &[u8], verify: Verify) -> Result<usize, DecodeError> {
+/// The fixed header and the option area, when the octets hold them and their checksum is right.
+#[inline]
+fn check(octets: &[u8], verify: Verify) -> Result<(&[u8; FIXED], &[u8]), DecodeError> {
     let len = octets.len();
-    let truncated = |needed| DecodeError::Truncated { needed, len };
-    let &offset = octets.first_chunk::<FIXED>().and_then(|fixed| fixed.get(12)).ok_or(truncated(FIXED))?;
+    let (fixed, rest) = octets.split_first_chunk::<FIXED>().ok_or(DecodeError::Truncated { needed: FIXED, len })?;
     // First of all: what else seems wrong with a damaged segment means nothing.
     if let Verify::Now(pseudo) = verify {
         let sum = sum_segment(pseudo, octets).ok_or(DecodeError::TooLong { len, max: pseudo.max_len() })?;
-        if sum.value() != 0xFFFF {
+        if sum != 0xFFFF {
             return Err(DecodeError::Checksum);
         }
     }
+    let [_, _, _, _, _, _, _, _, _, _, _, _, offset, ..] = *fixed;
     let words = offset >> 4;
     let needed = usize::from(words) * 4;
-    match words {
-        0..5 => Err(DecodeError::DataOffset(words)),
-        _ if needed > len => Err(truncated(needed)),
-        _ => Ok(needed),
-    }
+    let area = needed.checked_sub(FIXED).ok_or(DecodeError::DataOffset(words))?;
+    Ok((fixed, rest.get(..area).ok_or(DecodeError::Truncated { needed, len })?))
 }
 
-/// The packet behind a header that [`check`] has measured.
-fn parse(mut octets: Bytes, header_len: usize) -> Packet {
-    let options = octets.get(FIXED..header_len).map_or_else(Options::default, options::parse);
-    let fixed = octets.first_chunk::<FIXED>().copied().unwrap_or_default();
-    octets.advance(header_len);
+/// The packet with this header and text.
+#[inline]
+fn parse(fixed: [u8; FIXED], options: CompactOptions, payload: Bytes) -> Packet {
     let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, f0, f1, w0, w1, _, _, u0, u1] = fixed;
     let segment = Segment {
         seq: SeqNum::new(u32::from_be_bytes([q0, q1, q2, q3])),
@@ -104,10 +101,10 @@ fn parse(mut octets: Bytes, header_len: usize) -> Packet {
         flags: Flags::from_bits_truncate(u16::from_be_bytes([f0, f1])), // not the data offset, not the reserved bits
         window: u16::from_be_bytes([w0, w1]),                           // unsigned (MUST-1)
         urgent: u16::from_be_bytes([u0, u1]),
-        options: options.into(),
+        options,
         ecn: Ecn::NotEct,
         segment_size: 0,
-        payload: octets,
+        payload,
     };
     Packet { src_port: u16::from_be_bytes([s0, s1]), dst_port: u16::from_be_bytes([d0, d1]), segment }
 }
@@ -118,14 +115,15 @@ fn parse(mut octets: Bytes, header_len: usize) -> Packet {
 ///
 /// Those of [`Header::new`], and [`EncodeError::BufferTooSmall`]; nothing is written then.
 pub fn encode(packet: &Packet, fill: Fill, to: &mut impl BufMut) -> Result<(), EncodeError> {
-    let header = Header::new(packet, fill)?;
-    let text = &packet.segment.payload;
-    let (needed, room) = (header.as_slice().len() + text.len(), to.remaining_mut());
+    let lens = measure(&packet.segment, fill)?;
+    let (needed, room) = (usize::from(lens.segment), to.remaining_mut());
     if room < needed {
         return Err(EncodeError::BufferTooSmall { needed, room });
     }
-    to.put_slice(header.as_slice());
-    to.put_slice(text);
+    write(packet, fill, lens, |header| to.put_slice(header));
+    if !packet.segment.payload.is_empty() {
+        to.put_slice(&packet.segment.payload);
+    }
     Ok(())
 }
 
@@ -142,33 +140,10 @@ impl Header {
     /// When the options do not fit into 40 octets, or the whole not into an IP packet, or when the value stands for
     /// several segments that no hardware cuts.
     pub fn new(packet: &Packet, fill: Fill) -> Result<Self, EncodeError> {
-        let segment = &packet.segment;
-        let (len, words) = measure(segment, fill)?;
-        let [f0, f1] = (u16::from(words) << 12 | (segment.flags & Flags::all()).bits()).to_be_bytes();
-        let mut header = Writer::new();
-        header.put(packet.src_port.to_be_bytes());
-        header.put(packet.dst_port.to_be_bytes());
-        header.put(segment.seq.value().to_be_bytes());
-        header.put(segment.ack.value().to_be_bytes());
-        header.put([f0, f1]);
-        header.put(segment.window.to_be_bytes());
-        header.put([0, 0]); // the checksum
-        header.put(segment.urgent.to_be_bytes());
-        options::write(&segment.options.get(), &mut header);
-        header.len = usize::from(words) * 4; // what options do not fill is zero
-        let field = match fill {
-            Fill::ByHardware(pseudo) => pseudo.sum(len).value(),
-            Fill::Now(pseudo) => {
-                let mut sum = pseudo.sum(len);
-                sum.add(header.as_slice());
-                sum.add(&segment.payload);
-                sum.checksum()
-            }
-        };
-        if let Some(place) = header.octets.get_mut(16..18) {
-            place.copy_from_slice(&field.to_be_bytes());
-        }
-        Ok(Self(header))
+        let lens = measure(&packet.segment, fill)?;
+        let mut octets = Writer::new();
+        write(packet, fill, lens, |header| octets.put_slice(header));
+        Ok(Self(octets))
     }
 
     /// The octets, 20 to 60.
@@ -183,51 +158,89 @@ impl AsRef<[u8]> for Header {
     }
 }
 
-/// The length of the segment and, in words, of its header, when it has a form on the wire.
-fn measure(segment: &Segment, fill: Fill) -> Result<(u16, u8), EncodeError> {
+/// Octets of a header, a multiple of four from 20 to 60, and of the segment that it begins.
+#[derive(Clone, Copy)]
+struct Lens {
+    header: u16,
+    segment: u16,
+}
+
+/// The lengths of the segment, when it has a form on the wire.
+#[inline]
+fn measure(segment: &Segment, fill: Fill) -> Result<Lens, EncodeError> {
     let options = segment.options.wire_len();
-    let words = u8::try_from(options / 4 + 5)
-        .ok()
-        .filter(|_| options <= Options::MAX_WIRE_LEN)
-        .ok_or(EncodeError::OptionsTooLong { len: options })?;
-    let len = (FIXED + options).saturating_add(segment.payload.len());
-    let (Fill::Now(pseudo) | Fill::ByHardware(pseudo)) = fill;
-    let max = pseudo.max_len();
-    let several = segment.segment_size != 0 && segment.payload.len() > usize::from(segment.segment_size);
-    match (u16::try_from(len), fill) {
-        (_, Fill::Now(_)) if several => Err(EncodeError::NotSplit { segment_size: segment.segment_size }),
-        (Ok(short), _) if len <= max => Ok((short, words)),
+    if options > Options::MAX_WIRE_LEN {
+        return Err(EncodeError::OptionsTooLong { len: options });
+    }
+    let text = segment.payload.len();
+    let (pseudo, whole) = match fill {
+        Fill::Now(pseudo) => (pseudo, segment.segment_size == 0 || text <= usize::from(segment.segment_size)),
+        Fill::ByHardware(pseudo) => (pseudo, true),
+    };
+    if !whole {
+        return Err(EncodeError::NotSplit { segment_size: segment.segment_size });
+    }
+    let (header, max) = (FIXED + options, pseudo.max_len());
+    let len = header + text;
+    match (u16::try_from(header), u16::try_from(len)) {
+        (Ok(header), Ok(segment)) if usize::from(segment) <= max => Ok(Lens { header, segment }),
         _ => Err(EncodeError::TooLong { len, max }),
     }
 }
 
-/// A header that grows from the left; beyond `len` there are only zeros.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Writer {
-    octets: [u8; LONGEST],
-    len: usize,
+/// Gives the octets of the header to `put`.
+#[inline]
+fn write(packet: &Packet, fill: Fill, lens: Lens, mut put: impl FnMut(&[u8])) {
+    let options = &packet.segment.options;
+    if let Some(options) = options.rare() {
+        return put(write_rare(packet, options, fill, lens).as_slice());
+    }
+    // Without timestamps, zeros: they add nothing to the sum, and the header ends before them.
+    let [a, b, c, d] = words(packet, lens, options.timestamps().map_or([0; 3], options::aligned));
+    let field = checksum([a, b, c, d], &[], packet, fill, lens);
+    let octets = [a, b, c | (u64::from(field) << 48).to_be(), d].map(u64::to_ne_bytes);
+    // Two slices whose lengths compilers know.
+    match octets.as_flattened().first_chunk::<FIXED>() {
+        Some(octets) if usize::from(lens.header) == FIXED => put(octets),
+        _ => put(octets.as_flattened()),
+    }
 }
 
-impl Writer {
-    const fn new() -> Self {
-        Self { octets: [0; LONGEST], len: 0 }
-    }
+/// A header with options other than timestamps.
+#[inline(never)]
+fn write_rare(packet: &Packet, options: &Options, fill: Fill, lens: Lens) -> Writer {
+    let mut header = Writer::new();
+    let fixed = words(packet, lens, [0; 3]).map(u64::to_ne_bytes);
+    header.put_slice(fixed.as_flattened().get(..FIXED).unwrap_or(&[]));
+    options::write(options, &mut header);
+    header.fill_up(usize::from(lens.header));
+    let field = checksum([0; 4], header.as_slice(), packet, fill, lens);
+    header.put_checksum(field);
+    header
+}
 
-    pub(super) fn put<const N: usize>(&mut self, octets: [u8; N]) {
-        if let Some(place) = self.octets.get_mut(self.len..).and_then(|room| room.first_chunk_mut::<N>()) {
-            *place = octets;
-            self.len += N;
-        }
-    }
+/// The first words of the header as they stand in memory, with zero for the checksum. `area`: how the options begin.
+#[inline]
+fn words(packet: &Packet, lens: Lens, area: [u32; 3]) -> [u64; 4] {
+    let segment = &packet.segment;
+    let control = ((lens.header / 4) << 12) | (segment.flags & Flags::all()).bits();
+    let pair = |high: u32, low: u32| (u64::from(high) << 32 | u64::from(low)).to_be();
+    let ports = u32::from(packet.src_port) << 16 | u32::from(packet.dst_port);
+    let window = u32::from(control) << 16 | u32::from(segment.window);
+    let [a, b, c] = area;
+    [
+        pair(ports, segment.seq.value()),
+        pair(segment.ack.value(), window),
+        pair(u32::from(segment.urgent), a), // beside the checksum
+        pair(b, c),
+    ]
+}
 
-    pub(super) fn put_slice(&mut self, octets: &[u8]) {
-        if let Some(place) = self.octets.get_mut(self.len..).and_then(|room| room.get_mut(..octets.len())) {
-            place.copy_from_slice(octets);
-            self.len += octets.len();
-        }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        self.octets.get(..self.len).unwrap_or(&[])
+/// The field of the checksum. The header is given as `words` or as octets.
+#[inline]
+fn checksum(words: [u64; 4], header: &[u8], packet: &Packet, fill: Fill, lens: Lens) -> u16 {
+    match fill {
+        Fill::ByHardware(pseudo) => pseudo.sum(lens.segment, [0; 4], &[], &[]),
+        Fill::Now(pseudo) => !pseudo.sum(lens.segment, words, header, &packet.segment.payload),
     }
 }

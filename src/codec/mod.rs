@@ -60,6 +60,7 @@ mod header;
 mod options;
 mod reset;
 mod split;
+mod writer;
 
 use core::fmt;
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::{FastOpenCookie, Options, SackBlock, SeqNum, Timestamps};
+use crate::{CompactOptions, FastOpenCookie, Options, SackBlock, SeqNum, Timestamps};
 
-use super::header::Writer;
+use super::writer::Writer;
 
 // The kinds of IANA's registry "TCP Option Kind Numbers".
 const EOL: u8 = 0;
@@ -112,8 +112,25 @@ impl<'a> Iterator for RawOptionsIter<'a> {
 
 impl core::iter::FusedIterator for RawOptionsIter<'_> {}
 
+/// How timestamps begin where they are all of the area (RFC 7323 App. A), as on nearly every segment.
+const ALIGNED_TIMESTAMPS: [u8; 4] = [NOP, NOP, TIMESTAMPS, 10];
+
 /// The options of an area, by the rules of the [module's table](super#malformed-and-unusual-input).
-pub(super) fn parse(area: &[u8]) -> Options {
+#[inline]
+pub(super) fn parse(area: &[u8]) -> CompactOptions {
+    match area.split_first_chunk() {
+        None => CompactOptions::default(), // an area of whole words is empty then
+        Some((&ALIGNED_TIMESTAMPS, &[a, b, c, d, e, f, g, h])) => {
+            let (value, echo) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+            Some(Timestamps { value, echo }).into()
+        }
+        Some(_) => parse_list(area).into(),
+    }
+}
+
+/// Any options, in any order.
+#[inline(never)]
+fn parse_list(area: &[u8]) -> Options {
     let mut options = Options::default();
     for RawOption { kind, data } in (RawOptionsIter { area, rest: area }).map_while(Result::ok) {
         match (kind, data) {
@@ -145,6 +162,12 @@ fn first<T>(slot: &mut Option<T>, value: T) {
 fn word_pair(octets: &[u8]) -> Option<(u32, u32)> {
     let &[a, b, c, d, e, f, g, h] = octets else { return None };
     Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
+}
+
+/// The words of an area with timestamps alone.
+#[inline]
+pub(super) fn aligned(timestamps: Timestamps) -> [u32; 3] {
+    [u32::from_be_bytes(ALIGNED_TIMESTAMPS), timestamps.value, timestamps.echo]
 }
 
 /// Writes the options as Linux lays them out, which is how RFC 7323 App. A has it: each field on its natural boundary.

@@ -46,6 +46,7 @@ impl CompactOptions {
     }
 
     /// The options where there are others than timestamps.
+    #[inline]
     pub(crate) fn rare(&self) -> Option<&Options> {
         match &self.0 {
             Repr::Common(_) => None,
@@ -54,6 +55,7 @@ impl CompactOptions {
     }
 
     /// [`Options::timestamps`].
+    #[inline]
     pub fn timestamps(&self) -> Option<Timestamps> {
         match &self.0 {
             Repr::Common(timestamps) => *timestamps,
@@ -92,6 +94,7 @@ impl CompactOptions {
     }
 
     /// [`Options::wire_len`].
+    #[inline]
     pub fn wire_len(&self) -> usize {
         match &self.0 {
             Repr::Common(None) => 0,

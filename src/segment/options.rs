@@ -148,6 +148,7 @@ impl Options {
 
     /// Octets of the option area when encoded, a multiple of four. More than [`MAX_WIRE_LEN`](Self::MAX_WIRE_LEN):
     /// these options do not fit into one header, and cannot be encoded.
+    #[inline(never)]
     pub fn wire_len(&self) -> usize {
         let aligned = self.aligned_len();
         if aligned <= Self::MAX_WIRE_LEN { aligned } else { self.packed_len().next_multiple_of(4) }
