@@ -77,6 +77,7 @@ mod info;
 mod options;
 mod path;
 mod ranges;
+mod recent;
 mod recv;
 mod segment;
 mod send;

@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("seq", &[]),
     ("time", &[]),
     ("ranges", &[]),
+    ("recent", &[]),
     ("path", &["seq"]),
     ("segment", &["seq"]),
     ("codec", &["seq", "segment"]),
@@ -27,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::prr", &[]),
     ("send::rate", &["time", "send::congestion"]),
     ("send::rtt", &["time", "config"]),
-    ("send::scoreboard", &["time", "ranges", "send::rate"]),
+    ("send::scoreboard", &["time", "ranges", "recent", "send::rate"]),
     ("send::rack", &["time", "send::scoreboard"]),
     ("send::recovery", &["send::prr", "send::scoreboard"]),
     ("send::small", &["seq"]),
@@ -61,8 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("recv::ack", &["time", "config"]),
     ("recv::filling", &["seq", "time"]),
     ("recv::pieces", &[]),
-    ("recv::recent", &[]),
-    ("recv::reassembly", &["ranges", "config", "recv::pieces", "recv::recent"]),
+    ("recv::reassembly", &["ranges", "recent", "config", "recv::pieces"]),
     ("recv::tuning", &["seq", "time", "config"]),
     ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::filling", "recv::reassembly", "recv::tuning"]),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
@@ -95,6 +95,7 @@ const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Even
 const ALGORITHMS: [&str; 27] = [
     "ecn",
     "ranges",
+    "recent",
     "timestamps",
     "user_timeout",
     "options",
@@ -118,7 +119,6 @@ const ALGORITHMS: [&str; 27] = [
     "recv::filling",
     "recv::pieces",
     "recv::reassembly",
-    "recv::recent",
     "recv::tuning",
 ];
 

@@ -4,7 +4,6 @@ pub(crate) mod ack;
 pub(crate) mod filling;
 pub(crate) mod pieces;
 pub(crate) mod reassembly;
-pub(crate) mod recent;
 pub(crate) mod tuning;
 
 use bytes::Bytes;

@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::pieces::{Chain, Pieces};
-use super::recent::{REPORTS, Recent};
 use crate::Config;
 use crate::ranges::{Place, Range, Ranges};
+use crate::recent::{REPORTS, Recent};
 
 /// Where `max_ranges` is 0, octets of the receive buffer for each range: when every other segment of a large window is
 /// lost, all that arrive can be held.

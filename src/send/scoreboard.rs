@@ -1,10 +1,13 @@
 //! What is in flight: one record for each segment sent and not acknowledged (RFC 6675 §3, RFC 8985 §5.2).
 
+use core::hash::{Hash, Hasher};
+
 use alloc::collections::{BTreeSet, VecDeque};
 
 use super::rate::Snapshot;
 use crate::Instant;
 use crate::ranges::Ranges;
+use crate::recent::Recent;
 
 /// Records that an emptied scoreboard may keep room for.
 const KEEP: usize = 64;
@@ -50,6 +53,29 @@ impl Sent {
     }
 }
 
+/// Where a search may look first. Nothing but its cost depends on it, so it is no part of the value.
+#[derive(Clone, Debug, Default)]
+struct Fingers {
+    /// The ranges of `sacked` that grew last.
+    recent: Recent,
+    /// The index of the record behind the one that was reported last, of that at `fresh`, of the first of `again`.
+    reported: usize,
+    fresh: usize,
+    again: usize,
+}
+
+impl PartialEq for Fingers {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Fingers {}
+
+impl Hash for Fingers {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
 /// The records from SND.UNA to SND.NXT, in the order of the stream, without gaps.
 ///
 /// Cost: sending, acknowledging and reporting a segment are O(log n). Detection looks at segments in the order of their
@@ -71,6 +97,7 @@ pub(crate) struct Scoreboard {
     /// Start and time of each retransmission, in the order of time, and at one time of the stream. Those that do not
     /// agree with the record are over.
     again: VecDeque<(u64, Instant)>,
+    fingers: Fingers,
 }
 
 impl Scoreboard {
@@ -139,6 +166,23 @@ impl Scoreboard {
     /// The index of the record that holds `position`, or of the next one.
     fn index_of(&self, position: u64) -> usize {
         self.segments.partition_point(|sent| sent.end <= position)
+    }
+
+    /// The same, where the finger may point at it.
+    fn index_near(&self, finger: usize, position: u64) -> usize {
+        let holds = |sent: &Sent| sent.start <= position && position < sent.end;
+        match self.segments.get(finger) {
+            Some(sent) if holds(sent) => finger,
+            _ if position >= self.nxt => self.segments.len(),
+            Some(_) | None => self.index_of(position),
+        }
+    }
+
+    /// The index of the first record that starts at `position` or beyond.
+    fn index_from(&self, position: u64) -> usize {
+        let index = self.index_near(self.fingers.reported, position);
+        let covers = self.segments.get(index).is_some_and(|sent| sent.start < position);
+        index + usize::from(covers)
     }
 
     /// `end - SND.NXT` octets of the stream are sent for the first time.
@@ -263,10 +307,17 @@ impl Scoreboard {
             }
             show(sent);
             self.segments.pop_front();
+            let Fingers { reported, fresh, again, .. } = &mut self.fingers;
+            for finger in [reported, fresh, again] {
+                *finger = finger.saturating_sub(1);
+            }
         }
         self.una = to;
         self.fresh = self.fresh.max(to);
-        self.sacked.remove_below(to);
+        if self.sacked.first().is_some_and(|first| first.start < to) {
+            self.sacked.remove_below(to);
+            self.fingers.recent.release(to);
+        }
         if self.segments.is_empty() {
             self.again.clear();
             if self.segments.capacity() > KEEP {
@@ -309,9 +360,12 @@ impl Scoreboard {
     /// does not count: reports are advisory.
     pub(crate) fn report(&mut self, start: u64, end: u64, mut show: impl FnMut(&Sent)) {
         let (mut at, end) = (start.max(self.una), end.min(self.nxt));
+        if self.fingers.recent.covers(at, end) {
+            return; // most blocks repeat what was reported before
+        }
         while let Some((from, to)) = self.sacked.first_gap(at, end) {
             at = to;
-            let mut index = self.segments.partition_point(|sent| sent.start < from);
+            let mut index = self.index_from(from);
             let first = self.segments.get(index).map(|sent| sent.start);
             let mut last = from;
             while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.end <= to) {
@@ -327,7 +381,9 @@ impl Scoreboard {
                 index += 1;
             }
             if let Some(first) = first.filter(|first| *first < last) {
-                self.sacked.insert(first, last);
+                let range = self.sacked.insert(first, last);
+                self.fingers.recent.touch(range);
+                self.fingers.reported = index;
             }
         }
     }
@@ -336,7 +392,7 @@ impl Scoreboard {
     /// Returns the octets.
     pub(crate) fn lose_fresh(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) -> u32 {
         let before = self.lost_octets;
-        let mut index = self.index_of(self.fresh);
+        let mut index = self.index_near(self.fingers.fresh, self.fresh);
         while let Some(sent) = self.segments.get_mut(index) {
             if sent.is_fresh() {
                 if !is_lost(sent) {
@@ -349,6 +405,7 @@ impl Scoreboard {
             index += 1;
         }
         self.fresh = self.segments.get(index).map_or(self.nxt, |sent| sent.start).max(self.fresh);
+        self.fingers.fresh = index;
         self.lost_octets - before
     }
 
@@ -356,7 +413,8 @@ impl Scoreboard {
     pub(crate) fn lose_again(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) -> u32 {
         let before = self.lost_octets;
         while let Some(&(start, at)) = self.again.front() {
-            let index = self.index_of(start);
+            let index = self.index_near(self.fingers.again, start);
+            self.fingers.again = index;
             if let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.is_again(start, at)) {
                 if !is_lost(sent) {
                     break;
@@ -400,6 +458,7 @@ impl Scoreboard {
             sent.fate = Fate::Lost;
         }
         self.sacked = Ranges::default();
+        self.fingers.recent = Recent::default();
         (self.sacked_octets, self.sacked_segments) = (0, 0);
     }
 
@@ -439,7 +498,7 @@ impl Scoreboard {
     /// The first segment below the highest report that was sent once and is not known to be lost (RFC 6675 §4 (3)).
     pub(crate) fn first_fresh_below_reports(&self) -> Option<&Sent> {
         let highest = self.sacked.last()?.start;
-        let segments = self.segments.range(self.index_of(self.fresh)..);
+        let segments = self.segments.range(self.index_near(self.fingers.fresh, self.fresh)..);
         segments.take_while(|sent| sent.start < highest).find(|sent| sent.is_fresh())
     }
 
@@ -482,6 +541,9 @@ impl Scoreboard {
         }
         assert_eq!(at, self.nxt, "records end before SND.NXT");
         assert_eq!((sacked, lost), (self.sacked_octets, self.lost_octets), "octets reported and lost");
+        for &(start, end) in self.fingers.recent.as_slice() {
+            assert_eq!(self.sacked.first_gap(start, end), None, "a range that was reported");
+        }
         let again = self.again.iter().map(|&(start, at)| (at, start));
         assert!(again.clone().zip(again.skip(1)).all(|(a, b)| a <= b), "retransmissions out of order");
     }

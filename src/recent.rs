@@ -1,4 +1,4 @@
-//! The ranges that were reported last: the order of SACK blocks (RFC 2018 §4).
+//! The ranges that were reported last: the order of SACK blocks (RFC 2018 §4), and what most blocks of the peer repeat.
 
 /// As many as fit an option.
 pub(crate) const REPORTS: usize = 4;
@@ -21,6 +21,11 @@ impl Recent {
             *slot = range;
             self.len += 1;
         }
+    }
+
+    /// Whether one of them has all of `start..end`.
+    pub(crate) fn covers(&self, start: u64, end: u64) -> bool {
+        self.as_slice().iter().any(|range| range.0 <= start && end <= range.1)
     }
 
     /// Text arrived out of order and is part of this range now, which goes first. Those that it joined are no more.
@@ -82,6 +87,7 @@ mod tests {
         recent.touch((50, 80)); // joins two
         assert_eq!(listed(&recent), [(50, 80), (90, 95), (30, 40)]);
         recent.touch((90, 97));
+        assert!(recent.covers(90, 97) && recent.covers(50, 60) && !recent.covers(49, 60) && !recent.covers(90, 98));
         assert_eq!(listed(&recent), [(90, 97), (50, 80), (30, 40)]);
         recent.release(41);
         assert_eq!(listed(&recent), [(90, 97), (50, 80)]);
