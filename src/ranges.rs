@@ -156,9 +156,8 @@ impl<T: Copy> Ranges<T> {
             *slot = range;
         }
         if count > 1 {
-            self.remove(self.next(place), count - 1);
-            self.join_small(place.chunk);
-            self.join_small(place.chunk.wrapping_sub(1));
+            self.remove_at(self.next(place), count - 1);
+            self.join_around(place.chunk);
         }
     }
 
@@ -195,7 +194,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// Removes `count` ranges from `place` on. A chunk before the place stays as it is.
-    fn remove(&mut self, place: Place, count: usize) {
+    fn remove_at(&mut self, place: Place, count: usize) {
         let (Place { mut chunk, mut index }, mut left) = (place, count.min(self.len));
         while left > 0 {
             let lower = self.lower.len();
@@ -227,6 +226,11 @@ impl<T: Copy> Ranges<T> {
         }
     }
 
+    fn join_around(&mut self, chunk: usize) {
+        self.join_small(chunk);
+        self.join_small(chunk.wrapping_sub(1));
+    }
+
     /// Two chunks become one where all their ranges fit half of it: so memory follows the number of ranges.
     fn join_small(&mut self, chunk: usize) {
         let lower = self.lower.len();
@@ -245,7 +249,7 @@ impl<T: Copy> Ranges<T> {
     /// Takes out the lowest range.
     pub(crate) fn pop_first(&mut self) -> Option<Range<T>> {
         let first = self.first()?;
-        self.remove(Place { chunk: 0, index: 0 }, 1);
+        self.remove_at(Place { chunk: 0, index: 0 }, 1);
         self.join_small(0);
         Some(first)
     }
@@ -289,6 +293,31 @@ impl Ranges {
         (start, end)
     }
 
+    /// Removes `start..end`.
+    pub(crate) fn remove(&mut self, start: u64, end: u64) {
+        let mut place = self.find(start);
+        if self.at(place).is_some_and(|range| range.end == start) {
+            place = self.next(place);
+        }
+        let Some(first) = self.at(place).filter(|range| range.start < end) else { return };
+        let (mut last, mut at, mut count) = (first, place, 0);
+        while let Some(range) = self.at(at).filter(|range| range.start < end) {
+            (last, at, count) = (range, self.next(at), count + 1);
+        }
+        let below = Some(Range { end: start, ..first }).filter(|below| below.start < start);
+        let above = Some(Range { start: end, ..last }).filter(|above| end < above.end);
+        match below.or(above) {
+            Some(range) => self.replace(place, count, range),
+            None => {
+                self.remove_at(place, count);
+                self.join_around(place.chunk);
+            }
+        }
+        if let Some((_, above)) = below.zip(above) {
+            self.insert(above.start, above.end);
+        }
+    }
+
     /// Removes everything below `offset`.
     pub(crate) fn remove_below(&mut self, offset: u64) {
         while let Some(first) = self.first().filter(|first| first.start < offset) {
@@ -299,7 +328,7 @@ impl Ranges {
                 return;
             }
             let below = self.chunk(0).partition_point(|range| range.end <= offset);
-            self.remove(Place { chunk: 0, index: 0 }, below);
+            self.remove_at(Place { chunk: 0, index: 0 }, below);
             self.join_small(0);
         }
     }

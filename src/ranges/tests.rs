@@ -105,6 +105,10 @@ quickcheck! {
                     assert_eq!(last, bitmap.ranges().last().copied());
                     last.inspect(|&(start, end)| bitmap.fill(start, end, false));
                 }
+                3 | 4 => {
+                    set.remove(start, end);
+                    bitmap.fill(start, end, false);
+                }
                 _ => {
                     assert_eq!(set.first_gap(start, end), bitmap.first(start, end, false));
                     assert_eq!(set.first_overlap(start, end), bitmap.first(start, end, true));

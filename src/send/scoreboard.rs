@@ -2,7 +2,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 
 use super::rate::Snapshot;
 use crate::Instant;
@@ -89,8 +89,8 @@ pub(crate) struct Scoreboard {
     sacked: Ranges,
     sacked_octets: u32,
     sacked_segments: u32,
-    /// The starts of the lost segments.
-    lost: BTreeSet<u64>,
+    /// What the lost segments take.
+    lost: Ranges,
     lost_octets: u32,
     /// No segment below this position is in flight for the first time.
     fresh: u64,
@@ -140,7 +140,7 @@ impl Scoreboard {
 
     /// Whether the segment that starts at this position is lost.
     pub(crate) fn is_lost(&self, start: u64) -> bool {
-        self.lost.contains(&start)
+        self.lost.first_overlap(start, start + 1).is_some()
     }
 
     /// The ranges that the peer has reported.
@@ -205,7 +205,7 @@ impl Scoreboard {
         while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
             before |= sent.again && sent.fate != Fate::Sacked;
             if sent.fate == Fate::Lost {
-                self.lost.remove(&sent.start);
+                self.lost.remove(sent.start, sent.end);
                 self.lost_octets -= sent.len();
                 sent.fate = Fate::InFlight;
             }
@@ -242,9 +242,6 @@ impl Scoreboard {
         };
         let rest = Sent { start: position, ..*sent };
         sent.end = position;
-        if rest.fate == Fate::Lost {
-            self.lost.insert(position);
-        }
         self.segments.insert(index + 1, rest);
         if rest.again && rest.fate == Fate::InFlight {
             self.note_again(position, rest.at);
@@ -263,7 +260,6 @@ impl Scoreboard {
                     last.end = sent.end;
                     last.again |= sent.again;
                     (last.at, last.rate) = if sent.at >= last.at { (sent.at, sent.rate) } else { (last.at, last.rate) };
-                    self.lost.remove(&sent.start);
                 }
                 None => merged.push_back(sent),
             }
@@ -289,15 +285,9 @@ impl Scoreboard {
                     self.sacked_octets -= len;
                     self.sacked_segments -= u32::from(whole);
                 }
-                Fate::Lost => {
-                    self.lost.remove(&sent.start);
-                    self.lost_octets -= len;
-                }
+                Fate::Lost => self.lost_octets -= len,
             }
             if !whole {
-                if sent.fate == Fate::Lost {
-                    self.lost.insert(to);
-                }
                 sent.start = to;
                 let moved = (sent.again && sent.fate == Fate::InFlight).then_some(sent.at);
                 if let Some(at) = moved {
@@ -314,6 +304,7 @@ impl Scoreboard {
         }
         self.una = to;
         self.fresh = self.fresh.max(to);
+        self.lost.remove_below(to);
         if self.sacked.first().is_some_and(|first| first.start < to) {
             self.sacked.remove_below(to);
             self.fingers.recent.release(to);
@@ -352,7 +343,6 @@ impl Scoreboard {
     pub(crate) fn shrink(&mut self) {
         if self.segments.is_empty() {
             (self.segments, self.again) = (VecDeque::new(), VecDeque::new());
-            self.lost = BTreeSet::new();
         }
     }
 
@@ -371,7 +361,7 @@ impl Scoreboard {
             while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.end <= to) {
                 show(sent);
                 if sent.fate == Fate::Lost {
-                    self.lost.remove(&sent.start);
+                    self.lost.remove(sent.start, sent.end);
                     self.lost_octets -= sent.len();
                 }
                 sent.fate = Fate::Sacked;
@@ -398,7 +388,7 @@ impl Scoreboard {
                 if !is_lost(sent) {
                     break;
                 }
-                self.lost.insert(sent.start);
+                self.lost.insert(sent.start, sent.end);
                 self.lost_octets += sent.len();
                 sent.fate = Fate::Lost;
             }
@@ -419,7 +409,7 @@ impl Scoreboard {
                 if !is_lost(sent) {
                     break;
                 }
-                self.lost.insert(start);
+                self.lost.insert(start, sent.end);
                 self.lost_octets += sent.len();
                 sent.fate = Fate::Lost;
             }
@@ -433,7 +423,7 @@ impl Scoreboard {
         let end = self.segments.front().map_or(self.una, |first| first.end.min(self.una + u64::from(most)));
         self.cut(end);
         let Some(first) = self.segments.front_mut().filter(|first| first.fate == Fate::InFlight) else { return 0 };
-        self.lost.insert(first.start);
+        self.lost.insert(first.start, first.end);
         self.lost_octets += first.len();
         first.fate = Fate::Lost;
         first.len()
@@ -443,7 +433,7 @@ impl Scoreboard {
     pub(crate) fn lose_where(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) {
         for sent in &mut self.segments {
             if sent.fate == Fate::InFlight && is_lost(sent) {
-                self.lost.insert(sent.start);
+                self.lost.insert(sent.start, sent.end);
                 self.lost_octets += sent.len();
                 sent.fate = Fate::Lost;
             }
@@ -453,7 +443,7 @@ impl Scoreboard {
     /// The peer has taken its reports back (RFC 2018 §8): what it reported is lost as well.
     pub(crate) fn forget_reports(&mut self) {
         for sent in self.segments.iter_mut().filter(|sent| sent.fate == Fate::Sacked) {
-            self.lost.insert(sent.start);
+            self.lost.insert(sent.start, sent.end);
             self.lost_octets += sent.len();
             sent.fate = Fate::Lost;
         }
@@ -465,34 +455,25 @@ impl Scoreboard {
     /// The loss was a mistake: what was not sent again meanwhile is in flight.
     pub(crate) fn find_lost(&mut self) {
         let lost = core::mem::take(&mut self.lost);
-        for start in lost {
-            let index = self.index_of(start);
-            match self.segments.get_mut(index) {
-                Some(sent) if !sent.again => {
+        for (start, end) in lost.iter_down() {
+            let mut index = self.index_of(start);
+            while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
+                if sent.again {
+                    self.lost.insert(sent.start, sent.end);
+                } else {
                     sent.fate = Fate::InFlight;
                     self.lost_octets -= sent.len();
-                    self.fresh = self.fresh.min(start);
+                    self.fresh = self.fresh.min(sent.start);
                 }
-                Some(_) | None => {
-                    self.lost.insert(start);
-                }
+                index += 1;
             }
         }
     }
 
     /// The first octets that are lost and stand together: where they start and how many, at most `most`.
     pub(crate) fn next_lost(&self, most: u32) -> Option<(u64, u32)> {
-        let start = *self.lost.first()?;
-        let limit = start + u64::from(most);
-        let lost = self.segments.range(self.index_of(start)..).take_while(|sent| sent.fate == Fate::Lost);
-        let mut end = start;
-        for sent in lost {
-            end = sent.end.min(limit);
-            if end == limit {
-                break;
-            }
-        }
-        Some((start, u32::try_from(end - start).unwrap_or(most)))
+        let first = self.lost.first()?;
+        Some((first.start, u32::try_from(first.end - first.start).map_or(most, |len| len.min(most))))
     }
 
     /// The first segment below the highest report that was sent once and is not known to be lost (RFC 6675 §4 (3)).
@@ -537,7 +518,8 @@ impl Scoreboard {
                 Fate::Sacked => sacked += sent.len(),
                 Fate::Lost => lost += sent.len(),
             }
-            assert_eq!(sent.fate == Fate::Lost, self.lost.contains(&sent.start), "{sent:?} and the lost");
+            let overlap = self.lost.first_overlap(sent.start, sent.end);
+            assert_eq!(overlap, (sent.fate == Fate::Lost).then_some((sent.start, sent.end)), "{sent:?} and the lost");
         }
         assert_eq!(at, self.nxt, "records end before SND.NXT");
         assert_eq!((sacked, lost), (self.sacked_octets, self.lost_octets), "octets reported and lost");

@@ -412,7 +412,8 @@ fn an_acknowledgment_looks_at_what_it_tells_and_at_no_more() {
         });
         assert_eq!(board.fresh, 100 * (2 * n - 1)); // sent at 2n ms
     }
-    assert_eq!((shown, board.lost.len()), (4999, 4999));
+    let lost = board.segments.iter().filter(|sent| sent.fate == Fate::Lost).count();
+    assert_eq!((shown, lost), (4999, 4999));
     assert!(asked <= 2 * 5000, "{asked} questions");
     assert_eq!(board.next_lost(250), Some((0, 200)));
 }
