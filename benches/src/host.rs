@@ -190,9 +190,9 @@ impl<W: Wire> Host<W> {
         Self { tcp, wire, delivered: 0, transmitted: 0 }
     }
 
-    fn connect(config: Arc<Config>, now: Instant) -> Self {
+    fn connect(wire: W, config: Arc<Config>, now: Instant) -> Self {
         let (tcp, actions) = Connection::connect(config, Path::ipv4(1500), secrets(100), now);
-        Self::opened(tcp, W::new(0), actions)
+        Self::opened(tcp, wire, actions)
     }
 
     fn accept(mut wire: W, config: Arc<Config>, syn: W::Frame, now: Instant) -> Self {
@@ -265,11 +265,12 @@ impl<W: Wire> Pair<W> {
     /// Both SYNs are sent. With `count` that is counted.
     pub fn opening(config: &Arc<Config>, count: bool) -> Self {
         let now = Instant::from_millis(1);
-        let run = |open: &mut dyn FnMut() -> Host<W>| if count { counted(open) } else { open() };
-        let mut client = run(&mut || Host::connect(config.clone(), now));
-        let (syn, mut wire) = (client.wire.sent().pop(), Some(W::new(1)));
-        let mut accept = || Host::accept(wire.take().expect("once"), config.clone(), syn.clone().expect("a SYN"), now);
-        let mut server = run(&mut accept);
+        let (wire, config_0) = (W::new(0), config.clone());
+        let connect = || Host::connect(wire, config_0, now);
+        let mut client = if count { counted(connect) } else { connect() };
+        let (syn, wire, config_1) = (client.wire.sent().remove(0), W::new(1), config.clone());
+        let accept = || Host::accept(wire, config_1, syn, now);
+        let mut server = if count { counted(accept) } else { accept() };
         let flying = [VecDeque::new(), server.wire.sent().into()];
         let counting = if count { [Counting::ALL; 2] } else { [Counting::default(); 2] };
         Self { hosts: [client, server], flying, now, counting, events: 0 }

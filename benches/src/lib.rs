@@ -3,12 +3,13 @@
 //! A row does its work a number of times and returns that number. Only what runs inside [`counted`] is collected, so
 //! setup, the peer and the wire between the two cost nothing. A row uses the public interface alone.
 
+pub mod harness;
 pub mod host;
 mod rows;
 
 use std::hint::black_box;
 
-pub use rows::{Form, Row, WORDS, rows};
+pub use rows::{Form, Row, Run, WORDS, rows};
 
 /// The part of a row that callgrind collects: it starts on entry and stops on return.
 #[inline(never)]

@@ -27,13 +27,15 @@ impl Form {
     }
 }
 
+/// Does the work and returns how often.
+pub type Run = std::rc::Rc<dyn Fn() -> u32>;
+
 /// One figure.
 #[derive(Clone)]
 pub struct Row {
     pub name: String,
     pub form: Form,
-    /// Does the work and returns how often.
-    pub run: std::rc::Rc<dyn Fn() -> u32>,
+    pub run: Run,
 }
 
 impl fmt::Debug for Row {

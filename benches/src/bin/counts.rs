@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::ExitCode;
 
-use segue_benches::{Row, WORDS, rows};
+use segue_benches::harness::{Outcome, compiler, count, target_dir};
+use segue_benches::{Row, rows};
 
 const HELP: &str = "\
 Counts the instructions of every row of the benchmarks under callgrind and prints them beside the recorded ones.
@@ -31,8 +31,6 @@ fn slower(recorded: f64, now: f64) -> bool {
 fn faster(recorded: f64, now: f64) -> bool {
     now < (recorded * 0.97).min(recorded - 1.0)
 }
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Default)]
 struct Arguments {
@@ -82,7 +80,8 @@ fn run() -> Outcome<bool> {
     let mut recorded = Recorded::read(&file)?;
     let all = rows();
     let rows = chosen(&arguments.words)?;
-    let counts = count(&rows, &arguments.words)?;
+    let runs: Vec<_> = rows.iter().map(|row| row.run.clone()).collect();
+    let counts = count(env!("CARGO_MANIFEST_DIR"), &runs, &arguments.words)?;
     let table: Vec<Line<'_>> =
         rows.iter().zip(counts).map(|(row, now)| Line { row, was: recorded.figure(row), now }).collect();
     println!("{}", render(&table));
@@ -219,42 +218,6 @@ impl Recorded {
     }
 }
 
-fn compiler() -> String {
-    let said = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
-    format!("{}, {}", String::from_utf8_lossy(&said).trim(), std::env::consts::ARCH)
-}
-
-fn target_dir() -> PathBuf {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
-}
-
-/// The version of gungraun in the lock file: the runner must have the same.
-fn harness_version() -> &'static str {
-    let lock = include_str!("../../Cargo.lock");
-    let entry = lock.split("[[package]]").find(|entry| entry.contains("name = \"gungraun\"\n"));
-    entry.and_then(|entry| entry.split('"').nth(3)).expect("gungraun is locked")
-}
-
-/// The runner of the harness, installed when it is missing.
-fn runner() -> Outcome<PathBuf> {
-    if let Some(given) = std::env::var_os("GUNGRAUN_RUNNER") {
-        return Ok(given.into());
-    }
-    let version = harness_version();
-    let root = std::path::absolute(target_dir())?.join(format!("gungraun-runner-{version}"));
-    let runner = root.join("bin/gungraun-runner");
-    if !runner.exists() {
-        eprintln!("installing gungraun-runner {version} into {}", root.display());
-        let mut install = Command::new("cargo");
-        install.args(["install", "--locked", "--quiet", "gungraun-runner", "--version", version, "--root"]).arg(&root);
-        if !install.status()?.success() {
-            return Err(format!("cargo install gungraun-runner --version {version} failed").into());
-        }
-    }
-    Ok(runner)
-}
-
 /// The rows whose name and form contain all the words.
 fn chosen(words: &[String]) -> Outcome<Vec<Row>> {
     let mut chosen = rows();
@@ -263,38 +226,4 @@ fn chosen(words: &[String]) -> Outcome<Vec<Row>> {
         return Err(format!("no row is named like that; there are: {:#?}", rows()).into());
     }
     Ok(chosen)
-}
-
-/// Instructions for one operation of each of these rows, which the words choose.
-fn count(rows: &[Row], words: &[String]) -> Outcome<Vec<f64>> {
-    if !Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        return Err("no valgrind here: install it (Debian: apt-get install valgrind)".into());
-    }
-    let mut command = Command::new("cargo");
-    command.args([
-        "bench",
-        "--locked",
-        "--quiet",
-        "--manifest-path",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-    ]);
-    command.args(["--bench", "counts", "--", "--output-format=json", "--parallel=2"]);
-    command.env("GUNGRAUN_RUNNER", runner()?).env(WORDS, words.join("\n")).stdout(Stdio::piped());
-    let mut child = command.spawn()?;
-    let output = child.stdout.take().ok_or("no output")?;
-    let mut counts = vec![None; rows.len()];
-    for (done, line) in BufReader::new(output).lines().enumerate() {
-        let summary: serde_json::Value = serde_json::from_str(&line?)?;
-        let id = summary["id"].as_str().and_then(|id| id.strip_prefix("row_")).ok_or("a summary without a row")?;
-        let n: usize = id.parse()?;
-        let total = summary["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"]["new"].as_f64();
-        let row = rows.get(n).ok_or("the benchmark has other rows")?;
-        counts[n] = Some(total.ok_or("a summary without instructions")? / f64::from((row.run)()));
-        eprint!("\r{} of {} rows ", done + 1, rows.len());
-    }
-    eprintln!();
-    let counts: Option<Vec<f64>> = counts.into_iter().collect();
-    counts
-        .filter(|_| child.wait().is_ok_and(|status| status.success()))
-        .ok_or_else(|| "the benchmarks did not run to their end; what they said stands above".into())
 }
