@@ -13,7 +13,7 @@ impl<C: Controller> Tcb<C> {
     /// Sends full segments of new text, at most `limit` values, while windows, queue and records allow. Returns why nothing
     /// more may leave, if that is plain: all is sent, or a window is full.
     pub(super) fn transmit_full_segments(&mut self, limit: u32, cx: &mut Cx<'_, '_>) -> Option<Wait> {
-        if !cx.shortcuts || !self.sends_plain_text(cx) {
+        if !cx.shortcuts || !self.snd.is_steady() || !self.sends_plain_text(cx) {
             return None;
         }
         let mss = u32::from(self.eff_snd_mss);
@@ -55,8 +55,7 @@ impl<C: Controller> Tcb<C> {
     /// Whether nothing but text is to be sent, in the order of the stream, and no segment of it has options other than
     /// timestamps.
     fn sends_plain_text(&self, cx: &Cx<'_, '_>) -> bool {
-        self.snd.is_steady()
-            && !cx.config.pacing()
+        !cx.config.pacing()
             && self.rcv.reports() == 0
             && self.duplicate.is_none()
             && !self.owes_user_timeout

@@ -11,8 +11,8 @@ use crate::timestamps::older;
 use crate::{Action, Controller, Ecn, Flags, Segment, Timer};
 
 impl<C: Controller> Tcb<C> {
-    /// Whether the segment is the next in order on a connection where nothing is missing, nothing is lost and nobody closes:
-    /// text inside the window, an acknowledgment of something new, or both.
+    /// Whether the segment is the next in order on a steady connection where nothing is missing and nobody closes: text inside
+    /// the window, an acknowledgment of something new, or both.
     pub(super) fn expects(&self, segment: &Segment) -> bool {
         let (text, acked) = (segment.payload.len(), segment.ack - self.snd.una);
         self.state == LiveState::Established
@@ -26,7 +26,6 @@ impl<C: Controller> Tcb<C> {
             && !self.released
             && self.duplicate.is_none()
             && self.rcv.is_in_order()
-            && self.snd.is_steady()
     }
 
     /// No options but the timestamps that were agreed on, not older than TS.Recent (RFC 7323 §5.3 R1).

@@ -559,11 +559,13 @@ impl<C: Controller> Sender<C> {
         self.small.rebase(iss);
         self.buffer.rebase();
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
-        self.board.rebase(ago);
+        self.board.rebase(ago, C::WORKS_BY_RATES);
         self.rack.rebase(ago);
         self.undo.rebase(ago);
         self.ecn.rebase(now);
-        self.rate.rebase(ago);
+        if C::WORKS_BY_RATES {
+            self.rate.rebase(ago);
+        }
         self.rtt.rebase(ago);
         self.pacer.rebase(now);
         self.reorder_at = self.reorder_at.map(ago);

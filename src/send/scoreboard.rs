@@ -530,10 +530,12 @@ impl Scoreboard {
         assert!(again.clone().zip(again.skip(1)).all(|(a, b)| a <= b), "retransmissions out of order");
     }
 
-    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant, rates: bool) {
         for sent in &mut self.segments {
             sent.at = ago(sent.at);
-            sent.rate.rebase(&ago);
+            if rates {
+                sent.rate.rebase(&ago);
+            }
         }
         for (_, at) in &mut self.again {
             *at = ago(*at);

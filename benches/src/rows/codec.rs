@@ -38,9 +38,9 @@ fn packets() -> [(&'static str, Packet); 4] {
     for n in 0..3u32 {
         sack.sack.push(SackBlock { left: SeqNum::new(n * 3000), right: SeqNum::new(n * 3000 + 1448) });
     }
-    let packet = |flags, options| {
+    let packet = |flags, options: Options| {
         let (seq, ack) = (SeqNum::new(0x1234_5678), SeqNum::new(0x9ABC_DEF0));
-        let segment = Segment { seq, ack, flags, window: 502, options, ..Segment::default() };
+        let segment = Segment { seq, ack, flags, window: 502, options: options.into(), ..Segment::default() };
         Packet { src_port: 49_152, dst_port: 443, segment }
     };
     [

@@ -66,7 +66,8 @@ impl<W: Wire> Peer<W> {
         self.now += Duration::from_micros(10);
         let value = u32::try_from(self.now.as_micros() / 1000).expect("early");
         let timestamps = Some(Timestamps { value, echo: value });
-        self.host.wire.frame_for(Segment { options: Options { timestamps, ..segment.options }, ..segment })
+        let options = Options { timestamps, ..segment.options.get() }.into();
+        self.host.wire.frame_for(Segment { options, ..segment })
     }
 
     /// A full segment that starts so many segments after the next one in order.
@@ -156,10 +157,12 @@ fn selective<W: Wire>(holes: u32) -> u32 {
     let block = |n: u32, len: u32| SackBlock { left: una + (2 * n + 1) * MSS, right: una + (2 * n + 1 + len) * MSS };
     let ack = |peer: &mut Peer<W>, last: u32, len: u32| {
         let mut segment = Segment { ack: una, ..peer.segment.clone() };
-        segment.options.sack.push(block(last, len));
-        for before in (0..last).rev().take(2) {
-            segment.options.sack.push(block(before, 1));
-        }
+        segment.options.update(|options| {
+            options.sack.push(block(last, len));
+            for before in (0..last).rev().take(2) {
+                options.sack.push(block(before, 1));
+            }
+        });
         peer.stamped(segment)
     };
     for n in 0..holes {

@@ -1,5 +1,6 @@
 //! In the sink form, steady traffic allocates nothing per segment; what is held keeps within the bounds of
 //! `docs/architecture.md`, and idle connections keep nothing. The allocator of this test binary counts, per thread.
+#![cfg(test)]
 
 use core::time::Duration;
 use std::collections::VecDeque;
