@@ -28,69 +28,69 @@ pub enum EcnMode {
 }
 
 config! {
-    /// Octets of text that may be received and not yet consumed: RCV.BUFF.
+    /// Octets that the receive buffer holds until the user consumes them: RCV.BUFF.
     receive_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.8.6, RFC 7323 §2.3";
-    /// What of the receive buffer is promised at first; it grows as the sender needs it. Not less than the buffer: no tuning.
+    /// The part of the receive buffer that the first window announces; it grows as the sender needs it. At `receive_buffer` or above: no tuning.
     receive_buffer_initial: u32 = 131_072, in 14_600..=1_073_741_823, "RFC 6928 §2, RFC 9293 §3.8.6";
-    /// Octets of text that may be queued and not yet acknowledged.
+    /// Octets that the send buffer holds until the peer acknowledges them.
     send_buffer: u32 = 262_144, in 1..=1_073_741_823, "RFC 9293 §3.9.1.2";
-    /// A send queue that was full gives `Writable` when it has room for so many octets again, one at least; none: a third of `send_buffer`.
+    /// Octets of room at which a send buffer that was full gives `Writable`; 0 counts as 1; none: a third of `send_buffer`.
     send_low_water: Option<u32> = None, in 0..=1_073_741_823, "RFC 9293 §3.9.1.2";
-    /// The most ranges of text held out of order; a segment that would open another is refused. 0: one for each 1024 octets of `receive_buffer`, at least 64.
+    /// The most ranges of out-of-order payload; the receiver refuses a segment that would open another. 0: one for each 1024 octets of `receive_buffer`, at least 64.
     max_ranges: u16 = 0, in 0..=65_535, "RFC 9293 SHLD-31";
-    /// Octets of memory that one received payload pins while it is held: the host's frame or buffer size.
+    /// Octets of memory that one received payload keeps alive: the frame or buffer size of the host.
     frame_size: u32 = 2048, in 0..=16_777_216, "memory bound";
-    /// Pieces of text shorter than this are merged into owned blocks, so that the number of pieces is bounded.
+    /// The connection merges shorter pieces of payload into blocks of its own, which bounds the number of pieces.
     copy_below: u16 = 1024, in 64..=65_535, "memory bound";
-    /// Upper limit of the MSS that is announced and used, beside what the path gives.
+    /// Upper limit of the MSS that the connection announces and uses, beside the limit of the path.
     max_mss: u16 = 65_535, in 64..=65_535, "RFC 9293 §3.7.1";
     /// Lower limit of the MSS that a peer can impose; 0 in its option counts as the default MSS.
     min_mss: u16 = 64, in 48..=536, "RFC 9293 §3.7.1";
     /// The least path MTU that ICMP errors and black holes lead to, unless the IP version's minimum is more.
     min_mtu: u16 = 68, in 68..=1500, "RFC 1191 §3, RFC 8201 §4";
-    /// Timeouts of a segment until an ICMP error is believed that calls sizes too big which got through before.
+    /// Timeouts of a segment until the connection believes an ICMP error about a size that got through before.
     too_big_timeouts: u8 = 1, in 0..=16, "RFC 5927 §7.2 (MAXSEGRTO)";
-    /// Timeouts of a segment, without an ICMP error, until the path is taken as a black hole for its size; 0: never.
+    /// Timeouts of a segment, without an ICMP error, until the connection takes the path as a black hole for its size; 0: never.
     black_hole_timeouts: u8 = 3, in 0..=255, "RFC 4821 §7.7";
-    /// The path MTU that is tried first in a black hole, the initial search_low. Where that does not get through either, single packets of half of it, and so on, find out what does.
+    /// The first path MTU to try in a black hole, the initial search_low. If it does not get through either, single packets try half of it, and so on.
     black_hole_mtu: u16 = 1024, in 68..=1500, "RFC 4821 §7.2, §7.7";
-    /// The search upward: where the path MTU is less than what the host gave or `mtu_probe_max`, single larger packets find out what gets through.
+    /// The search upward: while the path MTU is below the MTU of the host or `mtu_probe_max`, single larger packets probe for a larger one.
     mtu_probing: bool = true, in false..=true, "RFC 4821 §7";
-    /// The largest packet that the interface sends and receives, where the path is expected to carry less at first: probes look for it, and the MSS announces it; 0: the MTU that the host gave.
+    /// The largest packet that the interface sends and receives, if larger than the MTU that the host expects of the path: probes look for it, and the MSS option announces it; 0: the MTU of the host.
     mtu_probe_max: u16 = 0, in 0..=65_535, "RFC 4821 §7.2";
-    /// How long a path MTU that was lowered, or found, is kept before larger ones are tried again; `None`: for ever.
+    /// How long the connection keeps a lowered path MTU, or the result of a search, before it tries larger ones again; `None`: forever.
     mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";
-    /// The shift of our windows, 2^shift at most half of the receive buffer; none: the smallest with which all of it can be announced.
+    /// The shift of our windows, 2^shift up to half of the receive buffer; none: the smallest that can announce the whole buffer.
     window_shift: Option<u8> = None, in 0..=14, "RFC 7323 §2.2, §2.3";
     /// Timestamps and PAWS.
     timestamps: bool = true, in false..=true, "RFC 7323 §3";
-    /// A segment that lacks timestamps where both sides agreed on them is taken, for the sake of peers and middleboxes that leave them out. Such a segment is not protected against wrapped sequence numbers (PAWS), and TS.Recent does not follow it.
+    /// Accepts segments without timestamps although both ends agreed on them, for peers and middleboxes that leave them out. Such a segment has no protection against wrapped sequence numbers (PAWS), and TS.Recent does not follow it.
     tolerate_missing_timestamps: bool = false, in false..=true, "RFC 7323 §3.2";
     /// Selective acknowledgment.
     sack: bool = true, in false..=true, "RFC 2018";
-    /// With SACK, text that arrives twice is reported.
+    /// With SACK, the receiver reports duplicate payload.
     dsack: bool = true, in false..=true, "RFC 2883";
     /// Explicit Congestion Notification.
     ecn: EcnMode = EcnMode::Passive, in EcnMode::Off..=EcnMode::Active, "RFC 3168 §6.1, RFC 9293 SHLD-8";
-    /// With SACK, loss is detected by time (RACK-TLP), with tail-loss probes; off: by RFC 6675.
+    /// With SACK, time detects loss (RACK-TLP), with tail-loss probes; off: RFC 6675 detects it.
     rack: bool = true, in false..=true, "RFC 8985";
-    /// With RACK-TLP, how much longer a peer may hold back the acknowledgment of a lone segment before it is probed.
+    /// With RACK-TLP, the extra time that a peer may delay the acknowledgment of a lone segment before the probe.
     max_ack_delay: Duration = ms(40), in ms(0)..=ms(500), "RFC 8985 §7.2";
     /// Nagle's algorithm.
     nagle: bool = true, in false..=true, "RFC 9293 SHLD-7, MUST-17";
-    /// With Nagle's algorithm only a small segment in flight holds back another, as Minshall proposed; else anything in flight.
+    /// With Nagle's algorithm, only a small segment in flight holds back another, as Minshall proposed; off: any segment in flight does.
     minshall: bool = true, in false..=true, "RFC 9293 App. A.3";
     /// The override timeout of the sender's silly-window avoidance.
     sws_override: Duration = ms(200), in ms(100)..=ms(1000), "RFC 9293 §3.8.6.2.1";
     /// How long an acknowledgment may wait; 0: never.
     delayed_ack: Duration = ms(40), in ms(0)..=ms(499), "RFC 9293 MUST-40, SHLD-18";
-    /// An acknowledgment is sent at the latest for every so many segments of text.
+    /// The receiver acknowledges at least every second segment (2) or every segment (1).
     ack_every: u8 = 2, in 1..=2, "RFC 9293 SHLD-19, RFC 5681 §4.2";
-    /// Only full-sized segments count for `ack_every`: the peer's, as far as seen, or as many octets.
+    /// Only full-sized segments count for `ack_every`, by the largest size seen from the peer, or as many octets.
     ack_full_sized: bool = false, in false..=true, "RFC 9293 SHLD-19, RFC 5681 §4.2";
-    /// So many segments are acknowledged at once at the start, after text out of order and after a pause; 0: none.
+    /// The number of segments acknowledged at once at the start, after out-of-order payload and after a pause; 0: none.
     quick_acks: u8 = 32, in 0..=255, "RFC 5681 §4.2";
     /// RTO before the first measurement.
     initial_rto: Duration = ms(1000), in ms(10)..=secs(60), "RFC 6298 (2.1)";
@@ -100,29 +100,29 @@ config! {
     max_rto: Duration = secs(60), in secs(60)..=secs(600), "RFC 6298 (2.5)";
     /// R1: retransmissions of one segment until `Report::Unresponsive`.
     r1: u8 = 3, in 3..=255, "RFC 9293 MUST-20, SHLD-10";
-    /// R2 for data, the user timeout: how long text or FIN may stay unacknowledged, but at least until one retransmission has timed out; `None`: for ever.
+    /// R2 for data, the user timeout: how long data or a FIN may stay unacknowledged, extended until one retransmission has timed out; `None`: forever.
     user_timeout: Option<Duration> = Some(secs(300)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-20, MUST-21, SHLD-11, §3.9.1.1";
-    /// The user timeout is told to the peer, and the peer's counts, until the user sets one.
+    /// The connection tells the peer its user timeout and adopts the peer's, until the user sets one.
     user_timeout_option: bool = false, in false..=true, "RFC 5482 §3";
     /// L_LIMIT: the shortest user timeout that the peer's option can bring about.
     user_timeout_lower: Duration = secs(100), in secs(1)..=secs(1_000_000), "RFC 5482 §3.1";
     /// U_LIMIT: the longest user timeout that the peer's option can bring about.
     user_timeout_upper: Duration = secs(3600), in secs(601)..=secs(1_000_000), "RFC 5482 §3.1, §6";
-    /// R2 for SYN: how long the handshake may take, but at least until one retransmission has timed out; `None`: for ever.
+    /// R2 for SYN: how long the handshake may take, extended until one retransmission has timed out; `None`: forever.
     connect_timeout: Option<Duration> = Some(secs(180)), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-23";
-    /// R2 for data as a count: so many retransmissions or probes of a closed window without an answer; 0: the time alone.
+    /// R2 for data as a count of unanswered retransmissions or zero-window probes; 0: only the time counts.
     data_retries: u8 = 0, in 0..=255, "RFC 9293 MUST-20, MUST-21, §3.8.3";
-    /// R2 for SYN as a count: so many retransmissions of a SYN or SYN,ACK; 0: the time alone.
+    /// R2 for SYN as a count of retransmissions of a SYN or SYN,ACK; 0: only the time counts.
     syn_retries: u8 = 0, in 0..=255, "RFC 9293 MUST-22, MUST-23, §3.8.3";
     /// Keep-alives.
     keep_alive: bool = false, in false..=true, "RFC 9293 MUST-24, MUST-25";
     /// Idle time before the first keep-alive probe.
     keep_alive_idle: Duration = secs(7200), in secs(1)..=secs(1_000_000), "RFC 9293 MUST-27, MUST-28";
-    /// Time between keep-alive probes that are not answered.
+    /// Time between unanswered keep-alive probes.
     keep_alive_interval: Duration = secs(75), in secs(1)..=secs(1_000_000), "RFC 9293 §3.8.4";
     /// Unanswered keep-alive probes that end the connection.
     keep_alive_probes: u8 = 9, in 2..=255, "RFC 9293 MUST-29";
-    /// Keep-alive probes carry one octet of garbage, for peers that answer no others.
+    /// Keep-alive probes carry one octet of garbage, for peers that answer only such probes.
     keep_alive_octet: bool = false, in false..=true, "RFC 9293 MAY-6, SHLD-12";
     /// Maximum segment lifetime; TIME-WAIT lasts twice as long.
     msl: Duration = secs(120), in ms(0)..=secs(600), "RFC 9293 §3.4.3, MUST-13";
@@ -130,19 +130,19 @@ config! {
     fin_wait_2: Duration = secs(60), in ms(0)..=secs(1_000_000), "RFC 9293 §3.6";
     /// RFC 5961's checks of RST, SYN and ACK.
     rfc5961: bool = true, in false..=true, "RFC 5961 §3-5, MAY-12";
-    /// How many challenge ACKs may answer SYNs and resets per `challenge_window`. Other segments that take no sequence space and are thrown away get 10 answers in 5 s at most: a lower limit or a longer window counts for them as well, a higher rate does not.
+    /// The most challenge ACKs in answer to SYNs and resets in each `challenge_window`. Discarded segments that take no sequence space get up to 10 answers in 5 s: a lower limit or a longer window applies to them as well, a higher rate does not.
     challenge_limit: u16 = 10, in 1..=65_535, "RFC 5961 §7";
-    /// The time over which challenge ACKs are counted.
+    /// The time over which the connection counts challenge ACKs.
     challenge_window: Duration = secs(5), in ms(1)..=secs(600), "RFC 5961 §7";
-    /// Resets are ignored in TIME-WAIT.
+    /// TIME-WAIT ignores resets.
     rfc1337: bool = true, in false..=true, "RFC 1337 §3 (F1)";
-    /// An acceptable SYN in TIME-WAIT is offered as `Successor`.
+    /// TIME-WAIT offers an acceptable SYN as `Successor`.
     time_wait_reuse: bool = true, in false..=true, "RFC 6191, SHLD-4, MAY-2";
-    /// A SYN with FIN is dropped instead of processed.
+    /// The connection drops a SYN with FIN instead of processing it.
     drop_syn_fin: bool = false, in false..=true, "RFC 9293 §3.10.7.2";
     /// Segments in the initial congestion window (octets: at most this times MSS, RFC 6928's formula).
     initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
-    /// How long a congestion window is kept that the application does not use: the non-validated period; none: no validation, and a restart from the initial window after one RTO without sending.
+    /// How long the sender keeps a congestion window that the application does not use: the non-validated period; none: no validation, and a restart from the initial window after one RTO without sending.
     preserve_window: Option<Duration> = None, in secs(1)..=secs(300), "RFC 7661 §4.4, RFC 5681 §4.1";
     /// Segments leave at a rate instead of in bursts: `Timer::Pace`.
     pacing: bool = false, in false..=true, "RFC 9937 §1, RFC 6928 §2";
@@ -150,7 +150,7 @@ config! {
     pacing_burst: u16 = 10, in 1..=1000, "pacing";
     /// The most `Transmit`s that one event may give; `0`: no limit.
     max_burst: u16 = 0, in 0..=65_535, "RFC 5681 §3.2";
-    /// The most octets of text in one `Transmit`; more than an MSS carries `segment_size`, for segmentation below.
+    /// The most octets of payload in one `Transmit`; one with more than an MSS has a `segment_size`, for segmentation offload.
     max_transmit: u16 = 0, in 0..=65_000, "segmentation offload";
 }
 

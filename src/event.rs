@@ -87,7 +87,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The timers of a connection. When several are due at once they run in this order.
+/// The timers of a connection. Timers that are due at once run in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -98,7 +98,7 @@ pub enum Timer {
     FinWait2,
     /// R2 for SYNs and the user timeout (MUST-20..23). A retransmission or probe that is due earlier runs before it.
     UserTimeout,
-    /// RACK's reordering timer: what is overdue by then is lost (RFC 8985 §6.2).
+    /// RACK's reordering timer: it marks overdue segments as lost (RFC 8985 §6.2).
     Reorder,
     /// The tail-loss probe (RFC 8985 §7.2). Never due later than `Retransmit`.
     TailLossProbe,
@@ -112,11 +112,11 @@ pub enum Timer {
     KeepAlive,
     /// A delayed acknowledgment (RFC 9293 §3.8.6.3).
     DelayedAck,
-    /// The next segment may leave, where pacing holds it back.
+    /// Pacing releases the next segment.
     Pace,
-    /// Takes up a burst that `max_burst` cut, should the host not send [`Event::Continue`].
+    /// Continues a burst that `max_burst` cut, in case the host does not send [`Event::Continue`].
     Continue,
-    /// Nothing was queued or in flight for an RTO: memory kept for sending is given back.
+    /// Gives the memory for sending back after an RTO with nothing queued or in flight.
     Idle,
 }
 
@@ -146,14 +146,14 @@ impl Timer {
 pub enum Knob {
     /// Nagle's algorithm (MUST-17).
     Nagle(bool),
-    /// Cork: hold back what does not fill a segment, for at most the override timeout.
+    /// Cork: hold back data that does not fill a segment, up to the override timeout.
     Cork(bool),
     /// Keep-alives (MUST-24).
     KeepAlive(bool),
-    /// The idle time before the first keep-alive (MUST-27); 1 s at the least. So long that no instant is later: never.
+    /// The idle time before the first keep-alive (MUST-27), 1 s or more. A time beyond the last instant means never.
     KeepAliveIdle(Duration),
-    /// The user timeout, R2 for data (MUST-21); 1 s at the least, and not before one retransmission has timed out. `None`:
-    /// never.
+    /// The user timeout, R2 for data (MUST-21), 1 s or more; it never ends before one retransmission has timed out.
+    /// `None`: no user timeout.
     UserTimeout(Option<Duration>),
 }
 
@@ -164,37 +164,38 @@ pub enum Knob {
 pub enum Event {
     /// SEGMENT ARRIVES.
     Segment(Segment),
-    /// SEGMENT ARRIVES for several that came together: all are processed before anything is sent, and they share
-    /// acknowledgments (MUST-58, MUST-59).
+    /// SEGMENT ARRIVES for several segments that arrived together: the connection processes all of them before it sends
+    /// anything, and they share acknowledgments (MUST-58, MUST-59).
     Segments(Vec<Segment>),
-    /// A timer fired. All timers due by now run; if none is due, nothing happens.
+    /// A timer fired. All due timers run; if none is due, nothing happens.
     Timer(Timer),
     /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room);
     /// [`Connection::send`](crate::Connection::send) takes what fits.
     Send(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
-    /// SEND without the PUSH flag: more will follow, which this text may wait for to fill a segment. The next
-    /// [`Send`](Self::Send), also one without text, releases it, and so does the override timeout.
+    /// SEND without the PUSH flag: more data will follow, and this data may wait for it to fill a segment. The next
+    /// [`Send`](Self::Send), even an empty one, releases it, and so does the override timeout.
     SendMore(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
-    /// SEND with the URGENT flag: the urgent pointer is set to the octet after this text.
+    /// SEND with the URGENT flag: the urgent pointer points to the octet after this data.
     SendUrgent(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
-    /// The user took so many delivered octets: RECEIVE's effect on the window. More than delivered counts as all.
+    /// The user took this number of delivered octets: RECEIVE's effect on the receive window. A larger number counts as all
+    /// of them.
     Consume(usize),
-    /// CLOSE: no more to send. Receiving goes on.
+    /// CLOSE: the user has no more data to send. Receiving goes on.
     Close,
-    /// The user is gone: CLOSE, and text that nobody will read is answered with a reset (SHLD-3).
+    /// The user is gone: CLOSE, and a reset in answer to data that nobody will read (SHLD-3).
     Release,
     /// ABORT.
     Abort,
-    /// Take up a burst that `max_burst` cut; the answer to [`Action::MorePending`].
+    /// Continue a burst that `max_burst` cut; the answer to [`Action::MorePending`].
     Continue,
     /// Change a setting.
     Set(Knob),
-    /// The MTU of the path is now so many octets, IP header included: a local fact, up or down. Less than the smallest
-    /// MTU of the IP version counts as that.
+    /// The new MTU of the path in octets, IP header included, larger or smaller: a fact that the host knows. A number below
+    /// the smallest MTU of the IP version counts as that MTU.
     Mtu(u16),
     /// An ICMP error that quotes a segment of this connection.
     Icmp {
-        /// What it says.
+        /// The kind of the error.
         kind: IcmpKind,
         /// The sequence number in the quoted TCP header: the proof that the sender saw our segment (RFC 5927 §4.1).
         quoted_seq: SeqNum,
@@ -205,44 +206,45 @@ pub enum Event {
     Rearm(Secrets),
 }
 
-/// Everything a connection asks of its host. Each must be carried out, in order; see `docs/embedding.md`.
+/// Everything a connection asks of its host. The host carries out the actions in order; see `docs/embedding.md`.
 ///
 /// The actions of one call come in this order: [`Connected`](Self::Connected), [`Urgent`](Self::Urgent),
 /// [`Deliver`](Self::Deliver), [`PeerClosed`](Self::PeerClosed), [`Acked`](Self::Acked), [`Writable`](Self::Writable),
 /// [`Flushed`](Self::Flushed), [`Transmit`](Self::Transmit), [`MorePending`](Self::MorePending),
-/// [`SetTimer`](Self::SetTimer), [`Closed`](Self::Closed). The others, and the answer to a segment that is discarded, come
-/// where the decision falls.
+/// [`SetTimer`](Self::SetTimer), [`Closed`](Self::Closed). The others, and the answer to a discarded segment, come at the
+/// point of the decision.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Action {
-    /// Send this segment. One that the host drops is packet loss, nothing worse.
+    /// Send this segment. A host may drop it: that counts as packet loss.
     Transmit(Segment),
-    /// The next text of the stream, in order, each octet once. Give it to the user; say `consume` when it is taken.
+    /// The next payload of the stream, in order, each octet once. Give it to the user, and call `consume` when the user has
+    /// taken it.
     Deliver(Bytes),
-    /// The peer has urgent data: it ends so many octets after all that was delivered so far (MUST-32).
+    /// The peer sent urgent data; it ends `ahead` octets after all data delivered so far (MUST-32).
     Urgent {
         /// Octets from the next `Deliver` to the octet after the urgent data.
         ahead: u32,
     },
-    /// Call `handle_timer` with this timer at this time: the earliest deadline. A connection needs one wake-up of its host, and
-    /// this replaces the one before. It is given only when the time is earlier than what was told before, or after
-    /// [`Event::Timer`]; a deadline that moved later or went away costs a call that does nothing but name the next.
+    /// Call `handle_timer` with this timer at this time, the earliest deadline. A connection needs one wake-up of its host; this
+    /// one replaces the previous one. The action comes only when the deadline is earlier than the known wake-up, or after
+    /// [`Event::Timer`]. If the deadline moved later or went away, the call only announces the next one.
     SetTimer(Timer, Instant),
     /// The connection is established.
     Connected,
-    /// So many more octets of our text are acknowledged.
+    /// The peer acknowledged this number of further octets of our data.
     Acked(usize),
     /// The send buffer was full and has room again, for [`Config::send_low_water`](crate::Config::send_low_water) octets.
     Writable,
-    /// All text sent so far is acknowledged, and our FIN if we closed.
+    /// The peer has acknowledged all data sent so far, and our FIN if we closed.
     Flushed,
-    /// The peer closed: no more text will come (MUST-12).
+    /// The peer closed: no more data will come (MUST-12).
     PeerClosed,
-    /// `max_burst` cut the transmission: send [`Event::Continue`] when there is room below.
+    /// `max_burst` cut the transmission: send [`Event::Continue`] when the device has room.
     MorePending,
-    /// A `listen` value was reset in the handshake and waits for [`Event::Rearm`].
+    /// The peer reset a `listen` value in the handshake; the value waits for [`Event::Rearm`].
     ReturnedToListen,
-    /// In TIME-WAIT a SYN came that may open the next incarnation (RFC 6191): the host may drop this value and `accept`
+    /// In TIME-WAIT, a SYN arrived that may open the next incarnation (RFC 6191): the host may drop this value and `accept`
     /// the SYN with an ISS after `iss_after`.
     Successor {
         /// The SYN.
@@ -252,10 +254,10 @@ pub enum Action {
     },
     /// Something the user may want to know; the connection goes on (RFC 9293 §3.9.1.8).
     Report(Report),
-    /// A segment, or all the text of one, was thrown away, and why. Parts that are cut off at the edges of the window,
-    /// where the rest is used, are counted in [`Counters::octets_trimmed`](crate::Counters::octets_trimmed).
+    /// The connection discarded a segment, or the whole payload of one, for this reason. If it trims a segment to the window
+    /// and uses the rest, it counts in [`Counters::octets_trimmed`](crate::Counters::octets_trimmed) instead.
     Discarded(Discard),
-    /// The connection is over, and why: the last action, once. Forget its wake-up.
+    /// The connection ended for this reason: the last action, once. Forget its wake-up.
     Closed(CloseReason),
 }
 

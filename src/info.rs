@@ -22,7 +22,7 @@ pub struct Info {
     pub snd_wl1: SeqNum,
     /// SND.WL2: the acknowledgment number of the last window update.
     pub snd_wl2: SeqNum,
-    /// SND.UP, while urgent text is not acknowledged.
+    /// SND.UP, while urgent data is unacknowledged.
     pub snd_up: Option<SeqNum>,
     /// IRS; 0 before the peer's SYN.
     pub irs: SeqNum,
@@ -32,13 +32,13 @@ pub struct Info {
     pub rcv_wnd: u32,
     /// RCV.BUFF as far as it is in use: it grows up to the receive buffer as the sender needs it.
     pub rcv_buff: u32,
-    /// RCV.UP, while the urgent octet has not been delivered.
+    /// RCV.UP, until the urgent octet is delivered.
     pub rcv_up: Option<SeqNum>,
     /// Octets of urgent text the user has not consumed yet (MUST-33).
     pub urgent_remaining: u32,
     /// Octets that Eff.snd.MSS allows in a segment without SACK blocks (RFC 9293 §3.7.1).
     pub eff_snd_mss: u16,
-    /// The path MTU in use: what the host named, or less.
+    /// The path MTU in use: the MTU of the host, or less.
     pub path_mtu: u16,
     /// Octets queued and not acknowledged.
     pub send_queue: usize,
@@ -62,15 +62,15 @@ pub struct Info {
     pub rttvar: Option<Duration>,
     /// The retransmission timeout, with back-off.
     pub rto: Duration,
-    /// Whether new text is sent as ECN-capable (RFC 3168).
+    /// Whether new data leaves as ECN-capable (RFC 3168).
     pub ecn: bool,
-    /// The user timeout in force, R2 for data; `None`: for ever.
+    /// The user timeout in force, R2 for data; `None`: none.
     pub user_timeout: Option<Duration>,
-    /// What was counted so far.
+    /// The counters.
     pub counters: Counters,
 }
 
-/// What a connection counts. Statistics: [`canonical`](crate::Connection::canonical) leaves them out.
+/// The counters of a connection. Statistics: [`canonical`](crate::Connection::canonical) leaves them out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct Counters {
@@ -80,34 +80,34 @@ pub struct Counters {
     pub segments_predicted: u64,
     /// Segments transmitted; one with a `segment_size` counts once.
     pub segments_out: u64,
-    /// Octets of text delivered.
+    /// Octets of payload delivered.
     pub octets_in: u64,
-    /// Octets of text acknowledged by the peer.
+    /// Octets of payload that the peer acknowledged.
     pub octets_acked: u64,
-    /// Segments transmitted again.
+    /// Segments retransmitted.
     pub retransmissions: u64,
     /// Retransmission timeouts.
     pub timeouts: u64,
-    /// Fast recoveries, each a reduction of the window for loss that acknowledgments showed.
+    /// Fast recoveries, each a reduction of the congestion window.
     pub fast_retransmits: u64,
-    /// Reductions that turned out to be mistakes and were undone (RFC 4015).
+    /// Spurious reductions that the sender undid (RFC 4015).
     pub spurious_recoveries: u64,
     /// Tail-loss probes sent (RFC 8985 §7).
     pub tail_probes: u64,
     /// Duplicate acknowledgments received.
     pub duplicate_acks: u64,
-    /// Segments or texts thrown away.
+    /// Segments or payloads discarded.
     pub discarded: u64,
-    /// Octets cut off segments whose other text was used: they had arrived before, or lay beyond the window or the
-    /// peer's FIN (§3.10.7.4 first); and text held out of order that turned out to lie beyond the peer's FIN.
+    /// Octets trimmed off segments whose other payload counts: duplicates, or octets beyond the receive window or the
+    /// peer's FIN (§3.10.7.4 first); and out-of-order payload that proved to lie beyond the peer's FIN.
     pub octets_trimmed: u64,
-    /// Segments of text received with a congestion mark, where ECN is in use.
+    /// Data segments received with a congestion mark, where ECN is in use.
     pub ecn_marks: u64,
     /// Reductions of the congestion window because the peer echoed a mark.
     pub ecn_reductions: u64,
     /// Zero-window probes sent.
     pub probes: u64,
-    /// Challenge ACKs sent, and ACKs in answer to other segments that take no sequence space and are thrown away.
+    /// Challenge ACKs sent, and ACKs in answer to other discarded segments that take no sequence space.
     pub challenge_acks: u64,
 }
 

@@ -1,8 +1,8 @@
-//! A TCP that is a value: the state machine of RFC 9293 without clock, entropy, sockets or I/O, and a codec for its header.
+//! TCP (RFC 9293) as a deterministic state machine without clock, entropy, sockets or I/O, and a codec for the TCP header.
 //!
-//! [`Connection`] holds one connection. What happens to it goes in as an [`Event`], with the time; what it wants done comes out as
-//! [`Action`]s. A value can be cloned, compared, hashed, sent to another thread and replayed; the same events at the same times give the
-//! same actions everywhere.
+//! A [`Connection`] holds the state of one connection. The host passes each [`Event`] to it with the time: a segment, a timer, a
+//! user call. The connection returns [`Action`]s: transmit a segment, deliver payload, call at a time. A connection is a plain
+//! value: `Clone`, `Eq`, `Hash` and `Send`. The same events at the same times give the same actions and an equal value everywhere.
 //!
 //! ```
 //! use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum, State};
@@ -13,29 +13,29 @@
 //! assert_eq!(syn.to_string(), "Flags [S], seq 2622362071, win 65535, options [mss 1460,sackOK,TS val 0 ecr 0,wscale 3], length 0");
 //! assert_eq!(tcp.state(), State::SynSent);
 //!
-//! // Nobody answers: a second later the timer that the actions named asks for the SYN again.
-//! let (timer, at) = tcp.next_deadline().expect("a SYN that waits for its answer has a timer");
+//! // Nobody answers: at the deadline, a second later, the connection sends the SYN again.
+//! let (timer, at) = tcp.next_deadline().expect("the retransmission timer runs");
 //! assert!(matches!(&tcp.handle_timer(timer, at)[..], [Action::Transmit(again), ..] if again.seq == syn.seq));
 //! ```
 //!
 //! The parts:
 //!
-//! - [`Connection`], with [`Event`], [`Action`], [`Timer`], [`Error`], [`CloseReason`], [`Discard`] and [`Info`]: the machine.
-//! - [`Segment`], [`Flags`], [`Options`], [`SeqNum`], [`Instant`], [`Path`], [`Secrets`]: the values it speaks in. None has ports or
-//!   addresses; the host keeps those.
-//! - [`codec`]: octets to [`Segment`]s with ports and back, checksum included.
+//! - [`Connection`], with [`Event`], [`Action`], [`Timer`], [`Error`], [`CloseReason`], [`Discard`] and [`Info`]: the state machine.
+//! - [`Segment`], [`Flags`], [`Options`], [`SeqNum`], [`Instant`], [`Path`], [`Secrets`]: the values at its border. They have no
+//!   ports and no addresses; the host keeps those.
+//! - [`codec`]: [`Segment`]s with ports to octets and back, with the checksum.
 //! - [`Config`]: every number that the RFCs leave to policy, with default, range and clause.
-//! - [`congestion`]: the trait [`Controller`] and what is built in.
+//! - [`congestion`]: the trait [`Controller`], CUBIC and NewReno.
 //!
-//! `docs/embedding.md` in the repository is the guide for a host: the loop, and what each action obliges it to do.
+//! `docs/embedding.md` in the repository is the guide for a host: the loop, and the duty that comes with each action.
 //!
 //! # Promises
 //!
 //! - No peer can cause a panic or an error: [`Connection::handle_segment`] is infallible. A user call that cannot
 //!   proceed returns an [`Error`] and changes nothing. No `unsafe`.
-//! - Memory is bounded by [`Config`]. In steady traffic the sink form, [`Connection::handle`], allocates nothing for a
-//!   segment, but for one that spans two SENDs, which is copied, and for small SENDs, which are merged.
-//! - Within one call the actions have a fixed order, which [`Action`] tells.
+//! - [`Config`] bounds the memory. In steady traffic [`Connection::handle`] allocates nothing for a segment, with two
+//!   exceptions: it copies a segment that spans two SENDs, and it merges small SENDs.
+//! - Within one call the actions come in a fixed order; [`Action`] lists it.
 //!
 //! # Features
 //!

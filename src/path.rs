@@ -1,4 +1,4 @@
-//! What the machine must know of the way to its peer, and the secrets of one incarnation.
+//! The path to the peer, and the secrets of one incarnation.
 
 use crate::SeqNum;
 
@@ -47,7 +47,7 @@ impl IpVersion {
     }
 }
 
-/// The path of one connection: the MTU and what IP takes from it.
+/// The path of one connection: the MTU and the octets that IP takes from it.
 ///
 /// ```
 /// use segue::Path;
@@ -60,9 +60,9 @@ pub struct Path {
     pub ip: IpVersion,
     /// The largest IP packet, header included, in octets. Values under the version's minimum count as the minimum.
     pub mtu: u16,
-    /// Octets of IP options or extension headers on every packet; they shrink what fits beside them (MUST-16). 40 at most
-    /// over IPv4, 1180 over IPv6; more counts as that. Where an IPv4 path is so narrow that less than 28 octets remain for
-    /// TCP options and text, they get 28 all the same, and IP must cut the packet.
+    /// Octets of IP options or extension headers on every packet; they shrink the payload (MUST-16). Up to 40 over IPv4 and
+    /// 1180 over IPv6; a larger number counts as the limit. If an IPv4 path leaves less than 28 octets for TCP options and
+    /// payload, segments take 28 nevertheless, and IP must fragment the packet.
     pub ip_options: u16,
 }
 

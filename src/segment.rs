@@ -109,9 +109,9 @@ pub struct Segment {
     pub options: CompactOptions,
     /// The ECN codepoint of the IP header, in and out.
     pub ecn: Ecn,
-    /// 0: one segment. Otherwise the payload stands for segments of this many octets.
+    /// 0: one segment. Otherwise the payload stands for segments of this many octets each.
     pub segment_size: u16,
-    /// The text.
+    /// The payload, which the RFC calls the segment text.
     pub payload: Bytes,
 }
 
@@ -120,14 +120,14 @@ pub struct Segment {
 const _: () = assert!(size_of::<Segment>() <= 72);
 
 impl Segment {
-    /// SEG.LEN: the octets of text, counting SYN and FIN (RFC 9293 §3.4). Saturates for payloads of 4 GiB.
+    /// SEG.LEN: the octets of payload, counting SYN and FIN (RFC 9293 §3.4). Saturates for payloads of 4 GiB.
     pub fn len(&self) -> u32 {
         let text = u32::try_from(self.payload.len()).unwrap_or(u32::MAX - 2);
         text.saturating_add(u32::from(self.flags.contains(Flags::SYN)))
             .saturating_add(u32::from(self.flags.contains(Flags::FIN)))
     }
 
-    /// Whether the segment takes no sequence space: no text, no SYN, no FIN.
+    /// Whether the segment takes no sequence space: no payload, no SYN, no FIN.
     pub fn is_empty(&self) -> bool {
         self.payload.is_empty() && !self.flags.intersects(Flags::SYN.union(Flags::FIN))
     }

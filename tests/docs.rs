@@ -74,8 +74,8 @@ fn configuration() -> String {
 # Configuration
 
 Every number that the RFCs leave to policy is a setting of `Config`. `Config::builder()` starts from the defaults; `build`
-refuses a value outside of its range and settings that contradict each other (`ConfigError`). Sizes are in octets where
-nothing else is said. One `Config` serves any number of connections.
+refuses a value outside its range and settings that contradict each other (`ConfigError`). Sizes are in octets unless the
+table says otherwise. One `Config` serves any number of connections.
 
 ```rust
 use std::time::Duration;
@@ -88,13 +88,13 @@ assert!(matches!(Config::builder().ack_every(3).build(), Err(ConfigError::OutOfR
 Ok::<(), ConfigError>(())
 ```
 
-`min_rto` and `initial_rto` must not exceed `max_rto`, nor `min_mss` `max_mss`, nor `user_timeout_lower`
-`user_timeout_upper`, nor 2^`window_shift` half of the receive buffer, nor `send_low_water` the send buffer. Nagle, cork,
-keep-alive, its idle time and the user timeout can change while a connection lives: `Event::Set`.
+These settings limit each other: `min_rto` and `initial_rto` ≤ `max_rto`; `min_mss` ≤ `max_mss`; `user_timeout_lower` ≤
+`user_timeout_upper`; 2^`window_shift` ≤ half of `receive_buffer`; `send_low_water` ≤ `send_buffer`. `Event::Set` changes
+Nagle, cork, keep-alive, its idle time and the user timeout of a live connection.
 
-This file is made from the code: `SEGUE_BLESS=1 cargo test --test docs` writes it anew.
+`SEGUE_BLESS=1 cargo test --test docs` generates this file from the code.
 
-| setting | default | range | what | clause |
+| setting | default | range | meaning | clause |
 |---|---|---|---|---|
 ";
     Config::fields().iter().map(row).fold(head.to_string(), |table, row| table + &row)

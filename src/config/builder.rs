@@ -41,7 +41,7 @@ impl core::error::Error for ConfigError {}
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// What it does.
+    /// Its meaning.
     pub doc: &'static str,
     /// Its default value.
     pub default: String,

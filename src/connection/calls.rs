@@ -14,11 +14,11 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 impl<C: Controller> Connection<C> {
-    /// SEND: takes from the front of `data` what fits the send buffer and leaves the rest there.
+    /// SEND: takes the octets from the front of `data` that fit the send buffer and leaves the rest there.
     ///
     /// # Errors
     /// [`Error::NoRoom`] when nothing fits (wait for [`Action::Writable`]), [`Error::RemoteUnspecified`] in LISTEN,
-    /// [`Error::Closing`] after CLOSE, [`Error::NotConnected`] in CLOSED. `data` is untouched then.
+    /// [`Error::Closing`] after CLOSE, [`Error::NotConnected`] in CLOSED. `data` is unchanged then.
     pub fn send(&mut self, data: &mut Bytes, now: Instant) -> Result<Vec<Action>, Error> {
         let fits = data.len().min(self.send_room());
         if fits == 0 && !data.is_empty() {
@@ -30,12 +30,13 @@ impl<C: Controller> Connection<C> {
         Ok(actions)
     }
 
-    /// RECEIVE's effect on the window: the user took so many delivered octets; more than were delivered counts as all.
+    /// RECEIVE's effect on the receive window: the user took this number of delivered octets. A larger number counts as all of
+    /// them.
     pub fn consume(&mut self, octets: usize, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Consume(octets), now)
     }
 
-    /// CLOSE: a FIN follows the queued text. Receiving goes on until the peer closes.
+    /// CLOSE: a FIN follows the queued data. Receiving goes on until the peer closes.
     ///
     /// # Errors
     /// [`Error::Closing`] when CLOSE was already called, [`Error::NotConnected`] in CLOSED.
@@ -45,8 +46,7 @@ impl<C: Controller> Connection<C> {
         Ok(actions)
     }
 
-    /// The user is gone: CLOSE, but text that is or becomes unread is answered by a reset (SHLD-3), and FIN-WAIT-2 is
-    /// limited.
+    /// The user is gone: CLOSE, but unread data draws a reset (SHLD-3), and FIN-WAIT-2 has a time limit.
     pub fn release(&mut self, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Release, now)
     }

@@ -40,9 +40,8 @@ use tcb::{Cx, Settings};
 
 /// One TCP connection as a value.
 ///
-/// It owns all state of RFC 9293's TCB and nothing else: no clock, no entropy, no address. Every change is an
-/// [`Event`]; everything it wants done is an [`Action`]. Values can be cloned, compared, hashed, replayed and sent to
-/// other threads.
+/// It owns the state of RFC 9293's TCB and nothing else: no clock, no entropy, no address. Every change is an [`Event`];
+/// every request to the host is an [`Action`]. You can clone, compare, hash and replay it, and send it to another thread.
 ///
 /// Any order of calls is legal. A call that cannot proceed returns an [`Error`] and changes nothing. No peer can cause
 /// an error or a panic. A `now` before the last one counts as the last one. After [`Action::Closed`] the value stays
@@ -76,10 +75,10 @@ pub struct Connection<C: Controller = Algorithm> {
 }
 
 impl Connection {
-    /// Passive OPEN as hosts do it: the SYN is here, so the secrets were chosen knowing the addresses and ports (RFC
+    /// Passive OPEN as hosts do it: the SYN has arrived, so the host chooses the secrets by the addresses and ports (RFC
     /// 6528).
     ///
-    /// Gives the SYN,ACK. A segment that opens nothing is answered as in LISTEN and leaves a closed value, with
+    /// Returns the SYN,ACK. To a segment that opens nothing it answers as LISTEN does, and the value is closed with
     /// [`CloseReason::NotSyn`].
     pub fn accept(
         config: Arc<Config>,
@@ -91,15 +90,14 @@ impl Connection {
         Self::accept_with(Algorithm::default(), config, path, secrets, syn, now)
     }
 
-    /// The LISTEN state of the RFC as a value, for one peer. Its secrets are used up by the first SYN; back in LISTEN
-    /// after a reset it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: an ISS is never
-    /// used twice.
+    /// The LISTEN state of the RFC as a value, for one peer. The first SYN uses the secrets up. When a reset brings the value
+    /// back to LISTEN, it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: no ISS serves
+    /// twice.
     pub fn listen(config: Arc<Config>, path: Path, secrets: Secrets) -> Self {
         Self::listen_with(Algorithm::default(), config, path, secrets)
     }
 
-    /// Active OPEN: gives the SYN. The host has chosen the addresses and ports, and the secrets knowing them (RFC
-    /// 6528).
+    /// Active OPEN: returns the SYN. The host chooses the addresses and ports, and by them the secrets (RFC 6528).
     pub fn connect(config: Arc<Config>, path: Path, secrets: Secrets, now: Instant) -> (Self, Vec<Action>) {
         Self::connect_with(Algorithm::default(), config, path, secrets, now)
     }
@@ -159,11 +157,12 @@ impl<C: Controller> Connection<C> {
         (connection, actions)
     }
 
-    /// Any event. The other methods are short forms of this one; it allocates nothing for the actions.
+    /// Handles any event and pushes the actions into `sink`, without allocating for them. The other methods are short
+    /// forms.
     ///
     /// # Errors
-    /// [`Error`], when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors
-    /// never fail.
+    /// [`Error`] when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors never
+    /// fail.
     pub fn handle(&mut self, mut event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         self.check_call(&event)?;
         self.take(&mut event, now, sink);
@@ -175,14 +174,14 @@ impl<C: Controller> Connection<C> {
         self.actions_of(Event::Segment(segment), now)
     }
 
-    /// Several segments that arrived together: all are processed before anything is sent, and they share
+    /// Several segments that arrived together: the connection processes all of them before it sends anything, and they share
     /// acknowledgments (MUST-58, MUST-59). Short for [`Event::Segments`].
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
         self.take(&mut Event::Segments(segments.into_iter().collect()), now, sink);
     }
 
-    /// Runs every timer due at `now`, in the order of [`Timer::ALL`], but what was to be sent before the user timeout goes
-    /// before it; nothing when none is due. `timer` is the one that fired at the host.
+    /// Runs every timer due at `now` in the order of [`Timer::ALL`]; a retransmission or probe that was due before the user
+    /// timeout runs before it. If no timer is due, nothing happens. `timer` is the one that fired at the host.
     pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Timer(timer), now)
     }

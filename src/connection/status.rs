@@ -11,10 +11,10 @@ use crate::send::Sender;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 
 /// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics,
-/// announcements to the host and the throttles of challenge ACKs: two that are equal behave alike from now on, but for
-/// those throttles.
+/// announcements to the host and the throttles of challenge ACKs. Two connections with equal canonical values behave alike
+/// from now on, but for those throttles.
 ///
-/// It is what model checking stores and what the metamorphic tests compare; it cannot be driven.
+/// Model checkers store it, and metamorphic tests compare it. It takes no events.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Canonical<C: Controller = Algorithm>(Connection<C>);
 
@@ -34,13 +34,13 @@ impl<C: Controller> Connection<C> {
         self.timers.get(timer)
     }
 
-    /// The earliest deadline, and the timer it belongs to: kept up to date, so asking costs next to nothing. What the host
-    /// was told by `SetTimer` may be earlier, never later. After `handle_timer(_, now)` it lies after `now`.
+    /// The earliest deadline and its timer, in O(1). The wake-up that `SetTimer` announced may be earlier, never later. After
+    /// `handle_timer(_, now)` the deadline lies after `now`.
     pub fn next_deadline(&self) -> Option<(Timer, Instant)> {
         self.timers.next()
     }
 
-    /// STATUS (§3.10.6): the RFC's variables, and what was counted.
+    /// STATUS (§3.10.6): the RFC's variables, and the counters.
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters);
         info.path_mtu = self.path.mtu;

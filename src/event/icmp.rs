@@ -1,6 +1,6 @@
 //! ICMP errors as TCP sees them (RFC 9293 §3.9.2.2).
 
-/// What an ICMP or ICMPv6 error says.
+/// The kind of an ICMP or ICMPv6 error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub enum IcmpKind {
 }
 
 impl IcmpKind {
-    /// The meaning of an ICMPv4 type and code (RFC 792); `None` for messages that are no concern of TCP.
+    /// The meaning of an ICMPv4 type and code (RFC 792); `None` for messages that do not concern TCP.
     pub const fn from_v4(kind: u8, code: u8) -> Option<Self> {
         match (kind, code) {
             (3, 0 | 1 | 5..=13) => Some(Self::Unreachable),
@@ -36,7 +36,7 @@ impl IcmpKind {
         }
     }
 
-    /// The meaning of an ICMPv6 type and code (RFC 4443); `None` for messages that are no concern of TCP.
+    /// The meaning of an ICMPv6 type and code (RFC 4443); `None` for messages that do not concern TCP.
     pub const fn from_v6(kind: u8, code: u8) -> Option<Self> {
         match (kind, code) {
             (1, 0 | 2 | 3 | 5 | 6) => Some(Self::Unreachable),

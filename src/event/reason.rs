@@ -15,8 +15,8 @@ pub enum Error {
     RemoteUnspecified,
     /// "connection closing": CLOSE was already called.
     Closing,
-    /// "insufficient resources": the text does not fit the send buffer, which has room for so many octets. When it has
-    /// none, [`Action::Writable`](super::Action::Writable) will follow; else send that much now.
+    /// "insufficient resources": the data does not fit the send buffer. If `room` is 0, wait for
+    /// [`Action::Writable`](super::Action::Writable); otherwise send that many octets now.
     NoRoom {
         /// Octets that fit now.
         room: usize,
@@ -60,19 +60,19 @@ pub enum CloseReason {
     Reset,
     /// ABORT.
     Aborted,
-    /// The user was gone and text was or became unread (SHLD-3).
+    /// The user was gone and left data unread (SHLD-3).
     Unread,
     /// No answer to our SYN or SYN,ACK within R2 (MUST-23).
     ConnectTimeout,
-    /// Text or FIN was not acknowledged within the user timeout (R2, MUST-20).
+    /// The peer did not acknowledge data or a FIN within the user timeout (R2, MUST-20).
     UserTimeout,
-    /// No keep-alive probe was answered.
+    /// The peer answered no keep-alive probe.
     KeepAliveTimeout,
     /// The user was gone and the peer did not close within the limit of FIN-WAIT-2.
     FinWait2Timeout,
     /// A hard ICMP error while opening (SHLD-26).
     Unreachable(IcmpKind),
-    /// `accept` was given a segment that opens nothing.
+    /// The segment for `accept` opens nothing.
     NotSyn,
 }
 
@@ -95,7 +95,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// Why a segment, or its text, was thrown away. A segment that is thrown away whole changes nothing but statistics.
+/// Why the connection discarded a segment or its payload. A segment that it discards whole changes nothing but statistics.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Discard {
@@ -115,9 +115,9 @@ pub enum Discard {
     BlindReset,
     /// The sequence number is outside the window.
     OutOfWindow,
-    /// Everything in it came before.
+    /// All of it arrived before.
     Duplicate,
-    /// The text came while the window was zero; its ACK, URG and RST were looked at.
+    /// The payload came while the receive window was zero; ACK, URG and RST counted.
     ZeroWindow,
     /// A reset outside the window (RFC 5961 §3).
     ResetOutOfWindow,
@@ -135,9 +135,9 @@ pub enum Discard {
     Paws,
     /// No timestamp although they were negotiated (RFC 7323 §3.2).
     MissingTimestamp,
-    /// Text after the peer's FIN.
+    /// Payload after the peer's FIN.
     AfterFin,
-    /// Too many ranges are held; the next expected text is always taken.
+    /// The receiver holds too many ranges; it always accepts in-order payload.
     ReassemblyFull,
     /// TIME-WAIT: a reset (RFC 1337), an unacceptable SYN or other segment, or an ACK, which tells nothing any more.
     TimeWait,
@@ -147,15 +147,15 @@ pub enum Discard {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Report {
-    /// R1: one segment was retransmitted so often; advise IP to look for another route (MUST-20, SHLD-9).
+    /// R1: retransmissions of one segment reached the limit; advise IP to look for another route (MUST-20, SHLD-9).
     Unresponsive {
         /// Retransmissions so far.
         retransmissions: u32,
     },
     /// An ICMP error that does not end the connection (SHLD-25).
     Icmp(IcmpKind),
-    /// The path MTU that is used now: less, because an ICMP error was believed or larger packets vanish, or the full one
-    /// again, on trial or for good.
+    /// The path MTU in use from now on: a smaller one after an ICMP error or a black hole, or a larger one, on trial or
+    /// confirmed.
     PathMtu(u16),
     /// The peer suggests this user timeout (RFC 5482 §3.1). It counts unless the user has set one; see
     /// [`Info::user_timeout`](crate::Info::user_timeout).

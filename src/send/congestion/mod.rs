@@ -30,7 +30,7 @@ fn ago(at: Instant, now: Instant) -> Instant {
     Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()))
 }
 
-/// What a new acknowledgment told.
+/// The facts of a new acknowledgment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Acked {
@@ -44,8 +44,8 @@ pub struct Acked {
     pub srtt_us: Option<u32>,
     /// Whether the window, not the application or the peer, held the sender back.
     pub window_limited: bool,
-    /// What was acknowledged was sent when the application had no more to send: when it comes tells of the application, not of
-    /// the path.
+    /// The acknowledged segments left when the application had no more data to send: their timing depends on the application,
+    /// not on the path.
     pub application_limited: bool,
     /// Now.
     pub now: Instant,
@@ -82,8 +82,8 @@ impl RateSample {
     }
 }
 
-/// What one acknowledgment delivered and what it showed to be lost, inside of loss recovery and outside: the facts of a
-/// controller that works by rates.
+/// The octets that one acknowledgment delivered and those it showed to be lost, inside and outside of loss recovery: the
+/// facts for a rate-based controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Delivery {
