@@ -1,3 +1,5 @@
+//! The path MTU: errors, black holes, the search, and the order in which they meet.
+
 use super::*;
 use alloc::vec::Vec;
 

@@ -1,3 +1,5 @@
+//! CUBIC against the equations of RFC 9438, and HyStart++ on links with a known delay.
+
 use super::*;
 use alloc::collections::VecDeque;
 
