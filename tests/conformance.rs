@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use segue::{Config, State};
+
 /// The requirements: the label and how many there are. RFC 9293 Appendix B, and the ones of its text without a number (U).
 const REQUIREMENTS: [(&str, usize); 5] = [("MUST", 69), ("SHLD", 31), ("MAY", 18), ("REC", 1), ("U", 21)];
 /// Files whose tests are made by a macro of `tests/kernel.rs`, a test for each scenario in each setting.
@@ -285,6 +287,42 @@ fn ids_of(test: &str) -> Vec<String> {
     ids
 }
 
+/// The names that `tests/requirements` had before the custom of CONTRIBUTING.md. The list only shrinks.
+const OLDER_NAMES: &str = include_str!("data/older_names.txt");
+
+/// Whether the name of a test in `tests/requirements` begins with its subject: a requirement (`must_8_…`), another RFC
+/// (`rfc_7323_…`), a state (`time_wait_…`) or a setting (`max_burst_…`).
+fn begins_with_its_subject(test: &str) -> bool {
+    let begins_with = |subject: &str| test.strip_prefix(subject).is_some_and(|rest| rest.starts_with('_'));
+    let rfc = test.strip_prefix("rfc_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let state = || State::ALL.iter().any(|state| begins_with(&state.name().to_lowercase().replace('-', "_")));
+    let setting = || Config::fields().iter().any(|field| begins_with(field.name));
+    rfc || !ids_of(test).is_empty() || state() || setting()
+}
+
+/// Whether the name of a test in `tests/attacks` begins with its row of the catalogue: `c6_…`, or `c_…` for a fault
+/// without a row.
+fn begins_with_its_row(test: &str) -> bool {
+    let Some((row, _)) = test.split_once('_') else { return false };
+    row.strip_prefix(|c: char| ('a'..='g').contains(&c)).is_some_and(|n| n.is_empty() || n.parse::<u8>().is_ok())
+}
+
+/// The custom of CONTRIBUTING.md, "Where a test goes", as far as a name shows it.
+#[test]
+fn names_of_tests_keep_the_custom() {
+    let tests = |folder: &str| -> BTreeSet<String> {
+        rust_files(folder).iter().flat_map(|file| tests_of(&read(file))).collect()
+    };
+    let older: BTreeSet<String> = OLDER_NAMES.lines().map(str::to_string).collect();
+    let odd: BTreeSet<String> = tests("tests/requirements").into_iter().filter(|t| !begins_with_its_subject(t)).collect();
+    let new: Vec<_> = odd.difference(&older).collect();
+    assert!(new.is_empty(), "tests of tests/requirements without a subject, see CONTRIBUTING.md: {new:#?}");
+    let gone: Vec<_> = older.difference(&odd).collect();
+    assert!(gone.is_empty(), "strike these out of tests/data/older_names.txt: {gone:#?}");
+    let odd: Vec<_> = tests("tests/attacks").into_iter().filter(|t| !begins_with_its_row(t)).collect();
+    assert!(odd.is_empty(), "tests of tests/attacks without a row of the catalogue: {odd:#?}");
+}
+
 /// The host's duties link to headings that `docs/embedding.md` has.
 #[test]
 fn every_duty_of_the_host_is_in_the_guide() {
@@ -316,6 +354,20 @@ fn the_checker_knows_what_a_definition_and_a_name_are() {
     assert_eq!(ids_of("must_6_and_68_every_kind"), ["MUST-6", "MUST-68"]);
     assert_eq!(ids_of("u_21_a_connection"), ["U-21"]);
     assert_eq!(ids_of("time_wait_has_one_timer"), Vec::<String>::new());
+    for (name, kept) in [
+        ("must_8_a_clock", true),
+        ("rfc_7323_4_3_gaps", true),
+        ("fin_wait_2_is_the_limit", true),
+        ("max_burst_cuts", true),
+        ("rfc_is_no_number", false),
+        ("time_waits", false),
+        ("a_clock_wraps", false),
+    ] {
+        assert_eq!(begins_with_its_subject(name), kept, "{name}");
+    }
+    for (name, kept) in [("c6_wars", true), ("d_holes", true), ("h1_none", false), ("close_wait_hangs", false)] {
+        assert_eq!(begins_with_its_row(name), kept, "{name}");
+    }
     assert_eq!(
         anchor("## Initial sequence numbers and secrets").as_deref(),
         Some("#initial-sequence-numbers-and-secrets")
