@@ -314,7 +314,8 @@ fn names_of_tests_keep_the_custom() {
         rust_files(folder).iter().flat_map(|file| tests_of(&read(file))).collect()
     };
     let older: BTreeSet<String> = OLDER_NAMES.lines().map(str::to_string).collect();
-    let odd: BTreeSet<String> = tests("tests/requirements").into_iter().filter(|t| !begins_with_its_subject(t)).collect();
+    let odd: BTreeSet<String> =
+        tests("tests/requirements").into_iter().filter(|t| !begins_with_its_subject(t)).collect();
     let new: Vec<_> = odd.difference(&older).collect();
     assert!(new.is_empty(), "tests of tests/requirements without a subject, see CONTRIBUTING.md: {new:#?}");
     let gone: Vec<_> = older.difference(&odd).collect();
