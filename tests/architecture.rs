@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::rate", &["time", "send::congestion"]),
     ("send::rtt", &["time", "config"]),
     ("send::scoreboard", &["time", "ranges", "recent", "send::rate"]),
-    ("send::rack", &["time", "send::scoreboard"]),
+    ("send::rack", &["time", "send::rtt", "send::scoreboard"]),
     ("send::recovery", &["send::prr", "send::scoreboard"]),
     ("send::small", &["seq"]),
     ("send::tail", &[]),
