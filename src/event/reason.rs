@@ -37,7 +37,7 @@ impl fmt::Display for Error {
                 f.write_str("insufficient resources: the send buffer is full, wait for `Writable`")
             }
             Self::NoRoom { room } => {
-                write!(f, "insufficient resources: the send buffer has room for {room} octets, send so many first")
+                write!(f, "insufficient resources: the send buffer has room for {room} octets, send that many first")
             }
             Self::NotWaiting => f.write_str("the connection does not wait for new secrets"),
         }

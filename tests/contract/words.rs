@@ -20,7 +20,7 @@ fn errors_say_what_to_do() {
         (Error::NoRoom { room: 0 }, "insufficient resources: the send buffer is full, wait for `Writable`"),
         (
             Error::NoRoom { room: 7 },
-            "insufficient resources: the send buffer has room for 7 octets, send so many first",
+            "insufficient resources: the send buffer has room for 7 octets, send that many first",
         ),
         (Error::NotWaiting, "the connection does not wait for new secrets"),
     ] {
