@@ -19,6 +19,10 @@ mod late;
 mod opening;
 #[path = "contract/order.rs"]
 mod order;
+#[path = "contract/prediction.rs"]
+mod prediction;
+#[path = "contract/steady.rs"]
+mod steady;
 #[path = "contract/support.rs"]
 mod support;
 #[path = "contract/timeouts.rs"]

@@ -18,6 +18,8 @@ mod loss;
 mod newreno;
 #[path = "simulation/output.rs"]
 mod output;
+#[path = "simulation/predicted.rs"]
+mod predicted;
 #[path = "simulation/rates.rs"]
 mod rates;
 #[path = "simulation/short.rs"]

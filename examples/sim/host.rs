@@ -40,6 +40,9 @@ pub(crate) struct Report {
     pub(crate) exchanges: Vec<Nanos>,
     /// When the user's last turn began.
     pub(crate) last_turn: Nanos,
+    /// Segments that arrived, and of these those that took the shortcut.
+    pub(crate) arrived: u64,
+    pub(crate) predicted: u64,
 }
 
 /// An end of a flow.
@@ -333,9 +336,17 @@ impl<C: Controller> End for Host<C> {
     }
 
     fn report(&self) -> Report {
-        let timeouts = self.tcp.as_ref().map_or(0, |tcp| tcp.info().counters.timeouts);
+        let counters = self.tcp.as_ref().map(|tcp| tcp.info().counters).unwrap_or_default();
         let (episodes, samples) = (self.episodes.clone(), self.samples.clone());
-        Report { timeouts, episodes, samples, exchanges: self.exchanges.clone(), last_turn: self.asked_at }
+        Report {
+            timeouts: counters.timeouts,
+            episodes,
+            samples,
+            exchanges: self.exchanges.clone(),
+            last_turn: self.asked_at,
+            arrived: counters.segments_in,
+            predicted: counters.segments_predicted,
+        }
     }
 
     fn delivered(&self) -> (u64, Nanos) {

@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) packets: String,
     /// For people: what else was counted.
     pub(crate) notes: String,
+    /// Of a greedy flow, for each side: the share of the segments that arrived there and took the shortcut.
+    pub(crate) predicted: [f64; 2],
 }
 
 /// The end of a run that must finish by itself.
@@ -112,17 +114,25 @@ fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
     let second = if wants_acks(row) { acks_per_text(flow) } else { sent.repeated as f64 / sent.octets.max(1) as f64 };
     let (data, episodes, timeouts) = (world.links[0].tally, report.episodes, report.timeouts);
     let (reductions, spurious) = (episodes.reductions, episodes.spurious);
+    let predicted = flow.sides.each_ref().map(|side| side.end.report()).map(|r| r.predicted as f64 / r.arrived as f64);
     let notes = format!(
         "packets {}, queue full {}, lost {}, marked {}, held {}, reductions {reductions}, spurious {spurious}, \
-         timeouts {timeouts}",
-        data.offered, data.full, data.lost, data.marked, data.held
+         timeouts {timeouts}, predicted {:.2} % of the ACKs and {:.2} % of the text",
+        data.offered,
+        data.full,
+        data.lost,
+        data.marked,
+        data.held,
+        100.0 * predicted[0],
+        100.0 * predicted[1]
     );
     let mut violations = episodes.violations;
     if data.held == 0 && spurious > timeouts {
         violations.push(format!("{spurious} reductions were undone where nothing was reordered: the losses were real"));
     }
     let values = vec![bench.share(flow.delivered().0, duration), second];
-    Outcome { values, violations, samples: report.samples, notes, packets: world.log.unwrap_or_default() }
+    let packets = world.log.unwrap_or_default();
+    Outcome { values, violations, samples: report.samples, notes, packets, predicted }
 }
 
 fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
@@ -138,6 +148,7 @@ fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
         samples: reports[0].samples.clone(),
         packets: world.log.unwrap_or_default(),
+        ..Outcome::default()
     }
 }
 
@@ -204,7 +215,14 @@ fn turns(bench: &mut Bench, request: u64, response: u64, pause: Nanos, count: u3
     let acks = (first.acks + second.acks) as f64 / (first.texts + second.texts).max(1) as f64;
     let notes = format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts);
     let packets = world.log.unwrap_or_default();
-    Outcome { values: vec![mean, acks], violations, samples: reports[0].samples.clone(), notes, packets }
+    Outcome {
+        values: vec![mean, acks],
+        violations,
+        samples: reports[0].samples.clone(),
+        notes,
+        packets,
+        ..Outcome::default()
+    }
 }
 
 fn trickle(bench: &mut Bench, user: Writer, turns: u64) -> Outcome {
@@ -217,7 +235,7 @@ fn trickle(bench: &mut Bench, user: Writer, turns: u64) -> Outcome {
     let time = flow.delivered().1.saturating_sub(report.last_turn) as f64 / MILLISECOND as f64;
     let (violations, notes) = (report.episodes.violations, format!("timeouts {}", report.timeouts));
     let (values, packets) = (vec![time, acks_per_text(flow)], world.log.unwrap_or_default());
-    Outcome { values, violations, samples: report.samples, notes, packets }
+    Outcome { values, violations, samples: report.samples, notes, packets, ..Outcome::default() }
 }
 
 fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
@@ -239,6 +257,7 @@ fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
         samples: reports[0].samples.clone(),
         notes,
         packets: world.log.unwrap_or_default(),
+        ..Outcome::default()
     }
 }
 
