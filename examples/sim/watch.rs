@@ -17,9 +17,16 @@ pub(crate) enum Told {
     Fell { before: u32, after: u32, now: Instant },
 }
 
-/// The notes of all clones of one controller. They are no part of its state.
-#[derive(Clone, Default, Debug)]
+/// The notes of one controller. They are no part of its state, and a clone of it has its own: debug builds repeat events on
+/// clones.
+#[derive(Default, Debug)]
 pub(crate) struct Notes(Arc<Mutex<Vec<Told>>>);
+
+impl Clone for Notes {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
 
 impl PartialEq for Notes {
     fn eq(&self, _: &Self) -> bool {
@@ -54,7 +61,7 @@ pub(crate) struct Watch<C> {
 impl<C: Controller> Watch<C> {
     pub(crate) fn new(inner: C) -> (Self, Notes) {
         let notes = Notes::default();
-        (Self { inner, notes: notes.clone() }, notes)
+        (Self { inner, notes: Notes(notes.0.clone()) }, notes)
     }
 
     pub(crate) fn inner(&self) -> &C {

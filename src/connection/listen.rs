@@ -16,8 +16,8 @@ pub(super) struct Listen<C> {
 }
 
 impl<C: Controller> Listen<C> {
-    /// The first four checks. A SYN makes a TCB in SYN-RECEIVED, whose SYN,ACK leaves with the flush.
-    pub(super) fn segment_arrives(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Option<Tcb<C>> {
+    /// The first four checks. A SYN uses the secrets up; what is made of it is a TCB in SYN-RECEIVED.
+    pub(super) fn check(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Option<Secrets> {
         if segment.flags.contains(Flags::RST) {
             cx.out.discard(Discard::NotSyn); // first: a reset could not be valid
             return None;
@@ -37,11 +37,11 @@ impl<C: Controller> Listen<C> {
             cx.out.discard(Discard::SynFin);
             return None;
         }
-        let Some(secrets) = self.secrets.take() else {
+        let secrets = self.secrets.take(); // third
+        if secrets.is_none() {
             cx.out.discard(Discard::NotArmed);
-            return None;
-        };
-        Some(opened(Origin::Listen, self.controller.clone(), secrets, segment, cx)) // third
+        }
+        secrets
     }
 
     /// The numbers to come count from themselves.
@@ -50,16 +50,10 @@ impl<C: Controller> Listen<C> {
     }
 }
 
-/// SYN-RECEIVED by a passive OPEN.
-pub(super) fn opened<C: Controller>(
-    origin: Origin,
-    controller: C,
-    secrets: Secrets,
-    syn: &Segment,
-    cx: &mut Cx<'_, '_>,
-) -> Tcb<C> {
+/// SYN-RECEIVED by a passive OPEN. The SYN,ACK leaves with the flush.
+pub(super) fn opened<C: Controller>(controller: C, secrets: Secrets, syn: &Segment, cx: &mut Cx<'_, '_>) -> Tcb<C> {
     let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
-    let mut tcb = Tcb::new(origin, (snd, secrets.ts_offset, Handshake::default()), syn, cx);
+    let mut tcb = Tcb::new(Origin::Listen, (snd, secrets.ts_offset, Handshake::default()), syn, cx);
     tcb.hold_syn_text(syn, cx);
     tcb.hear_user_timeout(syn.options.user_timeout(), cx);
     tcb

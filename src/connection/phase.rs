@@ -3,7 +3,7 @@
 use core::mem;
 use core::ops::ControlFlow::{Break, Continue};
 
-use super::listen::Listen;
+use super::listen::{Listen, opened};
 use super::state::{Step, Stop};
 use super::syn_sent::{Outcome, SynSent};
 use super::tcb::{Cx, Tcb};
@@ -58,10 +58,8 @@ impl<C: Controller> Phase<C> {
         let step = match self {
             Self::Live(tcb) => tcb.segment_arrives(segment, cx),
             Self::SynSent(_) => self.syn_sent_arrives(segment, cx),
-            Self::Listen(listen) => {
-                if let Some(tcb) = listen.segment_arrives(segment, cx) {
-                    *self = Self::Live(tcb);
-                }
+            Self::Listen(_) => {
+                self.listen_arrives(segment, cx);
                 Continue(())
             }
             Self::Closed => {
@@ -74,6 +72,15 @@ impl<C: Controller> Phase<C> {
         };
         if let Break(stop) = step {
             self.stop(stop, cx);
+        }
+    }
+
+    /// LISTEN becomes SYN-RECEIVED by a SYN.
+    fn listen_arrives(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        let Self::Listen(listen) = self else { return };
+        let Some(secrets) = listen.check(segment, cx) else { return };
+        if let Self::Listen(Listen { controller, .. }) = mem::replace(self, Self::Closed) {
+            *self = Self::Live(opened(controller, secrets, segment, cx));
         }
     }
 
