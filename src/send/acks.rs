@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::congestion::{Acked, Delivery, RateSample, Signal};
 use super::prr::Progress;
-use super::rack::{Facts, Rack};
+use super::rack::Rack;
 use super::rate::Rate;
 use super::recovery::{Detector, Phase};
 use super::scoreboard::{Fate, Sent};
@@ -86,17 +86,17 @@ pub(super) struct Seen {
 }
 
 /// An acknowledgment that lets the window grow.
-struct Growth {
+pub(super) struct Growth {
     /// Octets by which SND.UNA advanced, and those that count.
-    octets: u32,
-    new: u32,
+    pub(super) octets: u32,
+    pub(super) new: u32,
     /// The variables before it.
-    inflight: u32,
-    cwnd: u32,
-    last_rtt: Option<Micros>,
-    application_limited: bool,
-    mss: u32,
-    now: Instant,
+    pub(super) inflight: u32,
+    pub(super) cwnd: u32,
+    pub(super) last_rtt: Option<Micros>,
+    pub(super) application_limited: bool,
+    pub(super) mss: u32,
+    pub(super) now: Instant,
 }
 
 impl Seen {
@@ -162,55 +162,6 @@ impl<C: Controller> Sender<C> {
         let held = self.heed_mark(&seen, counters);
         let restarts = seen.octets > 0 && (!seen.is_partial() || self.recovery.on_partial());
         Newly { text, restarts_timer: held || restarts }
-    }
-
-    /// SND.UNA < SEG.ACK =< SND.NXT without reports or marks, while the sender is steady: what `on_ack` does then. `echoed`
-    /// tells when our clock showed the timestamp that came back. Returns the octets of text acknowledged.
-    pub(crate) fn on_expected_ack(
-        &mut self,
-        ack: SeqNum,
-        mss: u32,
-        echoed: impl FnOnce() -> Option<Instant>,
-        now: Instant,
-    ) -> usize {
-        let (octets, flight, cwnd) = (ack - self.una, self.flight(), self.cwnd(mss));
-        let text = self.advance_una(ack, octets);
-        let min_rtt = self.rtt.min_rtt();
-        let freed = self.board.acknowledge_in_order(self.board.una() + u64::from(octets));
-        if let Some((_, last)) = &freed {
-            self.rack.on_delivered(last, None, min_rtt, now);
-            self.rate.on_segment(last.rate, last.at);
-        }
-        self.recovery.on_advance(octets, flight - octets, mss);
-        self.repeats = 0;
-        let own = freed.as_ref().map(|(first, last)| (now.since(*first), now.since(last.at)));
-        let last_rtt = match own.or_else(|| echoed().map(|at| (now.since(at), now.since(at)))) {
-            Some((rtt, last_rtt)) => {
-                let samples = flight.div_ceil(mss.saturating_mul(2).max(1));
-                self.rtt.on_sample(rtt, samples, now);
-                self.tail.on_sample();
-                self.rtt.on_path_sample(last_rtt, now);
-                Some(last_rtt)
-            }
-            None => None,
-        };
-        if self.recovery.detector == Detector::Rack {
-            self.rack.update_reo_wnd(&Facts::steady(&self.board, &self.rtt));
-            self.reorder_at = None;
-        }
-        let application_limited = if C::WORKS_BY_RATES {
-            self.tell_expected_delivery(octets, last_rtt, now)
-        } else {
-            self.rate.on_counted(octets)
-        };
-        self.grow(&Growth { octets, new: octets, inflight: flight, cwnd, last_rtt, application_limited, mss, now });
-        text
-    }
-
-    fn tell_expected_delivery(&mut self, octets: u32, rtt: Option<Micros>, now: Instant) -> bool {
-        let mut seen = self.look(now, 1);
-        (seen.delivered, seen.last_rtt) = (octets, rtt);
-        self.tell_delivery(&seen)
     }
 
     /// SEG.ACK < SND.UNA. What the blocks report counts as in any other ACK. It is late, so it measures no round trip, and
@@ -301,7 +252,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// SND.UNA advances by so many octets. Returns those of text.
-    fn advance_una(&mut self, ack: SeqNum, octets: u32) -> usize {
+    pub(super) fn advance_una(&mut self, ack: SeqNum, octets: u32) -> usize {
         let beyond_syn = octets - u32::from(self.syn);
         let text = usize::try_from(beyond_syn).unwrap_or(usize::MAX).min(self.buffer.len());
         if self.fin == Fin::Queued && ack == self.end() {
@@ -463,6 +414,13 @@ impl<C: Controller> Sender<C> {
         application_limited
     }
 
+    /// The same for an acknowledgment in steady traffic, where the controller works by rates.
+    pub(super) fn tell_expected_delivery(&mut self, octets: u32, rtt: Option<Micros>, now: Instant) -> bool {
+        let mut seen = self.look(now, 1);
+        (seen.delivered, seen.last_rtt) = (octets, rtt);
+        self.tell_delivery(&seen)
+    }
+
     /// The window: less for loss, as recovery allows while it goes on, more for progress.
     fn respond(&mut self, seen: &Seen, repaired: bool, counters: &mut Counters) {
         if self.recovery.is_open() && (seen.lost > 0 || repaired) {
@@ -523,7 +481,7 @@ impl<C: Controller> Sender<C> {
         hold
     }
 
-    fn grow(&mut self, growth: &Growth) {
+    pub(super) fn grow(&mut self, growth: &Growth) {
         let &Growth { octets, new, inflight, cwnd, last_rtt, application_limited, mss, now } = growth;
         if self.validation.keeps_window() {
             let srtt = self.rtt.srtt().unwrap_or_default();

@@ -16,6 +16,7 @@ mod recovery;
 pub(crate) mod rtt;
 mod scoreboard;
 mod small;
+mod steady;
 mod tail;
 mod undo;
 mod validation;
@@ -170,37 +171,9 @@ impl<C: Controller> Sender<C> {
         self.text_end() + u32::from(self.fin == Fin::Queued)
     }
 
-    /// Whether nothing is lost, in doubt or urgent, nothing was sent again, and neither SYN nor FIN is unacknowledged: an
-    /// acknowledgment of something new acknowledges what is in flight in the order of its sending, and one of nothing new
-    /// tells nothing.
-    pub(crate) fn is_steady(&self) -> bool {
-        !self.syn
-            && self.fin == Fin::None
-            && self.up.is_none()
-            && self.recovery.is_calm()
-            && self.board.is_in_order()
-            && !self.board.has_lost()
-            && self.rack.is_settled(self.board.una())
-            && self.undo.is_idle()
-            && !self.tail.is_out()
-            && !self.probed
-            && !self.first_due
-    }
-
     /// Whether anything is queued or unacknowledged.
     pub(crate) fn is_pending(&self) -> bool {
         self.una != self.end()
-    }
-
-    /// Octets of text that were never sent.
-    pub(crate) fn unsent(&self) -> u32 {
-        self.text_end().saturating_since(self.nxt)
-    }
-
-    /// Octets of new text that the peer's window and the congestion window leave room for.
-    pub(crate) fn room_for_new(&self, mss: u32) -> u32 {
-        let cwnd = self.cwnd(mss).saturating_sub(self.inflight());
-        (self.una + self.wnd).saturating_since(self.nxt).min(cwnd)
     }
 
     /// FlightSize: octets sent and not acknowledged.
@@ -445,24 +418,6 @@ impl<C: Controller> Sender<C> {
     /// What a segment sent now remembers of the rate.
     fn snapshot(&mut self, inflight: u32, now: Instant) -> rate::Snapshot {
         if C::WORKS_BY_RATES { self.rate.on_sent(inflight, now) } else { self.rate.unsampled() }
-    }
-
-    /// So many octets of new text leave, in segments of `mss` octets and packets of `size`, while the sender is steady: what
-    /// `sent` does then.
-    pub(crate) fn sent_text(&mut self, len: u32, mss: u32, size: u16, now: Instant) {
-        let inflight = self.flight();
-        let first = inflight == 0;
-        let rate = self.snapshot(inflight, now);
-        let to = self.board.nxt() + u64::from(len);
-        while self.board.nxt() + u64::from(mss) < to {
-            self.board.sent(self.board.nxt() + u64::from(mss), now, rate);
-        }
-        self.board.sent(to, now, rate);
-        self.nxt += len;
-        self.last_sent = now;
-        self.small.on_sent(self.nxt, len, mss);
-        self.cc.on_sent(len, inflight + len, now);
-        self.path_mtu.on_text(first, to, size);
     }
 
     /// How many segments more may be in flight: their records are bounded by the send buffer.

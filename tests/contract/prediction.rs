@@ -40,6 +40,9 @@ fn established_text_and_acknowledgments_in_order_take_the_shortcut() {
     });
 }
 
+type Change = Box<dyn Fn(Segment) -> Segment>;
+type Enter = fn(&mut Rig);
+
 /// Each differs in one thing from a segment that takes the shortcut.
 #[test]
 fn established_anything_else_takes_the_eight_steps() {
@@ -50,8 +53,8 @@ fn established_anything_else_takes_the_eight_steps() {
         sack.push(SackBlock { left, right: left + 1000 });
         sack
     };
-    let same = |change: fn(Segment) -> Segment| Box::new(change) as Box<dyn Fn(Segment) -> Segment>;
-    let changes: Vec<(&str, Box<dyn Fn(Segment) -> Segment>)> = vec![
+    let same = |change: fn(Segment) -> Segment| Box::new(change) as Change;
+    let changes: Vec<(&str, Change)> = vec![
         ("FIN", Box::new(with(Flags::FIN))),
         ("SYN", Box::new(with(Flags::SYN))),
         ("RST", Box::new(with(Flags::RST))),
@@ -102,7 +105,7 @@ fn established_a_timestamp_that_is_old_or_missing_takes_the_eight_steps() {
 #[test]
 fn where_something_is_missing_lost_or_closing_nothing_is_predicted() {
     everywhere(|at| {
-        let states: [(&str, fn(&mut Rig)); 7] = [
+        let states: [(&str, Enter); 7] = [
             ("text is missing", |rig| drop(rig.arrives(rig.text(201, 1, "later")))),
             ("text in flight timed out", |rig| {
                 rig.fire(Timer::DelayedAck);
