@@ -208,9 +208,10 @@ impl<C: Controller> Connection<C> {
 
     /// Whether there may be shortcuts: for text and acknowledgments in steady traffic, and where there is nothing to do.
     fn has_shortcuts(&self, event: &Event) -> bool {
-        let steady = matches!(&self.phase, Phase::Live(tcb) if tcb.snd.is_steady());
+        let Phase::Live(tcb) = &self.phase else { return false };
         match event {
-            Event::Segment(_) | Event::Segments(_) | Event::Send(_) | Event::SendMore(_) | Event::Continue => steady,
+            Event::Segment(_) | Event::Segments(_) | Event::Send(_) | Event::SendMore(_) => tcb.snd.is_steady(),
+            Event::Continue => tcb.is_quiet(),
             Event::Timer(_)
             | Event::SendUrgent(_)
             | Event::Consume(_)
@@ -250,7 +251,7 @@ impl<C: Controller> Connection<C> {
                     self.pass_to(now); // nothing follows
                 }
             }
-            (Event::Continue, Phase::Live(tcb)) if shortcuts && tcb.is_quiet() => self.pass_to(now),
+            (Event::Continue, _) if shortcuts => self.pass_to(now),
             (event, _) => self.event(now, sink, shortcuts, |phase, cx| phase.dispatch(event, cx)),
         }
     }
