@@ -23,7 +23,6 @@ impl<C: Controller> Tcb<C> {
             && acked <= self.snd.flight()
             && (text != 0 || acked != 0)
             && segment.ecn != Ecn::Ce
-            && !self.released
             && self.duplicate.is_none()
             && self.rcv.is_in_order()
     }
