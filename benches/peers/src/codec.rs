@@ -6,7 +6,7 @@ use etherparse::{TcpHeader, TcpHeaderSlice, TcpOptionElement};
 use pnet_packet::Packet as _;
 use pnet_packet::tcp::{MutableTcpPacket, TcpOption, TcpOptionNumbers, TcpPacket};
 use segue::codec::{self, Fill, Packet, PseudoHeader, Sum};
-use segue::{Flags, Options, SeqNum, Timestamps};
+use segue::{Flags, SeqNum, Timestamps};
 use segue_benches::counted;
 use smoltcp::wire::{IpAddress, TcpControl, TcpRepr, TcpSeqNumber, TcpTimestampRepr};
 
@@ -54,7 +54,7 @@ fn header() -> Vec<u8> {
         ack: SeqNum::new(ACK),
         flags: Flags::ACK,
         window: WINDOW,
-        options: Options { timestamps, ..Options::default() },
+        options: timestamps.into(),
         ..segue::Segment::default()
     };
     let mut octets = Vec::new();
