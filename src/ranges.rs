@@ -39,6 +39,12 @@ pub(crate) struct Ranges<T = ()> {
 
 impl<T> Default for Ranges<T> {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Ranges<T> {
+    pub(crate) const fn new() -> Self {
         Self { lower: Vec::new(), top: Vec::new(), len: 0 }
     }
 }

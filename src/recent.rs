@@ -11,6 +11,10 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
+    pub(crate) const fn new() -> Self {
+        Self { len: 0, ranges: [(0, 0); REPORTS] }
+    }
+
     pub(crate) fn as_slice(&self) -> &[(u64, u64)] {
         self.ranges.get(..self.len).unwrap_or(&self.ranges)
     }

@@ -35,7 +35,7 @@ impl<C: Controller> Tcb<C> {
         }
         if !probing && self.snd.flight() > 0 {
             cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
-        } else if let Some(until) = self.snd.ecn.held(cx.now).filter(|_| pending && !probing) {
+        } else if let Some(until) = self.snd.held_by_mark(cx.now).filter(|_| pending && !probing) {
             cx.timers.set(Timer::Retransmit, until);
         } else {
             cx.timers.clear(Timer::Retransmit);
@@ -72,7 +72,7 @@ impl<C: Controller> Tcb<C> {
 
     /// RACK's timers (RFC 8985 §7.2, §8). The probe comes no later than the retransmission timeout, and first.
     fn arm_recovery(&mut self, probing: bool, cx: &mut Cx<'_, '_>) {
-        cx.timers.put(Timer::Reorder, self.snd.reorder_at.filter(|_| !probing));
+        cx.timers.put(Timer::Reorder, self.snd.reorder_at().filter(|_| !probing));
         let after = self.snd.tail_probe_after(u32::from(self.eff_snd_mss), cx.config.max_ack_delay().into());
         match after.filter(|_| !probing).zip(cx.timers.get(Timer::Retransmit)) {
             Some((after, rto)) => cx.timers.start(Timer::TailLossProbe, (cx.now + after).min(rto)),

@@ -94,7 +94,7 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         self.ecn.heard(segment.flags);
-        if self.throttles.allow_challenge(cx.config, cx.now) {
+        if self.throttles.begin().allow_challenge(cx.config, cx.now) {
             self.transmit_syn(cx); // the RTO is untouched, and it does not count for R2
         }
         self.discard(Discard::SynRepeated, cx)
@@ -127,7 +127,7 @@ impl<C: Controller> Tcb<C> {
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
         if len == 0 {
-            return Continue((just_before && self.throttles.allow_keep_alive(cx.config, cx.now), None)); // a keep-alive
+            return Continue((just_before && self.throttles.begin().allow_keep_alive(cx.config, cx.now), None)); // a keep-alive
         }
         segment.payload.clear();
         segment.flags.remove(Flags::FIN);
@@ -352,7 +352,7 @@ impl<C: Controller> Tcb<C> {
     fn after_ack(&mut self, cx: &mut Cx<'_, '_>) -> Step {
         let fin_acked = self.fin_acked();
         if fin_acked {
-            self.snd.rest(); // nothing is sent any more
+            self.snd.rest(cx.now); // nothing is sent any more
         }
         match self.state {
             LiveState::FinWait1 if fin_acked => self.state = LiveState::FinWait2, // our FIN is acknowledged
@@ -431,7 +431,7 @@ impl<C: Controller> Tcb<C> {
         let in_order = segment.seq.at_or_before(self.rcv.nxt) && self.state.receives();
         if let Some(fin) = fin.filter(|fin| in_order && fin.at_or_after(self.rcv.nxt)) {
             let dropped = self.rcv.end_stream(fin, &cx.limits());
-            cx.out.counters.octets_trimmed += u64::try_from(dropped).unwrap_or(0);
+            cx.out.counters.seldom().octets_trimmed += u64::try_from(dropped).unwrap_or(0);
         }
     }
 

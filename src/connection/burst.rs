@@ -59,7 +59,7 @@ impl<C: Controller> Tcb<C> {
             && self.rcv.reports() == 0
             && self.duplicate.is_none()
             && !self.owes_user_timeout
-            && self.snd.ecn.is_calm()
+            && !self.snd.ecn.owes_cwr()
             && self.snd.path_mtu.is_calm(cx.path.mtu, cx.now)
     }
 

@@ -2,6 +2,7 @@
 //! measured through another.
 
 use super::tcb::{Cx, Tcb};
+use crate::rare::AtRest;
 use crate::time::Micros;
 use crate::{Config, Controller, Flags, Instant, Segment};
 
@@ -9,13 +10,15 @@ use crate::{Config, Controller, Flags, Instant, Segment};
 const BARE_ANSWERS: u16 = 10;
 const BARE_WINDOW: Micros = Micros::from_secs(5);
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Throttle {
     since: Instant,
     sent: u16,
 }
 
 impl Throttle {
+    const UNUSED: Self = Self { since: Instant::ZERO, sent: 0 };
+
     /// Whether one more may be sent now, of `limit` in `window`; counts it.
     fn allows(&mut self, limit: u16, window: Micros, now: Instant) -> bool {
         if self.sent == 0 || now.since(self.since) >= window {
@@ -36,7 +39,7 @@ impl Throttle {
 }
 
 /// Three throttles, so that who can cause answers of one kind cannot use up those of another.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Throttles {
     /// Answers to SYNs and resets: a peer that rebooted, or that means its reset, waits for them.
     challenges: Throttle,
@@ -46,6 +49,11 @@ pub(super) struct Throttles {
     bare: Throttle,
     /// Answers to keep-alives and probes at RCV.NXT - 1: who cannot see the connection cannot use them up.
     keep_alives: Throttle,
+}
+
+impl AtRest for Throttles {
+    const AT_REST: &'static Self =
+        &Self { challenges: Throttle::UNUSED, bare: Throttle::UNUSED, keep_alives: Throttle::UNUSED };
 }
 
 impl Throttles {
@@ -63,16 +71,16 @@ impl Throttles {
 impl<C: Controller> Tcb<C> {
     /// A challenge ACK to a SYN or a reset (RFC 5961 §3.2, §4.2).
     pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
-        if self.throttles.allow_challenge(cx.config, cx.now) {
-            cx.out.counters.challenge_acks += 1;
+        if self.throttles.begin().allow_challenge(cx.config, cx.now) {
+            cx.out.counters.seldom().challenge_acks += 1;
             self.transmit_ack(None, cx);
         }
     }
 
     /// A challenge ACK to what may be an answer itself (RFC 5961 §5.2, §10).
     pub(super) fn challenge_bare(&mut self, cx: &mut Cx<'_, '_>) {
-        if self.throttles.bare.allows_bare(cx.config, cx.now) {
-            cx.out.counters.challenge_acks += 1;
+        if self.throttles.begin().bare.allows_bare(cx.config, cx.now) {
+            cx.out.counters.seldom().challenge_acks += 1;
             self.transmit_ack(None, cx);
         }
     }
@@ -99,7 +107,7 @@ mod tests {
     #[test]
     fn ten_in_five_seconds() {
         let config = Config::default();
-        let mut throttles = Throttles::default();
+        let mut throttles = Throttles::AT_REST.clone();
         let mut now = Instant::from_millis(100);
         assert_eq!((0..50).filter(|_| throttles.allow_challenge(&config, now)).count(), 10);
         now += Micros::from_millis(4999);
@@ -113,7 +121,7 @@ mod tests {
         for (limit, window, expected) in [(u16::MAX, 1, 20), (10, 5000, 20), (3, 1, 6), (u16::MAX, 60_000, 10)] {
             let config =
                 Config::builder().challenge_limit(limit).challenge_window(MS.times(window).into()).build().unwrap();
-            let mut throttle = Throttle::default();
+            let mut throttle = Throttle::UNUSED;
             let allowed = |n: &u64| throttle.allows_bare(&config, Instant::from_millis(*n));
             assert_eq!((0..10_000).filter(allowed).count(), expected, "{limit} in {window} ms");
         }

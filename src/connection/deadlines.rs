@@ -1,6 +1,10 @@
 //! When a connection wants to be called: the deadline of each timer, the earliest of them, and the one wake-up that the
 //! host knows of.
 
+use core::hash::{Hash, Hasher};
+
+use alloc::boxed::Box;
+
 use crate::time::{END_OF_TIME, Micros};
 use crate::{Action, Instant, Sink, Timer};
 
@@ -16,9 +20,11 @@ const SENDS: [Timer; 5] = [Timer::Retransmit, Timer::Persist, Timer::Override, T
 /// The host keeps one wake-up for a connection. It hears of a deadline only when that is earlier than its wake-up; one
 /// that moves later, or is not needed any more, costs a call that finds nothing to do, or announces the next. So timers
 /// that move with every segment cost no action.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Deadlines {
-    at: [u64; COUNT],
+    /// Of the timers that run in steady traffic, and of TIME-WAIT.
+    usual: [u64; USUAL],
+    others: Option<Box<[u64; OTHERS]>>,
     /// A bit for each timer that has a deadline.
     set: u16,
     /// The earliest deadline; of those at one instant, the timer that runs first.
@@ -31,7 +37,7 @@ pub(crate) struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { at: [NEVER; COUNT], set: 0, next: NONE, stale: false, wake: NEVER }
+        Self { usual: [NEVER; USUAL], others: None, set: 0, next: NONE, stale: false, wake: NEVER }
     }
 }
 
@@ -56,6 +62,47 @@ const fn index(timer: Timer) -> usize {
     }
 }
 
+/// How many timers of `index` have a place in the value itself: the others, on the heap, are seldom set.
+const USUAL: usize = 6;
+const OTHERS: usize = COUNT - USUAL;
+
+/// Where the deadline of a timer is kept.
+const fn place(timer: Timer) -> usize {
+    match timer {
+        Timer::Retransmit => 0,
+        Timer::DelayedAck => 1,
+        Timer::TailLossProbe => 2,
+        Timer::UserTimeout => 3,
+        Timer::Idle => 4,
+        Timer::TimeWait => 5,
+        Timer::FinWait2 => 6,
+        Timer::Reorder => 7,
+        Timer::Persist => 8,
+        Timer::Override => 9,
+        Timer::KeepAlive => 10,
+        Timer::Pace => 11,
+        Timer::Continue => 12,
+    }
+}
+
+/// Where a deadline is kept does not count.
+impl PartialEq for Deadlines {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { set, next, stale, wake, .. } = self;
+        (*set, *next, *stale, *wake) == (other.set, other.next, other.stale, other.wake)
+            && Timer::ALL.iter().all(|&timer| self.at(timer) == other.at(timer))
+    }
+}
+
+impl Eq for Deadlines {}
+
+impl Hash for Deadlines {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.set, self.next, self.stale, self.wake).hash(state);
+        Timer::ALL.iter().for_each(|&timer| self.at(timer).hash(state));
+    }
+}
+
 fn some(at: u64) -> Option<Instant> {
     (at != NEVER).then(|| Instant::from_micros(at))
 }
@@ -63,7 +110,30 @@ fn some(at: u64) -> Option<Instant> {
 impl Deadlines {
     /// When this timer is due, if it is set.
     pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
-        self.at.get(index(timer)).copied().and_then(some)
+        some(self.at(timer))
+    }
+
+    fn at(&self, timer: Timer) -> u64 {
+        let place = place(timer);
+        match self.usual.get(place) {
+            Some(at) => *at,
+            None => self.others.as_ref().and_then(|others| others.get(place - USUAL).copied()).unwrap_or(NEVER),
+        }
+    }
+
+    fn slot(&mut self, timer: Timer) -> Option<&mut u64> {
+        let place = place(timer);
+        match self.usual.get_mut(place) {
+            Some(at) => Some(at),
+            None => self.others.get_or_insert_with(|| Box::new([NEVER; OTHERS])).get_mut(place - USUAL),
+        }
+    }
+
+    /// Gives memory back that no deadline needs.
+    pub(crate) fn shrink(&mut self) {
+        if self.others.as_ref().is_some_and(|others| **others == [NEVER; OTHERS]) {
+            self.others = None;
+        }
     }
 
     pub(crate) const fn is_set(&self, timer: Timer) -> bool {
@@ -100,7 +170,7 @@ impl Deadlines {
     }
 
     fn move_to(&mut self, timer: Timer, at: u64) {
-        if let Some(slot) = self.at.get_mut(index(timer)) {
+        if let Some(slot) = self.slot(timer) {
             *slot = at;
         }
         let bit = 1 << index(timer);
@@ -121,7 +191,8 @@ impl Deadlines {
         self.next = NONE;
         let mut left = self.set;
         while let Some(index) = left.checked_ilog2().and_then(|index| usize::try_from(index).ok()) {
-            if let (Some(&at), Some(&timer)) = (self.at.get(index), Timer::ALL.get(index)) {
+            if let Some(&timer) = Timer::ALL.get(index) {
+                let at = self.at(timer);
                 if at <= self.next.0 {
                     self.next = (at, timer); // of those at one instant the first
                 }
@@ -139,9 +210,9 @@ impl Deadlines {
     /// Takes the first due timer, in the order of `Timer::ALL`, and tells how late it is. But patience does not end before
     /// what was to be sent earlier.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(Timer, Micros)> {
-        let (first, _) = Timer::ALL.iter().zip(&self.at).find(|(_, at)| **at <= now.as_micros())?;
-        let before = if *first == Timer::UserTimeout { self.sends_before_patience_ends() } else { None };
-        let timer = before.unwrap_or(*first);
+        let first = Timer::ALL.into_iter().find(|&timer| self.is_set(timer) && self.at(timer) <= now.as_micros())?;
+        let before = if first == Timer::UserTimeout { self.sends_before_patience_ends() } else { None };
+        let timer = before.unwrap_or(first);
         let late = now.since(self.get(timer)?);
         self.clear(timer);
         Some((timer, late))
@@ -170,8 +241,8 @@ impl Deadlines {
 
     /// The earliest deadline is that of the deadlines, and the host knows of it or of an earlier one.
     pub(crate) fn check_invariants(&self) {
-        let earliest = Timer::ALL.iter().zip(&self.at).min_by_key(|&(_, at)| *at).filter(|(_, at)| **at != NEVER);
-        assert_eq!(earliest.map_or(NONE, |(timer, at)| (*at, *timer)), self.next, "the earliest deadline");
+        let earliest = Timer::ALL.into_iter().map(|timer| (self.at(timer), timer)).min().filter(|(at, _)| *at != NEVER);
+        assert_eq!(earliest.unwrap_or(NONE), self.next, "the earliest deadline");
         assert!(!self.stale && self.wake <= self.next.0, "the host does not know when to call");
         let bits = Timer::ALL.iter().filter(|&&timer| self.get(timer).is_some()).map(|&timer| 1 << index(timer));
         assert_eq!(bits.sum::<u16>(), self.set, "which timers are set");
@@ -179,7 +250,8 @@ impl Deadlines {
 
     /// All deadlines relative to `now`, and no announcement: what `canonical` compares.
     pub(crate) fn rebase(&mut self, now: Instant) {
-        for at in self.at.iter_mut().chain(core::iter::once(&mut self.next.0)).filter(|at| **at != NEVER) {
+        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
+        for at in self.usual.iter_mut().chain(others).chain([&mut self.next.0]).filter(|at| **at != NEVER) {
             *at = at.wrapping_sub(now.as_micros());
         }
         self.wake = NEVER;

@@ -117,7 +117,7 @@ impl<C: Controller> Tcb<C> {
             nagle: self.nagle(cx),
             cork: cx.settings.cork,
             records: self.records_left(cx),
-            held: self.snd.ecn.held(cx.now).is_some(),
+            held: self.snd.held_by_mark(cx.now).is_some(),
             overridden: self.overridden,
             first,
             send_room: self.snd.room(cx.config),
@@ -175,7 +175,9 @@ impl<C: Controller> Tcb<C> {
         }
         let records = self.records_left(cx);
         let again = self.snd.sent(plan, mss, records, cx.now);
-        cx.out.counters.retransmissions += u64::from(again);
+        if again {
+            cx.out.counters.seldom().retransmissions += 1;
+        }
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
         flags.set(Flags::CWR, ecn && self.snd.ecn.take_cwr());

@@ -24,10 +24,10 @@ mod timeouts;
 use alloc::vec::Vec;
 
 use crate::send::Sender;
+use crate::tally::Tally;
 use crate::time::END_OF_TIME;
 use crate::{
-    Action, Algorithm, Arc, CloseReason, Config, Controller, Counters, Error, Event, Instant, Path, Secrets, Segment,
-    Sink, Timer,
+    Action, Algorithm, Arc, CloseReason, Config, Controller, Error, Event, Instant, Path, Secrets, Segment, Sink, Timer,
 };
 use deadlines::Deadlines;
 use listen::Listen;
@@ -68,7 +68,7 @@ pub struct Connection<C: Controller = Algorithm> {
     settings: Settings,
     path: Path,
     timers: Deadlines,
-    counters: Counters,
+    counters: Tally,
     /// The latest `now`.
     clock: Instant,
     phase: Phase<C>,
@@ -107,7 +107,7 @@ impl<C: Controller> Connection<C> {
     fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
         let settings = Settings::new(&config);
         let path = path.limited();
-        let (timers, counters) = (Deadlines::default(), Counters::default());
+        let (timers, counters) = (Deadlines::default(), Tally::default());
         Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
     }
 

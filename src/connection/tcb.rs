@@ -8,6 +8,7 @@ use super::output::Output;
 use super::state::{LiveState, Origin, Stop};
 use crate::ecn::{Echo, Handshake};
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
+use crate::rare::Rare;
 use crate::recv::ack::{AckPolicy, PendingAck};
 use crate::recv::reassembly::Limits;
 use crate::recv::tuning::Tuning;
@@ -96,7 +97,7 @@ pub(super) struct Tcb<C> {
     pub(super) duplicate: Option<(SeqNum, SeqNum)>,
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
-    pub(super) throttles: Throttles,
+    pub(super) throttles: Rare<Throttles>,
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
@@ -146,7 +147,7 @@ impl<C: Controller> Tcb<C> {
             ack: PendingAck::No,
             duplicate: None,
             released: false,
-            throttles: Throttles::default(),
+            throttles: Rare::default(),
             keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
             pending_since: None,
             remote_user_timeout: None,
@@ -295,7 +296,7 @@ impl<C: Controller> Tcb<C> {
         self.keep_alive.heard = ago(self.keep_alive.heard);
         self.keep_alive.probed = ago(self.keep_alive.probed);
         self.pending_since = self.pending_since.map(ago);
-        self.throttles = Throttles::default();
+        self.throttles.end();
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.duplicate = self.duplicate.map(|(left, right)| (relative(left), relative(right)));
     }

@@ -8,6 +8,7 @@ pub(crate) mod tuning;
 
 use bytes::Bytes;
 
+use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
 use ack::AckPolicy;
@@ -37,18 +38,28 @@ pub(crate) struct Receiver {
     user: u32,
     /// The stream offset of RCV.NXT: octets of text delivered so far.
     received: u64,
-    /// RCV.UP, until the text before it was delivered.
-    up: Option<SeqNum>,
-    /// The urgent pointer of the SYN, until the handshake is complete.
-    syn_up: Option<SeqNum>,
-    /// The urgent text the user has not consumed: stream offset of its end.
-    urgent_end: u64,
+    urgent: Rare<Urgent>,
     pub(crate) held: Reassembly,
     /// The last that arrived out of order is the FIN.
     fin_is_recent: bool,
     pub(crate) policy: AckPolicy,
     /// The number of the peer's FIN, once one was accepted.
     pub(crate) fin: Option<SeqNum>,
+}
+
+/// Where urgent text ends.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Urgent {
+    /// RCV.UP, until the text before it was delivered.
+    up: Option<SeqNum>,
+    /// The urgent pointer of the SYN, until the handshake is complete.
+    syn_up: Option<SeqNum>,
+    /// The urgent text the user has not consumed: stream offset of its end.
+    end: u64,
+}
+
+impl AtRest for Urgent {
+    const AT_REST: &'static Self = &Self { up: None, syn_up: None, end: 0 };
 }
 
 /// What became of text that was given to the receiver.
@@ -96,9 +107,7 @@ impl Receiver {
             shift,
             user: 0,
             received: 0,
-            up: None,
-            syn_up: None,
-            urgent_end: 0,
+            urgent: Rare::default(),
             held: Reassembly::default(),
             fin_is_recent: false,
             policy,
@@ -115,14 +124,14 @@ impl Receiver {
         self.user
     }
 
-    pub(crate) const fn up(&self) -> Option<SeqNum> {
-        self.up
+    pub(crate) fn up(&self) -> Option<SeqNum> {
+        self.urgent.up
     }
 
     /// Octets of urgent text that the user has not consumed (MUST-33).
     pub(crate) fn urgent_remaining(&self) -> u32 {
         let consumed = self.received.saturating_sub(u64::from(self.user));
-        u32::try_from(self.urgent_end.saturating_sub(consumed)).unwrap_or(u32::MAX)
+        u32::try_from(self.urgent.end.saturating_sub(consumed)).unwrap_or(u32::MAX)
     }
 
     /// RCV.BUFF, as far as it is in use.
@@ -200,6 +209,9 @@ impl Receiver {
     pub(crate) fn consume(&mut self, octets: usize) {
         let octets = u32::try_from(octets).unwrap_or(u32::MAX).min(self.user);
         self.user -= octets;
+        if !self.urgent.is_at_rest() {
+            self.end_urgent();
+        }
         self.tuning.on_taken(octets);
     }
 
@@ -222,7 +234,7 @@ impl Receiver {
 
     /// Whether nothing is missing, urgent or the last: text at RCV.NXT is delivered and no more.
     pub(crate) fn is_in_order(&self) -> bool {
-        self.held.is_empty() && self.fin.is_none() && self.up.is_none() && self.syn_up.is_none()
+        self.held.is_empty() && self.fin.is_none() && self.urgent.is_at_rest()
     }
 
     /// Text at RCV.NXT leaves: RCV.NXT advances over it.
@@ -231,8 +243,16 @@ impl Receiver {
         self.nxt += len;
         self.received += u64::from(len);
         self.user = self.user.saturating_add(len);
-        if self.up.is_some_and(|up| up.at_or_before(self.nxt)) {
-            self.up = None;
+        if let Some(urgent) = self.urgent.active() {
+            urgent.up = urgent.up.filter(|up| up.after(self.nxt));
+            self.end_urgent();
+        }
+    }
+
+    /// The urgent text was consumed, or there is none.
+    fn end_urgent(&mut self) {
+        if self.urgent.up.is_none() && self.urgent.syn_up.is_none() && self.urgent_remaining() == 0 {
+            self.urgent.end();
         }
     }
 
@@ -321,12 +341,16 @@ impl Receiver {
 
     /// The SYN carried an urgent pointer, to `end`.
     pub(crate) fn hold_urgent(&mut self, end: Option<SeqNum>) {
-        self.syn_up = end;
+        if end.is_some() {
+            self.urgent.begin().syn_up = end;
+        }
     }
 
     /// The later of a pointer that arrived and one that was held.
     pub(crate) fn urgent_with_held(&mut self, end: Option<SeqNum>) -> Option<SeqNum> {
-        match (end, self.syn_up.take()) {
+        let held = self.urgent.active().and_then(|urgent| urgent.syn_up.take());
+        self.end_urgent();
+        match (end, held) {
             (Some(end), Some(held)) => Some(end.max(held)),
             (end, held) => end.or(held),
         }
@@ -334,11 +358,12 @@ impl Receiver {
 
     /// The urgent pointer says `end`. Returns how far ahead of RCV.NXT it is when that is news (MUST-32).
     pub(crate) fn on_urgent(&mut self, end: SeqNum) -> Option<u32> {
-        if !end.after(self.nxt) || self.up.is_some_and(|up| !end.after(up)) {
+        if !end.after(self.nxt) || self.urgent.up.is_some_and(|up| !end.after(up)) {
             return None;
         }
-        self.up = Some(end);
-        self.urgent_end = self.offset_of(end);
+        let offset = self.offset_of(end);
+        let urgent = self.urgent.begin();
+        (urgent.up, urgent.end) = (Some(end), offset);
         Some(end - self.nxt)
     }
 
@@ -435,8 +460,10 @@ impl Receiver {
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.nxt = relative(self.nxt);
         self.edge = relative(self.edge);
-        self.up = self.up.map(relative);
-        self.syn_up = self.syn_up.map(relative);
+        if let Some(urgent) = self.urgent.active() {
+            urgent.up = urgent.up.map(relative);
+            urgent.syn_up = urgent.syn_up.map(relative);
+        }
         self.fin = self.fin.map(relative);
         self.irs = SeqNum::new(0);
     }

@@ -5,14 +5,15 @@ use core::time::Duration;
 use super::congestion::{Acked, Delivery, RateSample, Signal};
 use super::prr::Progress;
 use super::rack::Rack;
-use super::rate::Rate;
+use super::rate::Newest;
 use super::recovery::{Detector, Phase};
 use super::scoreboard::{Fate, Sent};
-use super::tail::Answer;
+use super::tail::{Answer, Outcome};
 use super::undo::{Evidence, Spurious};
 use super::{Fin, Sender};
+use crate::tally::Tally;
 use crate::time::Micros;
-use crate::{Controller, Counters, Instant, SeqNum};
+use crate::{Controller, Instant, SeqNum};
 
 /// An acknowledgment between SND.UNA and SND.NXT.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub(super) struct Seen {
     was_syn: bool,
     was_fast: bool,
     recover: u64,
+    /// RACK.fack.
+    fack: u64,
     /// Octets by which SND.UNA advanced, and octets delivered in any way.
     octets: u32,
     delivered: u32,
@@ -81,6 +84,8 @@ pub(super) struct Seen {
     pub(super) recovered: bool,
     /// Octets that it showed to be lost.
     lost: u32,
+    /// The newest segment that it delivers.
+    newest: Newest,
     /// What it delivered was sent when the application had no more to send.
     application_limited: bool,
 }
@@ -110,20 +115,13 @@ impl Seen {
     }
 
     /// A segment is newly acknowledged; `echoed` tells when what arrived was sent, if anything does.
-    fn take(
-        &mut self,
-        sent: &Sent,
-        echoed: Option<Instant>,
-        rack: &mut Rack,
-        rate: &mut Rate,
-        min_rtt: Option<Micros>,
-    ) {
+    fn take(&mut self, sent: &Sent, echoed: Option<Instant>, rack: &mut Rack, min_rtt: Option<Micros>) {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
         self.beyond |= sent.start >= self.recover;
-        rack.on_delivered(sent, echoed, min_rtt, self.now);
-        rate.on_segment(sent.rate, sent.at);
+        rack.on_delivered(sent, &mut self.fack, (echoed, min_rtt), self.now);
+        self.newest.on_segment(sent.rate, sent.at);
         if !sent.again {
             let rtt = self.now.since(sent.at);
             self.first_rtt.get_or_insert(rtt);
@@ -139,7 +137,7 @@ impl<C: Controller> Sender<C> {
         &mut self,
         ack: &Ack<B>,
         mss: u32,
-        counters: &mut Counters,
+        counters: &mut Tally,
         now: Instant,
     ) -> Newly {
         let mut seen = self.look(now, mss);
@@ -147,12 +145,16 @@ impl<C: Controller> Sender<C> {
         seen.marked = ack.marked && self.ecn.is_capable();
         seen.octets = ack.ack - self.una;
         seen.dsack = self.find_dsack(ack);
+        self.dsack_seen |= seen.dsack.is_some();
         let text = if seen.octets > 0 { self.advance(ack.ack, &mut seen) } else { 0 };
         self.take_reports(ack.blocks.clone(), &mut seen);
+        self.note_fack(&seen);
         self.count_duplicate(ack.bare, ack.same_window, &mut seen);
         seen.bare_duplicate = seen.octets == 0 && ack.bare && ack.same_window && ack.blocks.clone().next().is_none();
         self.measure(&mut seen);
-        counters.duplicate_acks += u64::from(seen.duplicate);
+        if seen.duplicate {
+            counters.seldom().duplicate_acks += 1;
+        }
         self.undo_mistake(&mut seen, counters);
         self.leave_recovery(&mut seen);
         let repaired = self.tail_repaired(&seen);
@@ -160,7 +162,8 @@ impl<C: Controller> Sender<C> {
         seen.application_limited = self.tell_delivery(&seen);
         self.respond(&seen, repaired, counters);
         let held = self.heed_mark(&seen, counters);
-        let restarts = seen.octets > 0 && (!seen.is_partial() || self.recovery.on_partial());
+        let restarts = seen.octets > 0 && (!seen.is_partial() || self.restarts_by_partial());
+        self.end_episode(now);
         Newly { text, restarts_timer: held || restarts }
     }
 
@@ -170,19 +173,37 @@ impl<C: Controller> Sender<C> {
         &mut self,
         ack: &Ack<B>,
         mss: u32,
-        counters: &mut Counters,
+        counters: &mut Tally,
         now: Instant,
     ) {
         let mut seen = self.look(now, mss);
         seen.dsack = self.find_dsack(ack);
+        self.dsack_seen |= seen.dsack.is_some();
         self.take_reports(ack.blocks.clone(), &mut seen);
+        self.note_fack(&seen);
         (seen.first_rtt, seen.last_rtt) = (None, None);
         self.undo_mistake(&mut seen, counters);
         self.count_duplicate(false, false, &mut seen);
-        counters.duplicate_acks += u64::from(seen.duplicate);
+        if seen.duplicate {
+            counters.seldom().duplicate_acks += 1;
+        }
         seen.lost = self.detect_loss(&seen);
         self.tell_delivery(&seen);
         self.respond(&seen, false, counters);
+        self.end_episode(now);
+    }
+
+    /// Something beyond SND.UNA was delivered: what comes of less than that came out of order.
+    fn note_fack(&mut self, seen: &Seen) {
+        if seen.fack > self.board.una() || !self.episode.is_at_rest() {
+            self.episode.begin().reordering.fack = seen.fack;
+        }
+    }
+
+    /// Whether a partial acknowledgment restarts the retransmission timer.
+    fn restarts_by_partial(&mut self) -> bool {
+        let detector = self.detector;
+        self.episode.active().is_none_or(|episode| episode.recovery.on_partial(detector))
     }
 
     /// The variables as they are now.
@@ -196,8 +217,9 @@ impl<C: Controller> Sender<C> {
             flight: self.flight(),
             cwnd: self.cwnd(mss),
             was_syn: self.syn,
-            was_fast: self.recovery.is_fast(),
-            recover: self.recovery.recover,
+            was_fast: self.episode.recovery.is_fast(),
+            recover: self.episode.recovery.recover,
+            fack: self.episode.reordering.fack.max(self.board.una()),
             octets: 0,
             delivered: 0,
             duplicate: false,
@@ -214,6 +236,7 @@ impl<C: Controller> Sender<C> {
             unreported: self.board.sacked_segments() == 0,
             recovered: false,
             lost: 0,
+            newest: Newest::default(),
             application_limited: false,
         }
     }
@@ -241,12 +264,13 @@ impl<C: Controller> Sender<C> {
         let to = self.board.una() + u64::from(seen.octets);
         let min_rtt = self.rtt.min_rtt();
         let outstanding = self.board.outstanding();
-        let Self { board, rack, rate, .. } = self;
+        let Self { board, rack, .. } = self;
         board.acknowledge(to, |sent| {
             seen.ambiguous |= sent.again && sent.fate != Fate::Sacked;
-            seen.take(sent, seen.echoed, rack, rate, min_rtt);
+            seen.take(sent, seen.echoed, rack, min_rtt);
         });
-        let told = self.recovery.on_advance(seen.octets, self.nxt - ack, seen.mss);
+        let (octets, flight) = (seen.octets, self.nxt - ack);
+        let told = self.episode.active().map_or(0, |episode| episode.recovery.on_advance(octets, flight, seen.mss));
         seen.delivered = (outstanding - self.board.outstanding()).saturating_sub(told);
         text
     }
@@ -280,11 +304,11 @@ impl<C: Controller> Sender<C> {
             let sane = self.una.before(left) && left.before(right) && right.at_or_before(self.nxt);
             if sane {
                 let start = self.board.una() + u64::from(left - self.una);
-                let Self { board, rack, rate, .. } = self;
+                let Self { board, rack, .. } = self;
                 // An acknowledgment of what came out of order echoes what came before in order (RFC 7323 §4.3).
                 let end = start + u64::from(right - left);
                 let end = if fin == Some(right) { board.with_fin(end) } else { end };
-                board.report(start, end, |sent| seen.take(sent, None, rack, rate, min_rtt));
+                board.report(start, end, |sent| seen.take(sent, None, rack, min_rtt));
             }
         }
         let reported = outstanding - self.board.outstanding();
@@ -295,16 +319,17 @@ impl<C: Controller> Sender<C> {
     /// A duplicate acknowledgment: without SACK as RFC 5681 §2 defines it; with SACK it must report something new (RFC 6675
     /// §2), or whoever guesses numbers could order retransmissions.
     fn count_duplicate(&mut self, bare: bool, same_window: bool, seen: &mut Seen) {
-        let repeats = match self.recovery.detector {
+        let repeats = match self.detector {
             Detector::Duplicates => bare && same_window,
             Detector::Rack | Detector::Sack => seen.reported,
         };
         seen.duplicate = seen.octets == 0 && seen.flight > 0 && repeats;
         if seen.duplicate {
-            let departed = self.recovery.departed;
-            self.recovery.on_duplicate(seen.mss);
-            self.recovery.departed = self.recovery.departed.min(self.board.inflight());
-            seen.delivered += self.recovery.departed.saturating_sub(departed);
+            let recovery = &mut self.episode.begin().recovery;
+            let departed = recovery.departed;
+            recovery.on_duplicate(self.detector, seen.mss);
+            recovery.departed = recovery.departed.min(self.board.inflight());
+            seen.delivered += recovery.departed.saturating_sub(departed);
         }
     }
 
@@ -323,7 +348,7 @@ impl<C: Controller> Sender<C> {
         if let Some(rtt) = own.or(echo) {
             let samples = seen.flight.div_ceil(seen.mss.saturating_mul(2).max(1));
             self.rtt.on_sample(rtt, samples, seen.now);
-            self.tail.on_sample();
+            self.sampled = true;
             seen.last_rtt.get_or_insert(rtt);
         }
         if let Some(rtt) = seen.last_rtt {
@@ -332,67 +357,78 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The last reduction may turn out to have been a mistake.
-    fn undo_mistake(&mut self, seen: &mut Seen, counters: &mut Counters) {
+    fn undo_mistake(&mut self, seen: &mut Seen, counters: &mut Tally) {
+        let Some(episode) = self.episode.active() else { return };
         let evidence = Evidence {
             before: self.board.una() - u64::from(seen.octets),
             una: self.board.una(),
             nxt: self.board.nxt(),
             advanced: seen.octets > 0,
             duplicate: seen.duplicate,
-            sack: self.recovery.detector != Detector::Duplicates,
+            sack: self.detector != Detector::Duplicates,
             echoed: seen.echoed,
             dsack: seen.dsack,
             unreported: seen.unreported,
+            dsack_seen: self.dsack_seen,
             original: seen.original,
             beyond: seen.beyond,
             recover: seen.recover,
         };
-        let Some(kind) = self.undo.on_ack(&evidence) else { return };
-        counters.spurious_recoveries += 1;
+        let Some(kind) = episode.undo.on_ack(&evidence) else { return };
+        // What is lost of this flight begins an episode of its own (RFC 5682 §2.1 (3b)).
+        episode.recovery.leave();
+        episode.recovery.recover = self.board.una().saturating_sub(1);
+        episode.cover.on_undone(self.board.una());
+        self.ecn.on_undone();
+        counters.seldom().spurious_recoveries += 1;
         match kind {
             Spurious::Timeout => self.rtt.on_spurious_timeout(),
             Spurious::FastRetransmit => self.rack.on_spurious(),
         }
         self.cc.on_spurious(seen.now);
-        self.ecn.on_undone(self.board.una());
         self.board.find_lost();
-        self.recovery.leave();
-        // What is lost of this flight begins an episode of its own (RFC 5682 §2.1 (3b)).
-        self.recovery.recover = self.board.una().saturating_sub(1);
         seen.undone = true;
     }
 
     /// Everything sent before the episode began is acknowledged.
     fn leave_recovery(&mut self, seen: &mut Seen) {
-        if self.recovery.is_open() || self.board.una() < self.recovery.recover {
+        if self.episode.recovery.is_open() || self.board.una() < self.episode.recovery.recover {
             return;
         }
         if seen.was_fast {
             self.cc.on_recovered(self.board.inflight(), seen.now);
-            if let Some(window) = self.validation.on_recovered(self.cc.window()) {
+            let window = self.cc.window();
+            if let Some(window) = self.validation.as_mut().and_then(|validation| validation.on_recovered(window)) {
                 self.cc.limit(window, seen.now);
             }
         }
-        let again = seen.was_fast && self.recovery.lost_after;
-        self.recovery.leave();
-        self.undo.on_recovered(self.board.nxt());
+        let again = seen.was_fast && self.episode.recovery.lost_after;
+        self.episode.begin().on_recovered(self.board.nxt());
         seen.recovered = true;
         if again && self.board.outstanding() > 0 {
             self.reduce(Signal::Loss, seen); // loss in two successive windows is two indications (RFC 5681 §4.3)
         }
     }
 
+    /// Whether the tail-loss probe repaired a loss.
     fn tail_repaired(&mut self, seen: &Seen) -> bool {
+        let Some(episode) = self.episode.active() else { return false };
+        let Some(probe) = episode.probe else { return false };
         let dsack_end = seen.dsack.map(|(_, end)| end);
-        self.tail.on_ack(&Answer { una: self.board.una(), dsack_end, bare_duplicate: seen.bare_duplicate })
+        let answer = Answer { una: self.board.una(), dsack_end, bare_duplicate: seen.bare_duplicate };
+        let outcome = probe.on_ack(&answer);
+        if outcome != Outcome::Open {
+            episode.probe = None;
+        }
+        outcome == Outcome::Repaired
     }
 
     /// Returns whether what was delivered was sent when the application had no more to send.
     fn tell_delivery(&mut self, seen: &Seen) -> bool {
         if !C::WORKS_BY_RATES {
-            return self.rate.on_counted(seen.delivered);
+            return self.rate.on_counted(seen.delivered, seen.newest);
         }
-        let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.now);
+        let rate: Option<RateSample> = self.rate.on_delivered(seen.delivered, seen.newest, seen.now);
         let application_limited = rate.is_some_and(|sample| sample.application_limited);
         let rate = rate.filter(|_| !seen.was_syn); // the one octet of a SYN tells of no rate
         if seen.delivered == 0 && seen.lost == 0 {
@@ -407,7 +443,7 @@ impl<C: Controller> Sender<C> {
             rtt: seen.last_rtt.map(Duration::from),
             min_rtt: self.rtt.min_rtt().map(Duration::from),
             ecn_echo: seen.marked,
-            recovering: !self.recovery.is_open(),
+            recovering: !self.episode.recovery.is_open(),
             now: seen.now,
         };
         self.cc.on_delivery(&delivery);
@@ -415,31 +451,38 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The same for an acknowledgment in steady traffic, where the controller works by rates.
-    pub(super) fn tell_expected_delivery(&mut self, octets: u32, rtt: Option<Micros>, now: Instant) -> bool {
+    pub(super) fn tell_expected_delivery(
+        &mut self,
+        octets: u32,
+        newest: Newest,
+        rtt: Option<Micros>,
+        now: Instant,
+    ) -> bool {
         let mut seen = self.look(now, 1);
-        (seen.delivered, seen.last_rtt) = (octets, rtt);
+        (seen.delivered, seen.newest, seen.last_rtt) = (octets, newest, rtt);
         self.tell_delivery(&seen)
     }
 
     /// The window: less for loss, as recovery allows while it goes on, more for progress.
-    fn respond(&mut self, seen: &Seen, repaired: bool, counters: &mut Counters) {
-        if self.recovery.is_open() && (seen.lost > 0 || repaired) {
+    fn respond(&mut self, seen: &Seen, repaired: bool, counters: &mut Tally) {
+        if self.episode.recovery.is_open() && (seen.lost > 0 || repaired) {
             self.reduce(Signal::Loss, seen);
-            counters.fast_retransmits += u64::from(seen.lost > 0);
-            if self.board.una() >= self.recovery.recover {
-                self.recovery.leave(); // what was lost is repaired already
-                self.undo.on_recovered(self.board.nxt());
+            if seen.lost > 0 {
+                counters.seldom().fast_retransmits += 1;
+            }
+            if self.board.una() >= self.episode.recovery.recover {
+                self.episode.begin().on_recovered(self.board.nxt()); // what was lost is repaired already
             }
         }
         let inflight = self.inflight();
         let grows = seen.octets > 0 && !seen.was_syn && !seen.undone && !self.deflates(seen); // RFC 4015 §3.4
-        match &mut self.recovery.phase {
-            Phase::Fast(prr) => {
+        match self.episode.active().map(|episode| &mut episode.recovery.phase) {
+            Some(Phase::Fast(prr)) => {
                 let safe = seen.octets > 0 && seen.lost == 0;
                 prr.on_ack(&Progress { delivered: seen.delivered, inflight, safe, mss: seen.mss });
             }
-            Phase::Open | Phase::Timeout if seen.marked => {} // RFC 3168 §6.1.2: no growth
-            Phase::Open | Phase::Timeout if grows => {
+            None | Some(Phase::Open | Phase::Timeout) if seen.marked => {} // RFC 3168 §6.1.2: no growth
+            None | Some(Phase::Open | Phase::Timeout) if grows => {
                 // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
                 let new = if seen.was_fast { seen.octets.min(seen.delivered) } else { seen.octets };
                 self.grow(&Growth {
@@ -453,39 +496,42 @@ impl<C: Controller> Sender<C> {
                     now: seen.now,
                 });
             }
-            Phase::Open | Phase::Timeout => {}
+            None | Some(Phase::Open | Phase::Timeout) => {}
         }
     }
 
     /// Without SACK, what ends fast recovery sets the window and does no more (RFC 5681 §3.2 step 6); with it, the
     /// acknowledgment is one like others (RFC 9438 §4.3).
     fn deflates(&self, seen: &Seen) -> bool {
-        seen.was_fast && self.recovery.detector == Detector::Duplicates
+        seen.was_fast && self.detector == Detector::Duplicates
     }
 
     /// RFC 3168 §6.1.2: an echo reduces the window, once for the marks and losses of a window of data. Returns whether
     /// the retransmission timer must start anew, because no window is small enough: then it lowers the rate further.
-    fn heed_mark(&mut self, seen: &Seen, counters: &mut Counters) -> bool {
-        if !seen.marked || !self.ecn.must_reduce(self.board.una(), seen.flight) {
+    fn heed_mark(&mut self, seen: &Seen, counters: &mut Tally) -> bool {
+        if !seen.marked || !self.episode.cover.must_reduce(self.board.una(), seen.flight) {
             return false;
         }
         let hold = self.cc.window() <= seen.mss;
-        if hold {
-            self.ecn.hold(seen.now + self.rtt.rto());
-        } else {
+        if !hold {
             self.tell_congestion(Signal::Ecn, seen);
         }
-        self.undo.give_up(); // what was reduced before is not what an undo would restore
-        self.ecn.on_reduced(self.board.nxt(), true);
-        counters.ecn_reductions += 1;
+        self.ecn.on_reduced();
+        let episode = self.episode.begin();
+        if hold {
+            episode.cover.hold(seen.now + self.rtt.rto());
+        }
+        episode.undo.give_up(); // what was reduced before is not what an undo would restore
+        episode.cover.on_reduced(self.board.nxt(), true);
+        counters.seldom().ecn_reductions += 1;
         hold
     }
 
     pub(super) fn grow(&mut self, growth: &Growth) {
         let &Growth { octets, new, inflight, cwnd, last_rtt, application_limited, mss, now } = growth;
-        if self.validation.keeps_window() {
+        if let Some(validation) = &mut self.validation {
             let srtt = self.rtt.srtt().unwrap_or_default();
-            self.validation.on_ack(octets, self.cc.window(), srtt, now);
+            validation.on_ack(octets, self.cc.window(), srtt, now);
         }
         let before = self.board.una() - u64::from(octets);
         let used = self.used.on_ack(before, self.board.nxt(), inflight);

@@ -98,7 +98,9 @@ impl<C: Controller> Sender<C> {
             return self.rescue(gate).map_or(Next::Wait(Wait::Idle), Next::Send);
         }
         let new = self.next_new(gate);
-        if !self.board.has_lost() || (self.undo.prefers_new() && matches!(new, Next::Send(_)) && !self.first_due) {
+        if !self.board.has_lost()
+            || (self.episode.undo.prefers_new() && matches!(new, Next::Send(_)) && !self.episode.first_due)
+        {
             return match new {
                 Next::Wait(wait) => self.rescue(gate).map_or(Next::Wait(wait), Next::Send),
                 Next::Send(_) => new,
@@ -121,7 +123,7 @@ impl<C: Controller> Sender<C> {
         };
         let (len, fin) = self.with_fin(seq, all.min(window));
         let fin = fin && window > len;
-        let (inflight, first) = (self.inflight(), self.first_due && seq == self.una);
+        let (inflight, first) = (self.inflight(), self.episode.first_due && seq == self.una);
         let fits = len == 0 || inflight.saturating_add(len) <= self.cwnd(gate.mss) || inflight == 0 || first;
         if len + u32::from(fin) == 0 || window == 0 || !fits {
             return Next::Wait(Wait::Ack);
@@ -216,9 +218,9 @@ impl<C: Controller> Sender<C> {
     /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go. A second copy
     /// does not show in `inflight`, so what the last acknowledgment let go limits them.
     fn rescue(&self, gate: &Gate) -> Option<Plan> {
-        let Phase::Fast(prr) = &self.recovery.phase else { return None };
+        let Phase::Fast(prr) = &self.episode.recovery.phase else { return None };
         let room = self.cwnd(gate.mss).saturating_sub(self.inflight()).min(prr.left());
-        if self.recovery.detector != Detector::Sack || room < gate.mss {
+        if self.detector != Detector::Sack || room < gate.mss {
             return None;
         }
         let (start, kind) = match self.board.first_fresh_below_reports() {
@@ -234,7 +236,7 @@ impl<C: Controller> Sender<C> {
     /// Where the last segment starts, if it is neither reported nor lost and HighACK is greater than RescueRxt.
     fn last_for_rescue(&self, mss: u32) -> Option<u64> {
         let last = self.board.last().filter(|sent| sent.fate == Fate::InFlight && !sent.again)?;
-        let allowed = self.board.una() > self.recovery.rescue;
+        let allowed = self.board.una() > self.episode.recovery.rescue;
         allowed.then(|| last.end.saturating_sub(u64::from(mss)).max(last.start))
     }
 

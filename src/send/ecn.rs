@@ -2,19 +2,24 @@
 
 use crate::Instant;
 
-/// What the sender knows of marks. It owns no window: it says when the controller must reduce it. Positions count from
-/// the ISS.
+/// What the sender knows of marks as long as the connection lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct EcnSender {
     /// The handshake agreed: new text carries ECT(0).
     capable: bool,
+    /// The next new text says that the window was reduced.
+    cwr: bool,
+}
+
+/// The last reduction, and the marks and losses that it covers. It owns no window: it says when the controller must reduce
+/// it. Positions count from the ISS.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Cover {
     /// SND.NXT when the window was last reduced, for whatever reason. An echo that comes with the acknowledgment of no
     /// more than this tells of the same congestion.
     recover: u64,
     /// That reduction was made for a mark.
     by_mark: bool,
-    /// The next new text says that the window was reduced.
-    cwr: bool,
     /// The window is one segment and was still too large: no new text before this time.
     held: Option<Instant>,
 }
@@ -29,18 +34,41 @@ impl EcnSender {
         self.capable
     }
 
+    /// The window was reduced.
+    pub(crate) fn on_reduced(&mut self) {
+        self.cwr = self.capable;
+    }
+
+    /// The reduction was a mistake: there is nothing to tell the peer.
+    pub(crate) fn on_undone(&mut self) {
+        self.cwr = false;
+    }
+
+    /// Whether the peer is still to be told of a reduction.
+    pub(crate) const fn owes_cwr(&self) -> bool {
+        self.cwr
+    }
+
+    /// New text is about to be sent: whether it carries CWR, as the first does after a reduction.
+    pub(crate) fn take_cwr(&mut self) -> bool {
+        core::mem::take(&mut self.cwr)
+    }
+}
+
+impl Cover {
+    pub(crate) const NONE: Self = Self { recover: 0, by_mark: false, held: None };
+
     /// An acknowledgment up to `una` has ECE, with `flight` octets in flight before it: whether the window must be
     /// reduced now. With nothing in flight it tells nothing new: what was marked is acknowledged, and that
     /// acknowledgment had ECE.
     pub(crate) const fn must_reduce(&self, una: u64, flight: u32) -> bool {
-        self.capable && flight > 0 && una > self.recover
+        flight > 0 && una > self.recover
     }
 
     /// The window was reduced, with everything before `nxt` sent: by a mark, or by loss.
     pub(crate) fn on_reduced(&mut self, nxt: u64, by_mark: bool) {
         self.recover = nxt;
         self.by_mark = by_mark;
-        self.cwr = self.capable;
     }
 
     /// Loss recovery, without a reduction of its own, goes on until everything before `nxt` is acknowledged: so long
@@ -49,10 +77,9 @@ impl EcnSender {
         self.recover = nxt;
     }
 
-    /// The reduction for a loss was a mistake: marks count from `una` on, and there is nothing to tell the peer.
+    /// The reduction for a loss was a mistake: marks count from `una` on.
     pub(crate) fn on_undone(&mut self, una: u64) {
         self.recover = una.saturating_sub(1);
-        self.cwr = false;
     }
 
     /// Whether the window was already reduced, for a mark, after the segment at `lost` was sent: then its loss is the
@@ -61,24 +88,19 @@ impl EcnSender {
         self.by_mark && lost < self.recover
     }
 
+    /// Whether the window that was reduced is acknowledged, up to `una`, and nothing is held back.
+    pub(crate) fn is_past(&self, una: u64, now: Instant) -> bool {
+        una > self.recover && self.held(now).is_none()
+    }
+
     /// New text may not be sent before `until`.
     pub(crate) fn hold(&mut self, until: Instant) {
         self.held = Some(until);
     }
 
-    /// Nothing is held back, and no reduction is to be told.
-    pub(crate) const fn is_calm(&self) -> bool {
-        self.held.is_none() && !self.cwr
-    }
-
     /// Until when new text is held back.
     pub(crate) fn held(&self, now: Instant) -> Option<Instant> {
         self.held.filter(|&until| until > now)
-    }
-
-    /// New text is about to be sent: whether it carries CWR, as the first does after a reduction.
-    pub(crate) fn take_cwr(&mut self) -> bool {
-        core::mem::take(&mut self.cwr)
     }
 
     pub(crate) fn rebase(&mut self, now: Instant) {
@@ -91,50 +113,55 @@ impl EcnSender {
 mod tests {
     use super::*;
 
-    fn capable() -> EcnSender {
-        EcnSender { capable: true, ..EcnSender::default() }
-    }
-
     #[test]
     fn a_window_is_reduced_once() {
-        let mut ecn = capable();
-        assert!(ecn.must_reduce(1, 5000));
-        ecn.on_reduced(5000, true);
-        assert!((1..=5000).all(|una| !ecn.must_reduce(una, 4000)));
-        assert!(ecn.must_reduce(5001, 4000)); // the first new text, with CWR, is acknowledged
-        assert!(!ecn.must_reduce(5001, 0));
-        assert!(!EcnSender::default().must_reduce(1, 5000));
+        let mut cover = Cover::NONE;
+        assert!(cover.must_reduce(1, 5000));
+        cover.on_reduced(5000, true);
+        assert!((1..=5000).all(|una| !cover.must_reduce(una, 4000)));
+        assert!(cover.must_reduce(5001, 4000)); // the first new text, with CWR, is acknowledged
+        assert!(!cover.must_reduce(5001, 0));
+        assert!(!cover.is_past(5000, Instant::ZERO) && cover.is_past(5001, Instant::ZERO));
     }
 
     #[test]
     fn a_mark_covers_the_losses_of_its_window_and_no_others() {
-        let mut ecn = capable();
-        assert!(!ecn.covers(1));
-        ecn.on_reduced(5000, true);
-        assert!(ecn.covers(4999) && !ecn.covers(5000));
-        ecn.extend(6000);
-        assert!(!ecn.must_reduce(6000, 1) && ecn.must_reduce(6001, 1));
-        ecn.on_reduced(9000, false);
-        assert!(!ecn.covers(4999) && !ecn.must_reduce(9000, 1));
+        let mut cover = Cover::NONE;
+        assert!(!cover.covers(1));
+        cover.on_reduced(5000, true);
+        assert!(cover.covers(4999) && !cover.covers(5000));
+        cover.extend(6000);
+        assert!(!cover.must_reduce(6000, 1) && cover.must_reduce(6001, 1));
+        cover.on_reduced(9000, false);
+        assert!(!cover.covers(4999) && !cover.must_reduce(9000, 1));
     }
 
     #[test]
     fn cwr_goes_out_once_after_a_reduction() {
-        let mut ecn = capable();
+        let mut ecn = EcnSender { capable: true, cwr: false };
         assert!(!ecn.take_cwr());
-        ecn.on_reduced(5000, false);
+        ecn.on_reduced();
         assert!(ecn.take_cwr());
         assert!(!ecn.take_cwr());
         let mut incapable = EcnSender::default();
-        incapable.on_reduced(5000, false);
+        incapable.on_reduced();
         assert!(!incapable.take_cwr());
     }
 
     #[test]
     fn a_reduction_that_was_a_mistake_is_not_told_and_hides_no_mark() {
-        let mut ecn = capable();
-        ecn.on_reduced(5000, false);
-        ecn.on_undone(1000);
-        assert!(!ecn.take_cwr() && ecn.must_reduce(1000, 4000));
+        let (mut ecn, mut cover) = (EcnSender { capable: true, cwr: false }, Cover::NONE);
+        ecn.on_reduced();
+        cover.on_reduced(5000, false);
+        ecn.on_undone();
+        cover.on_undone(1000);
+        assert!(!ecn.take_cwr() && cover.must_reduce(1000, 4000));
+    }
+
+    #[test]
+    fn what_is_held_back_outlives_the_window_that_was_reduced() {
+        let mut cover = Cover::NONE;
+        cover.hold(Instant::from_millis(5));
+        assert!(!cover.is_past(1, Instant::from_millis(4)) && cover.is_past(1, Instant::from_millis(5)));
     }
 }

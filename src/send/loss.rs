@@ -7,13 +7,14 @@ use super::prr::Prr;
 use super::rack::Facts;
 use super::recovery::{Detector, Phase, lost_below};
 use super::scoreboard::{Fate, Sent};
-use crate::{Controller, Counters, Instant};
+use crate::tally::Tally;
+use crate::{Controller, Instant};
 
 impl<C: Controller> Sender<C> {
     /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets, but those of an MTU probe that
     /// was lost alone.
     pub(super) fn detect_loss(&mut self, seen: &Seen) -> u32 {
-        let lost = match self.recovery.detector {
+        let lost = match self.detector {
             Detector::Rack => self.detect_by_time(seen),
             Detector::Sack => self.detect_by_reports(seen),
             Detector::Duplicates => self.detect_by_duplicates(seen),
@@ -23,39 +24,57 @@ impl<C: Controller> Sender<C> {
 
     /// RACK_detect_loss_and_arm_timer of RFC 8985 §6.2.
     pub(super) fn detect_by_time(&mut self, seen: &Seen) -> u32 {
-        self.rack.update_reo_wnd(&Facts {
-            una: self.board.una(),
-            nxt: self.board.nxt(),
-            min_rtt: self.rtt.min_rtt(),
-            srtt: self.rtt.srtt(),
-            dsack: seen.dsack(),
-            recovering: !self.recovery.is_open(),
-            recovered: seen.recovered,
-            segs_sacked: self.board.sacked_segments(),
-        });
+        let mut reordering = self.episode.reordering;
+        let reo_wnd = self.rack.update_reo_wnd(
+            &mut reordering,
+            &Facts {
+                una: self.board.una(),
+                nxt: self.board.nxt(),
+                min_rtt: self.rtt.min_rtt(),
+                srtt: self.rtt.srtt(),
+                dsack: seen.dsack(),
+                recovering: !self.episode.recovery.is_open(),
+                recovered: seen.recovered,
+                segs_sacked: self.board.sacked_segments(),
+            },
+        );
+        if !reordering.is_past(self.board.una()) || !self.episode.is_at_rest() {
+            self.episode.begin().reordering = reordering;
+        }
+        if let Some(episode) = self.episode.active() {
+            episode.reorder_at = None;
+        }
         if self.board.is_in_order() {
-            self.reorder_at = None;
             return 0; // whatever is outstanding was sent after what was delivered
         }
-        let recover = self.recovery.recover;
+        let recover = self.episode.recovery.recover;
         let Self { board, rack, .. } = self;
         let (mut waits, mut after) = (false, false);
         let mut is_lost = |sent: &Sent| {
             let earlier = rack.sent_after(sent);
-            let overdue = earlier && rack.is_overdue(sent, seen.now);
+            let overdue = earlier && rack.is_overdue(sent, reo_wnd, seen.now);
             waits |= earlier && !overdue;
             after |= overdue && sent.start >= recover;
             overdue
         };
         let lost = board.lose_fresh(&mut is_lost) + board.lose_again(&mut is_lost);
-        self.recovery.lost_after |= after;
-        self.reorder_at = if waits { self.rack.all_overdue_at() } else { None };
+        self.note_lost_after(after);
+        if waits {
+            self.episode.begin().reorder_at = self.rack.all_overdue_at(reo_wnd);
+        }
         lost
+    }
+
+    /// What was sent after the episode began was lost.
+    fn note_lost_after(&mut self, after: bool) {
+        if let Some(episode) = self.episode.active() {
+            episode.recovery.lost_after |= after;
+        }
     }
 
     /// IsLost of RFC 6675 §4, and its third duplicate (§5).
     fn detect_by_reports(&mut self, seen: &Seen) -> u32 {
-        let recover = self.recovery.recover;
+        let recover = self.episode.recovery.recover;
         let mut after = false;
         let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| {
             self.board.lose_fresh(|sent| {
@@ -64,8 +83,8 @@ impl<C: Controller> Sender<C> {
                 lost
             })
         });
-        self.recovery.lost_after |= after;
-        if lost == 0 && self.recovery.is_third_duplicate(self.board.una()) {
+        self.note_lost_after(after);
+        if lost == 0 && self.episode.recovery.is_third_duplicate(self.board.una()) {
             return self.board.lose_first(self.first_len(seen.mss));
         }
         lost
@@ -74,9 +93,10 @@ impl<C: Controller> Sender<C> {
     /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment; but one that ends inside
     /// of what went again already tells of nothing.
     fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
-        let partial = self.recovery.is_fast() && seen.is_partial() && self.board.una() >= self.recovery.high_rxt;
-        if partial || self.recovery.is_third_duplicate(self.board.una()) {
-            self.first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
+        let recovery = &self.episode.recovery;
+        let partial = recovery.is_fast() && seen.is_partial() && self.board.una() >= recovery.high_rxt;
+        if partial || recovery.is_third_duplicate(self.board.una()) {
+            self.episode.begin().first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
             return self.board.lose_first(self.first_len(seen.mss));
         }
         0
@@ -84,29 +104,31 @@ impl<C: Controller> Sender<C> {
 
     /// The window shrinks, once in an episode; fast recovery takes it there.
     pub(super) fn reduce(&mut self, signal: Signal, seen: &Seen) {
-        let covered = self.ecn.covers(self.board.una()); // by the reduction for a mark (RFC 3168 §6.1.2)
-        if covered {
-            self.ecn.extend(self.board.nxt());
-        } else {
+        let covered = self.episode.cover.covers(self.board.una()); // by the reduction for a mark (RFC 3168 §6.1.2)
+        if !covered {
             self.tell_congestion(signal, seen);
-            self.ecn.on_reduced(self.board.nxt(), false);
+            self.ecn.on_reduced();
         }
         let inflight = self.inflight();
         let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
         let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(seen.mss));
-        self.recovery.enter(Phase::Fast(prr), first, self.board.nxt(), inflight);
+        let nxt = self.board.nxt();
+        let episode = self.episode.begin();
+        episode.recovery.enter(Phase::Fast(prr), first, nxt, inflight);
         if covered {
-            self.undo.give_up();
+            episode.cover.extend(nxt);
+            episode.undo.give_up();
         } else {
-            self.undo.begin(false);
+            episode.cover.on_reduced(nxt, false);
+            episode.undo.begin(false);
         }
-        self.tail.reset();
+        episode.probe = None;
     }
 
     /// The controller hears of congestion. FlightSize is without what limited transmit added (RFC 5681 §3.2 step 2).
     pub(super) fn tell_congestion(&mut self, signal: Signal, seen: &Seen) {
         let flight = seen.flight.min(seen.cwnd);
-        let used = self.validation.on_congestion(flight);
+        let used = self.validation.as_mut().and_then(|validation| validation.on_congestion(flight));
         if let Some(used) = used {
             self.cc.limit(used, seen.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
         }
@@ -114,67 +136,75 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The reordering timer: RACK looks again.
-    pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Counters, now: Instant) {
+    pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Tally, now: Instant) {
         let seen = self.look(now, mss);
         let lost = self.detect_loss(&seen);
-        if lost > 0 && self.recovery.is_open() {
+        if lost > 0 && self.episode.recovery.is_open() {
             self.reduce(Signal::Loss, &seen);
-            counters.fast_retransmits += 1;
+            counters.seldom().fast_retransmits += 1;
         }
+        self.end_episode(now);
     }
 
     /// RETRANSMISSION TIMEOUT: the first segment is lost, and with it what was sent too long ago (RFC 8985 §6.3), or
     /// everything in flight where there is no time to go by.
-    pub(crate) fn on_timeout(&mut self, counters: &mut Counters, now: Instant) {
+    pub(crate) fn on_timeout(&mut self, counters: &mut Tally, now: Instant) {
         self.rtt.on_timeout();
         self.repeats = self.repeats.saturating_add(1);
         if self.syn {
-            counters.timeouts += 1;
-            self.reorder_at = None;
+            counters.seldom().timeouts += 1;
             self.board.lose_where(|_| true);
             return;
         }
         if self.board.first().is_some_and(|first| first.fate == Fate::Sacked) {
             self.board.forget_reports(); // SND.UNA was reported, but is not acknowledged: the peer reneged
         }
-        let (una, by_time) = (self.board.una(), self.recovery.detector == Detector::Rack);
+        let (una, by_time) = (self.board.una(), self.detector == Detector::Rack);
+        let reo_wnd = self.rack.reo_wnd(&self.episode.reordering, &self.rtt);
         let Self { board, rack, .. } = self;
-        board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, now));
+        board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, reo_wnd, now));
         self.restart(counters, now);
-        self.first_due = true;
+        self.episode.begin().first_due = true;
     }
 
     /// The retransmission timer ran on in a fast recovery without SACK while holes went again (RFC 6582 §3.2 step 3): when it
     /// may expire for the first segment, if that went again so lately that it must not go yet (RFC 6298 §5).
     pub(crate) fn first_expires(&self, now: Instant) -> Option<Instant> {
-        let first = self.board.first().filter(|first| first.again && self.recovery.holds_timer())?;
+        let first =
+            self.board.first().filter(|first| first.again && self.episode.recovery.holds_timer(self.detector))?;
         let due = first.at + self.rtt.rto();
         (due > now).then_some(due)
     }
 
     /// That timer expired: slow start takes the place of a recovery that repairs one hole in each round trip. What went again
     /// less than an RTO ago is on its way, and the first segment has not timed out yet.
-    pub(crate) fn abandon_recovery(&mut self, counters: &mut Counters, now: Instant) {
+    pub(crate) fn abandon_recovery(&mut self, counters: &mut Tally, now: Instant) {
         let rto = self.rtt.rto();
         self.board.lose_where(|sent| !sent.again || sent.at + rto <= now);
         self.restart(counters, now);
     }
 
     /// The window is the loss window; an episode begins, or goes on with its ssthresh.
-    fn restart(&mut self, counters: &mut Counters, now: Instant) {
-        counters.timeouts += 1;
-        self.reorder_at = None;
-        let first = self.recovery.is_open() && !self.ecn.covers(self.board.una()); // else ssthresh is reduced already
+    fn restart(&mut self, counters: &mut Tally, now: Instant) {
+        counters.seldom().timeouts += 1;
+        let covered = self.episode.cover.covers(self.board.una());
+        let first = self.episode.recovery.is_open() && !covered; // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
         self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
-        self.validation.on_timeout();
-        if first {
-            self.undo.begin(true);
-        } else {
-            self.undo.give_up();
+        if let Some(validation) = &mut self.validation {
+            validation.on_timeout();
         }
-        self.ecn.on_reduced(self.board.nxt(), false);
-        self.recovery.enter(Phase::Timeout, self.board.nxt(), self.board.nxt(), self.inflight());
-        self.tail.reset();
+        self.ecn.on_reduced();
+        let (nxt, inflight) = (self.board.nxt(), self.inflight());
+        let episode = self.episode.begin();
+        if first {
+            episode.undo.begin(true);
+        } else {
+            episode.undo.give_up();
+        }
+        episode.cover.on_reduced(nxt, false);
+        episode.recovery.enter(Phase::Timeout, nxt, nxt, inflight);
+        episode.reorder_at = None;
+        episode.probe = None;
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod buffer;
 pub mod congestion;
 mod decide;
 pub(crate) mod ecn;
+mod episode;
 mod loss;
 pub(crate) mod pace;
 mod path_mtu;
@@ -21,22 +22,25 @@ mod tail;
 mod undo;
 mod validation;
 
+use alloc::boxed::Box;
+
+use crate::rare::Rare;
 use crate::time::Micros;
 use crate::{Config, Controller, Instant, SeqNum};
 pub(crate) use acks::Ack;
 use buffer::SendBuffer;
 pub(crate) use decide::{Gate, Kind, Next, Plan, Wait};
 use ecn::EcnSender;
+use episode::Episode;
 use pace::Pacer;
 pub(crate) use path_mtu::{Packet, PathMtu, Policy, TooBig};
 use rack::Rack;
 use rate::Rate;
-use recovery::{Detector, Phase, Recovery};
+use recovery::{Detector, Phase};
 use rtt::Rtt;
 use scoreboard::Scoreboard;
 use small::Small;
-use tail::TailLoss;
-use undo::Undo;
+use tail::Probe;
 use validation::{Used, Validation};
 
 /// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
@@ -88,20 +92,21 @@ pub(crate) struct Sender<C> {
     pub(crate) cc: C,
     /// What is in flight, segment by segment.
     board: Scoreboard,
-    recovery: Recovery,
+    /// How loss is detected.
+    detector: Detector,
+    /// Loss, and what it may turn out to have been.
+    episode: Rare<Episode>,
     rack: Rack,
-    tail: TailLoss,
-    undo: Undo,
+    /// A round trip was measured since the last tail-loss probe (RFC 8985 §7.3).
+    sampled: bool,
+    /// The peer has reported a duplicate at some time: it knows how.
+    dsack_seen: bool,
     pub(crate) ecn: EcnSender,
     rate: Rate,
-    pacer: Pacer,
-    validation: Validation,
+    pacer: Rare<Pacer>,
+    /// Where the window is kept while it is not used (RFC 7661).
+    validation: Option<Box<Validation>>,
     used: Used,
-    /// When RACK looks again for what is overdue.
-    pub(crate) reorder_at: Option<Instant>,
-    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired, or a
-    /// partial acknowledgment came without SACK.
-    first_due: bool,
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
     pub(crate) repeats: u32,
     /// Zero-window probes since the window was last open or SND.UNA last advanced: the back-off of the persist timer.
@@ -136,17 +141,16 @@ impl<C: Controller> Sender<C> {
             rtt: Rtt::new(config),
             cc,
             board: Scoreboard::default(),
-            recovery: Recovery::new(),
+            detector: Detector::Duplicates,
+            episode: Rare::default(),
             rack: Rack::new(),
-            tail: TailLoss::default(),
-            undo: Undo::new(),
+            sampled: false,
+            dsack_seen: false,
             ecn: EcnSender::default(),
             rate: Rate::default(),
-            pacer: Pacer::default(),
-            validation: Validation::new(config.preserve_window().map(Micros::from)),
+            pacer: Rare::default(),
+            validation: config.preserve_window().map(|period| Box::new(Validation::new(period.into()))),
             used: Used::default(),
-            reorder_at: None,
-            first_due: false,
             repeats: 0,
             probes: 0,
             probed: false,
@@ -183,22 +187,32 @@ impl<C: Controller> Sender<C> {
 
     /// Whether sending the first segment again restarts the retransmission timer.
     pub(crate) fn repeat_restarts_timer(&self) -> bool {
-        !self.recovery.holds_timer()
+        !self.episode.recovery.holds_timer(self.detector)
     }
 
     /// Whether the last timeout's retransmission has not left yet.
-    pub(crate) const fn owes_retransmission(&self) -> bool {
-        self.first_due
+    pub(crate) fn owes_retransmission(&self) -> bool {
+        self.episode.first_due
+    }
+
+    /// When RACK looks again for what is overdue.
+    pub(crate) fn reorder_at(&self) -> Option<Instant> {
+        self.episode.reorder_at
+    }
+
+    /// Until when new text is held back, because a mark said that a window of one segment is too large.
+    pub(crate) fn held_by_mark(&self, now: Instant) -> Option<Instant> {
+        self.episode.cover.held(now)
     }
 
     /// Octets in the network, as far as known: sent, and neither acknowledged, reported nor lost.
     pub(crate) fn inflight(&self) -> u32 {
-        self.board.inflight().saturating_sub(self.recovery.departed)
+        self.board.inflight().saturating_sub(self.episode.recovery.departed)
     }
 
     /// Both SYNs are here: how loss is detected from now on.
     pub(crate) fn agree(&mut self, sack: bool, config: &Config) {
-        self.recovery.detector = match (sack, config.rack()) {
+        self.detector = match (sack, config.rack()) {
             (true, true) => Detector::Rack,
             (true, false) => Detector::Sack,
             (false, _) => Detector::Duplicates,
@@ -218,7 +232,7 @@ impl<C: Controller> Sender<C> {
     /// `octets` left.
     pub(crate) fn pace(&mut self, octets: u32, burst: u32, mss: u32, now: Instant) {
         if let Some(flow) = self.flow_of(octets, burst, mss) {
-            self.pacer.on_sent(&flow, now);
+            self.pacer.begin().on_sent(&flow, now);
         }
     }
 
@@ -305,14 +319,25 @@ impl<C: Controller> Sender<C> {
     }
 
     /// All was acknowledged long ago: reports that a retransmission was needless are late as well.
-    pub(crate) fn rest(&mut self) {
-        self.undo.give_up();
+    pub(crate) fn rest(&mut self, now: Instant) {
+        if let Some(episode) = self.episode.active() {
+            episode.undo.give_up();
+        }
+        self.end_episode(now);
+        self.cc.on_settled();
         self.shrink();
+    }
+
+    /// An episode of which nothing matters any more is no more.
+    pub(super) fn end_episode(&mut self, now: Instant) {
+        if !self.episode.is_at_rest() && self.episode.is_over(self.board.una(), now) {
+            self.episode.end();
+        }
     }
 
     /// The congestion window in force, recovery included; never less than a segment but where recovery says so.
     pub(crate) fn cwnd(&self, mss: u32) -> u32 {
-        match &self.recovery.phase {
+        match &self.episode.recovery.phase {
             Phase::Fast(prr) if self.cc.reduces_proportionally() => prr.cwnd(),
             Phase::Open | Phase::Fast(_) | Phase::Timeout => self.cc.window().max(mss),
         }
@@ -352,12 +377,12 @@ impl<C: Controller> Sender<C> {
     /// (RFC 5681 §4.1), unless it is kept (RFC 7661).
     fn has_idled(&self, now: Instant) -> bool {
         let pause = now.since(self.last_sent);
-        !self.syn && self.una == self.nxt && pause > self.rtt.rto() && !self.validation.keeps_window()
+        !self.syn && self.una == self.nxt && pause > self.rtt.rto() && self.validation.is_none()
     }
 
     /// Whether disuse may have made the window another before something is sent.
     pub(crate) fn may_revise_window(&self, now: Instant) -> bool {
-        !self.syn && (self.validation.keeps_window() || self.has_idled(now))
+        !self.syn && (self.validation.is_some() || self.has_idled(now))
     }
 
     /// Something is about to be sent, after a pause (RFC 5681 §4.1), or when the window was not used for a non-validated
@@ -366,8 +391,8 @@ impl<C: Controller> Sender<C> {
         if self.has_idled(now) {
             self.cc.on_idle(initial, now);
         }
-        if self.validation.keeps_window() {
-            let periods = self.validation.unused_periods(self.cc.window(), self.rtt.srtt().unwrap_or_default(), now);
+        if let Some(validation) = &mut self.validation {
+            let periods = validation.unused_periods(self.cc.window(), self.rtt.srtt().unwrap_or_default(), now);
             (0..periods).for_each(|_| self.cc.on_unused(initial, now));
         }
     }
@@ -385,9 +410,13 @@ impl<C: Controller> Sender<C> {
                 if repeats {
                     let again = from..to.min(self.board.nxt());
                     let before = self.board.sent_again(again.start, again.end, records >= 2, now, rate);
-                    self.undo.on_again(again, before, now);
-                    self.validation.on_again(end.min(self.nxt) - plan.seq);
-                    self.recovery.high_rxt = self.recovery.high_rxt.max(to);
+                    if let Some(validation) = &mut self.validation {
+                        validation.on_again(end.min(self.nxt) - plan.seq);
+                    }
+                    if let Some(episode) = self.episode.active() {
+                        episode.undo.on_again(again, before, now);
+                        episode.recovery.high_rxt = episode.recovery.high_rxt.max(to);
+                    }
                 }
                 let text_end = to - u64::from(plan.fin);
                 while self.board.nxt() + u64::from(mss) < text_end {
@@ -397,15 +426,14 @@ impl<C: Controller> Sender<C> {
             }
         }
         match plan.kind {
-            Kind::Tail => self.tail.on_probe(self.board.nxt(), repeats),
-            Kind::Rescue => self.recovery.rescue = self.recovery.recover,
-            Kind::New | Kind::Again | Kind::Probe | Kind::MtuProbe => {}
+            Kind::Tail => {
+                self.episode.begin().probe = Some(Probe { end: self.board.nxt(), again: repeats });
+                self.sampled = false;
+            }
+            Kind::New | Kind::Again | Kind::Rescue | Kind::Probe | Kind::MtuProbe => {}
         }
-        if let Phase::Fast(prr) = &mut self.recovery.phase {
-            prr.on_sent(end - plan.seq);
-        }
-        if plan.seq == self.una {
-            self.first_due = false;
+        if let Some(episode) = self.episode.active() {
+            episode.on_sent(plan.kind, plan.seq == self.una, end - plan.seq);
         }
         self.nxt = self.nxt.max(end);
         self.last_sent = now;
@@ -447,13 +475,14 @@ impl<C: Controller> Sender<C> {
 
     /// When a tail-loss probe is due, counted from now, if one may be sent at all (RFC 8985 §7.2).
     pub(crate) fn tail_probe_after(&self, mss: u32, max_ack_delay: Micros) -> Option<Micros> {
-        let eligible = self.recovery.detector == Detector::Rack
-            && self.recovery.is_open()
+        let eligible = self.detector == Detector::Rack
+            && self.episode.recovery.is_open()
             && self.board.sacked_segments() == 0
             && !self.board.has_lost()
             && self.flight() > 0
             && !self.syn
-            && self.tail.may_probe();
+            && self.episode.probe.is_none()
+            && self.sampled;
         let pto = |srtt: Micros| match srtt.times(2).max(MIN_PTO) {
             pto if self.flight() > mss => pto,
             // A FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth): the delay is no more than time for the peer to look.
@@ -464,8 +493,8 @@ impl<C: Controller> Sender<C> {
     }
 
     /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).
-    pub(crate) const fn awaits_probe_answer(&self) -> bool {
-        self.tail.is_out()
+    pub(crate) fn awaits_probe_answer(&self) -> bool {
+        self.episode.probe.is_some()
     }
 
     /// Segments are larger now: what is in flight in small ones needs no record for each any more. Where reports or
@@ -492,6 +521,7 @@ impl<C: Controller> Sender<C> {
 
     pub(crate) fn check_invariants(&self) {
         self.board.check_invariants();
+        assert!(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none");
         self.rtt.check_invariants();
         assert_eq!(self.board.nxt() - self.board.una(), u64::from(self.flight()), "the scoreboard and SND.NXT");
         assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
@@ -516,19 +546,23 @@ impl<C: Controller> Sender<C> {
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.board.rebase(ago, C::WORKS_BY_RATES);
         self.rack.rebase(ago);
-        self.undo.rebase(ago);
-        self.ecn.rebase(now);
+        if let Some(episode) = self.episode.active() {
+            episode.rebase(ago, now);
+        }
         if C::WORKS_BY_RATES {
             self.rate.rebase(ago);
         }
         self.rtt.rebase(ago);
-        self.pacer.rebase(now);
-        self.reorder_at = self.reorder_at.map(ago);
+        if let Some(pacer) = self.pacer.active() {
+            pacer.rebase(now);
+        }
         self.last_sent = ago(self.last_sent);
         self.opened = ago(self.opened);
         self.path_mtu.rebase(ago);
         self.cc.rebase(now);
-        self.validation.rebase(ago);
+        if let Some(validation) = &mut self.validation {
+            validation.rebase(ago);
+        }
         self.used.rebase(self.board.una());
         self.iss = SeqNum::new(0);
     }

@@ -1,6 +1,7 @@
 //! Pacing: segments leave at a rate instead of in bursts.
 
 use crate::Instant;
+use crate::rare::AtRest;
 use crate::time::Micros;
 
 const NANOS: u64 = 1_000_000_000;
@@ -13,10 +14,8 @@ pub(crate) struct Pacer {
     empty_ns: i128,
 }
 
-impl Default for Pacer {
-    fn default() -> Self {
-        Self { empty_ns: LONG_AGO }
-    }
+impl AtRest for Pacer {
+    const AT_REST: &'static Self = &Self { empty_ns: LONG_AGO };
 }
 
 /// Before all instants by more than any burst takes.
@@ -76,7 +75,7 @@ mod tests {
     #[test]
     fn segments_leave_at_the_rate_and_a_burst_is_bounded() {
         for start in [0, 1000] {
-            let mut pacer = Pacer::default();
+            let mut pacer = Pacer::AT_REST.clone();
             let mut now = Instant::from_millis(start);
             let flow = Flow { octets: 1000, rate: 1_000_000, burst: 4000 };
             let mut at_once = 0;

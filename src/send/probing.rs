@@ -22,12 +22,12 @@ impl<C: Controller> Sender<C> {
     /// the queue hold the probe and what follows it. While something is in flight acknowledgments make that room, as far
     /// as windows and queue are large enough: what is new waits for them.
     pub(super) fn next_mtu_probe(&self, len: u32, gate: &Gate) -> Option<Next> {
-        let quiet = self.recovery.is_open() && self.board.sacked_segments() == 0 && !self.board.has_lost();
-        let held = gate.held || gate.records < 2 || self.up.is_some() || self.tail.is_out();
+        let quiet = self.episode.recovery.is_open() && self.board.sacked_segments() == 0 && !self.board.has_lost();
+        let held = gate.held || gate.records < 2 || self.up.is_some() || self.episode.probe.is_some();
         if !quiet || held || len <= gate.mss {
             return None;
         }
-        let followers = if self.recovery.detector == Detector::Rack { 1 } else { FOLLOWERS };
+        let followers = if self.detector == Detector::Rack { 1 } else { FOLLOWERS };
         let needed = len + followers * gate.mss;
         let (text, cwnd) = (self.text_end() - self.una, self.cwnd(gate.mss));
         let queued = self.text_end().saturating_since(self.nxt);
@@ -47,7 +47,7 @@ impl<C: Controller> Sender<C> {
     pub(super) fn without_mtu_probe(&mut self, lost: u32, seen: &Seen) -> u32 {
         let Some((start, end)) = self.path_mtu.probe().filter(|_| lost > 0) else { return lost };
         let all = self.board.outstanding() - self.board.inflight();
-        let alone = u64::from(all) == end - start && self.recovery.is_open();
+        let alone = u64::from(all) == end - start && self.episode.recovery.is_open();
         let loss = match (self.board.is_lost(start), alone) {
             (true, true) => ProbeLoss::Alone,
             (true, false) => ProbeLoss::WithOthers,

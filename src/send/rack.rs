@@ -1,7 +1,7 @@
 //! RACK: loss and reordering told apart by time (RFC 8985 §6).
 
 use super::rtt::Rtt;
-use super::scoreboard::{Scoreboard, Sent};
+use super::scoreboard::Sent;
 use crate::Instant;
 use crate::time::Micros;
 
@@ -20,17 +20,33 @@ struct Newest {
     rtt: Micros,
 }
 
-/// The variables of RFC 8985 §5.3, but for RACK.min_RTT, which the round-trip estimator keeps.
+/// The variables of RFC 8985 §5.3 that last as long as the connection, but for RACK.min_RTT, which the round-trip estimator
+/// keeps.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Rack {
     newest: Option<Newest>,
-    /// The highest number acknowledged, cumulatively or selectively.
-    fack: u64,
     reordering_seen: bool,
-    dsack_round: Option<u64>,
     reo_wnd_mult: u32,
     reo_wnd_persist: u8,
-    reo_wnd: Micros,
+}
+
+/// Those of an episode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Reordering {
+    /// RACK.fack, the highest number acknowledged cumulatively or selectively, where that is more than SND.UNA.
+    pub(crate) fack: u64,
+    dsack_round: Option<u64>,
+    /// RACK.reo_wnd, as the last acknowledgment left it.
+    reo_wnd: Option<Micros>,
+}
+
+impl Reordering {
+    pub(crate) const NONE: Self = Self { fack: 0, dsack_round: None, reo_wnd: None };
+
+    /// Whether nothing beyond SND.UNA was delivered, and no round of a report of duplicates goes on.
+    pub(crate) const fn is_past(&self, una: u64) -> bool {
+        self.fack <= una && self.dsack_round.is_none()
+    }
 }
 
 /// What the reordering window depends on beside RACK's own variables.
@@ -50,38 +66,21 @@ pub(crate) struct Facts {
     pub(crate) segs_sacked: u32,
 }
 
-impl Facts {
-    /// Where nothing is reported or lost.
-    pub(crate) fn steady(board: &Scoreboard, rtt: &Rtt) -> Self {
-        Self {
-            una: board.una(),
-            nxt: board.nxt(),
-            min_rtt: rtt.min_rtt(),
-            srtt: rtt.srtt(),
-            dsack: false,
-            recovering: false,
-            recovered: false,
-            segs_sacked: 0,
-        }
-    }
-}
-
 impl Rack {
     pub(crate) const fn new() -> Self {
-        Self {
-            newest: None,
-            fack: 0,
-            reordering_seen: false,
-            dsack_round: None,
-            reo_wnd_mult: 1,
-            reo_wnd_persist: 0,
-            reo_wnd: Micros::ZERO,
-        }
+        Self { newest: None, reordering_seen: false, reo_wnd_mult: 1, reo_wnd_persist: 0 }
     }
 
     /// Steps 2 and 3: a segment is newly acknowledged. `echoed` is when our clock showed the timestamp that came back.
-    pub(crate) fn on_delivered(&mut self, sent: &Sent, echoed: Option<Instant>, min_rtt: Option<Micros>, now: Instant) {
-        self.detect_reordering(sent);
+    /// `fack` is RACK.fack.
+    pub(crate) fn on_delivered(
+        &mut self,
+        sent: &Sent,
+        fack: &mut u64,
+        (echoed, min_rtt): (Option<Instant>, Option<Micros>),
+        now: Instant,
+    ) {
+        self.detect_reordering(sent, fack);
         let rtt = now.since(sent.at);
         let timely = match (echoed, min_rtt) {
             (Some(echoed), _) if echoed < whole_millis(sent.at) => false,
@@ -95,15 +94,17 @@ impl Rack {
         self.newest = Some(Newest { xmit_ts, end, rtt: rtt.max(LEAST_RTT) });
     }
 
-    /// Whether nothing beyond SND.UNA was delivered, and no round of a report of duplicates goes on.
-    pub(crate) const fn is_settled(&self, una: u64) -> bool {
-        self.fack <= una && self.dsack_round.is_none()
+    /// The same for a segment that was sent once, in order, and is acknowledged in order.
+    pub(crate) fn on_delivered_in_order(&mut self, sent: &Sent, now: Instant) {
+        let newer = self.newest.is_none_or(|n| (n.xmit_ts, n.end) <= (sent.at, sent.end));
+        let (xmit_ts, end) = self.newest.filter(|_| !newer).map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end));
+        self.newest = Some(Newest { xmit_ts, end, rtt: now.since(sent.at).max(LEAST_RTT) });
     }
 
-    fn detect_reordering(&mut self, sent: &Sent) {
-        if sent.end > self.fack {
-            self.fack = sent.end;
-        } else if sent.end < self.fack && !sent.again {
+    fn detect_reordering(&mut self, sent: &Sent, fack: &mut u64) {
+        if sent.end > *fack {
+            *fack = sent.end;
+        } else if sent.end < *fack && !sent.again {
             self.reordering_seen = true;
         }
     }
@@ -114,12 +115,13 @@ impl Rack {
     }
 
     /// Step 4.
-    pub(crate) fn update_reo_wnd(&mut self, facts: &Facts) {
-        if self.dsack_round.is_some_and(|round| facts.una >= round) {
-            self.dsack_round = None;
+    pub(crate) fn update_reo_wnd(&mut self, reordering: &mut Reordering, facts: &Facts) -> Micros {
+        let round = &mut reordering.dsack_round;
+        if round.is_some_and(|round| facts.una >= round) {
+            *round = None;
         }
-        if self.dsack_round.is_none() && facts.dsack {
-            self.dsack_round = Some(facts.nxt);
+        if round.is_none() && facts.dsack {
+            *round = Some(facts.nxt);
             self.reo_wnd_mult = self.reo_wnd_mult.saturating_add(1);
             self.reo_wnd_persist = PERSIST;
         } else if facts.recovered {
@@ -129,13 +131,20 @@ impl Rack {
             }
         }
         let at_once = !self.reordering_seen && (facts.recovering || facts.segs_sacked >= DUP_THRESH);
-        self.reo_wnd = match (at_once, facts.min_rtt, facts.srtt) {
-            (false, Some(min_rtt), Some(srtt)) => {
-                let quarters = min_rtt.times(self.reo_wnd_mult);
-                (quarters / 4).min(srtt)
-            }
-            (true, _, _) | (false, None, _) | (false, _, None) => Micros::ZERO,
-        };
+        let reo_wnd = if at_once { Micros::ZERO } else { self.usual_reo_wnd(facts.min_rtt, facts.srtt) };
+        reordering.reo_wnd = Some(reo_wnd);
+        reo_wnd
+    }
+
+    /// RACK.reo_wnd, as the last acknowledgment left it.
+    pub(crate) fn reo_wnd(&self, reordering: &Reordering, rtt: &Rtt) -> Micros {
+        reordering.reo_wnd.unwrap_or_else(|| self.usual_reo_wnd(rtt.min_rtt(), rtt.srtt()))
+    }
+
+    /// RACK.reo_wnd where reordering was seen, or nothing tells of loss.
+    fn usual_reo_wnd(&self, min_rtt: Option<Micros>, srtt: Option<Micros>) -> Micros {
+        let window = |(min_rtt, srtt): (Micros, Micros)| (min_rtt.times(self.reo_wnd_mult) / 4).min(srtt);
+        min_rtt.zip(srtt).map_or(Micros::ZERO, window)
     }
 
     /// Step 5: whether RACK.segment was sent after this one.
@@ -144,14 +153,14 @@ impl Rack {
     }
 
     /// Step 5, and §6.3: whether this one is overdue. RACK.rtt is 0 until it is measured.
-    pub(crate) fn is_overdue(&self, sent: &Sent, now: Instant) -> bool {
+    pub(crate) fn is_overdue(&self, sent: &Sent, reo_wnd: Micros, now: Instant) -> bool {
         let rtt = self.newest.map_or(Micros::ZERO, |newest| newest.rtt);
-        sent.at + rtt + self.reo_wnd <= now
+        sent.at + rtt + reo_wnd <= now
     }
 
     /// When all that was sent before RACK.segment is overdue.
-    pub(crate) fn all_overdue_at(&self) -> Option<Instant> {
-        self.newest.map(|newest| newest.xmit_ts + newest.rtt + self.reo_wnd)
+    pub(crate) fn all_overdue_at(&self, reo_wnd: Micros) -> Option<Instant> {
+        self.newest.map(|newest| newest.xmit_ts + newest.rtt + reo_wnd)
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {

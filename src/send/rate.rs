@@ -29,8 +29,20 @@ pub(crate) struct Rate {
     first_at: Instant,
     /// Until so many octets are delivered, samples tell how much the application had to send.
     application_limited: u64,
-    /// The newest segment that this acknowledgment delivered.
-    newest: Option<(Snapshot, Instant)>,
+}
+
+/// The newest segment that an acknowledgment delivers, and when it was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Newest(Option<(Snapshot, Instant)>);
+
+impl Newest {
+    /// The acknowledgment delivers a segment that was sent `at`.
+    pub(crate) fn on_segment(&mut self, snapshot: Snapshot, at: Instant) {
+        let newer = self.0.is_none_or(|(newest, newest_at)| (at, snapshot.delivered) >= (newest_at, newest.delivered));
+        if newer {
+            self.0 = Some((snapshot, at));
+        }
+    }
 }
 
 impl Rate {
@@ -58,18 +70,8 @@ impl Rate {
         self.application_limited = (self.delivered + u64::from(inflight)).max(1);
     }
 
-    /// The acknowledgment delivers a segment that was sent `at`.
-    pub(crate) fn on_segment(&mut self, snapshot: Snapshot, at: Instant) {
-        let newer =
-            self.newest.is_none_or(|(newest, newest_at)| (at, snapshot.delivered) >= (newest_at, newest.delivered));
-        if newer {
-            self.newest = Some((snapshot, at));
-        }
-    }
-
     /// The acknowledgment delivered `octets`, all told.
-    pub(crate) fn on_delivered(&mut self, octets: u32, now: Instant) -> Option<RateSample> {
-        let newest = self.newest.take();
+    pub(crate) fn on_delivered(&mut self, octets: u32, newest: Newest, now: Instant) -> Option<RateSample> {
         if octets == 0 {
             return None;
         }
@@ -78,7 +80,7 @@ impl Rate {
         if self.delivered > self.application_limited {
             self.application_limited = 0;
         }
-        let (snapshot, at) = newest?;
+        let (snapshot, at) = newest.0?;
         let sending = at.saturating_since(snapshot.first_at);
         let arriving = now.saturating_since(snapshot.delivered_at);
         self.first_at = at;
@@ -91,8 +93,7 @@ impl Rate {
     }
 
     /// The same for a controller that needs no samples: whether the application limited what was sent.
-    pub(crate) fn on_counted(&mut self, octets: u32) -> bool {
-        let newest = self.newest.take();
+    pub(crate) fn on_counted(&mut self, octets: u32, newest: Newest) -> bool {
         if octets == 0 {
             return false;
         }
@@ -100,7 +101,7 @@ impl Rate {
         if self.delivered > self.application_limited {
             self.application_limited = 0;
         }
-        newest.is_some_and(|(snapshot, _)| snapshot.application_limited)
+        newest.0.is_some_and(|(snapshot, _)| snapshot.application_limited)
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {

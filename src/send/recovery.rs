@@ -31,7 +31,6 @@ pub(crate) enum Detector {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Recovery {
     pub(crate) phase: Phase,
-    pub(crate) detector: Detector,
     /// RecoveryPoint: the highest number sent when the last episode began. One episode, one reduction.
     pub(crate) recover: u64,
     /// Duplicate acknowledgments since SND.UNA advanced.
@@ -51,28 +50,26 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    pub(crate) const fn new() -> Self {
-        Self {
-            phase: Phase::Open,
-            detector: Detector::Duplicates,
-            recover: 0,
-            dups: 0,
-            departed: 0,
-            credit: 0,
-            lost_after: false,
-            partial: false,
-            high_rxt: 0,
-            rescue: 0,
-        }
-    }
+    /// No loss is known or suspected.
+    pub(crate) const OPEN: Self = Self {
+        phase: Phase::Open,
+        recover: 0,
+        dups: 0,
+        departed: 0,
+        credit: 0,
+        lost_after: false,
+        partial: false,
+        high_rxt: 0,
+        rescue: 0,
+    };
 
     pub(crate) fn is_open(&self) -> bool {
         self.phase == Phase::Open
     }
 
-    /// No loss is known or suspected.
-    pub(crate) fn is_calm(&self) -> bool {
-        self.is_open() && self.dups == 0
+    /// Whether there is no loss, and `una` is beyond RecoveryPoint.
+    pub(crate) fn is_past(&self, una: u64) -> bool {
+        self.is_open() && (self.dups, self.departed) == (0, 0) && una > self.recover
     }
 
     pub(crate) fn is_fast(&self) -> bool {
@@ -81,9 +78,9 @@ impl Recovery {
 
     /// A duplicate acknowledgment: without SACK a segment has left, as far as one can tell. Before recovery no more than
     /// two count: limited transmit (RFC 3042).
-    pub(crate) fn on_duplicate(&mut self, mss: u32) {
+    pub(crate) fn on_duplicate(&mut self, detector: Detector, mss: u32) {
         self.dups = self.dups.saturating_add(1);
-        if self.detector != Detector::Duplicates {
+        if detector != Detector::Duplicates {
             return;
         }
         if !self.is_open() {
@@ -107,14 +104,14 @@ impl Recovery {
     /// A partial acknowledgment came, in fast recovery: whether it restarts the retransmission timer. Without SACK only the
     /// first does (RFC 6582 §3.2 step 3): a recovery that repairs one hole in each round trip ends in a timeout when there
     /// are many.
-    pub(crate) fn on_partial(&mut self) -> bool {
+    pub(crate) fn on_partial(&mut self, detector: Detector) -> bool {
         let later = core::mem::replace(&mut self.partial, true);
-        !(later && self.detector == Detector::Duplicates)
+        !(later && detector == Detector::Duplicates)
     }
 
     /// Whether the retransmission timer runs on, whatever goes again.
-    pub(crate) fn holds_timer(&self) -> bool {
-        self.is_fast() && self.partial && self.detector == Detector::Duplicates
+    pub(crate) fn holds_timer(&self, detector: Detector) -> bool {
+        self.is_fast() && self.partial && detector == Detector::Duplicates
     }
 
     /// Whether the third duplicate means loss: not of what was sent before the last episode began (RFC 6582 §3.2

@@ -71,7 +71,7 @@ pub(crate) struct Rtt {
     rto: Micros,
     least: MinRtt,
     /// The last sample.
-    latest: Option<Micros>,
+    latest: Micros,
     /// The last timeout was spurious: the next sample counts for more (RFC 4015 §3.1 (11)).
     spurious: bool,
 }
@@ -86,7 +86,7 @@ impl Rtt {
             backoff: 0,
             rto: Micros::ZERO,
             least: MinRtt::new(),
-            latest: None,
+            latest: NO_SAMPLE,
             spurious: false,
         };
         rtt.derive_rto();
@@ -102,7 +102,7 @@ impl Rtt {
     /// back-off (Karn).
     pub(crate) fn on_sample(&mut self, rtt: Micros, samples: u32, now: Instant) {
         self.least.on_sample(rtt, now);
-        self.latest = Some(rtt);
+        self.latest = rtt;
         let r = rtt.min(self.max).get() << FRACTION;
         let n = u64::from(samples.clamp(1, MOST_SAMPLES));
         self.backoff = 0;
@@ -193,7 +193,7 @@ impl Rtt {
     /// sample that is too small makes no burst.
     pub(crate) fn paced_over(&self) -> Option<Micros> {
         let srtt = self.srtt()?;
-        Some(self.latest.map_or(srtt, |latest| latest.clamp(Micros::new(srtt.get() / 2), srtt)))
+        Some(self.latest.clamp(Micros::new(srtt.get() / 2), srtt))
     }
 
     pub(crate) fn rttvar(&self) -> Option<Micros> {

@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 use super::rate::Snapshot;
 use crate::Instant;
 use crate::ranges::Ranges;
+use crate::rare::{AtRest, Rare};
 use crate::recent::Recent;
 
 /// Records that an emptied scoreboard may keep room for.
@@ -76,16 +77,10 @@ impl Hash for Fingers {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-/// The records from SND.UNA to SND.NXT, in the order of the stream, without gaps.
-///
-/// Cost: sending, acknowledging and reporting a segment are O(log n). Detection looks at segments in the order of their
-/// last sending and stops at the first that is not lost: those never sent again stand in that order in `segments`,
-/// from `fresh` on; those sent again in `again`.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Scoreboard {
-    segments: VecDeque<Sent>,
-    una: u64,
-    nxt: u64,
+/// What sets records apart from such as were sent once, in order, and wait for their acknowledgment: reports, losses and
+/// retransmissions.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Marks {
     sacked: Ranges,
     sacked_octets: u32,
     sacked_segments: u32,
@@ -100,6 +95,56 @@ pub(crate) struct Scoreboard {
     fingers: Fingers,
 }
 
+impl AtRest for Marks {
+    const AT_REST: &'static Self = &Self {
+        sacked: Ranges::new(),
+        sacked_octets: 0,
+        sacked_segments: 0,
+        lost: Ranges::new(),
+        lost_octets: 0,
+        fresh: 0,
+        again: VecDeque::new(),
+        fingers: Fingers { recent: Recent::new(), reported: 0, fresh: 0, again: 0 },
+    };
+}
+
+impl Marks {
+    /// No record is set apart.
+    fn are_gone(&self) -> bool {
+        self.sacked.is_empty() && self.lost.is_empty() && self.again.is_empty()
+    }
+
+    /// SND.UNA advances to `to`.
+    fn release(&mut self, to: u64) {
+        self.fresh = self.fresh.max(to);
+        self.lost.remove_below(to);
+        if self.sacked.first().is_some_and(|first| first.start < to) {
+            self.sacked.remove_below(to);
+            self.fingers.recent.release(to);
+        }
+    }
+
+    /// A record is lost.
+    fn lose(&mut self, sent: &mut Sent) {
+        self.lost.insert(sent.start, sent.end);
+        self.lost_octets += sent.len();
+        sent.fate = Fate::Lost;
+    }
+}
+
+/// The records from SND.UNA to SND.NXT, in the order of the stream, without gaps.
+///
+/// Cost: sending, acknowledging and reporting a segment are O(log n). Detection looks at segments in the order of their
+/// last sending and stops at the first that is not lost: those never sent again stand in that order in `segments`,
+/// from `fresh` on; those sent again in `again`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Scoreboard {
+    segments: VecDeque<Sent>,
+    una: u64,
+    nxt: u64,
+    marks: Rare<Marks>,
+}
+
 impl Scoreboard {
     pub(crate) const fn una(&self) -> u64 {
         self.una
@@ -111,17 +156,17 @@ impl Scoreboard {
 
     /// Octets sent and neither acknowledged, reported nor lost.
     pub(crate) fn inflight(&self) -> u32 {
-        self.outstanding() - self.lost_octets
+        self.outstanding() - self.marks.lost_octets
     }
 
     /// Octets sent and neither acknowledged nor reported.
     pub(crate) fn outstanding(&self) -> u32 {
-        u32::try_from(self.nxt - self.una).unwrap_or(u32::MAX) - self.sacked_octets
+        u32::try_from(self.nxt - self.una).unwrap_or(u32::MAX) - self.marks.sacked_octets
     }
 
     /// RACK.segs_sacked.
-    pub(crate) const fn sacked_segments(&self) -> u32 {
-        self.sacked_segments
+    pub(crate) fn sacked_segments(&self) -> u32 {
+        self.marks.sacked_segments
     }
 
     /// How many records there are.
@@ -131,21 +176,26 @@ impl Scoreboard {
 
     /// Whether nothing was reported, and nothing sent again: what is outstanding stands in the order of its sending.
     pub(crate) fn is_in_order(&self) -> bool {
-        self.sacked_segments == 0 && self.again.is_empty()
+        self.marks.sacked_segments == 0 && self.marks.again.is_empty()
+    }
+
+    /// Whether nothing was reported, lost or sent again.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.marks.is_at_rest()
     }
 
     pub(crate) fn has_lost(&self) -> bool {
-        !self.lost.is_empty()
+        !self.marks.lost.is_empty()
     }
 
     /// Whether the segment that starts at this position is lost.
     pub(crate) fn is_lost(&self, start: u64) -> bool {
-        self.lost.first_overlap(start, start + 1).is_some()
+        self.marks.lost.first_overlap(start, start + 1).is_some()
     }
 
     /// The ranges that the peer has reported.
-    pub(crate) const fn sacked(&self) -> &Ranges {
-        &self.sacked
+    pub(crate) fn sacked(&self) -> &Ranges {
+        &self.marks.sacked
     }
 
     pub(crate) fn first(&self) -> Option<&Sent> {
@@ -180,7 +230,7 @@ impl Scoreboard {
 
     /// The index of the first record that starts at `position` or beyond.
     fn index_from(&self, position: u64) -> usize {
-        let index = self.index_near(self.fingers.reported, position);
+        let index = self.index_near(self.marks.fingers.reported, position);
         let covers = self.segments.get(index).is_some_and(|sent| sent.start < position);
         index + usize::from(covers)
     }
@@ -205,8 +255,9 @@ impl Scoreboard {
         while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
             before |= sent.again && sent.fate != Fate::Sacked;
             if sent.fate == Fate::Lost {
-                self.lost.remove(sent.start, sent.end);
-                self.lost_octets -= sent.len();
+                let marks = self.marks.begin();
+                marks.lost.remove(sent.start, sent.end);
+                marks.lost_octets -= sent.len();
                 sent.fate = Fate::InFlight;
             }
             if sent.fate == Fate::InFlight {
@@ -222,11 +273,12 @@ impl Scoreboard {
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
     /// part.
     fn note_again(&mut self, start: u64, at: Instant) {
-        let place = self.again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
-        self.again.insert(place, (start, at));
-        if self.again.len() > 2 * self.segments.len() + KEEP {
+        let again = &mut self.marks.begin().again;
+        let place = again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
+        again.insert(place, (start, at));
+        if again.len() > 2 * self.segments.len() + KEEP {
             let segments = &self.segments;
-            self.again.retain(|&(start, at)| {
+            again.retain(|&(start, at)| {
                 let index = segments.partition_point(|sent| sent.end <= start);
                 segments.get(index).is_some_and(|sent| sent.is_again(start, at))
             });
@@ -265,13 +317,16 @@ impl Scoreboard {
             }
         }
         self.segments = merged;
-        self.again.clear();
+        if let Some(marks) = self.marks.active() {
+            marks.again.clear();
+        }
         for index in 0..self.segments.len() {
             let again = self.segments.get(index).filter(|sent| sent.again && sent.fate == Fate::InFlight);
             if let Some((start, at)) = again.map(|sent| (sent.start, sent.at)) {
                 self.note_again(start, at);
             }
         }
+        self.tidy();
     }
 
     /// SND.UNA advances to `to`. Each record that is acknowledged whole is shown, in order.
@@ -279,13 +334,15 @@ impl Scoreboard {
         while let Some(sent) = self.segments.front_mut().filter(|sent| sent.start < to) {
             let whole = sent.end <= to;
             let len = u32::try_from(sent.end.min(to) - sent.start).unwrap_or(u32::MAX);
-            match sent.fate {
-                Fate::InFlight => {}
-                Fate::Sacked => {
-                    self.sacked_octets -= len;
-                    self.sacked_segments -= u32::from(whole);
+            if let Some(marks) = self.marks.active() {
+                match sent.fate {
+                    Fate::InFlight => {}
+                    Fate::Sacked => {
+                        marks.sacked_octets -= len;
+                        marks.sacked_segments -= u32::from(whole);
+                    }
+                    Fate::Lost => marks.lost_octets -= len,
                 }
-                Fate::Lost => self.lost_octets -= len,
             }
             if !whole {
                 sent.start = to;
@@ -297,24 +354,35 @@ impl Scoreboard {
             }
             show(sent);
             self.segments.pop_front();
-            let Fingers { reported, fresh, again, .. } = &mut self.fingers;
-            for finger in [reported, fresh, again] {
-                *finger = finger.saturating_sub(1);
+            if let Some(marks) = self.marks.active() {
+                let Fingers { reported, fresh, again, .. } = &mut marks.fingers;
+                for finger in [reported, fresh, again] {
+                    *finger = finger.saturating_sub(1);
+                }
             }
         }
         self.una = to;
-        self.fresh = self.fresh.max(to);
-        self.lost.remove_below(to);
-        if self.sacked.first().is_some_and(|first| first.start < to) {
-            self.sacked.remove_below(to);
-            self.fingers.recent.release(to);
-        }
-        if self.segments.is_empty() {
-            self.again.clear();
-            if self.segments.capacity() > KEEP {
-                self.segments = VecDeque::new();
-                self.again = VecDeque::new();
+        if let Some(marks) = self.marks.active() {
+            marks.release(to);
+            if self.segments.is_empty() {
+                marks.again.clear();
             }
+        }
+        self.tidy();
+        self.keep_little();
+    }
+
+    /// An emptied scoreboard gives the memory of a large flight back.
+    fn keep_little(&mut self) {
+        if self.segments.is_empty() && self.segments.capacity() > KEEP {
+            self.segments = VecDeque::new();
+        }
+    }
+
+    /// Where nothing is set apart any more, nothing is kept for it.
+    fn tidy(&mut self) {
+        if self.marks.are_gone() {
+            self.marks.end();
         }
     }
 
@@ -331,18 +399,14 @@ impl Scoreboard {
             last = self.segments.pop_front();
         }
         self.una = to;
-        self.fresh = self.fresh.max(to);
-        if self.segments.is_empty() && self.segments.capacity() > KEEP {
-            self.segments = VecDeque::new();
-            self.again = VecDeque::new();
-        }
+        self.keep_little();
         first.zip(last)
     }
 
     /// Gives the memory of an empty scoreboard back.
     pub(crate) fn shrink(&mut self) {
         if self.segments.is_empty() {
-            (self.segments, self.again) = (VecDeque::new(), VecDeque::new());
+            self.segments = VecDeque::new();
         }
     }
 
@@ -350,30 +414,32 @@ impl Scoreboard {
     /// does not count: reports are advisory.
     pub(crate) fn report(&mut self, start: u64, end: u64, mut show: impl FnMut(&Sent)) {
         let (mut at, end) = (start.max(self.una), end.min(self.nxt));
-        if self.fingers.recent.covers(at, end) {
+        if self.marks.fingers.recent.covers(at, end) {
             return; // most blocks repeat what was reported before
         }
-        while let Some((from, to)) = self.sacked.first_gap(at, end) {
+        while let Some((from, to)) = self.marks.sacked.first_gap(at, end) {
             at = to;
             let mut index = self.index_from(from);
             let first = self.segments.get(index).map(|sent| sent.start);
             let mut last = from;
             while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.end <= to) {
                 show(sent);
+                let marks = self.marks.begin();
                 if sent.fate == Fate::Lost {
-                    self.lost.remove(sent.start, sent.end);
-                    self.lost_octets -= sent.len();
+                    marks.lost.remove(sent.start, sent.end);
+                    marks.lost_octets -= sent.len();
                 }
                 sent.fate = Fate::Sacked;
-                self.sacked_octets += sent.len();
-                self.sacked_segments += 1;
+                marks.sacked_octets += sent.len();
+                marks.sacked_segments += 1;
                 last = sent.end;
                 index += 1;
             }
             if let Some(first) = first.filter(|first| *first < last) {
-                let range = self.sacked.insert(first, last);
-                self.fingers.recent.touch(range);
-                self.fingers.reported = index;
+                let marks = self.marks.begin();
+                let range = marks.sacked.insert(first, last);
+                marks.fingers.recent.touch(range);
+                marks.fingers.reported = index;
             }
         }
     }
@@ -381,41 +447,43 @@ impl Scoreboard {
     /// Takes as lost the segments in flight that were sent once, in the order of their sending, while `is_lost` says so.
     /// Returns the octets.
     pub(crate) fn lose_fresh(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) -> u32 {
-        let before = self.lost_octets;
-        let mut index = self.index_near(self.fingers.fresh, self.fresh);
+        let mut index = self.index_near(self.marks.fingers.fresh, self.marks.fresh);
+        let marks = self.marks.begin();
+        let before = marks.lost_octets;
         while let Some(sent) = self.segments.get_mut(index) {
             if sent.is_fresh() {
                 if !is_lost(sent) {
                     break;
                 }
-                self.lost.insert(sent.start, sent.end);
-                self.lost_octets += sent.len();
-                sent.fate = Fate::Lost;
+                marks.lose(sent);
             }
             index += 1;
         }
-        self.fresh = self.segments.get(index).map_or(self.nxt, |sent| sent.start).max(self.fresh);
-        self.fingers.fresh = index;
-        self.lost_octets - before
+        marks.fresh = self.segments.get(index).map_or(self.nxt, |sent| sent.start).max(marks.fresh);
+        marks.fingers.fresh = index;
+        let lost = marks.lost_octets - before;
+        self.tidy();
+        lost
     }
 
     /// The same for those that were sent again.
     pub(crate) fn lose_again(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) -> u32 {
-        let before = self.lost_octets;
-        while let Some(&(start, at)) = self.again.front() {
-            let index = self.index_near(self.fingers.again, start);
-            self.fingers.again = index;
+        let before = self.marks.lost_octets;
+        while let Some(&(start, at)) = self.marks.again.front() {
+            let index = self.index_near(self.marks.fingers.again, start);
+            let marks = self.marks.begin();
+            marks.fingers.again = index;
             if let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.is_again(start, at)) {
                 if !is_lost(sent) {
                     break;
                 }
-                self.lost.insert(start, sent.end);
-                self.lost_octets += sent.len();
-                sent.fate = Fate::Lost;
+                marks.lose(sent);
             }
-            self.again.pop_front();
+            marks.again.pop_front();
         }
-        self.lost_octets - before
+        let lost = self.marks.lost_octets - before;
+        self.tidy();
+        lost
     }
 
     /// Takes the first segment, at most `most` octets of it, as lost. Returns the octets.
@@ -423,9 +491,7 @@ impl Scoreboard {
         let end = self.segments.front().map_or(self.una, |first| first.end.min(self.una + u64::from(most)));
         self.cut(end);
         let Some(first) = self.segments.front_mut().filter(|first| first.fate == Fate::InFlight) else { return 0 };
-        self.lost.insert(first.start, first.end);
-        self.lost_octets += first.len();
-        first.fate = Fate::Lost;
+        self.marks.begin().lose(first);
         first.len()
     }
 
@@ -433,53 +499,50 @@ impl Scoreboard {
     pub(crate) fn lose_where(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) {
         for sent in &mut self.segments {
             if sent.fate == Fate::InFlight && is_lost(sent) {
-                self.lost.insert(sent.start, sent.end);
-                self.lost_octets += sent.len();
-                sent.fate = Fate::Lost;
+                self.marks.begin().lose(sent);
             }
         }
     }
 
     /// The peer has taken its reports back (RFC 2018 §8): what it reported is lost as well.
     pub(crate) fn forget_reports(&mut self) {
-        for sent in self.segments.iter_mut().filter(|sent| sent.fate == Fate::Sacked) {
-            self.lost.insert(sent.start, sent.end);
-            self.lost_octets += sent.len();
-            sent.fate = Fate::Lost;
-        }
-        self.sacked = Ranges::default();
-        self.fingers.recent = Recent::default();
-        (self.sacked_octets, self.sacked_segments) = (0, 0);
+        let Some(marks) = self.marks.active() else { return };
+        self.segments.iter_mut().filter(|sent| sent.fate == Fate::Sacked).for_each(|sent| marks.lose(sent));
+        marks.sacked = Ranges::default();
+        marks.fingers.recent = Recent::default();
+        (marks.sacked_octets, marks.sacked_segments) = (0, 0);
     }
 
     /// The loss was a mistake: what was not sent again meanwhile is in flight.
     pub(crate) fn find_lost(&mut self) {
-        let lost = core::mem::take(&mut self.lost);
+        let Some(marks) = self.marks.active() else { return };
+        let lost = core::mem::take(&mut marks.lost);
         for (start, end) in lost.iter_down() {
-            let mut index = self.index_of(start);
+            let mut index = self.segments.partition_point(|sent| sent.end <= start);
             while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
                 if sent.again {
-                    self.lost.insert(sent.start, sent.end);
+                    marks.lost.insert(sent.start, sent.end);
                 } else {
                     sent.fate = Fate::InFlight;
-                    self.lost_octets -= sent.len();
-                    self.fresh = self.fresh.min(sent.start);
+                    marks.lost_octets -= sent.len();
+                    marks.fresh = marks.fresh.min(sent.start);
                 }
                 index += 1;
             }
         }
+        self.tidy();
     }
 
     /// The first octets that are lost and stand together: where they start and how many, at most `most`.
     pub(crate) fn next_lost(&self, most: u32) -> Option<(u64, u32)> {
-        let first = self.lost.first()?;
+        let first = self.marks.lost.first()?;
         Some((first.start, u32::try_from(first.end - first.start).map_or(most, |len| len.min(most))))
     }
 
     /// The first segment below the highest report that was sent once and is not known to be lost (RFC 6675 §4 (3)).
     pub(crate) fn first_fresh_below_reports(&self) -> Option<&Sent> {
-        let highest = self.sacked.last()?.start;
-        let segments = self.segments.range(self.index_near(self.fingers.fresh, self.fresh)..);
+        let highest = self.marks.sacked.last()?.start;
+        let segments = self.segments.range(self.index_near(self.marks.fingers.fresh, self.marks.fresh)..);
         segments.take_while(|sent| sent.start < highest).find(|sent| sent.is_fresh())
     }
 
@@ -509,24 +572,26 @@ impl Scoreboard {
     }
 
     pub(crate) fn check_invariants(&self) {
+        let marks = &*self.marks;
+        assert_eq!(self.marks.is_at_rest(), marks.are_gone(), "memory for what was set apart");
         let (mut at, mut sacked, mut lost) = (self.una, 0, 0);
         for sent in &self.segments {
             assert!(sent.start == at && sent.end > at, "records leave a gap at {at}");
             at = sent.end;
             match sent.fate {
-                Fate::InFlight => assert!(sent.again || sent.start >= self.fresh, "{sent:?} is behind the search"),
+                Fate::InFlight => assert!(sent.again || sent.start >= marks.fresh, "{sent:?} is behind the search"),
                 Fate::Sacked => sacked += sent.len(),
                 Fate::Lost => lost += sent.len(),
             }
-            let overlap = self.lost.first_overlap(sent.start, sent.end);
+            let overlap = marks.lost.first_overlap(sent.start, sent.end);
             assert_eq!(overlap, (sent.fate == Fate::Lost).then_some((sent.start, sent.end)), "{sent:?} and the lost");
         }
         assert_eq!(at, self.nxt, "records end before SND.NXT");
-        assert_eq!((sacked, lost), (self.sacked_octets, self.lost_octets), "octets reported and lost");
-        for &(start, end) in self.fingers.recent.as_slice() {
-            assert_eq!(self.sacked.first_gap(start, end), None, "a range that was reported");
+        assert_eq!((sacked, lost), (marks.sacked_octets, marks.lost_octets), "octets reported and lost");
+        for &(start, end) in marks.fingers.recent.as_slice() {
+            assert_eq!(marks.sacked.first_gap(start, end), None, "a range that was reported");
         }
-        let again = self.again.iter().map(|&(start, at)| (at, start));
+        let again = marks.again.iter().map(|&(start, at)| (at, start));
         assert!(again.clone().zip(again.skip(1)).all(|(a, b)| a <= b), "retransmissions out of order");
     }
 
@@ -537,8 +602,8 @@ impl Scoreboard {
                 sent.rate.rebase(&ago);
             }
         }
-        for (_, at) in &mut self.again {
-            *at = ago(*at);
+        if let Some(marks) = self.marks.active() {
+            marks.again.iter_mut().for_each(|(_, at)| *at = ago(*at));
         }
     }
 }

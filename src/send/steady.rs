@@ -1,8 +1,7 @@
 //! The sender in steady traffic: new text leaves and is acknowledged in order. What `sent` and `on_ack` come to then.
 
 use super::acks::Growth;
-use super::rack::Facts;
-use super::recovery::Detector;
+use super::rate::Newest;
 use super::{Fin, Sender};
 use crate::{Controller, Instant, SeqNum};
 
@@ -14,14 +13,9 @@ impl<C: Controller> Sender<C> {
         !self.syn
             && self.fin == Fin::None
             && self.up.is_none()
-            && self.recovery.is_calm()
-            && self.board.is_in_order()
-            && !self.board.has_lost()
-            && self.rack.is_settled(self.board.una())
-            && self.undo.is_idle()
-            && !self.tail.is_out()
+            && self.episode.is_at_rest()
+            && self.board.is_plain()
             && !self.probed
-            && !self.first_due
     }
 
     /// Octets of text that were never sent.
@@ -64,33 +58,28 @@ impl<C: Controller> Sender<C> {
     ) -> usize {
         let (octets, flight, cwnd) = (ack - self.una, self.flight(), self.cwnd(mss));
         let text = self.advance_una(ack, octets);
-        let min_rtt = self.rtt.min_rtt();
         let freed = self.board.acknowledge_in_order(self.board.una() + u64::from(octets));
+        let mut newest = Newest::default();
         if let Some((_, last)) = &freed {
-            self.rack.on_delivered(last, None, min_rtt, now);
-            self.rate.on_segment(last.rate, last.at);
+            self.rack.on_delivered_in_order(last, now);
+            newest.on_segment(last.rate, last.at);
         }
-        self.recovery.on_advance(octets, flight - octets, mss);
         self.repeats = 0;
         let own = freed.as_ref().map(|(first, last)| (now.since(*first), now.since(last.at)));
         let last_rtt = match own.or_else(|| echoed().map(|at| (now.since(at), now.since(at)))) {
             Some((rtt, last_rtt)) => {
                 let samples = flight.div_ceil(mss.saturating_mul(2).max(1));
                 self.rtt.on_sample(rtt, samples, now);
-                self.tail.on_sample();
+                self.sampled = true;
                 self.rtt.on_path_sample(last_rtt, now);
                 Some(last_rtt)
             }
             None => None,
         };
-        if self.recovery.detector == Detector::Rack {
-            self.rack.update_reo_wnd(&Facts::steady(&self.board, &self.rtt));
-            self.reorder_at = None;
-        }
         let application_limited = if C::WORKS_BY_RATES {
-            self.tell_expected_delivery(octets, last_rtt, now)
+            self.tell_expected_delivery(octets, newest, last_rtt, now)
         } else {
-            self.rate.on_counted(octets)
+            self.rate.on_counted(octets, newest)
         };
         self.grow(&Growth { octets, new: octets, inflight: flight, cwnd, last_rtt, application_limited, mss, now });
         text

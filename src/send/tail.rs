@@ -2,19 +2,11 @@
 
 /// A probe that is out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Probe {
+pub(crate) struct Probe {
     /// TLP.end_seq.
-    end: u64,
+    pub(crate) end: u64,
     /// TLP.is_retrans.
-    again: bool,
-}
-
-/// The variables of RFC 8985 §7.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct TailLoss {
-    probe: Option<Probe>,
-    /// Whether a round trip was measured since the last probe.
-    sampled: bool,
+    pub(crate) again: bool,
 }
 
 /// What an acknowledgment tells a probe.
@@ -27,41 +19,29 @@ pub(crate) struct Answer {
     pub(crate) bare_duplicate: bool,
 }
 
-impl TailLoss {
-    pub(crate) const fn on_sample(&mut self) {
-        self.sampled = true;
-    }
+/// What becomes of a probe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// It is not known yet.
+    Open,
+    /// It arrived, once or twice.
+    Arrived,
+    /// It repaired a loss, to which the window must respond.
+    Repaired,
+}
 
-    /// Whether a probe is out, and not known to have arrived once or twice.
-    pub(crate) const fn is_out(&self) -> bool {
-        self.probe.is_some()
-    }
-
-    /// Whether a probe may be sent (§7.3).
-    pub(crate) const fn may_probe(&self) -> bool {
-        self.probe.is_none() && self.sampled
-    }
-
-    /// A probe that ends at `end` is sent.
-    pub(crate) const fn on_probe(&mut self, end: u64, again: bool) {
-        self.probe = Some(Probe { end, again });
-        self.sampled = false;
-    }
-
-    /// Fast recovery or RTO recovery begins.
-    pub(crate) const fn reset(&mut self) {
-        self.probe = None;
-    }
-
-    /// TLP_process_ack of §7.4.2. Whether the probe repaired a loss, to which the window must respond.
-    pub(crate) fn on_ack(&mut self, answer: &Answer) -> bool {
-        let Some(probe) = self.probe.filter(|probe| answer.una >= probe.end) else { return false };
-        let duplicate = answer.dsack_end == Some(probe.end); // case 1: both arrived
-        let repaired = probe.again && !duplicate && answer.una > probe.end;
-        if !probe.again || duplicate || repaired || answer.bare_duplicate {
-            self.probe = None;
+impl Probe {
+    /// TLP_process_ack of §7.4.2.
+    pub(crate) fn on_ack(&self, answer: &Answer) -> Outcome {
+        if answer.una < self.end {
+            return Outcome::Open;
         }
-        repaired
+        let duplicate = answer.dsack_end == Some(self.end); // case 1: both arrived
+        if self.again && !duplicate && answer.una > self.end {
+            return Outcome::Repaired;
+        }
+        let arrived = !self.again || duplicate || answer.bare_duplicate;
+        if arrived { Outcome::Arrived } else { Outcome::Open }
     }
 }
 
@@ -69,40 +49,23 @@ impl TailLoss {
 mod tests {
     use super::*;
 
-    fn out(again: bool) -> TailLoss {
-        let mut tail = TailLoss::default();
-        assert!(!tail.may_probe()); // no round trip was measured yet
-        tail.on_sample();
-        assert!(tail.may_probe());
-        tail.on_probe(100, again);
-        tail.on_sample();
-        assert!(!tail.may_probe());
-        tail
-    }
-
     const COVERED: Answer = Answer { una: 100, dsack_end: None, bare_duplicate: false };
 
     #[test]
     fn a_probe_of_new_text_ends_when_it_is_acknowledged() {
-        let mut tail = out(false);
-        assert!(!tail.on_ack(&Answer { una: 99, ..COVERED }));
-        assert!(!tail.may_probe());
-        assert!(!tail.on_ack(&COVERED));
-        assert!(tail.may_probe());
+        let probe = Probe { end: 100, again: false };
+        assert_eq!(probe.on_ack(&Answer { una: 99, ..COVERED }), Outcome::Open);
+        assert_eq!(probe.on_ack(&COVERED), Outcome::Arrived);
+        assert_eq!(probe.on_ack(&Answer { una: 101, ..COVERED }), Outcome::Arrived);
     }
 
     #[test]
     fn only_a_probe_that_repaired_something_is_answered_by_a_reduction() {
-        let mut tail = out(true);
-        assert!(!tail.on_ack(&COVERED)); // whether it repaired anything is not known yet
-        assert!(!tail.may_probe());
-        assert!(tail.on_ack(&Answer { una: 101, ..COVERED }));
-        assert!(tail.may_probe());
+        let probe = Probe { end: 100, again: true };
+        assert_eq!(probe.on_ack(&COVERED), Outcome::Open); // whether it repaired anything is not known yet
+        assert_eq!(probe.on_ack(&Answer { una: 101, ..COVERED }), Outcome::Repaired);
         for arrived in [Answer { dsack_end: Some(100), ..COVERED }, Answer { bare_duplicate: true, ..COVERED }] {
-            let mut tail = out(true);
-            assert!(!tail.on_ack(&arrived));
-            assert!(tail.may_probe());
-            assert!(!tail.on_ack(&Answer { una: 101, ..COVERED }));
+            assert_eq!(probe.on_ack(&arrived), Outcome::Arrived);
         }
     }
 }

@@ -14,9 +14,9 @@ enum Frto {
     SendsNew,
 }
 
-/// What is remembered of an episode of loss, from its reduction on.
+/// What is remembered of the last reduction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Episode {
+struct Reduction {
     /// It began with a timeout.
     timeout: bool,
     /// What was sent again first and when, until an acknowledgment has told what it was for.
@@ -33,13 +33,11 @@ struct Episode {
 /// The last episode of loss, while it may turn out to have been none.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Undo {
-    episode: Option<Episode>,
+    reduction: Option<Reduction>,
     frto: Frto,
-    /// The peer has reported a duplicate at some time: it knows how.
-    dsack_seen: bool,
 }
 
-/// What an acknowledgment tells of an episode.
+/// What an acknowledgment tells of an reduction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Evidence {
     /// SND.UNA before it, and now.
@@ -56,6 +54,8 @@ pub(crate) struct Evidence {
     /// What is reported as a duplicate: from where to where; and whether nothing was reported before.
     pub(crate) dsack: Option<(u64, u64)>,
     pub(crate) unreported: bool,
+    /// The peer has reported a duplicate at some time: it knows how.
+    pub(crate) dsack_seen: bool,
     /// It acknowledges or reports text of before the timeout that was sent once; or text of after it.
     pub(crate) original: bool,
     pub(crate) beyond: bool,
@@ -71,20 +71,19 @@ pub(crate) enum Spurious {
 }
 
 impl Undo {
-    pub(crate) const fn new() -> Self {
-        Self { episode: None, frto: Frto::Off, dsack_seen: false }
-    }
+    /// No reduction may turn out to have been a mistake.
+    pub(crate) const IDLE: Self = Self { reduction: None, frto: Frto::Off };
 
     /// The window was reduced. F-RTO judges a timeout that is not itself part of a recovery.
     pub(crate) fn begin(&mut self, timeout: bool) {
         let (again, duplicates) = (Ranges::default(), Ranges::default());
-        self.episode = Some(Episode { timeout, first_again: None, again, duplicates, twice: false, until: None });
+        self.reduction = Some(Reduction { timeout, first_again: None, again, duplicates, twice: false, until: None });
         self.frto = if timeout { Frto::FirstAgain(None) } else { Frto::Off };
     }
 
     /// The episode went on with another timeout: nothing of it can be a mistake any more.
     pub(crate) fn give_up(&mut self) {
-        self.episode = None;
+        self.reduction = None;
         self.frto = Frto::Off;
     }
 
@@ -95,26 +94,26 @@ impl Undo {
             Frto::FirstAgain(first) => Frto::FirstAgain(first.or(Some(end))),
             Frto::SendsNew | Frto::Off => Frto::Off, // (2b): there is not enough new text
         };
-        if let Some(episode) = &mut self.episode {
-            if episode.again.last().is_none() {
-                episode.first_again = Some((start, now));
+        if let Some(reduction) = &mut self.reduction {
+            if reduction.again.last().is_none() {
+                reduction.first_again = Some((start, now));
             }
-            episode.twice |= before;
-            episode.again.insert(start, end);
+            reduction.twice |= before;
+            reduction.again.insert(start, end);
         }
     }
 
     /// Recovery is over; reports of duplicates may still come until `nxt` is acknowledged.
     pub(crate) fn on_recovered(&mut self, nxt: u64) {
         self.frto = Frto::Off;
-        if let Some(episode) = &mut self.episode {
-            episode.until = Some(nxt);
+        if let Some(reduction) = &mut self.reduction {
+            reduction.until = Some(nxt);
         }
     }
 
     /// No reduction may turn out to have been a mistake.
     pub(crate) fn is_idle(&self) -> bool {
-        self.episode.is_none() && self.frto == Frto::Off
+        self.reduction.is_none() && self.frto == Frto::Off
     }
 
     /// F-RTO asks for new text instead of retransmissions.
@@ -124,13 +123,11 @@ impl Undo {
 
     /// Judges an acknowledgment.
     pub(crate) fn on_ack(&mut self, evidence: &Evidence) -> Option<Spurious> {
-        self.dsack_seen |= evidence.dsack.is_some();
-        let dsack_seen = self.dsack_seen;
-        let episode = self.episode.as_mut()?;
-        let kind = if episode.timeout { Spurious::Timeout } else { Spurious::FastRetransmit };
-        let eifel = evidence.advanced && episode.is_original(evidence, dsack_seen);
-        let all_duplicates = episode.all_arrived_twice(evidence);
-        let past = episode.until.is_some_and(|until| evidence.una >= until);
+        let reduction = self.reduction.as_mut()?;
+        let kind = if reduction.timeout { Spurious::Timeout } else { Spurious::FastRetransmit };
+        let eifel = evidence.advanced && reduction.is_original(evidence);
+        let all_duplicates = reduction.all_arrived_twice(evidence);
+        let past = reduction.until.is_some_and(|until| evidence.una >= until);
         let proven = evidence.advanced && evidence.echoed.is_some(); // the timestamps decided, one way or the other
         if eifel || all_duplicates || self.frto_decides(evidence, proven) {
             self.give_up();
@@ -169,7 +166,7 @@ impl Undo {
     }
 }
 
-impl Episode {
+impl Reduction {
     /// RFC 3708 §3: all that was sent again, and it was sent again once, is reported as duplicates. Of what was not sent
     /// again the network made the copy (A.4); and a duplicate at SND.UNA, before which nothing was reported, comes also
     /// where a window of acknowledgments was lost (A.1).
@@ -185,21 +182,21 @@ impl Episode {
 
     /// Steps 4 and 5 of RFC 3522 §3.2: the acknowledgment is for what was sent before the first retransmission. It tells so
     /// only when that segment was the first outstanding one: else it may be for another.
-    fn is_original(&mut self, evidence: &Evidence, dsack_seen: bool) -> bool {
+    fn is_original(&mut self, evidence: &Evidence) -> bool {
         let Some((echoed, (start, at))) = evidence.echoed.zip(self.first_again) else { return false };
         if evidence.una <= start {
             return false;
         }
         self.first_again = None; // the first acceptable ACK decides
         let sooner = evidence.before == start && echoed < whole_millis(at);
-        sooner && evidence.dsack.is_none() && (dsack_seen || evidence.una < evidence.nxt)
+        sooner && evidence.dsack.is_none() && (evidence.dsack_seen || evidence.una < evidence.nxt)
     }
 }
 
 impl Undo {
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        if let Some(episode) = &mut self.episode {
-            episode.first_again = episode.first_again.map(|(start, at)| (start, ago(at)));
+        if let Some(reduction) = &mut self.reduction {
+            reduction.first_again = reduction.first_again.map(|(start, at)| (start, ago(at)));
         }
     }
 }

@@ -10,11 +10,11 @@ const PARTS: usize = 4;
 /// Periods of disuse that count at once; the window is the initial one long before.
 const MOST_PERIODS: u32 = 32;
 
-/// pipeACK, the phase, and what a loss found. Without a period it is off, and tells nothing.
+/// pipeACK, the phase, and what a loss found.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Validation {
     /// The non-validated period.
-    period: Option<Micros>,
+    period: Micros,
     /// The sample that is being taken: since when, and the octets acknowledged.
     sample: Option<(Instant, u32)>,
     /// The largest samples of the parts of the sampling period, the part that is going on first, and since when it is.
@@ -30,7 +30,7 @@ pub(crate) struct Validation {
 
 impl Validation {
     /// `period` is the non-validated period.
-    pub(crate) fn new(period: Option<Micros>) -> Self {
+    pub(crate) fn new(period: Micros) -> Self {
         Self {
             period,
             sample: None,
@@ -42,16 +42,8 @@ impl Validation {
         }
     }
 
-    /// Whether a window is kept while nothing is sent.
-    pub(crate) const fn keeps_window(&self) -> bool {
-        self.period.is_some()
-    }
-
     /// `octets` were acknowledged outside of loss recovery.
     pub(crate) fn on_ack(&mut self, octets: u32, cwnd: u32, srtt: Micros, now: Instant) {
-        if self.period.is_none() {
-            return;
-        }
         self.forget_old(srtt, now);
         let acked = match self.sample {
             Some((since, acked)) if now.since(since) < srtt => {
@@ -109,7 +101,10 @@ impl Validation {
     /// Something is about to be sent. Returns how many whole non-validated periods have passed since the window was last
     /// validated or reduced for it (§4.4.3, §4.5.2).
     pub(crate) fn unused_periods(&mut self, cwnd: u32, srtt: Micros, now: Instant) -> u32 {
-        let Some(period) = self.period.filter(|period| *period != Micros::ZERO) else { return 0 };
+        let period = self.period;
+        if period == Micros::ZERO {
+            return 0;
+        }
         self.forget_old(srtt, now);
         self.note_phase(cwnd, now);
         let Some(since) = &mut self.unused else { return 0 };
@@ -210,7 +205,7 @@ mod tests {
     }
 
     fn on() -> Validation {
-        Validation::new(Some(Micros::from_secs(300)))
+        Validation::new(Micros::from_secs(300))
     }
 
     /// `octets` acknowledged every 10 ms from one instant to before another.
@@ -320,15 +315,6 @@ mod tests {
         run(&mut validation, 100_001_000_000, 100_001_000_200, 9000);
         assert_eq!(validation.unused_periods(CWND, RTT, at(100_001_000_200)), 0);
         assert_eq!(validation.unused, None, "in use again");
-    }
-
-    #[test]
-    fn without_a_period_it_is_off() {
-        let mut validation = Validation::new(None);
-        run(&mut validation, 0, 200, 100);
-        assert_eq!(validation.unused_periods(CWND, RTT, at(1_000_000)), 0);
-        assert_eq!((validation.on_congestion(5), validation.on_recovered(5)), (None, None));
-        assert_eq!(validation, Validation::new(None));
     }
 
     /// Ten segments leave at once and are acknowledged in pairs: to the last of them ten were in use.

@@ -1,5 +1,7 @@
 //! CUBIC (RFC 9438), in fixed point: octets, microseconds, and 128-bit products.
 
+use alloc::boxed::Box;
+
 use super::hystart::{Growth, HyStart};
 use super::{Acked, Congestion, Controller, MAX_CWND, Signal, ago, sane_initial, sane_mss};
 use crate::Instant;
@@ -56,12 +58,19 @@ pub struct Cubic {
     /// W_max; 0 where the next stage takes the window it starts with (§4.8, §4.10).
     w_max: u32,
     paced: bool,
-    /// In use while ssthresh is still arbitrarily high (RFC 9406 §4.3).
-    hystart: HyStart,
-    epoch: Option<Epoch>,
+    stage: Stage,
     /// The last acknowledgment in congestion avoidance.
     last_ack: Instant,
-    saved: Option<Saved>,
+    saved: Option<Box<Saved>>,
+}
+
+/// What growth goes by.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Stage {
+    /// The initial slow start: ssthresh is still arbitrarily high (RFC 9406 §4.3).
+    Initial(HyStart),
+    /// Congestion avoidance, and each later slow start, which ends the stage before.
+    Avoidance(Option<Epoch>),
 }
 
 impl Default for Cubic {
@@ -73,8 +82,7 @@ impl Default for Cubic {
             cwnd_prior: 0,
             w_max: 0,
             paced: false,
-            hystart: HyStart::new(),
-            epoch: None,
+            stage: Stage::Initial(HyStart::new()),
             last_ack: Instant::ZERO,
             saved: None,
         }
@@ -97,6 +105,30 @@ impl Cubic {
     /// The slow-start threshold has not been set yet.
     const fn is_initial(&self) -> bool {
         self.ssthresh == u32::MAX
+    }
+
+    const fn epoch(&self) -> Option<Epoch> {
+        match self.stage {
+            Stage::Initial(_) => None,
+            Stage::Avoidance(epoch) => epoch,
+        }
+    }
+
+    /// The stage is over; what HyStart++ knew is of no use in the next.
+    fn end_stage(&mut self) {
+        self.resume(None);
+    }
+
+    /// A stage of congestion avoidance is over.
+    fn end_epoch(&mut self) {
+        if let Stage::Avoidance(epoch) = &mut self.stage {
+            *epoch = None;
+        }
+    }
+
+    /// A stage goes on, or none does.
+    fn resume(&mut self, epoch: Option<Epoch>) {
+        self.stage = if self.is_initial() { Stage::Initial(HyStart::new()) } else { Stage::Avoidance(epoch) };
     }
 
     /// K of equation 2, in microseconds: 0 from W_max on.
@@ -135,7 +167,7 @@ impl Cubic {
 
     /// One acknowledgment in congestion avoidance (§4.2 to §4.5).
     fn avoid(&mut self, acked: &Acked) {
-        let mut epoch = match self.epoch {
+        let mut epoch = match self.epoch() {
             Some(epoch) => epoch,
             None => self.begin(acked.now),
         };
@@ -151,22 +183,21 @@ impl Cubic {
             epoch.cwnd_carry = carry;
             self.cwnd = self.cwnd.saturating_add(whole).min(MAX_CWND);
         }
-        self.epoch = Some(epoch);
+        self.stage = Stage::Avoidance(Some(epoch));
     }
 
     /// t does not include the time since the last acknowledgment (§4.2).
     fn pause(&mut self, now: Instant) {
-        if let Some(epoch) = &mut self.epoch {
+        if let Stage::Avoidance(Some(epoch)) = &mut self.stage {
             epoch.start += now.since(self.last_ack);
         }
         self.last_ack = now;
     }
 
     fn slow_start(&mut self, acked: &Acked) {
-        let growth = if self.is_initial() {
-            self.hystart.on_ack(acked, self.mss, self.paced)
-        } else {
-            Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false }
+        let growth = match &mut self.stage {
+            Stage::Initial(hystart) => hystart.on_ack(acked, self.mss, self.paced),
+            Stage::Avoidance(_) => Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false },
         };
         if acked.window_limited {
             self.cwnd = self.cwnd.saturating_add(growth.octets).min(MAX_CWND);
@@ -174,6 +205,7 @@ impl Cubic {
         if growth.ends {
             self.ssthresh = self.cwnd.max(self.mss.saturating_mul(2));
             self.cwnd_prior = self.cwnd; // §4.10; W_max is still 0
+            self.end_stage();
         }
     }
 
@@ -214,14 +246,14 @@ impl Controller for Cubic {
         if congestion.signal == Signal::TimeoutAgain {
             self.cwnd = self.mss; // ssthresh is held constant (RFC 5681 §3.1)
             self.w_max = 0; // §4.8
-            self.epoch = None;
+            self.end_epoch();
             self.saved = None;
             return;
         }
-        let Self { cwnd, cwnd_prior, ssthresh, w_max, epoch, .. } = *self;
+        let (epoch, timeout) = (self.epoch(), congestion.signal == Signal::Timeout);
+        let Self { cwnd, cwnd_prior, ssthresh, w_max, .. } = *self;
         let used = self.used(congestion.flight);
-        self.saved = Some(Saved { timeout: congestion.signal == Signal::Timeout, cwnd_prior, ssthresh, w_max, epoch });
-        self.epoch = None;
+        self.saved = Some(Box::new(Saved { timeout, cwnd_prior, ssthresh, w_max, epoch }));
         self.cwnd_prior = cwnd;
         self.w_max = if cwnd < w_max { converged(cwnd) } else { cwnd };
         let least = self.mss.saturating_mul(2);
@@ -242,6 +274,7 @@ impl Controller for Cubic {
                 self.w_max = 0; // §4.8
             }
         }
+        self.end_stage();
     }
 
     fn on_spurious(&mut self, _now: Instant) {
@@ -251,9 +284,13 @@ impl Controller for Cubic {
         if slow_start || self.cwnd < self.cwnd_prior {
             self.cwnd = self.cwnd.max(self.cwnd_prior);
             (self.cwnd_prior, self.ssthresh) = (saved.cwnd_prior, saved.ssthresh);
-            (self.w_max, self.epoch) = (saved.w_max, saved.epoch);
-            self.hystart = HyStart::new(); // its rounds are over, if it is in use again
+            self.w_max = saved.w_max;
+            self.resume(saved.epoch); // the rounds of HyStart++ are over, if it is in use again
         }
+    }
+
+    fn on_settled(&mut self) {
+        self.saved = None;
     }
 
     fn window(&self) -> u32 {
@@ -269,14 +306,13 @@ impl Controller for Cubic {
         self.mss = sane_mss(mss);
         self.cwnd = self.cwnd.max(self.mss);
         self.ssthresh = self.ssthresh.max(self.mss.saturating_mul(2));
-        self.epoch = None;
+        self.end_epoch();
         self.saved = None;
     }
 
     fn on_idle(&mut self, initial: u32, _now: Instant) {
         self.cwnd = self.cwnd.min(sane_initial(initial, self.mss));
-        self.hystart = HyStart::new(); // what it knew of the path was of a larger window
-        self.epoch = None;
+        self.end_stage(); // what HyStart++ knew of the path was of a larger window
         self.saved = None;
     }
 
@@ -286,7 +322,7 @@ impl Controller for Cubic {
         }
         let least = (self.cwnd / 2).max(sane_initial(initial, self.mss));
         self.cwnd = self.cwnd.min(least);
-        self.epoch = None;
+        self.end_epoch();
         self.saved = None;
     }
 
@@ -294,7 +330,7 @@ impl Controller for Cubic {
         if window < self.cwnd || window < self.ssthresh {
             self.cwnd = self.cwnd.min(window.max(self.mss));
             self.ssthresh = self.ssthresh.min(window.max(self.mss.saturating_mul(2)));
-            self.epoch = None;
+            self.end_stage();
         }
     }
 
@@ -310,15 +346,15 @@ impl Controller for Cubic {
     }
 
     fn rebase(&mut self, now: Instant) {
-        let relative = |epoch: Epoch| Epoch { start: ago(epoch.start, now), ..epoch };
-        self.epoch = self.epoch.map(relative);
-        self.saved = self.saved.map(|saved| Saved { epoch: saved.epoch.map(relative), ..saved });
-        if self.is_initial() {
-            self.hystart.rebase(now);
-        } else {
-            self.hystart = HyStart::new();
+        let relative = |epoch: &mut Epoch| epoch.start = ago(epoch.start, now);
+        match &mut self.stage {
+            Stage::Initial(hystart) => hystart.rebase(now),
+            Stage::Avoidance(epoch) => epoch.iter_mut().for_each(relative),
         }
-        let counts = self.epoch.is_some() || self.saved.is_some_and(|saved| saved.epoch.is_some());
+        if let Some(saved) = &mut self.saved {
+            saved.epoch.iter_mut().for_each(relative);
+        }
+        let counts = self.epoch().is_some() || self.saved.as_ref().is_some_and(|saved| saved.epoch.is_some());
         self.last_ack = if counts { ago(self.last_ack, now) } else { Instant::ZERO };
     }
 }

@@ -238,6 +238,9 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_spurious(&mut self, now: Instant) {
         let _ = now;
     }
+    /// Everything was acknowledged an RTO ago: no earlier signal can turn out to have been a mistake. A place to give back
+    /// memory kept for [`on_spurious`](Self::on_spurious).
+    fn on_settled(&mut self) {}
     /// An acknowledgment delivered something or showed loss, in any phase, where
     /// [`WORKS_BY_RATES`](Self::WORKS_BY_RATES). Told before `on_ack` and `on_congestion`.
     fn on_delivery(&mut self, delivery: &Delivery) {
@@ -374,6 +377,12 @@ impl Controller for Algorithm {
         match self {
             Self::Reno(c) => c.on_spurious(now),
             Self::Cubic(c) => c.on_spurious(now),
+        }
+    }
+    fn on_settled(&mut self) {
+        match self {
+            Self::Reno(c) => c.on_settled(),
+            Self::Cubic(c) => c.on_settled(),
         }
     }
     fn on_recovered(&mut self, flight: u32, now: Instant) {

@@ -35,37 +35,37 @@ impl PathMtu {
     ) -> Option<u16> {
         let TooBig { start, claimed, pure_ack } = error;
         let sent = pure_ack.map_or(self.max_sent, |size| size.max(self.pure_ack));
-        let soon = self.believed.is_some_and(|at| now.since(at) < rtt);
+        let soon = self.trouble.believed.is_some_and(|at| now.since(at) < rtt);
         if claimed >= sent || claimed >= mtu || soon {
             return None;
         }
         // No timer of ours tells that a pure ACK was lost. But each is sent because something arrived: an error about
         // another one, a round trip later, stands for the timeout.
         let waited = |pending: Pending| pending.start == start && now.since(pending.at) >= rtt;
-        let again = u32::from(pure_ack.is_some() && self.pending.is_some_and(waited));
+        let again = u32::from(pure_ack.is_some() && self.trouble.pending.is_some_and(waited));
         if claimed >= self.max_acked || repeats.max(again) >= policy.believe_after {
             return self.believe(claimed, mtu, policy, now);
         }
-        let at = self.pending.filter(|pending| pending.start == start).map_or(now, |pending| pending.at);
-        self.pending = Some(Pending { start, mtu: claimed, at });
+        let at = self.trouble.pending.filter(|pending| pending.start == start).map_or(now, |pending| pending.at);
+        self.set_pending(Some(Pending { start, mtu: claimed, at }));
         None
     }
 
     /// A timeout, the first segment's `repeats`th, agrees with an error.
     pub(super) fn believe_pending(&mut self, mtu: u16, repeats: u32, policy: &Policy, now: Instant) -> Option<u16> {
-        let pending = self.pending.filter(|_| repeats >= policy.believe_after)?;
+        let pending = self.trouble.pending.filter(|_| repeats >= policy.believe_after)?;
         self.believe(pending.mtu, mtu, policy, now)
     }
 
     fn believe(&mut self, claimed: u16, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
         let lower = claimed.max(policy.floor);
-        self.pending = None;
+        self.set_pending(None);
         if lower >= mtu {
             return None;
         }
-        self.hole = Hole::None;
+        self.set_hole(Hole::None);
         self.search.bound(lower, policy.retry_at(now));
-        self.believed = Some(now);
+        self.trouble.begin().believed = Some(now);
         self.restart(self.max_acked.min(lower));
         Some(lower)
     }

@@ -77,27 +77,27 @@ impl PathMtu {
         }
         let size = if self.first > 0 { self.first } else { size }; // the packet that was sent, if one was
         let sent = None;
-        match self.hole {
+        match self.trouble.hole {
             Hole::Falling { cut, doubt, .. } => {
                 // What got through before does not: this loss is no matter of size.
                 let doubt = if cut <= doubt.works { Doubt { times: 0, ..doubt } } else { doubt };
                 let known = Some(doubt.works).filter(|works| (1..cut).contains(works));
                 let cut = known.or_else(|| policy.below(cut, size)).unwrap_or(cut);
-                self.hole = Hole::Falling { cut, sent, doubt };
+                self.set_hole(Hole::Falling { cut, sent, doubt });
                 None
             }
             Hole::Doubted(doubt) if size > doubt.works => {
                 let safe = (mtu > policy.hole_mtu).then_some(policy.hole_mtu).filter(|safe| *safe < size);
                 // What worked may be what an outage had led to: the larger steps are tried before it.
                 let step = safe.or_else(|| policy.below(mtu, size)).unwrap_or(doubt.works);
-                self.hole = Hole::Falling { cut: step.max(doubt.works), sent, doubt };
+                self.set_hole(Hole::Falling { cut: step.max(doubt.works), sent, doubt });
                 if safe.is_some() {
                     self.restart(0);
                 }
                 safe
             }
             Hole::Trial { works } if size > works => {
-                self.hole = Hole::Falling { cut: works, sent, doubt: Doubt::NEW };
+                self.set_hole(Hole::Falling { cut: works, sent, doubt: Doubt::NEW });
                 self.restart(0);
                 Some(works)
             }
@@ -116,18 +116,18 @@ impl PathMtu {
             if self.max_acked >= size && repeats < 2 * policy.hole_after {
                 return None;
             }
-            self.hole = Hole::Falling { cut, sent: None, doubt: Doubt::NEW };
+            self.set_hole(Hole::Falling { cut, sent: None, doubt: Doubt::NEW });
             return None;
         }
         let proven = (self.max_acked >= size).then_some(mtu);
-        self.hole = Hole::Falling { cut, sent: None, doubt: Doubt { proven, ..Doubt::NEW } };
+        self.set_hole(Hole::Falling { cut, sent: None, doubt: Doubt { proven, ..Doubt::NEW } });
         self.restart(0);
         Some(cut)
     }
 
     /// SND.UNA has advanced to `una` while sizes are in doubt. Returns the MTU, if it changes.
     pub(super) fn leave_hole(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
-        match self.hole {
+        match self.trouble.hole {
             Hole::Falling { cut, sent: Some(sent), doubt } if sent.end <= una => {
                 if cut >= mtu || sent.end < una {
                     return self.vindicate(doubt.proven, mtu, policy, now); // that, or a larger one before it
@@ -139,19 +139,19 @@ impl PathMtu {
                     self.search.exclude(mtu, cut, policy.retry_at(now));
                     return Some(cut);
                 }
-                self.hole = Hole::Doubted(doubt);
+                self.set_hole(Hole::Doubted(doubt));
                 doubt.proven.filter(|_| doubt.times == 1)
             }
             // Larger packets than were known to work got through, but none of the size that is in doubt.
             Hole::Doubted(doubt) if self.max_acked > doubt.works && self.max_acked < mtu.saturating_sub(THRESHOLD) => {
-                self.hole = Hole::Doubted(Doubt { works: self.max_acked, ..doubt });
+                self.set_hole(Hole::Doubted(Doubt { works: self.max_acked, ..doubt }));
                 None
             }
             Hole::Doubted(doubt) if self.max_acked > doubt.works => {
                 self.vindicate(doubt.proven.filter(|proven| *proven > mtu), mtu, policy, now)
             }
             Hole::Trial { works } if self.max_acked > works && self.max_acked >= mtu.saturating_sub(THRESHOLD) => {
-                self.hole = Hole::None;
+                self.set_hole(Hole::None);
                 None
             }
             Hole::None | Hole::Falling { .. } | Hole::Doubted(_) | Hole::Trial { .. } => None,
@@ -161,7 +161,7 @@ impl PathMtu {
     /// Packets of `mtu` octets get through. What larger ones did before the timeouts decides: one that had got through is
     /// in use again at once; else probes look for it.
     fn vindicate(&mut self, proven: Option<u16>, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
-        self.hole = Hole::None;
+        self.set_hole(Hole::None);
         if policy.probing {
             self.search.begin(policy.ceiling(self.told), mtu, now);
         } else {
@@ -172,7 +172,7 @@ impl PathMtu {
 
     /// Packets of `larger` octets again, on trial; those of `works` octets get through.
     pub(super) fn try_again(&mut self, larger: u16, works: u16) -> u16 {
-        self.hole = Hole::Trial { works };
+        self.set_hole(Hole::Trial { works });
         self.restart(works);
         larger
     }

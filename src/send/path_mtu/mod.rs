@@ -5,6 +5,7 @@ mod errors;
 mod hole;
 mod search;
 
+use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
 use crate::{Config, Instant};
 use errors::Pending;
@@ -88,6 +89,19 @@ impl Policy {
     }
 }
 
+/// Errors and timeouts that tell of the MTU, as long as they may.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Trouble {
+    pending: Option<Pending>,
+    /// When an error was last believed.
+    believed: Option<Instant>,
+    hole: Hole,
+}
+
+impl AtRest for Trouble {
+    const AT_REST: &'static Self = &Self { pending: None, believed: None, hole: Hole::None };
+}
+
 /// What is known of the sizes of packets on the path. It does not hold the MTU in use (eff_pmtu): it answers when that
 /// must change.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -103,15 +117,12 @@ pub(crate) struct PathMtu {
     first: u16,
     /// The largest pure ACK since SND.NXT is where it is; 0: none.
     pure_ack: u16,
-    pending: Option<Pending>,
-    /// When an error was last believed.
-    believed: Option<Instant>,
-    hole: Hole,
+    trouble: Rare<Trouble>,
     search: Search,
 }
 
 impl PathMtu {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             told: 0,
             max_sent: 0,
@@ -119,9 +130,7 @@ impl PathMtu {
             watched: None,
             first: 0,
             pure_ack: 0,
-            pending: None,
-            believed: None,
-            hole: Hole::None,
+            trouble: Rare::default(),
             search: Search::new(),
         }
     }
@@ -129,7 +138,7 @@ impl PathMtu {
     /// The host says what the MTU is.
     pub(crate) fn on_told(&mut self, mtu: u16, policy: &Policy, now: Instant) {
         self.told = mtu;
-        self.hole = Hole::None;
+        self.set_hole(Hole::None);
         self.restart(0);
         self.search.begin(policy.ceiling(mtu), mtu, now);
     }
@@ -145,7 +154,9 @@ impl PathMtu {
         }
         if first {
             self.first = size;
-            self.hole.on_sent(Watched { end, size });
+            if let Some(trouble) = self.trouble.active() {
+                trouble.hole.on_sent(Watched { end, size });
+            }
         }
         if probe {
             return self.search.on_probe(start, end, size);
@@ -153,7 +164,7 @@ impl PathMtu {
         if again {
             self.watched = self.watched.filter(|watched| start >= watched.end || size >= watched.size);
         }
-        let proves = !again || self.hole.is_doubt();
+        let proves = !again || self.trouble.hole.is_doubt();
         if proves && size > self.watched.map_or(self.max_acked, |watched| watched.size) {
             self.watched = Some(Watched { end, size });
         }
@@ -190,14 +201,14 @@ impl PathMtu {
         now: Instant,
     ) -> Option<u16> {
         self.first = 0;
-        if self.pending.is_some_and(|pending| pending.start < una) {
-            self.pending = None; // it was a false claim
+        if self.trouble.pending.is_some_and(|pending| pending.start < una) {
+            self.set_pending(None); // it was a false claim
         }
         if let Some(watched) = self.watched.filter(|watched| watched.end <= una) {
             self.max_acked = self.max_acked.max(watched.size);
             self.watched = None;
         }
-        if self.search.probe().is_none() && self.hole == Hole::None && !self.search.is_over(mtu, now) {
+        if self.search.probe().is_none() && self.trouble.hole == Hole::None && !self.search.is_over(mtu, now) {
             return None;
         }
         let policy = &policy();
@@ -205,7 +216,7 @@ impl PathMtu {
             self.restart(size);
             return Some(if size >= policy.ceiling(self.told) { size.max(self.told) } else { size });
         }
-        if self.hole != Hole::None {
+        if self.trouble.hole != Hole::None {
             return self.leave_hole(una, mtu, policy, now);
         }
         if !self.search.is_over(mtu, now) {
@@ -224,23 +235,37 @@ impl PathMtu {
         self.max_sent = 0;
         self.max_acked = acked;
         self.watched = None;
-        self.pending = None;
+        self.set_pending(None);
+    }
+
+    fn set_hole(&mut self, hole: Hole) {
+        if self.trouble.hole != hole {
+            self.trouble.begin().hole = hole;
+            self.trouble.settle();
+        }
+    }
+
+    fn set_pending(&mut self, pending: Option<Pending>) {
+        if self.trouble.pending != pending {
+            self.trouble.begin().pending = pending;
+            self.trouble.settle();
+        }
     }
 
     /// The size that a probe should have now, while packets of `mtu` octets are in use; its preconditions are the
     /// sender's matter.
     pub(crate) fn probe_size(&self, mtu: u16, now: Instant) -> Option<u16> {
-        self.search.next_size(mtu, now).filter(|_| self.hole == Hole::None)
+        self.search.next_size(mtu, now).filter(|_| self.trouble.hole == Hole::None)
     }
 
     /// Whether packets of `mtu` octets are not in doubt, and no probe for a larger one is due.
     pub(crate) fn is_calm(&self, mtu: u16, now: Instant) -> bool {
-        self.hole == Hole::None && self.search.next_size(mtu, now).is_none()
+        self.trouble.hole == Hole::None && self.search.next_size(mtu, now).is_none()
     }
 
     /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.
-    pub(crate) const fn cut(&self) -> Option<u16> {
-        self.hole.cut()
+    pub(crate) fn cut(&self) -> Option<u16> {
+        self.trouble.hole.cut()
     }
 
     /// The probe that is out, from its first octet to the one after its last.
@@ -259,9 +284,11 @@ impl PathMtu {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        self.believed = self.believed.map(&ago);
-        if let Some(pending) = &mut self.pending {
-            pending.at = ago(pending.at);
+        if let Some(trouble) = self.trouble.active() {
+            trouble.believed = trouble.believed.map(&ago);
+            if let Some(pending) = &mut trouble.pending {
+                pending.at = ago(pending.at);
+            }
         }
         self.search.rebase(ago);
     }

@@ -2,6 +2,7 @@
 
 use super::Policy;
 use crate::Instant;
+use crate::rare::{AtRest, Rare};
 
 /// MAX_PROBES (RFC 8899 §5.1.2): so many probes of one size must vanish, each alone.
 pub(super) const MAX_PROBES: u8 = 3;
@@ -45,20 +46,44 @@ pub(super) struct Search {
     untried: bool,
     /// Probes of this size that vanished.
     pub(super) fails: u8,
+    course: Rare<Course>,
+}
+
+/// What goes on while there is something to search.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Course {
     /// When the next probe may leave, or, where nothing is left to search, the search begins anew; `None`: never.
     next: Option<Instant>,
     probe: Option<Probe>,
 }
 
+impl AtRest for Course {
+    const AT_REST: &'static Self = &Self { next: None, probe: None };
+}
+
 impl Search {
-    pub(super) const fn new() -> Self {
-        Self { high: 0, untried: false, fails: 0, next: None, probe: None }
+    pub(super) fn new() -> Self {
+        Self { high: 0, untried: false, fails: 0, course: Rare::default() }
+    }
+
+    fn set_next(&mut self, next: Option<Instant>) {
+        if self.course.next != next {
+            self.course.begin().next = next;
+            self.course.settle();
+        }
+    }
+
+    fn end_probe(&mut self) {
+        if let Some(course) = self.course.active() {
+            course.probe = None;
+            self.course.settle();
+        }
     }
 
     /// From `mtu` up to `high`.
     pub(super) fn begin(&mut self, high: u16, mtu: u16, now: Instant) {
         *self = Self { high, untried: true, ..Self::new() };
-        self.next = (!self.is_converged(mtu)).then_some(now);
+        self.set_next((!self.is_converged(mtu)).then_some(now));
     }
 
     /// Packets of this size do not get through, those of `mtu` octets do: search_high is less. Where nothing lies between,
@@ -70,18 +95,20 @@ impl Search {
         self.high = size.saturating_sub(1);
         self.untried = false;
         if self.is_converged(mtu) {
-            self.next = until;
+            self.set_next(until);
         }
     }
 
     /// Nothing more is known to be worth a probe, until then.
     pub(super) fn rest(&mut self, until: Option<Instant>) {
-        *self = Self { next: until, ..Self::new() };
+        *self = Self::new();
+        self.set_next(until);
     }
 
     /// An error says that no more than `high` gets through, which is the MTU now.
     pub(super) fn bound(&mut self, high: u16, until: Option<Instant>) {
-        *self = Self { high, untried: true, fails: 0, next: until, probe: None };
+        *self = Self { high, untried: true, ..Self::new() };
+        self.set_next(until);
     }
 
     fn is_converged(&self, mtu: u16) -> bool {
@@ -90,12 +117,12 @@ impl Search {
 
     /// Whether the search has ended, and it is time to begin anew.
     pub(super) fn is_over(&self, mtu: u16, now: Instant) -> bool {
-        self.is_converged(mtu) && self.next.is_some_and(|next| next <= now)
+        self.is_converged(mtu) && self.course.next.is_some_and(|next| next <= now)
     }
 
     /// The size of the next probe, if one may leave.
     pub(super) fn next_size(&self, mtu: u16, now: Instant) -> Option<u16> {
-        if self.is_converged(mtu) || self.probe.is_some() || self.next.is_none_or(|next| next > now) {
+        if self.is_converged(mtu) || self.course.probe.is_some() || self.course.next.is_none_or(|next| next > now) {
             return None;
         }
         if self.untried {
@@ -107,34 +134,31 @@ impl Search {
     }
 
     pub(super) fn on_probe(&mut self, start: u64, end: u64, size: u16) {
-        self.probe = Some(Probe { start, end, size, disturbed: false, lost: None });
+        self.course.begin().probe = Some(Probe { start, end, size, disturbed: false, lost: None });
     }
 
     pub(super) fn probe(&self) -> Option<(u64, u64)> {
-        self.probe.map(|probe| (probe.start, probe.end))
+        self.course.probe.map(|probe| (probe.start, probe.end))
     }
 
     /// SND.UNA has advanced to `una`. Returns the size of a probe that has arrived (RFC 4821 §7.6.1).
     pub(super) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
-        let probe = self.probe?;
+        let probe = self.course.probe?;
         match probe.lost {
             Some(nxt) if una >= nxt => {
-                self.probe = None;
+                self.end_probe();
                 self.fail(probe.size, mtu, policy, now);
                 None
             }
             Some(_) => None, // others may be lost as well
             None if una >= probe.end => {
-                self.probe = None;
+                self.end_probe();
                 self.fails = 0;
-                self.next = Some(now);
-                if self.is_converged(probe.size) {
-                    self.next = policy.retry_at(now);
-                }
+                self.set_next(if self.is_converged(probe.size) { policy.retry_at(now) } else { Some(now) });
                 Some(probe.size)
             }
             None if una > probe.start => {
-                self.probe = None; // a part was taken, as by a full receiver: that says nothing
+                self.end_probe(); // a part was taken, as by a full receiver: that says nothing
                 None
             }
             None => None,
@@ -144,23 +168,25 @@ impl Search {
     /// Loss was found while a probe was out: of the probe, or not, or of it alone among what was sent up to `nxt`. Returns
     /// whether that may be for its size: then another may leave from `next` on, and it is no congestion (RFC 4821 §7.6.2).
     pub(super) fn on_loss(&mut self, loss: ProbeLoss, nxt: u64, next: Instant) -> bool {
-        let Some(probe) = self.probe.as_mut() else { return false };
+        let Some(course) = self.course.active() else { return false };
+        let Some(probe) = course.probe.as_mut() else { return false };
         match loss {
             ProbeLoss::Alone if !probe.disturbed && probe.lost.is_none() => {
                 probe.lost = Some(nxt);
-                self.next = Some(next);
+                course.next = Some(next);
                 return true;
             }
             ProbeLoss::Others if probe.lost.is_none() => probe.disturbed = true,
-            ProbeLoss::Alone | ProbeLoss::Others | ProbeLoss::WithOthers => self.probe = None, // §7.6.4: inconclusive
+            ProbeLoss::Alone | ProbeLoss::Others | ProbeLoss::WithOthers => self.end_probe(), // §7.6.4: inconclusive
         }
         false
     }
 
     /// A timeout. If it was the probe's, that is likely to be for its size (RFC 4821 §7.6.3).
     pub(super) fn on_timeout(&mut self, una: u64, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
-        let Some(probe) = self.probe.take() else { return };
-        self.next = self.next.map(|earlier| earlier.max(next));
+        let Some(probe) = self.course.probe else { return };
+        self.end_probe();
+        self.set_next(self.course.next.map(|earlier| earlier.max(next)));
         if probe.start == una && probe.lost.is_none() && !probe.disturbed {
             self.fail(probe.size, mtu, policy, now);
         }
@@ -176,7 +202,7 @@ impl Search {
         self.untried = false;
         self.high = size - 1;
         if self.is_converged(mtu) {
-            self.next = policy.retry_at(now);
+            self.set_next(policy.retry_at(now));
         }
     }
 
@@ -185,15 +211,17 @@ impl Search {
     pub(super) fn on_too_big(&mut self, (start, claimed): (u64, u16), mtu: u16, policy: &Policy, now: Instant) -> bool {
         let means =
             |probe: &Probe| probe.start == start && probe.lost.is_none() && (mtu..probe.size).contains(&claimed);
-        if !self.probe.as_ref().is_some_and(means) {
+        if !self.course.probe.as_ref().is_some_and(means) {
             return false;
         }
         self.begin(claimed, mtu, now);
-        self.next = self.next.or(policy.retry_at(now));
+        self.set_next(self.course.next.or(policy.retry_at(now)));
         true
     }
 
     pub(super) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        self.next = self.next.map(ago);
+        if let Some(course) = self.course.active() {
+            course.next = course.next.map(ago);
+        }
     }
 }

@@ -167,7 +167,7 @@ fn after_an_outage_the_full_size_is_back() {
     assert_eq!(path.cut(), None);
     sent(&mut path, 2921, 4381, 1500, false);
     assert_eq!(path.on_acknowledged(4381, 1500, || POLICY, NOW), None);
-    assert_eq!((path.hole, path.max_acked), (Hole::None, 1500));
+    assert_eq!((path.trouble.hole, path.max_acked), (Hole::None, 1500));
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), None);
 }
 
@@ -184,7 +184,7 @@ fn a_trial_ends_with_one_timeout() {
     assert_eq!(path.on_acknowledged(3429, 1024, || POLICY, NOW), None);
     assert_eq!(path.probe_size(1024, NOW), Some(1500), "probes look for more");
     path.on_told(1500, &POLICY, NOW);
-    assert_eq!((path.hole, path.probe_size(1500, NOW)), (Hole::None, None));
+    assert_eq!((path.trouble.hole, path.probe_size(1500, NOW)), (Hole::None, None));
 }
 
 /// What was in doubt gets through: the safe size first, then the full one on trial.

@@ -331,7 +331,7 @@ impl Pair {
         assert_eq!((board.una(), board.nxt()), (model.una, model.nxt()));
         assert_eq!(board.inflight(), model.count(Fate::InFlight));
         assert_eq!(board.outstanding(), model.count(Fate::InFlight) + model.count(Fate::Lost));
-        assert_eq!(board.sacked_octets, model.count(Fate::Sacked));
+        assert_eq!(board.marks.sacked_octets, model.count(Fate::Sacked));
         let sacked: Vec<_> = records.iter().filter(|record| record.3 == Fate::Sacked).collect();
         assert_eq!(board.sacked_segments() as usize, sacked.len());
         assert_eq!(board.sacked().last().map(|range| range.end), sacked.last().map(|record| record.1));
@@ -351,7 +351,7 @@ impl Pair {
         assert_eq!(below, model.first_fresh_below_reports());
         assert_eq!(board.first().map(record), records.first().copied());
         assert_eq!(board.last().map(record), records.last().copied());
-        assert!(board.again.len() <= 2 * self.most + KEEP + 1, "the queue of retransmissions grows");
+        assert!(board.marks.again.len() <= 2 * self.most + KEEP + 1, "the queue of retransmissions grows");
     }
 }
 
@@ -410,7 +410,7 @@ fn an_acknowledgment_looks_at_what_it_tells_and_at_no_more() {
             asked += 1;
             sent.at < Instant::from_millis(2 * n)
         });
-        assert_eq!(board.fresh, 100 * (2 * n - 1)); // sent at 2n ms
+        assert_eq!(board.marks.fresh, 100 * (2 * n - 1)); // sent at 2n ms
     }
     let lost = board.segments.iter().filter(|sent| sent.fate == Fate::Lost).count();
     assert_eq!((shown, lost), (4999, 4999));
@@ -464,17 +464,17 @@ fn memory_is_in_proportion_to_what_is_in_flight() {
         while let Some((start, len)) = board.next_lost(100) {
             board.sent_again(start, start + u64::from(len), true, now, Snapshot::default());
         }
-        assert!(board.again.len() <= 2 * board.segments.len() + KEEP + 1);
+        assert!(board.marks.again.len() <= 2 * board.segments.len() + KEEP + 1);
         board.check_invariants();
     }
     // a peer that acknowledges octet by octet
     for octet in 1..=90_000 {
         board.acknowledge(octet, |_| ());
-        assert!(board.again.len() <= 2 * 1000 + KEEP + 1, "{} after {octet}", board.again.len());
+        assert!(board.marks.again.len() <= 2 * 1000 + KEEP + 1, "{} after {octet}", board.marks.again.len());
     }
     board.acknowledge(100_000, |_| ());
-    assert_eq!((board.segments.capacity(), board.again.capacity()), (0, 0));
-    assert_eq!((board.lost.len(), board.sacked.len()), (0, 0));
+    assert_eq!((board.segments.capacity(), board.marks.again.capacity()), (0, 0));
+    assert_eq!((board.marks.lost.len(), board.marks.sacked.len()), (0, 0));
 }
 
 /// RFC 2018 §8: what was reported is kept and may be taken back.

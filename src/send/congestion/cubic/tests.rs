@@ -201,9 +201,9 @@ fn congestion_avoidance_begins_above_the_threshold() {
     cubic.start(MSS, 100 * MSS, at(0));
     cubic.on_congestion(&loss(&cubic));
     cubic.on_ack(&acked(2 * MSS, Micros::from_millis(40), &cubic, 40_000));
-    assert_eq!((cubic.window(), cubic.epoch), (beta(100 * MSS) + MSS, None));
+    assert_eq!((cubic.window(), cubic.epoch()), (beta(100 * MSS) + MSS, None));
     cubic.on_ack(&acked(2 * MSS, Micros::from_millis(40), &cubic, 41_000));
-    let epoch = cubic.epoch.expect("the stage has begun");
+    let epoch = cubic.epoch().expect("the stage has begun");
     assert_eq!(epoch.start, at(41_000));
     assert!(cubic.window() < beta(100 * MSS) + 2 * MSS);
 }
@@ -216,13 +216,13 @@ fn after_a_timeout_the_plateau_is_where_slow_start_ends() {
     cubic.on_congestion(&Congestion::new(Signal::TimeoutAgain, MSS, at(1)));
     assert_eq!(cubic.ssthresh(), beta(cubic.cwnd_prior));
     let mut acks = 0;
-    while cubic.epoch.is_none() {
+    while cubic.epoch().is_none() {
         acks += 1;
         cubic.on_ack(&acked(3 * MSS, Micros::from_millis(50), &cubic, 1_000_000 + acks));
     }
     // From 1 segment to above 49.007, one for each acknowledgment; then the stage begins.
     assert_eq!((acks, cubic.w_max), (50, 50 * MSS));
-    assert!(cubic.epoch.is_some_and(|epoch| epoch.k_us == 0));
+    assert!(cubic.epoch().is_some_and(|epoch| epoch.k_us == 0));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn without_any_loss_the_plateau_is_where_slow_start_ends() {
         now += 1000;
         cubic.on_ack(&acked(MSS, Micros::from_millis(60), &cubic, now));
     }
-    assert_eq!(cubic.epoch.map(|epoch| epoch.k_us), Some(0));
+    assert_eq!(cubic.epoch().map(|epoch| epoch.k_us), Some(0));
     assert_eq!(cubic.w_max, cubic.ssthresh() + MSS);
 }
 
