@@ -79,9 +79,9 @@ impl fmt::Display for Instant {
     }
 }
 
-/// The latest instant the machine works with, 146,000 years after the epoch; later ones count as this. So deadlines
-/// cannot overflow.
-pub(crate) const END_OF_TIME: Instant = Instant::from_micros(1 << 62);
+/// The latest instant the machine works with, 9,000 years after the epoch; later ones count as this. So deadlines cannot
+/// overflow.
+pub(crate) const END_OF_TIME: Instant = Instant::from_micros(1 << 58);
 
 /// A duration in whole microseconds, saturating at `u64::MAX`.
 pub(crate) const fn micros(d: Duration) -> u64 {

@@ -8,43 +8,47 @@ use alloc::boxed::Box;
 use crate::time::{END_OF_TIME, Micros};
 use crate::{Action, Instant, Sink, Timer};
 
-const COUNT: usize = Timer::ALL.len();
-/// No instant of the machine reaches this: `END_OF_TIME` lies far below it.
-const NEVER: u64 = u64::MAX;
-
 /// What sends, the retransmission and persist timers first: where one of them is set, patience goes by it.
 const SENDS: [Timer; 5] = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Pace, Timer::Continue];
 
-/// The deadline of each timer.
-///
-/// The host keeps one wake-up for a connection. It hears of a deadline only when that is earlier than its wake-up; one
-/// that moves later, or is not needed any more, costs a call that finds nothing to do, or announces the next. So timers
-/// that move with every segment cost no action.
-#[derive(Clone, Debug)]
-pub(crate) struct Deadlines {
-    /// Of the timers that run in steady traffic, and of TIME-WAIT.
-    usual: [u64; USUAL],
-    others: Option<Box<[u64; OTHERS]>>,
-    /// A bit for each timer that has a deadline.
-    set: u16,
-    /// The earliest deadline; of those at one instant, the timer that runs first.
-    next: (u64, Timer),
-    /// `next` was moved later: it is looked for at the end of the event.
-    stale: bool,
-    /// When the host will call, as far as it was told.
-    wake: u64,
-}
+/// A deadline and its timer in one number: the earlier is less, and at one instant the timer that runs first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct Due(u64);
 
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self { usual: [NEVER; USUAL], others: None, set: 0, next: NONE, stale: false, wake: NEVER }
+/// Bits of the number of a timer.
+const TIMER_BITS: u32 = 4;
+const _: () = assert!(Timer::ALL.len() <= 1 << TIMER_BITS && END_OF_TIME.as_micros() < 1 << (63 - TIMER_BITS));
+
+impl Due {
+    const NEVER: Self = Self(u64::MAX);
+
+    /// A deadline beyond twice the end of time counts as that: no call could reach it.
+    fn new(timer: Timer, at: Instant) -> Self {
+        let micros = at.as_micros().min(2 * END_OF_TIME.as_micros());
+        Self(micros << TIMER_BITS | order(timer))
+    }
+
+    const fn micros(self) -> u64 {
+        self.0 >> TIMER_BITS
+    }
+
+    fn at(self) -> Option<Instant> {
+        (self != Self::NEVER).then(|| Instant::from_micros(self.micros()))
+    }
+
+    fn timer(self) -> Option<Timer> {
+        let order = usize::try_from(self.0 & ((1 << TIMER_BITS) - 1)).unwrap_or(usize::MAX);
+        Timer::ALL.get(order).copied() // none where it is never
     }
 }
 
-/// No deadline.
-const NONE: (u64, Timer) = (NEVER, Timer::TimeWait);
+/// How many timers have a place in the value itself: those of steady traffic, and TIME-WAIT. The others, seldom set, are on
+/// the heap.
+const USUAL: usize = 6;
+const OTHERS: usize = Timer::ALL.len() - USUAL;
 
-const fn index(timer: Timer) -> usize {
+/// The place of a timer in `Timer::ALL`.
+const fn order(timer: Timer) -> u64 {
     match timer {
         Timer::TimeWait => 0,
         Timer::FinWait2 => 1,
@@ -61,10 +65,6 @@ const fn index(timer: Timer) -> usize {
         Timer::Idle => 12,
     }
 }
-
-/// How many timers of `index` have a place in the value itself: the others, on the heap, are seldom set.
-const USUAL: usize = 6;
-const OTHERS: usize = COUNT - USUAL;
 
 /// Where the deadline of a timer is kept.
 const fn place(timer: Timer) -> usize {
@@ -85,12 +85,38 @@ const fn place(timer: Timer) -> usize {
     }
 }
 
-/// Where a deadline is kept does not count.
+/// The deadline of each timer.
+///
+/// The host keeps one wake-up for a connection. It hears of a deadline only when that is earlier than its wake-up; one
+/// that moves later, or is not needed any more, costs a call that finds nothing to do, or announces the next. So timers
+/// that move with every segment cost no action.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadlines {
+    usual: [Due; USUAL],
+    others: Option<Box<[Due; OTHERS]>>,
+    /// The earliest deadline.
+    next: Due,
+    /// `next` was moved later: it is looked for at the end of the event.
+    stale: bool,
+    /// When the host will call, in microseconds, as far as it was told.
+    wake: u64,
+}
+
+/// The host was told of no deadline.
+const NO_WAKE: u64 = u64::MAX;
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { usual: [Due::NEVER; USUAL], others: None, next: Due::NEVER, stale: false, wake: NO_WAKE }
+    }
+}
+
+/// Whether memory is kept for a deadline that is not set does not count.
 impl PartialEq for Deadlines {
     fn eq(&self, other: &Self) -> bool {
-        let Self { set, next, stale, wake, .. } = self;
-        (*set, *next, *stale, *wake) == (other.set, other.next, other.stale, other.wake)
-            && Timer::ALL.iter().all(|&timer| self.at(timer) == other.at(timer))
+        let Self { usual, others: _, next, stale, wake } = self;
+        (usual, next, stale, wake) == (&other.usual, &other.next, &other.stale, &other.wake)
+            && self.others() == other.others()
     }
 }
 
@@ -98,50 +124,45 @@ impl Eq for Deadlines {}
 
 impl Hash for Deadlines {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.set, self.next, self.stale, self.wake).hash(state);
-        Timer::ALL.iter().for_each(|&timer| self.at(timer).hash(state));
+        let Self { usual, others: _, next, stale, wake } = self;
+        (usual, next, stale, wake, self.others()).hash(state);
     }
-}
-
-fn some(at: u64) -> Option<Instant> {
-    (at != NEVER).then(|| Instant::from_micros(at))
 }
 
 impl Deadlines {
-    /// When this timer is due, if it is set.
-    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
-        some(self.at(timer))
+    fn others(&self) -> &[Due; OTHERS] {
+        self.others.as_deref().unwrap_or(&[Due::NEVER; OTHERS])
     }
 
-    fn at(&self, timer: Timer) -> u64 {
+    fn due(&self, timer: Timer) -> Due {
         let place = place(timer);
         match self.usual.get(place) {
-            Some(at) => *at,
-            None => self.others.as_ref().and_then(|others| others.get(place - USUAL).copied()).unwrap_or(NEVER),
+            Some(due) => *due,
+            None => self.others.as_ref().and_then(|others| others.get(place - USUAL)).copied().unwrap_or(Due::NEVER),
         }
     }
 
-    fn slot(&mut self, timer: Timer) -> Option<&mut u64> {
-        let place = place(timer);
-        match self.usual.get_mut(place) {
-            Some(at) => Some(at),
-            None => self.others.get_or_insert_with(|| Box::new([NEVER; OTHERS])).get_mut(place - USUAL),
-        }
+    /// When this timer is due, if it is set.
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.due(timer).at()
     }
 
-    /// Gives memory back that no deadline needs.
-    pub(crate) fn shrink(&mut self) {
-        if self.others.as_ref().is_some_and(|others| **others == [NEVER; OTHERS]) {
-            self.others = None;
-        }
-    }
-
-    pub(crate) const fn is_set(&self, timer: Timer) -> bool {
-        self.set & (1 << index(timer)) != 0
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.due(timer) != Due::NEVER
     }
 
     pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
-        self.move_to(timer, deadline.as_micros());
+        let place = place(timer);
+        let slot = match self.usual.get_mut(place) {
+            Some(slot) => Some(slot),
+            None => self.others.get_or_insert_with(|| Box::new([Due::NEVER; OTHERS])).get_mut(place - USUAL),
+        };
+        let due = Due::new(timer, deadline);
+        if let Some(slot) = slot {
+            self.stale |= *slot == self.next && due > self.next;
+            *slot = due;
+            self.next = self.next.min(due);
+        }
     }
 
     /// Sets the deadline unless there is one.
@@ -160,8 +181,14 @@ impl Deadlines {
     }
 
     pub(crate) fn clear(&mut self, timer: Timer) {
-        if self.is_set(timer) {
-            self.move_to(timer, NEVER);
+        let place = place(timer);
+        let slot = match self.usual.get_mut(place) {
+            Some(slot) => Some(slot),
+            None => self.others.as_mut().and_then(|others| others.get_mut(place - USUAL)),
+        };
+        if let Some(slot) = slot {
+            self.stale |= *slot == self.next;
+            *slot = Due::NEVER;
         }
     }
 
@@ -169,48 +196,34 @@ impl Deadlines {
         *self = Self { wake: self.wake, ..Self::default() };
     }
 
-    fn move_to(&mut self, timer: Timer, at: u64) {
-        if let Some(slot) = self.slot(timer) {
-            *slot = at;
+    /// Gives memory back that no deadline needs.
+    pub(crate) fn shrink(&mut self) {
+        if *self.others() == [Due::NEVER; OTHERS] {
+            self.others = None;
         }
-        let bit = 1 << index(timer);
-        self.set = if at == NEVER { self.set & !bit } else { self.set | bit };
-        let (earliest, first) = self.next;
-        if at < earliest || (at == earliest && timer < first) {
-            self.next = (at, timer);
-        } else if timer == first {
-            self.stale |= at > earliest;
-        }
+    }
+
+    fn earliest(&self) -> Due {
+        let usual = self.usual.into_iter().fold(Due::NEVER, Due::min);
+        self.others.iter().flat_map(|others| others.iter()).copied().fold(usual, Due::min)
     }
 
     /// Finds the earliest deadline anew where it moved later.
     fn refresh(&mut self) {
-        if !core::mem::take(&mut self.stale) {
-            return;
-        }
-        self.next = NONE;
-        let mut left = self.set;
-        while let Some(index) = left.checked_ilog2().and_then(|index| usize::try_from(index).ok()) {
-            if let Some(&timer) = Timer::ALL.get(index) {
-                let at = self.at(timer);
-                if at <= self.next.0 {
-                    self.next = (at, timer); // of those at one instant the first
-                }
-            }
-            left &= !(1 << index);
+        if core::mem::take(&mut self.stale) {
+            self.next = self.earliest();
         }
     }
 
     /// The earliest deadline, and which timer runs first at it.
     pub(crate) fn next(&self) -> Option<(Timer, Instant)> {
-        let (at, timer) = self.next;
-        some(at).map(|at| (timer, at))
+        self.next.timer().map(|timer| (timer, Instant::from_micros(self.next.micros())))
     }
 
     /// Takes the first due timer, in the order of `Timer::ALL`, and tells how late it is. But patience does not end before
     /// what was to be sent earlier.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(Timer, Micros)> {
-        let first = Timer::ALL.into_iter().find(|&timer| self.is_set(timer) && self.at(timer) <= now.as_micros())?;
+        let first = Timer::ALL.into_iter().find(|&timer| self.get(timer).is_some_and(|at| at <= now))?;
         let before = if first == Timer::UserTimeout { self.sends_before_patience_ends() } else { None };
         let timer = before.unwrap_or(first);
         let late = now.since(self.get(timer)?);
@@ -226,35 +239,37 @@ impl Deadlines {
 
     /// The host calls for a timer, and so it has no wake-up any more: the next deadline is announced anew.
     pub(crate) const fn fired(&mut self) {
-        self.wake = NEVER;
+        self.wake = NO_WAKE;
     }
 
     /// Tells the host when to call, where that is earlier than it knows.
     pub(crate) fn announce(&mut self, sink: &mut dyn Sink) {
         self.refresh();
-        let (at, timer) = self.next;
-        if at < self.wake {
-            self.wake = at;
-            sink.push(Action::SetTimer(timer, Instant::from_micros(at)));
+        if self.next.micros() < self.wake {
+            if let Some((timer, at)) = self.next() {
+                self.wake = at.as_micros();
+                sink.push(Action::SetTimer(timer, at));
+            }
         }
     }
 
     /// The earliest deadline is that of the deadlines, and the host knows of it or of an earlier one.
     pub(crate) fn check_invariants(&self) {
-        let earliest = Timer::ALL.into_iter().map(|timer| (self.at(timer), timer)).min().filter(|(at, _)| *at != NEVER);
-        assert_eq!(earliest.unwrap_or(NONE), self.next, "the earliest deadline");
-        assert!(!self.stale && self.wake <= self.next.0, "the host does not know when to call");
-        let bits = Timer::ALL.iter().filter(|&&timer| self.get(timer).is_some()).map(|&timer| 1 << index(timer));
-        assert_eq!(bits.sum::<u16>(), self.set, "which timers are set");
+        assert_eq!(self.earliest(), self.next, "the earliest deadline");
+        let told = self.next == Due::NEVER || self.wake <= self.next.micros();
+        assert!(!self.stale && told, "the host does not know when to call");
+        for timer in Timer::ALL.into_iter().filter(|&timer| self.is_set(timer)) {
+            assert_eq!(self.due(timer).timer(), Some(timer), "whose deadline it is");
+        }
     }
 
     /// All deadlines relative to `now`, and no announcement: what `canonical` compares.
     pub(crate) fn rebase(&mut self, now: Instant) {
         let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
-        for at in self.usual.iter_mut().chain(others).chain([&mut self.next.0]).filter(|at| **at != NEVER) {
-            *at = at.wrapping_sub(now.as_micros());
+        for due in self.usual.iter_mut().chain(others).chain([&mut self.next]).filter(|due| **due != Due::NEVER) {
+            due.0 = due.0.wrapping_sub(now.as_micros() << TIMER_BITS);
         }
-        self.wake = NEVER;
+        self.wake = NO_WAKE;
     }
 }
 
@@ -339,7 +354,7 @@ mod tests {
         fn the_earliest_deadline_is_kept_up_to_date(steps: Vec<(u8, Option<u16>)>) -> bool {
             let mut timers = Deadlines::default();
             steps.into_iter().all(|(timer, deadline)| {
-                let timer = Timer::ALL[usize::from(timer) % COUNT];
+                let timer = Timer::ALL[usize::from(timer) % Timer::ALL.len()];
                 timers.put(timer, deadline.map(|micros| at(micros.into())));
                 if timer != Timer::Continue {
                     timers.announce(&mut |_| {});
@@ -392,7 +407,10 @@ mod tests {
     }
 
     #[test]
-    fn index_agrees_with_all() {
-        assert!(Timer::ALL.iter().enumerate().all(|(i, &timer)| index(timer) == i));
+    fn order_agrees_with_all_and_each_has_a_place() {
+        assert!((0..).zip(Timer::ALL).all(|(i, timer)| order(timer) == i));
+        let mut places = Timer::ALL.map(place);
+        places.sort_unstable();
+        assert!(places.into_iter().eq(0..Timer::ALL.len()));
     }
 }

@@ -154,7 +154,7 @@ fn a_clock_that_goes_backwards_stands_still() {
 #[test]
 fn a_clock_that_goes_to_its_end_overflows_nothing() {
     for state in State::ALL {
-        for end in [u64::MAX, u64::MAX - 1, 1 << 63, 1 << 62, (1 << 62) - 1] {
+        for end in [u64::MAX, u64::MAX - 1, 1 << 63, 1 << 62, 1 << 58, (1 << 58) - 1] {
             for options in [false, true] {
                 let at = if options { At::default().with_options() } else { At::default() };
                 let mut rig = at.with(|config| config.keep_alive(true)).state(state);
@@ -181,7 +181,7 @@ fn the_far_future_is_clamped() {
     let (mut one, mut other) = (at.established().connection, at.established().connection);
     let rig = at.established();
     for segment in [rig.text(1, 1, "abc"), rig.rst(9)] {
-        let first = one.handle_segment(segment.clone(), Instant::from_micros(1 << 62));
+        let first = one.handle_segment(segment.clone(), Instant::from_micros(1 << 58));
         let second = other.handle_segment(segment, Instant::from_micros(u64::MAX));
         assert_eq!(first, second);
     }
