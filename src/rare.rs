@@ -56,3 +56,32 @@ impl<T: AtRest> Deref for Rare<T> {
         self.0.as_deref().unwrap_or(T::AT_REST)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    struct Count(u8);
+
+    impl AtRest for Count {
+        const AT_REST: &'static Self = &Self(7);
+    }
+
+    #[test]
+    fn state_at_rest_takes_no_memory() {
+        let mut rare = Rare::<Count>::default();
+        assert!(*rare == Count(7) && rare.is_at_rest() && rare.active().is_none());
+        rare.begin().0 = 8;
+        assert!(*rare == Count(8) && !rare.is_at_rest());
+        rare.settle();
+        assert!(!rare.is_at_rest());
+        rare.begin().0 = 7;
+        rare.settle();
+        assert!(rare == Rare::default());
+        rare.begin().0 = 9;
+        rare.end();
+        assert!(rare == Rare::default());
+        assert_eq!(size_of::<Rare<Count>>(), size_of::<usize>());
+    }
+}

@@ -56,3 +56,23 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_come_together_from_both_places() {
+        let mut tally =
+            Tally { segments_in: 1, segments_predicted: 2, segments_out: 3, octets_in: 4, ..Tally::default() };
+        tally.octets_acked = 5;
+        tally.trimmed(10, 0, 10);
+        assert!(tally.seldom.is_at_rest(), "nothing was trimmed");
+        tally.trimmed(10, 3, 8);
+        tally.seldom().timeouts += 6;
+        let counters = tally.counters();
+        let usual = (counters.segments_in, counters.segments_predicted, counters.segments_out);
+        assert_eq!((usual, counters.octets_in, counters.octets_acked), ((1, 2, 3), 4, 5));
+        assert_eq!((counters.octets_trimmed, counters.timeouts, counters.probes), (5, 6, 0));
+    }
+}

@@ -11,24 +11,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("ranges", &[]),
     ("recent", &[]),
+    ("rare", &[]),
     ("path", &["seq"]),
     ("segment", &["seq"]),
     ("codec", &["seq", "segment"]),
     ("config", &["time"]),
     ("event", &["seq", "time", "path", "segment"]),
     ("info", &["seq", "event"]),
+    ("tally", &["info", "rare"]),
     ("timestamps", &["seq", "time", "segment"]),
     ("ecn", &["segment", "config"]),
     ("user_timeout", &["time", "config"]),
     ("send::buffer", &[]),
     ("send::congestion", &["time"]),
     ("send::ecn", &["time"]),
-    ("send::pace", &["time"]),
-    ("send::path_mtu", &["time", "config"]),
+    ("send::pace", &["time", "rare"]),
+    ("send::path_mtu", &["time", "rare", "config"]),
     ("send::prr", &[]),
     ("send::rate", &["time", "send::congestion"]),
     ("send::rtt", &["time", "config"]),
-    ("send::scoreboard", &["time", "ranges", "recent", "send::rate"]),
+    ("send::scoreboard", &["time", "ranges", "recent", "rare", "send::rate"]),
     ("send::rack", &["time", "send::rtt", "send::scoreboard"]),
     ("send::recovery", &["send::prr", "send::scoreboard"]),
     ("send::small", &["seq"]),
@@ -40,8 +42,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "seq",
             "time",
+            "rare",
             "config",
-            "info",
+            "tally",
             "send::buffer",
             "send::congestion",
             "send::ecn",
@@ -64,7 +67,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("recv::pieces", &[]),
     ("recv::reassembly", &["ranges", "recent", "config", "recv::pieces"]),
     ("recv::tuning", &["seq", "time", "config"]),
-    ("recv", &["seq", "time", "segment", "config", "recv::ack", "recv::filling", "recv::reassembly", "recv::tuning"]),
+    (
+        "recv",
+        &["seq", "time", "rare", "segment", "config", "recv::ack", "recv::filling", "recv::reassembly", "recv::tuning"],
+    ),
     ("options", &["time", "path", "segment", "config", "timestamps", "recv"]),
     (
         "connection",
@@ -76,6 +82,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "event",
             "info",
+            "rare",
+            "tally",
             "timestamps",
             "ecn",
             "user_timeout",
@@ -92,10 +100,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 27] = [
+const ALGORITHMS: [&str; 29] = [
     "ecn",
     "ranges",
     "recent",
+    "rare",
+    "tally",
     "timestamps",
     "user_timeout",
     "options",
@@ -356,7 +366,7 @@ fn every_form_of_a_path_is_seen() {
     assert_eq!(uses("recv/ack.rs", "use crate::{send::{rtt::Rtt}};"), [used("send::rtt", "Rtt")]);
     assert_eq!(uses("recv/ack.rs", "fn f(x: crate::Event) {}"), [used("event", "Event")]);
     assert_eq!(uses("recv/ack.rs", "use super::Receiver;"), [used("recv", "Receiver")]);
-    assert_eq!(uses("send/decide.rs", "use super::{Fin, rtt};"), [used("send::rtt", "rtt")]);
+    assert_eq!(uses("send/next.rs", "use super::{Fin, rtt};"), [used("send::rtt", "rtt")]);
     assert_eq!(uses("send/mod.rs", "pub(crate) mod rtt;\nuse rtt::{Rtt};"), [used("send::rtt", "Rtt")]);
     assert_eq!(uses("send/congestion/reno.rs", "use super::Controller;\nuse crate::congestion::Acked;"), []);
     assert_eq!(uses("seq.rs", "// crate::Event\n#[cfg(test)]\nmod tests { use crate::Event; }"), []);

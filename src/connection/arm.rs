@@ -28,8 +28,7 @@ impl<C: Controller> Tcb<C> {
     /// The retransmission timer runs while something is in flight; the persist timer takes its place while the window is closed.
     fn arm_retransmission(&self, pending: bool, probing: bool, cx: &mut Cx<'_, '_>) {
         if probing {
-            let interval = self.snd.rtt.base_rto().backed_off(self.snd.probes, cx.config.max_rto().into());
-            cx.timers.start(Timer::Persist, cx.now + interval);
+            cx.timers.start(Timer::Persist, cx.now + self.snd.persist_interval(cx.config.max_rto().into()));
         } else {
             cx.timers.clear(Timer::Persist);
         }

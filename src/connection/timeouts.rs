@@ -144,7 +144,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The window is closed: one octet, or the FIN, asks whether it still is (MUST-36, SHLD-29, SHLD-30).
     fn probe_window(&mut self, cx: &mut Cx<'_, '_>) {
-        let plan = self.snd.probe();
+        let plan = self.snd.zero_window_probe();
         self.transmit_plan(&plan, cx);
         self.snd.probed();
         cx.out.counters.seldom().probes += 1;

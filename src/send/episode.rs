@@ -1,8 +1,8 @@
 //! An episode: from the first sign of loss until nothing of it can turn out any more. Without one there is no recovery, no
 //! doubt and no retransmission to reason about.
 
-use super::decide::Kind;
 use super::ecn::Cover;
+use super::next::Kind;
 use super::rack::Reordering;
 use super::recovery::{Phase, Recovery};
 use super::tail::Probe;

@@ -3,10 +3,10 @@
 mod acks;
 pub(crate) mod buffer;
 pub mod congestion;
-mod decide;
 pub(crate) mod ecn;
 mod episode;
 mod loss;
+mod next;
 pub(crate) mod pace;
 mod path_mtu;
 mod probing;
@@ -29,9 +29,9 @@ use crate::time::Micros;
 use crate::{Config, Controller, Instant, SeqNum};
 pub(crate) use acks::Ack;
 use buffer::SendBuffer;
-pub(crate) use decide::{Gate, Kind, Next, Plan, Wait};
 use ecn::EcnSender;
 use episode::Episode;
+pub(crate) use next::{Gate, Kind, Next, Plan, Wait};
 use pace::Pacer;
 pub(crate) use path_mtu::{Packet, PathMtu, Policy, TooBig};
 use rack::Rack;
@@ -473,7 +473,7 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// When a tail-loss probe is due, counted from now, if one may be sent at all (RFC 8985 §7.2).
+    /// When a tail-loss probe is due, counted from now, if one may be sent at all (RFC 8985 §7.3).
     pub(crate) fn tail_probe_after(&self, mss: u32, max_ack_delay: Micros) -> Option<Micros> {
         let eligible = self.detector == Detector::Rack
             && self.episode.recovery.is_open()
@@ -483,13 +483,23 @@ impl<C: Controller> Sender<C> {
             && !self.syn
             && self.episode.probe.is_none()
             && self.sampled;
-        let pto = |srtt: Micros| match srtt.times(2).max(MIN_PTO) {
+        eligible.then(|| self.calc_pto(mss, max_ack_delay))
+    }
+
+    /// TLP_calc_PTO of RFC 8985 §7.2.
+    fn calc_pto(&self, mss: u32, max_ack_delay: Micros) -> Micros {
+        let Some(srtt) = self.rtt.srtt() else { return Micros::from_secs(1) };
+        match srtt.times(2).max(MIN_PTO) {
             pto if self.flight() > mss => pto,
             // A FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth): the delay is no more than time for the peer to look.
             pto if self.fin_sent() => pto.max(max_ack_delay),
             pto => pto + max_ack_delay,
-        };
-        eligible.then(|| self.rtt.srtt().map_or(Micros::from_secs(1), pto))
+        }
+    }
+
+    /// The interval to the next zero-window probe: an RTO, then doubled (RFC 9293 §3.8.6.1, SHLD-29, SHLD-30).
+    pub(crate) fn persist_interval(&self, most: Micros) -> Micros {
+        self.rtt.base_rto().backed_off(self.probes, most)
     }
 
     /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).

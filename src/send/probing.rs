@@ -2,7 +2,7 @@
 
 use super::Sender;
 use super::acks::Seen;
-use super::decide::{Gate, Kind, Next, Plan, Wait};
+use super::next::{Gate, Kind, Next, Plan, Wait};
 use super::path_mtu::ProbeLoss;
 use super::recovery::Detector;
 use crate::time::Micros;

@@ -76,8 +76,7 @@ impl Recovery {
         matches!(self.phase, Phase::Fast(_))
     }
 
-    /// A duplicate acknowledgment: without SACK a segment has left, as far as one can tell. Before recovery no more than
-    /// two count: limited transmit (RFC 3042).
+    /// A duplicate acknowledgment: without SACK a segment has left, as far as one can tell.
     pub(crate) fn on_duplicate(&mut self, detector: Detector, mss: u32) {
         self.dups = self.dups.saturating_add(1);
         if detector != Detector::Duplicates {
@@ -87,7 +86,14 @@ impl Recovery {
             let left = mss.min(self.credit);
             self.departed = self.departed.saturating_add(left);
             self.credit -= left;
-        } else if self.dups < DUP_THRESH {
+        } else {
+            self.limited_transmit(mss);
+        }
+    }
+
+    /// Limited Transmit (RFC 3042 §2): each of the first two duplicates lets one segment of new text go, beyond cwnd.
+    fn limited_transmit(&mut self, mss: u32) {
+        if self.dups < DUP_THRESH {
             self.departed = self.departed.saturating_add(mss);
         }
     }

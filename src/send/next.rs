@@ -173,20 +173,32 @@ impl<C: Controller> Sender<C> {
         if len == 0 && (!fin || gate.held) {
             return Next::Wait(Wait::Ack); // a FIN alone is no text and needs no room in cwnd (RFC 5681 §2)
         }
-        let all = len == todo;
-        let cork = gate.cork || self.is_unpushed(todo);
-        let send = len >= gate.full // (1) a full segment, (3) or half of the largest window seen
-            || fin // the user has closed: nothing will follow that could fill it
-            || (all && !cork && (idle || !gate.nagle)) // (2) all there is, unless Nagle (SHLD-7) or the user holds it
-            || gate.overridden; // (4)
-        if send {
-            return Next::Send(plan);
+        if fin || self.sws_allows(len, todo, gate) {
+            return Next::Send(plan); // where the user has closed, nothing will follow that could fill it
         }
         Next::Wait(match () {
-            () if cork && len == todo => Wait::Cork,
+            () if len == todo && !self.cork_allows(todo, gate) => Wait::Cork,
             () if idle => Wait::Silly,
             () => Wait::Ack,
         })
+    }
+
+    /// Silly-window avoidance of the sender (RFC 9293 §3.8.6.2.1 (1) to (4)): whether `len` of the `todo` octets D that wait
+    /// are worth a segment.
+    fn sws_allows(&self, len: u32, todo: u32, gate: &Gate) -> bool {
+        len >= gate.full // (1) a full segment, (3) or half of the largest window seen
+            || (len == todo && self.nagle_allows(gate) && self.cork_allows(todo, gate)) // (2) all there is
+            || gate.overridden // (4)
+    }
+
+    /// Nagle's algorithm (SHLD-7, RFC 9293 §3.7.4): a segment that is not full waits while something is unacknowledged.
+    fn nagle_allows(&self, gate: &Gate) -> bool {
+        self.una == self.nxt || !gate.nagle
+    }
+
+    /// Neither a cork nor a missing push (MAY-15) holds back the last `todo` octets.
+    fn cork_allows(&self, todo: u32, gate: &Gate) -> bool {
+        !gate.cork && !self.is_unpushed(todo)
     }
 
     /// Octets of new text in a full segment, of the `mss` that fit: no more than half of the largest window seen (RFC 9293
@@ -276,7 +288,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// A zero-window probe: the first unacknowledged octet, or the first unsent (RFC 9293 §3.8.6.1).
-    pub(crate) fn probe(&self) -> Plan {
+    pub(crate) fn zero_window_probe(&self) -> Plan {
         let len = self.text_end().saturating_since(self.una).min(1);
         let fin = len == 0 && self.fin == Fin::Queued;
         Plan { seq: self.una, len, syn: false, fin, kind: Kind::Probe }
