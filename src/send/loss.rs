@@ -44,7 +44,8 @@ impl<C: Controller> Sender<C> {
         if let Some(episode) = self.episode.active() {
             episode.reorder_at = None;
         }
-        if self.board.is_in_order() {
+        let behind = self.board.first().is_some_and(|first| self.rack.sent_after(first));
+        if self.board.is_in_order() && !behind {
             return 0; // whatever is outstanding was sent after what was delivered
         }
         let recover = self.episode.recovery.recover;

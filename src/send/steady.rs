@@ -6,7 +6,7 @@ use super::{Fin, Sender};
 use crate::{Controller, Instant, SeqNum};
 
 impl<C: Controller> Sender<C> {
-    /// Whether nothing is lost, in doubt or urgent, nothing was sent again, and neither SYN nor FIN is unacknowledged: an
+    /// Whether nothing is lost, late, in doubt or urgent, nothing was sent again, and neither SYN nor FIN is unacknowledged: an
     /// acknowledgment of something new acknowledges what is in flight in the order of its sending, and one of nothing new
     /// tells nothing.
     pub(crate) fn is_steady(&self) -> bool {

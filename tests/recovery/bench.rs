@@ -222,6 +222,15 @@ impl Bench {
         self.arrives(segment)
     }
 
+    /// The peer sends an octet of text, and acknowledges nothing new.
+    pub(crate) fn text_arrives(&mut self) -> String {
+        let info = self.info();
+        let window = (self.window >> self.shift) as u16;
+        let payload = Bytes::from_static(b"x");
+        let flags = Flags::ACK;
+        self.arrives(Segment { seq: info.rcv_nxt, ack: info.snd_una, flags, window, payload, ..Segment::default() })
+    }
+
     /// The peer has all segments before this one.
     pub(crate) fn ack(&mut self, segment: u32) -> String {
         self.octets(segment * MSS, &[], None)

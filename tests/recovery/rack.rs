@@ -2,7 +2,7 @@
 
 use segue::Timer;
 
-use crate::bench::{Bench, everywhere, sack};
+use crate::bench::{Bench, everywhere, ms, sack};
 
 /// RFC 8985 §3.4, Figure 1: a tail of three is lost, and one of the retransmissions too.
 #[test]
@@ -45,7 +45,7 @@ fn rfc_8985_figure_1_lost_retransmission() {
 #[test]
 fn rfc_8985_3_5_a_timeout_takes_the_first_and_what_is_older_than_a_round_trip() {
     everywhere(|iss| {
-        let mut bench = Bench::new(iss, sack().min_rto(std::time::Duration::from_secs(1)));
+        let mut bench = Bench::new(iss, sack().min_rto(ms(1000)));
         assert_eq!(bench.send(1), "0");
         assert_eq!(bench.fire(Timer::TailLossProbe, 240), "0"); // 2 SRTT + 40 ms; the RTO counts from here
         bench.at(1300);
@@ -65,7 +65,7 @@ fn rfc_8985_3_5_a_timeout_takes_the_first_and_what_is_older_than_a_round_trip() 
 #[test]
 fn the_acknowledgment_of_a_retransmission_shows_what_was_lost_before_it() {
     everywhere(|iss| {
-        let mut bench = Bench::new(iss, sack().min_rto(std::time::Duration::from_secs(1)));
+        let mut bench = Bench::new(iss, sack().min_rto(ms(1000)));
         bench.send(1);
         bench.fire(Timer::TailLossProbe, 240);
         bench.at(1300);
@@ -299,5 +299,70 @@ fn while_the_clock_stands_still_nothing_is_lost_twice() {
         }
         assert_eq!(again(&bench), 1);
         assert_eq!(bench.ack(10), "");
+    });
+}
+
+/// Reordering seen, at 100 ms; the next segment is 2.
+fn late(iss: u32) -> Bench {
+    let mut bench = Bench::new(iss, sack().min_rto(ms(1000)));
+    bench.send(2);
+    bench.at(100);
+    bench.sack(0, &[(1, 2)]);
+    bench.ack(2);
+    bench
+}
+
+/// §6.2 step 5: 10 was sent for the first time 10 ms before a retransmission of 8. Its acknowledgment, which came just now, ended the
+/// recovery. Nothing is reported, and nothing in flight was sent again; yet 10 is overdue in 25 ms.
+fn late_behind_a_retransmission(iss: u32) -> Bench {
+    let mut bench = late(iss);
+    assert_eq!(bench.send(8), "2 3 4 5 6 7 8 9");
+    assert_eq!(bench.fire(Timer::TailLossProbe, 300), "9");
+    assert_eq!(bench.fire(Timer::Retransmit, 1400), "2"); // SRTT 100 ms, and 1 s
+    assert_eq!(bench.fire(Timer::Retransmit, 3600), "2"); // now nothing of it can be a mistake any more
+    bench.at(3700);
+    assert_eq!(bench.ack(7), "7 8");
+    bench.at(3800);
+    assert_eq!(bench.ack(8), "9");
+    bench.at(3890);
+    assert_eq!(bench.send(1), "10");
+    bench.at(3900);
+    assert_eq!(bench.sack(8, &[(9, 10)]), "8"); // that retransmission was lost
+    bench.at(4000);
+    assert_eq!(bench.ack(10), "");
+    assert_eq!(bench.until(Timer::Reorder), Some(25));
+    bench
+}
+
+/// A segment that acknowledges nothing new does not put off what is overdue, neither a bare one nor one with text.
+#[test]
+fn what_is_late_behind_a_retransmission_is_lost_by_the_reordering_window() {
+    everywhere(|iss| {
+        for tells_nothing in [|bench: &mut Bench| bench.ack(10), Bench::text_arrives] {
+            let mut bench = late_behind_a_retransmission(iss);
+            tells_nothing(&mut bench);
+            assert_eq!(bench.fire(Timer::Reorder, 4025), "10");
+        }
+        let mut bench = late_behind_a_retransmission(iss);
+        bench.send(1);
+        bench.ack(11); // it was late, not lost
+        assert_eq!(bench.until(Timer::Reorder), None);
+    });
+}
+
+/// The same while a recovery from a timeout goes on: 3 was sent shortly before 2 timed out.
+#[test]
+fn what_is_late_behind_a_timeout_is_lost_by_the_reordering_window() {
+    everywhere(|iss| {
+        let mut bench = late(iss);
+        bench.send(1);
+        assert_eq!(bench.fire(Timer::TailLossProbe, 340), "2");
+        bench.at(1430);
+        assert_eq!(bench.send(1), "3");
+        assert_eq!(bench.fire(Timer::Retransmit, 1440), "2");
+        bench.at(1540);
+        assert_eq!(bench.ack(3), "");
+        assert_eq!(bench.ack(3), "");
+        assert_eq!(bench.fire(Timer::Reorder, 1565), "3");
     });
 }
