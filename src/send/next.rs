@@ -115,7 +115,8 @@ impl<C: Controller> Sender<C> {
         let Some((start, lost)) = self.board.next_lost(gate.mss) else { return Next::Wait(Wait::Ack) };
         let seq = self.seq_of(start);
         let window = self.edge.saturating_since(seq);
-        let all = if seq + lost == self.nxt && !gate.held { self.filled_up(seq, gate) } else { lost };
+        let joins = seq + lost == self.nxt && !gate.held && gate.records > 0; // new text has a record of its own
+        let all = if joins { self.filled_up(seq, gate) } else { lost };
         let all = match gate.first {
             Some(first) if seq == self.una => all.min(first),
             Some(_) => return Next::Wait(Wait::Ack),

@@ -191,3 +191,21 @@ fn where_no_record_is_left_small_segments_wait_and_the_fin_leaves() {
         assert_eq!(bench.close(), "F");
     });
 }
+
+/// Small segments time out again and again, and more text waits for a record: what goes again is not filled up with it.
+#[test]
+fn where_no_record_is_left_what_goes_again_takes_no_new_text_along() {
+    for config in [sack(), without_rack(), without_sack()] {
+        everywhere(|iss| {
+            let config = config.send_buffer(10_000).user_timeout(None).black_hole_timeouts(0);
+            let mut bench = Bench::new(iss, config);
+            for _ in 0..120 {
+                bench.send_octets(1);
+                bench.pass(1000);
+                assert!(bench.info().flight_segments <= 64, "{}", bench.info().flight_segments);
+            }
+            assert!(bench.info().counters.timeouts > 5 && bench.info().flight == 64);
+            assert_eq!(bench.octets(64, &[], None), "64:56");
+        });
+    }
+}
