@@ -209,8 +209,8 @@ impl<C: Controller> Tcb<C> {
             return self.check_handshake_ack(segment, arrived, cx);
         }
         self.check_ack_range(segment, arrived, cx)?;
-        if self.state == LiveState::TimeWait && segment.is_empty() {
-            return self.discard(Discard::TimeWait, cx); // acceptable, and nothing is left that it could tell
+        if self.state == LiveState::TimeWait {
+            return self.time_wait_acceptable(segment, cx);
         }
         let octets = ack - self.snd.una;
         if octets > self.snd.flight() {

@@ -208,7 +208,7 @@ impl<C: Controller> Tcb<C> {
         let window = self.rcv.advertise(self.eff_snd_mss, || self.snd.rtt.round_trip(), cx.now);
         let duplicate = self.duplicate.take();
         let mut options = self.options(!payload.is_empty(), duplicate, cx);
-        if self.owes_user_timeout {
+        if self.owes_user_timeout && self.state != LiveState::TimeWait {
             let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
             if options.wire_len() + usize::from(UTO_OCTETS) <= room {
                 // RFC 5482 §3: on the first segment that has room.

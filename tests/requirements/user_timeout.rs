@@ -88,6 +88,16 @@ fn a_new_user_timeout_is_said_with_the_next_segment() {
     assert_eq!(said(&tcp), [Some(200)]);
 }
 
+/// TIME-WAIT waits for no acknowledgment: a user timeout is neither said nor heard.
+#[test]
+fn time_wait_text_beyond_the_fin_finds_no_user_timeout() {
+    let mut tcp = Tcp::in_state(State::TimeWait, on());
+    tcp.event(Event::Set(Knob::UserTimeout(Some(secs(200)))));
+    let text = with(peer_text(1, 10, 1), 600);
+    assert_eq!(tcp.arrives(text), "Discarded(AfterFin); <SEQ=1><ACK=1><CTL=ACK>");
+    assert_eq!(said(&tcp), [None]);
+}
+
 /// §3.1: USER_TIMEOUT = min(U_LIMIT, max(ADV_UTO, REMOTE_UTO, L_LIMIT)); the later value counts.
 #[test]
 fn the_longer_user_timeout_counts_at_both_ends() {
