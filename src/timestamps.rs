@@ -37,6 +37,21 @@ impl TsState {
         Self { offset, recent: value, recent_at: now, first: value, last_ack_sent }
     }
 
+    /// The state `now`, with the offset of our clock, TS.Recent, and how old that is.
+    pub(crate) fn aged((offset, recent, age): (u32, u32, Micros), last_ack_sent: SeqNum, now: Instant) -> Self {
+        let recent_at = Instant::from_micros(now.as_micros().saturating_sub(age.get()));
+        Self { offset, recent, recent_at, first: recent, last_ack_sent }
+    }
+
+    /// How old TS.Recent is, as far as it matters.
+    pub(crate) fn age(&self, now: Instant) -> Micros {
+        now.since(self.recent_at).min(RECENT_LIFETIME)
+    }
+
+    pub(crate) const fn offset(&self) -> u32 {
+        self.offset
+    }
+
     /// The option of a segment sent now.
     pub(crate) fn option(&self, now: Instant) -> Timestamps {
         Timestamps { value: clock(self.offset, now), echo: self.recent }

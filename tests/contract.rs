@@ -25,6 +25,8 @@ mod prediction;
 mod steady;
 #[path = "contract/support.rs"]
 mod support;
+#[path = "contract/time_wait.rs"]
+mod time_wait;
 #[path = "contract/timeouts.rs"]
 mod timeouts;
 #[path = "contract/windows.rs"]

@@ -13,6 +13,8 @@ mod net;
 mod pairs;
 #[path = "swarm/runner.rs"]
 mod runner;
+#[path = "swarm/time_wait.rs"]
+mod time_wait;
 #[path = "swarm/verdict.rs"]
 mod verdict;
 #[path = "swarm/wild.rs"]

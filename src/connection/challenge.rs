@@ -62,6 +62,26 @@ impl Throttles {
         self.challenges.allows(config.challenge_limit(), config.challenge_window().into(), now)
     }
 
+    /// How many answers to bare segments and how many challenges are counted. TIME-WAIT answers no keep-alives.
+    pub(super) fn counts(&self) -> (u8, u16) {
+        (u8::try_from(self.bare.sent).unwrap_or(u8::MAX), self.challenges.sent) // `BARE_ANSWERS` at most
+    }
+
+    /// How many microseconds ago these counts began. No window reaches as far back as 32 bits do.
+    pub(super) fn ages(&self, now: Instant) -> (u32, u32) {
+        (now.since(self.bare.since).saturated(), now.since(self.challenges.since).saturated())
+    }
+
+    /// The throttles with these counts of these ages.
+    pub(super) fn aged((bare, challenges): (u8, u16), (bare_age, challenges_age): (u32, u32), now: Instant) -> Self {
+        let since = |age: u32| Instant::from_micros(now.as_micros().saturating_sub(age.into()));
+        Self {
+            challenges: Throttle { since: since(challenges_age), sent: challenges },
+            bare: Throttle { since: since(bare_age), sent: bare.into() },
+            keep_alives: Throttle::default(),
+        }
+    }
+
     /// Whether a keep-alive may be answered now.
     pub(super) fn allow_keep_alive(&mut self, config: &Config, now: Instant) -> bool {
         self.keep_alives.allows_bare(config, now)

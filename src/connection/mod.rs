@@ -19,6 +19,7 @@ mod status;
 mod syn_sent;
 mod tcb;
 mod time_wait;
+mod time_wait_value;
 mod timeouts;
 
 use alloc::vec::Vec;
@@ -37,6 +38,7 @@ use state::{Origin, Stop};
 pub use status::Canonical;
 use syn_sent::SynSent;
 use tcb::{Cx, Settings};
+pub use time_wait_value::TimeWait;
 
 /// One TCP connection as a value.
 ///

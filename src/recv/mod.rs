@@ -76,7 +76,7 @@ pub(crate) enum Accepted {
 }
 
 /// No window is larger (RFC 7323 §2.3): text further behind is not told from what never came.
-const MAX_WINDOW: u64 = 1 << 30;
+const MAX_WINDOW: u32 = 1 << 30;
 
 /// One part in so many of a window that the peer fills is worth a segment of its own.
 const CONSIDERABLE: u32 = 16;
@@ -165,9 +165,18 @@ impl Receiver {
         (self.in_units(self.capacity()) / 2).min(u32::from(mss)).max(1)
     }
 
+    fn next_promise(&self, mss: u16) -> u32 {
+        if self.growth() >= self.step(mss) { self.offer() } else { self.told() }
+    }
+
+    /// The window field of a segment sent now.
+    pub(crate) fn next_window(&self, mss: u16) -> u16 {
+        self.field(self.next_promise(mss))
+    }
+
     /// The window field of a segment sent now, and the promise it makes. `rtt` is how long a round trip takes.
     pub(crate) fn advertise(&mut self, mss: u16, rtt: impl FnOnce() -> Micros, now: Instant) -> u16 {
-        let window = if self.growth() >= self.step(mss) { self.offer() } else { self.told() };
+        let window = self.next_promise(mss);
         let edge = self.nxt + window;
         if edge.after(self.edge) {
             self.edge = edge;
@@ -303,12 +312,16 @@ impl Receiver {
         self.release_held(deliver);
     }
 
+    /// Octets before RCV.NXT that are told from what never came.
+    pub(crate) fn in_reach(&self) -> u32 {
+        u32::try_from(self.received).unwrap_or(u32::MAX).min(MAX_WINDOW)
+    }
+
     /// The first part of `len` octets of text at `seq` that has arrived before (RFC 2883 §4).
     pub(crate) fn duplicate_in(&self, seq: SeqNum, len: u32) -> Option<(SeqNum, SeqNum)> {
         let behind = self.nxt.saturating_since(seq);
         if behind > 0 {
-            let arrived = u64::from(behind) <= self.received.min(MAX_WINDOW);
-            return (arrived && len > 0).then(|| (seq, (seq + len).min(self.nxt)));
+            return (behind <= self.in_reach() && len > 0).then(|| (seq, (seq + len).min(self.nxt)));
         }
         let start = self.offset_of(seq);
         let (from, to) = self.held.first_overlap(start, start + u64::from(len))?;
@@ -430,6 +443,19 @@ impl Receiver {
         }
         last.into_iter().for_each(|(left, right)| put(left, right));
         blocks
+    }
+
+    /// Moves to behind the peer's FIN: RCV.NXT with the octets in reach before it, RCV.WND, the next window field and its
+    /// shift.
+    pub(crate) fn end(&mut self, (nxt, in_reach): (SeqNum, u32), wnd: u32, (window, shift): (u16, u8)) {
+        self.irs = nxt - 2 - in_reach;
+        self.nxt = nxt;
+        self.edge = nxt + wnd;
+        self.received = u64::from(in_reach);
+        self.fin = Some(nxt - 1);
+        self.shift = shift;
+        self.tuning = Tuning::full(wnd.max(u32::from(window) << shift));
+        self.max_wnd = 0; // nobody waits for a window any more
     }
 
     /// No acknowledgment is owed: the peer knows a window that it can use, if the buffer is empty.

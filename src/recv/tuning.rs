@@ -60,6 +60,12 @@ impl Tuning {
         }
     }
 
+    /// All of a buffer of `capacity` octets is in use.
+    pub(crate) const fn full(capacity: u32) -> Self {
+        let (since, marked) = (Instant::ZERO, Instant::ZERO);
+        Self { capacity, limit: capacity, since, taken: 0, mark: None, marked, shortest: None }
+    }
+
     pub(crate) const fn capacity(&self) -> u32 {
         self.capacity
     }
