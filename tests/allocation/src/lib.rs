@@ -552,3 +552,24 @@ fn idle_connections_keep_no_memory() {
         assert_eq!((server.connection.state(), closing.bytes_current + end.bytes_current), (State::Closed, 0));
     }
 }
+
+/// TIME-WAIT as a value has no heap, and an answer of it costs none.
+#[test]
+fn time_wait_as_a_value_allocates_nothing() {
+    let mut pair = Pair::new();
+    let (now, config) = (pair.now, Arc::new(Config::default()));
+    let [client, server] = &mut pair.sides;
+    let mut wire = VecDeque::new();
+    client.handle(Event::Close, now, &mut wire);
+    server.handle(Event::Segment(wire.pop_front().unwrap()), now, &mut wire);
+    client.handle(Event::Segment(wire.pop_front().unwrap()), now, &mut VecDeque::new());
+    server.handle(Event::Close, now, &mut wire);
+    let fin = wire.pop_front().unwrap();
+    client.handle(Event::Segment(fin.clone()), now, &mut wire);
+    let mut value = client.connection.clone().time_wait().unwrap();
+    let mut answers = 0;
+    let cost = measure(|| {
+        value.handle_segments([fin], now, &config, &mut |_: Action| answers += 1);
+    });
+    assert_eq!((answers, cost.count_total, cost.bytes_current), (1, 0, 0));
+}
