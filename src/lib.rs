@@ -21,6 +21,7 @@
 //! The parts:
 //!
 //! - [`Connection`], with [`Event`], [`Action`], [`Timer`], [`Error`], [`CloseReason`], [`Discard`] and [`Info`]: the state machine.
+//! - [`TimeWait`]: a connection in TIME-WAIT in 64 octets, for hosts that keep many.
 //! - [`Segment`], [`Flags`], [`Options`], [`SeqNum`], [`Instant`], [`Path`], [`Secrets`]: the values at its border. They have no
 //!   ports and no addresses; the host keeps those.
 //! - [`codec`]: [`Segment`]s with ports to octets and back, with the checksum.
