@@ -78,7 +78,7 @@ impl Throttles {
         Self {
             challenges: Throttle { since: since(challenges_age), sent: challenges },
             bare: Throttle { since: since(bare_age), sent: bare.into() },
-            keep_alives: Throttle::default(),
+            keep_alives: Throttle::UNUSED,
         }
     }
 

@@ -180,7 +180,10 @@ impl TimeWait {
             let age = Micros::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
             TsState::aged((self.ts_offset, self.ts_recent, age), self.rcv_nxt, cx.now)
         });
-        tcb.throttles = Throttles::aged((self.bare, self.challenges), (self.bare_age, self.challenges_age), self.clock);
+        let (counts, ages) = ((self.bare, self.challenges), (self.bare_age, self.challenges_age));
+        if counts != (0, 0) {
+            *tcb.throttles.begin() = Throttles::aged(counts, ages, self.clock);
+        }
         tcb.eff_snd_mss = tcb.mss(cx.path, 0);
         tcb
     }
