@@ -13,7 +13,7 @@ pub(crate) fn announced_mss(config: &Config, path: &Path) -> u16 {
     Path { mtu, ..*path }.mss().min(config.max_mss())
 }
 
-/// The options of our SYN.
+/// The options of our SYN; the MSS is one of them, and stands on SYNs only (MUST-14, MUST-65).
 pub(crate) fn of_syn(config: &Config, path: &Path, ts_offset: u32, now: Instant) -> Options {
     Options {
         mss: Some(announced_mss(config, path)),

@@ -121,7 +121,7 @@ impl Micros {
         Self(self.0.saturating_mul(n as u64))
     }
 
-    /// Doubled `times` times, at most `max`.
+    /// Doubled `times` times, at most `max`: exponential back-off (MUST-19).
     pub(crate) fn backed_off(self, times: u32, max: Self) -> Self {
         let factor = 1u64.checked_shl(times.min(32)).unwrap_or(u64::MAX);
         Self(self.0.saturating_mul(factor).min(max.0))

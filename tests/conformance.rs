@@ -145,6 +145,27 @@ fn every_place_exists() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// Whoever looks for a MUST in the sources finds it at one of the places that the document names.
+#[test]
+fn every_must_that_is_met_is_cited_where_it_is_met() {
+    let cites = |source: &str, id: &str| {
+        let number: u32 = id.strip_prefix("MUST-").and_then(|number| number.parse().ok()).expect("a number");
+        source.split("MUST-").skip(1).any(|after| {
+            let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+            let first = digits(after);
+            let last = after[first.len()..].strip_prefix("..").map(digits);
+            let first = first.parse().unwrap_or(0);
+            (first..=last.and_then(|last| last.parse().ok()).unwrap_or(first)).contains(&number)
+        })
+    };
+    let rows = requirements().into_iter().filter(|row| kind(row) == "met" && row.id.starts_with("MUST-"));
+    let uncited: Vec<String> = rows
+        .filter(|row| !row.places.iter().any(|place| cites(&read(&place.file), &row.id)))
+        .map(|row| format!("{} in {:?}", row.id, row.places))
+        .collect();
+    assert!(uncited.is_empty(), "cite each in the comment of the function that meets it: {uncited:#?}");
+}
+
 /// Whether this source defines the item: a function, a type, a constant, a field, a setting of `config!` or a variant.
 fn defines(source: &str, item: &str) -> bool {
     source.lines().any(|line| {

@@ -85,6 +85,7 @@ pub struct RawOptionsIter<'a> {
 impl<'a> Iterator for RawOptionsIter<'a> {
     type Item = Result<RawOption<'a>, BadOption>;
 
+    /// The next option, on whatever octet it starts (MUST-64).
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (&kind, after) = self.rest.split_first()?;
@@ -115,7 +116,7 @@ impl core::iter::FusedIterator for RawOptionsIter<'_> {}
 /// How timestamps begin where they are all of the area (RFC 7323 App. A), as on nearly every segment.
 const ALIGNED_TIMESTAMPS: [u8; 4] = [NOP, NOP, TIMESTAMPS, 10];
 
-/// The options of an area, by the rules of the [module's table](super#malformed-and-unusual-input).
+/// The options of an area on any segment (MUST-4, MUST-5), by the rules of the [module's table](super#malformed-and-unusual-input).
 #[inline]
 pub(super) fn parse(area: &[u8]) -> CompactOptions {
     match area.split_first_chunk() {

@@ -11,7 +11,7 @@ use crate::{Action, Controller, Instant, Timer};
 const CONTINUE_AFTER: Micros = Micros::from_millis(1);
 
 impl<C: Controller> Tcb<C> {
-    /// Sets every deadline that follows from the state. `wait` is why transmission stopped; `None`: a burst was cut.
+    /// Sets every deadline that follows from the state; what waits always has one (MUST-60). `wait` is why transmission stopped; `None`: a burst was cut.
     pub(super) fn arm_timers(&mut self, wait: Option<Wait>, cx: &mut Cx<'_, '_>) {
         if self.state == LiveState::TimeWait {
             return; // all others are turned off
@@ -25,7 +25,8 @@ impl<C: Controller> Tcb<C> {
         self.arm_patience(pending, cx);
     }
 
-    /// The retransmission timer runs while something is in flight; the persist timer takes its place while the window is closed.
+    /// The retransmission timer runs while something is in flight; the persist timer takes its place while the window is
+    /// closed, however it was closed (MUST-35).
     fn arm_retransmission(&self, pending: bool, probing: bool, cx: &mut Cx<'_, '_>) {
         if probing {
             cx.timers.start(Timer::Persist, cx.now + self.snd.persist_interval(cx.config.max_rto().into()));

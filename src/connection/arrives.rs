@@ -112,7 +112,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// What is not acceptable is answered and dropped; but where both ends would wait for each other for ever, its ACK
-    /// and URG are looked at and only its text is dropped (declared exception, RFC 9293 App. A.2).
+    /// and URG count (MUST-66) and only its text is dropped (declared exception, RFC 9293 App. A.2).
     fn allow_unacceptable(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step<(bool, Option<Discard>)> {
         let (nxt, wnd, len) = (self.rcv.nxt, self.rcv.wnd(), segment.len());
         if self.state == LiveState::TimeWait {
@@ -337,7 +337,7 @@ impl<C: Controller> Tcb<C> {
         self.snd.on_old_ack(&ack, mss, cx.out.counters, cx.now);
     }
 
-    /// "The send window should be updated." A window confirmed as closed counts as an answer: the user timeout starts
+    /// "The send window should be updated", and may shrink (MUST-34). A window confirmed as closed counts as an answer: the user timeout starts
     /// anew while the user is there (MUST-37).
     pub(super) fn update_window(&mut self, segment: &Segment, window: u32, cx: &mut Cx<'_, '_>) {
         if self.snd.is_window_news(segment.seq, segment.ack) {
@@ -370,7 +370,7 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// Sixth, URG: RCV.UP advances, and the user hears of it once for each advance (MUST-32).
+    /// Sixth, URG (MUST-30): RCV.UP advances, and the user hears of it once for each advance (MUST-32).
     pub(super) fn check_urg(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         if !self.state.receives() {
             return; // "This should not occur since a FIN has been received"

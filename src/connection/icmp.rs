@@ -21,7 +21,7 @@ pub(super) enum Verdict {
     Hard,
 }
 
-/// RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the
+/// MUST-54, RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the
 /// ISS alone. A pure ACK has SND.NXT, which is not in flight. An error that quotes it counts if it says "too big", which
 /// no timer of ours would find out, and if nothing is in flight or a pure ACK was sent since SND.NXT is there. A blind
 /// attacker must guess this one number of 2³², as while opening; and he must claim a link that the ACK does not pass, which

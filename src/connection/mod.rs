@@ -77,7 +77,7 @@ pub struct Connection<C: Controller = Algorithm> {
 }
 
 impl Connection {
-    /// Passive OPEN as hosts do it: the SYN has arrived, so the host chooses the secrets by the addresses and ports (RFC
+    /// Passive OPEN as hosts do it, a value of its own for each SYN (MUST-41): the SYN has arrived, so the host chooses the secrets by the addresses and ports (RFC
     /// 6528).
     ///
     /// Returns the SYN,ACK. To a segment that opens nothing it answers as LISTEN does, and the value is closed with

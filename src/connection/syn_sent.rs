@@ -101,7 +101,7 @@ impl<C: Controller> SynSent<C> {
 }
 
 impl<C: Controller> Tcb<C> {
-    /// Our SYN crossed the peer's: SYN-RECEIVED, and a SYN,ACK leaves with the flush.
+    /// Our SYN crossed the peer's (MUST-10): SYN-RECEIVED, and a SYN,ACK leaves with the flush.
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
         let since = opening.pending_since;
         let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), syn, cx);

@@ -143,7 +143,7 @@ pub enum Discard {
     TimeWait,
 }
 
-/// What the user may want to know while the connection goes on (RFC 9293 §3.9.1.8).
+/// What the user may want to know while the connection goes on (MUST-47, RFC 9293 §3.9.1.8).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Report {

@@ -209,7 +209,7 @@ impl Receiver {
     }
 
     /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the peer may
-    /// wait for it.
+    /// wait for it (MUST-39).
     pub(crate) fn owes_update(&self, mss: u16) -> bool {
         self.growth() >= self.step(mss) && self.peer_may_wait()
     }

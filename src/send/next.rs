@@ -184,7 +184,7 @@ impl<C: Controller> Sender<C> {
         })
     }
 
-    /// Silly-window avoidance of the sender (RFC 9293 §3.8.6.2.1 (1) to (4)): whether `len` of the `todo` octets D that wait
+    /// Silly-window avoidance of the sender (MUST-38, RFC 9293 §3.8.6.2.1 (1) to (4)): whether `len` of the `todo` octets D that wait
     /// are worth a segment.
     fn sws_allows(&self, len: u32, todo: u32, gate: &Gate) -> bool {
         len >= gate.full // (1) a full segment, (3) or half of the largest window seen

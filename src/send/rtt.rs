@@ -98,7 +98,7 @@ impl Rtt {
         self.rto = self.base_rto().backed_off(self.backoff, self.max);
     }
 
-    /// (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement also ends the
+    /// MUST-18. (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement also ends the
     /// back-off (Karn).
     pub(crate) fn on_sample(&mut self, rtt: Micros, samples: u32, now: Instant) {
         self.least.on_sample(rtt, now);
