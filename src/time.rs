@@ -8,7 +8,7 @@ use core::time::Duration;
 ///
 /// All arithmetic saturates: a clock that jumps by years or stands at `u64::MAX` cannot overflow. The machine only
 /// needs the clock to be the same one for all calls on a connection; a `now` earlier than the last is treated as the
-/// last.
+/// last, and one later than 2^58 microseconds after the epoch, 9,000 years, as that.
 ///
 /// ```
 /// use core::time::Duration;

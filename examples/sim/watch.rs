@@ -128,6 +128,9 @@ impl<C: Controller> Controller for Watch<C> {
         self.inner.on_spurious(now);
         self.notes.push(Told::Spurious);
     }
+    fn on_settled(&mut self) {
+        self.inner.on_settled();
+    }
     fn on_delivery(&mut self, delivery: &Delivery) {
         self.good_news(delivery.now, |inner| inner.on_delivery(delivery));
     }

@@ -86,6 +86,9 @@ impl Controller for Spy {
     fn on_spurious(&mut self, _: Instant) {
         self.calls.push("on_spurious");
     }
+    fn on_settled(&mut self) {
+        self.calls.push("on_settled");
+    }
     fn reduces_proportionally(&self) -> bool {
         false
     }
@@ -103,13 +106,14 @@ fn the_watch_passes_on_what_it_hears_and_what_it_is_asked() {
     watch.on_recovered(1, Instant::ZERO);
     watch.on_spurious(Instant::ZERO);
     assert_eq!(notes.take(), [Told::Spurious]);
+    watch.on_settled();
     watch.on_sent(1, 2, Instant::ZERO);
     let fell = Told::Fell { before: 100, after: 99, now: Instant::ZERO };
     assert_eq!(notes.take(), [fell], "sending is no reason to shrink");
     assert_eq!(episodes(&[(fell, 1, 2)]).violations.len(), 1);
     assert_eq!((watch.window(), watch.ssthresh(), watch.pacing_rate()), (99, 77, Some(5)));
     assert!(!watch.reduces_proportionally());
-    let calls = ["start", "set_mss", "on_idle", "on_recovered", "on_spurious", "on_sent"];
+    let calls = ["start", "set_mss", "on_idle", "on_recovered", "on_spurious", "on_settled", "on_sent"];
     assert_eq!(watch.inner().calls, calls);
 }
 
