@@ -105,7 +105,7 @@ impl<C: Controller> Tcb<C> {
         let mss = u32::from(self.text_mss(cx.path));
         let text = |size: u16| u32::from(self.text_mss(&Path { mtu: size, ..*cx.path }));
         let first = self.snd.path_mtu.cut().map(text);
-        let mtu_probe = self.snd.path_mtu.probe_size(cx.path.mtu, cx.now).map(text);
+        let mtu_probe = self.mtu_probe_size(cx).map(text);
         let urgent = self.snd.up.is_some(); // its text is not for GSO
         let most = if urgent { 0 } else { u32::from(cx.config.max_transmit()) };
         let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };

@@ -130,11 +130,20 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn packet_limit(&self, plan: &Plan, cx: &Cx<'_, '_>) -> u16 {
         let path_mtu = &self.snd.path_mtu;
         let size = match plan.kind {
-            Kind::MtuProbe => path_mtu.probe_size(cx.path.mtu, cx.now),
+            Kind::MtuProbe => self.mtu_probe_size(cx),
             Kind::Again if plan.seq == self.snd.una => path_mtu.cut(),
             Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => None,
         };
         size.unwrap_or(cx.path.mtu)
+    }
+
+    /// The size of the packet that probes for a larger path MTU, if the search wants one.
+    pub(super) fn mtu_probe_size(&self, cx: &Cx<'_, '_>) -> Option<u16> {
+        let useful = || {
+            let text = self.snd.useful_mtu_probe(cx.config.send_buffer());
+            packet_size(cx.path, self.option_octets(0), u16::try_from(text).unwrap_or(u16::MAX))
+        };
+        self.snd.path_mtu.probe_size(cx.path.mtu, useful, cx.now)
     }
 
     /// A piece of the stream leaves; `again` when it was sent before, `first` when it starts at SND.UNA.

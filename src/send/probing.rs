@@ -42,6 +42,13 @@ impl<C: Controller> Sender<C> {
         Some(Next::Send(Plan { seq: self.nxt, len, syn: false, fin: false, kind: Kind::MtuProbe }))
     }
 
+    /// Octets of text in the greatest useful probe (RFC 4821 §7.1): half of the peer's largest window, since no segment of new
+    /// text is larger (RFC 9293 §3.8.6.2.1), and half of the send buffer. Windows and queue have room for it and for what
+    /// follows (§7.4); for a larger one they may never have.
+    pub(crate) fn useful_mtu_probe(&self, send_buffer: u32) -> u32 {
+        send_buffer.min(self.max_wnd) / 2
+    }
+
     /// `lost` octets were just found lost. Returns those that tell of congestion: all but a probe that was lost alone
     /// (RFC 4821 §7.6.2).
     pub(super) fn without_mtu_probe(&mut self, lost: u32, seen: &Seen) -> u32 {

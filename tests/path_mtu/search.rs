@@ -209,6 +209,27 @@ fn tiny_windows_are_never_stuck() {
     }
 }
 
+/// RFC 4821 §7.1, §7.4: a full size that no window, or no queue, has room for does not keep smaller ones from being found. No segment
+/// of new text is larger than half of the peer's largest window (RFC 9293 §3.8.6.2.1), so more than that is of no use.
+#[test]
+fn a_size_that_no_window_holds_does_not_end_the_search() {
+    for rack in [true, false] {
+        for (send, receive) in [(100_000, 20_000), (100_000, 40_000), (100_000, 65_535), (20_000, 200_000)] {
+            for carried in [3000, 9000, 65_535] {
+                let config =
+                    || Config::builder().mtu_probe_max(65_535).send_buffer(send).receive_buffer(receive).rack(rack);
+                let mut world = World::new([config(), config()], Path::ipv4(1500)).over(carries(carried, false));
+                settle(&mut world);
+                let (found, room) = (u32::from(world.mtu()), send.min(receive));
+                let useful = u32::from(carried).min(room / 2);
+                let followed = rack || useful + 3 * found <= room / 2; // §7.4: else too little follows
+                assert!(!followed || found + 8 > useful, "{rack}, {send}, {receive}, {carried}: {found}");
+                assert!((1501..=u32::from(carried)).contains(&found), "{rack}, {send}, {receive}, {carried}: {found}");
+            }
+        }
+    }
+}
+
 /// Pacing lets a probe go that is larger than a burst.
 #[test]
 fn pacing_lets_a_probe_go() {

@@ -120,17 +120,21 @@ impl Search {
         self.is_converged(mtu) && self.course.next.is_some_and(|next| next <= now)
     }
 
-    /// The size of the next probe, if one may leave.
-    pub(super) fn next_size(&self, mtu: u16, now: Instant) -> Option<u16> {
+    /// The size of the next probe, if one may leave: at most `useful`, while that is less than search_high.
+    pub(super) fn next_size(&self, mtu: u16, useful: impl FnOnce() -> u16, now: Instant) -> Option<u16> {
         if self.is_converged(mtu) || self.course.probe.is_some() || self.course.next.is_none_or(|next| next > now) {
             return None;
         }
-        if self.untried {
-            return Some(self.high);
+        let high = self.high.min(useful());
+        if high < mtu.saturating_add(THRESHOLD) {
+            return None;
         }
-        let common = COMMON.iter().filter(|&&size| mtu < size && size <= self.high);
+        if self.untried {
+            return Some(high);
+        }
+        let common = COMMON.iter().filter(|&&size| mtu < size && size <= high);
         let middle = common.clone().nth(common.count() / 2);
-        Some(middle.copied().unwrap_or(mtu + (self.high - mtu).div_ceil(2)))
+        Some(middle.copied().unwrap_or(mtu + (high - mtu).div_ceil(2)))
     }
 
     pub(super) fn on_probe(&mut self, start: u64, end: u64, size: u16) {
