@@ -1,8 +1,8 @@
 //! Loss: found by acknowledgments, by the reordering timer or by the retransmission timeout, and what follows from it.
 
 use super::Sender;
-use super::acks::Seen;
 use super::congestion::{Congestion, Signal};
+use super::delivered::{Before, Delivered};
 use super::prr::Prr;
 use super::rack::Facts;
 use super::recovery::{Detector, Phase, lost_below};
@@ -13,17 +13,17 @@ use crate::{Controller, Instant};
 impl<C: Controller> Sender<C> {
     /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets, but those of an MTU probe that
     /// was lost alone.
-    pub(super) fn detect_loss(&mut self, seen: &Seen) -> u32 {
+    pub(super) fn detect_loss(&mut self, before: &Before, delivered: &Delivered, recovered: bool) -> u32 {
         let lost = match self.detector {
-            Detector::Rack => self.detect_by_time(seen),
-            Detector::Sack => self.detect_by_reports(seen),
-            Detector::Duplicates => self.detect_by_duplicates(seen),
+            Detector::Rack => self.detect_by_time(before, delivered, recovered),
+            Detector::Sack => self.detect_by_reports(before),
+            Detector::Duplicates => self.detect_by_duplicates(before, delivered, recovered),
         };
-        self.without_mtu_probe(lost, seen)
+        self.without_mtu_probe(lost, before)
     }
 
     /// RACK_detect_loss_and_arm_timer of RFC 8985 §6.2.
-    pub(super) fn detect_by_time(&mut self, seen: &Seen) -> u32 {
+    fn detect_by_time(&mut self, before: &Before, delivered: &Delivered, recovered: bool) -> u32 {
         let mut reordering = self.episode.reordering;
         let reo_wnd = self.rack.update_reo_wnd(
             &mut reordering,
@@ -32,9 +32,9 @@ impl<C: Controller> Sender<C> {
                 nxt: self.board.nxt(),
                 min_rtt: self.rtt.min_rtt(),
                 srtt: self.rtt.srtt(),
-                dsack: seen.dsack(),
+                dsack: delivered.dsack.is_some(),
                 recovering: !self.episode.recovery.is_open(),
-                recovered: seen.recovered,
+                recovered,
                 segs_sacked: self.board.sacked_segments(),
             },
         );
@@ -53,7 +53,7 @@ impl<C: Controller> Sender<C> {
         let (mut waits, mut after) = (false, false);
         let mut is_lost = |sent: &Sent| {
             let earlier = rack.sent_after(sent);
-            let overdue = earlier && rack.is_overdue(sent, reo_wnd, seen.now);
+            let overdue = earlier && rack.is_overdue(sent, reo_wnd, before.now);
             waits |= earlier && !overdue;
             after |= overdue && sent.start >= recover;
             overdue
@@ -74,10 +74,10 @@ impl<C: Controller> Sender<C> {
     }
 
     /// IsLost of RFC 6675 §4, and its third duplicate (§5).
-    fn detect_by_reports(&mut self, seen: &Seen) -> u32 {
+    fn detect_by_reports(&mut self, before: &Before) -> u32 {
         let recover = self.episode.recovery.recover;
         let mut after = false;
-        let lost = lost_below(&self.board, seen.mss).map_or(0, |edge| {
+        let lost = lost_below(&self.board, before.mss).map_or(0, |edge| {
             self.board.lose_fresh(|sent| {
                 let lost = sent.end <= edge;
                 after |= lost && sent.start >= recover;
@@ -86,33 +86,34 @@ impl<C: Controller> Sender<C> {
         });
         self.note_lost_after(after);
         if lost == 0 && self.episode.recovery.is_third_duplicate(self.board.una()) {
-            return self.board.lose_first(self.first_len(seen.mss));
+            return self.board.lose_first(self.first_len(before.mss));
         }
         lost
     }
 
     /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment; but one that ends inside
     /// of what went again already tells of nothing.
-    fn detect_by_duplicates(&mut self, seen: &Seen) -> u32 {
+    fn detect_by_duplicates(&mut self, before: &Before, delivered: &Delivered, recovered: bool) -> u32 {
         let recovery = &self.episode.recovery;
-        let partial = recovery.is_fast() && seen.is_partial() && self.board.una() >= recovery.high_rxt;
+        let goes_on = recovery.is_fast() && before.was_fast && !recovered;
+        let partial = goes_on && delivered.octets > 0 && self.board.una() >= recovery.high_rxt;
         if partial || recovery.is_third_duplicate(self.board.una()) {
             self.episode.begin().first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
-            return self.board.lose_first(self.first_len(seen.mss));
+            return self.board.lose_first(self.first_len(before.mss));
         }
         0
     }
 
     /// The window shrinks, once in an episode; fast recovery takes it there.
-    pub(super) fn reduce(&mut self, signal: Signal, seen: &Seen) {
+    pub(super) fn reduce(&mut self, signal: Signal, before: &Before) {
         let covered = self.episode.cover.covers(self.board.una()); // by the reduction for a mark (RFC 3168 §6.1.2)
         if !covered {
-            self.tell_congestion(signal, seen);
+            self.tell_congestion(signal, before);
             self.ecn.on_reduced();
         }
         let inflight = self.inflight();
-        let prr = Prr::new(self.cc.window(), seen.outstanding, inflight, seen.mss);
-        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(seen.mss));
+        let prr = Prr::new(self.cc.window(), before.outstanding, inflight, before.mss);
+        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(before.mss));
         let nxt = self.board.nxt();
         let episode = self.episode.begin();
         episode.recovery.enter(Phase::Fast(prr), first, nxt, inflight);
@@ -127,21 +128,21 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The controller hears of congestion. FlightSize is without what limited transmit added (RFC 5681 §3.2 step 2).
-    pub(super) fn tell_congestion(&mut self, signal: Signal, seen: &Seen) {
-        let flight = seen.flight.min(seen.cwnd);
+    pub(super) fn tell_congestion(&mut self, signal: Signal, before: &Before) {
+        let flight = before.flight.min(before.cwnd);
         let used = self.validation.as_mut().and_then(|validation| validation.on_congestion(flight));
         if let Some(used) = used {
-            self.cc.limit(used, seen.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
+            self.cc.limit(used, before.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
         }
-        self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: seen.now });
+        self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: before.now });
     }
 
     /// The reordering timer: RACK looks again.
     pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Tally, now: Instant) {
-        let seen = self.look(now, mss);
-        let lost = self.detect_loss(&seen);
+        let before = self.before(mss, now);
+        let lost = self.detect_loss(&before, &Delivered::nothing(self.fack()), false);
         if lost > 0 && self.episode.recovery.is_open() {
-            self.reduce(Signal::Loss, &seen);
+            self.reduce(Signal::Loss, &before);
             counters.seldom().fast_retransmits += 1;
         }
         self.end_episode(now);

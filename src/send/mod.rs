@@ -3,6 +3,7 @@
 mod acks;
 pub(crate) mod buffer;
 pub mod congestion;
+mod delivered;
 pub(crate) mod ecn;
 mod episode;
 mod loss;

@@ -1,7 +1,7 @@
 //! Probes for a larger path MTU: when one may leave, and what its loss means (RFC 4821 §7.4 to §7.6).
 
 use super::Sender;
-use super::acks::Seen;
+use super::delivered::Before;
 use super::next::{Gate, Kind, Next, Plan, Wait};
 use super::path_mtu::ProbeLoss;
 use super::recovery::Detector;
@@ -51,7 +51,7 @@ impl<C: Controller> Sender<C> {
 
     /// `lost` octets were just found lost. Returns those that tell of congestion: all but a probe that was lost alone
     /// (RFC 4821 §7.6.2).
-    pub(super) fn without_mtu_probe(&mut self, lost: u32, seen: &Seen) -> u32 {
+    pub(super) fn without_mtu_probe(&mut self, lost: u32, before: &Before) -> u32 {
         let Some((start, end)) = self.path_mtu.probe().filter(|_| lost > 0) else { return lost };
         let all = self.board.outstanding() - self.board.inflight();
         let alone = u64::from(all) == end - start && self.episode.recovery.is_open();
@@ -60,7 +60,7 @@ impl<C: Controller> Sender<C> {
             (true, false) => ProbeLoss::WithOthers,
             (false, _) => ProbeLoss::Others,
         };
-        let next = seen.now + self.mtu_probe_interval(seen.mss);
+        let next = before.now + self.mtu_probe_interval(before.mss);
         if self.path_mtu.on_loss(loss, self.board.nxt(), next) { 0 } else { lost }
     }
 
