@@ -300,13 +300,14 @@ impl Scoreboard {
         }
     }
 
-    /// Neighbours of one fate become one record, as far as that is no longer than `mss`: it counts as sent when the later of
-    /// them was. Looks at all: not for every acknowledgment.
+    /// Neighbours of one fate become one record, as far as that is no longer than `mss`, or lost: then it is cut anew as it
+    /// goes again. It counts as sent when the later of them was. Looks at all: not for every acknowledgment.
     pub(crate) fn coalesce(&mut self, mss: u64) {
         let mut merged: VecDeque<Sent> = VecDeque::new();
         for sent in self.segments.drain(..) {
             let alike = |last: &Sent| last.fate == sent.fate && (last.again == sent.again || sent.fate == Fate::Lost);
-            let fits = |last: &&mut Sent| sent.end - last.start <= mss && alike(last);
+            let small = |last: &Sent| sent.end - last.start <= mss || sent.fate == Fate::Lost;
+            let fits = |last: &&mut Sent| small(last) && alike(last);
             match merged.back_mut().filter(fits).filter(|_| sent.fate != Fate::Sacked) {
                 Some(last) => {
                     last.end = sent.end;

@@ -136,6 +136,27 @@ fn small_segments_of_a_narrow_path_become_few_records_when_the_mtu_rises() {
     });
 }
 
+/// An MTU that rises by less than the size of a segment leaves no two small ones that fit one of the larger.
+#[test]
+fn small_segments_become_few_records_when_the_mtu_rises_by_little() {
+    for config in [sack(), without_rack(), without_sack()] {
+        everywhere(|iss| {
+            for mtu in [69, 76, 95, 96, 97, 300, 555] {
+                let mut bench = Bench::new(iss, config.send_buffer(9975));
+                bench.event(Event::Mtu(68));
+                bench.send_octets(9900);
+                bench.pass(1);
+                assert!(bench.info().flight_segments > 340);
+                bench.event(Event::Mtu(mtu));
+                assert!(bench.info().flight_segments <= bound(&bench, 9975), "{mtu} {}", bench.info().flight_segments);
+                bench.wait(10);
+                assert_eq!(bench.octets(9900, &[], None), "");
+                assert_eq!(bench.info().send_queue, 0);
+            }
+        });
+    }
+}
+
 /// Reports of every other segment keep records apart: where there would be too many, the reports are forgotten, and all arrives.
 #[test]
 fn reports_do_not_keep_small_records_apart_when_the_mtu_rises() {

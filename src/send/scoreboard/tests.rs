@@ -103,7 +103,7 @@ impl Model {
         let mut merged: Vec<Record> = Vec::new();
         for record in self.records() {
             let fits = |last: &&mut Record| {
-                record.1 - last.0 <= mss
+                (record.1 - last.0 <= mss || record.3 == Fate::Lost)
                     && last.3 == record.3
                     && record.3 != Fate::Sacked
                     && (last.4 == record.4 || record.3 == Fate::Lost)
