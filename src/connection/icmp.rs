@@ -139,9 +139,11 @@ impl<C: Controller> Tcb<C> {
 
     /// The size of the packet that probes for a larger path MTU, if the search wants one.
     pub(super) fn mtu_probe_size(&self, cx: &Cx<'_, '_>) -> Option<u16> {
-        let useful = || {
-            let text = self.snd.useful_mtu_probe(cx.config.send_buffer());
-            packet_size(cx.path, self.option_octets(0), u16::try_from(text).unwrap_or(u16::MAX))
+        let useful = |high: u16| {
+            let header = packet_size(cx.path, self.option_octets(0), 0);
+            let (text, mss) = (high.saturating_sub(header).into(), self.eff_snd_mss.into());
+            let text = self.snd.useful_mtu_probe(text, mss, cx.config.send_buffer());
+            header.saturating_add(u16::try_from(text).unwrap_or(u16::MAX))
         };
         self.snd.path_mtu.probe_size(cx.path.mtu, useful, cx.now)
     }

@@ -27,8 +27,7 @@ impl<C: Controller> Sender<C> {
         if !quiet || held || len <= gate.mss {
             return None;
         }
-        let followers = if self.detector == Detector::Rack { 1 } else { FOLLOWERS };
-        let needed = len + followers * gate.mss;
+        let needed = len + self.mtu_probe_followers() * gate.mss;
         let (text, cwnd) = (self.text_end() - self.una, self.cwnd(gate.mss));
         let queued = self.text_end().saturating_since(self.nxt);
         let comes = queued >= needed || gate.send_room < needed; // the user waits for room in the send buffer
@@ -42,11 +41,17 @@ impl<C: Controller> Sender<C> {
         Some(Next::Send(Plan { seq: self.nxt, len, syn: false, fin: false, kind: Kind::MtuProbe }))
     }
 
-    /// Octets of text in the greatest useful probe (RFC 4821 §7.1): half of the peer's largest window, since no segment of new
-    /// text is larger (RFC 9293 §3.8.6.2.1), and half of the send buffer. Windows and queue have room for it and for what
-    /// follows (§7.4); for a larger one they may never have.
-    pub(crate) fn useful_mtu_probe(&self, send_buffer: u32) -> u32 {
-        send_buffer.min(self.max_wnd) / 2
+    /// Of `len` octets of text in a probe as many as are useful (RFC 4821 §7.1): half of the peer's largest window, since no
+    /// segment of new text is larger (RFC 9293 §3.8.6.2.1), and half of the send buffer. Where that is less, a window that opens
+    /// by its half has room for the probe and for what follows (RFC 9293 §3.8.6.2.2); for more it may never have.
+    pub(crate) fn useful_mtu_probe(&self, len: u32, mss: u32, send_buffer: u32) -> u32 {
+        let half = send_buffer.min(self.max_wnd) / 2;
+        if len <= half { len } else { half.saturating_sub(self.mtu_probe_followers() * mss) }
+    }
+
+    /// Segments that are to follow a probe.
+    fn mtu_probe_followers(&self) -> u32 {
+        if self.detector == Detector::Rack { 1 } else { FOLLOWERS }
     }
 
     /// `lost` octets were just found lost. Returns those that tell of congestion: all but a probe that was lost alone

@@ -252,15 +252,15 @@ impl PathMtu {
         }
     }
 
-    /// The size that a probe should have now, while packets of `mtu` octets are in use and none larger than `useful` are
-    /// worth a probe; its preconditions are the sender's matter.
-    pub(crate) fn probe_size(&self, mtu: u16, useful: impl FnOnce() -> u16, now: Instant) -> Option<u16> {
+    /// The size that a probe should have now, while packets of `mtu` octets are in use and as much as
+    /// `useful` says of a size is worth a probe; its preconditions are the sender's matter.
+    pub(crate) fn probe_size(&self, mtu: u16, useful: impl FnOnce(u16) -> u16, now: Instant) -> Option<u16> {
         self.search.next_size(mtu, useful, now).filter(|_| self.trouble.hole == Hole::None)
     }
 
     /// Whether packets of `mtu` octets are not in doubt, and no probe for a larger one is due.
     pub(crate) fn is_calm(&self, mtu: u16, now: Instant) -> bool {
-        self.trouble.hole == Hole::None && self.search.next_size(mtu, || u16::MAX, now).is_none()
+        self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none()
     }
 
     /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.

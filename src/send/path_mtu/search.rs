@@ -120,12 +120,12 @@ impl Search {
         self.is_converged(mtu) && self.course.next.is_some_and(|next| next <= now)
     }
 
-    /// The size of the next probe, if one may leave: at most `useful`, while that is less than search_high.
-    pub(super) fn next_size(&self, mtu: u16, useful: impl FnOnce() -> u16, now: Instant) -> Option<u16> {
+    /// The size of the next probe, if one may leave: as much of search_high as is useful.
+    pub(super) fn next_size(&self, mtu: u16, useful: impl FnOnce(u16) -> u16, now: Instant) -> Option<u16> {
         if self.is_converged(mtu) || self.course.probe.is_some() || self.course.next.is_none_or(|next| next > now) {
             return None;
         }
-        let high = self.high.min(useful());
+        let high = useful(self.high);
         if high < mtu.saturating_add(THRESHOLD) {
             return None;
         }

@@ -182,9 +182,9 @@ fn a_trial_ends_with_one_timeout() {
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1024));
     path.on_sent(&Packet { start: 2445, end: 3429, size: 1024, again: true, first: true, probe: false });
     assert_eq!(path.on_acknowledged(3429, 1024, || POLICY, NOW), None);
-    assert_eq!(path.probe_size(1024, || u16::MAX, NOW), Some(1500), "probes look for more");
+    assert_eq!(path.probe_size(1024, |high| high, NOW), Some(1500), "probes look for more");
     path.on_told(1500, &POLICY, NOW);
-    assert_eq!((path.trouble.hole, path.probe_size(1500, || u16::MAX, NOW)), (Hole::None, None));
+    assert_eq!((path.trouble.hole, path.probe_size(1500, |high| high, NOW)), (Hole::None, None));
 }
 
 /// What was in doubt gets through: the safe size first, then the full one on trial.
@@ -207,13 +207,13 @@ fn a_larger_packet_that_gets_through_ends_the_doubt() {
 fn search(mtu: u16, start: u16, policy: &Policy) -> (u16, Vec<u16>) {
     let (mut path, mut now, mut in_use, mut at) = (told(start, policy), NOW, start, 1);
     let mut sizes = Vec::new();
-    while let Some(size) = path.probe_size(in_use, || u16::MAX, now) {
+    while let Some(size) = path.probe_size(in_use, |high| high, now) {
         sizes.push(size);
         probe(&mut path, at, at + u64::from(size), size);
         let end = at + u64::from(size) + 1000;
         if size > mtu {
             assert!(path.on_loss(ProbeLoss::Alone, end, now + RTT));
-            assert_eq!(path.probe_size(in_use, || u16::MAX, now + RTT), None, "one at a time");
+            assert_eq!(path.probe_size(in_use, |high| high, now + RTT), None, "one at a time");
         }
         in_use = path.on_acknowledged(end, in_use, || *policy, now).unwrap_or(in_use);
         at = end;
@@ -263,7 +263,7 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
     assert_eq!(alone.on_acknowledged(20_000, 1500, || policy, NOW), None);
     assert_eq!((alone.probe().is_some(), alone.search.fails), (false, 1));
     assert_eq!(
-        (alone.probe_size(1500, || u16::MAX, NOW), alone.probe_size(1500, || u16::MAX, later)),
+        (alone.probe_size(1500, |high| high, NOW), alone.probe_size(1500, |high| high, later)),
         (None, Some(9000))
     );
     for loss in [ProbeLoss::WithOthers, ProbeLoss::Alone] {
@@ -271,21 +271,21 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
         assert!(!path.on_loss(ProbeLoss::Others, 20_000, later), "that is congestion");
         assert_eq!(path.clone().on_acknowledged(8961, 1500, || policy, NOW), Some(9000), "it works all the same");
         assert!(!path.on_loss(loss, 20_000, later));
-        assert_eq!((path.search.fails, path.probe_size(1500, || u16::MAX, NOW)), (0, Some(9000)));
+        assert_eq!((path.search.fails, path.probe_size(1500, |high| high, NOW)), (0, Some(9000)));
     }
     let mut timeout = out();
     timeout.on_probe_timeout(1, later, 1500, &policy, NOW);
-    assert_eq!((timeout.search.fails, timeout.probe_size(1500, || u16::MAX, NOW)), (1, None));
+    assert_eq!((timeout.search.fails, timeout.probe_size(1500, |high| high, NOW)), (1, None));
     let mut outage = out();
     outage.on_probe_timeout(0, later, 1500, &policy, NOW);
     assert_eq!(
-        (outage.search.fails, outage.probe_size(1500, || u16::MAX, later)),
+        (outage.search.fails, outage.probe_size(1500, |high| high, later)),
         (0, Some(9000)),
         "what was before it is lost, too"
     );
     let mut part = out();
     assert_eq!(part.on_acknowledged(4000, 1500, || policy, NOW), None);
-    assert_eq!(part.probe_size(1500, || u16::MAX, NOW), Some(9000), "the peer had no room for all of it");
+    assert_eq!(part.probe_size(1500, |high| high, NOW), Some(9000), "the peer had no room for all of it");
     assert_eq!(out().on_acknowledged(1, 1500, || policy, NOW), None);
     assert!(!told(1500, &policy).on_loss(ProbeLoss::Alone, 20_000, later), "none is out");
 }
@@ -302,11 +302,11 @@ fn an_error_about_a_probe_bounds_the_search() {
     assert!(!path.on_probe_too_big(error(1, 1499), 1500, &policy, NOW));
     let mut same = path.clone();
     assert!(same.on_probe_too_big(error(1, 1500), 1500, &policy, NOW));
-    assert_eq!(same.probe_size(1500, || u16::MAX, NOW), None);
+    assert_eq!(same.probe_size(1500, |high| high, NOW), None);
     assert_eq!(same.on_acknowledged(9000, 1500, || policy, NOW + Micros::from_secs(600)), None);
-    assert_eq!(same.probe_size(1500, || u16::MAX, NOW + Micros::from_secs(600)), Some(9000), "ten minutes later");
+    assert_eq!(same.probe_size(1500, |high| high, NOW + Micros::from_secs(600)), Some(9000), "ten minutes later");
     assert!(path.on_probe_too_big(error(1, 4000), 1500, &policy, NOW));
-    assert_eq!(path.probe_size(1500, || u16::MAX, NOW), Some(4000));
+    assert_eq!(path.probe_size(1500, |high| high, NOW), Some(4000));
 }
 
 /// What an error has lowered is tried again as well (RFC 1191 §6.3), by a probe; without probes the full size is.
@@ -320,13 +320,13 @@ fn what_an_error_lowered_is_tried_again() {
         sent(&mut path, 1, 1361, 1400, true);
         let later = NOW + Micros::from_secs(600);
         assert_eq!(path.on_acknowledged(1361, 1400, || policy, NOW), None);
-        assert_eq!(path.probe_size(1400, || u16::MAX, later), None);
+        assert_eq!(path.probe_size(1400, |high| high, later), None);
         let full = path.on_acknowledged(1362, 1400, || policy, later);
         if probing {
-            assert_eq!((full, path.probe_size(1400, || u16::MAX, later)), (None, Some(1500)));
+            assert_eq!((full, path.probe_size(1400, |high| high, later)), (None, Some(1500)));
             continue;
         }
-        assert_eq!((full, path.probe_size(1400, || u16::MAX, later)), (Some(1500), None));
+        assert_eq!((full, path.probe_size(1400, |high| high, later)), (Some(1500), None));
         sent(&mut path, 1361, 2821, 1500, false);
         assert_eq!(path.on_timeout(1500, (1500, 1), &policy, later), Some(1400), "errors have ceased, not the link");
     }
@@ -340,7 +340,7 @@ fn a_size_that_is_excluded_ends_the_search_where_nothing_lies_between() {
         let mut path = told(1500, &POLICY);
         path.search.begin(1500, 68, NOW);
         path.search.exclude(failed, 68, Some(later));
-        assert_eq!(path.probe_size(68, || u16::MAX, NOW), next);
+        assert_eq!(path.probe_size(68, |high| high, NOW), next);
         assert!(!path.search.is_over(68, NOW));
         assert_eq!(path.search.is_over(68, later), next.is_none());
     }
