@@ -22,6 +22,20 @@ fn wild_pairs_keep_the_laws() {
     });
 }
 
+/// Pairs from beyond the range above that failed once: a window that opens by its half and just misses the room for an MTU probe;
+/// new text on a retransmission where no record is left; a late segment in an orderly scoreboard.
+#[test]
+fn pairs_that_failed_once_keep_the_laws() {
+    count_heap();
+    for seed in [7_006_543, 7_014_228, 9_006_737] {
+        let (family, plan) = wild::plan(seed);
+        let outcome = run(&plan);
+        if let Err(problem) = verdict::judge(family, &outcome) {
+            panic!("{}", verdict::report(seed, family, &problem, &outcome));
+        }
+    }
+}
+
 /// Both fill the other's window but for a little, nobody reads, and a little more follows while the last windows are under way: the
 /// right edges recede by rounding, to 0 for some. Whatever the shift, both ends go on when the users read at last.
 #[test]
