@@ -9,8 +9,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
-#[path = "../tests/net/mod.rs"]
-mod net;
 #[path = "support/mod.rs"]
 mod support;
 

@@ -1,18 +1,15 @@
 //! Two connections over a bad network in virtual time: whatever happens on the way, every octet arrives in order and
 //! once, or a reason is given; both ends finish; and when the users are done, all is silent.
 //!
-//! The checks of `net::check` run after every single call. A failure prints the plan, shrunk where quickcheck drew it,
+//! The checks of `tests/kit/src/net` run after every single call. A failure prints the plan, shrunk where quickcheck drew it,
 //! and the ladder diagram of what happened.
 
 #[path = "conversation/closing.rs"]
 mod closing;
 #[path = "conversation/faults.rs"]
 mod faults;
-#[path = "net/generate.rs"]
-mod generate;
 #[path = "conversation/invariance.rs"]
 mod invariance;
-mod net;
 #[path = "conversation/random.rs"]
 mod random;
 #[path = "conversation/silence.rs"]

@@ -7,8 +7,6 @@ mod conversation;
 mod fixture;
 #[path = "ecn/handshake.rs"]
 mod handshake;
-#[path = "net/mod.rs"]
-mod net;
 #[path = "ecn/receiver.rs"]
 mod receiver;
 #[path = "ecn/sender.rs"]

@@ -1,10 +1,9 @@
 //! `examples/handshake.rs` shows what it promises.
 
-mod net;
 #[path = "../examples/support/mod.rs"]
 mod support;
 
-use net::{CLIENT_PORT, What};
+use segue_kit::net::{CLIENT_PORT, What};
 use support::args::{HELP, Options, parse};
 use support::{capture, demo};
 

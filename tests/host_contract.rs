@@ -1,15 +1,12 @@
 //! What a host may do to a connection without harm: drop any one `Transmit`, call timers late, hand events over in
 //! batches, know nothing of timers but `SetTimer`. No octet is lost, nothing is stuck.
 
-#[path = "net/generate.rs"]
-mod generate;
-mod net;
-
 use std::time::Duration;
 
 use ::quickcheck::TestResult;
-use generate::{Family, Gentle, plan, quickcheck, verdict};
-use net::{Closing, Driver, End, Fault, FaultKind, Opening, Plan, Rates, Reading, Rng, Side, run};
+use segue_kit::Rng;
+use segue_kit::net::generate::{Family, Gentle, plan, quickcheck, verdict};
+use segue_kit::net::{Closing, Driver, End, Fault, FaultKind, Opening, Plan, Rates, Reading, Side, run};
 
 const SLOPPY: Driver = Driver::Sloppy { late: Duration::from_millis(700), batch: Duration::from_millis(30) };
 
@@ -110,7 +107,7 @@ fn segments_may_be_handed_over_in_batches_and_merged() {
     }
 }
 
-/// `net::check` compares every deadline with what was announced after every call.
+/// The network compares every deadline with what was announced after every call.
 #[test]
 fn a_host_that_knows_only_set_timer_misses_no_deadline() {
     for seed in 0..300 {

@@ -13,8 +13,6 @@ mod fixture;
 mod link;
 #[path = "path_mtu/narrow.rs"]
 mod narrow;
-#[path = "net/mod.rs"]
-mod net;
 #[path = "path_mtu/search.rs"]
 mod search;
 

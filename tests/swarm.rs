@@ -8,7 +8,6 @@
 mod config;
 #[path = "swarm/hostile.rs"]
 mod hostile;
-mod net;
 #[path = "swarm/pairs.rs"]
 mod pairs;
 #[path = "swarm/runner.rs"]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use segue::{Action, CloseReason, Config, Connection, Controller, Event, Instant, Path, Secrets, Segment, SeqNum};
 
 use super::link::Nanos;
-use super::rng::Rng;
 use super::user::{Ending, Intake, Reader, Text, Writer, coalesce};
 use super::watch::{Episodes, Notes, Watch};
+use segue_kit::Rng;
 
 pub(crate) const fn instant(now: Nanos) -> Instant {
     Instant::from_micros(now / 1000)

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use segue::{Ecn, Segment};
 
 use super::loss::{Loss, Losses};
-use super::rng::Rng;
+use segue_kit::Rng;
 
 /// Virtual time in nanoseconds.
 pub(crate) type Nanos = u64;

@@ -1,6 +1,6 @@
 //! Which packets are lost.
 
-use super::rng::Rng;
+use segue_kit::Rng;
 
 const BILLION: u32 = 1_000_000_000;
 

@@ -11,10 +11,10 @@ use segue::Algorithm;
 use super::host::{End, Host, Sample, Setup};
 use super::link::{Link, MILLISECOND, Nanos, SECOND};
 use super::newreno::NewReno;
-use super::rng::Rng;
 use super::rows::{ACKS, Load, Path, Row};
 use super::user::{Text, Writer};
 use super::world::{Flow, World};
+use segue_kit::Rng;
 
 /// What one run gave: a value for each figure of its row, and what broke a law.
 #[derive(Clone, Default, Debug)]

@@ -21,8 +21,6 @@ pub(crate) mod newreno;
 pub(crate) mod program;
 pub(crate) mod progress;
 pub(crate) mod record;
-#[path = "../../tests/net/rng.rs"]
-pub(crate) mod rng;
 pub(crate) mod rows;
 pub(crate) mod svg;
 pub(crate) mod table;

@@ -8,8 +8,8 @@ use segue::{Flags, Options, Segment, SeqNum};
 
 use super::host::{End, Report};
 use super::link::{MILLISECOND, Nanos, SECOND};
-use super::rng::Rng;
 use super::user::Text;
+use segue_kit::Rng;
 
 const MSS: u32 = 1460;
 const INITIAL_WINDOW: u32 = 10 * MSS;

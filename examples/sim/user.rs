@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use segue::{Flags, Segment};
 
 use super::link::Nanos;
-use super::rng::Rng;
+use segue_kit::Rng;
 
 /// Octets of the text that repeats for ever. A prime number: no power of two hides a shift.
 const PERIOD: usize = 65_521;

@@ -9,7 +9,7 @@ use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use segue::Segment;
 use segue::codec::PseudoHeader;
 
-use crate::net::{Outcome, Side, What, addresses, encode};
+use segue_kit::net::{Outcome, Side, What, addresses, encode};
 
 /// Writes every segment that left or reached the client, at the time when it did.
 pub(crate) fn write(outcome: &Outcome, to: impl Write) -> Result<(), Error> {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::args::Options;
-use crate::net::{Bases, Closing, End, Ladder, Link, Outcome, Plan, Rates, Rng, Side, Sim, What};
+use segue_kit::Rng;
+use segue_kit::net::{Bases, Closing, End, Ladder, Link, Outcome, Plan, Rates, Side, Sim, What};
 
 /// The most that the server answers with.
 const ANSWER: u64 = 600;

@@ -10,15 +10,11 @@
 //! Every choice is one octet, octets that are missing count as zero, and zeros mean the ordinary: an input reads like a
 //! script and [`Script`] writes one.
 
-#[path = "../../tests/net/bounds.rs"]
-mod bounds;
 mod campaign;
 mod checks;
 mod metered;
 mod reader;
 mod script;
-#[path = "../../tests/net/settings.rs"]
-mod settings;
 mod setup;
 mod show;
 mod steps;

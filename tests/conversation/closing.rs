@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::{CloseReason, State};
 
-use crate::net::{Closing, Opening, Plan, Rates, Reading, Side, run};
+use segue_kit::net::{Closing, Opening, Plan, Rates, Reading, Side, run};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

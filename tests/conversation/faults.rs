@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::{CloseReason, ConfigBuilder, Flags, IpVersion, Path};
 
-use crate::net::{
+use segue_kit::net::{
     Closing, Fault, FaultKind, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Record, Side, What,
     packet_len, run,
 };

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use segue::{Arc, Connection, Instant};
 
-use crate::generate::{EDGES, Family, plan};
-use crate::net::{Bases, Driver, Form, Input, Opening, Outcome, Plan, Rates, Reading, Reply, Side, Sim, Step, apply};
+use segue_kit::STARTS;
+use segue_kit::net::generate::{Family, plan};
+use segue_kit::net::{
+    Bases, Driver, Form, Input, Opening, Outcome, Plan, Rates, Reading, Reply, Side, Sim, Step, apply,
+};
 
 const GENTLE: Family = Family { octets: 20_000, rough: false, hosts: false };
 
@@ -127,7 +130,7 @@ fn the_initial_sequence_numbers_do_not_matter() {
         let zero = plan.with(|plan| plan.ends.iter_mut().for_each(|end| end.iss = 1 << 20));
         let expected = recorded(&zero);
         let mut shifts: Vec<[u32; 2]> =
-            EDGES.iter().enumerate().map(|(j, edge)| [*edge, EDGES[(i + j) % EDGES.len()]]).collect();
+            STARTS.iter().enumerate().map(|(j, edge)| [*edge, STARTS[(i + j) % STARTS.len()]]).collect();
         shifts.push([0x1234_5678 ^ (i as u32).wrapping_mul(0x9E37_79B9), 0xFEDC_BA98_u32.wrapping_mul(i as u32 + 1)]);
         for iss in shifts {
             let shifted = zero.clone().with(|plan| {

@@ -2,8 +2,8 @@
 
 use quickcheck::TestResult;
 
-use crate::generate::{Gentle, Rough, quickcheck, verdict};
-use crate::net::run;
+use segue_kit::net::generate::{Gentle, Rough, quickcheck, verdict};
+use segue_kit::net::run;
 
 /// Once the faults have stopped, all is delivered and both ends finish.
 #[test]

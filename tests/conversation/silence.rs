@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use segue::Flags;
 
-use crate::net::{Closing, Fault, FaultKind, Link, Opening, Plan, Rates, Rng, Side, run};
+use segue_kit::Rng;
+use segue_kit::net::{Closing, Fault, FaultKind, Link, Opening, Plan, Rates, Side, run};
 
 fn never_closed(client: u64, server: u64) -> Plan {
     Plan::exchange(client, server).with(|plan| plan.ends.iter_mut().for_each(|end| end.closing = Closing::Never))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::{Ecn, EcnMode};
 
-use crate::net::{Fault, FaultKind, Link, Opening, Outcome, Plan, Side, What, run};
+use segue_kit::net::{Fault, FaultKind, Link, Opening, Outcome, Plan, Side, What, run};
 
 /// The client sends 600,000 octets over 8 Mbit/s and 40 ms, and the network marks these of its segments.
 fn marking(modes: [EcnMode; 2], marked: &[u32]) -> Plan {
@@ -64,9 +64,9 @@ fn marks_and_losses_together() {
             let mut plan = marking([EcnMode::Active; 2], &[]).with(|plan| plan.opening = opening);
             plan.ends[0].octets = 100_000;
             plan.ends[1].octets = 100_000;
-            let rates = crate::net::Rates { lose: 20, hold: 10, ..Default::default() };
+            let rates = segue_kit::net::Rates { lose: 20, hold: 10, ..Default::default() };
             plan = plan.with_faults(seed, rates, 400);
-            let mut rng = crate::net::Rng::new(seed + 1000);
+            let mut rng = segue_kit::Rng::new(seed + 1000);
             for from in Side::BOTH {
                 for nth in (0..200).filter(|_| rng.chance(100)) {
                     plan.faults.push(Fault { from, nth, kind: FaultKind::Mark });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::{Path, Report};
 
-use crate::net::{Narrow, Outage, Outcome, Plan, Side, What, run};
+use segue_kit::net::{Narrow, Outage, Outcome, Plan, Side, What, run};
 
 /// The client sends 200,000 octets, the server 20,000; from `at` on, packets above `mtu` from the client vanish.
 fn hole(at: u64, mtu: u16, path: Path) -> Plan {

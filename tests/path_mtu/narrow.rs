@@ -8,7 +8,7 @@ use segue::{Config, ConfigBuilder, Event, IcmpKind, Info, Path};
 
 use crate::fixture::{Tcp, ms, ours, peer, peer_text, plain, secs};
 use crate::link::{CLIENT, Fate, SERVER, World, carries};
-use crate::net::Rng;
+use segue_kit::Rng;
 
 fn defaults() -> [ConfigBuilder; 2] {
     [Config::builder(), Config::builder()]

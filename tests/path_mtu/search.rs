@@ -8,7 +8,7 @@ use segue::{Config, ConfigBuilder, Path, Timer};
 
 use crate::fixture::{ms, secs};
 use crate::link::{CLIENT, Departure, Fate, SERVER, World, carries};
-use crate::net::Rng;
+use segue_kit::Rng;
 
 const RTT: Duration = ms(100);
 

@@ -5,8 +5,8 @@ use segue::{Flags, Options, Segment, SeqNum};
 use crate::sim::host::End;
 use crate::sim::link::{MILLISECOND, SECOND};
 use crate::sim::newreno::NewReno;
-use crate::sim::rng::Rng;
 use crate::sim::user::Text;
+use segue_kit::Rng;
 
 const MSS: u32 = 1460;
 

@@ -10,10 +10,10 @@ use segue::{Config, Instant};
 use crate::sim::host::{End, Host, Setup};
 use crate::sim::link::{Link, SECOND};
 use crate::sim::loss::Loss;
-use crate::sim::rng::Rng;
 use crate::sim::rows::Path;
 use crate::sim::user::{Text, Writer};
 use crate::sim::world::{Flow, World};
+use segue_kit::Rng;
 
 /// Rounds over which the largest delivery rate counts.
 const ROUNDS: usize = 10;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use segue::Config;
 
-use crate::net::Rng;
-pub(crate) use crate::net::settings::{Edges, Mixture, NAMES, bound, config, copy_one, magnitude, show, show_one};
+use segue_kit::Rng;
+pub(crate) use segue_kit::settings::{Edges, Mixture, NAMES, bound, config, copy_one, magnitude, show, show_one};
 
 /// Settings that decide when an end gives up.
 pub(crate) const PATIENCE: &[&str] = &[

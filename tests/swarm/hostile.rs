@@ -11,8 +11,9 @@ use segue::{
 };
 
 use crate::config::{self, Mixture, magnitude};
-use crate::net::{Host, Input, Opening, Plan, Repeats, Reply, Rng, Side, text};
 use crate::runner;
+use segue_kit::Rng;
+use segue_kit::net::{Host, Input, Opening, Plan, Repeats, Reply, Side, text};
 
 /// Calls of one script, at the most.
 const CALLS: u32 = 2500;
@@ -256,7 +257,7 @@ impl Attacked {
             match action {
                 Action::Deliver(octets) => {
                     assert!(
-                        crate::net::is_text(Side::Client, self.delivered, octets),
+                        segue_kit::net::is_text(Side::Client, self.delivered, octets),
                         "octets {}.. delivered are not those that were sent",
                         self.delivered
                     );
@@ -507,10 +508,10 @@ fn hostile_peers_cost_no_more_than_stated() {
     crate::pairs::count_heap();
     runner::run("hostile_peers_cost_no_more_than_stated", 2000, |seed| {
         let script = script(seed);
-        let judge = |script: &Script| crate::net::in_silence(|| play(script)).map_err(|(problem, _)| problem);
+        let judge = |script: &Script| segue_kit::net::in_silence(|| play(script)).map_err(|(problem, _)| problem);
         let Err(problem) = judge(&script) else { return Ok(()) };
         let (problem, script) = runner::shrink((problem, script), simpler, judge);
-        let log = crate::net::in_silence(|| play(&script)).err().map(|(_, log)| log).unwrap_or_default();
+        let log = segue_kit::net::in_silence(|| play(&script)).err().map(|(_, log)| log).unwrap_or_default();
         Err((problem.clone(), report(seed, &problem, &script, &log)))
     });
 }
@@ -521,7 +522,7 @@ fn scripted(config: segue::ConfigBuilder, syn: Options, moves: Vec<Move>) {
     let config = config.build().expect("a valid configuration");
     let (path, gap) = (Path::ipv4(1500), Duration::from_micros(50));
     let script = Script { config, path, syn, window: 65_535, irs: 5000, gap, busy: false, moves };
-    if let Err((problem, log)) = crate::net::in_silence(|| play(&script)) {
+    if let Err((problem, log)) = segue_kit::net::in_silence(|| play(&script)) {
         panic!("{}", report(0, &problem, &script, &log));
     }
 }

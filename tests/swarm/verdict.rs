@@ -5,8 +5,8 @@ use std::fmt::Write;
 use segue::{CloseReason, Instant, State};
 
 use crate::config;
-use crate::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
 use crate::wild::Family;
+use segue_kit::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
 
 /// Records that a report shows.
 const SHOWN: usize = 120;

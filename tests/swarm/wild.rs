@@ -6,9 +6,10 @@ use std::time::Duration;
 use segue::{Config, IpVersion, Knob, Path};
 
 use crate::config::{self, Edges, Mixture, magnitude};
-use crate::net::{
-    Closing, Driver, End, Form, Ideal, Link, Magic, Narrow, Opening, Order, Outage, Plan, Rates, Reading, Rng, Side,
-    Sleep, Spell, Which,
+use segue_kit::Rng;
+use segue_kit::net::{
+    Closing, Driver, End, Form, Ideal, Link, Magic, Narrow, Opening, Order, Outage, Plan, Rates, Reading, Side, Sleep,
+    Spell, Which,
 };
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.

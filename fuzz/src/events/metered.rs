@@ -5,7 +5,7 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use segue::{Action, Arc, Config, Connection, Event, Info, Instant, Segment};
 
-use super::bounds;
+use segue_kit::bounds;
 
 /// A connection and the octets of heap that it holds.
 #[derive(Debug)]

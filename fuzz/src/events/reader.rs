@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Choices that settings are made of: an octet where that is enough. No input left: the first choice.
-impl super::settings::Source for Reader<'_> {
+impl segue_kit::settings::Source for Reader<'_> {
     fn below(&mut self, n: u32) -> u32 {
         if n <= 256 { u32::from(self.u8()) % n } else { u32::from(self.u16()) % n }
     }

@@ -8,8 +8,8 @@ use segue::{
 
 use super::metered::Metered;
 use super::reader::Reader;
-use super::settings;
 use super::watched::Watched;
+use segue_kit::settings;
 
 /// The state in which the steps begin, with how it was reached where that matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

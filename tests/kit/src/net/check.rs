@@ -6,7 +6,7 @@ use super::{Driver, Host, Input, Reply};
 
 /// How far the peer has let this end send, gathered from the segments that arrived.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Promised {
+pub struct Promised {
     /// The furthest right edge ever offered.
     edge: Option<SeqNum>,
     /// The shift counts that the two SYNs offered, own and peer's.
@@ -18,7 +18,7 @@ pub(crate) struct Promised {
 
 impl Promised {
     /// A segment of the peer is about to be handed over.
-    pub(crate) fn arrived(&mut self, segment: &Segment) {
+    pub fn arrived(&mut self, segment: &Segment) {
         let syn = segment.flags.contains(Flags::SYN);
         if syn {
             self.peer = segment.options.window_scale();
@@ -43,7 +43,7 @@ impl Promised {
     }
 
     /// A segment of this end is about to leave: nothing beyond the peer's window but one octet that probes it.
-    pub(crate) fn departs(&mut self, segment: &Segment) {
+    pub fn departs(&mut self, segment: &Segment) {
         if segment.flags.contains(Flags::SYN) {
             self.own = segment.options.window_scale();
             if self.first != Some(segment.seq + 1) {

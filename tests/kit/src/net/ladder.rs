@@ -30,7 +30,7 @@ enum Kind {
 }
 
 /// The diagram; `Display` prints it.
-pub(crate) struct Ladder {
+pub struct Ladder {
     start: Instant,
     /// What happened at either side, in its own order.
     sides: [Vec<Node>; 2],
@@ -54,12 +54,12 @@ enum Part {
 
 impl Ladder {
     /// The diagram of everything in the trace.
-    pub(crate) fn new(plan: &Plan, trace: &Trace) -> Self {
+    pub fn new(plan: &Plan, trace: &Trace) -> Self {
         Self::build(plan, trace.records.iter())
     }
 
     /// The diagram of the last so many records.
-    pub(crate) fn of_last(count: usize, plan: &Plan, trace: &Trace) -> Self {
+    pub fn of_last(count: usize, plan: &Plan, trace: &Trace) -> Self {
         Self::build(plan, trace.records.iter().skip(trace.records.len().saturating_sub(count)))
     }
 

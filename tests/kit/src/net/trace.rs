@@ -8,15 +8,15 @@ use super::{Plan, Side};
 
 /// One thing that happened at one side.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Record {
-    pub(crate) at: Instant,
-    pub(crate) side: Side,
-    pub(crate) what: What,
+pub struct Record {
+    pub at: Instant,
+    pub side: Side,
+    pub what: What,
 }
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum What {
+pub enum What {
     /// The user called.
     Call(String),
     /// A timer that was due fired.
@@ -33,20 +33,20 @@ pub(crate) enum What {
 
 /// The records of one run, the latest when there were very many.
 #[derive(Clone, Debug)]
-pub(crate) struct Trace {
+pub struct Trace {
     limit: usize,
-    pub(crate) records: VecDeque<Record>,
+    pub records: VecDeque<Record>,
     /// How many were thrown away.
-    pub(crate) forgotten: u64,
+    pub forgotten: u64,
 }
 
 impl Trace {
     /// A trace that keeps the latest `limit` records.
-    pub(crate) const fn new(limit: usize) -> Self {
+    pub const fn new(limit: usize) -> Self {
         Self { limit, records: VecDeque::new(), forgotten: 0 }
     }
 
-    pub(crate) fn push(&mut self, at: Instant, side: Side, what: What) {
+    pub fn push(&mut self, at: Instant, side: Side, what: What) {
         if self.records.len() == self.limit {
             self.records.pop_front();
             self.forgotten += 1;
@@ -55,7 +55,7 @@ impl Trace {
     }
 
     /// The segments that left `side`, in order.
-    pub(crate) fn departures(&self, side: Side) -> impl Iterator<Item = &Segment> {
+    pub fn departures(&self, side: Side) -> impl Iterator<Item = &Segment> {
         self.records.iter().filter(move |record| record.side == side).filter_map(|record| match &record.what {
             What::Depart { segment, .. } => Some(segment),
             _ => None,
@@ -65,14 +65,14 @@ impl Trace {
 
 /// What must be subtracted from the numbers of a run so that runs with other secrets or another start can be compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Bases {
+pub struct Bases {
     iss: [u32; 2],
     ts: [u32; 2],
     start: u64,
 }
 
 impl Bases {
-    pub(crate) fn of(plan: &Plan) -> Self {
+    pub fn of(plan: &Plan) -> Self {
         let started = (plan.start / 1000) as u32;
         Self {
             iss: [plan.ends[0].iss, plan.ends[1].iss],
@@ -81,17 +81,17 @@ impl Bases {
         }
     }
 
-    pub(crate) const fn time(&self, at: Instant) -> Instant {
+    pub const fn time(&self, at: Instant) -> Instant {
         Instant::from_micros(at.as_micros() - self.start)
     }
 
     /// A number of `side`'s stream, relative to its ISS.
-    pub(crate) fn seq(&self, side: Side, seq: SeqNum) -> SeqNum {
+    pub fn seq(&self, side: Side, seq: SeqNum) -> SeqNum {
         seq - self.iss[side.index()]
     }
 
     /// The segment with numbers relative to the ISS of either side and timestamps relative to the start of their clocks.
-    pub(crate) fn segment(&self, from: Side, segment: &Segment) -> Segment {
+    pub fn segment(&self, from: Side, segment: &Segment) -> Segment {
         let (own, peer) = (from.index(), from.other().index());
         let mut relative = segment.clone();
         let acks = segment.flags.contains(Flags::ACK);
@@ -122,7 +122,7 @@ impl Bases {
     }
 
     /// The action of `side` in relative numbers and times.
-    pub(crate) fn action(&self, side: Side, action: &Action) -> Action {
+    pub fn action(&self, side: Side, action: &Action) -> Action {
         match action {
             Action::Transmit(segment) => Action::Transmit(self.segment(side, segment)),
             Action::SetTimer(timer, at) => Action::SetTimer(*timer, self.time(*at)),

@@ -6,35 +6,35 @@ use super::{Closing, End, Input, Opening, Reading, Reply, Side, is_text, text};
 
 /// The user of one end and everything it was told.
 #[derive(Clone, Debug)]
-pub(crate) struct User {
+pub struct User {
     side: Side,
     start: Instant,
     /// The user opened actively: it may send before the connection is established.
     active: bool,
-    pub(crate) connected: bool,
+    pub connected: bool,
     /// Octets that SEND took, and that the machine said are acknowledged.
-    pub(crate) written: u64,
-    pub(crate) acked: u64,
+    pub written: u64,
+    pub acked: u64,
     /// Octets delivered, and delivered and not consumed.
-    pub(crate) delivered: u64,
-    pub(crate) unread: u64,
+    pub delivered: u64,
+    pub unread: u64,
     /// When text came last.
     last_text: Instant,
-    pub(crate) peer_closed: Option<Instant>,
-    pub(crate) close_called: bool,
-    pub(crate) closed: Option<CloseReason>,
+    pub peer_closed: Option<Instant>,
+    pub close_called: bool,
+    pub closed: Option<CloseReason>,
     /// The user aborted or left.
-    pub(crate) gone: bool,
+    pub gone: bool,
     blocked: bool,
     next_write: Instant,
     next_read: Instant,
     paused: bool,
     /// When the user's one long pause in reading was over.
-    pub(crate) rested: Instant,
+    pub rested: Instant,
 }
 
 impl User {
-    pub(crate) fn new(side: Side, opening: Opening, start: Instant) -> Self {
+    pub fn new(side: Side, opening: Opening, start: Instant) -> Self {
         Self {
             side,
             start,
@@ -59,7 +59,7 @@ impl User {
 
     /// What the machine tells the user. What is delivered must be the peer's text, in order, between `Connected` and
     /// `PeerClosed`.
-    pub(crate) fn told(&mut self, action: &Action, now: Instant) {
+    pub fn told(&mut self, action: &Action, now: Instant) {
         let answers = matches!(action, Action::Transmit(_) | Action::Discarded(_)); // as any TCP without a connection
         assert!(self.closed.is_none() || answers, "{action:?} after Closed");
         match action {
@@ -97,7 +97,7 @@ impl User {
     }
 
     /// The user's next call at this time, if there is one.
-    pub(crate) fn poll(&mut self, end: &End, now: Instant) -> Option<Input> {
+    pub fn poll(&mut self, end: &End, now: Instant) -> Option<Input> {
         if self.closed.is_some() || self.gone {
             return None;
         }
@@ -131,7 +131,7 @@ impl User {
     }
 
     /// The user learns what became of its SEND: so much was taken, the rest was refused.
-    pub(crate) fn sent(&mut self, octets: usize, reply: &Reply) {
+    pub fn sent(&mut self, octets: usize, reply: &Reply) {
         let taken = octets - reply.rest;
         match reply.error {
             None => assert!(taken > 0, "a SEND that took nothing and gave no error"),
@@ -143,7 +143,7 @@ impl User {
     }
 
     /// When the user will want to do something, if only time keeps it from doing so.
-    pub(crate) fn next_tick(&self, end: &End) -> Option<Instant> {
+    pub fn next_tick(&self, end: &End) -> Option<Instant> {
         if self.closed.is_some() || self.gone {
             return None;
         }

@@ -1,31 +1,27 @@
-//! Random plans for quickcheck, and how a failing one shrinks. Include it beside `mod net`.
-
-#![allow(dead_code)] // every program that includes this module uses a part of it
+//! Random plans for quickcheck, and how a failing one shrinks.
 
 use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 use segue::{Config, EcnMode, Path};
 
-use crate::net::{Closing, Driver, End, Form, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Rng, Side};
-
-/// Sequence numbers around which arithmetic goes wrong, if it does.
-pub(crate) const EDGES: [u32; 7] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_F000, 0x7FFF_F000];
+use super::{Closing, Driver, End, Form, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Side};
+use crate::{Rng, STARTS};
 
 /// What a family of plans has in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Family {
+pub struct Family {
     /// The most octets of either user.
-    pub(crate) octets: u32,
+    pub octets: u32,
     /// Users may abort or leave, timeouts may end a connection, links may be dead for long.
-    pub(crate) rough: bool,
+    pub rough: bool,
     /// Hosts may be of any kind.
-    pub(crate) hosts: bool,
+    pub hosts: bool,
 }
 
 /// The plan of this family that a seed decides. Every seed draws its own mixture: some faults and some features are
 /// absent from it altogether, so that the others get room (swarm testing).
-pub(crate) fn plan(family: Family, seed: u64) -> Plan {
+pub fn plan(family: Family, seed: u64) -> Plan {
     let mut rng = Rng::new(seed);
     let rates = Rates {
         lose: rng.pick(&[0, 0, 20, 100, 300]),
@@ -78,7 +74,7 @@ fn link(rng: &mut Rng) -> Link {
 }
 
 fn end(family: Family, side: Side, rng: &mut Rng) -> End {
-    let iss = if rng.chance(700) { rng.pick(&EDGES) } else { rng.next() as u32 };
+    let iss = if rng.chance(700) { rng.pick(&STARTS) } else { rng.next() as u32 };
     let octets = if rng.chance(200) { 0 } else { u64::from(rng.below(family.octets + 1)) };
     End {
         iss,
@@ -188,11 +184,11 @@ fn config(family: Family, rng: &mut Rng) -> Config {
 
 /// A plan without roughness: both ends must finish and deliver everything.
 #[derive(Clone, Debug)]
-pub(crate) struct Gentle(pub(crate) Plan);
+pub struct Gentle(pub Plan);
 
 /// A plan in which anything may happen.
 #[derive(Clone, Debug)]
-pub(crate) struct Rough(pub(crate) Plan);
+pub struct Rough(pub Plan);
 
 impl Arbitrary for Gentle {
     fn arbitrary(g: &mut Gen) -> Self {
@@ -215,7 +211,7 @@ impl Arbitrary for Rough {
 }
 
 /// Simpler plans, the simplest first: fewer faults, less text, defaults instead of particulars.
-pub(crate) fn shrink(plan: &Plan) -> impl Iterator<Item = Plan> + use<> {
+pub fn shrink(plan: &Plan) -> impl Iterator<Item = Plan> + use<> {
     let mut simpler = Vec::new();
     let mut offer = |change: &dyn Fn(&mut Plan)| {
         let mut changed = plan.clone();
@@ -291,7 +287,7 @@ fn shrink_config(plan: &Plan, i: usize, offer: &mut impl FnMut(&dyn Fn(&mut Plan
 }
 
 /// A quickcheck whose cases are the same every time. `SEGUE_SEED=n` draws others, `SEGUE_CASES=n` another number.
-pub(crate) fn quickcheck(cases: u64) -> QuickCheck {
+pub fn quickcheck(cases: u64) -> QuickCheck {
     let number = |variable: &str, default: u64| {
         std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
     };
@@ -301,6 +297,6 @@ pub(crate) fn quickcheck(cases: u64) -> QuickCheck {
 }
 
 /// The result of a property: a failure carries the plan and the ladder diagram.
-pub(crate) fn verdict(outcome: &Outcome, result: Result<(), String>) -> TestResult {
+pub fn verdict(outcome: &Outcome, result: Result<(), String>) -> TestResult {
     result.map_or_else(|problem| TestResult::error(outcome.report(&problem)), |()| TestResult::passed())
 }

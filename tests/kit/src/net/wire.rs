@@ -9,11 +9,11 @@ use segue::{Flags, IpVersion, Segment};
 use super::{FaultKind, Side};
 
 /// The ports of a capture: none that a dissector takes for a protocol of its own.
-pub(crate) const CLIENT_PORT: u16 = 49_152;
+pub const CLIENT_PORT: u16 = 49_152;
 const SERVER_PORT: u16 = 4242;
 
 /// The addresses of a packet that `from` sends.
-pub(crate) const fn addresses(from: Side) -> PseudoHeader {
+pub const fn addresses(from: Side) -> PseudoHeader {
     let (client, server) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
     match from {
         Side::Client => PseudoHeader::V4 { src: client, dst: server },
@@ -22,7 +22,7 @@ pub(crate) const fn addresses(from: Side) -> PseudoHeader {
 }
 
 /// The octets of a segment that `from` sends.
-pub(crate) fn encode(from: Side, segment: &Segment) -> Vec<u8> {
+pub fn encode(from: Side, segment: &Segment) -> Vec<u8> {
     let (src_port, dst_port) = match from {
         Side::Client => (CLIENT_PORT, SERVER_PORT),
         Side::Server => (SERVER_PORT, CLIENT_PORT),
@@ -55,7 +55,7 @@ pub(crate) fn carry(from: Side, segment: &Segment, encoded: bool, faults: &[Faul
 }
 
 /// Octets of the packet that carries a segment.
-pub(crate) fn packet_len(ip: IpVersion, segment: &Segment) -> usize {
+pub fn packet_len(ip: IpVersion, segment: &Segment) -> usize {
     usize::from(ip.header()) + 20 + segment.options.wire_len() + segment.payload.len()
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use segue::{Action, CloseReason, Ecn, Flags, Instant, Segment, SeqNum, State, Timer, codec};
 
 use super::laws::{Ideal, Repeats};
-use super::{Driver, FaultKind, Host, Input, Magic, Order, Plan, Reply, Rng, Side, Step, Trace, What, Which, wire};
+use super::{Driver, FaultKind, Host, Input, Magic, Order, Plan, Reply, Side, Step, Trace, What, Which, wire};
+use crate::Rng;
 
 /// More events than any finite conversation here needs: beyond them, the ends do not fall silent.
 const EVENTS: u64 = 200_000;
@@ -69,14 +70,14 @@ impl Ord for Due {
 }
 
 /// A run in progress.
-pub(crate) struct Sim {
+pub struct Sim {
     plan: Plan,
-    pub(crate) now: Instant,
+    pub now: Instant,
     queue: BinaryHeap<Reverse<Due>>,
     order: u64,
     events: u64,
     rng: Rng,
-    pub(crate) hosts: [Host; 2],
+    pub hosts: [Host; 2],
     /// When the next wake of a host is planned, and for which announced instant.
     wakes: [Option<(Instant, Instant)>; 2],
     ticks: [Option<Instant>; 2],
@@ -94,27 +95,27 @@ pub(crate) struct Sim {
 }
 
 /// What a run came to.
-pub(crate) struct Outcome {
-    pub(crate) plan: Plan,
-    pub(crate) trace: Trace,
-    pub(crate) hosts: [Host; 2],
-    pub(crate) end: Instant,
+pub struct Outcome {
+    pub plan: Plan,
+    pub trace: Trace,
+    pub hosts: [Host; 2],
+    pub end: Instant,
     /// Segments that left, both sides together.
-    pub(crate) segments: u32,
+    pub segments: u32,
     /// The last time at which the network did something to a segment.
-    pub(crate) calm: Instant,
+    pub calm: Instant,
     /// The panic or failed check that ended it, if one did.
-    pub(crate) failure: Option<String>,
+    pub failure: Option<String>,
 }
 
 /// Plays a plan to its end: until nothing is left to happen, or something fails.
-pub(crate) fn run(plan: &Plan) -> Outcome {
+pub fn run(plan: &Plan) -> Outcome {
     Sim::new(plan, false).finish()
 }
 
 impl Sim {
     /// The run of this plan, about to begin; `record` keeps every call of either side.
-    pub(crate) fn new(plan: &Plan, record: bool) -> Self {
+    pub fn new(plan: &Plan, record: bool) -> Self {
         let mut faults: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for fault in &plan.faults {
             faults.entry((fault.from, fault.nth)).or_default().push(fault.kind);
@@ -142,13 +143,13 @@ impl Sim {
     }
 
     /// The same, and every record of the trace is kept, however many there are.
-    pub(crate) fn with_whole_trace(mut self) -> Self {
+    pub fn with_whole_trace(mut self) -> Self {
         self.trace = Trace::new(usize::MAX);
         self
     }
 
     /// Runs to the end. A panic, be it the machine's or a check's, becomes the outcome's failure.
-    pub(crate) fn finish(mut self) -> Outcome {
+    pub fn finish(mut self) -> Outcome {
         let played = quietly(|| {
             self.open();
             while self.step() {}
@@ -555,7 +556,7 @@ thread_local! {
 }
 
 /// Runs something that catches its panics itself, without a word on stderr.
-pub(crate) fn in_silence<T>(run: impl FnOnce() -> T) -> T {
+pub fn in_silence<T>(run: impl FnOnce() -> T) -> T {
     let mut result = None;
     match quietly(|| result = Some(run())) {
         Ok(()) => result.expect("it ran"),
@@ -581,16 +582,16 @@ fn quietly(run: impl FnOnce()) -> Result<(), Box<dyn Any + Send>> {
 }
 
 impl Outcome {
-    pub(crate) const fn host(&self, side: Side) -> &Host {
+    pub const fn host(&self, side: Side) -> &Host {
         &self.hosts[side as usize]
     }
 
-    pub(crate) fn reason(&self, side: Side) -> Option<CloseReason> {
+    pub fn reason(&self, side: Side) -> Option<CloseReason> {
         self.host(side).user.closed
     }
 
     /// The recorded calls of a side.
-    pub(crate) fn log(&self, side: Side) -> &[Step] {
+    pub fn log(&self, side: Side) -> &[Step] {
         self.host(side).log.as_deref().unwrap_or_default()
     }
 }

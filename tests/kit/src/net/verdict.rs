@@ -11,7 +11,7 @@ impl Outcome {
     const SHOWN: usize = 600;
 
     /// Nothing failed, both ends are over, and everything written was delivered or a reason says why not.
-    pub(crate) fn accounted(&self) -> Result<(), String> {
+    pub fn accounted(&self) -> Result<(), String> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
@@ -33,7 +33,7 @@ impl Outcome {
     }
 
     /// Both sides closed in good order, and every octet that the plan names was delivered and acknowledged.
-    pub(crate) fn finished(&self) -> Result<(), String> {
+    pub fn finished(&self) -> Result<(), String> {
         self.accounted()?;
         for side in Side::BOTH {
             let (user, end) = (&self.host(side).user, &self.host(side).end);
@@ -57,7 +57,7 @@ impl Outcome {
     }
 
     /// For a person: what went wrong, the plan that shows it, and what happened.
-    pub(crate) fn report(&self, problem: &str) -> String {
+    pub fn report(&self, problem: &str) -> String {
         let mut report = format!("{problem}\n\n{:#?}\n\n", self.plan);
         let forgotten = self.trace.forgotten + self.trace.records.len().saturating_sub(Self::SHOWN) as u64;
         if forgotten > 0 {
@@ -70,7 +70,7 @@ impl Outcome {
 
     /// Panics with the whole report unless the run finished.
     #[track_caller]
-    pub(crate) fn expect_finished(self) -> Self {
+    pub fn expect_finished(self) -> Self {
         if let Err(problem) = self.finished() {
             panic!("{}", self.report(&problem));
         }
@@ -79,7 +79,7 @@ impl Outcome {
 
     /// Panics with the whole report unless everything is accounted for.
     #[track_caller]
-    pub(crate) fn expect_accounted(self) -> Self {
+    pub fn expect_accounted(self) -> Self {
         if let Err(problem) = self.accounted() {
             panic!("{}", self.report(&problem));
         }

@@ -9,30 +9,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use segue::{Action, CloseReason, Config, Flags, Info, Instant, Segment, SeqNum, State};
 
-use super::{Closing, Driver, End, Input, Narrow, Order, Plan, Reading, Reply, Side, bounds};
+use super::{Closing, Driver, End, Input, Narrow, Order, Plan, Reading, Reply, Side};
+use crate::bounds;
 
 /// What a piece of code did to the heap.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Heap {
+pub struct Heap {
     /// Octets that it took and did not give back.
-    pub(crate) octets: i64,
+    pub octets: i64,
     /// How often it allocated.
-    pub(crate) allocations: u64,
+    pub allocations: u64,
 }
 
 /// A counting allocator, for the program that has one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     /// Runs code and tells what it did to the heap.
-    pub(crate) measure: fn(&mut dyn FnMut()) -> Heap,
+    pub measure: fn(&mut dyn FnMut()) -> Heap,
     /// Inside of `measure`: runs code that does not count.
-    pub(crate) apart: fn(&mut dyn FnMut()),
+    pub apart: fn(&mut dyn FnMut()),
 }
 
 static METER: OnceLock<Meter> = OnceLock::new();
 
 /// From now on every call to a connection is measured.
-pub(crate) fn meter(meter: Meter) {
+pub fn meter(meter: Meter) {
     METER.get_or_init(|| meter);
 }
 
@@ -131,7 +132,7 @@ pub(crate) fn one_event(
 
 /// How long an end has waited for its peer, and what it did meanwhile.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Patience {
+pub struct Patience {
     last: Option<Info>,
     /// Since when something waits for an acknowledgment, without progress.
     since: Option<Instant>,
@@ -145,19 +146,12 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    pub(crate) fn last(&self) -> Option<&Info> {
+    pub fn last(&self) -> Option<&Info> {
         self.last.as_ref()
     }
 
     /// After each call.
-    pub(crate) fn check(
-        &mut self,
-        config: &Config,
-        info: Info,
-        input: Option<&Input>,
-        actions: &[Action],
-        now: Instant,
-    ) {
+    pub fn check(&mut self, config: &Config, info: Info, input: Option<&Input>, actions: &[Action], now: Instant) {
         let thrown_away = actions.iter().any(|action| matches!(action, Action::Discarded(_)));
         if matches!(input, Some(Input::Segment(_) | Input::Segments(_)) | None) && !thrown_away {
             (self.heard, self.kept_alive) = (Some(now), 0);
@@ -234,7 +228,7 @@ impl Patience {
 
 /// What a side sent again in the last round trip.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Repeats {
+pub struct Repeats {
     since: Instant,
     octets: u64,
     flight: u64,
@@ -246,7 +240,7 @@ pub(crate) struct Repeats {
 impl Repeats {
     /// A segment is sent again. In one round trip that is no more than what was in flight, and each segment once; a few times
     /// over where the timeouts are shorter than the round trip, or where several round trips fit the time that is looked at.
-    pub(crate) fn again(&mut self, plan: &Plan, side: Side, info: &Info, segment: &Segment, now: Instant) {
+    pub fn again(&mut self, plan: &Plan, side: Side, info: &Info, segment: &Segment, now: Instant) {
         let way: Duration = plan.links.iter().map(|link| link.delay).sum();
         let round = way.max(Duration::from_millis(1));
         if now >= self.since + round {
@@ -279,17 +273,17 @@ impl Repeats {
 
 /// What a run would need if each segment took a round trip by itself.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ideal {
+pub struct Ideal {
     /// Segments of either side.
-    pub(crate) segments: [u64; 2],
+    pub segments: [u64; 2],
     /// The time of one, with all that may delay it.
-    pub(crate) exchange: Duration,
+    pub exchange: Duration,
     /// How long users read and write by themselves.
-    pub(crate) users: Duration,
+    pub users: Duration,
 }
 
 impl Ideal {
-    pub(crate) fn of(plan: &Plan) -> Self {
+    pub fn of(plan: &Plan) -> Self {
         let segments = Side::BOTH.map(|side| {
             let (end, writes) = (&plan.ends[side.index()], plan.ends[side.index()].pieces.len() as u64);
             end.octets / unit(plan, side) + end.octets / u64::from(end.chunk.max(1)) + writes + 4
@@ -309,12 +303,12 @@ impl Ideal {
         Self { segments, exchange, users: ends.map(by_itself).sum() }
     }
 
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.segments.iter().sum()
     }
 
     /// The most segments of a run that has lasted so long.
-    pub(crate) fn most_segments(&self, plan: &Plan, elapsed: Duration) -> u64 {
+    pub fn most_segments(&self, plan: &Plan, elapsed: Duration) -> u64 {
         let faults = plan.faults.len() as u64 + 8 * plan.spells.len() as u64;
         let slow = plan.ends.iter().map(|end| {
             let each = if end.config.keep_alive() {
@@ -331,7 +325,7 @@ impl Ideal {
     }
 
     /// The most time from when the network and the users are calm, `calm` after the start, until everything has arrived.
-    pub(crate) fn most_time(&self, plan: &Plan, calm: Duration) -> Duration {
+    pub fn most_time(&self, plan: &Plan, calm: Duration) -> Duration {
         let rto = plan.ends.iter().map(|end| end.config.min_rto().max(end.config.initial_rto())).max();
         let longest = plan.ends.iter().map(|end| end.config.max_rto()).max().unwrap_or_default();
         let rto = rto.unwrap_or_default() + 4 * self.exchange;
@@ -404,7 +398,7 @@ fn by_itself(end: &End) -> Duration {
 }
 
 /// How long the reader of `side`'s text takes for it.
-pub(crate) fn reading_time(plan: &Plan, side: Side) -> Duration {
+pub fn reading_time(plan: &Plan, side: Side) -> Duration {
     match plan.ends[side.other().index()].reading {
         Reading::Sips { octets, every } => {
             every * u32::try_from(plan.ends[side.index()].octets / u64::from(octets.max(1)) + 1).unwrap_or(u32::MAX)
@@ -414,7 +408,7 @@ pub(crate) fn reading_time(plan: &Plan, side: Side) -> Duration {
 }
 
 /// When all is calm that a plan says beforehand: spells, outages, sleeping hosts, writing users.
-pub(crate) fn calm_by_plan(plan: &Plan) -> Duration {
+pub fn calm_by_plan(plan: &Plan) -> Duration {
     let spells = plan.spells.iter().map(|spell| spell.until);
     let outage = plan.outage.map(|outage| outage.until);
     let narrows = [plan.narrow, plan.also_narrow].into_iter().flatten().map(|narrow| narrow.at);

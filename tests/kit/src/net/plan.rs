@@ -5,30 +5,30 @@ use std::time::Duration;
 
 use segue::{Config, ConfigBuilder, Instant, Knob, Path, Secrets, SeqNum};
 
-use super::Rng;
+use crate::Rng;
 
 /// One of the two ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub(crate) enum Side {
+pub enum Side {
     Client,
     Server,
 }
 
 impl Side {
-    pub(crate) const BOTH: [Self; 2] = [Self::Client, Self::Server];
+    pub const BOTH: [Self; 2] = [Self::Client, Self::Server];
 
-    pub(crate) const fn index(self) -> usize {
+    pub const fn index(self) -> usize {
         self as usize
     }
 
-    pub(crate) const fn other(self) -> Self {
+    pub const fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,
         }
     }
 
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Server => "server",
@@ -38,7 +38,7 @@ impl Side {
 
 /// What the network does to one segment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum FaultKind {
+pub enum FaultKind {
     /// It is lost.
     Lose,
     /// It arrives, and once more so many microseconds later.
@@ -53,21 +53,21 @@ pub(crate) enum FaultKind {
 
 /// A fault: it befalls the segment that `from` sends as its `nth`, counted from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Fault {
-    pub(crate) from: Side,
-    pub(crate) nth: u32,
-    pub(crate) kind: FaultKind,
+pub struct Fault {
+    pub from: Side,
+    pub nth: u32,
+    pub kind: FaultKind,
 }
 
 /// How often each kind of fault occurs, in segments of a thousand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Rates {
-    pub(crate) lose: u32,
-    pub(crate) duplicate: u32,
-    pub(crate) hold: u32,
-    pub(crate) corrupt: u32,
+pub struct Rates {
+    pub lose: u32,
+    pub duplicate: u32,
+    pub hold: u32,
+    pub corrupt: u32,
     /// Chance that a lost segment takes the next one with it.
-    pub(crate) burst: u32,
+    pub burst: u32,
 }
 
 impl Rates {
@@ -75,7 +75,7 @@ impl Rates {
     const ROW: u32 = 6;
 
     /// The faults of the first `segments` segments of either direction. After them the network is free of faults.
-    pub(crate) fn faults(self, rng: &mut Rng, segments: u32) -> Vec<Fault> {
+    pub fn faults(self, rng: &mut Rng, segments: u32) -> Vec<Fault> {
         let mut faults = Vec::new();
         for from in Side::BOTH {
             let mut row = 0;
@@ -102,14 +102,14 @@ impl Rates {
 
 /// A time in which nothing gets through, either way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Outage {
-    pub(crate) from: Duration,
-    pub(crate) until: Duration,
+pub struct Outage {
+    pub from: Duration,
+    pub until: Duration,
 }
 
 impl Outage {
     /// Whether it lasts at this time of a run that began at `start` microseconds.
-    pub(crate) fn covers(&self, start: u64, now: Instant) -> bool {
+    pub fn covers(&self, start: u64, now: Instant) -> bool {
         let elapsed = now.saturating_since(Instant::from_micros(start));
         self.from <= elapsed && elapsed < self.until
     }
@@ -118,16 +118,16 @@ impl Outage {
 /// From this time on, a router on the way of `from` takes no packets larger than `mtu`: it drops them and says so, unless
 /// it is silent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Narrow {
-    pub(crate) from: Side,
-    pub(crate) at: Duration,
-    pub(crate) mtu: u16,
-    pub(crate) silent: bool,
+pub struct Narrow {
+    pub from: Side,
+    pub at: Duration,
+    pub mtu: u16,
+    pub silent: bool,
 }
 
 /// Which segments a [`Spell`] falls on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Which {
+pub enum Which {
     /// All.
     All,
     /// Those with text or FIN.
@@ -138,7 +138,7 @@ pub(crate) enum Which {
 
 /// What a [`Spell`] does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Magic {
+pub enum Magic {
     /// They are lost: an outage of one direction.
     Lose,
     /// They wait until it is over and arrive together: ACK compression.
@@ -151,26 +151,26 @@ pub(crate) enum Magic {
 
 /// A time in which something befalls all segments of one kind that `from` sends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Spell {
-    pub(crate) from: Side,
-    pub(crate) since: Duration,
-    pub(crate) until: Duration,
-    pub(crate) which: Which,
-    pub(crate) magic: Magic,
+pub struct Spell {
+    pub from: Side,
+    pub since: Duration,
+    pub until: Duration,
+    pub which: Which,
+    pub magic: Magic,
 }
 
 /// A time in which a host does nothing at all: a suspended machine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Sleep {
-    pub(crate) since: Duration,
-    pub(crate) until: Duration,
+pub struct Sleep {
+    pub since: Duration,
+    pub until: Duration,
     /// What arrives meanwhile is lost; else it is handled afterwards, before the timers.
-    pub(crate) deaf: bool,
+    pub deaf: bool,
 }
 
 /// What a host tells its connection at a certain time, of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Order {
+pub enum Order {
     /// The MTU of the path is another from now on.
     Mtu(u16),
     /// A setting changes.
@@ -179,12 +179,12 @@ pub(crate) enum Order {
 
 /// One direction of the network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Link {
-    pub(crate) delay: Duration,
+pub struct Link {
+    pub delay: Duration,
     /// Octets that pass in a millisecond; 0: any number.
-    pub(crate) rate: u32,
+    pub rate: u32,
     /// Octets that wait for their turn on a link with a rate; what exceeds them is lost.
-    pub(crate) queue: u32,
+    pub queue: u32,
 }
 
 impl Default for Link {
@@ -195,7 +195,7 @@ impl Default for Link {
 
 /// How a connection begins.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Opening {
+pub enum Opening {
     /// The server holds a value in LISTEN.
     Listen,
     /// The server's host makes a value when the SYN is there.
@@ -206,7 +206,7 @@ pub(crate) enum Opening {
 
 /// When a user closes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Closing {
+pub enum Closing {
     /// Right after the last SEND.
     WhenWritten,
     /// So long after the other side closed, all being written.
@@ -225,7 +225,7 @@ pub(crate) enum Closing {
 
 /// How a user takes the text that is delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Reading {
+pub enum Reading {
     /// At once.
     Eager,
     /// At once, but for one long pause that begins when so many octets have come: the window starves.
@@ -238,7 +238,7 @@ pub(crate) enum Reading {
 
 /// What drives a connection's timers and how carefully its host works.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Driver {
+pub enum Driver {
     /// Asks `next_deadline()` after every call.
     Deadlines,
     /// Knows only `SetTimer`.
@@ -250,7 +250,7 @@ pub(crate) enum Driver {
 
 /// By which form of the calls the host speaks to the machine: they must not differ.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Form {
+pub enum Form {
     /// `handle_segment`, `send`, …: each gives a `Vec<Action>`.
     Calls,
     /// `handle(event, now, sink)`.
@@ -259,35 +259,35 @@ pub(crate) enum Form {
 
 /// One end: its secrets, its settings, its user and its host.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct End {
-    pub(crate) iss: u32,
-    pub(crate) ts_offset: u32,
-    pub(crate) path: Path,
-    pub(crate) config: Config,
+pub struct End {
+    pub iss: u32,
+    pub ts_offset: u32,
+    pub path: Path,
+    pub config: Config,
     /// Octets that the user sends.
-    pub(crate) octets: u64,
+    pub octets: u64,
     /// The most octets of one SEND, and the time between two.
-    pub(crate) chunk: u32,
-    pub(crate) pause: Duration,
+    pub chunk: u32,
+    pub pause: Duration,
     /// When not empty: the user writes no more than what these add up to that are due, counted from the start.
-    pub(crate) pieces: Vec<(Duration, u32)>,
+    pub pieces: Vec<(Duration, u32)>,
     /// Every SEND is urgent.
-    pub(crate) urgent: bool,
+    pub urgent: bool,
     /// The user writes only when so many octets have come.
-    pub(crate) answers: u64,
-    pub(crate) closing: Closing,
-    pub(crate) reading: Reading,
-    pub(crate) driver: Driver,
+    pub answers: u64,
+    pub closing: Closing,
+    pub reading: Reading,
+    pub driver: Driver,
     /// Segments that are handed over together are merged where they can be (GRO).
-    pub(crate) merges: bool,
+    pub merges: bool,
     /// In so many of a thousand cases the host makes a needless call after an event: a timer that is not due, `Continue`,
     /// `consume(0)`.
-    pub(crate) fidgets: u32,
-    pub(crate) sleep: Option<Sleep>,
-    pub(crate) orders: Vec<(Duration, Order)>,
+    pub fidgets: u32,
+    pub sleep: Option<Sleep>,
+    pub orders: Vec<(Duration, Order)>,
     /// Octets of the buffer in which the host receives each segment; 0: as many as it takes.
-    pub(crate) frame: u32,
-    pub(crate) form: Form,
+    pub frame: u32,
+    pub form: Form,
 }
 
 impl Default for End {
@@ -317,32 +317,32 @@ impl Default for End {
 }
 
 impl End {
-    pub(crate) const fn secrets(&self) -> Secrets {
+    pub const fn secrets(&self) -> Secrets {
         Secrets { iss: SeqNum::new(self.iss), ts_offset: self.ts_offset }
     }
 }
 
 /// A whole run.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Where the hosts' carelessness comes from (see [`Driver::Sloppy`]); the network's faults are listed below.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// The time at which the run begins, in microseconds.
-    pub(crate) start: u64,
-    pub(crate) opening: Opening,
-    pub(crate) ends: [End; 2],
+    pub start: u64,
+    pub opening: Opening,
+    pub ends: [End; 2],
     /// The links, by the side that sends.
-    pub(crate) links: [Link; 2],
-    pub(crate) faults: Vec<Fault>,
-    pub(crate) outage: Option<Outage>,
-    pub(crate) narrow: Option<Narrow>,
+    pub links: [Link; 2],
+    pub faults: Vec<Fault>,
+    pub outage: Option<Outage>,
+    pub narrow: Option<Narrow>,
     /// Another link that becomes narrow.
-    pub(crate) also_narrow: Option<Narrow>,
-    pub(crate) spells: Vec<Spell>,
+    pub also_narrow: Option<Narrow>,
+    pub spells: Vec<Spell>,
     /// Judge the run by the laws that `laws` states, too.
-    pub(crate) strict: bool,
+    pub strict: bool,
     /// Encode and decode every segment on its way.
-    pub(crate) encode: bool,
+    pub encode: bool,
 }
 
 impl Default for Plan {
@@ -369,7 +369,7 @@ impl Default for Plan {
 
 impl Plan {
     /// The client sends so many octets and closes; the server sends so many and follows.
-    pub(crate) fn exchange(client: u64, server: u64) -> Self {
+    pub fn exchange(client: u64, server: u64) -> Self {
         let mut plan = Self::default();
         plan.ends[0].octets = client;
         plan.ends[1].octets = server;
@@ -377,14 +377,14 @@ impl Plan {
     }
 
     /// The same with faults at these rates in the first `segments` segments of either direction.
-    pub(crate) fn with_faults(mut self, seed: u64, rates: Rates, segments: u32) -> Self {
+    pub fn with_faults(mut self, seed: u64, rates: Rates, segments: u32) -> Self {
         self.seed = seed;
         self.faults = rates.faults(&mut Rng::new(seed), segments);
         self
     }
 
     /// The same with another configuration at both ends.
-    pub(crate) fn with_config(mut self, change: impl Fn(ConfigBuilder) -> ConfigBuilder) -> Self {
+    pub fn with_config(mut self, change: impl Fn(ConfigBuilder) -> ConfigBuilder) -> Self {
         for end in &mut self.ends {
             end.config = change(end.config.to_builder()).build().expect("a valid configuration");
         }
@@ -392,7 +392,7 @@ impl Plan {
     }
 
     /// The same with something else changed.
-    pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }

@@ -1,13 +1,11 @@
-//! Draws configurations: every setting over its whole range, as `Config::fields` states it. The fuzz targets include this
-//! file, too.
-#![allow(dead_code)] // every program that includes this module uses a part of it
+//! Draws configurations: every setting over its whole range, as `Config::fields` states it.
 
 use core::time::Duration;
 
 use segue::{Config, ConfigBuilder, EcnMode};
 
 /// Where the choices come from: a generator of numbers, or an input of a fuzzer.
-pub(crate) trait Source {
+pub trait Source {
     /// A number below `n`, which is not 0.
     fn below(&mut self, n: u32) -> u32;
 
@@ -27,7 +25,7 @@ pub(crate) trait Source {
 
 /// Numbers that mean something to the other settings, to the path or to the other end: a setting is often one of them, or
 /// nearly.
-pub(crate) type Edges = Vec<u64>;
+pub type Edges = Vec<u64>;
 
 /// A type that a setting can have.
 trait Draw: Sized {
@@ -35,7 +33,7 @@ trait Draw: Sized {
 }
 
 /// One end of a range as the documentation writes it: `1_000`, `ms(5)`, `secs(60)`; times in microseconds.
-pub(crate) fn bound(text: &str) -> u64 {
+pub fn bound(text: &str) -> u64 {
     let number = |text: &str| text.replace('_', "").parse().unwrap_or_else(|_| panic!("the bound {text:?}"));
     let inner = |text: &str| number(text.split_once('(').expect("a call").1.trim_end_matches(')'));
     if text.starts_with("ms(") {
@@ -53,7 +51,7 @@ fn bounds(range: &str) -> (u64, u64) {
 }
 
 /// Of any magnitude within the range, each as likely; or one of its ends; or an edge, or next to one.
-pub(crate) fn magnitude(rng: &mut impl Source, (low, high): (u64, u64), edges: &[u64]) -> u64 {
+pub fn magnitude(rng: &mut impl Source, (low, high): (u64, u64), edges: &[u64]) -> u64 {
     match rng.below(10) {
         0 => low,
         1 => high,
@@ -120,7 +118,7 @@ impl Draw for Option<Duration> {
 /// Every setting that is drawn, by its name alone: type and range come from the builder and from `Config::fields`.
 macro_rules! settings {
     ($($name:ident)*) => {
-        pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
 
         /// The builder after one setting was drawn; `None`: there is none of this name.
         fn draw_one(builder: ConfigBuilder, name: &str, rng: &mut impl Source, range: &str, edges: &[u64]) -> Option<ConfigBuilder> {
@@ -131,7 +129,7 @@ macro_rules! settings {
         }
 
         /// One setting copied from another configuration.
-        pub(crate) fn copy_one(builder: ConfigBuilder, name: &str, from: &Config) -> ConfigBuilder {
+        pub fn copy_one(builder: ConfigBuilder, name: &str, from: &Config) -> ConfigBuilder {
             match name {
                 $(stringify!($name) => builder.$name(from.$name()),)*
                 _ => builder,
@@ -139,7 +137,7 @@ macro_rules! settings {
         }
 
         /// A setting as text.
-        pub(crate) fn show_one(config: &Config, name: &str) -> String {
+        pub fn show_one(config: &Config, name: &str) -> String {
             match name {
                 $(stringify!($name) => format!("{:?}", config.$name()),)*
                 _ => String::new(),
@@ -162,19 +160,19 @@ settings! {
 
 /// Which settings differ from the default in a run, at either end: about half of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Mixture(pub(crate) Vec<&'static str>);
+pub struct Mixture(pub Vec<&'static str>);
 
 impl Mixture {
     /// `per_mille` of the settings.
-    pub(crate) fn draw(rng: &mut impl Source, per_mille: u32) -> Self {
+    pub fn draw(rng: &mut impl Source, per_mille: u32) -> Self {
         Self(NAMES.iter().copied().filter(|_| rng.chance(per_mille)).collect())
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.0.contains(&name)
     }
 
-    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+    pub fn without(mut self, names: &[&str]) -> Self {
         self.0.retain(|name| !names.contains(name));
         self
     }
@@ -182,7 +180,7 @@ impl Mixture {
 
 /// A configuration of this mixture. A value that contradicts those drawn before is drawn again, and at last left at its
 /// default; settings come in a random order, so none of two that contradict each other always has its way.
-pub(crate) fn config(rng: &mut impl Source, mixture: &Mixture, edges: &[u64]) -> Config {
+pub fn config(rng: &mut impl Source, mixture: &Mixture, edges: &[u64]) -> Config {
     let mut fields = Config::fields();
     for i in (1..fields.len()).rev() {
         fields.swap(i, rng.below(i as u32 + 1) as usize);
@@ -202,7 +200,7 @@ pub(crate) fn config(rng: &mut impl Source, mixture: &Mixture, edges: &[u64]) ->
 }
 
 /// As many settings as the first choice says, each named by a choice: for inputs that are read octet by octet.
-pub(crate) fn some(source: &mut impl Source, edges: &[u64]) -> Config {
+pub fn some(source: &mut impl Source, edges: &[u64]) -> Config {
     let fields = Config::fields();
     let mut config = Config::default();
     for _ in 0..source.below(24) {
@@ -214,7 +212,7 @@ pub(crate) fn some(source: &mut impl Source, edges: &[u64]) -> Config {
 }
 
 /// The settings that differ from the default, as calls of the builder.
-pub(crate) fn show(config: &Config) -> String {
+pub fn show(config: &Config) -> String {
     let default = Config::default();
     let differs = |name: &&&str| show_one(config, name) != show_one(&default, name);
     NAMES.iter().filter(differs).map(|name| format!(".{name}({})", show_one(config, name))).collect()

@@ -27,13 +27,13 @@ fn table(side: Side) -> &'static Bytes {
 }
 
 /// At most `len` octets of the text that `side` sends, from `position` on; fewer only when `len` is very large.
-pub(crate) fn text(side: Side, position: u64, len: usize) -> Bytes {
+pub fn text(side: Side, position: u64, len: usize) -> Bytes {
     let start = (position % PERIOD as u64) as usize;
     table(side).slice(start..start + len.min(PERIOD))
 }
 
 /// Whether these are the octets that `side` sends from `position` on.
-pub(crate) fn is_text(side: Side, position: u64, octets: &[u8]) -> bool {
+pub fn is_text(side: Side, position: u64, octets: &[u8]) -> bool {
     let starts = (0..octets.len()).step_by(PERIOD);
     starts.into_iter().all(|i| {
         let piece = &octets[i..octets.len().min(i + PERIOD)];

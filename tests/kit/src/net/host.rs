@@ -1,6 +1,5 @@
 //! One end: a connection, the host that drives it and the user above it.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
@@ -18,7 +17,7 @@ use super::{Driver, End, Form, Opening, Plan, Side};
 
 /// A call to the machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Input {
+pub enum Input {
     Segment(Segment),
     Segments(Vec<Segment>),
     Timer(Timer),
@@ -41,40 +40,40 @@ pub(crate) enum Input {
 
 /// What came of a call.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Reply {
-    pub(crate) actions: Vec<Action>,
-    pub(crate) error: Option<Error>,
+pub struct Reply {
+    pub actions: Vec<Action>,
+    pub error: Option<Error>,
     /// Octets of a SEND that were not taken.
-    pub(crate) rest: usize,
+    pub rest: usize,
 }
 
 /// A call and what came of it, for replaying and comparing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Step {
-    pub(crate) at: Instant,
+pub struct Step {
+    pub at: Instant,
     /// `None`: the constructor.
-    pub(crate) input: Option<Input>,
-    pub(crate) reply: Reply,
+    pub input: Option<Input>,
+    pub reply: Reply,
     /// The hash of the value after the call, and that of its canonical form.
-    pub(crate) hash: u64,
-    pub(crate) canonical: u64,
+    pub hash: u64,
+    pub canonical: u64,
 }
 
 /// One end of the conversation.
 #[derive(Clone, Debug)]
-pub(crate) struct Host {
-    pub(crate) side: Side,
-    pub(crate) end: End,
+pub struct Host {
+    pub side: Side,
+    pub end: End,
     config: Arc<Config>,
     opening: Opening,
     /// No value until a SYN comes, for a host that uses `accept`.
-    pub(crate) connection: Option<Connection>,
+    pub connection: Option<Connection>,
     /// The wake-up that `SetTimer` asked for.
-    pub(crate) announced: Option<(Timer, Instant)>,
-    pub(crate) user: User,
+    pub announced: Option<(Timer, Instant)>,
+    pub user: User,
     /// Segments that arrived and wait to be handed over together.
-    pub(crate) inbox: Vec<Segment>,
-    pub(crate) promised: Promised,
+    pub inbox: Vec<Segment>,
+    pub promised: Promised,
     sending: Sending,
     answers: Answers,
     patience: Patience,
@@ -82,16 +81,16 @@ pub(crate) struct Host {
     strict: bool,
     heap: Heap,
     /// When the connection was over for this end: in TIME-WAIT or CLOSED.
-    pub(crate) over: Option<Instant>,
+    pub over: Option<Instant>,
     /// Segments that left so far.
-    pub(crate) sent: u32,
+    pub sent: u32,
     incarnations: u32,
     /// Every call, when the run is recorded.
-    pub(crate) log: Option<Vec<Step>>,
+    pub log: Option<Vec<Step>>,
 }
 
 impl Host {
-    pub(crate) fn new(side: Side, plan: &Plan, record: bool) -> Self {
+    pub fn new(side: Side, plan: &Plan, record: bool) -> Self {
         let end = plan.ends[side.index()].clone();
         Self {
             side,
@@ -116,12 +115,12 @@ impl Host {
     }
 
     /// The state; CLOSED while there is no value.
-    pub(crate) fn state(&self) -> State {
+    pub fn state(&self) -> State {
         self.connection.as_ref().map_or(State::Closed, Connection::state)
     }
 
     /// The secrets of the next incarnation, each used once.
-    pub(crate) fn secrets(&mut self) -> Secrets {
+    pub fn secrets(&mut self) -> Secrets {
         let first = self.end.secrets();
         let iss = first.iss + self.incarnations * 100_000;
         self.incarnations += 1;
@@ -129,7 +128,7 @@ impl Host {
     }
 
     /// OPEN, as the plan wants it; a host that uses `accept` waits.
-    pub(crate) fn open(&mut self, now: Instant) -> Option<Reply> {
+    pub fn open(&mut self, now: Instant) -> Option<Reply> {
         let active = self.side == Side::Client || self.opening == Opening::Simultaneous;
         if !active && self.opening == Opening::Accept {
             return None;
@@ -151,7 +150,7 @@ impl Host {
     }
 
     /// Whether a SYN would get a new value: the host uses `accept` and has no value, or one that ended in the handshake.
-    pub(crate) fn awaits_syn(&self) -> bool {
+    pub fn awaits_syn(&self) -> bool {
         self.connection.is_none()
             || (self.opening == Opening::Accept
                 && self.side == Side::Server
@@ -161,7 +160,7 @@ impl Host {
     }
 
     /// A SYN arrives where none was before.
-    pub(crate) fn accept(&mut self, syn: Segment, now: Instant) -> Reply {
+    pub fn accept(&mut self, syn: Segment, now: Instant) -> Reply {
         let secrets = self.secrets();
         let (config, path) = (self.config.clone(), self.end.path);
         let (mut made, input) = (None, Input::Segment(syn));
@@ -179,7 +178,7 @@ impl Host {
     }
 
     /// A call.
-    pub(crate) fn call(&mut self, input: Input, now: Instant) -> Reply {
+    pub fn call(&mut self, input: Input, now: Instant) -> Reply {
         let connection = self.connection.as_mut().expect("a value to call");
         let before = (self.log.is_some() && matches!(input, Input::Segment(_))).then(|| connection.canonical(now));
         let form = self.end.form;
@@ -231,7 +230,7 @@ impl Host {
     }
 
     /// When this host will call a timer by itself.
-    pub(crate) fn next_wake(&self) -> Option<Instant> {
+    pub fn next_wake(&self) -> Option<Instant> {
         match self.end.driver {
             Driver::Deadlines => self.connection.as_ref()?.next_deadline().map(|(_, at)| at),
             Driver::Announced | Driver::Sloppy { .. } => self.announced.map(|(_, at)| at),
@@ -239,7 +238,7 @@ impl Host {
     }
 
     /// The timer that this host calls now, if any; ask again after the call.
-    pub(crate) fn take_due_timer(&mut self, now: Instant) -> Option<Timer> {
+    pub fn take_due_timer(&mut self, now: Instant) -> Option<Timer> {
         match self.end.driver {
             Driver::Deadlines => {
                 self.connection.as_ref()?.next_deadline().filter(|(_, at)| *at <= now).map(|(timer, _)| timer)
@@ -251,13 +250,13 @@ impl Host {
     }
 
     /// The ISS of the incarnation that lives, or that will.
-    pub(crate) fn iss(&self) -> SeqNum {
+    pub fn iss(&self) -> SeqNum {
         self.end.secrets().iss + self.incarnations.saturating_sub(1) * 100_000
     }
 }
 
 /// Calls the machine in one form or the other; what comes of it must not differ.
-pub(crate) fn apply(connection: &mut Connection, form: Form, input: Input, now: Instant) -> Reply {
+pub fn apply(connection: &mut Connection, form: Form, input: Input, now: Instant) -> Reply {
     match form {
         Form::Calls => by_call(connection, input, now),
         Form::Events => by_event(connection, input, now),
@@ -336,7 +335,7 @@ fn send(connection: &mut Connection, mut octets: Bytes, event: fn(Bytes) -> Even
 }
 
 /// The hash of a value, by a hasher without a random key.
-pub(crate) fn hash_of(value: &impl Hash) -> u64 {
+pub fn hash_of(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
