@@ -32,6 +32,3 @@ mod marks;
 mod pair;
 #[path = "attacks/reports.rs"]
 mod reports;
-#[path = "contract/support.rs"]
-#[allow(dead_code, reason = "shared with the contract tests, which use all of it")]
-mod support;

@@ -23,8 +23,6 @@ mod order;
 mod prediction;
 #[path = "contract/steady.rs"]
 mod steady;
-#[path = "contract/support.rs"]
-mod support;
 #[path = "contract/time_wait.rs"]
 mod time_wait;
 #[path = "contract/timeouts.rs"]

@@ -2,9 +2,6 @@
 
 #[path = "ecn/conversation.rs"]
 mod conversation;
-#[path = "requirements/fixture.rs"]
-#[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
-mod fixture;
 #[path = "ecn/handshake.rs"]
 mod handshake;
 #[path = "ecn/receiver.rs"]
@@ -12,20 +9,22 @@ mod receiver;
 #[path = "ecn/sender.rs"]
 mod sender;
 
-use fixture::{Tcp, peer_syn_ack, plain};
 use segue::{ConfigBuilder, Ecn, EcnMode, Flags, Segment};
+use segue_kit::plain;
+use segue_kit::rig::Rig;
+use segue_kit::streams::peer_syn_ack;
 
 const SETUP: Flags = Flags::ECE.union(Flags::CWR);
 
 /// ESTABLISHED by an active OPEN that asked for ECN and was answered, with the window of RFC 5681.
-fn agreed(config: ConfigBuilder) -> Tcp {
-    let mut tcp = Tcp::connect_with_reno(config.ecn(EcnMode::Active));
+fn agreed(config: ConfigBuilder) -> Rig {
+    let mut tcp = Rig::connect_with_reno(config.ecn(EcnMode::Active));
     tcp.arrives(with(peer_syn_ack(), Flags::ECE));
     assert!(tcp.info().ecn);
     tcp
 }
 
-fn established() -> Tcp {
+fn established() -> Rig {
     agreed(plain())
 }
 
@@ -44,6 +43,6 @@ fn said(segment: &Segment) -> (Ecn, Flags) {
 }
 
 /// What the segments of the last call say.
-fn all_said(tcp: &Tcp) -> Vec<(Ecn, Flags)> {
-    tcp.sent.iter().map(said).collect()
+fn all_said(tcp: &Rig) -> Vec<(Ecn, Flags)> {
+    tcp.sent().iter().map(said).collect()
 }

@@ -6,9 +6,6 @@ mod black_hole;
 mod conversation;
 #[path = "path_mtu/errors.rs"]
 mod errors;
-#[path = "requirements/fixture.rs"]
-#[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
-mod fixture;
 #[path = "path_mtu/link.rs"]
 mod link;
 #[path = "path_mtu/narrow.rs"]
@@ -16,13 +13,15 @@ mod narrow;
 #[path = "path_mtu/search.rs"]
 mod search;
 
-use fixture::{Tcp, ms, peer, plain};
+use segue_kit::rig::Rig;
+use segue_kit::streams::peer;
+use segue_kit::{ms, plain};
 
 /// ESTABLISHED; packets of 1500 octets have got through, the first 2920 octets of our text. A round trip takes 100 ms.
-fn proven() -> Tcp {
-    let mut tcp = Tcp::established_with_reno(plain());
+fn proven() -> Rig {
+    let mut tcp = Rig::established_with_reno(plain());
     tcp.send(2920);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 2920));
     tcp
 }

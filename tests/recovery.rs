@@ -9,9 +9,6 @@ mod delayed_ack;
 mod duplicates;
 #[path = "recovery/fin.rs"]
 mod fin;
-#[path = "requirements/fixture.rs"]
-#[allow(dead_code, reason = "shared with the requirement tests, which use all of it")]
-mod fixture;
 #[path = "recovery/growth.rs"]
 mod growth;
 #[path = "recovery/link.rs"]

@@ -11,8 +11,6 @@ mod challenges;
 mod closing;
 #[path = "requirements/decisions.rs"]
 mod decisions;
-#[path = "requirements/fixture.rs"]
-mod fixture;
 #[path = "requirements/icmp.rs"]
 mod icmp;
 #[path = "requirements/interface.rs"]

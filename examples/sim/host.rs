@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use segue::{Action, CloseReason, Config, Connection, Controller, Event, Instant, Path, Secrets, Segment, SeqNum};
+use segue_kit::Rng;
 
 use super::link::Nanos;
 use super::user::{Ending, Intake, Reader, Text, Writer, coalesce};
 use super::watch::{Episodes, Notes, Watch};
-use segue_kit::Rng;
 
 pub(crate) const fn instant(now: Nanos) -> Instant {
     Instant::from_micros(now / 1000)

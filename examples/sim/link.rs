@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use segue::{Ecn, Segment};
+use segue_kit::Rng;
 
 use super::loss::{Loss, Losses};
-use segue_kit::Rng;
 
 /// Virtual time in nanoseconds.
 pub(crate) type Nanos = u64;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use segue::Algorithm;
+use segue_kit::Rng;
 
 use super::host::{End, Host, Sample, Setup};
 use super::link::{Link, MILLISECOND, Nanos, SECOND};
@@ -14,7 +15,6 @@ use super::newreno::NewReno;
 use super::rows::{ACKS, Load, Path, Row};
 use super::user::{Text, Writer};
 use super::world::{Flow, World};
-use segue_kit::Rng;
 
 /// What one run gave: a value for each figure of its row, and what broke a law.
 #[derive(Clone, Default, Debug)]

@@ -5,11 +5,11 @@
 
 use bytes::{Bytes, BytesMut};
 use segue::{Flags, Options, Segment, SeqNum};
+use segue_kit::Rng;
 
 use super::host::{End, Report};
 use super::link::{MILLISECOND, Nanos, SECOND};
 use super::user::Text;
-use segue_kit::Rng;
 
 const MSS: u32 = 1460;
 const INITIAL_WINDOW: u32 = 10 * MSS;

@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use segue::{Flags, Segment};
+use segue_kit::Rng;
 
 use super::link::Nanos;
-use segue_kit::Rng;
 
 /// Octets of the text that repeats for ever. A prime number: no power of two hides a shift.
 const PERIOD: usize = 65_521;

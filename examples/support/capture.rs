@@ -8,7 +8,6 @@ use pcap_file::DataLink;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use segue::Segment;
 use segue::codec::PseudoHeader;
-
 use segue_kit::net::{Outcome, Side, What, addresses, encode};
 
 /// Writes every segment that left or reached the client, at the time when it did.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::args::Options;
 use segue_kit::Rng;
 use segue_kit::net::{Bases, Closing, End, Ladder, Link, Outcome, Plan, Rates, Side, Sim, What};
+
+use super::args::Options;
 
 /// The most that the server answers with.
 const ANSWER: u64 = 600;

@@ -18,7 +18,6 @@ mod script;
 mod setup;
 mod show;
 mod steps;
-mod timers;
 mod watched;
 
 use reader::Reader;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use segue::{Event, Knob, Segment, State, Timer, Timestamps};
-
-use crate::support::{At, EDGES, Rig, everywhere, ms, secs};
+use segue_kit::rig::{At, Rig, everywhere};
+use segue_kit::{EDGES, ms, secs};
 
 /// A sender in the middle of a transfer, ten segments in flight.
 fn sender(at: At) -> Rig {
@@ -209,14 +209,14 @@ fn e10_paws_is_not_poisoned() {
         for segment in [
             rig.octets(50_000, 1, 5),
             rig.text(1, 999, "evil"),
-            rig.syn(crate::support::SYN),
+            rig.syn(segue_kit::rig::SYN),
             rig.rst(5),
             rig.text(50, 1, "early"),
         ] {
             let segment = stamped(&rig, segment, poison);
             rig.arrives(segment);
         }
-        assert_eq!(rig.arrives(rig.text(1, 1, "good")), "Deliver \"good\"; ACK seq 1 ack 5");
+        assert_eq!(rig.arrives(rig.text(1, 1, "good")), "Deliver \"good\"; <SEQ=1><ACK=5><CTL=ACK>");
         assert_eq!(rig.only().options.timestamps().map(|ts| ts.echo), Some(100));
     });
 }
@@ -226,7 +226,7 @@ fn e10_a_clock_of_an_idle_connection_expires() {
     let mut rig = At::default().with_options().established();
     rig.wait(Duration::from_secs(24 * 24 * 3600) - ms(1));
     rig.peer_clock -= 1;
-    rig.unmoved(rig.text(1, 1, "old"), "ACK seq 1 ack 1; Discarded(Paws)");
+    rig.unmoved(rig.text(1, 1, "old"), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(Paws)");
     rig.wait(ms(1));
     assert_eq!(rig.arrives(rig.text(1, 1, "new")), "Deliver \"new\"");
 }

@@ -1,9 +1,10 @@
 //! C: whoever cannot see the connection but knows its addresses and ports.
 
 use segue::{Event, Flags, IcmpKind, Segment, State};
+use segue_kit::rig::{ACK, At, LIVE, RST, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 use crate::pair::Pair;
-use crate::support::{ACK, At, LIVE, RST, SYN, everywhere, ms, secs};
 
 /// CVE-2004-0230.
 #[test]
@@ -62,10 +63,10 @@ fn c7_bare_guesses_leave_the_answers_to_syns_and_resets() {
                 if [0, 1, 3, 7, 15, 31, 63].contains(&second) {
                     let syn = Segment { seq: rig.rcv(5_000_000), ..rig.syn(SYN) };
                     let told = rig.arrives(syn);
-                    assert!(told.starts_with("ACK seq"), "{state}, at {second} s: {told}");
+                    assert!(told.contains("<CTL=ACK>"), "{state}, at {second} s: {told}");
                 }
             }
-            assert!(rig.arrives(rig.rst(rcv + 1)).starts_with("ACK seq"), "{state}");
+            assert!(rig.arrives(rig.rst(rcv + 1)).contains("<CTL=ACK>"), "{state}");
         }
     });
 }
@@ -76,7 +77,7 @@ fn c2_a_syn_in_the_window_does_not_reset() {
         let mut rig = at.established();
         for seq in [0, 1, 2, 9999, 10_001, 0x7000_0000] {
             let syn = Segment { seq: rig.rcv(seq), ..rig.syn(SYN) };
-            rig.clone().unmoved(syn, "ACK seq 1 ack 1; Discarded(SynChallenged)");
+            rig.clone().unmoved(syn, "<SEQ=1><ACK=1><CTL=ACK>; Discarded(SynChallenged)");
         }
         rig.wait(ms(1));
         assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abc\"");
@@ -88,7 +89,7 @@ fn c2_a_syn_in_the_window_does_not_reset() {
 fn c3_an_ack_before_the_largest_window_is_challenged() {
     everywhere(|at| {
         let mut rig = at.established();
-        rig.unmoved(rig.text(1, -60_000, "evil"), "ACK seq 1 ack 1; Discarded(AckOutOfRange)");
+        rig.unmoved(rig.text(1, -60_000, "evil"), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
         assert_eq!(rig.arrives(rig.text(1, -59_999, "good")), "Deliver \"good\"");
     });
 }
@@ -115,7 +116,7 @@ fn c5_a_challenge_that_is_throttled_leaves_nothing() {
     everywhere(|at| {
         let mut rig = at.established();
         for i in 0..2000 {
-            let answer = if i < 10 { "ACK seq 1 ack 1; " } else { "" };
+            let answer = if i < 10 { "<SEQ=1><ACK=1><CTL=ACK>; " } else { "" };
             rig.unmoved(rig.octets(1, 999, 700), &format!("{answer}Discarded(AckOutOfRange)"));
         }
         let info = rig.connection.info();
@@ -162,9 +163,9 @@ fn c7_text_in_the_window_with_a_bad_ack_is_not_taken() {
         let mut rig = at.established();
         rig.send(100);
         for ack in [102, 50_000, 0x7FFF_0000, -60_001, -0x7FFF_0000] {
-            rig.clone().unmoved(rig.text(1, ack, "evil"), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
-            rig.clone().unmoved(rig.text(50, ack, "evil"), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
-            rig.clone().unmoved(rig.fin(1, ack), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
+            rig.clone().unmoved(rig.text(1, ack, "evil"), "<SEQ=101><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
+            rig.clone().unmoved(rig.text(50, ack, "evil"), "<SEQ=101><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
+            rig.clone().unmoved(rig.fin(1, ack), "<SEQ=101><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
         }
     });
 }
@@ -176,8 +177,8 @@ fn c8_an_ack_for_what_was_never_sent_acknowledges_nothing() {
         let mut rig = at.established();
         rig.send(100);
         let cwnd = rig.connection.info().cwnd;
-        rig.unmoved(rig.ack(1, 102), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
-        rig.unmoved(rig.ack(1, 50_000), "ACK seq 101 ack 1; Discarded(AckOutOfRange)");
+        rig.unmoved(rig.ack(1, 102), "<SEQ=101><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
+        rig.unmoved(rig.ack(1, 50_000), "<SEQ=101><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
         assert_eq!((rig.connection.info().cwnd, rig.connection.info().snd_una), (cwnd, rig.snd(1)));
     });
 }
@@ -198,7 +199,7 @@ fn c9_icmp_ends_no_connection_that_is_established() {
         assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, first, 3)), ""); // no router can mean that (RFC 5927 §7.4)
         assert_eq!(rig.does(icmp(IcmpKind::PacketTooBig, first, 1040)), ""); // nothing larger was sent
         let told = rig.does(icmp(IcmpKind::PacketTooBig, first, 68));
-        assert!(told.starts_with("Report(PathMtu(68)); ACK seq 1 len 28 ack 1"), "{told}");
+        assert!(told.starts_with("Report(PathMtu(68)); <SEQ=1><ACK=1><DATA=28><CTL=ACK>"), "{told}");
         assert_eq!(rig.state(), State::Established);
     });
 }

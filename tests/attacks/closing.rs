@@ -1,9 +1,10 @@
 //! F: how connections end, and what must not outlive them.
 
 use segue::{Event, Segment, State, Timer};
+use segue_kit::rig::{At, LIVE, Rig, everywhere};
+use segue_kit::{ms, secs};
 
 use crate::pair::Pair;
-use crate::support::{At, LIVE, Rig, everywhere, ms, secs};
 
 #[test]
 fn f2_an_orphan_does_not_stay_in_fin_wait_2() {
@@ -43,9 +44,9 @@ fn f3_last_ack_survives_duplicates() {
     everywhere(|at| {
         let mut rig = at.last_ack();
         assert_eq!(rig.arrives(rig.ack(2, 1)), "");
-        assert_eq!(rig.arrives(rig.fin(1, 1)), "Discarded(Duplicate); ACK seq 2 ack 2");
-        rig.unmoved(rig.ack(2, 3), "ACK seq 2 ack 2; Discarded(AckOutOfRange)");
-        assert_eq!(rig.fire(Timer::Retransmit), "FIN|ACK seq 1 ack 2");
+        assert_eq!(rig.arrives(rig.fin(1, 1)), "Discarded(Duplicate); <SEQ=2><ACK=2><CTL=ACK>");
+        rig.unmoved(rig.ack(2, 3), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(AckOutOfRange)");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=1><ACK=2><CTL=FIN,ACK>");
         assert_eq!(rig.arrives(rig.ack(2, 2)), "Flushed; Closed(Finished)");
     });
 }
@@ -58,10 +59,10 @@ fn f4_time_wait_is_not_assassinated() {
         rig.wait(secs(50));
         rig.unmoved(rig.rst(2), "Discarded(TimeWait)");
         // Hazard H1: old text is answered, and the reset that answers the answer is ignored.
-        rig.unmoved(rig.octets(-500, -400, 100), "ACK seq 2 ack 2; Discarded(TimeWait)");
+        rig.unmoved(rig.octets(-500, -400, 100), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(TimeWait)");
         rig.unmoved(rig.rst(2), "Discarded(TimeWait)");
         assert_eq!(rig.until(Timer::TimeWait), Some(secs(190)));
-        assert_eq!(rig.arrives(rig.fin(1, 2)), "ACK seq 2 ack 2");
+        assert_eq!(rig.arrives(rig.fin(1, 2)), "<SEQ=2><ACK=2><CTL=ACK>");
         assert_eq!(rig.until(Timer::TimeWait), Some(secs(240)));
         assert_eq!(rig.fire(Timer::TimeWait), "Closed(Finished)");
         assert_eq!(rig.now.saturating_since(at.start), secs(290));
@@ -90,10 +91,10 @@ fn f5_release_with_unread_text_resets() {
         let mut rig = at.established();
         rig.arrives(rig.text(1, 1, "unread"));
         rig.consume(5);
-        assert_eq!(rig.does(Event::Release), "RST seq 1; Closed(Unread)");
+        assert_eq!(rig.does(Event::Release), "<SEQ=1><CTL=RST>; Closed(Unread)");
         let mut rig = at.established();
         rig.does(Event::Release);
-        assert_eq!(rig.arrives(rig.text(1, 1, "late")), "RST seq 2; Closed(Unread)");
+        assert_eq!(rig.arrives(rig.text(1, 1, "late")), "<SEQ=2><CTL=RST>; Closed(Unread)");
     });
 }
 
@@ -103,7 +104,7 @@ fn f6_text_after_the_end_is_reset() {
         let mut rig = at.last_ack();
         rig.arrives(rig.ack(2, 2));
         assert_eq!(rig.state(), State::Closed);
-        rig.unmoved(rig.text(2, 2, "late"), "RST seq 2; Discarded(NoConnection)");
+        rig.unmoved(rig.text(2, 2, "late"), "<SEQ=2><CTL=RST>; Discarded(NoConnection)");
     });
 }
 
@@ -120,7 +121,7 @@ fn f7_a_half_closed_connection_carries_any_amount() {
             rig.call_timer(Timer::DelayedAck);
             rig.consume(1000);
         }
-        assert_eq!(rig.arrives(rig.fin(seq, 2)), format!("PeerClosed; ACK seq 2 ack {}", seq + 1));
+        assert_eq!(rig.arrives(rig.fin(seq, 2)), format!("PeerClosed; <SEQ=2><ACK={}><CTL=ACK>", seq + 1));
         let mut rig = at.close_wait();
         rig.send(8000);
         assert_eq!(rig.octets_sent(), 8000);
@@ -133,8 +134,8 @@ fn f7_a_half_closed_connection_carries_any_amount() {
 fn f8_closing_sends_its_fin_again() {
     everywhere(|at| {
         let mut rig = at.closing();
-        assert_eq!(rig.fire(Timer::Retransmit), "FIN|ACK seq 1 ack 2");
-        assert_eq!(rig.fire(Timer::Retransmit), "FIN|ACK seq 1 ack 2");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=1><ACK=2><CTL=FIN,ACK>");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=1><ACK=2><CTL=FIN,ACK>");
         assert_eq!(rig.arrives(rig.ack(2, 2)), "Flushed");
         assert_eq!(rig.state(), State::TimeWait);
     });
@@ -186,7 +187,7 @@ fn f12_close_wait_waits_and_release_ends_it() {
         let mut rig = at.close_wait();
         assert_eq!(rig.deadlines(), []);
         rig.wait(secs(1_000_000));
-        assert_eq!(rig.does(Event::Release), "FIN|ACK seq 1 ack 2");
+        assert_eq!(rig.does(Event::Release), "<SEQ=1><ACK=2><CTL=FIN,ACK>");
         assert_eq!(rig.arrives(rig.ack(2, 2)), "Flushed; Closed(Finished)");
     });
 }
@@ -198,11 +199,11 @@ fn f_the_fin_follows_the_text_whatever_is_lost() {
         let mut rig = at.established();
         rig.send(2500);
         rig.close();
-        assert_eq!(rig.said(), "FIN|PSH|ACK seq 2001 len 500 ack 1");
-        assert_eq!(rig.fire(Timer::Retransmit), "ACK seq 1 len 1000 ack 1");
-        assert_eq!(rig.arrives(rig.ack(1, 2001)), "Acked(2000); FIN|PSH|ACK seq 2001 len 500 ack 1");
+        assert_eq!(rig.said(), "<SEQ=2001><ACK=1><DATA=500><CTL=FIN,PSH,ACK>");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=1><ACK=1><DATA=1000><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.ack(1, 2001)), "Acked(2000); <SEQ=2001><ACK=1><DATA=500><CTL=FIN,PSH,ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 2501)), "Acked(500)");
-        assert_eq!(rig.fire(Timer::Retransmit), "FIN|ACK seq 2501 ack 1");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=2501><ACK=1><CTL=FIN,ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 2502)), "Flushed");
         assert_eq!(rig.state(), State::FinWait2);
     });

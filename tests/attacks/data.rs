@@ -1,8 +1,8 @@
 //! D: attacks on the stream and on reassembly; A18: urgent pointers.
 
 use segue::{Event, Flags, Segment, State, Timer};
-
-use crate::support::{ACK, At, EDGES, FIN, Rig, SYN, everywhere, ms, secs};
+use segue_kit::rig::{ACK, At, FIN, Rig, SYN, everywhere};
+use segue_kit::{EDGES, ms, secs};
 
 /// URGENT/11 CVE-2019-12255, uIP CVE-2020-17437, NicheStack CVE-2021-31400.
 #[test]
@@ -32,7 +32,7 @@ fn a18_an_urgent_pointer_without_urg_or_in_a_syn() {
         // The pointer counts from the number of the segment, which is that of its SYN (RFC 9293 §3.1).
         let mut rig = at.connect();
         let segment = Segment { urgent: 3, payload: "abc".into(), ..rig.syn(SYN | ACK | Flags::URG) };
-        assert_eq!(rig.arrives(segment), "Connected; Urgent { ahead: 2 }; Deliver \"abc\"; ACK seq 1 ack 4");
+        assert_eq!(rig.arrives(segment), "Connected; Urgent { ahead: 2 }; Deliver \"abc\"; <SEQ=1><ACK=4><CTL=ACK>");
         let mut rig = at.crossed();
         let segment = Segment { urgent: 3, payload: "abc".into(), ..rig.syn(SYN | ACK | Flags::URG) };
         assert!(rig.arrives(segment).starts_with("Connected; Urgent { ahead: 2 }; Deliver \"abc\""));
@@ -46,7 +46,7 @@ fn a18_urgent_mode_lasts_until_its_end() {
         let mut rig = at.established();
         let segment = Segment { flags: ACK | Flags::URG, urgent: 2500, ..rig.octets(1, 1, 1000) };
         assert_eq!(rig.arrives(segment), "Urgent { ahead: 2500 }; Deliver 1000");
-        assert_eq!(rig.arrives(rig.octets(1001, 1, 1000)), "Deliver 1000; ACK seq 1 ack 2001");
+        assert_eq!(rig.arrives(rig.octets(1001, 1, 1000)), "Deliver 1000; <SEQ=1><ACK=2001><CTL=ACK>");
         assert_eq!(rig.connection.info().urgent_remaining, 2500);
         rig.consume(2000);
         assert_eq!(rig.connection.info().urgent_remaining, 500);
@@ -104,11 +104,11 @@ fn d2_every_overlap_of_two_pieces() {
 fn d3_what_lies_outside_the_window_is_trimmed() {
     everywhere(|at| {
         let mut rig = at.established();
-        assert_eq!(rig.arrives(rig.octets(9999, 1, 100)), "ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(rig.octets(9999, 1, 100)), "<SEQ=1><ACK=1><CTL=ACK>");
         assert_eq!(rig.connection.info().held, 2);
-        rig.unmoved(rig.octets(10_001, 1, 100), "ACK seq 1 ack 1; Discarded(OutOfWindow)");
+        rig.unmoved(rig.octets(10_001, 1, 100), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(OutOfWindow)");
         assert_eq!(rig.arrives(rig.ack(10_001, 1)), "");
-        assert_eq!(rig.arrives(rig.ack(0, 1)), "ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(rig.ack(0, 1)), "<SEQ=1><ACK=1><CTL=ACK>");
     });
 }
 
@@ -124,7 +124,7 @@ fn d4_a_flood_of_gaps_is_capped_and_the_stream_goes_on() {
         assert_eq!((info.held_ranges, info.held), (64, 64));
         assert_eq!(
             rig.arrives(rig.text(1, 1, "ab")),
-            "Deliver \"ab\"; Deliver \"x\"; ACK seq 1 ack 4".replace("ab\"; Deliver \"x", "abx")
+            "Deliver \"ab\"; Deliver \"x\"; <SEQ=1><ACK=4><CTL=ACK>".replace("ab\"; Deliver \"x", "abx")
         );
     });
 }
@@ -135,12 +135,12 @@ fn d5_a_zero_window_takes_no_text_and_a_fin_alone_waits() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.receive_buffer(4)).established();
         rig.arrives(rig.text(1, 1, "abcd"));
-        assert_eq!(rig.fire(Timer::DelayedAck), "ACK seq 1 ack 5");
+        assert_eq!(rig.fire(Timer::DelayedAck), "<SEQ=1><ACK=5><CTL=ACK>");
         assert_eq!(rig.only().window, 0);
-        assert_eq!(rig.arrives(rig.text(5, 1, "e")), "Discarded(ZeroWindow); ACK seq 1 ack 5");
-        assert_eq!(rig.arrives(rig.fin(5, 1)), "Discarded(ZeroWindow); ACK seq 1 ack 5");
-        assert_eq!(rig.consume(4), "ACK seq 1 ack 5");
-        assert_eq!(rig.arrives(rig.fin(5, 1)), "PeerClosed; ACK seq 1 ack 6");
+        assert_eq!(rig.arrives(rig.text(5, 1, "e")), "Discarded(ZeroWindow); <SEQ=1><ACK=5><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.fin(5, 1)), "Discarded(ZeroWindow); <SEQ=1><ACK=5><CTL=ACK>");
+        assert_eq!(rig.consume(4), "<SEQ=1><ACK=5><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.fin(5, 1)), "PeerClosed; <SEQ=1><ACK=6><CTL=ACK>");
     });
 }
 
@@ -149,7 +149,7 @@ fn d5_a_zero_window_takes_no_text_and_a_fin_alone_waits() {
 fn d6_text_beyond_the_window_is_refused() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.receive_buffer(6)).established();
-        rig.unmoved(rig.text(7, 1, "g"), "ACK seq 1 ack 1; Discarded(OutOfWindow)");
+        rig.unmoved(rig.text(7, 1, "g"), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(OutOfWindow)");
         assert_eq!(rig.arrives(rig.text(1, 1, "abcdefgh")), "Deliver \"abcdef\"");
     });
 }
@@ -159,16 +159,16 @@ fn d7_the_first_fin_fixes_the_length_of_the_stream() {
     everywhere(|at| {
         let fin = |rig: &Rig, seq, text: &'static str| Segment { payload: text.into(), ..rig.fin(seq, 1) };
         let mut rig = at.established();
-        assert_eq!(rig.arrives(fin(&rig, 4, "def")), "ACK seq 1 ack 1"); // FIN at 7
-        assert_eq!(rig.arrives(rig.text(7, 1, "evil")), "Discarded(AfterFin); ACK seq 1 ack 1");
-        assert_eq!(rig.arrives(rig.text(5, 1, "efevil")), "ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(fin(&rig, 4, "def")), "<SEQ=1><ACK=1><CTL=ACK>"); // FIN at 7
+        assert_eq!(rig.arrives(rig.text(7, 1, "evil")), "Discarded(AfterFin); <SEQ=1><ACK=1><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.text(5, 1, "efevil")), "<SEQ=1><ACK=1><CTL=ACK>");
         rig.arrives(rig.fin(3, 1)); // another one inside the stream
         rig.arrives(rig.fin(40, 1)); // and one behind it
         rig.arrives(rig.text(1, 1, "abc"));
         assert_eq!((rig.delivered(), rig.state()), (b"abcdef".to_vec(), State::CloseWait));
         assert_eq!(rig.only().ack, rig.rcv(8));
-        assert_eq!(rig.arrives(rig.text(8, 1, "evil")), "Discarded(AfterFin); ACK seq 1 ack 8");
-        assert_eq!(rig.arrives(rig.fin(9, 1)), "Discarded(AfterFin); ACK seq 1 ack 8");
+        assert_eq!(rig.arrives(rig.text(8, 1, "evil")), "Discarded(AfterFin); <SEQ=1><ACK=8><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.fin(9, 1)), "Discarded(AfterFin); <SEQ=1><ACK=8><CTL=ACK>");
         assert_eq!(rig.state(), State::CloseWait);
     });
 }
@@ -327,7 +327,7 @@ fn d14_numbers_half_a_circle_away_are_refused() {
             rig.send(10);
             rig.unmoved(rig.text(far, 1, "evil"), rig.clone().arrives(rig.text(far, 1, "evil")).as_str());
             assert!(rig.said().contains("Discarded("), "{}", rig.said());
-            rig.unmoved(rig.ack(1, far), "ACK seq 11 ack 1; Discarded(AckOutOfRange)");
+            rig.unmoved(rig.ack(1, far), "<SEQ=11><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
             rig.unmoved(rig.rst(far), "Discarded(ResetOutOfWindow)");
         }
     });
@@ -339,7 +339,7 @@ fn d_the_smallest_reassembly_still_takes_what_comes_next() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.max_ranges(1).receive_buffer(8)).established();
         rig.arrives(rig.text(8, 1, "h"));
-        assert_eq!(rig.arrives(rig.text(5, 1, "e")), "Discarded(ReassemblyFull); ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(rig.text(5, 1, "e")), "Discarded(ReassemblyFull); <SEQ=1><ACK=1><CTL=ACK>");
         let mut stream = Vec::new();
         for (seq, text) in [(1, "a"), (2, "bc"), (4, "d"), (5, "ef"), (7, "g")] {
             rig.arrives(rig.text(seq, 1, text));
@@ -402,7 +402,7 @@ fn d_text_with_an_old_ack_is_taken() {
         rig.arrives(rig.ack(1, 501));
         assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abc\"");
         let segment = Segment { flags: ACK | FIN, ..rig.text(4, 200, "def") };
-        assert_eq!(rig.arrives(segment), "Deliver \"def\"; PeerClosed; ACK seq 501 ack 8");
+        assert_eq!(rig.arrives(segment), "Deliver \"def\"; PeerClosed; <SEQ=501><ACK=8><CTL=ACK>");
     });
 }
 

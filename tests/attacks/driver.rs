@@ -1,9 +1,10 @@
 //! G: clocks, hosts and middleboxes that do what they should not.
 
 use segue::{Action, Connection, Event, Flags, Instant, Options, SackBlock, SackBlocks, Segment, State, Timer};
+use segue_kit::rig::{ACK, At, FIN, LIVE, Rig, SYN, everywhere};
+use segue_kit::{EDGES, ms, secs};
 
 use crate::pair::{Distant, Pair};
-use crate::support::{ACK, At, EDGES, FIN, LIVE, Rig, SYN, everywhere, ms, secs};
 
 #[test]
 fn g1_a_clock_that_jumps_anywhere_harms_nothing() {
@@ -71,7 +72,7 @@ fn g4_dropped_transmits_are_losses() {
         while rig.connection.info().snd_una != rig.snd(10_001) {
             calls += 1;
             assert!(calls < 300, "stuck at {received}");
-            let sent: Vec<Segment> = rig.sent().into_iter().cloned().collect();
+            let sent: Vec<Segment> = rig.sent().to_vec();
             for segment in sent.into_iter().filter(|_| calls > 10 && calls % 3 != 0) {
                 if segment.seq == rig.snd(received) {
                     received += segment.payload.len() as i64;
@@ -232,7 +233,7 @@ fn g7_timestamps_that_vanish_on_the_way_are_tolerated_where_that_is_set() {
         let (mut now, mut delivered, mut sent) = (at.start, [0, 0], 0);
         for (from, end) in ends.iter_mut().enumerate() {
             let actions = end.send(&mut vec![b'x'; 8 * 988].into(), now).expect("established");
-            flying.extend(crate::support::segments(&actions).into_iter().cloned().map(|segment| (from, segment)));
+            flying.extend(segue_kit::audit::segments(&actions).into_iter().cloned().map(|segment| (from, segment)));
         }
         while let Some((from, mut segment)) = flying.pop_front() {
             sent += 1;
@@ -244,7 +245,7 @@ fn g7_timestamps_that_vanish_on_the_way_are_tolerated_where_that_is_set() {
             let actions = ends[1 - from].handle_segment(segment, now);
             let text = |action: &Action| if let Action::Deliver(text) = action { text.len() } else { 0 };
             delivered[1 - from] += actions.iter().map(text).sum::<usize>();
-            flying.extend(crate::support::segments(&actions).into_iter().cloned().map(|segment| (1 - from, segment)));
+            flying.extend(segue_kit::audit::segments(&actions).into_iter().cloned().map(|segment| (1 - from, segment)));
         }
         assert_eq!(delivered, [8 * 988; 2], "every {every}");
         for end in ends {

@@ -1,9 +1,10 @@
 //! B: attacks on the handshake; A11, A13: what its options may say.
 
 use segue::{Connection, Event, Flags, Options, Path, Segment, State, Timer};
+use segue_kit::rig::{ACK, At, FIN, RST, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 use crate::pair::Pair;
-use crate::support::{ACK, At, FIN, RST, SYN, everywhere, ms, secs};
 
 fn with_options(mut syn: Segment, options: Options) -> Segment {
     syn.options = options.into();
@@ -45,7 +46,7 @@ fn a11_options_that_leave_no_room_leave_that_of_the_narrowest_path() {
         connection.handle_segment(at.listen().ack(1, 1), at.start);
         assert_eq!((connection.state(), connection.info().eff_snd_mss), (State::Established, 12)); // 64 - 40 - 12
         let actions = connection.send(&mut vec![b'a'; 33].into(), at.start).expect("there is room");
-        let sent = crate::support::segments(&actions);
+        let sent = segue_kit::audit::segments(&actions);
         assert_eq!(sent.iter().map(|segment| segment.payload.len()).collect::<Vec<_>>(), [12, 12, 9]);
     });
 }
@@ -68,11 +69,11 @@ fn a13_window_scale_beyond_14_counts_as_14() {
 fn b4_text_on_a_syn_is_not_delivered_before_the_handshake() {
     everywhere(|at| {
         let mut rig = at.accept(Segment { payload: "early".into(), ..at.syn() });
-        assert_eq!(rig.said(), "SYN|ACK seq 0 ack 1");
-        assert_eq!(rig.fire(Timer::Retransmit), "SYN|ACK seq 0 ack 1");
+        assert_eq!(rig.said(), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
         assert!(rig.clone().arrives(rig.ack(1, 77)).ends_with("Discarded(BadHandshakeAck)"));
         assert_eq!(rig.clone().arrives(rig.rst(1)), "Closed(Reset)");
-        assert_eq!(rig.arrives(rig.ack(6, 1)), "Connected; Deliver \"early\"; ACK seq 1 ack 6");
+        assert_eq!(rig.arrives(rig.ack(6, 1)), "Connected; Deliver \"early\"; <SEQ=1><ACK=6><CTL=ACK>");
     });
 }
 
@@ -85,8 +86,8 @@ fn b5_flags_of_no_protocol() {
         rig.unmoved(rig.seg(Flags::empty(), 0, 0), "Discarded(NotSyn)");
         rig.unmoved(rig.seg(FIN | Flags::PSH | Flags::URG, 0, 0), "Discarded(NotSyn)"); // Christmas
         rig.unmoved(rig.seg(all, 0, 0), "Discarded(NotSyn)");
-        rig.unmoved(rig.seg(all - RST, 0, 5), "RST seq 5; Discarded(AckInListen)");
-        assert_eq!(rig.arrives(rig.syn(SYN | Flags::URG | Flags::PSH)), "SYN|ACK seq 0 ack 1");
+        rig.unmoved(rig.seg(all - RST, 0, 5), "<SEQ=5><CTL=RST>; Discarded(AckInListen)");
+        assert_eq!(rig.arrives(rig.syn(SYN | Flags::URG | Flags::PSH)), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
 
         let mut rig = at.connect();
         rig.unmoved(rig.seg(SYN | RST, 0, 0), "Discarded(BlindReset)");
@@ -97,8 +98,8 @@ fn b5_flags_of_no_protocol() {
         let mut rig = at.established();
         rig.unmoved(rig.seg(Flags::empty(), 1, 0), "Discarded(NoAck)");
         rig.unmoved(rig.seg(FIN | Flags::PSH | Flags::URG, 1, 0), "Discarded(NoAck)");
-        rig.unmoved(rig.seg(SYN | RST, 500, 0), "ACK seq 1 ack 1; Discarded(ResetChallenged)");
-        rig.unmoved(rig.seg(all - RST, 1, 1), "ACK seq 1 ack 1; Discarded(SynChallenged)");
+        rig.unmoved(rig.seg(SYN | RST, 500, 0), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(ResetChallenged)");
+        rig.unmoved(rig.seg(all - RST, 1, 1), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(SynChallenged)");
     });
 }
 
@@ -107,8 +108,8 @@ fn b6_syn_sent_believes_only_an_ack_of_its_syn() {
     everywhere(|at| {
         let mut rig = at.connect();
         for ack in [-1, 0, 2, 0x7FFF_FFFF] {
-            rig.unmoved(rig.ack(9, ack), &format!("RST seq {ack}; Discarded(BadHandshakeAck)"));
-            rig.unmoved(rig.seg(SYN | ACK, 9, ack), &format!("RST seq {ack}; Discarded(BadHandshakeAck)"));
+            rig.unmoved(rig.ack(9, ack), &format!("<SEQ={ack}><CTL=RST>; Discarded(BadHandshakeAck)"));
+            rig.unmoved(rig.seg(SYN | ACK, 9, ack), &format!("<SEQ={ack}><CTL=RST>; Discarded(BadHandshakeAck)"));
             rig.unmoved(rig.seg(RST | ACK, 9, ack), "Discarded(BadHandshakeAck)");
         }
         rig.unmoved(rig.rst(9), "Discarded(BlindReset)");
@@ -123,7 +124,7 @@ fn b7_split_handshake_is_a_simultaneous_open() {
     everywhere(|at| {
         let mut rig = at.connect();
         assert_eq!(rig.arrives(rig.ack(1, 1)), "Discarded(NotSyn)");
-        assert_eq!(rig.arrives(rig.syn(SYN)), "SYN|ACK seq 0 ack 1");
+        assert_eq!(rig.arrives(rig.syn(SYN)), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
         assert_eq!(rig.state(), State::SynReceived);
         assert_eq!(rig.clone().arrives(rig.rst(1)), "Closed(Refused)", "it stays an active OPEN");
         assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected");
@@ -161,20 +162,20 @@ fn b8_simultaneous_open_converges_whatever_is_lost() {
 /// LAND: source and destination are the same, so the value hears itself.
 #[test]
 fn b9_a_connection_with_itself_does_not_loop() {
-    for iss in crate::support::EDGES {
+    for iss in segue_kit::EDGES {
         let at = At { iss, irs: iss, ..At::default() };
         let mut rig = at.connect();
-        let mut flying = rig.sent().into_iter().cloned().collect::<Vec<_>>();
+        let mut flying = rig.sent().to_vec();
         let mut heard = 0;
         while let Some(segment) = flying.pop() {
             heard += 1;
             assert!(heard < 50, "it talks to itself for ever");
             rig.arrives(segment);
-            flying.extend(rig.sent().into_iter().cloned());
+            flying.extend(rig.sent().iter().cloned());
         }
         assert_eq!(rig.state(), State::Established, "RFC 9293 §3.5: a self-connect is a simultaneous open");
         let told = rig.send(3);
-        assert_eq!(told, "PSH|ACK seq 1 len 3 ack 1");
+        assert_eq!(told, "<SEQ=1><ACK=1><DATA=3><CTL=PSH,ACK>");
         let own = rig.only().clone();
         assert!(rig.arrives(own).starts_with("Deliver \"...\""));
     }
@@ -185,8 +186,8 @@ fn b9_a_connection_with_itself_does_not_loop() {
 fn b10_syn_received_wrong_ack_is_reset_and_nothing_else_happens() {
     everywhere(|at| {
         let mut rig = at.syn_received_from_listen();
-        rig.unmoved(rig.ack(1, 2), "RST seq 2; Discarded(BadHandshakeAck)");
-        rig.unmoved(rig.ack(1, 0), "RST seq 0; Discarded(BadHandshakeAck)");
+        rig.unmoved(rig.ack(1, 2), "<SEQ=2><CTL=RST>; Discarded(BadHandshakeAck)");
+        rig.unmoved(rig.ack(1, 0), "<SEQ=0><CTL=RST>; Discarded(BadHandshakeAck)");
         assert_eq!(rig.clone().arrives(rig.rst(1)), "ReturnedToListen");
         assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected");
         let mut active = at.crossed();
@@ -233,8 +234,8 @@ fn b13_text_completes_a_handshake_whose_third_segment_was_lost() {
         assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Connected; Deliver \"abc\"");
         // And text that overtook it completes it as well.
         let mut rig = at.syn_received();
-        assert_eq!(rig.arrives(rig.text(4, 1, "def")), "Connected; ACK seq 1 ack 1");
-        assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abcdef\"; ACK seq 1 ack 7");
+        assert_eq!(rig.arrives(rig.text(4, 1, "def")), "Connected; <SEQ=1><ACK=1><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abcdef\"; <SEQ=1><ACK=7><CTL=ACK>");
     });
 }
 
@@ -243,7 +244,7 @@ fn b14_the_third_segment_may_bring_text_and_fin() {
     everywhere(|at| {
         let mut rig = at.syn_received();
         let segment = Segment { payload: "abc".into(), ..rig.fin(1, 1) };
-        assert_eq!(rig.arrives(segment), "Connected; Deliver \"abc\"; PeerClosed; ACK seq 1 ack 5");
+        assert_eq!(rig.arrives(segment), "Connected; Deliver \"abc\"; PeerClosed; <SEQ=1><ACK=5><CTL=ACK>");
         assert_eq!(rig.state(), State::CloseWait);
     });
 }
@@ -256,7 +257,10 @@ fn b15_an_old_duplicate_syn_is_taken_back_by_a_reset() {
         assert_eq!(rig.arrives(rig.rst(1)), "ReturnedToListen");
         let secrets = segue::Secrets { iss: rig.snd(90_000), ..at.secrets() };
         rig.does(Event::Rearm(secrets));
-        assert_eq!(rig.arrives(Segment { seq: rig.rcv(70_000), ..rig.syn(SYN) }), "SYN|ACK seq 90000 ack 70001");
+        assert_eq!(
+            rig.arrives(Segment { seq: rig.rcv(70_000), ..rig.syn(SYN) }),
+            "<SEQ=90000><ACK=70001><CTL=SYN,ACK>"
+        );
         assert_eq!(rig.arrives(rig.ack(70_001, 90_001)), "Connected");
     });
 }
@@ -269,7 +273,7 @@ fn b16_a_peer_that_rebooted_recovers() {
         let reborn = At { iss: at.irs.wrapping_add(5_000_000), irs: at.iss, ..at };
         let mut peer = reborn.connect();
         rig.arrives(peer.only().clone());
-        assert_eq!(rig.said(), "ACK seq 1 ack 1; Discarded(SynChallenged)");
+        assert_eq!(rig.said(), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(SynChallenged)");
         let challenge = rig.only().clone();
         peer.arrives(challenge);
         let reset = peer.only().clone();

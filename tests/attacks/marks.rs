@@ -1,8 +1,8 @@
 //! E12: games with ECE, CWR and CE.
 
 use segue::{Ecn, EcnMode, Flags, Segment, Timer};
-
-use crate::support::{ACK, At, Rig, SYN, everywhere, ms};
+use segue_kit::ms;
+use segue_kit::rig::{ACK, At, Rig, SYN, everywhere};
 
 /// ESTABLISHED with ECN.
 fn established(at: At) -> Rig {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use segue::{Action, Connection, Instant, Segment};
-
-use crate::support::{secs, segments};
+use segue_kit::audit::segments;
+use segue_kit::secs;
 
 /// What each end has sent that the other has not got.
 #[derive(Debug, Default)]

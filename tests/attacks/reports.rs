@@ -2,8 +2,8 @@
 
 use segue::{SackBlock, SackBlocks};
 use segue::{Segment, State, Timer};
-
-use crate::support::{At, Rig, everywhere, ms, secs};
+use segue_kit::rig::{At, Rig, everywhere};
+use segue_kit::{ms, secs};
 
 /// A sender in the middle of a transfer to a peer with SACK, ten segments of 1000 in flight.
 fn sender(at: At) -> Rig {
@@ -50,7 +50,7 @@ fn e7_forged_reports_lose_no_text() {
             let start = rig.snd(1);
             let place = |number: segue::SeqNum| i64::from(number - start) + 1;
             let covers = |una: i64| move |s: &&Segment| place(s.seq) <= una && place(s.end()) > una;
-            while let Some(end) = rig.sent().into_iter().find(covers(una)).map(|s| place(s.end())) {
+            while let Some(end) = rig.sent().iter().find(covers(una)).map(|s| place(s.end())) {
                 una = end;
                 rig.arrives(rig.ack(1, una));
             }
@@ -115,7 +115,7 @@ fn e8_reports_at_a_small_mss() {
     everywhere(|at| {
         let at = at.with(|config| config.sack(true).min_mss(48).send_buffer(1 << 20));
         let mut rig = at.connect();
-        let mut syn = rig.syn(crate::support::SYN | crate::support::ACK);
+        let mut syn = rig.syn(segue_kit::rig::SYN | segue_kit::rig::ACK);
         syn.options.update(|options| options.mss = Some(8));
         rig.arrives(syn);
         assert_eq!(rig.connection.info().eff_snd_mss, 48);

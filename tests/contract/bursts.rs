@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use segue::{Action, Event, Flags, IcmpKind, Knob, Segment, State, Timer, codec};
-
-use crate::support::{ACK, At, FIN, Rig, everywhere, ms, segments};
+use segue_kit::audit::segments;
+use segue_kit::ms;
+use segue_kit::rig::{ACK, At, FIN, Rig, everywhere};
 
 #[test]
 fn a_burst_is_cut_and_taken_up() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.max_burst(3)).established();
-        let three = |seq| format!("ACK seq {seq} len 1000 ack 1; ACK seq {} len 1000 ack 1; ", seq + 1000);
-        assert_eq!(rig.send(8000), three(1) + "ACK seq 2001 len 1000 ack 1; MorePending");
+        let three =
+            |seq| format!("<SEQ={seq}><ACK=1><DATA=1000><CTL=ACK>; <SEQ={}><ACK=1><DATA=1000><CTL=ACK>; ", seq + 1000);
+        assert_eq!(rig.send(8000), three(1) + "<SEQ=2001><ACK=1><DATA=1000><CTL=ACK>; MorePending");
         assert_eq!(rig.until(Timer::Continue), Some(ms(1)));
-        assert_eq!(rig.does(Event::Continue), three(3001) + "ACK seq 5001 len 1000 ack 1; MorePending");
-        assert_eq!(rig.fire(Timer::Continue), "ACK seq 6001 len 1000 ack 1; PSH|ACK seq 7001 len 1000 ack 1");
+        assert_eq!(rig.does(Event::Continue), three(3001) + "<SEQ=5001><ACK=1><DATA=1000><CTL=ACK>; MorePending");
+        assert_eq!(
+            rig.fire(Timer::Continue),
+            "<SEQ=6001><ACK=1><DATA=1000><CTL=ACK>; <SEQ=7001><ACK=1><DATA=1000><CTL=PSH,ACK>"
+        );
         assert_eq!(rig.until(Timer::Continue), None);
         assert_eq!(rig.does(Event::Continue), "");
     });
@@ -48,7 +53,7 @@ fn no_event_gives_more_than_a_burst() {
 fn continue_in_time_or_not_sends_the_same() {
     let at = At::default().with(|config| config.max_burst(2));
     let (mut prompt, mut late) = (at.established(), at.established());
-    let sent = |rig: &Rig| rig.sent().into_iter().cloned().collect::<Vec<Segment>>();
+    let sent = |rig: &Rig| rig.sent().to_vec();
     prompt.send(9000);
     late.send(9000);
     let (mut one, mut other) = (sent(&prompt), sent(&late));
@@ -72,7 +77,7 @@ fn outgoing(at: At, octets: usize, close: bool) -> Vec<Segment> {
         rig.close();
     }
     rig.arrives(rig.ack(1, 1));
-    rig.sent().into_iter().cloned().collect()
+    rig.sent().to_vec()
 }
 
 #[test]
@@ -98,7 +103,7 @@ fn gso_puts_psh_and_fin_on_the_last_segment_only() {
         let mut rig = at.with(|config| config.max_transmit(65_000)).syn_received();
         rig.send(4500);
         rig.close();
-        assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; FIN|PSH|ACK seq 1 len 4500 ack 1");
+        assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; <SEQ=1><ACK=1><DATA=4500><CTL=FIN,PSH,ACK>");
         let segment = rig.only();
         assert_eq!(segment.segment_size, 1000);
         let pieces: Vec<_> = codec::split(segment.clone()).map(|piece| (piece.payload.len(), piece.flags)).collect();
@@ -132,7 +137,7 @@ fn a_coalesced_segment_counts_as_many() {
         for (octets, answered) in [(1000, false), (1001, true), (2000, true), (9000, true)] {
             let mut rig = at.established();
             let coalesced = Segment { segment_size: 1000, ..rig.octets(1, 1, octets) };
-            let ack = format!("; ACK seq 1 ack {}", octets + 1);
+            let ack = format!("; <SEQ=1><ACK={}><CTL=ACK>", octets + 1);
             let expected = format!("Deliver {octets}{}", if answered { &ack } else { "" });
             assert_eq!(rig.arrives(coalesced), expected);
         }
@@ -147,7 +152,7 @@ fn a_coalesced_segment_is_what_its_segments_are() {
         let mut actions = Vec::new();
         cut.connection.handle_segments(codec::split(coalesced.clone()), cut.now, &mut actions);
         whole.arrives(coalesced);
-        assert_eq!(segments(&actions), whole.sent());
+        assert_eq!(segments(&actions), whole.sent().iter().collect::<Vec<_>>());
         assert_eq!((whole.state(), cut.state()), (State::CloseWait, State::CloseWait));
         let received = |rig: &Rig| {
             let info = rig.connection.info();
@@ -199,12 +204,12 @@ fn a_packet_too_big_does_the_same_and_is_reported() {
         assert_eq!(rig.does(too_big(1500)), ""); // not smaller than what we use
         assert_eq!(rig.does(too_big(9000)), "");
         let told = rig.does(too_big(576));
-        assert!(told.starts_with("Report(PathMtu(576)); ACK seq 1 len 536 ack 1; "), "{told}");
+        assert!(told.starts_with("Report(PathMtu(576)); <SEQ=1><ACK=1><DATA=536><CTL=ACK>; "), "{told}");
         assert_eq!(rig.does(too_big(300)), ""); // one a round trip (RFC 5927 §7)
         rig.wait(ms(500));
         assert_eq!(rig.does(too_big(1)), ""); // no IPv4 link is narrower than 68: no router can mean that (RFC 5927 §7.4)
         let told = rig.does(too_big(68));
-        assert!(told.starts_with("Report(PathMtu(68)); ACK seq 1 len 28 ack 1; "), "{told}");
+        assert!(told.starts_with("Report(PathMtu(68)); <SEQ=1><ACK=1><DATA=28><CTL=ACK>; "), "{told}");
     });
 }
 
@@ -228,7 +233,7 @@ fn options_take_from_the_text() {
     rig.does(Event::Set(Knob::Nagle(false)));
     rig.arrives(rig.ack(1, 2001));
     rig.send(3000);
-    let first = rig.sent()[0];
+    let first = &rig.sent()[0];
     assert_eq!((first.payload.len(), first.options.sack().len()), (976, 1));
 }
 
@@ -238,7 +243,7 @@ fn a_dropped_transmit_is_repaired() {
     let mut rig = At::default().established();
     rig.send(5000); // all dropped by the host
     assert_eq!(rig.until(Timer::Retransmit), Some(Duration::from_secs(1)));
-    assert_eq!(rig.fire(Timer::Retransmit), "ACK seq 1 len 1000 ack 1");
+    assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=1><ACK=1><DATA=1000><CTL=ACK>");
     assert!(rig.last.iter().any(|action| matches!(action, Action::SetTimer(Timer::Retransmit, _))));
 }
 
@@ -256,7 +261,7 @@ fn a_retransmission_and_a_pure_acknowledgment_keep_to_the_burst() {
             assert!(rig.sent().len() <= 1, "{}", rig.said());
         }
         let told = rig.arrives(rig.text(100, 1001, "out of order, and a partial acknowledgment"));
-        assert_eq!(told, "Acked(1000); ACK seq 5001 ack 1; MorePending");
-        assert_eq!(rig.does(Event::Continue), "ACK seq 1001 len 1000 ack 1");
+        assert_eq!(told, "Acked(1000); <SEQ=5001><ACK=1><CTL=ACK>; MorePending");
+        assert_eq!(rig.does(Event::Continue), "<SEQ=1001><ACK=1><DATA=1000><CTL=ACK>");
     });
 }

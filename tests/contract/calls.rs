@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use segue::{Error, Event, IcmpKind, Knob, Report, Secrets, Segment, SeqNum, State, Timer};
-
-use crate::support::{ACK, At, FIN, Rig, SYN, everywhere, ms, secs};
+use segue_kit::rig::{ACK, At, FIN, Rig, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 /// What `event` does in each of the eleven states: actions or the error, and the state after it.
 fn table(event: &Event, rows: [(&str, State); 11]) {
@@ -30,22 +30,22 @@ fn send_in_every_state() {
         ("RemoteUnspecified", State::Listen),
         ("", State::SynSent),
         ("", State::SynReceived),
-        ("PSH|ACK seq 1 len 4 ack 1", State::Established),
+        ("<SEQ=1><ACK=1><DATA=4><CTL=PSH,ACK>", State::Established),
         ("Closing", State::FinWait1),
         ("Closing", State::FinWait2),
-        ("PSH|ACK seq 1 len 4 ack 2", State::CloseWait),
+        ("<SEQ=1><ACK=2><DATA=4><CTL=PSH,ACK>", State::CloseWait),
         ("Closing", State::Closing),
         ("Closing", State::LastAck),
         ("Closing", State::TimeWait),
     ];
     table(&Event::Send("text".into()), rows);
     let urgent = rows.map(|(told, state)| match told {
-        "PSH|ACK seq 1 len 4 ack 1" => ("PSH|URG|ACK seq 1 len 4 ack 1 up 4", state),
-        "PSH|ACK seq 1 len 4 ack 2" => ("PSH|URG|ACK seq 1 len 4 ack 2 up 4", state),
+        "<SEQ=1><ACK=1><DATA=4><CTL=PSH,ACK>" => ("<SEQ=1><ACK=1><DATA=4><CTL=PSH,ACK,URG><UP=4>", state),
+        "<SEQ=1><ACK=2><DATA=4><CTL=PSH,ACK>" => ("<SEQ=1><ACK=2><DATA=4><CTL=PSH,ACK,URG><UP=4>", state),
         other => (other, state),
     });
     table(&Event::SendUrgent("text".into()), urgent);
-    let waits = rows.map(|(told, state)| (if told.starts_with("PSH") { "" } else { told }, state));
+    let waits = rows.map(|(told, state)| (if told.contains("PSH") { "" } else { told }, state));
     table(&Event::SendMore("text".into()), waits);
 }
 
@@ -58,10 +58,10 @@ fn close_in_every_state() {
             ("Closed(Cancelled)", State::Closed),
             ("Closed(Cancelled)", State::Closed),
             ("", State::SynReceived),
-            ("FIN|ACK seq 1 ack 1", State::FinWait1),
+            ("<SEQ=1><ACK=1><CTL=FIN,ACK>", State::FinWait1),
             ("Closing", State::FinWait1),
             ("Closing", State::FinWait2),
-            ("FIN|ACK seq 1 ack 2", State::LastAck),
+            ("<SEQ=1><ACK=2><CTL=FIN,ACK>", State::LastAck),
             ("Closing", State::Closing),
             ("Closing", State::LastAck),
             ("Closing", State::TimeWait),
@@ -77,11 +77,11 @@ fn abort_in_every_state() {
             ("", State::Closed),
             ("Closed(Aborted)", State::Closed),
             ("Closed(Aborted)", State::Closed),
-            ("RST seq 1; Closed(Aborted)", State::Closed),
-            ("RST seq 1; Closed(Aborted)", State::Closed),
-            ("RST seq 2; Closed(Aborted)", State::Closed),
-            ("RST seq 2; Closed(Aborted)", State::Closed),
-            ("RST seq 1; Closed(Aborted)", State::Closed),
+            ("<SEQ=1><CTL=RST>; Closed(Aborted)", State::Closed),
+            ("<SEQ=1><CTL=RST>; Closed(Aborted)", State::Closed),
+            ("<SEQ=2><CTL=RST>; Closed(Aborted)", State::Closed),
+            ("<SEQ=2><CTL=RST>; Closed(Aborted)", State::Closed),
+            ("<SEQ=1><CTL=RST>; Closed(Aborted)", State::Closed),
             ("Closed(Aborted)", State::Closed),
             ("Closed(Aborted)", State::Closed),
             ("Closed(Aborted)", State::Closed),
@@ -98,10 +98,10 @@ fn release_in_every_state() {
             ("Closed(Cancelled)", State::Closed),
             ("Closed(Cancelled)", State::Closed),
             ("", State::SynReceived),
-            ("FIN|ACK seq 1 ack 1", State::FinWait1),
+            ("<SEQ=1><ACK=1><CTL=FIN,ACK>", State::FinWait1),
             ("", State::FinWait1),
             ("", State::FinWait2),
-            ("FIN|ACK seq 1 ack 2", State::LastAck),
+            ("<SEQ=1><ACK=2><CTL=FIN,ACK>", State::LastAck),
             ("", State::Closing),
             ("", State::LastAck),
             ("", State::TimeWait),
@@ -266,11 +266,11 @@ fn a_closed_value_answers_as_a_tcp_without_a_connection() {
         }
         for mut rig in ended {
             assert_eq!((rig.state(), rig.deadlines()), (State::Closed, vec![]));
-            rig.unmoved(rig.syn(SYN), "RST|ACK ack 1; Discarded(NoConnection)");
-            rig.unmoved(rig.fin(5, 7), "RST seq 7; Discarded(NoConnection)");
-            rig.unmoved(rig.text(5, 7, "abc"), "RST seq 7; Discarded(NoConnection)");
+            rig.unmoved(rig.syn(SYN), "<SEQ=0><ACK=1><CTL=RST,ACK>; Discarded(NoConnection)");
+            rig.unmoved(rig.fin(5, 7), "<SEQ=7><CTL=RST>; Discarded(NoConnection)");
+            rig.unmoved(rig.text(5, 7, "abc"), "<SEQ=7><CTL=RST>; Discarded(NoConnection)");
             let text = Segment { flags: FIN, payload: "abc".into(), ..rig.seg(FIN, 5, 0) };
-            rig.unmoved(text, "RST|ACK ack 9; Discarded(NoConnection)");
+            rig.unmoved(text, "<SEQ=0><ACK=9><CTL=RST,ACK>; Discarded(NoConnection)");
             rig.unmoved(rig.rst(5), "Discarded(NoConnection)");
             rig.unmoved(rig.seg(segue::Flags::RST | ACK, 5, 7), "Discarded(NoConnection)");
             for timer in Timer::ALL {
@@ -287,8 +287,8 @@ fn accept_of_what_is_no_syn_gives_a_closed_value() {
         let listen = at.listen();
         for (segment, told) in [
             (listen.rst(5), "Discarded(NotSyn); Closed(NotSyn)"),
-            (listen.ack(5, 7), "RST seq 7; Discarded(AckInListen); Closed(NotSyn)"),
-            (listen.syn(SYN | ACK), "RST seq 1; Discarded(AckInListen); Closed(NotSyn)"),
+            (listen.ack(5, 7), "<SEQ=7><CTL=RST>; Discarded(AckInListen); Closed(NotSyn)"),
+            (listen.syn(SYN | ACK), "<SEQ=1><CTL=RST>; Discarded(AckInListen); Closed(NotSyn)"),
             (listen.seg(FIN, 5, 0), "Discarded(NotSyn); Closed(NotSyn)"),
         ] {
             let rig = at.accept(segment);
@@ -307,12 +307,12 @@ fn a_listening_value_uses_its_secrets_once() {
         assert_eq!(rig.handle(Event::Rearm(at.secrets())), Err(Error::NotWaiting));
         assert_eq!(rig.arrives(rig.rst(1)), "ReturnedToListen");
         rig.unmoved(rig.syn(SYN), "Discarded(NotArmed)");
-        rig.unmoved(rig.ack(1, 1), "RST seq 1; Discarded(AckInListen)");
+        rig.unmoved(rig.ack(1, 1), "<SEQ=1><CTL=RST>; Discarded(AckInListen)");
         rig.unmoved(rig.rst(1), "Discarded(NotSyn)");
         let secrets = Secrets { iss: SeqNum::new(at.iss) + 70_000, ..at.secrets() };
         assert_eq!(rig.does(Event::Rearm(secrets)), "");
         assert_eq!(rig.handle(Event::Rearm(secrets)), Err(Error::NotWaiting));
-        assert_eq!(rig.arrives(rig.syn(SYN)), "SYN|ACK seq 70000 ack 1");
+        assert_eq!(rig.arrives(rig.syn(SYN)), "<SEQ=70000><ACK=1><CTL=SYN,ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 70_001)), "Connected");
         assert_eq!(rig.arrives(rig.rst(1)), "Closed(Reset)");
     });
@@ -354,11 +354,11 @@ fn release_with_text_unread_resets() {
             let mut rig = at.state(state);
             rig.arrives(rig.text(1, 1, "text"));
             let nxt = rig.connection.info().snd_nxt - rig.snd(0);
-            assert_eq!(rig.does(Event::Release), format!("RST seq {nxt}; Closed(Unread)"), "{state}");
+            assert_eq!(rig.does(Event::Release), format!("<SEQ={nxt}><CTL=RST>; Closed(Unread)"), "{state}");
         }
         let mut unread = at.established();
         unread.arrives(Segment { payload: "text".into(), ..unread.fin(1, 1) });
-        assert_eq!(unread.does(Event::Release), "RST seq 1; Closed(Unread)");
+        assert_eq!(unread.does(Event::Release), "<SEQ=1><CTL=RST>; Closed(Unread)");
     });
 }
 
@@ -368,7 +368,7 @@ fn release_with_all_text_read_closes() {
         let mut rig = at.established();
         rig.arrives(rig.text(1, 1, "text"));
         rig.consume(4);
-        assert_eq!(rig.does(Event::Release), "FIN|ACK seq 1 ack 5");
+        assert_eq!(rig.does(Event::Release), "<SEQ=1><ACK=5><CTL=FIN,ACK>");
         assert_eq!(rig.state(), State::FinWait1);
     });
 }
@@ -378,10 +378,10 @@ fn released_text_that_comes_is_reset() {
     everywhere(|at| {
         for acked in [1, 2] {
             let mut rig = at.established();
-            assert_eq!(rig.does(Event::Release), "FIN|ACK seq 1 ack 1");
+            assert_eq!(rig.does(Event::Release), "<SEQ=1><ACK=1><CTL=FIN,ACK>");
             let told = rig.arrives(rig.text(1, acked, "text"));
             let flushed = if acked == 2 { "Flushed; " } else { "" };
-            assert_eq!(told, format!("{flushed}RST seq 2; Closed(Unread)"));
+            assert_eq!(told, format!("{flushed}<SEQ=2><CTL=RST>; Closed(Unread)"));
         }
     });
 }
@@ -391,7 +391,7 @@ fn released_text_of_the_syn_is_reset_when_the_handshake_completes() {
     everywhere(|at| {
         let mut rig = at.accept(Segment { payload: "early".into(), ..at.syn() });
         assert_eq!(rig.does(Event::Release), "");
-        assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; RST seq 1; Closed(Unread)");
+        assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; <SEQ=1><CTL=RST>; Closed(Unread)");
     });
 }
 
@@ -402,7 +402,7 @@ fn released_old_text_is_only_acknowledged() {
         rig.arrives(rig.text(1, 1, "text"));
         rig.consume(4);
         rig.does(Event::Release);
-        assert_eq!(rig.arrives(rig.text(1, 1, "text")), "ACK seq 2 ack 5; Discarded(Duplicate)");
+        assert_eq!(rig.arrives(rig.text(1, 1, "text")), "<SEQ=2><ACK=5><CTL=ACK>; Discarded(Duplicate)");
         assert_eq!(rig.state(), State::FinWait1);
     });
 }
@@ -418,7 +418,7 @@ fn released_fin_wait_2_is_limited() {
         rig.wait(secs(30));
         rig.arrives(rig.ack(1, 2));
         assert_eq!(rig.until(Timer::FinWait2), Some(secs(30)));
-        assert_eq!(rig.clone().arrives(rig.fin(1, 2)), "PeerClosed; ACK seq 2 ack 2");
+        assert_eq!(rig.clone().arrives(rig.fin(1, 2)), "PeerClosed; <SEQ=2><ACK=2><CTL=ACK>");
         assert_eq!(rig.fire(Timer::FinWait2), "Closed(FinWait2Timeout)");
     });
 }
@@ -430,7 +430,7 @@ fn closed_fin_wait_2_is_not_limited() {
     assert_eq!(rig.deadlines(), []);
     rig.wait(ms(1) * u32::MAX);
     assert_eq!(rig.arrives(rig.text(1, 2, "late")), "Deliver \"late\"");
-    assert_eq!(rig.does(Event::Release), "RST seq 2; Closed(Unread)");
+    assert_eq!(rig.does(Event::Release), "<SEQ=2><CTL=RST>; Closed(Unread)");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use segue::{Canonical, Discard, Event, Flags, Knob, Segment, State, Timer};
-
-use crate::support::{ACK, At, EDGES, FIN, LIVE, Rig, SYN, everywhere, ms, secs};
+use segue_kit::rig::{ACK, At, FIN, LIVE, Rig, SYN, everywhere};
+use segue_kit::{EDGES, ms, secs};
 
 fn canonical(rig: &Rig) -> Canonical {
     rig.connection.canonical(rig.now)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use segue::{Action, Event, Instant, Knob, State, Timer};
-
-use crate::support::{At, Rig, everywhere, ms, secs};
+use segue_kit::rig::{At, Rig, everywhere};
+use segue_kit::{ms, secs};
 
 fn timer_actions(rig: &Rig) -> Vec<Action> {
     let timer = |action: &&Action| matches!(action, Action::SetTimer(..));
@@ -85,7 +85,7 @@ fn a_timer_called_early_does_nothing() {
         rig.wait(ms(999));
         assert_eq!(rig.call_timer(Timer::Retransmit), "");
         rig.wait(ms(1));
-        assert_eq!(rig.call_timer(Timer::Retransmit), "PSH|ACK seq 1 len 1000 ack 1");
+        assert_eq!(rig.call_timer(Timer::Retransmit), "<SEQ=1><ACK=1><DATA=1000><CTL=PSH,ACK>");
         assert_eq!(rig.call_timer(Timer::Retransmit), "");
     });
 }
@@ -98,7 +98,7 @@ fn one_call_runs_all_timers_that_are_due() {
         rig.send(1000);
         rig.arrives(rig.text(1, 1, "abc"));
         rig.wait(secs(2));
-        assert_eq!(rig.call_timer(Timer::TimeWait), "PSH|ACK seq 1 len 1000 ack 4");
+        assert_eq!(rig.call_timer(Timer::TimeWait), "<SEQ=1><ACK=4><DATA=1000><CTL=PSH,ACK>");
         assert_eq!(rig.connection.info().rto, secs(2));
         assert!(rig.connection.next_deadline().is_some_and(|(_, at)| at > rig.now));
     });
@@ -112,7 +112,7 @@ fn an_overdue_timer_stays_due_while_segments_are_handled() {
         rig.wait(secs(5));
         assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abc\"");
         assert_eq!(rig.connection.next_deadline(), Some((Timer::Retransmit, at.start + secs(1))));
-        assert_eq!(rig.call_timer(Timer::Retransmit), "PSH|ACK seq 1 len 1000 ack 4");
+        assert_eq!(rig.call_timer(Timer::Retransmit), "<SEQ=1><ACK=4><DATA=1000><CTL=PSH,ACK>");
     });
 }
 
@@ -122,7 +122,7 @@ fn timers_called_very_late_run_once() {
     let mut rig = At::default().with(|config| config.user_timeout(None)).established();
     rig.send(3000);
     rig.wait(secs(100_000));
-    assert_eq!(rig.call_timer(Timer::Retransmit), "ACK seq 1 len 1000 ack 1");
+    assert_eq!(rig.call_timer(Timer::Retransmit), "<SEQ=1><ACK=1><DATA=1000><CTL=ACK>");
     assert_eq!(rig.connection.info().counters.timeouts, 1);
 }
 
@@ -194,7 +194,7 @@ fn a_jump_of_years_ends_nothing_unasked() {
     let mut rig = At::default().established();
     rig.send(1);
     rig.wait(Duration::from_secs(3600 * 24 * 3650));
-    assert_eq!(rig.call_timer(Timer::Retransmit), "PSH|ACK seq 1 len 1 ack 1");
+    assert_eq!(rig.call_timer(Timer::Retransmit), "<SEQ=1><ACK=1><DATA=1><CTL=PSH,ACK>");
     assert_eq!(rig.until(Timer::UserTimeout), Some(secs(299))); // 1 s of the 300 had passed in time
     assert_eq!(rig.arrives(rig.ack(1, 2)), "Acked(1); Flushed");
 }

@@ -1,8 +1,8 @@
 //! Where the RFCs conflict or leave a choice: what segue does (the table in `docs/conformance.md`).
 
 use segue::{Flags, Segment, State, Timer};
-
-use crate::support::{ACK, At, FIN, LIVE, RST, Rig, SYN, everywhere, ms, secs};
+use segue_kit::rig::{ACK, At, FIN, LIVE, RST, Rig, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 /// ESTABLISHED with 10,000 octets delivered that the user has not taken: RCV.WND is 0, RCV.NXT 10,001.
 fn full(at: At) -> Rig {
@@ -26,7 +26,7 @@ fn zero_window_text_at_rcv_nxt_is_dropped_but_its_ack_window_and_urg_count() {
         let urgent = Segment { flags: ACK | Flags::URG, urgent: 9, ..segment };
         assert_eq!(
             rig.arrives(urgent),
-            "Discarded(ZeroWindow); Urgent { ahead: 9 }; Acked(300); Flushed; ACK seq 301 ack 10001"
+            "Discarded(ZeroWindow); Urgent { ahead: 9 }; Acked(300); Flushed; <SEQ=301><ACK=10001><CTL=ACK>"
         );
         let info = rig.connection.info();
         assert_eq!((info.snd_una, info.snd_wnd, info.unconsumed), (rig.snd(301), 777, 10_000));
@@ -37,7 +37,7 @@ fn zero_window_text_at_rcv_nxt_is_dropped_but_its_ack_window_and_urg_count() {
 fn zero_window_fin_at_rcv_nxt_is_not_taken() {
     everywhere(|at| {
         let mut rig = full(at);
-        assert_eq!(rig.arrives(rig.fin(10_001, 1)), "Discarded(ZeroWindow); ACK seq 1 ack 10001");
+        assert_eq!(rig.arrives(rig.fin(10_001, 1)), "Discarded(ZeroWindow); <SEQ=1><ACK=10001><CTL=ACK>");
         assert_eq!(rig.state(), State::Established);
     });
 }
@@ -69,7 +69,7 @@ fn empty_segment_beyond_the_right_edge_is_thrown_away() {
     everywhere(|at| {
         let mut rig = at.established();
         rig.send(300);
-        rig.unmoved(rig.ack(10_002, 301), "ACK seq 301 ack 1; Discarded(OutOfWindow)");
+        rig.unmoved(rig.ack(10_002, 301), "<SEQ=301><ACK=1><CTL=ACK>; Discarded(OutOfWindow)");
     });
 }
 
@@ -79,9 +79,12 @@ fn segment_just_before_rcv_nxt_is_heard_and_answered() {
         let mut rig = at.established();
         rig.send(300);
         rig.window = 4321;
-        assert_eq!(rig.arrives(rig.ack(0, 301)), "Acked(300); Flushed; ACK seq 301 ack 1");
+        assert_eq!(rig.arrives(rig.ack(0, 301)), "Acked(300); Flushed; <SEQ=301><ACK=1><CTL=ACK>");
         rig.send(300);
-        assert_eq!(rig.arrives(rig.text(0, 601, "?")), "Discarded(Duplicate); Acked(300); Flushed; ACK seq 601 ack 1");
+        assert_eq!(
+            rig.arrives(rig.text(0, 601, "?")),
+            "Discarded(Duplicate); Acked(300); Flushed; <SEQ=601><ACK=1><CTL=ACK>"
+        );
     });
 }
 
@@ -92,13 +95,13 @@ fn answers_to_segments_without_length_share_the_throttle_and_others_do_not() {
     everywhere(|at| {
         let mut rig = at.established();
         for answered in 0..30 {
-            let answer = if answered < 10 { "ACK seq 1 ack 1; " } else { "" };
+            let answer = if answered < 10 { "<SEQ=1><ACK=1><CTL=ACK>; " } else { "" };
             rig.unmoved(rig.ack(20_000, 1), &format!("{answer}Discarded(OutOfWindow)"));
         }
         rig.unmoved(rig.ack(1, 2), "Discarded(AckOutOfRange)");
-        rig.unmoved(rig.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)"); // that of SYNs and resets is another
+        rig.unmoved(rig.rst(2), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(ResetChallenged)"); // that of SYNs and resets is another
         for _ in 0..30 {
-            rig.unmoved(rig.octets(20_000, 1, 10), "ACK seq 1 ack 1; Discarded(OutOfWindow)");
+            rig.unmoved(rig.octets(20_000, 1, 10), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(OutOfWindow)");
         }
     });
 }
@@ -121,13 +124,13 @@ fn zero_window_probe_sends_one_octet_and_repeats_it() {
         assert_eq!(rig.until(Timer::Retransmit), None);
         for (i, wait) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
             assert_eq!(rig.until(Timer::Persist), Some(secs(wait)), "probe {i}");
-            assert_eq!(rig.fire(Timer::Persist), "ACK seq 1 len 1 ack 1");
+            assert_eq!(rig.fire(Timer::Persist), "<SEQ=1><ACK=1><DATA=1><CTL=ACK>");
             assert_eq!(rig.connection.info().snd_nxt, rig.snd(2));
             assert_eq!(rig.arrives(rig.ack(1, 1)), ""); // refused, but answered
         }
         assert_eq!(rig.connection.info().counters.probes, 8);
         rig.window = 60_000;
-        assert_eq!(rig.arrives(rig.ack(1, 1)), "PSH|ACK seq 1 len 100 ack 1");
+        assert_eq!(rig.arrives(rig.ack(1, 1)), "<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>");
     });
 }
 
@@ -136,11 +139,11 @@ fn zero_window_probe_that_is_taken_advances_the_next_one() {
     everywhere(|at| {
         let mut rig = peer_full(at);
         rig.send(3);
-        assert_eq!(rig.fire(Timer::Persist), "ACK seq 1 len 1 ack 1");
+        assert_eq!(rig.fire(Timer::Persist), "<SEQ=1><ACK=1><DATA=1><CTL=ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 2)), "Acked(1)");
-        assert_eq!(rig.fire(Timer::Persist), "ACK seq 2 len 1 ack 1");
+        assert_eq!(rig.fire(Timer::Persist), "<SEQ=2><ACK=1><DATA=1><CTL=ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 3)), "Acked(1)");
-        assert_eq!(rig.fire(Timer::Persist), "PSH|ACK seq 3 len 1 ack 1");
+        assert_eq!(rig.fire(Timer::Persist), "<SEQ=3><ACK=1><DATA=1><CTL=PSH,ACK>");
     });
 }
 
@@ -150,9 +153,9 @@ fn zero_window_fin_alone_is_probed() {
         let mut rig = peer_full(at);
         assert_eq!(rig.close(), "");
         assert_eq!(rig.state(), State::FinWait1);
-        assert_eq!(rig.fire(Timer::Persist), "FIN|ACK seq 1 ack 1");
+        assert_eq!(rig.fire(Timer::Persist), "<SEQ=1><ACK=1><CTL=FIN,ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 1)), "");
-        assert_eq!(rig.fire(Timer::Persist), "FIN|ACK seq 1 ack 1");
+        assert_eq!(rig.fire(Timer::Persist), "<SEQ=1><ACK=1><CTL=FIN,ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 2)), "Flushed");
         assert_eq!(rig.state(), State::FinWait2);
     });
@@ -167,18 +170,18 @@ fn simultaneous_probes_are_answered_and_deadlock_nobody() {
         rig.window = 0;
         assert_eq!(rig.arrives(rig.ack(10_001, 1)), "");
         rig.send(100);
-        assert_eq!(rig.fire(Timer::Persist), "ACK seq 1 len 1 ack 10001");
+        assert_eq!(rig.fire(Timer::Persist), "<SEQ=1><ACK=10001><DATA=1><CTL=ACK>");
         // The peer's probe crosses ours; it sent before our octet came.
         let probe = rig.text(10_001, 1, "p");
-        assert_eq!(rig.arrives(probe.clone()), "Discarded(ZeroWindow); ACK seq 1 ack 10001");
+        assert_eq!(rig.arrives(probe.clone()), "Discarded(ZeroWindow); <SEQ=1><ACK=10001><CTL=ACK>");
         assert_eq!(rig.connection.info().snd_nxt, rig.snd(2));
         // A stack that answers ours with its SND.NXT, one beyond the octet that we refused, is not heard …
         rig.window = 500;
-        rig.unmoved(rig.ack(10_002, 1), "ACK seq 1 ack 10001; Discarded(OutOfWindow)");
+        rig.unmoved(rig.ack(10_002, 1), "<SEQ=1><ACK=10001><CTL=ACK>; Discarded(OutOfWindow)");
         // … but its next probe is, and an answer with a number that we accept.
         let probe = Segment { window: 500, ..probe };
-        assert_eq!(rig.clone().arrives(probe), "Discarded(ZeroWindow); PSH|ACK seq 1 len 100 ack 10001");
-        assert_eq!(rig.arrives(rig.ack(10_001, 1)), "PSH|ACK seq 1 len 100 ack 10001");
+        assert_eq!(rig.clone().arrives(probe), "Discarded(ZeroWindow); <SEQ=1><ACK=10001><DATA=100><CTL=PSH,ACK>");
+        assert_eq!(rig.arrives(rig.ack(10_001, 1)), "<SEQ=1><ACK=10001><DATA=100><CTL=PSH,ACK>");
     });
 }
 
@@ -190,10 +193,10 @@ fn out_of_order_segment_has_its_ack_and_urg_processed_now_and_its_text_and_fin_h
         let mut rig = at.established();
         rig.send(50);
         let segment = Segment { flags: ACK | FIN | Flags::URG, urgent: 3, ..rig.text(4, 51, "def") };
-        assert_eq!(rig.arrives(segment), "Urgent { ahead: 6 }; Acked(50); Flushed; ACK seq 51 ack 1");
+        assert_eq!(rig.arrives(segment), "Urgent { ahead: 6 }; Acked(50); Flushed; <SEQ=51><ACK=1><CTL=ACK>");
         assert_eq!((rig.state(), rig.connection.info().held), (State::Established, 3));
         let told = rig.arrives(rig.text(1, 51, "abc"));
-        assert_eq!(told, "Deliver \"abcdef\"; PeerClosed; ACK seq 51 ack 8");
+        assert_eq!(told, "Deliver \"abcdef\"; PeerClosed; <SEQ=51><ACK=8><CTL=ACK>");
         assert_eq!(rig.state(), State::CloseWait);
     });
 }
@@ -205,7 +208,7 @@ fn synchronized_rst_not_exact_syn_and_ack_out_of_range_are_challenged() {
             let rig = at.state(state);
             let info = rig.connection.info();
             let (nxt, rcv) = (info.snd_nxt - rig.snd(0), i64::from(info.rcv_nxt - rig.rcv(0)));
-            let challenge = format!("ACK seq {nxt} ack {rcv}; ");
+            let challenge = format!("<SEQ={nxt}><ACK={rcv}><CTL=ACK>; ");
             for (segment, reason) in [
                 (rig.rst(rcv + 1), "ResetChallenged"),
                 (rig.rst(rcv + 9000), "ResetChallenged"),
@@ -246,12 +249,12 @@ fn the_throttle_refills_and_belongs_to_one_connection() {
             one.arrives(one.rst(2));
         }
         one.unmoved(one.rst(2), "Discarded(ResetChallenged)");
-        other.unmoved(other.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)");
+        other.unmoved(other.rst(2), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(ResetChallenged)");
         one.wait(ms(4999));
         one.unmoved(one.rst(2), "Discarded(ResetChallenged)");
         one.wait(ms(1));
         for _ in 0..10 {
-            one.unmoved(one.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)");
+            one.unmoved(one.rst(2), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(ResetChallenged)");
         }
         one.unmoved(one.rst(2), "Discarded(ResetChallenged)");
     });
@@ -265,7 +268,7 @@ fn time_wait_retransmitted_fin_is_acknowledged_and_restarts_2_msl() {
         let mut rig = at.time_wait();
         rig.wait(secs(100));
         assert_eq!(rig.until(Timer::TimeWait), Some(secs(140)));
-        assert_eq!(rig.arrives(rig.fin(1, 2)), "ACK seq 2 ack 2");
+        assert_eq!(rig.arrives(rig.fin(1, 2)), "<SEQ=2><ACK=2><CTL=ACK>");
         assert_eq!(rig.until(Timer::TimeWait), Some(secs(240)));
         assert_eq!(rig.fire(Timer::TimeWait), "Closed(Finished)");
     });
@@ -276,8 +279,8 @@ fn time_wait_other_text_is_answered_and_restarts_nothing() {
     everywhere(|at| {
         let mut rig = at.time_wait();
         rig.wait(secs(100));
-        rig.unmoved(rig.text(-2, 2, "abc"), "ACK seq 2 ack 2; Discarded(TimeWait)");
-        rig.unmoved(rig.octets(20_000, 2, 1), "ACK seq 2 ack 2; Discarded(TimeWait)");
+        rig.unmoved(rig.text(-2, 2, "abc"), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(TimeWait)");
+        rig.unmoved(rig.octets(20_000, 2, 1), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(TimeWait)");
         assert_eq!(rig.until(Timer::TimeWait), Some(secs(140)));
     });
 }
@@ -289,12 +292,12 @@ fn time_wait_segment_without_length_is_answered_where_it_is_unacceptable() {
             let mut rig = at.time_wait();
             rig.unmoved(rig.ack(seq, 1), "Discarded(TimeWait)");
             rig.unmoved(rig.ack(seq, 2), "Discarded(TimeWait)");
-            rig.unmoved(rig.ack(seq, 3), "ACK seq 2 ack 2; Discarded(AckOutOfRange)");
+            rig.unmoved(rig.ack(seq, 3), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(AckOutOfRange)");
         }
         for seq in [1, 0, -5, 10_002, 20_000] {
             let mut rig = at.time_wait();
             for ack in [1, 2, 3].into_iter().cycle().take(10) {
-                rig.unmoved(rig.ack(seq, ack), "ACK seq 2 ack 2; Discarded(TimeWait)");
+                rig.unmoved(rig.ack(seq, ack), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(TimeWait)");
             }
             rig.unmoved(rig.ack(seq, 2), "Discarded(TimeWait)");
         }
@@ -316,7 +319,7 @@ fn time_wait_rst_is_ignored_whatever_its_number() {
 fn time_wait_exact_rst_closes_without_rfc_1337() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.rfc1337(false)).time_wait();
-        rig.unmoved(rig.rst(3), "ACK seq 2 ack 2; Discarded(ResetChallenged)");
+        rig.unmoved(rig.rst(3), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(ResetChallenged)");
         assert_eq!(rig.arrives(rig.rst(2)), "Closed(Reset)");
     });
 }
@@ -326,7 +329,7 @@ fn time_wait_syn_is_challenged_without_reuse() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.time_wait_reuse(false)).time_wait();
         let syn = Segment { seq: rig.rcv(100_000), ..rig.syn(SYN) };
-        rig.unmoved(syn, "ACK seq 2 ack 2; Discarded(SynChallenged)");
+        rig.unmoved(syn, "<SEQ=2><ACK=2><CTL=ACK>; Discarded(SynChallenged)");
     });
 }
 
@@ -342,11 +345,11 @@ fn urgent_is_told_when_the_pointer_appears_or_advances_and_before_its_text() {
             ..rig.text(seq, 1, text)
         };
         assert_eq!(rig.arrives(urgent(&rig, 1, "abc", 5)), "Urgent { ahead: 5 }; Deliver \"abc\"");
-        assert_eq!(rig.arrives(urgent(&rig, 4, "d", 2)), "Deliver \"d\"; ACK seq 1 ack 5");
+        assert_eq!(rig.arrives(urgent(&rig, 4, "d", 2)), "Deliver \"d\"; <SEQ=1><ACK=5><CTL=ACK>");
         assert_eq!(rig.arrives(urgent(&rig, 5, "e", 4)), "Urgent { ahead: 4 }; Deliver \"e\"");
         assert_eq!(rig.connection.info().rcv_up, Some(rig.rcv(9)));
         assert_eq!(rig.connection.info().urgent_remaining, 8);
-        assert_eq!(rig.arrives(rig.text(6, 1, "fgh")), "Deliver \"fgh\"; ACK seq 1 ack 9");
+        assert_eq!(rig.arrives(rig.text(6, 1, "fgh")), "Deliver \"fgh\"; <SEQ=1><ACK=9><CTL=ACK>");
         assert_eq!(rig.connection.info().rcv_up, None);
         // Behind RCV.NXT it is no news.
         assert_eq!(rig.arrives(urgent(&rig, 9, "i", 0)), "Deliver \"i\"");

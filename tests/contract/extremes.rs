@@ -11,8 +11,8 @@ use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, EcnMode, Event, Flags, IcmpKind, Instant, IpVersion, Knob, Path,
     Secrets, Segment, SeqNum, Timer, codec,
 };
-
-use crate::support::{At, ms, secs};
+use segue_kit::rig::At;
+use segue_kit::{ms, secs};
 
 /// A value at one end of what its type or its setting can hold.
 trait Extreme: Copy {
@@ -614,7 +614,7 @@ fn a_user_timeout_of_any_length_goes_with_keep_alives() {
     }
     rig.send(1);
     assert_eq!((rig.until(Timer::Retransmit), rig.until(Timer::UserTimeout)), (Some(secs(1)), None));
-    assert_eq!(rig.pass(secs(1_000_000)), "PSH|ACK seq 1 len 1 ack 1");
+    assert_eq!(rig.pass(secs(1_000_000)).pop().expect("a timer").1, "<SEQ=1><ACK=1><DATA=1><CTL=PSH,ACK>");
     rig.does(Event::Set(Knob::UserTimeout(None)));
     rig.arrives(rig.ack(1, 2));
     rig.does(Event::Set(Knob::KeepAliveIdle(Duration::MAX)));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 use segue::{Action, CloseReason, Config, Event, Knob, State, Timer};
-
-use crate::support::{ACK, At, Rig, SYN, everywhere, ms, secs};
+use segue_kit::rig::{ACK, At, Rig, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 /// What waits for the peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,7 +108,7 @@ fn text_in_flight_is_sent_again_before_anybody_gives_up() {
             let mut rig = at.established();
             rig.send(100);
             rig.wait(late);
-            assert_eq!(rig.call_timer(Timer::UserTimeout), "PSH|ACK seq 1 len 100 ack 1");
+            assert_eq!(rig.call_timer(Timer::UserTimeout), "<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>");
             assert_eq!((rig.until(Timer::Retransmit), rig.until(Timer::UserTimeout)), (Some(secs(2)), Some(secs(299))));
             assert_eq!(rig.arrives(rig.ack(1, 101)), "Acked(100); Flushed");
         }
@@ -121,12 +121,12 @@ fn the_least_patience_waits_for_the_answer_to_one_retransmission() {
     everywhere(|at| {
         let at = at.with(|config| config.user_timeout(Some(secs(1))).connect_timeout(Some(secs(1))));
         for (waits, again, reason) in [
-            (Waits::SynSent, "SYN seq 0", "Closed(ConnectTimeout)"),
-            (Waits::SynReceived, "SYN|ACK seq 0 ack 1", "Closed(ConnectTimeout)"),
-            (Waits::Crossed, "SYN|ACK seq 0 ack 1", "Closed(ConnectTimeout)"),
-            (Waits::Text, "PSH|ACK seq 1 len 100 ack 1", "Closed(UserTimeout)"),
-            (Waits::Fin(State::FinWait1), "FIN|ACK seq 1 ack 1", "Closed(UserTimeout)"),
-            (Waits::ClosedWindow, "ACK seq 1 len 1 ack 1", "Closed(UserTimeout)"),
+            (Waits::SynSent, "<SEQ=0><CTL=SYN>", "Closed(ConnectTimeout)"),
+            (Waits::SynReceived, "<SEQ=0><ACK=1><CTL=SYN,ACK>", "Closed(ConnectTimeout)"),
+            (Waits::Crossed, "<SEQ=0><ACK=1><CTL=SYN,ACK>", "Closed(ConnectTimeout)"),
+            (Waits::Text, "<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>", "Closed(UserTimeout)"),
+            (Waits::Fin(State::FinWait1), "<SEQ=1><ACK=1><CTL=FIN,ACK>", "Closed(UserTimeout)"),
+            (Waits::ClosedWindow, "<SEQ=1><ACK=1><DATA=1><CTL=ACK>", "Closed(UserTimeout)"),
         ] {
             let mut rig = waits.rig(at);
             assert_eq!(rig.until(Timer::UserTimeout), Some(secs(3)), "{waits:?}");
@@ -137,8 +137,8 @@ fn the_least_patience_waits_for_the_answer_to_one_retransmission() {
         // nothing was sent yet: the override timeout sends, one RTO later it is sent again, two more have to pass
         let mut rig = Waits::Corked.rig(at);
         assert_eq!(rig.until(Timer::UserTimeout), Some(ms(3200)));
-        assert_eq!(rig.pass(ms(3199)), "PSH|ACK seq 1 len 100 ack 1");
-        assert_eq!(rig.pass(ms(1)), "Closed(UserTimeout)");
+        assert_eq!(rig.pass(ms(3199)).pop().expect("a timer").1, "<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>");
+        assert_eq!(rig.pass(ms(1)).pop().expect("a timer").1, "Closed(UserTimeout)");
     });
 }
 
@@ -146,16 +146,16 @@ fn the_least_patience_waits_for_the_answer_to_one_retransmission() {
 fn each_kind_of_wait_asks_first() {
     everywhere(|at| {
         for (waits, first) in [
-            (Waits::SynSent, "SYN seq 0"),
-            (Waits::SynReceived, "SYN|ACK seq 0 ack 1"),
-            (Waits::Crossed, "SYN|ACK seq 0 ack 1"),
-            (Waits::Fin(State::FinWait1), "FIN|ACK seq 1 ack 1"),
-            (Waits::Fin(State::Closing), "FIN|ACK seq 1 ack 2"),
-            (Waits::Fin(State::LastAck), "FIN|ACK seq 1 ack 2"),
-            (Waits::ClosedWindow, "ACK seq 1 len 1 ack 1"),
-            (Waits::Corked, "PSH|ACK seq 1 len 100 ack 1"),
-            (Waits::Nagled, "PSH|ACK seq 1 len 200 ack 1"),
-            (Waits::Silly, "ACK seq 1 len 10 ack 1"),
+            (Waits::SynSent, "<SEQ=0><CTL=SYN>"),
+            (Waits::SynReceived, "<SEQ=0><ACK=1><CTL=SYN,ACK>"),
+            (Waits::Crossed, "<SEQ=0><ACK=1><CTL=SYN,ACK>"),
+            (Waits::Fin(State::FinWait1), "<SEQ=1><ACK=1><CTL=FIN,ACK>"),
+            (Waits::Fin(State::Closing), "<SEQ=1><ACK=2><CTL=FIN,ACK>"),
+            (Waits::Fin(State::LastAck), "<SEQ=1><ACK=2><CTL=FIN,ACK>"),
+            (Waits::ClosedWindow, "<SEQ=1><ACK=1><DATA=1><CTL=ACK>"),
+            (Waits::Corked, "<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>"),
+            (Waits::Nagled, "<SEQ=1><ACK=1><DATA=200><CTL=PSH,ACK>"),
+            (Waits::Silly, "<SEQ=1><ACK=1><DATA=10><CTL=ACK>"),
         ] {
             let mut rig = waits.rig(at);
             let limit = rig.connection.deadline(Timer::UserTimeout).expect("something waits").saturating_since(rig.now);
@@ -172,11 +172,11 @@ fn each_kind_of_wait_asks_first() {
 fn a_late_host_keeps_a_closed_window_that_is_answered() {
     let mut rig = Waits::ClosedWindow.rig(At::default());
     for _ in 0..50 {
-        assert_eq!(comes(&mut rig, secs(400)), "ACK seq 1 len 1 ack 1");
+        assert_eq!(comes(&mut rig, secs(400)), "<SEQ=1><ACK=1><DATA=1><CTL=ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 1)), "");
     }
     rig.window = 1000;
-    assert_eq!(rig.arrives(rig.ack(1, 1)), "PSH|ACK seq 1 len 100 ack 1");
+    assert_eq!(rig.arrives(rig.ack(1, 1)), "<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>");
 }
 
 /// What is counted was sent: 10 hours late, the probes go one by one, and the last one's time passes too.
@@ -186,7 +186,7 @@ fn keep_alives_that_were_never_sent_do_not_count() {
         for late in [secs(0), secs(36_000)] {
             let mut rig = Waits::Idle.rig(at);
             for _ in 0..9 {
-                assert_eq!(comes(&mut rig, late), "ACK seq 0 ack 1");
+                assert_eq!(comes(&mut rig, late), "<SEQ=0><ACK=1><CTL=ACK>");
                 assert_eq!(rig.until(Timer::KeepAlive), Some(secs(75)));
             }
             assert_eq!(comes(&mut rig, late), "Closed(KeepAliveTimeout)");
@@ -257,7 +257,7 @@ fn the_time_that_was_slept_does_not_count() {
     for (nth, rto) in [1, 2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
         assert_eq!(rig.until(Timer::Retransmit), Some(secs(rto)));
         let said = comes(&mut rig, secs(300));
-        assert!(said.ends_with("PSH|ACK seq 1 len 100 ack 1"), "{nth}: {said}");
+        assert!(said.ends_with("<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>"), "{nth}: {said}");
     }
     assert_eq!(rig.now.saturating_since(rig.at.start), secs(243 + 9 * 300));
     assert_eq!(rig.until(Timer::UserTimeout), Some(secs(57)));

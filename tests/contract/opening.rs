@@ -1,8 +1,8 @@
 //! Where the RFCs conflict or leave a choice about the handshake: what segue does (the table in `docs/conformance.md`).
 
 use segue::{Event, Segment, State, Timer};
-
-use crate::support::{ACK, FIN, RST, SYN, everywhere, ms, secs};
+use segue_kit::rig::{ACK, FIN, RST, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 // SYN-RECEIVED.
 
@@ -11,11 +11,11 @@ fn syn_received_unacceptable_ack_is_reset_and_changes_nothing() {
     everywhere(|at| {
         for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
             for ack in [-5, 0, 2, 0x7000_0000] {
-                rig.unmoved(rig.ack(1, ack), &format!("RST seq {ack}; Discarded(BadHandshakeAck)"));
-                rig.unmoved(rig.text(1, ack, "text"), &format!("RST seq {ack}; Discarded(BadHandshakeAck)"));
+                rig.unmoved(rig.ack(1, ack), &format!("<SEQ={ack}><CTL=RST>; Discarded(BadHandshakeAck)"));
+                rig.unmoved(rig.text(1, ack, "text"), &format!("<SEQ={ack}><CTL=RST>; Discarded(BadHandshakeAck)"));
             }
             // The sequence check comes first.
-            rig.unmoved(rig.octets(20_000, 2, 1), "ACK seq 1 ack 1; Discarded(OutOfWindow)");
+            rig.unmoved(rig.octets(20_000, 2, 1), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(OutOfWindow)");
             assert_eq!(rig.state(), State::SynReceived);
         }
     });
@@ -29,15 +29,18 @@ fn syn_received_repeated_syn_repeats_the_syn_ack_within_the_throttle() {
             rig.wait(ms(300));
             let deadline = rig.connection.deadline(Timer::Retransmit);
             for i in 0..15 {
-                let answer = if i < 10 { "SYN|ACK seq 0 ack 1; " } else { "" };
+                let answer = if i < 10 { "<SEQ=0><ACK=1><CTL=SYN,ACK>; " } else { "" };
                 assert_eq!(rig.arrives(rig.syn(SYN)), format!("{answer}Discarded(SynRepeated)"));
             }
             assert_eq!(rig.connection.info().rto, rto);
             assert_eq!(rig.connection.deadline(Timer::Retransmit), deadline);
             // Not one of them counts for R1: the third timeout is the third.
-            assert_eq!(rig.fire(Timer::Retransmit), "SYN|ACK seq 0 ack 1");
-            assert_eq!(rig.fire(Timer::Retransmit), "SYN|ACK seq 0 ack 1");
-            assert_eq!(rig.fire(Timer::Retransmit), "Report(Unresponsive { retransmissions: 3 }); SYN|ACK seq 0 ack 1");
+            assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
+            assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
+            assert_eq!(
+                rig.fire(Timer::Retransmit),
+                "Report(Unresponsive { retransmissions: 3 }); <SEQ=0><ACK=1><CTL=SYN,ACK>"
+            );
         }
     });
 }
@@ -47,7 +50,7 @@ fn syn_received_from_listen_another_syn_is_challenged() {
     everywhere(|at| {
         for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
             let other = Segment { seq: rig.rcv(77), ..rig.syn(SYN) };
-            rig.unmoved(other, "ACK seq 1 ack 1; Discarded(SynChallenged)");
+            rig.unmoved(other, "<SEQ=1><ACK=1><CTL=ACK>; Discarded(SynChallenged)");
         }
     });
 }
@@ -69,7 +72,7 @@ fn syn_received_exact_rst_goes_back_where_it_came_from() {
 fn syn_received_rst_in_the_window_is_challenged() {
     everywhere(|at| {
         for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
-            rig.unmoved(rig.rst(2), "ACK seq 1 ack 1; Discarded(ResetChallenged)");
+            rig.unmoved(rig.rst(2), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(ResetChallenged)");
             rig.unmoved(rig.rst(0), "Discarded(ResetOutOfWindow)");
         }
     });
@@ -81,7 +84,7 @@ fn syn_received_close_sends_the_fin_when_established() {
         for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
             assert_eq!(rig.close(), "");
             assert_eq!(rig.state(), State::SynReceived);
-            assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; FIN|ACK seq 1 ack 1");
+            assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; <SEQ=1><ACK=1><CTL=FIN,ACK>");
             assert_eq!(rig.state(), State::FinWait1);
         }
     });
@@ -92,7 +95,7 @@ fn syn_received_close_after_send_sends_text_and_fin_when_established() {
     everywhere(|at| {
         let mut rig = at.syn_received();
         assert_eq!((rig.send(10), rig.close()), (String::new(), String::new()));
-        assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; FIN|PSH|ACK seq 1 len 10 ack 1");
+        assert_eq!(rig.arrives(rig.ack(1, 1)), "Connected; <SEQ=1><ACK=1><DATA=10><CTL=FIN,PSH,ACK>");
     });
 }
 
@@ -112,12 +115,12 @@ fn text_and_fin_on_a_syn_wait_for_the_handshake() {
     everywhere(|at| {
         let syn = Segment { flags: SYN | FIN, payload: "early".into(), ..at.syn() };
         let mut from_listen = at.listen();
-        assert_eq!(from_listen.arrives(syn.clone()), "SYN|ACK seq 0 ack 1");
+        assert_eq!(from_listen.arrives(syn.clone()), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
         let mut crossed = at.connect();
-        assert_eq!(crossed.arrives(syn.clone()), "SYN|ACK seq 0 ack 1");
+        assert_eq!(crossed.arrives(syn.clone()), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
         for mut rig in [at.accept(syn), from_listen, crossed] {
             let told = rig.arrives(rig.ack(1, 1));
-            assert_eq!(told, "Connected; Deliver \"early\"; PeerClosed; ACK seq 1 ack 7");
+            assert_eq!(told, "Connected; Deliver \"early\"; PeerClosed; <SEQ=1><ACK=7><CTL=ACK>");
             assert_eq!(rig.state(), State::CloseWait);
         }
     });
@@ -128,7 +131,7 @@ fn text_and_fin_on_a_syn_ack_are_delivered_at_once() {
     everywhere(|at| {
         let mut rig = at.connect();
         let segment = Segment { flags: SYN | ACK | FIN, payload: "early".into(), ..rig.syn(SYN | ACK) };
-        assert_eq!(rig.arrives(segment), "Connected; Deliver \"early\"; PeerClosed; ACK seq 1 ack 7");
+        assert_eq!(rig.arrives(segment), "Connected; Deliver \"early\"; PeerClosed; <SEQ=1><ACK=7><CTL=ACK>");
     });
 }
 
@@ -143,7 +146,7 @@ fn urgency_on_a_syn_waits_for_the_handshake() {
         crossed.arrives(syn.clone());
         for mut rig in [at.accept(syn), from_listen, crossed] {
             let told = rig.arrives(rig.ack(1, 1));
-            assert_eq!(told, "Connected; Urgent { ahead: 4 }; Deliver \"early\"; ACK seq 1 ack 6");
+            assert_eq!(told, "Connected; Urgent { ahead: 4 }; Deliver \"early\"; <SEQ=1><ACK=6><CTL=ACK>");
         }
     });
 }
@@ -156,7 +159,10 @@ fn the_later_pointer_of_syn_and_ack_counts() {
             let syn = Segment { flags: SYN | segue::Flags::URG, urgent: 5, payload: "early".into(), ..at.syn() };
             let mut rig = at.accept(syn);
             let told = rig.arrives(Segment { flags: ACK | segue::Flags::URG, urgent, ..rig.ack(1, 1) });
-            assert_eq!(told, format!("Connected; Urgent {{ ahead: {ahead} }}; Deliver \"early\"; ACK seq 1 ack 6"));
+            assert_eq!(
+                told,
+                format!("Connected; Urgent {{ ahead: {ahead} }}; Deliver \"early\"; <SEQ=1><ACK=6><CTL=ACK>")
+            );
         }
     });
 }
@@ -168,7 +174,7 @@ fn no_more_than_one_segment_of_text_on_a_syn_is_held() {
         let syn = Segment { flags: SYN | FIN, payload: vec![b'x'; 3000].into(), ..at.syn() };
         let mut rig = at.accept(syn);
         assert!(rig.connection.info().counters.octets_trimmed > 0);
-        assert_eq!(rig.arrives(rig.ack(3002, 1)), "Connected; Deliver 1460; ACK seq 1 ack 1461");
+        assert_eq!(rig.arrives(rig.ack(3002, 1)), "Connected; Deliver 1460; <SEQ=1><ACK=1461><CTL=ACK>");
         assert_eq!(rig.state(), State::Established);
     });
 }
@@ -206,19 +212,19 @@ fn syn_sent_rst_needs_an_acceptable_ack_and_no_number() {
 fn syn_timeout_makes_data_start_at_three_seconds_with_a_small_window() {
     everywhere(|at| {
         let mut rig = at.connect();
-        assert_eq!(rig.fire(Timer::Retransmit), "SYN seq 0");
-        assert_eq!(rig.arrives(rig.syn(SYN | ACK)), "Connected; ACK seq 1 ack 1");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=0><CTL=SYN>");
+        assert_eq!(rig.arrives(rig.syn(SYN | ACK)), "Connected; <SEQ=1><ACK=1><CTL=ACK>");
         assert_eq!(rig.connection.info().cwnd, 10_000); // RFC 6928 §2: one loss may be spurious at an RTO of 1 s
-        assert_eq!(rig.send(1), "PSH|ACK seq 1 len 1 ack 1");
+        assert_eq!(rig.send(1), "<SEQ=1><ACK=1><DATA=1><CTL=PSH,ACK>");
         assert_eq!(rig.until(Timer::Retransmit), Some(secs(3)));
 
         let mut rig = at.connect();
-        assert_eq!(rig.fire(Timer::Retransmit), "SYN seq 0");
-        assert_eq!(rig.fire(Timer::Retransmit), "SYN seq 0");
-        assert_eq!(rig.arrives(rig.syn(SYN | ACK)), "Connected; ACK seq 1 ack 1");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=0><CTL=SYN>");
+        assert_eq!(rig.fire(Timer::Retransmit), "<SEQ=0><CTL=SYN>");
+        assert_eq!(rig.arrives(rig.syn(SYN | ACK)), "Connected; <SEQ=1><ACK=1><CTL=ACK>");
         assert_eq!(rig.connection.info().cwnd, 1000);
-        assert_eq!(rig.send(5000), "ACK seq 1 len 1000 ack 1");
+        assert_eq!(rig.send(5000), "<SEQ=1><ACK=1><DATA=1000><CTL=ACK>");
         assert_eq!(rig.until(Timer::Retransmit), Some(secs(3)));
-        assert_eq!(rig.does(Event::Abort), "RST seq 1001; Closed(Aborted)");
+        assert_eq!(rig.does(Event::Abort), "<SEQ=1001><CTL=RST>; Closed(Aborted)");
     });
 }

@@ -5,8 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 use segue::{Action, Connection, Event, Flags, Instant, Knob, Segment, State, Timer};
-
-use crate::support::{ACK, At, FIN, RST, Rig, SYN, check_order, everywhere, ms, secs};
+use segue_kit::audit::order;
+use segue_kit::rig::{ACK, At, FIN, RST, Rig, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 fn hash(connection: &Connection) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -23,21 +24,21 @@ fn a_segment_with_two_faults_is_answered_once() {
         full.arrives(full.octets(1, 1, 100));
         assert_eq!(full.connection.info().rcv_wnd, 0);
         // Text into the zero window, and an ACK for what was never sent.
-        full.unmoved(full.text(101, 77, "x"), "ACK seq 1 ack 101; Discarded(AckOutOfRange)");
+        full.unmoved(full.text(101, 77, "x"), "<SEQ=1><ACK=101><CTL=ACK>; Discarded(AckOutOfRange)");
         // Text into the zero window without an ACK.
         let silent = Segment { payload: "x".into(), ..full.seg(Flags::PSH, 101, 0) };
-        full.unmoved(silent, "ACK seq 1 ack 101; Discarded(NoAck)");
+        full.unmoved(silent, "<SEQ=1><ACK=101><CTL=ACK>; Discarded(NoAck)");
 
         let mut rig = at.established();
         // Keep-alives, with and without text, with an ACK for what was never sent.
-        rig.unmoved(rig.ack(0, 77), "ACK seq 1 ack 1; Discarded(AckOutOfRange)");
-        rig.unmoved(rig.text(0, 77, "x"), "ACK seq 1 ack 1; Discarded(AckOutOfRange)");
+        rig.unmoved(rig.ack(0, 77), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
+        rig.unmoved(rig.text(0, 77, "x"), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
         let silent = Segment { payload: "x".into(), ..rig.seg(Flags::PSH, 0, 0) };
-        rig.unmoved(silent, "ACK seq 1 ack 1; Discarded(NoAck)");
+        rig.unmoved(silent, "<SEQ=1><ACK=1><CTL=ACK>; Discarded(NoAck)");
 
         let mut rig = at.syn_received();
-        rig.unmoved(rig.ack(0, 77), "RST seq 77; Discarded(BadHandshakeAck)");
-        rig.unmoved(rig.text(0, 77, "x"), "RST seq 77; Discarded(BadHandshakeAck)");
+        rig.unmoved(rig.ack(0, 77), "<SEQ=77><CTL=RST>; Discarded(BadHandshakeAck)");
+        rig.unmoved(rig.text(0, 77, "x"), "<SEQ=77><CTL=RST>; Discarded(BadHandshakeAck)");
     });
 }
 
@@ -49,11 +50,11 @@ fn a_pending_acknowledgment_survives_answers_to_what_is_thrown_away() {
         let due = rig.connection.deadline(Timer::DelayedAck);
         assert!(due.is_some());
         rig.wait(ms(10));
-        rig.unmoved(rig.rst(5), "ACK seq 1 ack 4; Discarded(ResetChallenged)");
-        rig.unmoved(rig.text(-5, 1, "abc"), "ACK seq 1 ack 4; Discarded(Duplicate)");
-        rig.unmoved(rig.octets(30_000, 1, 3), "ACK seq 1 ack 4; Discarded(OutOfWindow)");
+        rig.unmoved(rig.rst(5), "<SEQ=1><ACK=4><CTL=ACK>; Discarded(ResetChallenged)");
+        rig.unmoved(rig.text(-5, 1, "abc"), "<SEQ=1><ACK=4><CTL=ACK>; Discarded(Duplicate)");
+        rig.unmoved(rig.octets(30_000, 1, 3), "<SEQ=1><ACK=4><CTL=ACK>; Discarded(OutOfWindow)");
         assert_eq!(rig.connection.deadline(Timer::DelayedAck), due);
-        assert_eq!(rig.fire(Timer::DelayedAck), "ACK seq 1 ack 4");
+        assert_eq!(rig.fire(Timer::DelayedAck), "<SEQ=1><ACK=4><CTL=ACK>");
     });
 }
 
@@ -67,7 +68,7 @@ fn everything_at_once_comes_in_order() {
         let told = rig.arrives(segment);
         assert_eq!(
             told,
-            "Urgent { ahead: 2 }; Deliver \"abc\"; PeerClosed; Acked(500); Writable; Flushed; ACK seq 501 ack 5"
+            "Urgent { ahead: 2 }; Deliver \"abc\"; PeerClosed; Acked(500); Writable; Flushed; <SEQ=501><ACK=5><CTL=ACK>"
         );
     });
 }
@@ -79,9 +80,9 @@ fn text_delivered_before_a_reset_stays_delivered() {
         let mut actions = Vec::new();
         let batch = [rig.text(1, 1, "abc"), rig.rst(4), rig.text(4, 1, "def")];
         rig.connection.handle_segments(batch, rig.now, &mut actions);
-        check_order(&actions);
+        order(&actions, false);
         let told = rig.say(&actions);
-        assert_eq!(told, "Deliver \"abc\"; RST seq 1; Discarded(NoConnection); Closed(Reset)");
+        assert_eq!(told, "Deliver \"abc\"; <SEQ=1><CTL=RST>; Discarded(NoConnection); Closed(Reset)");
         assert_eq!(rig.deadlines(), []);
     });
 }
@@ -97,7 +98,8 @@ fn a_batch_shares_one_acknowledgment() {
             let mut actions = Vec::new();
             rig.connection.handle_segments(batch, rig.now, &mut actions);
             let deliveries = vec!["Deliver 1000"; segments as usize].join("; ");
-            let ack = if segments == 1 { String::new() } else { format!("; ACK seq 1 ack {}", 1 + 1000 * segments) };
+            let ack =
+                if segments == 1 { String::new() } else { format!("; <SEQ=1><ACK={}><CTL=ACK>", 1 + 1000 * segments) };
             assert_eq!(rig.say(&actions), deliveries + &ack);
             assert_eq!(rig.until(Timer::DelayedAck).is_some(), segments == 1);
         }
@@ -116,7 +118,10 @@ fn a_batch_is_processed_before_anything_is_sent() {
         let mut actions = Vec::new();
         let batch = [rig.text(1, 1001, "abc"), rig.text(4, 1401, "def")];
         rig.connection.handle_segments(batch, rig.now, &mut actions);
-        assert_eq!(rig.say(&actions), "Deliver \"abc\"; Deliver \"def\"; Acked(1400); PSH|ACK seq 1401 len 100 ack 7");
+        assert_eq!(
+            rig.say(&actions),
+            "Deliver \"abc\"; Deliver \"def\"; Acked(1400); <SEQ=1401><ACK=7><DATA=100><CTL=PSH,ACK>"
+        );
     });
 }
 
@@ -137,7 +142,7 @@ fn reordering_within_a_batch_is_acknowledged_once() {
         let mut actions = Vec::new();
         let batch = [rig.text(4, 1, "def"), rig.text(1, 1, "abc")];
         rig.connection.handle_segments(batch, rig.now, &mut actions);
-        assert_eq!(rig.say(&actions), "Deliver \"abcdef\"; ACK seq 1 ack 7");
+        assert_eq!(rig.say(&actions), "Deliver \"abcdef\"; <SEQ=1><ACK=7><CTL=ACK>");
     });
 }
 

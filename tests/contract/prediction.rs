@@ -4,8 +4,8 @@
 
 use quickcheck::{Arbitrary, Gen, quickcheck};
 use segue::{Ecn, Event, Flags, Knob, Options, SackBlock, SackBlocks, Segment, State, Timer, Timestamps};
-
-use crate::support::{At, Rig, everywhere, ms};
+use segue_kit::ms;
+use segue_kit::rig::{At, Rig, everywhere};
 
 fn predicted(rig: &Rig) -> u64 {
     rig.connection.info().counters.segments_predicted

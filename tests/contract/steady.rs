@@ -1,8 +1,8 @@
 //! Steady traffic asks its host for nothing but to carry segments: no timer action, and one wake-up at most in a while.
 
 use segue::{Action, Event, Timer};
-
-use crate::support::{At, Rig, everywhere, ms, us};
+use segue_kit::rig::{At, Rig, everywhere};
+use segue_kit::{ms, us};
 
 /// `SetTimer`s of the last call.
 fn set(rig: &Rig) -> usize {

@@ -2,7 +2,8 @@
 
 use segue::{Action, Arc, CloseReason, Event, Flags, Instant, State, Timer};
 
-use crate::support::{ACK, At, FIN, Rig, everywhere, secs};
+use segue_kit::rig::{ACK, At, FIN, Rig, everywhere};
+use segue_kit::secs;
 
 /// Whatever the state: nothing is lost when the host asks too early or too late.
 #[test]

@@ -1,8 +1,8 @@
 //! How long segue waits, and what it does then.
 
 use segue::{Event, Knob, Segment, State, Timer};
-
-use crate::support::{ACK, At, SYN, everywhere, ms, secs};
+use segue_kit::rig::{ACK, At, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 // Retransmission.
 
@@ -14,7 +14,7 @@ fn retransmission_backs_off_up_to_its_limit_and_reports_r1() {
         for (i, wait) in [1, 2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
             assert_eq!(rig.until(Timer::Retransmit), Some(secs(wait)));
             let report = if i == 2 { "Report(Unresponsive { retransmissions: 3 }); " } else { "" };
-            assert_eq!(rig.fire(Timer::Retransmit), format!("{report}PSH|ACK seq 1 len 1000 ack 1"));
+            assert_eq!(rig.fire(Timer::Retransmit), format!("{report}<SEQ=1><ACK=1><DATA=1000><CTL=PSH,ACK>"));
         }
         assert_eq!(rig.connection.info().counters.timeouts, 9);
     });
@@ -53,7 +53,7 @@ fn user_timeout_counts_from_the_last_progress() {
         rig.pass(secs(299));
         rig.arrives(rig.ack(1, 1001)); // no progress
         assert_eq!(rig.until(Timer::UserTimeout), Some(secs(1)));
-        assert_eq!(rig.pass(secs(1)), "Closed(UserTimeout)");
+        assert_eq!(rig.pass(secs(1)).pop().expect("a timer").1, "Closed(UserTimeout)");
     });
 }
 
@@ -89,7 +89,7 @@ fn user_timeout_covers_the_fin() {
         let mut rig = At::default().state(state);
         rig.pass(secs(299));
         assert_eq!((rig.state(), rig.until(Timer::UserTimeout)), (state, Some(secs(1))));
-        assert_eq!(rig.pass(secs(1)), "Closed(UserTimeout)", "{state}");
+        assert_eq!(rig.pass(secs(1)).pop().expect("a timer").1, "Closed(UserTimeout)", "{state}");
     }
 }
 
@@ -107,7 +107,7 @@ fn connect_timeout_ends_the_handshake() {
         for mut rig in [at.syn_received(), at.syn_received_from_listen(), at.crossed()] {
             rig.pass(secs(179));
             assert_eq!((rig.state(), rig.until(Timer::UserTimeout)), (State::SynReceived, Some(secs(1))));
-            assert_eq!(rig.pass(secs(1)), "Closed(ConnectTimeout)");
+            assert_eq!(rig.pass(secs(1)).pop().expect("a timer").1, "Closed(ConnectTimeout)");
         }
     });
 }
@@ -168,14 +168,14 @@ fn keep_alive_probes_an_idle_peer_and_gives_up() {
         let mut rig = at.with(|config| config.keep_alive(true)).established();
         assert_eq!(rig.until(Timer::KeepAlive), Some(secs(7200)));
         for _ in 0..3 {
-            assert_eq!(rig.fire(Timer::KeepAlive), "ACK seq 0 ack 1");
+            assert_eq!(rig.fire(Timer::KeepAlive), "<SEQ=0><ACK=1><CTL=ACK>");
             assert!(rig.only().payload.is_empty());
             assert_eq!(rig.until(Timer::KeepAlive), Some(secs(75)));
             assert_eq!(rig.arrives(rig.ack(1, 1)), "");
             assert_eq!(rig.until(Timer::KeepAlive), Some(secs(7200)));
         }
         for _ in 0..9 {
-            assert_eq!(rig.fire(Timer::KeepAlive), "ACK seq 0 ack 1");
+            assert_eq!(rig.fire(Timer::KeepAlive), "<SEQ=0><ACK=1><CTL=ACK>");
         }
         assert_eq!(rig.fire(Timer::KeepAlive), "Closed(KeepAliveTimeout)");
     });
@@ -208,8 +208,8 @@ fn keep_alive_rests_while_text_waits_for_its_acknowledgment() {
 fn keep_alive_of_the_peer_is_answered() {
     everywhere(|at| {
         let mut rig = at.established();
-        assert_eq!(rig.arrives(rig.ack(0, 1)), "ACK seq 1 ack 1");
-        assert_eq!(rig.arrives(rig.text(0, 1, "\0")), "Discarded(Duplicate); ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(rig.ack(0, 1)), "<SEQ=1><ACK=1><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.text(0, 1, "\0")), "Discarded(Duplicate); <SEQ=1><ACK=1><CTL=ACK>");
     });
 }
 
@@ -234,12 +234,12 @@ fn an_acknowledgment_waits_at_most_its_time() {
         let mut rig = at.established();
         rig.arrives(rig.text(1, 1, "abc"));
         assert_eq!(rig.until(Timer::DelayedAck), Some(ms(40)));
-        assert_eq!(rig.fire(Timer::DelayedAck), "ACK seq 1 ack 4");
+        assert_eq!(rig.fire(Timer::DelayedAck), "<SEQ=1><ACK=4><CTL=ACK>");
         rig.arrives(rig.text(4, 1, "def"));
-        assert_eq!(rig.send(2), "PSH|ACK seq 1 len 2 ack 7");
+        assert_eq!(rig.send(2), "<SEQ=1><ACK=7><DATA=2><CTL=PSH,ACK>");
         assert_eq!(rig.until(Timer::DelayedAck), None);
         let mut rig = at.with(|config| config.delayed_ack(ms(0))).established();
-        assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abc\"; ACK seq 1 ack 4");
+        assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abc\"; <SEQ=1><ACK=4><CTL=ACK>");
     });
 }
 
@@ -249,15 +249,15 @@ fn an_acknowledgment_waits_at_most_its_time() {
 fn nagle_holds_what_does_not_fill_a_segment() {
     everywhere(|at| {
         let mut rig = at.established();
-        assert_eq!(rig.send(1), "PSH|ACK seq 1 len 1 ack 1");
+        assert_eq!(rig.send(1), "<SEQ=1><ACK=1><DATA=1><CTL=PSH,ACK>");
         assert_eq!(rig.send(400), "");
-        assert_eq!(rig.send(700), "ACK seq 2 len 1000 ack 1");
-        assert_eq!(rig.arrives(rig.ack(1, 1002)), "Acked(1001); PSH|ACK seq 1002 len 100 ack 1");
+        assert_eq!(rig.send(700), "<SEQ=2><ACK=1><DATA=1000><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.ack(1, 1002)), "Acked(1001); <SEQ=1002><ACK=1><DATA=100><CTL=PSH,ACK>");
         rig.does(Event::Set(Knob::Nagle(false)));
-        assert_eq!(rig.send(1), "PSH|ACK seq 1102 len 1 ack 1");
+        assert_eq!(rig.send(1), "<SEQ=1102><ACK=1><DATA=1><CTL=PSH,ACK>");
         rig.does(Event::Set(Knob::Nagle(true)));
         rig.send(5);
-        assert_eq!(rig.close(), "FIN|PSH|ACK seq 1103 len 5 ack 1"); // nothing will follow that could fill it
+        assert_eq!(rig.close(), "<SEQ=1103><ACK=1><DATA=5><CTL=FIN,PSH,ACK>"); // nothing will follow that could fill it
     });
 }
 
@@ -267,13 +267,13 @@ fn a_cork_holds_even_the_first_segment_for_a_while() {
     rig.does(Event::Set(Knob::Cork(true)));
     assert_eq!(rig.send(300), "");
     assert_eq!(rig.until(Timer::Override), Some(ms(200)));
-    assert_eq!(rig.send(800), "ACK seq 1 len 1000 ack 1");
+    assert_eq!(rig.send(800), "<SEQ=1><ACK=1><DATA=1000><CTL=ACK>");
     assert_eq!(rig.does(Event::Set(Knob::Cork(false))), "");
-    assert_eq!(rig.arrives(rig.ack(1, 1001)), "Acked(1000); PSH|ACK seq 1001 len 100 ack 1");
+    assert_eq!(rig.arrives(rig.ack(1, 1001)), "Acked(1000); <SEQ=1001><ACK=1><DATA=100><CTL=PSH,ACK>");
     rig.does(Event::Set(Knob::Cork(true)));
     rig.arrives(rig.ack(1, 1101));
     assert_eq!(rig.send(7), "");
-    assert_eq!(rig.fire(Timer::Override), "PSH|ACK seq 1101 len 7 ack 1");
+    assert_eq!(rig.fire(Timer::Override), "<SEQ=1101><ACK=1><DATA=7><CTL=PSH,ACK>");
 }
 
 #[test]
@@ -284,10 +284,10 @@ fn a_silly_window_is_used_after_a_while() {
         rig.arrives(rig.ack(1, 1));
         assert_eq!(rig.send(5000), "");
         assert_eq!(rig.until(Timer::Override), Some(ms(200)));
-        assert_eq!(rig.fire(Timer::Override), "ACK seq 1 len 100 ack 1");
+        assert_eq!(rig.fire(Timer::Override), "<SEQ=1><ACK=1><DATA=100><CTL=ACK>");
         assert_eq!(rig.arrives(rig.ack(1, 101)), "Acked(100)");
         rig.window = 30_000; // half of the largest window seen
-        assert!(rig.arrives(rig.ack(1, 101)).starts_with("ACK seq 101 len 1000 ack 1; "));
+        assert!(rig.arrives(rig.ack(1, 101)).starts_with("<SEQ=101><ACK=1><DATA=1000><CTL=ACK>; "));
     });
 }
 
@@ -356,7 +356,7 @@ fn the_successor_is_accepted_with_an_iss_beyond() {
         let segue::Action::Successor { syn, iss_after } = rig.last[0].clone() else { panic!("{:?}", rig.last) };
         let next = At { iss: (iss_after + 64_000).value(), irs: syn.seq.value(), ..at };
         let mut new = next.accept(*syn);
-        assert_eq!(new.said(), "SYN|ACK seq 0 ack 1");
+        assert_eq!(new.said(), "<SEQ=0><ACK=1><CTL=SYN,ACK>");
         assert_eq!(new.arrives(new.ack(1, 1)), "Connected");
         let old = rig.fin(1, 2);
         assert!(new.arrives(old).ends_with("Discarded(OutOfWindow)") || new.said().ends_with("Discarded(Duplicate)"));
@@ -369,6 +369,6 @@ fn the_successor_is_accepted_with_an_iss_beyond() {
 fn time_wait_syn_ack_is_challenged() {
     everywhere(|at| {
         let mut rig = at.time_wait();
-        rig.unmoved(rig.syn(SYN | ACK), "ACK seq 2 ack 2; Discarded(SynChallenged)");
+        rig.unmoved(rig.syn(SYN | ACK), "<SEQ=2><ACK=2><CTL=ACK>; Discarded(SynChallenged)");
     });
 }

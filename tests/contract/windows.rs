@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use segue::{Event, Segment, State, Timer};
-
-use crate::support::{ACK, At, EDGES, FIN, Rig, SYN, everywhere, ms};
+use segue_kit::rig::{ACK, At, FIN, Rig, SYN, everywhere};
+use segue_kit::{EDGES, ms};
 
 /// The right edge that the last segment promised, relative to IRS.
 fn wire_edge(rig: &Rig, shift: u8) -> i64 {
@@ -18,11 +18,11 @@ fn the_window_is_the_buffer_less_what_the_user_has_not_taken() {
         let mut rig = at.established();
         assert_eq!(rig.only().window, 10_000);
         rig.arrives(rig.octets(1, 1, 1000));
-        assert_eq!(rig.arrives(rig.octets(1001, 1, 1000)), "Deliver 1000; ACK seq 1 ack 2001");
+        assert_eq!(rig.arrives(rig.octets(1001, 1, 1000)), "Deliver 1000; <SEQ=1><ACK=2001><CTL=ACK>");
         assert_eq!(rig.only().window, 8000);
         assert_eq!(rig.consume(1999), ""); // no update: the window would not double
         rig.arrives(rig.octets(2001, 1, 1000));
-        assert_eq!(rig.arrives(rig.octets(3001, 1, 1000)), "Deliver 1000; ACK seq 1 ack 4001");
+        assert_eq!(rig.arrives(rig.octets(3001, 1, 1000)), "Deliver 1000; <SEQ=1><ACK=4001><CTL=ACK>");
         assert_eq!(rig.only().window, 7999);
     });
 }
@@ -44,11 +44,11 @@ fn text_is_trimmed_at_both_edges_of_the_window() {
     everywhere(|at| {
         let mut rig = at.established();
         rig.arrives(rig.text(1, 1, "abc"));
-        assert_eq!(rig.arrives(rig.text(1, 1, "???def")), "Deliver \"def\"; ACK seq 1 ack 7");
+        assert_eq!(rig.arrives(rig.text(1, 1, "???def")), "Deliver \"def\"; <SEQ=1><ACK=7><CTL=ACK>");
         let mut long = vec![b'g'; 9994];
         long.extend_from_slice(b"???");
         let segment = Segment { flags: ACK | FIN, ..rig.text(7, 1, long) };
-        assert_eq!(rig.arrives(segment), "Deliver 9994; ACK seq 1 ack 10001"); // more than two segments' text
+        assert_eq!(rig.arrives(segment), "Deliver 9994; <SEQ=1><ACK=10001><CTL=ACK>"); // more than two segments' text
         assert!(rig.delivered().iter().all(|octet| *octet == b'g'));
         assert_eq!((rig.state(), rig.only().window), (State::Established, 0)); // the FIN lay outside
     });
@@ -60,7 +60,7 @@ fn text_that_covers_more_than_the_window_on_both_sides_is_unacceptable() {
     everywhere(|at| {
         let mut rig = at.established();
         rig.arrives(rig.text(1, 1, "abc"));
-        rig.unmoved(rig.octets(1, 1, 10_500), "ACK seq 1 ack 4; Discarded(OutOfWindow)");
+        rig.unmoved(rig.octets(1, 1, 10_500), "<SEQ=1><ACK=4><CTL=ACK>; Discarded(OutOfWindow)");
     });
 }
 
@@ -68,7 +68,7 @@ fn text_that_covers_more_than_the_window_on_both_sides_is_unacceptable() {
 fn consume_of_more_than_delivered_counts_as_all() {
     let mut rig = At::default().established();
     rig.arrives(rig.octets(1, 1, 9999));
-    assert_eq!(rig.consume(usize::MAX), "ACK seq 1 ack 10000");
+    assert_eq!(rig.consume(usize::MAX), "<SEQ=1><ACK=10000><CTL=ACK>");
     assert_eq!((rig.only().window, rig.connection.info().unconsumed), (10_000, 0));
     assert_eq!(rig.consume(1), "");
 }
@@ -84,7 +84,7 @@ fn a_closed_window_is_reopened_by_a_step_not_by_an_octet() {
         for _ in 0..999 {
             assert_eq!(rig.consume(1), ""); // RFC 9293 §3.8.6.2.2: min (RCV.BUFF/2, Eff.snd.MSS) = 1000
         }
-        assert_eq!(rig.consume(1), "ACK seq 1 ack 10001");
+        assert_eq!(rig.consume(1), "<SEQ=1><ACK=10001><CTL=ACK>");
         assert_eq!(rig.only().window, 1000);
     });
 }
@@ -208,14 +208,14 @@ fn the_next_octet_is_taken_when_reassembly_is_full() {
     everywhere(|at| {
         let mut rig = at.with(|config| config.max_ranges(3)).established();
         for seq in [3, 5, 7] {
-            assert_eq!(rig.arrives(rig.text(seq, 1, "x")), "ACK seq 1 ack 1");
+            assert_eq!(rig.arrives(rig.text(seq, 1, "x")), "<SEQ=1><ACK=1><CTL=ACK>");
         }
-        assert_eq!(rig.arrives(rig.text(9, 1, "x")), "Discarded(ReassemblyFull); ACK seq 1 ack 1");
-        assert_eq!(rig.arrives(rig.text(4, 1, "y")), "ACK seq 1 ack 1"); // joins two
-        assert_eq!(rig.arrives(rig.text(9, 1, "x")), "ACK seq 1 ack 1");
-        assert_eq!(rig.arrives(rig.text(11, 1, "x")), "Discarded(ReassemblyFull); ACK seq 1 ack 1");
+        assert_eq!(rig.arrives(rig.text(9, 1, "x")), "Discarded(ReassemblyFull); <SEQ=1><ACK=1><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.text(4, 1, "y")), "<SEQ=1><ACK=1><CTL=ACK>"); // joins two
+        assert_eq!(rig.arrives(rig.text(9, 1, "x")), "<SEQ=1><ACK=1><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.text(11, 1, "x")), "Discarded(ReassemblyFull); <SEQ=1><ACK=1><CTL=ACK>");
         assert_eq!(rig.connection.info().held_ranges, 3);
-        assert_eq!(rig.arrives(rig.text(1, 1, "z")), "Deliver \"z\"; ACK seq 1 ack 2");
+        assert_eq!(rig.arrives(rig.text(1, 1, "z")), "Deliver \"z\"; <SEQ=1><ACK=2><CTL=ACK>");
         rig.arrives(rig.text(2, 1, "z"));
         assert_eq!((rig.delivered(), rig.only().ack), (b"zxyx".to_vec(), rig.rcv(6)));
         assert_eq!(rig.connection.info().held_ranges, 2);

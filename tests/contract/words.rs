@@ -8,8 +8,7 @@ use segue::{
     CloseReason, Config, ConfigError, Ecn, Error, Event, FastOpenCookie, Flags, IcmpKind, Knob, Options, Path,
     SackBlocks, Segment, SeqNum, State, Timer,
 };
-
-use crate::support::ms;
+use segue_kit::ms;
 
 #[test]
 fn errors_say_what_to_do() {

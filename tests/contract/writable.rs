@@ -1,8 +1,7 @@
 //! When a user that filled the send queue hears that it takes text again: `send_low_water`.
 
 use segue::{Config, Error, Event};
-
-use crate::support::{At, Rig};
+use segue_kit::rig::{At, Rig};
 
 /// The peer acknowledges so many octets more, or all that are in flight. Whether that gave `Writable`.
 fn acknowledged(rig: &mut Rig, acked: &mut i64, octets: u32) -> bool {

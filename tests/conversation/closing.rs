@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use segue::{CloseReason, State};
-
 use segue_kit::net::{Closing, Opening, Plan, Rates, Reading, Side, run};
 
 const fn ms(millis: u64) -> Duration {

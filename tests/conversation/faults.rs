@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use segue::{CloseReason, ConfigBuilder, Flags, IpVersion, Path};
-
 use segue_kit::net::{
     Closing, Fault, FaultKind, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Record, Side, What,
     packet_len, run,

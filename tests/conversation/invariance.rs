@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use segue::{Arc, Connection, Instant};
-
 use segue_kit::STARTS;
 use segue_kit::net::generate::{Family, plan};
 use segue_kit::net::{

@@ -1,7 +1,6 @@
 //! Random plans: quickcheck draws them, shrinks what fails, and the report shows the run.
 
 use quickcheck::TestResult;
-
 use segue_kit::net::generate::{Gentle, Rough, quickcheck, verdict};
 use segue_kit::net::run;
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use segue::Flags;
-
 use segue_kit::Rng;
 use segue_kit::net::{Closing, Fault, FaultKind, Link, Opening, Plan, Rates, Side, run};
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use segue::{Ecn, EcnMode};
-
 use segue_kit::net::{Fault, FaultKind, Link, Opening, Outcome, Plan, Side, What, run};
 
 /// The client sends 600,000 octets over 8 Mbit/s and 40 ms, and the network marks these of its segments.

@@ -1,19 +1,21 @@
 //! RFC 3168 §6.1.1: which connections use ECN.
 
 use segue::{CloseReason, Config, Discard, Ecn, EcnMode, Flags, Path, State, Timer};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{ours, peer, peer_ctl, peer_syn, peer_syn_ack, theirs};
+use segue_kit::{ms, plain};
 
-use crate::fixture::{Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, plain, theirs};
 use crate::{SETUP, all_said, said, with};
 
 const NOTHING: (Ecn, Flags) = (Ecn::NotEct, Flags::empty());
 const RST_ACK: Flags = Flags::RST.union(Flags::ACK);
 
-fn connect(mode: EcnMode) -> Tcp {
-    Tcp::connect(plain().ecn(mode), Path::ipv4(1500))
+fn connect(mode: EcnMode) -> Rig {
+    Rig::connect(plain().ecn(mode), Path::ipv4(1500))
 }
 
-fn accept(mode: EcnMode, flags: Flags) -> Tcp {
-    Tcp::accept(plain().ecn(mode), Path::ipv4(1500), with(peer_syn(), flags))
+fn accept(mode: EcnMode, flags: Flags) -> Rig {
+    Rig::accept(plain().ecn(mode), Path::ipv4(1500), with(peer_syn(), flags))
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn syn_that_times_out_is_sent_again_without_ecn() {
     tcp.send(1);
     assert_eq!(all_said(&tcp), [NOTHING]);
     // but the peer may have heard the first only, and its marks are echoed
-    tcp.arrives(crate::marked(crate::fixture::peer_text(0, 1, 1)));
+    tcp.arrives(crate::marked(segue_kit::streams::peer_text(0, 1, 1)));
     assert_eq!(all_said(&tcp), [(Ecn::NotEct, Flags::ECE)]);
 }
 
@@ -130,10 +132,10 @@ fn syn_that_times_out_is_sent_again_without_ecn() {
 #[test]
 fn syn_that_is_refused_is_sent_again_without_ecn_once() {
     let mut tcp = connect(EcnMode::Active);
-    tcp.wait(ms(30));
+    tcp.quiet(ms(30));
     assert_eq!(tcp.arrives(peer_ctl(RST_ACK, 0, 0)), "<SEQ=-1><CTL=SYN>");
     assert_eq!((all_said(&tcp), tcp.state()), (vec![NOTHING], State::SynSent));
-    assert_eq!(tcp.deadline(Timer::Retransmit), Some(ms(1000)));
+    assert_eq!(tcp.until(Timer::Retransmit), Some(ms(1000)));
     assert_eq!(tcp.arrives(peer_ctl(RST_ACK, 0, 0)), format!("Closed({:?})", CloseReason::Refused));
 
     let mut tcp = connect(EcnMode::Active);
@@ -164,7 +166,7 @@ fn a_plain_syn_that_is_refused_is_refused() {
 #[test]
 fn after_a_plain_syn_the_server_answers_plainly_and_sets_no_ect() {
     let mut server = accept(EcnMode::Passive, SETUP);
-    assert_eq!(said(&server.sent[0]).1, Flags::ECE);
+    assert_eq!(said(&server.sent()[0]).1, Flags::ECE);
     assert_eq!(server.arrives(peer_syn()), "<SEQ=-1><ACK=0><CTL=SYN,ACK>; Discarded(SynRepeated)");
     assert_eq!(server.fire(Timer::Retransmit), "<SEQ=-1><ACK=0><CTL=SYN,ACK>");
     server.arrives(peer(0, 0));

@@ -1,8 +1,10 @@
 //! RFC 3168 §6.1.3 to §6.1.6: the receiver's echo.
 
 use segue::{Ecn, Flags, Knob, Segment, Timer};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{peer, peer_ctl, peer_text, text, theirs};
+use segue_kit::{ms, plain, secs};
 
-use crate::fixture::{Tcp, ms, peer, peer_ctl, peer_text, plain, secs, text, theirs};
 use crate::{agreed, all_said, established, marked, with};
 
 const ECE: (Ecn, Flags) = (Ecn::NotEct, Flags::ECE);
@@ -105,7 +107,7 @@ fn a_mark_on_a_window_probe_counts() {
 
 #[test]
 fn without_agreement_marks_are_ignored() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.arrives(marked(peer_text(0, 100, 0)));
     assert_eq!(tcp.fire(Timer::DelayedAck), "<SEQ=0><ACK=100><CTL=ACK>");
     assert_eq!(tcp.info().counters.ecn_marks, 0);
@@ -130,7 +132,7 @@ fn segments_that_arrive_together_share_an_echo() {
 #[test]
 fn a_keep_alive_echoes_too_and_has_no_ect() {
     let mut tcp = established();
-    tcp.event(segue::Event::Set(Knob::KeepAlive(true)));
+    tcp.does(segue::Event::Set(Knob::KeepAlive(true)));
     tcp.arrives(marked(peer_text(0, 10, 0)));
     tcp.now += secs(7200);
     tcp.fire(Timer::KeepAlive);
@@ -145,7 +147,7 @@ fn time_wait_echoes_nothing() {
     let last = Segment { payload: text(10), ..with(peer_ctl(Flags::FIN | Flags::ACK, 0, 1), Flags::empty()) };
     tcp.arrives(marked(last.clone()));
     assert_eq!(tcp.state(), segue::State::TimeWait);
-    tcp.wait(ms(10));
+    tcp.quiet(ms(10));
     tcp.arrives(Segment { seq: theirs(0), ..last });
     assert_eq!(all_said(&tcp), [PLAIN]);
 }

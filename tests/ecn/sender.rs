@@ -1,8 +1,10 @@
 //! RFC 3168 §6.1.2, §6.1.4 to §6.1.6: what is sent as ECN-capable, and the answer to an echo.
 
 use segue::{Ecn, Event, Flags, Knob, SackBlock, Segment, Timer, codec};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{notation, ours, peer};
+use segue_kit::{ms, plain, secs};
 
-use crate::fixture::{Tcp, ms, notation, ours, peer, plain, secs};
 use crate::{agreed, all_said, established, with};
 
 const ECT: (Ecn, Flags) = (Ecn::Ect0, Flags::empty());
@@ -15,17 +17,17 @@ fn echo(ack: u32) -> Segment {
 }
 
 /// Ten full segments of a long text are in flight, one round trip of 100 ms after the first.
-fn sending() -> Tcp {
+fn sending() -> Rig {
     let mut tcp = established();
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.send(200_000);
-    assert_eq!((tcp.sent.len(), tcp.info().flight, tcp.info().cwnd), (10, 14_600, 14_600));
-    tcp.wait(ms(100));
+    assert_eq!((tcp.sent().len(), tcp.info().flight, tcp.info().cwnd), (10, 14_600, 14_600));
+    tcp.quiet(ms(100));
     tcp
 }
 
 /// Acknowledges everything in turn, each segment as it comes, for one round trip. Returns what was sent meanwhile.
-fn round_trip(tcp: &mut Tcp, flags: Flags) -> Vec<Segment> {
+fn round_trip(tcp: &mut Rig, flags: Flags) -> Vec<Segment> {
     let end = tcp.info().snd_nxt;
     let mut sent = Vec::new();
     while tcp.info().snd_una != end {
@@ -33,7 +35,7 @@ fn round_trip(tcp: &mut Tcp, flags: Flags) -> Vec<Segment> {
         let ack = una + 1460.min(end - una);
         let segment = Segment { ack, ..with(peer(0, 0), flags) };
         tcp.arrives(segment);
-        sent.append(&mut tcp.sent);
+        sent.extend_from_slice(tcp.sent());
     }
     tcp.now += ms(100);
     sent
@@ -47,17 +49,17 @@ fn new_text_is_ect_0_and_nothing_else_is() {
     assert_eq!(all_said(&tcp), [ECT; 2]);
     tcp.arrives(peer(0, 2920));
     tcp.close();
-    assert_eq!((notation(&tcp.sent[0]), all_said(&tcp)), ("<SEQ=2920><ACK=0><CTL=FIN,ACK>".into(), vec![PLAIN]));
+    assert_eq!((notation(&tcp.sent()[0]), all_said(&tcp)), ("<SEQ=2920><ACK=0><CTL=FIN,ACK>".into(), vec![PLAIN]));
 }
 
 #[test]
 fn text_with_the_fin_is_ect_0() {
     let mut tcp = established();
-    tcp.event(Event::Set(Knob::Cork(true)));
+    tcp.does(Event::Set(Knob::Cork(true)));
     tcp.send(10);
     tcp.close();
     assert_eq!(
-        (notation(&tcp.sent[0]), all_said(&tcp)),
+        (notation(&tcp.sent()[0]), all_said(&tcp)),
         ("<SEQ=0><ACK=0><DATA=10><CTL=FIN,PSH,ACK>".into(), vec![ECT])
     );
 }
@@ -76,7 +78,7 @@ fn what_is_sent_again_is_not_ect_and_has_no_cwr() {
         assert_eq!(all_said(&tcp), [ECT]);
     }
     tcp.arrives(peer(0, 0));
-    assert_eq!((tcp.sent[0].seq, all_said(&tcp)[0]), (tcp.info().snd_una, PLAIN));
+    assert_eq!((tcp.sent()[0].seq, all_said(&tcp)[0]), (tcp.info().snd_una, PLAIN));
 }
 
 /// §6.1.6: also the first probe, whose octet was never sent before.
@@ -126,7 +128,7 @@ fn an_echo_on_a_duplicate_or_on_text_counts() {
     tcp.arrives(echo(0));
     assert_eq!((tcp.info().ssthresh, tcp.info().counters.ecn_reductions), (7300, 1));
     let mut tcp = sending();
-    tcp.arrives(with(crate::fixture::peer_text(0, 10, 0), Flags::ECE));
+    tcp.arrives(with(segue_kit::streams::peer_text(0, 10, 0), Flags::ECE));
     assert_eq!((tcp.info().ssthresh, tcp.info().counters.ecn_reductions), (7300, 1));
 }
 
@@ -135,7 +137,7 @@ fn an_echo_on_a_duplicate_or_on_text_counts() {
 fn a_flood_of_echoes_reduces_once_for_a_window() {
     let mut tcp = sending();
     for _ in 0..500 {
-        tcp.arrives(with(crate::fixture::peer_text(0, 0, 0), Flags::ECE));
+        tcp.arrives(with(segue_kit::streams::peer_text(0, 0, 0), Flags::ECE));
     }
     assert_eq!(tcp.info().counters.ecn_reductions, 1);
     for trips in 2..6 {
@@ -155,7 +157,7 @@ fn an_echo_of_nothing_is_ignored() {
     let mut tcp = sending();
     let before = tcp.info();
     tcp.arrives(echo(0x8000)); // never sent
-    tcp.arrives(Segment { seq: crate::fixture::theirs(1 << 30), ..echo(1460) }); // outside of the window
+    tcp.arrives(Segment { seq: segue_kit::streams::theirs(1 << 30), ..echo(1460) }); // outside of the window
     assert_eq!((tcp.info().cwnd, tcp.info().ssthresh), (before.cwnd, before.ssthresh));
     // nothing in flight
     let mut tcp = established();
@@ -164,7 +166,7 @@ fn an_echo_of_nothing_is_ignored() {
     tcp.arrives(echo(100));
     assert_eq!(tcp.info().counters.ecn_reductions, 0);
     // not agreed
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(200_000);
     tcp.arrives(echo(1460));
     assert_eq!((tcp.info().counters.ecn_reductions, tcp.info().cwnd), (0, 14_600 + 1460), "and the window grows");
@@ -179,7 +181,7 @@ fn a_loss_in_the_window_of_a_mark_is_repaired_without_another_reduction() {
     for _ in 0..3 {
         tcp.arrives(echo(1460));
     }
-    let again = tcp.sent.iter().find(|segment| segment.seq == ours(1460));
+    let again = tcp.sent().iter().find(|segment| segment.seq == ours(1460));
     assert_eq!(again.map(crate::said), Some(PLAIN), "the lost segment is sent again");
     let info = tcp.info();
     assert_eq!((info.ssthresh, info.counters.ecn_reductions, info.counters.fast_retransmits), (7300, 1, 1));
@@ -242,25 +244,25 @@ fn an_echo_with_a_window_of_one_segment_waits_for_the_timer() {
     tcp.send(200_000);
     tcp.fire(Timer::Retransmit); // the loss window: one segment
     assert_eq!(tcp.info().cwnd, 1460);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(echo(14_600)); // of the loss, and no growth
     assert_eq!((tcp.info().cwnd, all_said(&tcp)), (1460, vec![ECT_CWR]));
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     // the segment with CWR was itself marked
     assert_eq!(tcp.arrives(echo(14_600 + 1460)), "Acked(1460)");
     assert_eq!((tcp.info().cwnd, tcp.info().flight, tcp.info().counters.ecn_reductions), (1460, 0, 1));
     let rto = tcp.info().rto;
-    assert_eq!(tcp.deadline(Timer::Retransmit), Some(rto));
+    assert_eq!(tcp.until(Timer::Retransmit), Some(rto));
     // neither more text nor another acknowledgment ends it
-    tcp.wait(rto - ms(1));
+    tcp.quiet(rto - ms(1));
     assert_eq!(tcp.send(10_000), "");
     assert_eq!(tcp.arrives(echo(14_600 + 1460)), "");
     let before = tcp.info();
     assert!(tcp.fire(Timer::Retransmit).starts_with("<SEQ=16060>"));
-    assert_eq!((tcp.sent.len(), all_said(&tcp)), (1, vec![ECT_CWR]));
+    assert_eq!((tcp.sent().len(), all_said(&tcp)), (1, vec![ECT_CWR]));
     let (timeouts, backed_off) = (before.counters.timeouts, before.rto);
     assert_eq!((tcp.info().counters.timeouts, tcp.info().rto), (timeouts, backed_off), "nothing was lost");
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 16_060 + 1460));
     assert_eq!(tcp.info().cwnd, 2920);
 }
@@ -271,28 +273,28 @@ fn a_hold_with_nothing_to_send_sets_no_timer() {
     let mut tcp = established();
     tcp.send(14_600);
     tcp.fire(Timer::Retransmit);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(echo(14_600));
     tcp.send(1460);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(echo(14_600 + 1460));
     let rto = tcp.info().rto;
     let next = tcp.connection.next_deadline().map(|(timer, _)| timer);
     assert_eq!((tcp.info().counters.ecn_reductions, next), (1, Some(Timer::Idle)));
-    assert_eq!(Timer::ALL.iter().filter(|timer| tcp.deadline(**timer).is_some()).count(), 1);
+    assert_eq!(Timer::ALL.iter().filter(|timer| tcp.until(**timer).is_some()).count(), 1);
     assert_eq!(tcp.close(), "");
-    assert_eq!(tcp.deadline(Timer::Retransmit), Some(rto));
+    assert_eq!(tcp.until(Timer::Retransmit), Some(rto));
     assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=16060><ACK=0><CTL=FIN,ACK>");
 
     let mut tcp = established();
     tcp.send(14_600);
     tcp.fire(Timer::Retransmit);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(echo(14_600));
     tcp.send(1460);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(echo(14_600 + 1460));
-    tcp.wait(secs(5));
+    tcp.quiet(secs(5));
     assert_eq!(tcp.send(1000), "<SEQ=16060><ACK=0><DATA=1000><CTL=PSH,ACK,CWR>");
 }
 
@@ -304,8 +306,8 @@ fn cwr_belongs_to_the_first_of_many() {
     tcp.arrives(echo(1460));
     let info = tcp.info();
     tcp.arrives(Segment { ack: info.snd_nxt, ..peer(0, 0) });
-    assert_eq!((tcp.sent.len(), tcp.sent[0].segment_size), (1, 1460));
-    let pieces: Vec<_> = codec::split(tcp.sent[0].clone()).map(|piece| crate::said(&piece)).collect();
+    assert_eq!((tcp.sent().len(), tcp.sent()[0].segment_size), (1, 1460));
+    let pieces: Vec<_> = codec::split(tcp.sent()[0].clone()).map(|piece| crate::said(&piece)).collect();
     assert_eq!(pieces.len(), 6);
     assert!(pieces[0] == ECT_CWR && pieces[1..].iter().all(|said| *said == ECT), "{pieces:?}");
 }
@@ -316,11 +318,11 @@ fn cwr_belongs_to_the_first_of_many() {
 fn an_echo_with_a_window_of_one_segment_restarts_the_timer() {
     let mut tcp = agreed(plain().initial_window(1));
     tcp.send(10_000);
-    assert_eq!((tcp.lengths(), tcp.deadline(Timer::Retransmit)), (vec![1460], Some(ms(1000))));
-    tcp.wait(ms(400));
+    assert_eq!((tcp.lengths(), tcp.until(Timer::Retransmit)), (vec![1460], Some(ms(1000))));
+    tcp.quiet(ms(400));
     tcp.arrives(echo(0));
-    assert_eq!((tcp.deadline(Timer::Retransmit), tcp.info().counters.ecn_reductions), (Some(ms(1000)), 1));
-    tcp.wait(ms(10));
+    assert_eq!((tcp.until(Timer::Retransmit), tcp.info().counters.ecn_reductions), (Some(ms(1000)), 1));
+    tcp.quiet(ms(10));
     assert_eq!(tcp.arrives(peer(0, 1460)), "Acked(1460)");
 }
 
@@ -343,14 +345,14 @@ fn a_mark_while_a_covered_loss_is_repaired_does_not_reduce_again() {
 }
 
 /// ESTABLISHED with ECN, SACK and RACK; ten full segments of a text of `octets` are in flight.
-fn sending_with_sack(octets: usize) -> Tcp {
-    let mut tcp = Tcp::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active));
-    let mut syn_ack = with(crate::fixture::peer_syn_ack(), Flags::ECE);
+fn sending_with_sack(octets: usize) -> Rig {
+    let mut tcp = Rig::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active));
+    let mut syn_ack = with(segue_kit::streams::peer_syn_ack(), Flags::ECE);
     syn_ack.options.update(|options| options.sack_permitted = true);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(syn_ack);
     tcp.send(octets);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     assert_eq!(tcp.info().flight, 14_600);
     tcp
 }
@@ -368,7 +370,7 @@ fn a_reduction_that_was_a_mistake_is_not_told() {
     let mut tcp = sending_with_sack(14_600);
     tcp.arrives(report(0, 1460, 5840));
     assert_eq!((tcp.info().counters.fast_retransmits, all_said(&tcp)), (1, vec![PLAIN]));
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(report(14_600, 0, 1460)); // both arrived: DSACK
     assert_eq!(tcp.info().counters.spurious_recoveries, 1);
     tcp.send(1460);
@@ -376,7 +378,7 @@ fn a_reduction_that_was_a_mistake_is_not_told() {
     // a real one is told
     let mut tcp = sending_with_sack(14_600);
     tcp.arrives(report(0, 1460, 5840));
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 14_600));
     tcp.send(1460);
     assert_eq!(all_said(&tcp), [ECT_CWR]);
@@ -390,11 +392,11 @@ fn an_undo_does_not_take_back_the_reduction_for_a_mark() {
     assert_eq!(tcp.info().counters.fast_retransmits, 1);
     tcp.arrives(report(0, 1460, 14_600));
     assert!(tcp.info().snd_nxt.after(ours(14_600 + 1460)), "new text is sent in recovery");
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 14_600));
     let next = tcp.info().snd_una + 1460;
     assert!(next.before(tcp.info().snd_nxt), "recovery is over, more is in flight");
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(Segment { ack: next, ..echo(0) });
     let info = tcp.info();
     assert_eq!(info.counters.ecn_reductions, 1);
@@ -407,14 +409,14 @@ fn an_undo_does_not_take_back_the_reduction_for_a_mark() {
 #[test]
 fn a_tail_probe_keeps_to_the_hold_of_a_mark() {
     for (marks, probe) in [(0, "<SEQ=1460><ACK=0><DATA=1460><CTL=ACK>"), (1, "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>")] {
-        let mut tcp = Tcp::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active).initial_window(1));
-        let mut syn_ack = with(crate::fixture::peer_syn_ack(), Flags::ECE);
+        let mut tcp = Rig::connect_with_reno(plain().sack(true).ecn(segue::EcnMode::Active).initial_window(1));
+        let mut syn_ack = with(segue_kit::streams::peer_syn_ack(), Flags::ECE);
         syn_ack.options.update(|options| options.sack_permitted = true);
-        tcp.wait(ms(100));
+        tcp.quiet(ms(100));
         tcp.arrives(syn_ack);
         tcp.send(10_000);
         assert_eq!(tcp.lengths(), [1460]);
-        tcp.wait(ms(100));
+        tcp.quiet(ms(100));
         (0..marks).for_each(|_| drop(tcp.arrives(echo(0))));
         assert_eq!((tcp.info().cwnd, tcp.info().counters.ecn_reductions), (1460, marks));
         assert_eq!(tcp.fire(Timer::TailLossProbe), probe);

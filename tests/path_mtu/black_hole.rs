@@ -1,12 +1,14 @@
 //! RFC 4821 §7.7: large packets vanish and no error tells why.
 
 use segue::{Event, Path, Timer};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{peer, peer_syn_ack};
+use segue_kit::{ms, plain};
 
-use crate::fixture::{Tcp, ms, peer, peer_syn_ack, plain};
 use crate::proven;
 
 /// The packets that eight timeouts send, and the MTU in use after each.
-fn timeouts(tcp: &mut Tcp) -> Vec<(usize, u16)> {
+fn timeouts(tcp: &mut Rig) -> Vec<(usize, u16)> {
     let once = |_| {
         tcp.fire(Timer::Retransmit);
         (tcp.lengths().iter().sum::<usize>() + 40, tcp.info().path_mtu)
@@ -15,12 +17,12 @@ fn timeouts(tcp: &mut Tcp) -> Vec<(usize, u16)> {
 }
 
 /// The MTUs that timeouts without end lead to.
-fn falls(tcp: &mut Tcp) -> Vec<u16> {
+fn falls(tcp: &mut Rig) -> Vec<u16> {
     timeouts(tcp).into_iter().map(|(_, mtu)| mtu).collect()
 }
 
 /// The sizes of the packets that timeouts without end send.
-fn sizes(tcp: &mut Tcp) -> Vec<usize> {
+fn sizes(tcp: &mut Rig) -> Vec<usize> {
     timeouts(tcp).into_iter().map(|(size, _)| size).collect()
 }
 
@@ -47,7 +49,7 @@ fn the_steps_are_1024_and_halves_down_to_the_floor() {
     let sizes = [1500, 1500, 1024, 512, 256, 128, 68, 68];
     let mtus = [1500, 1500, 1024, 1024, 1024, 1024, 1024, 1024];
     assert_eq!(fallen, sizes.into_iter().zip(mtus).collect::<Vec<_>>());
-    let mut tcp = Tcp::connect(plain(), Path::ipv6(1500));
+    let mut tcp = Rig::connect(plain(), Path::ipv6(1500));
     tcp.arrives(peer_syn_ack());
     tcp.send(10_000);
     assert_eq!(falls(&mut tcp)[1..5], [1500, 1280, 1280, 1280]);
@@ -55,10 +57,10 @@ fn the_steps_are_1024_and_halves_down_to_the_floor() {
 
 #[test]
 fn the_steps_are_configurable() {
-    let mut tcp = Tcp::established(plain().black_hole_timeouts(2).black_hole_mtu(1400).min_mtu(552));
+    let mut tcp = Rig::established(plain().black_hole_timeouts(2).black_hole_mtu(1400).min_mtu(552));
     tcp.send(10_000);
     assert_eq!(timeouts(&mut tcp)[..5], [(1500, 1500), (1400, 1400), (700, 1400), (552, 1400), (552, 1400)]);
-    let mut tcp = Tcp::established(plain().black_hole_timeouts(0));
+    let mut tcp = Rig::established(plain().black_hole_timeouts(0));
     tcp.send(10_000);
     assert!(falls(&mut tcp).iter().all(|mtu| *mtu == 1500));
 }
@@ -66,7 +68,7 @@ fn the_steps_are_configurable() {
 /// A path that takes less than any step so far: the step that makes the segment smaller is taken at once.
 #[test]
 fn a_small_segment_takes_the_step_below_its_size() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(161);
     assert_eq!(sizes(&mut tcp)[..4], [201, 201, 128, 68]);
     assert_eq!(tcp.info().path_mtu, 1500);
@@ -85,7 +87,7 @@ fn what_a_smaller_mtu_would_not_help_lowers_nothing() {
     let mut fin = proven();
     fin.close();
     assert!(falls(&mut fin).iter().all(|mtu| *mtu == 1500));
-    let mut syn = Tcp::connect(plain(), Path::ipv4(1500));
+    let mut syn = Rig::connect(plain(), Path::ipv4(1500));
     for _ in 0..6 {
         syn.fire(Timer::Retransmit);
     }
@@ -133,7 +135,7 @@ fn in_a_black_hole_the_size_that_works_stays() {
     while tcp.info().send_queue > 0 {
         assert!(tcp.lengths().iter().all(|len| *len <= 984), "{:?}", tcp.lengths());
         acked = (acked + 984).min(12_920);
-        tcp.wait(ms(1));
+        tcp.quiet(ms(1));
         tcp.arrives(peer(0, acked));
     }
     assert_eq!(tcp.info().path_mtu, 1024);
@@ -169,9 +171,9 @@ fn a_narrower_hole_is_found_step_by_step() {
 /// Smaller packets that vanish as well show that this is no matter of size.
 #[test]
 fn an_outage_that_ends_with_a_small_packet_leaves_the_mtu() {
-    let mut tcp = Tcp::established_with_reno(plain().user_timeout(None));
+    let mut tcp = Rig::established_with_reno(plain().user_timeout(None));
     tcp.send(2920);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 2920));
     tcp.send(10_000);
     let mut una = 2920;
@@ -208,7 +210,7 @@ fn the_host_has_the_last_word() {
     let mut tcp = proven();
     tcp.send(10_000);
     falls(&mut tcp);
-    tcp.event(Event::Mtu(1300));
+    tcp.does(Event::Mtu(1300));
     assert_eq!(tcp.info().path_mtu, 1300);
     tcp.arrives(peer(0, 2920 + 28));
     assert_eq!(tcp.info().path_mtu, 1300);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use segue::{Path, Report};
-
 use segue_kit::net::{Narrow, Outage, Outcome, Plan, Side, What, run};
 
 /// The client sends 200,000 octets, the server 20,000; from `at` on, packets above `mtu` from the client vanish.

@@ -1,23 +1,25 @@
 //! RFC 5927 §7.2: an error is believed at once about what never got through, and otherwise when timeouts agree.
 
 use segue::{ConfigBuilder, Event, IcmpKind, Path, Segment, Timer};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{ours, peer, peer_syn_ack};
+use segue_kit::{ms, plain};
 
-use crate::fixture::{Tcp, ms, ours, peer, peer_syn_ack, plain};
 use crate::proven;
 
-fn too_big(tcp: &mut Tcp, seq: u32, mtu: u16) -> String {
-    tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(seq), mtu })
+fn too_big(tcp: &mut Rig, seq: u32, mtu: u16) -> String {
+    tcp.does(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(seq), mtu })
 }
 
-fn with_path(config: ConfigBuilder, path: Path) -> Tcp {
-    let mut tcp = Tcp::connect(config, path);
+fn with_path(config: ConfigBuilder, path: Path) -> Rig {
+    let mut tcp = Rig::connect(config, path);
     tcp.arrives(peer_syn_ack());
     tcp
 }
 
 #[test]
 fn initial_discovery_believes_at_once() {
-    let mut tcp = Tcp::established_with_reno(plain());
+    let mut tcp = Rig::established_with_reno(plain());
     tcp.send(4000);
     let before = tcp.info();
     assert!(too_big(&mut tcp, 0, 1400).starts_with("Report(PathMtu(1400)); <SEQ=0><ACK=0><DATA=1360>"));
@@ -29,27 +31,27 @@ fn initial_discovery_believes_at_once() {
 /// Only what is too large goes again.
 #[test]
 fn what_fits_is_not_sent_again() {
-    let mut tcp = Tcp::established_with_reno(plain().nagle(false));
+    let mut tcp = Rig::established_with_reno(plain().nagle(false));
     tcp.send(1460);
     tcp.send(500);
     tcp.send(1460);
     too_big(&mut tcp, 0, 1400);
-    let sent: Vec<_> = tcp.sent.iter().map(|segment| (segment.seq - ours(0), segment.payload.len())).collect();
+    let sent: Vec<_> = tcp.sent().iter().map(|segment| (segment.seq - ours(0), segment.payload.len())).collect();
     assert_eq!(sent, [(0, 1360), (1360, 100), (1960, 1360), (3320, 100)]);
 }
 
 #[test]
 fn what_was_never_sent_cannot_be_too_big() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(600);
     assert_eq!(too_big(&mut tcp, 0, 1400), "");
     assert_eq!(too_big(&mut tcp, 0, 640), "");
     assert!(too_big(&mut tcp, 0, 639).starts_with("Report(PathMtu(639))"));
     // a SYN fits every link
-    let mut opening = Tcp::connect(plain(), Path::ipv4(1500));
+    let mut opening = Rig::connect(plain(), Path::ipv4(1500));
     let iss = opening.info().iss;
     let error = Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: iss, mtu: 68 };
-    assert_eq!((opening.event(error), opening.info().path_mtu), (String::new(), 1500));
+    assert_eq!((opening.does(error), opening.info().path_mtu), (String::new(), 1500));
 }
 
 #[test]
@@ -85,9 +87,9 @@ fn progress_shows_that_an_error_was_false() {
 /// A size between what got through and what is tried is believed at once.
 #[test]
 fn larger_than_what_got_through_is_believed_at_once() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(960);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 960)); // a packet of 1000 octets
     tcp.send(1460);
     assert_eq!(too_big(&mut tcp, 960, 999), "");
@@ -97,7 +99,7 @@ fn larger_than_what_got_through_is_believed_at_once() {
 #[test]
 fn how_many_timeouts_it_takes_can_be_set() {
     for timeouts in [0, 1, 2] {
-        let mut tcp = Tcp::established(plain().too_big_timeouts(timeouts));
+        let mut tcp = Rig::established(plain().too_big_timeouts(timeouts));
         tcp.send(1460);
         tcp.arrives(peer(0, 1460));
         tcp.send(1460);
@@ -113,10 +115,10 @@ fn how_many_timeouts_it_takes_can_be_set() {
 /// Linux goes no lower than 552 (`min_pmtu`): what a forger can make of a connection that he sees.
 #[test]
 fn the_floor_is_configurable_and_never_below_the_versions_minimum() {
-    let mut tcp = Tcp::established(plain().min_mtu(552));
+    let mut tcp = Rig::established(plain().min_mtu(552));
     tcp.send(1460);
     assert!(too_big(&mut tcp, 0, 100).starts_with("Report(PathMtu(552))"));
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(1460);
     assert!(too_big(&mut tcp, 0, 68).starts_with("Report(PathMtu(68))"));
     let mut tcp = with_path(plain(), Path::ipv6(1500));
@@ -124,18 +126,18 @@ fn the_floor_is_configurable_and_never_below_the_versions_minimum() {
     assert_eq!((too_big(&mut tcp, 0, 1279), too_big(&mut tcp, 0, 600)), (String::new(), String::new()));
     assert!(too_big(&mut tcp, 0, 1280).starts_with("Report(PathMtu(1280))"));
     // the floor is for errors, not for the host
-    let mut tcp = Tcp::established(plain().min_mtu(552));
-    tcp.event(Event::Mtu(300));
+    let mut tcp = Rig::established(plain().min_mtu(552));
+    tcp.does(Event::Mtu(300));
     assert_eq!(tcp.info().path_mtu, 300);
 }
 
 /// What an error has lowered is tried again after ten minutes (RFC 1191 §6.3); the next error is believed at once.
 #[test]
 fn the_full_size_is_tried_again() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(1460);
     too_big(&mut tcp, 0, 1400);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 1460));
     tcp.now += ms(599_000);
     tcp.send(1360);
@@ -162,10 +164,10 @@ fn the_full_size_is_tried_again() {
     assert_eq!(tcp.arrives(peer(0, 16_180 + 1460)), "Report(PathMtu(1500)); Acked(1460)");
 
     // without probes the full size is in use at once
-    let mut tcp = Tcp::established(plain().mtu_probing(false));
+    let mut tcp = Rig::established(plain().mtu_probing(false));
     tcp.send(1460);
     too_big(&mut tcp, 0, 1400);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     tcp.arrives(peer(0, 1460));
     tcp.now += ms(601_000);
     tcp.send(1360);
@@ -174,7 +176,7 @@ fn the_full_size_is_tried_again() {
     assert_eq!(tcp.lengths(), [1460]);
     assert!(too_big(&mut tcp, 2820, 1400).starts_with("Report(PathMtu(1400)); <SEQ=2820><ACK=0><DATA=1360>"));
 
-    let mut tcp = Tcp::established(plain().mtu_retry(None));
+    let mut tcp = Rig::established(plain().mtu_retry(None));
     tcp.send(1460);
     too_big(&mut tcp, 0, 1400);
     tcp.arrives(peer(0, 1460));
@@ -194,9 +196,9 @@ fn forged_errors_do_nothing_to_a_connection_that_makes_progress() {
         for mtu in [68, 296, 552, 1006, 1280, 1400, 1499] {
             let seq = tcp.info().snd_una;
             let error = Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: seq, mtu };
-            assert_eq!(tcp.event(error), "", "round {round}");
+            assert_eq!(tcp.does(error), "", "round {round}");
         }
-        tcp.wait(ms(50));
+        tcp.quiet(ms(50));
         acked += 1460;
         tcp.arrives(Segment { window: 65_535, ..peer(0, acked) });
     }
@@ -206,10 +208,10 @@ fn forged_errors_do_nothing_to_a_connection_that_makes_progress() {
 /// A larger MTU makes nothing in flight too large, however much one `Transmit` carried.
 #[test]
 fn a_larger_mtu_sends_nothing_again() {
-    let mut tcp = Tcp::established(plain().max_transmit(60_000));
-    tcp.event(Event::Mtu(1000));
+    let mut tcp = Rig::established(plain().max_transmit(60_000));
+    tcp.does(Event::Mtu(1000));
     tcp.send(9600);
-    assert_eq!(tcp.sent.len(), 1);
-    tcp.event(Event::Mtu(1500));
-    assert_eq!((tcp.sent.len(), tcp.info().counters.retransmissions), (0, 0));
+    assert_eq!(tcp.sent().len(), 1);
+    tcp.does(Event::Mtu(1500));
+    assert_eq!((tcp.sent().len(), tcp.info().counters.retransmissions), (0, 0));
 }

@@ -5,10 +5,12 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use segue::{Config, ConfigBuilder, Event, IcmpKind, Info, Path};
-
-use crate::fixture::{Tcp, ms, ours, peer, peer_text, plain, secs};
-use crate::link::{CLIENT, Fate, SERVER, World, carries};
 use segue_kit::Rng;
+use segue_kit::rig::Rig;
+use segue_kit::streams::{ours, peer, peer_text};
+use segue_kit::{ms, plain, secs};
+
+use crate::link::{CLIENT, Fate, SERVER, World, carries};
 
 fn defaults() -> [ConfigBuilder; 2] {
     [Config::builder(), Config::builder()]
@@ -116,28 +118,28 @@ fn every_narrow_link_that_says_so_is_lived_with() {
 /// RFC 5927 §4.1: SND.NXT is quoted by an error about a pure ACK alone; it must say less than that ACK had.
 #[test]
 fn only_an_error_about_a_pure_ack_may_quote_snd_nxt() {
-    let three_blocks = |tcp: &mut Tcp| {
+    let three_blocks = |tcp: &mut Rig| {
         for seq in [200, 400, 600] {
             tcp.arrives(peer_text(seq, 100, 0));
         }
     };
-    let error = |tcp: &mut Tcp, kind, seq, mtu| tcp.event(Event::Icmp { kind, quoted_seq: ours(seq), mtu });
-    let mut tcp = Tcp::accept(plain().sack(true), Path::ipv4(1500), crate::fixture::peer_syn());
+    let error = |tcp: &mut Rig, kind, seq, mtu| tcp.does(Event::Icmp { kind, quoted_seq: ours(seq), mtu });
+    let mut tcp = Rig::accept(plain().sack(true), Path::ipv4(1500), segue_kit::streams::peer_syn());
     drop(tcp.arrives(peer(0, 0)));
     assert_eq!(error(&mut tcp, IcmpKind::PacketTooBig, 0, 68), "", "no pure ACK was sent");
-    let syn = crate::fixture::peer_syn();
+    let syn = segue_kit::streams::peer_syn();
     let options = segue::Options { sack_permitted: true, ..syn.options.get() };
-    let mut tcp = Tcp::accept(
+    let mut tcp = Rig::accept(
         plain().sack(true).dsack(false),
         Path::ipv4(1500),
         segue::Segment { options: options.into(), ..syn },
     );
     tcp.arrives(peer(0, 0));
     three_blocks(&mut tcp);
-    assert_eq!(tcp.sent[0].options.wire_len(), 28); // a packet of 68 octets
+    assert_eq!(tcp.sent()[0].options.wire_len(), 28); // a packet of 68 octets
     assert_eq!(error(&mut tcp, IcmpKind::PacketTooBig, 0, 68), "");
     tcp.arrives(peer_text(800, 100, 0));
-    assert_eq!(tcp.sent[0].options.wire_len(), 36); // 76 octets
+    assert_eq!(tcp.sent()[0].options.wire_len(), 36); // 76 octets
     for (kind, seq, mtu) in [
         (IcmpKind::PacketTooBig, 0, 76),
         (IcmpKind::PacketTooBig, 0, 67),
@@ -148,34 +150,34 @@ fn only_an_error_about_a_pure_ack_may_quote_snd_nxt() {
         assert_eq!(error(&mut tcp, kind, seq, mtu), "", "{kind:?}, {seq}, {mtu}");
     }
     assert_eq!(error(&mut tcp, IcmpKind::PacketTooBig, 0, 70), "Report(PathMtu(70))");
-    tcp.wait(ms(1));
+    tcp.quiet(ms(1));
     tcp.arrives(peer_text(1000, 100, 0));
-    assert_eq!(tcp.sent[0].options.wire_len(), 28, "three blocks");
+    assert_eq!(tcp.sent()[0].options.wire_len(), 28, "three blocks");
 }
 
 /// An ACK that answers a duplicate, with three ranges held beside the report, is one block larger than any that text out of order
 /// brings. The error about it counts as well, or peer and router repeat themselves for ever.
 #[test]
 fn an_answer_to_a_duplicate_gives_way_to_a_narrow_link() {
-    let syn = crate::fixture::peer_syn();
+    let syn = segue_kit::streams::peer_syn();
     let options = segue::Options { sack_permitted: true, ..syn.options.get() };
-    let mut tcp = Tcp::accept(plain().sack(true), Path::ipv4(1500), segue::Segment { options: options.into(), ..syn });
+    let mut tcp = Rig::accept(plain().sack(true), Path::ipv4(1500), segue::Segment { options: options.into(), ..syn });
     tcp.arrives(peer_text(0, 10, 0));
     for seq in [200, 400, 600] {
         tcp.arrives(peer_text(seq, 100, 0));
     }
     let mut answered = 0;
     while tcp.info().path_mtu == 1500 {
-        tcp.wait(ms(30_000));
+        tcp.quiet(ms(30_000));
         tcp.arrives(peer_text(0, 10, 0));
-        assert_eq!(tcp.sent[0].options.wire_len(), 36); // a packet of 76 octets
-        tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu: 69 });
+        assert_eq!(tcp.sent()[0].options.wire_len(), 36); // a packet of 76 octets
+        tcp.does(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu: 69 });
         answered += 1;
         assert!(answered <= 2, "nobody learns");
     }
-    tcp.wait(ms(30_000));
+    tcp.quiet(ms(30_000));
     tcp.arrives(peer_text(0, 10, 0));
-    assert_eq!((tcp.info().path_mtu, tcp.sent[0].options.wire_len()), (69, 28));
+    assert_eq!((tcp.info().path_mtu, tcp.sent()[0].options.wire_len()), (69, 28));
 }
 
 /// A silent link, and text in pieces of all sizes: what of it is smaller than the MTU in doubt, and gets through, proves nothing about

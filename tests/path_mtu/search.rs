@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use segue::{Config, ConfigBuilder, Path, Timer};
-
-use crate::fixture::{ms, secs};
-use crate::link::{CLIENT, Departure, Fate, SERVER, World, carries};
 use segue_kit::Rng;
+use segue_kit::{ms, secs};
+
+use crate::link::{CLIENT, Departure, Fate, SERVER, World, carries};
 
 const RTT: Duration = ms(100);
 

@@ -2,12 +2,13 @@
 //! promised is no shrunk window. What was sent inside of the promise is sent again as ever; new text keeps to the last ACK.
 
 use segue::{ConfigBuilder, Event, Flags, Knob, Options, Path, Segment, SeqNum, State, Timer, Timestamps};
-
-use crate::fixture::{Tcp, ms, ours, peer, peer_syn_ack, peer_text, plain, secs};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{ours, peer, peer_syn_ack, peer_text};
+use segue_kit::{ms, plain, secs};
 
 /// A peer whose windows are scaled by `shift`, and the TCP that sends to it.
 struct Scaled {
-    tcp: Tcp,
+    tcp: Rig,
     shift: u8,
     stamps: bool,
 }
@@ -17,9 +18,9 @@ impl Scaled {
     fn new(config: ConfigBuilder, shift: u8, mss: u16, window: u32) -> Self {
         let built = config.build().unwrap();
         let (stamps, options) = (built.timestamps(), if built.timestamps() { 12 } else { 0 });
-        let tcp = Tcp::connect(config.window_scaling(true).nagle(false), Path::ipv4(65_535));
+        let tcp = Rig::connect(config.window_scaling(true).nagle(false), Path::ipv4(65_535));
         let mut scaled = Self { tcp, shift, stamps };
-        scaled.tcp.wait(ms(20));
+        scaled.tcp.quiet(ms(20));
         let mut syn_ack = scaled.stamped(Segment { window: 0, ..peer_syn_ack() });
         syn_ack.options.update(|list| {
             list.mss = Some(mss + options);
@@ -50,7 +51,7 @@ impl Scaled {
         let window = u16::try_from(window >> self.shift).unwrap();
         self.tcp.arrives(Segment { window, ..peer_text(0, 10, ack) });
         self.tcp.arrives(Segment { window, ..peer_text(10, 10, ack) });
-        let [segment] = &self.tcp.sent[..] else { panic!("{:?}", self.tcp.sent) };
+        let [segment] = self.tcp.sent() else { panic!("{:?}", self.tcp.sent()) };
         assert!(segment.payload.is_empty());
         segment.seq
     }
@@ -58,7 +59,7 @@ impl Scaled {
     /// Text and FIN of each segment that left since the last call: where they start, how many octets, whether with FIN.
     fn sent(&self) -> Vec<(u32, usize, bool)> {
         let parts = |s: &Segment| (s.seq - ours(0), s.payload.len(), s.flags.contains(Flags::FIN));
-        self.tcp.sent.iter().map(parts).collect()
+        self.tcp.sent().iter().map(parts).collect()
     }
 
     /// Until something is sent again: that, and after how long.
@@ -68,8 +69,8 @@ impl Scaled {
             let (timer, at) = self.tcp.connection.next_deadline().expect("a timer");
             assert_ne!(timer, Timer::UserTimeout, "nothing is sent again");
             self.tcp.now = at;
-            self.tcp.event(Event::Timer(timer));
-            if !self.tcp.sent.is_empty() {
+            self.tcp.does(Event::Timer(timer));
+            if !self.tcp.sent().is_empty() {
                 return (self.sent(), at.saturating_since(start));
             }
         }
@@ -90,9 +91,9 @@ fn established_text_in_a_window_that_receded_to_0_by_rounding_is_sent_again_afte
         peer.tcp.send(300);
         peer.tcp.send(84);
         assert_eq!(peer.sent(), [(300, 84, false)]);
-        peer.tcp.wait(ms(20));
+        peer.tcp.quiet(ms(20));
         peer.ack(300, 84); // 84 >> 7 is 0
-        assert_eq!((peer.tcp.info().snd_wnd, peer.tcp.deadline(Timer::Persist)), (0, None));
+        assert_eq!((peer.tcp.info().snd_wnd, peer.tcp.until(Timer::Persist)), (0, None));
         let rto = peer.tcp.info().rto;
         let (again, after) = peer.until_again();
         assert_eq!(again, [(300, 84, false)]);
@@ -116,7 +117,7 @@ fn established_what_lies_inside_the_promised_edge_is_sent_again_whole() {
                     peer.tcp.close();
                 }
                 assert_eq!(peer.tcp.info().flight, window, "shift {shift}, {lost} lost");
-                peer.tcp.wait(ms(20));
+                peer.tcp.quiet(ms(20));
                 peer.ack(first, lost);
                 let rto = peer.tcp.info().rto;
                 let (mut again, after) = peer.until_again();
@@ -154,7 +155,7 @@ fn established_a_window_that_shrinks_by_a_unit_is_no_rounding() {
     peer.ack(300, 127); // 0: the edge goes back by 212
     // SRTT: 7/8 of the 20 ms of the handshake; the last round trip took no time
     let rto = secs(1) + ms(20) * 7 / 8;
-    assert_eq!((peer.tcp.deadline(Timer::Retransmit), peer.tcp.deadline(Timer::Persist)), (None, Some(rto)));
+    assert_eq!((peer.tcp.until(Timer::Retransmit), peer.tcp.until(Timer::Persist)), (None, Some(rto)));
     assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=300><ACK=0><DATA=1><CTL=ACK>");
 }
 
@@ -165,14 +166,14 @@ fn established_a_probe_whose_octet_is_acknowledged_resets_the_back_off() {
     peer.tcp.send(300);
     assert_eq!(peer.tcp.info().rto, ms(1020)); // SRTT 20 ms
     for octet in 0..100 {
-        assert_eq!(peer.tcp.deadline(Timer::Persist), Some(peer.tcp.info().rto), "octet {octet}");
+        assert_eq!(peer.tcp.until(Timer::Persist), Some(peer.tcp.info().rto), "octet {octet}");
         assert_eq!(peer.tcp.fire(Timer::Persist), format!("<SEQ={octet}><ACK=0><DATA=1><CTL=ACK>"));
         assert_eq!(peer.ack(octet + 1, 0), "Acked(1)");
     }
     // one that is refused doubles the interval
     assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=100><ACK=0><DATA=1><CTL=ACK>");
     assert_eq!(peer.ack(100, 0), "");
-    assert_eq!(peer.tcp.deadline(Timer::Persist), Some(secs(2))); // SRTT 0, since each octet was taken at once
+    assert_eq!(peer.tcp.until(Timer::Persist), Some(secs(2))); // SRTT 0, since each octet was taken at once
 }
 
 /// What waits behind a window of 0 is probed, also when the promised edge lies a little further.
@@ -183,7 +184,7 @@ fn established_new_text_behind_a_rounded_window_of_0_is_probed() {
     assert_eq!(peer.ack(300, 84), "Acked(300); Flushed");
     assert_eq!(peer.tcp.send(84), "");
     let rto = secs(1) + ms(20) * 7 / 8;
-    assert_eq!((peer.tcp.deadline(Timer::Retransmit), peer.tcp.deadline(Timer::Persist)), (None, Some(rto)));
+    assert_eq!((peer.tcp.until(Timer::Retransmit), peer.tcp.until(Timer::Persist)), (None, Some(rto)));
     for _ in 0..3 {
         assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=300><ACK=0><DATA=1><CTL=ACK>"); // a probe, and no timeout
     }
@@ -234,8 +235,8 @@ fn established_nagle_and_cork_do_not_hold_back_what_is_sent_again() {
     let mut peer = Scaled::new(plain(), 7, 300, 384);
     peer.tcp.send(300);
     peer.tcp.send(84);
-    peer.tcp.event(Event::Set(Knob::Nagle(true)));
-    peer.tcp.event(Event::Set(Knob::Cork(true)));
+    peer.tcp.does(Event::Set(Knob::Nagle(true)));
+    peer.tcp.does(Event::Set(Knob::Cork(true)));
     peer.ack(300, 84);
     assert_eq!(peer.until_again().0, [(300, 84, false)]);
 }
@@ -247,7 +248,7 @@ fn established_what_is_sent_again_brings_no_new_text_beyond_the_window() {
         let mut peer = Scaled::new(config, 7, 600, 640);
         peer.tcp.send(300);
         peer.tcp.send(250);
-        peer.tcp.wait(ms(20));
+        peer.tcp.quiet(ms(20));
         peer.ack(300, 340); // the field says 256
         peer.tcp.send(600);
         let again = peer.until_again().0;

@@ -1,8 +1,9 @@
 //! SYNs and resets on a connection that exists, and what bounds the answers to bare segments (RFC 9293 §3.10.7.4, RFC 5961).
 
 use segue::{Connection, Event, Flags, Instant, Path, Secrets, Segment, SeqNum, State, Timer};
-
-use crate::fixture::{IRS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_text, plain, secs, stamped, text, theirs};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{IRS, ours, peer, peer_ctl, peer_syn, peer_text, stamped, text, theirs};
+use segue_kit::{ms, plain, secs};
 
 const FIN_ACK: Flags = Flags::FIN.union(Flags::ACK);
 
@@ -21,11 +22,11 @@ fn u_6_a_syn_without_timestamps_is_challenged_where_they_were_agreed() {
     for state in live() {
         for flags in [Flags::SYN, Flags::SYN | Flags::ACK] {
             for seq in [0, 1, 1000, 65_536, 1 << 31, 7u32.wrapping_neg()] {
-                let mut tcp = Tcp::in_state_with(state, plain().timestamps(true).time_wait_reuse(false), at_1000);
+                let mut tcp = Rig::in_state_with(state, plain().timestamps(true).time_wait_reuse(false), at_1000);
                 let info = tcp.info();
                 let words = tcp.arrives(peer_ctl(flags, seq, 0));
                 assert!(words.ends_with("<CTL=ACK>; Discarded(SynChallenged)"), "{state}, {seq}: {words}");
-                assert_eq!((tcp.sent[0].seq, tcp.sent[0].ack, tcp.state()), (info.snd_nxt, info.rcv_nxt, state));
+                assert_eq!((tcp.sent()[0].seq, tcp.sent()[0].ack, tcp.state()), (info.snd_nxt, info.rcv_nxt, state));
             }
         }
     }
@@ -36,27 +37,27 @@ fn u_6_a_syn_without_timestamps_is_challenged_where_they_were_agreed() {
 fn without_rfc_5961_a_syn_in_the_window_resets() {
     for (state, say) in live().flat_map(|state| [(state, None), (state, Some(at_1000 as fn(Segment) -> Segment))]) {
         let config = || plain().rfc5961(false).time_wait_reuse(false).timestamps(say.is_some());
-        let tcp = Tcp::in_state_with(state, config(), say.unwrap_or(|segment| segment));
+        let tcp = Rig::in_state_with(state, config(), say.unwrap_or(|segment| segment));
         let (nxt, wnd) = (tcp.info().rcv_nxt, tcp.info().rcv_wnd);
         let syn = |seq, len| Segment { seq, payload: text(len), options: Default::default(), ..peer_syn() };
         for (seq, len) in [(nxt, 0), (nxt, 100), (nxt + 1, 0), (nxt + wnd - 1, 0), (nxt + wnd - 1, 9)] {
-            let mut tcp = Tcp { connection: tcp.connection.clone(), now: tcp.now, sent: Vec::new() };
+            let mut tcp = tcp.clone();
             let words = tcp.arrives(syn(seq, len));
             let reset = Segment { ack: syn(seq, len).end(), flags: Flags::RST | Flags::ACK, ..Segment::default() };
             if state == State::SynReceived {
                 assert_eq!(words, "Closed(Reset)", "the LISTEN it came from is the host's");
             } else {
                 assert!(words.ends_with("Closed(Reset)"), "{state}, {seq}, {len}: {words}");
-                assert_eq!(tcp.sent, [reset], "{state}, {seq}, {len}");
+                assert_eq!(tcp.sent(), [reset], "{state}, {seq}, {len}");
             }
         }
         for (seq, len) in [(nxt - 1, 2), (nxt - 2, 100), (nxt - 50, 1000), (nxt + wnd, 0), (nxt + wnd, 5)] {
             let seq = if state == State::SynReceived { seq - 1 } else { seq }; // IRS is that of the peer's own SYN
-            let mut tcp = Tcp { connection: tcp.connection.clone(), now: tcp.now, sent: Vec::new() };
+            let mut tcp = tcp.clone();
             let seq = if seq == nxt + wnd - 1 { seq + 1 } else { seq };
             let words = tcp.arrives(Segment { flags: Flags::SYN | Flags::FIN, ..syn(seq, len) });
             assert!(words.ends_with("<CTL=ACK>; Discarded(SynChallenged)"), "{state}, {seq}, {len}: {words}");
-            assert_eq!((tcp.sent[0].ack, tcp.state()), (nxt, state));
+            assert_eq!((tcp.sent()[0].ack, tcp.state()), (nxt, state));
         }
     }
 }
@@ -64,13 +65,13 @@ fn without_rfc_5961_a_syn_in_the_window_resets() {
 /// "In the window" asks for SEG.SEQ alone (RFC 5961 §4.2 quotes RFC 793: RCV.NXT <= SEG.SEQ < RCV.NXT+RCV.WND).
 #[test]
 fn without_rfc_5961_a_delayed_syn_whose_text_reaches_into_the_window_is_answered() {
-    let mut tcp = Tcp::listen(plain().rfc5961(false));
+    let mut tcp = Rig::listen(plain().rfc5961(false));
     tcp.arrives(peer_syn());
     assert_eq!(tcp.arrives(peer(0, 0)), "Connected");
     let delayed = Segment { payload: text(100), ..peer_syn() };
     assert_eq!(tcp.arrives(delayed), "<SEQ=0><ACK=0><CTL=ACK>; Discarded(SynChallenged)");
     // a closed window has nothing in it
-    let mut tcp = Tcp::established(plain().rfc5961(false).receive_buffer(100));
+    let mut tcp = Rig::established(plain().rfc5961(false).receive_buffer(100));
     tcp.arrives(peer_text(0, 100, 0));
     let words = tcp.arrives(peer_ctl(Flags::SYN, 100, 0));
     assert_eq!((words.as_str(), tcp.info().rcv_wnd), ("<SEQ=0><ACK=100><CTL=ACK>; Discarded(SynChallenged)", 0));
@@ -80,10 +81,10 @@ fn without_rfc_5961_a_delayed_syn_whose_text_reaches_into_the_window_is_answered
 #[test]
 fn without_rfc_5961_a_syn_in_syn_received_depends_on_the_origin() {
     let syn = || Segment { seq: theirs(5), ..peer_syn() };
-    let mut listening = Tcp::listen(plain().rfc5961(false));
+    let mut listening = Rig::listen(plain().rfc5961(false));
     listening.arrives(peer_syn());
     assert_eq!(listening.arrives(syn()), "ReturnedToListen");
-    let mut crossed = Tcp::connect(plain().rfc5961(false), Path::ipv4(1500));
+    let mut crossed = Rig::connect(plain().rfc5961(false), Path::ipv4(1500));
     crossed.arrives(peer_syn());
     assert!(crossed.arrives(syn()).ends_with("<CTL=RST,ACK>; Closed(Reset)"));
 }
@@ -94,13 +95,13 @@ fn syn_received_the_syn_again_with_fewer_options_brings_the_syn_ack_again() {
     for crossed in [false, true] {
         let config = plain().timestamps(true).sack(true);
         let mut tcp = if crossed {
-            let mut tcp = Tcp::connect(config, Path::ipv4(1500));
+            let mut tcp = Rig::connect(config, Path::ipv4(1500));
             tcp.arrives(at_1000(peer_syn()));
             tcp
         } else {
-            Tcp::accept(config, Path::ipv4(1500), at_1000(peer_syn()))
+            Rig::accept(config, Path::ipv4(1500), at_1000(peer_syn()))
         };
-        tcp.wait(ms(10));
+        tcp.quiet(ms(10));
         let bare = Segment { options: Default::default(), ..peer_syn() };
         for _ in 0..10 {
             assert_eq!(tcp.arrives(bare.clone()), "<SEQ=-1><ACK=0><CTL=SYN,ACK>; Discarded(SynRepeated)");
@@ -114,7 +115,7 @@ fn syn_received_the_syn_again_with_fewer_options_brings_the_syn_ack_again() {
 #[test]
 fn a_peer_that_restarts_without_timestamps_gets_through() {
     for state in live().filter(|state| !matches!(state, State::SynReceived | State::TimeWait)) {
-        let mut tcp = Tcp::in_state_with(state, plain().timestamps(true), at_1000);
+        let mut tcp = Rig::in_state_with(state, plain().timestamps(true), at_1000);
         let secrets = Secrets { iss: IRS + 5_000_000, ts_offset: 0 };
         let config = segue::Arc::new(plain().build().unwrap());
         let (mut reborn, actions) = Connection::connect(config, Path::ipv4(1500), secrets, tcp.now);
@@ -123,7 +124,7 @@ fn a_peer_that_restarts_without_timestamps_gets_through() {
             sent.find_map(|a| if let segue::Action::Transmit(segment) = a { Some(segment) } else { None })
         };
         tcp.arrives(sent(actions).expect("a SYN"));
-        let reset = sent(reborn.handle_segment(tcp.sent[0].clone(), tcp.now)).expect("a reset");
+        let reset = sent(reborn.handle_segment(tcp.sent()[0].clone(), tcp.now)).expect("a reset");
         assert!(tcp.arrives(reset).ends_with("Closed(Reset)"), "{state}");
     }
 }
@@ -138,7 +139,7 @@ fn blind_bare_segments_do_not_silence_the_answers_to_syns_and_resets() {
     ];
     for state in live().filter(|state| !matches!(state, State::SynReceived | State::TimeWait)) {
         for segment in rubbish {
-            let mut tcp = Tcp::in_state(state, plain().user_timeout(None));
+            let mut tcp = Rig::in_state(state, plain().user_timeout(None));
             let mut answered = 0;
             for tenth in 0..700 {
                 tcp.arrives(segment());
@@ -159,7 +160,7 @@ fn blind_bare_segments_do_not_silence_the_answers_to_syns_and_resets() {
 /// The same from the other side: SYNs leave the answers to what a desynchronized peer says alone.
 #[test]
 fn blind_syns_do_not_silence_the_answers_to_bare_segments() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     for _ in 0..50 {
         tcp.arrives(peer_ctl(Flags::SYN, 7_000_000, 0));
     }
@@ -182,7 +183,7 @@ fn answers_to_bare_segments_are_bounded_in_time_whatever_the_limit() {
     for (segment, bounded) in cases {
         let most = |limit, window| {
             let config = plain().timestamps(true).challenge_limit(limit).challenge_window(window);
-            let mut tcp = Tcp::in_state_with(State::Established, config, at_1000);
+            let mut tcp = Rig::in_state_with(State::Established, config, at_1000);
             let answers = (0..10_000).filter(|_| {
                 tcp.now += ms(1);
                 tcp.arrives(segment()).contains("<CTL=ACK>")
@@ -201,12 +202,12 @@ fn answers_to_bare_segments_are_bounded_in_time_whatever_the_limit() {
 #[test]
 fn a_reset_at_the_peers_fin_counts() {
     for rfc5961 in [true, false] {
-        let mut tcp = Tcp::established(plain().rfc5961(rfc5961));
+        let mut tcp = Rig::established(plain().rfc5961(rfc5961));
         tcp.send(5000);
         tcp.arrives(peer_ctl(FIN_ACK, 0, 0));
         assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 0, 0)), "Closed(Reset)");
         for state in live() {
-            let mut tcp = Tcp::in_state(state, plain().rfc5961(rfc5961));
+            let mut tcp = Rig::in_state(state, plain().rfc5961(rfc5961));
             let before = tcp.info().rcv_nxt - 1;
             let words = tcp.arrives(Segment { seq: before, ..peer_ctl(Flags::RST, 0, 0) });
             let expected = match state {
@@ -215,12 +216,12 @@ fn a_reset_at_the_peers_fin_counts() {
                 _ => "Discarded(ResetOutOfWindow)",
             };
             assert_eq!(words, expected, "{state}");
-            let mut tcp = Tcp::in_state(state, plain().rfc5961(rfc5961));
+            let mut tcp = Rig::in_state(state, plain().rfc5961(rfc5961));
             let words = tcp.arrives(Segment { seq: before - 1, ..peer_ctl(Flags::RST, 0, 0) });
             assert!(words.starts_with("Discarded("), "{state}: {words}");
         }
     }
-    let mut tcp = Tcp::in_state(State::TimeWait, plain().rfc1337(false));
+    let mut tcp = Rig::in_state(State::TimeWait, plain().rfc1337(false));
     assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 0, 0)), "Discarded(ResetOutOfWindow)");
 }
 
@@ -229,22 +230,22 @@ fn a_reset_at_the_peers_fin_counts() {
 fn max_snd_wnd_includes_the_window_of_the_syn() {
     let syn = |segment: Segment| Segment { window: 1000, ..segment };
     let listen = || {
-        let mut tcp = Tcp::listen(plain());
+        let mut tcp = Rig::listen(plain());
         tcp.arrives(syn(peer_syn()));
         tcp
     };
-    let accept = || Tcp::accept(plain(), Path::ipv4(1500), syn(peer_syn()));
+    let accept = || Rig::accept(plain(), Path::ipv4(1500), syn(peer_syn()));
     let crossed = || {
-        let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+        let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
         tcp.arrives(syn(peer_syn()));
         tcp
     };
     let active = || {
-        let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
-        tcp.arrives(syn(crate::fixture::peer_syn_ack()));
+        let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
+        tcp.arrives(syn(segue_kit::streams::peer_syn_ack()));
         tcp
     };
-    let ways: [&dyn Fn() -> Tcp; 4] = [&listen, &accept, &crossed, &active];
+    let ways: [&dyn Fn() -> Rig; 4] = [&listen, &accept, &crossed, &active];
     for (way, open) in ways.into_iter().enumerate() {
         for (below, taken) in [(1000, true), (1001, false)] {
             let mut tcp = open();
@@ -259,20 +260,20 @@ fn max_snd_wnd_includes_the_window_of_the_syn() {
 /// §3.10.7.4 first holds in TIME-WAIT, too: what is unacceptable is answered, within the throttle; what is acceptable is not.
 #[test]
 fn time_wait_answers_what_is_unacceptable_without_length() {
-    let mut tcp = Tcp::in_state(State::TimeWait, plain());
+    let mut tcp = Rig::in_state(State::TimeWait, plain());
     assert_eq!(tcp.arrives(peer(0, 1)), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(TimeWait)");
     assert_eq!(tcp.arrives(peer(1, 1)), "Discarded(TimeWait)");
     for seq in [0, u32::MAX, 1 << 31, 65_536, 70_000] {
-        let mut tcp = Tcp::in_state(State::TimeWait, plain());
-        tcp.wait(secs(100));
+        let mut tcp = Rig::in_state(State::TimeWait, plain());
+        tcp.quiet(secs(100));
         for n in 0..20 {
             let answer = if n < 10 { "<SEQ=1><ACK=1><CTL=ACK>; " } else { "" };
             assert_eq!(tcp.arrives(peer(seq, 1)), format!("{answer}Discarded(TimeWait)"), "{seq}");
         }
-        assert_eq!(tcp.deadline(Timer::TimeWait), Some(secs(140)), "and restarts nothing");
+        assert_eq!(tcp.until(Timer::TimeWait), Some(secs(140)), "and restarts nothing");
     }
     for seq in [1, 2, 65_534] {
-        let mut tcp = Tcp::in_state(State::TimeWait, plain());
+        let mut tcp = Rig::in_state(State::TimeWait, plain());
         assert_eq!(tcp.arrives(peer(seq, 1)), "Discarded(TimeWait)", "{seq}");
         assert_eq!(tcp.arrives(peer(seq, 0)), "Discarded(TimeWait)", "{seq}");
         assert_eq!(tcp.arrives(peer(seq, 2)), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)", "RFC 5961 §5.2");
@@ -320,12 +321,12 @@ fn time_wait_two_ends_that_disagree_fall_silent() {
 #[test]
 fn a_fin_next_in_order_ends_the_stream_in_front_of_held_text() {
     let established = || {
-        let mut tcp = Tcp::established(plain());
+        let mut tcp = Rig::established(plain());
         assert_eq!(tcp.arrives(peer_text(4999, 1, 0)), "<SEQ=0><ACK=0><CTL=ACK>");
         assert_eq!(tcp.info().held, 1);
         tcp
     };
-    let after = |tcp: &Tcp| (tcp.state(), tcp.info().held, tcp.info().counters.octets_trimmed);
+    let after = |tcp: &Rig| (tcp.state(), tcp.info().held, tcp.info().counters.octets_trimmed);
     let mut tcp = established();
     assert_eq!(tcp.arrives(peer_text(0, 100, 0)), "Deliver 100; <SEQ=0><ACK=100><CTL=ACK>");
     assert_eq!(tcp.arrives(peer_ctl(FIN_ACK, 100, 0)), "PeerClosed; <SEQ=0><ACK=101><CTL=ACK>");
@@ -339,13 +340,13 @@ fn a_fin_next_in_order_ends_the_stream_in_front_of_held_text() {
         assert_eq!(after(&tcp), (State::CloseWait, 0, 1 + u64::try_from(start).unwrap()));
     }
     // held text that goes on across the FIN is cut there
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.arrives(peer_text(50, 100, 0));
     let words = tcp.arrives(Segment { flags: FIN_ACK, ..peer_text(0, 100, 0) });
     assert_eq!(words, "Deliver 100; PeerClosed; <SEQ=0><ACK=101><CTL=ACK>");
     assert_eq!(after(&tcp), (State::CloseWait, 0, 50));
     // a FIN that is held out of order is not of this stream either
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.arrives(peer_ctl(FIN_ACK, 5000, 0));
     assert_eq!(tcp.arrives(peer_ctl(FIN_ACK, 0, 0)), "PeerClosed; <SEQ=0><ACK=1><CTL=ACK>");
     // what comes at or after it is thrown away
@@ -355,7 +356,7 @@ fn a_fin_next_in_order_ends_the_stream_in_front_of_held_text() {
 /// A FIN out of order proves nothing yet: it yields to text that is held.
 #[test]
 fn a_fin_out_of_order_yields_to_held_text() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.arrives(peer_text(4999, 1, 0));
     assert_eq!(tcp.arrives(peer_ctl(FIN_ACK, 100, 0)), "<SEQ=0><ACK=0><CTL=ACK>");
     assert_eq!(tcp.arrives(peer_text(0, 100, 0)), "Deliver 100; <SEQ=0><ACK=100><CTL=ACK>");
@@ -368,7 +369,7 @@ fn a_fin_out_of_order_yields_to_held_text() {
 fn syn_received_a_fin_behind_text_of_the_syn_that_was_cut_is_cut_off_too() {
     let syn_fin = |octets| Segment { flags: Flags::SYN | Flags::FIN, payload: text(octets), ..peer_syn() };
     for (octets, ends) in [(1460, true), (1461, false), (5000, false)] {
-        let mut tcp = Tcp::accept(plain(), Path::ipv4(1500), syn_fin(octets));
+        let mut tcp = Rig::accept(plain(), Path::ipv4(1500), syn_fin(octets));
         assert_eq!(tcp.info().held, 1460);
         let words = tcp.arrives(peer(1460, 0));
         let expected = if ends { "PeerClosed; <SEQ=0><ACK=1461>" } else { "<SEQ=0><ACK=1460>" };
@@ -389,7 +390,7 @@ fn shld_3_release_with_unread_text_resets_after_the_peers_fin() {
     for (state, acknowledged) in [(State::Closing, 0), (State::LastAck, 0), (State::CloseWait, 0), (State::TimeWait, 1)]
     {
         for read in [0, 9, 10] {
-            let mut tcp = Tcp::established(plain());
+            let mut tcp = Rig::established(plain());
             if matches!(state, State::Closing | State::TimeWait) {
                 tcp.close();
             }
@@ -399,10 +400,10 @@ fn shld_3_release_with_unread_text_resets_after_the_peers_fin() {
             }
             assert_eq!(tcp.state(), state);
             tcp.consume(read);
-            let words = tcp.event(Event::Release);
+            let words = tcp.does(Event::Release);
             if read < 10 && state != State::TimeWait {
                 assert!(words.ends_with("<CTL=RST>; Closed(Unread)"), "{state}: {words}");
-                assert_eq!(tcp.sent[0].seq, ours(u32::from(state != State::CloseWait)));
+                assert_eq!(tcp.sent()[0].seq, ours(u32::from(state != State::CloseWait)));
             } else {
                 assert!(!words.contains("RST") && !words.contains("Closed"), "{state}: {words}");
             }

@@ -3,11 +3,11 @@
 use segue::{
     Arc, Config, Connection, Discard, Error, Event, Flags, IcmpKind, Instant, Options, Path, Segment, State, Timer,
 };
-
-use crate::fixture::{
-    IRS, ISS, SECRETS, Tcp, ms, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, stamped, text,
-    theirs,
+use segue_kit::rig::Rig;
+use segue_kit::streams::{
+    IRS, ISS, SECRETS, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, stamped, text, theirs,
 };
+use segue_kit::{ms, plain, secs};
 
 const FIN_ACK: Flags = Flags::FIN.union(Flags::ACK);
 
@@ -15,7 +15,7 @@ const FIN_ACK: Flags = Flags::FIN.union(Flags::ACK);
 #[test]
 fn unacceptable_answers_without_sequence_length_are_throttled() {
     let answers = |segment: Segment| {
-        let mut tcp = Tcp::established(plain());
+        let mut tcp = Rig::established(plain());
         (0..100).filter(|_| tcp.arrives(segment.clone()).contains("<SEQ=0><ACK=0><CTL=ACK>")).count()
     };
     assert_eq!(answers(peer(70_000, 0)), 10);
@@ -26,16 +26,16 @@ fn unacceptable_answers_without_sequence_length_are_throttled() {
 
 #[test]
 fn unacceptable_resets_are_never_answered() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 70_000, 0)), "Discarded(ResetOutOfWindow)");
 }
 
 #[test]
 fn syn_received_bad_ack_is_reset_and_the_state_stays() {
     for ack in [ISS, ours(1), ISS - 1, ours(1 << 30)] {
-        let mut tcp = Tcp::in_state(State::SynReceived, plain());
+        let mut tcp = Rig::in_state(State::SynReceived, plain());
         tcp.arrives(Segment { ack, ..peer(0, 0) });
-        assert_eq!(tcp.sent, [Segment { seq: ack, flags: Flags::RST, ..Segment::default() }]);
+        assert_eq!(tcp.sent(), [Segment { seq: ack, flags: Flags::RST, ..Segment::default() }]);
         assert_eq!(tcp.state(), State::SynReceived);
         assert_eq!(tcp.arrives(peer(0, 0)), "Connected");
     }
@@ -44,16 +44,16 @@ fn syn_received_bad_ack_is_reset_and_the_state_stays() {
 /// The copy shares the throttle of challenge ACKs, and leaves RTO, R1 and R2 alone.
 #[test]
 fn syn_received_repeated_syn_brings_the_syn_ack_again() {
-    let mut tcp = Tcp::in_state(State::SynReceived, plain());
-    tcp.wait(ms(500));
-    let deadlines = [Timer::Retransmit, Timer::UserTimeout].map(|timer| tcp.deadline(timer));
+    let mut tcp = Rig::in_state(State::SynReceived, plain());
+    tcp.quiet(ms(500));
+    let deadlines = [Timer::Retransmit, Timer::UserTimeout].map(|timer| tcp.until(timer));
     assert_eq!(deadlines, [Some(ms(500)), Some(secs(180) - ms(500))]);
     assert_eq!(tcp.arrives(peer_syn()), "<SEQ=-1><ACK=0><CTL=SYN,ACK>; Discarded(SynRepeated)");
     for _ in 0..20 {
         tcp.arrives(peer_syn());
     }
     assert_eq!(tcp.arrives(peer_syn()), "Discarded(SynRepeated)");
-    assert_eq!(deadlines, [Timer::Retransmit, Timer::UserTimeout].map(|timer| tcp.deadline(timer)));
+    assert_eq!(deadlines, [Timer::Retransmit, Timer::UserTimeout].map(|timer| tcp.until(timer)));
     assert_eq!(tcp.info().rto, secs(1));
 }
 
@@ -61,13 +61,13 @@ fn syn_received_repeated_syn_brings_the_syn_ack_again() {
 #[test]
 fn syn_received_another_syn_is_challenged() {
     for seq in [0, 1000, 65_534] {
-        let mut tcp = Tcp::listen(plain());
+        let mut tcp = Rig::listen(plain());
         tcp.arrives(peer_syn());
         let words = tcp.arrives(peer_ctl(Flags::SYN, seq, 0));
         assert_eq!(words, "<SEQ=0><ACK=0><CTL=ACK>; Discarded(SynChallenged)", "{seq}");
         assert_eq!(tcp.state(), State::SynReceived);
     }
-    let mut by_the_letter = Tcp::listen(plain().rfc5961(false));
+    let mut by_the_letter = Rig::listen(plain().rfc5961(false));
     by_the_letter.arrives(peer_syn());
     assert_eq!(by_the_letter.arrives(peer_ctl(Flags::SYN, 1000, 0)), "ReturnedToListen");
 }
@@ -75,7 +75,7 @@ fn syn_received_another_syn_is_challenged() {
 /// "Queue for processing after entering ESTABLISHED state" (§3.10.4) also where nothing is queued, as BSD does.
 #[test]
 fn syn_received_close_waits_for_established() {
-    let mut tcp = Tcp::in_state(State::SynReceived, plain());
+    let mut tcp = Rig::in_state(State::SynReceived, plain());
     assert_eq!((tcp.close().as_str(), tcp.state()), ("", State::SynReceived));
     assert_eq!(tcp.arrives(peer(0, 0)), "Connected; <SEQ=0><ACK=0><CTL=FIN,ACK>");
     assert_eq!(tcp.state(), State::FinWait1);
@@ -84,18 +84,18 @@ fn syn_received_close_waits_for_established() {
 #[test]
 fn syn_with_fin_is_processed_or_dropped_by_configuration() {
     let syn_fin = Segment { flags: Flags::SYN | Flags::FIN, payload: text(5), ..peer_syn() };
-    let mut tcp = Tcp::listen(plain());
+    let mut tcp = Rig::listen(plain());
     assert_eq!(tcp.arrives(syn_fin.clone()), "<SEQ=-1><ACK=0><CTL=SYN,ACK>");
     assert_eq!(tcp.arrives(peer(6, 0)), "Connected; Deliver 5; PeerClosed; <SEQ=0><ACK=6><CTL=ACK>");
     assert_eq!(tcp.state(), State::CloseWait);
-    let mut tcp = Tcp::listen(plain().drop_syn_fin(true));
+    let mut tcp = Rig::listen(plain().drop_syn_fin(true));
     assert_eq!((tcp.arrives(syn_fin).as_str(), tcp.state()), ("Discarded(SynFin)", State::Listen));
 }
 
 /// No more than one segment of text is held for a handshake that may never be completed.
 #[test]
 fn text_on_a_syn_is_held_up_to_one_segment() {
-    let mut tcp = Tcp::listen(plain());
+    let mut tcp = Rig::listen(plain());
     tcp.arrives(Segment { payload: text(5000), ..peer_syn() });
     assert_eq!(tcp.info().held, 1460);
     assert_eq!(tcp.arrives(peer(0, 0)), "Connected; Deliver 1460; <SEQ=0><ACK=1460><CTL=ACK>");
@@ -104,9 +104,9 @@ fn text_on_a_syn_is_held_up_to_one_segment() {
 /// Nobody is left to read it when it may be delivered.
 #[test]
 fn text_on_a_syn_for_a_user_who_is_gone_is_reset() {
-    let mut tcp = Tcp::listen(plain());
+    let mut tcp = Rig::listen(plain());
     tcp.arrives(Segment { payload: text(10), ..peer_syn() });
-    assert_eq!(tcp.event(Event::Release), "");
+    assert_eq!(tcp.does(Event::Release), "");
     assert_eq!(tcp.arrives(peer(10, 0)), "Connected; <SEQ=0><CTL=RST>; Closed(Unread)");
 }
 
@@ -125,11 +125,11 @@ fn open_is_a_constructor_and_send_in_listen_an_error() {
 /// Back in LISTEN nothing is answered with numbers already used: an ISS serves once.
 #[test]
 fn listen_waits_for_new_secrets_after_a_reset() {
-    let mut tcp = Tcp::listen(plain());
+    let mut tcp = Rig::listen(plain());
     tcp.arrives(peer_syn());
     assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 0, 0)), "ReturnedToListen");
     assert_eq!(tcp.arrives(peer_syn()), "Discarded(NotArmed)");
-    tcp.event(Event::Rearm(segue::Secrets { iss: ISS + 100, ts_offset: 0 }));
+    tcp.does(Event::Rearm(segue::Secrets { iss: ISS + 100, ts_offset: 0 }));
     assert_eq!(tcp.arrives(peer_syn()), "<SEQ=99><ACK=0><CTL=SYN,ACK>");
 }
 
@@ -137,9 +137,9 @@ fn listen_waits_for_new_secrets_after_a_reset() {
 #[test]
 fn syn_sent_reset_needs_an_acceptable_ack_and_no_number() {
     for seq in [0, 12_345, u32::MAX] {
-        let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+        let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
         assert_eq!(tcp.arrives(peer_ctl(Flags::RST | Flags::ACK, seq, 0)), "Closed(Refused)");
-        let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+        let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
         assert_eq!(tcp.arrives(peer_ctl(Flags::RST, seq, 0)), "Discarded(BlindReset)");
         assert_eq!(tcp.arrives(peer_ctl(Flags::RST | Flags::ACK, seq, 1)), "Discarded(BadHandshakeAck)");
         assert_eq!(tcp.state(), State::SynSent);
@@ -149,10 +149,10 @@ fn syn_sent_reset_needs_an_acceptable_ack_and_no_number() {
 /// Text ahead of a gap is held; its ACK, its window and its urgent pointer count at once.
 #[test]
 fn out_of_order_text_acknowledges_at_once() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(10);
     let segment = Segment { urgent: 3, window: 7777, flags: Flags::ACK | Flags::URG, ..peer_text(100, 10, 10) };
-    assert_eq!(tcp.arrives(segment), "Urgent 103; Acked(10); Flushed; <SEQ=10><ACK=0><CTL=ACK>");
+    assert_eq!(tcp.arrives(segment), "Urgent { ahead: 103 }; Acked(10); Flushed; <SEQ=10><ACK=0><CTL=ACK>");
     assert_eq!((tcp.info().snd_wnd, tcp.info().held), (7777, 10));
 }
 
@@ -160,24 +160,24 @@ fn out_of_order_text_acknowledges_at_once() {
 #[test]
 fn time_wait_ignores_resets_unless_configured() {
     for seq in [0, 1, 5] {
-        let mut tcp = Tcp::in_state(State::TimeWait, plain());
+        let mut tcp = Rig::in_state(State::TimeWait, plain());
         assert_eq!(tcp.arrives(peer_ctl(Flags::RST, seq, 1)), "Discarded(TimeWait)");
-        assert_eq!(tcp.deadline(Timer::TimeWait), Some(secs(240)));
+        assert_eq!(tcp.until(Timer::TimeWait), Some(secs(240)));
     }
-    let mut tcp = Tcp::in_state(State::TimeWait, plain().rfc1337(false));
+    let mut tcp = Rig::in_state(State::TimeWait, plain().rfc1337(false));
     assert_eq!(tcp.arrives(peer_ctl(Flags::RST, 1, 1)), "Closed(Reset)");
 }
 
 #[test]
 fn time_wait_answers_the_fin_and_restarts_and_is_silent_to_what_is_acceptable() {
-    let mut tcp = Tcp::in_state(State::TimeWait, plain());
-    tcp.wait(secs(100));
+    let mut tcp = Rig::in_state(State::TimeWait, plain());
+    tcp.quiet(secs(100));
     assert_eq!(tcp.arrives(peer_ctl(FIN_ACK, 0, 1)), "<SEQ=1><ACK=1><CTL=ACK>");
-    assert_eq!(tcp.deadline(Timer::TimeWait), Some(secs(240)));
-    tcp.wait(secs(100));
+    assert_eq!(tcp.until(Timer::TimeWait), Some(secs(240)));
+    tcp.quiet(secs(100));
     assert_eq!(tcp.arrives(peer(1, 1)), "Discarded(TimeWait)");
     assert_eq!(tcp.arrives(peer(500, 1)), "Discarded(TimeWait)");
-    assert_eq!(tcp.deadline(Timer::TimeWait), Some(secs(140)));
+    assert_eq!(tcp.until(Timer::TimeWait), Some(secs(140)));
 }
 
 /// §3.10.7.4 fifth, TIME-WAIT: the ACK of what is sent after the FIN tells nothing, and its window is not taken.
@@ -195,11 +195,11 @@ fn time_wait_text_beyond_the_fin_is_answered_and_its_window_is_not_taken() {
 /// RFC 6298 (5.7), RFC 5681 §3.1: a SYN that was lost makes data start slowly.
 #[test]
 fn a_lost_syn_makes_the_rto_3_s_and_the_window_small() {
-    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
     tcp.fire(Timer::Retransmit);
     tcp.arrives(peer_syn_ack());
     assert_eq!((tcp.info().rto, tcp.info().cwnd), (secs(3), 14_600));
-    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
     tcp.fire(Timer::Retransmit);
     tcp.fire(Timer::Retransmit);
     tcp.arrives(peer_syn_ack());
@@ -211,7 +211,7 @@ fn a_lost_syn_makes_the_rto_3_s_and_the_window_small() {
 #[test]
 fn the_rto_is_200_ms_at_least_or_what_is_set() {
     for (config, rto) in [(plain().min_rto(Config::default().min_rto()), ms(200)), (plain(), secs(1))] {
-        let mut tcp = Tcp::established(config);
+        let mut tcp = Rig::established(config);
         tcp.send(10);
         tcp.now += ms(1);
         tcp.arrives(peer(0, 10));
@@ -222,7 +222,7 @@ fn the_rto_is_200_ms_at_least_or_what_is_set() {
 /// CLOSE in CLOSE-WAIT: "queue this request until all preceding SENDs have been segmentized; then send a FIN, enter LAST-ACK".
 #[test]
 fn close_wait_becomes_last_ack_when_the_fin_is_sent() {
-    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
     tcp.arrives(Segment { window: 1460, ..peer_syn_ack() });
     tcp.send(3000);
     tcp.arrives(Segment { window: 1460, ..peer_ctl(FIN_ACK, 0, 0) });
@@ -240,7 +240,7 @@ fn close_wait_becomes_last_ack_when_the_fin_is_sent() {
 /// RFC 7323 §3.2: "a TCP SHOULD silently drop" what lacks the option once it was agreed; resets are exempt (§5.2).
 #[test]
 fn a_missing_timestamp_drops_the_segment() {
-    let mut tcp = Tcp::connect(plain().timestamps(true), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain().timestamps(true), Path::ipv4(1500));
     tcp.arrives(stamped(peer_syn_ack(), 100, 5000));
     assert_eq!(tcp.arrives(peer_text(0, 5, 0)), "Discarded(MissingTimestamp)");
     assert_eq!(tcp.arrives(stamped(peer_text(0, 5, 0), 99, 5000)), "<SEQ=0><ACK=0><CTL=ACK>; Discarded(Paws)");
@@ -251,7 +251,7 @@ fn a_missing_timestamp_drops_the_segment() {
 /// The first FIN accepted fixes the length of the stream: text behind it is none of this stream's.
 #[test]
 fn text_behind_a_fin_is_thrown_away() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     assert_eq!(tcp.arrives(peer_ctl(FIN_ACK, 10, 0)), "<SEQ=0><ACK=0><CTL=ACK>");
     let words = tcp.arrives(peer_text(10, 5, 0));
     assert!(words.contains(&format!("{:?}", Discard::AfterFin)), "{words}");
@@ -271,7 +271,7 @@ fn accept_of_what_opens_nothing_is_closed() {
 #[test]
 fn a_window_scale_above_14_counts_as_14() {
     let options = Options { window_scale: Some(255), ..peer_syn_ack().options.get() };
-    let mut tcp = Tcp::connect(plain().window_scaling(true), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain().window_scaling(true), Path::ipv4(1500));
     tcp.arrives(Segment { options: options.into(), ..peer_syn_ack() });
     tcp.arrives(Segment { window: 2, ..peer(0, 0) });
     assert_eq!(tcp.info().snd_wnd, 2 << 14);
@@ -281,10 +281,10 @@ fn a_window_scale_above_14_counts_as_14() {
 #[test]
 fn too_big_without_a_size_takes_the_next_plateau() {
     let too_big = |path, mtu| {
-        let mut tcp = Tcp::connect(plain(), path);
+        let mut tcp = Rig::connect(plain(), path);
         tcp.arrives(peer_syn_ack());
         tcp.send(1460);
-        let words = tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu });
+        let words = tcp.does(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu });
         words.split("; ").next().unwrap_or_default().to_string()
     };
     assert_eq!(too_big(Path::ipv4(1500), 0), "Report(PathMtu(1492))");
@@ -297,7 +297,7 @@ fn too_big_without_a_size_takes_the_next_plateau() {
 /// RFC 5681 §4.1: after an idle time of more than an RTO the window starts again from the initial one.
 #[test]
 fn an_idle_connection_restarts_from_the_initial_window() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(60_000);
     let mut acked = 0;
     while tcp.info().send_queue > 0 {
@@ -305,7 +305,7 @@ fn an_idle_connection_restarts_from_the_initial_window() {
         tcp.arrives(peer(0, acked));
     }
     assert!(tcp.info().cwnd > 14_600);
-    tcp.wait(secs(2));
+    tcp.quiet(secs(2));
     tcp.send(30_000);
     assert_eq!((tcp.info().cwnd, tcp.info().flight), (14_600, 14_600));
 }
@@ -314,16 +314,16 @@ fn an_idle_connection_restarts_from_the_initial_window() {
 #[test]
 fn a_window_that_is_not_used_is_kept_for_a_while() {
     for (pause, expected) in [(secs(2), 49_640), (secs(290), 49_640), (secs(310), 24_820), (secs(2000), 14_600)] {
-        let mut tcp = Tcp::established(plain().preserve_window(Some(secs(300))));
+        let mut tcp = Rig::established(plain().preserve_window(Some(secs(300))));
         tcp.send(60_000);
         let mut acked = 0;
         while tcp.info().send_queue > 0 {
             acked += tcp.info().flight;
-            tcp.wait(ms(10));
+            tcp.quiet(ms(10));
             tcp.arrives(peer(0, acked));
         }
         assert_eq!(tcp.info().cwnd, 49_640);
-        tcp.wait(pause);
+        tcp.quiet(pause);
         tcp.send(100);
         assert_eq!(tcp.info().cwnd, expected, "after {pause:?}");
     }
@@ -333,15 +333,15 @@ fn a_window_that_is_not_used_is_kept_for_a_while() {
 #[test]
 fn a_loss_while_the_window_is_not_validated_counts_what_was_in_use() {
     for (preserve, expected) in [(None, 10_220), (Some(secs(300)), 9198)] {
-        let mut tcp = Tcp::established(plain().preserve_window(preserve));
+        let mut tcp = Rig::established(plain().preserve_window(preserve));
         tcp.send(60_000);
         let mut acked = 0;
         while tcp.info().send_queue > 0 {
             acked += tcp.info().flight;
-            tcp.wait(ms(10));
+            tcp.quiet(ms(10));
             tcp.arrives(peer(0, acked));
         }
-        tcp.wait(secs(2));
+        tcp.quiet(secs(2));
         tcp.send(14_600);
         for _ in 0..3 {
             tcp.arrives(peer(0, acked));
@@ -355,11 +355,11 @@ fn a_loss_while_the_window_is_not_validated_counts_what_was_in_use() {
 /// A SYN is never resent by what arrives for another incarnation: the numbers of the first are gone.
 #[test]
 fn closed_values_answer_as_a_tcp_without_a_connection() {
-    let mut tcp = Tcp::established(plain());
-    tcp.event(Event::Abort);
+    let mut tcp = Rig::established(plain());
+    tcp.does(Event::Abort);
     tcp.arrives(peer_text(3, 5, 0));
-    assert_eq!(tcp.sent, [Segment { seq: ours(0), flags: Flags::RST, ..Segment::default() }]);
+    assert_eq!(tcp.sent(), [Segment { seq: ours(0), flags: Flags::RST, ..Segment::default() }]);
     tcp.arrives(Segment { flags: Flags::SYN, ..peer_syn() });
     let reset = Segment { ack: IRS + 1, flags: Flags::RST | Flags::ACK, ..Segment::default() };
-    assert_eq!((tcp.sent.as_slice(), IRS + 1), (&[reset][..], theirs(0)));
+    assert_eq!((tcp.sent(), IRS + 1), (&[reset][..], theirs(0)));
 }

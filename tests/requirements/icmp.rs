@@ -1,31 +1,34 @@
 //! ICMP errors (RFC 9293 §3.9.2.2, RFC 5927).
 
 use segue::{Event, IcmpKind, Path, SeqNum, State, Timer};
-
-use crate::fixture::{ISS, Tcp, ms, ours, peer, peer_syn, plain};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{ISS, ours, peer, peer_syn};
+use segue_kit::{ms, plain};
 
 const SOFT: [IcmpKind; 3] = [IcmpKind::Unreachable, IcmpKind::TimeExceeded, IcmpKind::ParameterProblem];
 const HARD: [IcmpKind; 2] = [IcmpKind::ProtocolUnreachable, IcmpKind::PortUnreachable];
 
-fn icmp(tcp: &mut Tcp, kind: IcmpKind, quoted_seq: SeqNum, mtu: u16) -> String {
-    tcp.event(Event::Icmp { kind, quoted_seq, mtu })
+fn icmp(tcp: &mut Rig, kind: IcmpKind, quoted_seq: SeqNum, mtu: u16) -> String {
+    tcp.does(Event::Icmp { kind, quoted_seq, mtu })
 }
 
 /// A synchronized state with ten octets in flight.
-fn in_flight(state: State) -> Tcp {
-    let mut tcp = Tcp::established(plain());
+fn in_flight(state: State) -> Rig {
+    let mut tcp = Rig::established(plain());
     tcp.send(10);
     match state {
         State::Established => {}
         State::FinWait1 => drop(tcp.close()),
-        State::CloseWait => drop(tcp.arrives(crate::fixture::peer_ctl(segue::Flags::FIN | segue::Flags::ACK, 0, 0))),
+        State::CloseWait => {
+            drop(tcp.arrives(segue_kit::streams::peer_ctl(segue::Flags::FIN | segue::Flags::ACK, 0, 0)))
+        }
         State::LastAck => {
-            tcp.arrives(crate::fixture::peer_ctl(segue::Flags::FIN | segue::Flags::ACK, 0, 0));
+            tcp.arrives(segue_kit::streams::peer_ctl(segue::Flags::FIN | segue::Flags::ACK, 0, 0));
             tcp.close();
         }
         State::Closing => {
             tcp.close();
-            tcp.arrives(crate::fixture::peer_ctl(segue::Flags::FIN | segue::Flags::ACK, 0, 0));
+            tcp.arrives(segue_kit::streams::peer_ctl(segue::Flags::FIN | segue::Flags::ACK, 0, 0));
         }
         _ => unreachable!("{state} has nothing in flight"),
     }
@@ -43,10 +46,10 @@ fn must_56_shld_25_soft_errors_are_reported_and_end_nothing() {
             assert_eq!(icmp(&mut tcp, kind, ours(3), 0), format!("Report(Icmp({kind:?}))"));
             assert_eq!(tcp.connection.canonical(tcp.now), before);
         }
-        let mut syn_sent = Tcp::connect(plain(), Path::ipv4(1500));
+        let mut syn_sent = Rig::connect(plain(), Path::ipv4(1500));
         assert_eq!(icmp(&mut syn_sent, kind, ISS, 0), format!("Report(Icmp({kind:?}))"));
         assert_eq!(syn_sent.state(), State::SynSent);
-        let mut syn_received = Tcp::accept(plain(), Path::ipv4(1500), peer_syn());
+        let mut syn_received = Rig::accept(plain(), Path::ipv4(1500), peer_syn());
         assert_eq!(icmp(&mut syn_received, kind, ISS, 0), format!("Report(Icmp({kind:?}))"));
         assert_eq!(syn_received.state(), State::SynReceived);
     }
@@ -71,12 +74,12 @@ fn must_54_must_56_shld_26_types_and_codes() {
 #[test]
 fn must_54_shld_26_hard_errors_end_what_is_opening() {
     for kind in HARD {
-        let mut syn_sent = Tcp::connect(plain(), Path::ipv4(1500));
+        let mut syn_sent = Rig::connect(plain(), Path::ipv4(1500));
         assert_eq!(icmp(&mut syn_sent, kind, ISS, 0), format!("Closed(Unreachable({kind:?}))"));
         assert_eq!(syn_sent.state(), State::Closed);
-        let mut syn_received = Tcp::accept(plain(), Path::ipv4(1500), peer_syn());
+        let mut syn_received = Rig::accept(plain(), Path::ipv4(1500), peer_syn());
         assert_eq!(icmp(&mut syn_received, kind, ISS, 0), format!("Closed(Unreachable({kind:?}))"));
-        let mut listening = Tcp::listen(plain());
+        let mut listening = Rig::listen(plain());
         listening.arrives(peer_syn());
         assert_eq!(icmp(&mut listening, kind, ISS, 0), "ReturnedToListen");
     }
@@ -109,13 +112,13 @@ fn must_54_only_what_is_in_flight_can_be_quoted() {
         for (quoted, counts) in
             [(ours(0), true), (ours(1459), true), (ours(1460), false), (ISS, false), (ours(1 << 31), false)]
         {
-            let mut tcp = Tcp::established(plain());
+            let mut tcp = Rig::established(plain());
             tcp.send(1460);
             assert_eq!(!icmp(&mut tcp, kind, quoted, 1400).is_empty(), counts, "{kind:?}, {quoted}");
         }
-        let mut idle = Tcp::established(plain());
+        let mut idle = Rig::established(plain());
         assert_eq!(icmp(&mut idle, kind, ours(0), 1400), "");
-        let mut syn_sent = Tcp::connect(plain(), Path::ipv4(1500));
+        let mut syn_sent = Rig::connect(plain(), Path::ipv4(1500));
         assert_eq!(icmp(&mut syn_sent, kind, ISS + 1, 1400), "");
     }
 }
@@ -123,7 +126,7 @@ fn must_54_only_what_is_in_flight_can_be_quoted() {
 /// RFC 1191, RFC 8201: what is in flight is cut anew, at once; the congestion window is not a matter of it.
 #[test]
 fn must_54_packet_too_big_makes_segments_smaller() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(2920);
     assert_eq!(tcp.lengths(), [1460, 1460]);
     let words = icmp(&mut tcp, IcmpKind::PacketTooBig, ours(0), 1400);
@@ -134,21 +137,21 @@ fn must_54_packet_too_big_makes_segments_smaller() {
     tcp.send(1360);
     // never larger by such a message
     assert_eq!(icmp(&mut tcp, IcmpKind::PacketTooBig, ours(2920), 1500), "");
-    assert_eq!(tcp.deadline(Timer::Persist), None);
+    assert_eq!(tcp.until(Timer::Persist), None);
 }
 
 /// RFC 5927 §7: what is in flight is cut anew at most once in a round trip, whatever forged errors say.
 #[test]
 fn a_series_of_too_big_errors_does_not_resend_the_flight_each_time() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(14_600);
     let mut octets = 0;
     for mtu in (68..1500).rev() {
-        tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu });
-        octets += tcp.sent.iter().map(|segment| segment.payload.len()).sum::<usize>();
+        tcp.does(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu });
+        octets += tcp.sent().iter().map(|segment| segment.payload.len()).sum::<usize>();
     }
     assert!(octets <= 14_600, "{octets} octets sent again");
-    tcp.wait(ms(500));
-    tcp.event(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu: 1000 });
+    tcp.quiet(ms(500));
+    tcp.does(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(0), mtu: 1000 });
     assert_eq!(tcp.info().eff_snd_mss, 960); // a round trip later the next router is heard
 }

@@ -1,8 +1,9 @@
 //! The interface to the user (RFC 9293 §3.9.1).
 
 use segue::{Config, Connection, Event, Flags, IcmpKind, Path, Segment, State};
-
-use crate::fixture::{SECRETS, Tcp, ours, peer_ctl, peer_syn, plain, secs, text};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{SECRETS, ours, peer_ctl, peer_syn, text};
+use segue_kit::{plain, secs};
 
 /// Passive OPENs are values of their own: what happens to one touches no other, and half-open connections do not keep a host from listening.
 #[test]
@@ -21,21 +22,21 @@ fn must_41_must_42_each_passive_open_is_a_value_of_its_own() {
 /// The three reports of §3.9.1.8, none of which ends the connection.
 #[test]
 fn must_47_u_8_reports_of_icmp_retransmission_and_urgent_data() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(10);
     let kind = IcmpKind::Unreachable;
-    assert_eq!(tcp.event(Event::Icmp { kind, quoted_seq: ours(0), mtu: 0 }), "Report(Icmp(Unreachable))");
+    assert_eq!(tcp.does(Event::Icmp { kind, quoted_seq: ours(0), mtu: 0 }), "Report(Icmp(Unreachable))");
     let happened = tcp.pass(secs(10));
     assert!(happened[2].1.starts_with("Report(Unresponsive { retransmissions: 3 })"), "{happened:?}");
     let urgent = Segment { urgent: 4, payload: text(4), ..peer_ctl(Flags::URG | Flags::ACK, 0, 10) };
-    assert_eq!(tcp.arrives(urgent), "Urgent 4; Deliver 4; Acked(10); Flushed");
+    assert_eq!(tcp.arrives(urgent), "Urgent { ahead: 4 }; Deliver 4; Acked(10); Flushed");
     assert_eq!(tcp.state(), State::Established);
 }
 
 /// SHLD-20: nothing depends on a report being looked at.
 #[test]
 fn shld_20_reports_may_be_left_unread() {
-    let (mut one, mut other) = (Tcp::established(plain()), Tcp::established(plain()));
+    let (mut one, mut other) = (Rig::established(plain()), Rig::established(plain()));
     for tcp in [&mut one, &mut other] {
         tcp.send(10);
     }

@@ -1,15 +1,16 @@
 //! Keep-alives (RFC 9293 §3.8.4).
 
 use segue::{Config, Event, Flags, Knob, State, Timer};
-
-use crate::fixture::{Tcp, ms, ours, peer, peer_text, plain, secs, theirs};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{ours, peer, peer_text, theirs};
+use segue_kit::{ms, plain, secs};
 
 const PROBE: &str = "<SEQ=-1><ACK=0><CTL=ACK>";
 
 #[test]
 fn must_25_keep_alives_are_off_by_default() {
     assert!(!Config::default().keep_alive());
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     assert_eq!(tcp.connection.next_deadline(), None);
     assert_eq!(tcp.pass(secs(24 * 3600)), []);
     assert_eq!(tcp.state(), State::Established);
@@ -17,97 +18,97 @@ fn must_25_keep_alives_are_off_by_default() {
 
 #[test]
 fn must_24_and_may_5_keep_alives_can_be_switched_at_any_time() {
-    let mut tcp = Tcp::established(plain());
-    tcp.event(Event::Set(Knob::KeepAlive(true)));
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(7200)));
-    tcp.wait(secs(100));
-    tcp.event(Event::Set(Knob::KeepAlive(false)));
+    let mut tcp = Rig::established(plain());
+    tcp.does(Event::Set(Knob::KeepAlive(true)));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(7200)));
+    tcp.quiet(secs(100));
+    tcp.does(Event::Set(Knob::KeepAlive(false)));
     assert_eq!(tcp.connection.next_deadline(), None);
-    tcp.event(Event::Set(Knob::KeepAlive(true)));
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(7100)));
+    tcp.does(Event::Set(Knob::KeepAlive(true)));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(7100)));
 
-    let mut config = Tcp::established(plain().keep_alive(true));
+    let mut config = Rig::established(plain().keep_alive(true));
     assert_eq!(config.fire(Timer::KeepAlive), PROBE);
 }
 
 #[test]
 fn must_28_the_default_interval_is_two_hours() {
-    let mut tcp = Tcp::established(plain().keep_alive(true));
+    let mut tcp = Rig::established(plain().keep_alive(true));
     assert_eq!(tcp.pass(secs(7199)), []);
     assert_eq!(tcp.pass(secs(1)), [(1000, PROBE.to_string())]);
 }
 
 #[test]
 fn must_27_the_interval_is_configurable() {
-    let mut tcp = Tcp::established(plain().keep_alive(true).keep_alive_idle(secs(30)));
-    tcp.wait(secs(12));
+    let mut tcp = Rig::established(plain().keep_alive(true).keep_alive_idle(secs(30)));
+    tcp.quiet(secs(12));
     tcp.arrives(peer(0, 0));
     assert_eq!(tcp.pass(secs(31)), [(30_000, PROBE.to_string())]);
     // while the connection lives; 1 s is the least
     tcp.arrives(peer(0, 0));
-    tcp.event(Event::Set(Knob::KeepAliveIdle(secs(500))));
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(500)));
-    tcp.event(Event::Set(Knob::KeepAliveIdle(ms(0))));
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(1)));
+    tcp.does(Event::Set(Knob::KeepAliveIdle(secs(500))));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(500)));
+    tcp.does(Event::Set(Knob::KeepAliveIdle(ms(0))));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(1)));
 }
 
 #[test]
 fn must_26_probes_are_sent_only_when_nothing_came_and_nothing_is_outstanding() {
     let config = plain().keep_alive(true).keep_alive_idle(secs(60));
     // text and ACKs of the peer begin the interval anew
-    let mut tcp = Tcp::established(config);
+    let mut tcp = Rig::established(config);
     for n in 0..10 {
-        tcp.wait(secs(59));
+        tcp.quiet(secs(59));
         assert_eq!(tcp.arrives(peer_text(n, 1, 0)), "Deliver 1");
         assert_eq!(tcp.fire(Timer::DelayedAck), format!("<SEQ=0><ACK={}><CTL=ACK>", n + 1));
-        assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(60) - ms(40)));
+        assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(60) - ms(40)));
     }
-    tcp.wait(secs(59));
+    tcp.quiet(secs(59));
     tcp.arrives(peer(10, 0));
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(60)));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(60)));
 
     // what is outstanding is retransmitted instead
-    let mut tcp = Tcp::established(config);
+    let mut tcp = Rig::established(config);
     tcp.send(10);
-    assert_eq!(tcp.deadline(Timer::KeepAlive), None);
+    assert_eq!(tcp.until(Timer::KeepAlive), None);
     let happened = tcp.pass(secs(299));
     assert!(happened.len() > 5 && happened.iter().all(|(_, words)| words.contains("<DATA=10>")), "{happened:?}");
     tcp.arrives(peer(0, 10));
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(60)));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(60)));
 
     // a segment that is thrown away is none of the peer's
-    let mut tcp = Tcp::established(config);
-    tcp.wait(secs(50));
+    let mut tcp = Rig::established(config);
+    tcp.quiet(secs(50));
     tcp.arrives(peer(70_000, 0));
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(10)));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(10)));
 }
 
 #[test]
 fn must_29_only_many_unanswered_probes_end_a_connection() {
     let config = plain().keep_alive(true);
-    let mut silent = Tcp::established(config);
+    let mut silent = Rig::established(config);
     let happened = silent.pass(secs(10_000));
     let mut expected: Vec<_> = (0..9).map(|n| ((7200 + 75 * n) * 1000, PROBE.to_string())).collect();
     expected.push(((7200 + 75 * 9) * 1000, "Closed(KeepAliveTimeout)".to_string()));
     assert_eq!(happened, expected);
 
     // the last of nine is answered
-    let mut tcp = Tcp::established(config);
+    let mut tcp = Rig::established(config);
     assert_eq!(tcp.pass(secs(7200 + 75 * 8)).len(), 9);
     assert_eq!(tcp.arrives(peer(0, 0)), "");
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(7200)));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(7200)));
     assert_eq!(tcp.pass(secs(7200)), [(7_200_000, PROBE.to_string())]);
     assert!(Config::builder().keep_alive_probes(1).build().is_err());
 }
 
 #[test]
 fn shld_12_a_probe_has_no_text_and_the_number_before_the_next() {
-    let mut tcp = Tcp::established(plain().keep_alive(true));
+    let mut tcp = Rig::established(plain().keep_alive(true));
     tcp.send(10);
     tcp.arrives(peer_text(0, 5, 10));
     tcp.fire(Timer::DelayedAck);
     tcp.fire(Timer::KeepAlive);
-    let probe = tcp.sent.remove(0);
+    let probe = tcp.sent()[0].clone();
     assert_eq!((probe.seq, probe.ack, probe.flags, probe.len()), (ours(9), theirs(5), Flags::ACK, 0));
 }
 
@@ -115,13 +116,13 @@ fn shld_12_a_probe_has_no_text_and_the_number_before_the_next() {
 #[test]
 fn may_6_a_probe_may_carry_one_octet_of_garbage() {
     assert!(!Config::default().keep_alive_octet());
-    let mut tcp = Tcp::established(plain().keep_alive(true).keep_alive_octet(true));
+    let mut tcp = Rig::established(plain().keep_alive(true).keep_alive_octet(true));
     tcp.send(10);
     tcp.arrives(peer(0, 10));
     assert_eq!(tcp.fire(Timer::KeepAlive), "<SEQ=9><ACK=0><DATA=1><CTL=ACK>");
-    assert_eq!((tcp.sent[0].seq, tcp.info().snd_nxt), (ours(9), ours(10)));
+    assert_eq!((tcp.sent()[0].seq, tcp.info().snd_nxt), (ours(9), ours(10)));
     assert_eq!(tcp.arrives(peer(0, 10)), "");
-    assert_eq!(tcp.deadline(Timer::KeepAlive), Some(secs(7200)));
+    assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(7200)));
     assert_eq!(tcp.info().counters.retransmissions, 0);
 }
 
@@ -129,7 +130,7 @@ fn may_6_a_probe_may_carry_one_octet_of_garbage() {
 #[test]
 fn may_6_a_probe_is_answered_whatever_it_carries() {
     for len in [0, 1] {
-        let mut tcp = Tcp::established(plain());
+        let mut tcp = Rig::established(plain());
         tcp.arrives(peer_text(0, 5, 0));
         tcp.fire(Timer::DelayedAck);
         let words = tcp.arrives(peer_text(4, len, 0));
@@ -141,7 +142,7 @@ fn may_6_a_probe_is_answered_whatever_it_carries() {
 /// U-9, RFC 5961 §7: guesses that use up the challenges do not silence the answers to keep-alives and probes at RCV.NXT - 1.
 #[test]
 fn who_guesses_cannot_silence_the_answers_to_keep_alives() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     for n in 0..50 {
         tcp.arrives(peer(1_000_000 + n, 0));
     }
@@ -153,12 +154,12 @@ fn who_guesses_cannot_silence_the_answers_to_keep_alives() {
 /// RFC 5961 §7: whoever sees the connection cannot make it answer keep-alives without end.
 #[test]
 fn answers_to_keep_alives_are_throttled() {
-    let mut tcp = Tcp::established(plain());
-    let answers = |tcp: &mut Tcp| (0..50).filter(|_| !tcp.arrives(peer(u32::MAX, 0)).is_empty()).count();
+    let mut tcp = Rig::established(plain());
+    let answers = |tcp: &mut Rig| (0..50).filter(|_| !tcp.arrives(peer(u32::MAX, 0)).is_empty()).count();
     assert_eq!(answers(&mut tcp), 10);
-    tcp.wait(ms(4999));
+    tcp.quiet(ms(4999));
     assert_eq!(answers(&mut tcp), 0);
-    tcp.wait(ms(1));
+    tcp.quiet(ms(1));
     assert_eq!(answers(&mut tcp), 10);
 }
 
@@ -166,8 +167,8 @@ fn answers_to_keep_alives_are_throttled() {
 #[test]
 fn a_keep_alive_is_no_duplicate_ack() {
     for sack in [false, true] {
-        let mut tcp = Tcp::connect(plain().sack(sack), segue::Path::ipv4(1500));
-        let mut syn_ack = crate::fixture::peer_syn_ack();
+        let mut tcp = Rig::connect(plain().sack(sack), segue::Path::ipv4(1500));
+        let mut syn_ack = segue_kit::streams::peer_syn_ack();
         syn_ack.options.update(|options| options.sack_permitted = sack);
         tcp.arrives(syn_ack);
         tcp.send(5 * 1460);

@@ -1,12 +1,13 @@
 //! Window field, options and MSS (RFC 9293 §3.1, §3.2, §3.7.1).
 
 use segue::{Config, Event, Flags, IpVersion, Options, Path, SackBlock, SackBlocks, Segment, State, Timer, Timestamps};
-
-use crate::fixture::{Tcp, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, stamped, theirs};
+use segue_kit::plain;
+use segue_kit::rig::Rig;
+use segue_kit::streams::{peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, stamped, theirs};
 
 /// A connection to a peer whose SYN,ACK has these options.
-fn connected(config: segue::ConfigBuilder, path: Path, options: Options) -> Tcp {
-    let mut tcp = Tcp::connect(config, path);
+fn connected(config: segue::ConfigBuilder, path: Path, options: Options) -> Rig {
+    let mut tcp = Rig::connect(config, path);
     tcp.arrives(Segment { options: options.into(), ..peer_syn_ack() });
     assert_eq!(tcp.state(), State::Established);
     tcp
@@ -17,7 +18,7 @@ fn mss(mss: u16) -> Options {
 }
 
 /// Whatever is in flight is acknowledged, until `flight` octets are out at once.
-fn grow(tcp: &mut Tcp, window: u16, flight: u32) {
+fn grow(tcp: &mut Rig, window: u16, flight: u32) {
     while tcp.info().flight < flight {
         let before = tcp.info().cwnd;
         let room = tcp.connection.send_room();
@@ -50,7 +51,7 @@ fn rec_1_windows_of_a_gigabyte() {
     let options = Options { window_scale: Some(14), ..mss(65_000) };
     let mut tcp = connected(config.timestamps(false), Path::ipv4(65_535), options);
     assert_eq!((tcp.info().snd_wnd, tcp.info().rcv_wnd), (65_535, 65_535 << 14)); // the window in a SYN is never scaled
-    assert_eq!((tcp.sent[0].window, u32::from(tcp.sent[0].window) << 14), (65_535, 1_073_725_440));
+    assert_eq!((tcp.sent()[0].window, u32::from(tcp.sent()[0].window) << 14), (65_535, 1_073_725_440));
     tcp.arrives(peer(0, 0));
     assert_eq!(tcp.info().snd_wnd, 1_073_725_440);
     // text at the far edge, numbers wrapped: the last octet of the window is taken, the one after it is not
@@ -69,7 +70,7 @@ fn the_shift_of_our_windows_can_be_chosen() {
         let mut tcp = connected(config, Path::ipv4(1500), Options { window_scale: Some(0), ..mss(1460) });
         let unit = 1 << shift;
         let most = |octets: u32| (octets / unit).min(65_535);
-        assert_eq!(u32::from(tcp.sent[0].window), most(100_000));
+        assert_eq!(u32::from(tcp.sent()[0].window), most(100_000));
         let mut next = 0;
         while tcp.info().rcv_wnd >= 1460 {
             tcp.arrives(peer_text(next, 1460, 0));
@@ -78,10 +79,10 @@ fn the_shift_of_our_windows_can_be_chosen() {
         }
         let taken = usize::try_from(next).unwrap();
         assert!(tcp.consume(taken).ends_with("<CTL=ACK>"), "the window opens again");
-        assert_eq!(u32::from(tcp.sent[0].window), most(100_000));
+        assert_eq!(u32::from(tcp.sent()[0].window), most(100_000));
     }
-    let syn = Tcp::connect(plain().window_scaling(true).window_shift(Some(9)), Path::ipv4(1500));
-    assert_eq!(syn.sent[0].options.window_scale(), Some(9));
+    let syn = Rig::connect(plain().window_scaling(true).window_shift(Some(9)), Path::ipv4(1500));
+    assert_eq!(syn.sent()[0].options.window_scale(), Some(9));
     assert!(Config::builder().window_shift(Some(15)).build().is_err());
     assert!(Config::builder().receive_buffer(511).window_shift(Some(9)).build().is_err());
 }
@@ -98,9 +99,9 @@ fn must_5_options_on_any_segment_change_nothing() {
     for state in State::ALL.into_iter().filter(|state| *state == State::SynReceived || state.is_synchronized()) {
         for flags in [Flags::ACK, Flags::FIN | Flags::ACK, Flags::RST, Flags::URG | Flags::ACK, Flags::SYN] {
             for len in [0, 3] {
-                let mut tcp = Tcp::in_state(state, plain());
-                let segment = Segment { flags, urgent: 2, payload: crate::fixture::text(len), ..tcp.in_turn() };
-                let mut twin = Tcp::in_state(state, plain());
+                let mut tcp = Rig::in_state(state, plain());
+                let segment = Segment { flags, urgent: 2, payload: segue_kit::streams::text(len), ..tcp.in_turn() };
+                let mut twin = Rig::in_state(state, plain());
                 let plain = twin.arrives(segment.clone());
                 let with = tcp.arrives(Segment { options: odd.into(), ..segment });
                 if flags != Flags::SYN || state != State::TimeWait {
@@ -123,8 +124,8 @@ fn must_14_and_shld_5_both_syns_carry_the_mss() {
     for (path, mss) in
         [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(576), 536), (Path::ipv6(1280), 1220)]
     {
-        let syn = Tcp::connect(plain(), path).sent.remove(0);
-        let syn_ack = Tcp::accept(plain(), path, peer_syn()).sent.remove(0);
+        let syn = Rig::connect(plain(), path).sent()[0].clone();
+        let syn_ack = Rig::accept(plain(), path, peer_syn()).sent()[0].clone();
         assert_eq!([syn.flags, syn_ack.flags], [Flags::SYN, Flags::SYN | Flags::ACK]);
         // MAY-3: also where it is the default, 536 and 1220
         assert_eq!([syn.options.mss(), syn_ack.options.mss()], [Some(mss); 2], "{path:?}");
@@ -169,8 +170,8 @@ fn must_16_full_segments_fill_the_smaller_of_mss_and_path() {
                         tcp.arrives(stamped(peer_text(50, 10, 0), 2, 5000)); // a gap: segments carry a SACK block
                         tcp.send(60_000);
                         let limit = (send_mss + 20).min(mtu - ip.header());
-                        assert!(tcp.sent.len() > 1);
-                        for segment in &tcp.sent {
+                        assert!(tcp.sent().len() > 1);
+                        for segment in tcp.sent() {
                             let header = 20 + u16::try_from(segment.options.wire_len()).unwrap();
                             assert_eq!(header, 20 + 12 + if timestamps { 12 } else { 0 });
                             let payload = u16::try_from(segment.payload.len()).unwrap();
@@ -188,23 +189,23 @@ fn must_65_no_mss_after_the_syn() {
     let options =
         Options { window_scale: Some(2), sack_permitted: true, timestamps: Some(Timestamps::default()), ..mss(1460) };
     let mut tcp = connected(Config::builder(), Path::ipv4(1500), options);
-    let mut sent = tcp.sent.clone();
+    let mut sent = tcp.sent().to_vec();
     tcp.send(5000);
-    sent.append(&mut tcp.sent);
+    sent.extend_from_slice(tcp.sent());
     for _ in 0..3 {
         tcp.arrives(stamped(peer_text(9, 10, 0), 1, 5000));
-        sent.append(&mut tcp.sent);
+        sent.extend_from_slice(tcp.sent());
     }
     tcp.fire(Timer::TailLossProbe);
-    sent.append(&mut tcp.sent);
+    sent.extend_from_slice(tcp.sent());
     tcp.fire(Timer::Retransmit);
-    sent.append(&mut tcp.sent);
+    sent.extend_from_slice(tcp.sent());
     tcp.close();
-    sent.append(&mut tcp.sent);
+    sent.extend_from_slice(tcp.sent());
     tcp.arrives(stamped(peer_ctl(Flags::FIN | Flags::ACK, 19, 0), 1, 5000)); // held: after it ABORT sends no reset
-    sent.append(&mut tcp.sent);
-    tcp.event(Event::Abort);
-    sent.append(&mut tcp.sent);
+    sent.extend_from_slice(tcp.sent());
+    tcp.does(Event::Abort);
+    sent.extend_from_slice(tcp.sent());
     assert!(sent.len() > 8 && sent.iter().any(|segment| segment.flags.contains(Flags::RST)));
     assert!(sent.iter().all(|segment| segment.options.mss().is_none()), "{sent:?}");
 }
@@ -216,11 +217,11 @@ fn must_67_the_announced_mss_leaves_out_options_only() {
         [(Path::ipv4(1500), 1460), (Path::ipv6(1500), 1440), (Path::ipv4(68), 28), (Path::ipv4(65_535), 65_495)]
     {
         for (config, ip_options) in [(plain(), 0), (Config::builder(), 40)] {
-            let syn = Tcp::connect(config, Path { ip_options, ..path }).sent.remove(0);
+            let syn = Rig::connect(config, Path { ip_options, ..path }).sent()[0].clone();
             assert_eq!(syn.options.mss(), Some(announced));
         }
     }
-    let syn = Tcp::connect(plain().max_mss(1200), Path::ipv4(1500)).sent.remove(0);
+    let syn = Rig::connect(plain().max_mss(1200), Path::ipv4(1500)).sent()[0].clone();
     assert_eq!(syn.options.mss(), Some(1200));
 }
 
@@ -238,7 +239,7 @@ fn a_tiny_mss_is_raised_to_the_configured_minimum() {
 fn must_5_sack_blocks_without_agreement_are_ignored() {
     let mut sack = SackBlocks::new();
     sack.push(SackBlock { left: theirs(0), right: theirs(9) });
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     let segment = peer_text(0, 5, 0);
     assert_eq!(tcp.arrives(Segment { options: Options { sack, ..Options::default() }.into(), ..segment }), "Deliver 5");
 }

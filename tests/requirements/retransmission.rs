@@ -1,8 +1,9 @@
 //! Retransmission, congestion control and giving up (RFC 9293 §3.8.1 to §3.8.3).
 
 use segue::{Config, Event, Knob, Path, State, Timer};
-
-use crate::fixture::{SECRETS, Tcp, ms, ours, peer, peer_syn, peer_syn_ack, plain, secs, stamped, text};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{SECRETS, ours, peer, peer_syn, peer_syn_ack, stamped, text};
+use segue_kit::{ms, plain, secs};
 
 /// The instants, in milliseconds, at which something was transmitted.
 fn transmissions(happened: &[(u64, String)]) -> Vec<u64> {
@@ -16,7 +17,7 @@ fn at(happened: &[(u64, String)], word: &str) -> Option<u64> {
 /// RFC 6298 (2.2), (2.3) in a scripted exchange, against the formulas computed here.
 #[test]
 fn must_18_the_rto_follows_rfc_6298() {
-    let mut tcp = Tcp::established(plain().min_rto(ms(1)));
+    let mut tcp = Rig::established(plain().min_rto(ms(1)));
     let (mut srtt, mut rttvar) = (0.0, 0.0); // the handshake's round trip took no time
     let mut next = 0;
     for rtt in [100_u32, 300, 200, 200, 50, 1000, 100, 100] {
@@ -37,7 +38,7 @@ fn must_18_the_rto_follows_rfc_6298() {
 /// Karn: the acknowledgment of something sent twice measures nothing, and the back-off stays until a fresh segment is measured.
 #[test]
 fn must_18_retransmitted_text_gives_no_sample() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(10);
     tcp.now += ms(100);
     tcp.arrives(peer(0, 10));
@@ -60,14 +61,14 @@ fn must_18_retransmitted_text_gives_no_sample() {
 /// The same for a fast retransmission.
 #[test]
 fn must_18_fast_retransmitted_text_gives_no_sample() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(5 * 1460);
-    tcp.wait(ms(100));
+    tcp.quiet(ms(100));
     for n in 1..=3 {
         let again = if n == 3 { "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>" } else { "" };
         assert_eq!(tcp.arrives(peer(0, 0)), again);
     }
-    tcp.wait(ms(300));
+    tcp.quiet(ms(300));
     tcp.arrives(peer(0, 5 * 1460));
     assert_eq!(tcp.info().srtt, Some(ms(0))); // the handshake's
 }
@@ -75,7 +76,7 @@ fn must_18_fast_retransmitted_text_gives_no_sample() {
 /// With timestamps the echo tells which of the two was acknowledged (RFC 7323 §4.1).
 #[test]
 fn must_18_an_echo_measures_what_was_retransmitted() {
-    let mut tcp = Tcp::connect(plain().timestamps(true), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain().timestamps(true), Path::ipv4(1500));
     tcp.arrives(stamped(peer_syn_ack(), 1, 5000));
     tcp.send(10);
     tcp.fire(Timer::Retransmit); // at 6000 ms
@@ -87,7 +88,7 @@ fn must_18_an_echo_measures_what_was_retransmitted() {
 /// RFC 5681 §3.1: slow start adds a segment for each acknowledgment of a segment.
 #[test]
 fn must_19_slow_start() {
-    let mut tcp = Tcp::established(plain().initial_window(2));
+    let mut tcp = Rig::established(plain().initial_window(2));
     assert_eq!(tcp.info().cwnd, 2920);
     tcp.send(100 * 1460);
     assert_eq!(tcp.lengths(), [1460; 2]);
@@ -101,7 +102,7 @@ fn must_19_slow_start() {
 /// trip.
 #[test]
 fn must_19_congestion_avoidance() {
-    let mut tcp = Tcp::established_with_reno(plain());
+    let mut tcp = Rig::established_with_reno(plain());
     tcp.send(100 * 1460);
     assert_eq!(tcp.info().flight, 14_600);
     assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=0><ACK=0><DATA=1460><CTL=ACK>");
@@ -129,7 +130,7 @@ fn must_19_congestion_avoidance() {
 /// RFC 6298 (5.5): each timeout doubles the RTO, up to the limit.
 #[test]
 fn must_19_the_back_off_is_exponential() {
-    let mut tcp = Tcp::established(plain().user_timeout(None));
+    let mut tcp = Rig::established(plain().user_timeout(None));
     tcp.send(10);
     let happened = tcp.pass(secs(303));
     let instants = [1, 3, 7, 15, 31, 63, 123, 183, 243, 303].map(|second| second * 1000);
@@ -138,7 +139,7 @@ fn must_19_the_back_off_is_exponential() {
 
 #[test]
 fn must_20_shld_9_shld_10_r1_is_reported_once_and_r2_closes() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(10);
     let happened = tcp.pass(secs(1000));
     let reports: Vec<_> = happened.iter().filter(|(_, words)| words.contains("Report")).collect();
@@ -157,24 +158,24 @@ fn shld_10_shld_11_u_16_the_defaults_of_r1_and_r2() {
 #[test]
 fn must_21_the_user_sets_r2() {
     for (limit, ends) in [(secs(10), 10_000), (secs(100), 100_000), (secs(5000), 5_000_000)] {
-        let mut tcp = Tcp::established(plain());
-        tcp.event(Event::Set(Knob::UserTimeout(Some(limit))));
+        let mut tcp = Rig::established(plain());
+        tcp.does(Event::Set(Knob::UserTimeout(Some(limit))));
         tcp.send(10);
         let happened = tcp.pass(secs(10_000));
         assert_eq!(at(&happened, "Closed(UserTimeout)"), Some(ends));
     }
     // while it waits
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(10);
     tcp.pass(secs(20));
-    tcp.event(Event::Set(Knob::UserTimeout(Some(secs(30)))));
-    assert_eq!(tcp.deadline(Timer::UserTimeout), Some(secs(10)));
+    tcp.does(Event::Set(Knob::UserTimeout(Some(secs(30)))));
+    assert_eq!(tcp.until(Timer::UserTimeout), Some(secs(10)));
 }
 
 #[test]
 fn must_21_r2_may_be_never() {
-    let mut tcp = Tcp::established(plain());
-    tcp.event(Event::Set(Knob::UserTimeout(None)));
+    let mut tcp = Rig::established(plain());
+    tcp.does(Event::Set(Knob::UserTimeout(None)));
     tcp.send(10);
     let happened = tcp.pass(secs(100 * 3600));
     assert_eq!(tcp.state(), State::Established);
@@ -184,7 +185,7 @@ fn must_21_r2_may_be_never() {
 /// R2 as a count of retransmissions beside the time: what comes first ends the connection.
 #[test]
 fn must_21_r2_may_be_a_count() {
-    let mut tcp = Tcp::established(plain().data_retries(3));
+    let mut tcp = Rig::established(plain().data_retries(3));
     for n in 0..2 {
         tcp.send(1);
         assert_eq!(transmissions(&tcp.pass(secs(10))), [1000, 3000, 7000]);
@@ -197,7 +198,7 @@ fn must_21_r2_may_be_a_count() {
     assert_eq!(transmissions(&happened), [1000, 3000, 7000]);
     assert_eq!(happened.last(), Some(&(15_000, "Closed(UserTimeout)".to_string())));
 
-    let mut patient = Tcp::established(plain().data_retries(200));
+    let mut patient = Rig::established(plain().data_retries(200));
     patient.send(1);
     assert_eq!(at(&patient.pass(secs(1000)), "Closed(UserTimeout)"), Some(300_000));
 }
@@ -206,7 +207,7 @@ fn must_21_r2_may_be_a_count() {
 #[test]
 fn must_21_answered_probes_do_not_count() {
     let closed = |window| segue::Segment { window, ..peer(0, 0) };
-    let mut tcp = Tcp::connect(plain().data_retries(2), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain().data_retries(2), Path::ipv4(1500));
     tcp.arrives(segue::Segment { window: 0, ..peer_syn_ack() });
     tcp.send(3000);
     for _ in 0..10 {
@@ -217,7 +218,7 @@ fn must_21_answered_probes_do_not_count() {
     assert_eq!(happened.len(), 3, "two probes and the end: {happened:?}");
     assert!(happened[2].1.ends_with("Closed(UserTimeout)"), "{happened:?}");
 
-    let mut tcp = Tcp::established(plain().data_retries(2));
+    let mut tcp = Rig::established(plain().data_retries(2));
     tcp.send(3000);
     tcp.arrives(closed(1000));
     for _ in 0..10 {
@@ -233,13 +234,13 @@ fn must_22_the_retransmissions_of_a_syn_may_be_counted() {
         let end = (1000 << (count + 1)) - 1000;
         let tries: Vec<u64> = (1..=u64::from(count)).map(|n| (1000 << n) - 1000).collect();
         let config = plain().syn_retries(count);
-        for mut tcp in [Tcp::connect(config, Path::ipv4(1500)), Tcp::accept(config, Path::ipv4(1500), peer_syn())] {
+        for mut tcp in [Rig::connect(config, Path::ipv4(1500)), Rig::accept(config, Path::ipv4(1500), peer_syn())] {
             let happened = tcp.pass(secs(1000));
             assert_eq!(transmissions(&happened), tries);
             assert_eq!(happened.last(), Some(&(end, "Closed(ConnectTimeout)".to_string())));
         }
         // the handshake counts by itself
-        let mut tcp = Tcp::connect(config.data_retries(1), Path::ipv4(1500));
+        let mut tcp = Rig::connect(config.data_retries(1), Path::ipv4(1500));
         tcp.pass(ms(1000));
         tcp.arrives(peer_syn_ack());
         tcp.send(1);
@@ -251,18 +252,18 @@ fn must_22_the_retransmissions_of_a_syn_may_be_counted() {
 /// R2 counts from the last progress, not from the first octet of a long transfer.
 #[test]
 fn must_20_progress_starts_r2_anew() {
-    let mut tcp = Tcp::established(plain());
+    let mut tcp = Rig::established(plain());
     tcp.send(2000);
     tcp.pass(secs(200));
     tcp.arrives(peer(0, 1460));
-    assert_eq!(tcp.deadline(Timer::UserTimeout), Some(secs(300)));
+    assert_eq!(tcp.until(Timer::UserTimeout), Some(secs(300)));
     tcp.arrives(peer(0, 2000));
-    assert_eq!(tcp.deadline(Timer::UserTimeout), None);
+    assert_eq!(tcp.until(Timer::UserTimeout), None);
 }
 
 #[test]
 fn must_22_must_23_a_syn_is_repeated_for_three_minutes() {
-    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
     let happened = tcp.pass(secs(1000));
     let instants = [1, 3, 7, 15, 31, 63, 123].map(|second| second * 1000);
     assert_eq!(transmissions(&happened), instants);
@@ -273,7 +274,7 @@ fn must_22_must_23_a_syn_is_repeated_for_three_minutes() {
 
 #[test]
 fn must_22_a_syn_ack_is_repeated_likewise() {
-    let mut tcp = Tcp::accept(plain(), Path::ipv4(1500), peer_syn());
+    let mut tcp = Rig::accept(plain(), Path::ipv4(1500), peer_syn());
     let happened = tcp.pass(secs(1000));
     assert_eq!(transmissions(&happened), [1, 3, 7, 15, 31, 63, 123].map(|second| second * 1000));
     assert_eq!(at(&happened, "Report(Unresponsive { retransmissions: 3 })"), Some(7000));
@@ -283,9 +284,9 @@ fn must_22_a_syn_ack_is_repeated_likewise() {
 /// The user may be less patient, and end an OPEN at any time.
 #[test]
 fn must_23_the_application_may_cancel_sooner() {
-    let mut tcp = Tcp::connect(plain().connect_timeout(Some(secs(10))), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain().connect_timeout(Some(secs(10))), Path::ipv4(1500));
     assert_eq!(tcp.pass(secs(20)).last(), Some(&(10_000, "Closed(ConnectTimeout)".to_string())));
-    let mut tcp = Tcp::connect(plain(), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain(), Path::ipv4(1500));
     assert_eq!(tcp.close(), "Closed(Cancelled)");
 }
 
@@ -327,7 +328,7 @@ fn may_18_an_embedder_may_bring_a_controller() {
 /// buffer is each time. One that reports nothing new, or nonsense, is none.
 #[test]
 fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
-    let mut tcp = Tcp::connect(plain().sack(true).rack(false), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain().sack(true).rack(false), Path::ipv4(1500));
     let mut syn_ack = peer_syn_ack();
     syn_ack.options.update(|options| options.sack_permitted = true);
     tcp.arrives(syn_ack);
@@ -337,7 +338,7 @@ fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
         ack.options.update(|options| options.sack.push(segue::SackBlock { left: ours(left), right: ours(right) }));
         ack
     };
-    let retransmits = |tcp: &Tcp| tcp.info().counters.fast_retransmits;
+    let retransmits = |tcp: &Rig| tcp.info().counters.fast_retransmits;
     tcp.arrives(report(60_001, 1460, 2920));
     for window in 50_000..50_010 {
         tcp.arrives(report(window, 1460, 2920)); // nothing new
@@ -348,13 +349,13 @@ fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
     assert_eq!((retransmits(&tcp), tcp.info().counters.duplicate_acks), (0, 2));
     tcp.arrives(report(60_003, 1460, 5840));
     assert_eq!(retransmits(&tcp), 1);
-    assert_eq!(tcp.sent.first().map(|segment| segment.seq), Some(ours(0)));
+    assert_eq!(tcp.sent().first().map(|segment| segment.seq), Some(ours(0)));
 }
 
 /// RFC 6582 §3.2: fast retransmit works however far the numbers have gone on since the last loss; half the circle of 2³² is no horizon.
 #[test]
 fn fast_retransmit_works_after_two_gibibytes_without_loss() {
-    let mut tcp = Tcp::established(plain().max_transmit(65_000).nagle(false));
+    let mut tcp = Rig::established(plain().max_transmit(65_000).nagle(false));
     let mut sent = 0u32;
     while sent < (1 << 31) + (1 << 20) {
         tcp.send(130_000);
@@ -375,7 +376,7 @@ fn fast_retransmit_works_after_two_gibibytes_without_loss() {
 /// RFC 5681 §4.1: the restart window holds for the first segment after the idle time, however large a `Transmit` may be.
 #[test]
 fn after_idle_no_more_than_the_restart_window_is_sent() {
-    let mut tcp = Tcp::established(plain().max_transmit(64_000));
+    let mut tcp = Rig::established(plain().max_transmit(64_000));
     for _ in 0..30 {
         tcp.send(64_000);
         while tcp.info().flight > 0 {
@@ -384,7 +385,7 @@ fn after_idle_no_more_than_the_restart_window_is_sent() {
         }
     }
     assert!(tcp.info().cwnd > 60_000);
-    tcp.wait(secs(100));
+    tcp.quiet(secs(100));
     tcp.send(64_000);
     assert_eq!(tcp.info().flight, 14_600);
 }

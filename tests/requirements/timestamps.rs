@@ -1,23 +1,24 @@
 //! Timestamps and PAWS (RFC 7323 §3 to §5): its rules, and its worked examples with their numbers.
 
 use segue::{Event, Flags, Options, Path, Segment, State, Timer, Timestamps};
-
-use crate::fixture::{Tcp, ms, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, plain, secs, stamped, text, theirs};
+use segue_kit::rig::Rig;
+use segue_kit::streams::{peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, stamped, text, theirs};
+use segue_kit::{ms, plain, secs};
 
 const START: u32 = 5000; // our clock when the connection opens, in its milliseconds
 
 /// ESTABLISHED with timestamps; the peer's clock showed `value`; everything is acknowledged at once when `delay` is 0.
-fn established(value: u32, delay: u64) -> Tcp {
-    let mut tcp = Tcp::connect(plain().timestamps(true).delayed_ack(ms(delay)), Path::ipv4(1500));
-    assert_eq!(tcp.sent[0].options.timestamps(), Some(Timestamps { value: START, echo: 0 }));
+fn established(value: u32, delay: u64) -> Rig {
+    let mut tcp = Rig::connect(plain().timestamps(true).delayed_ack(ms(delay)), Path::ipv4(1500));
+    assert_eq!(tcp.sent()[0].options.timestamps(), Some(Timestamps { value: START, echo: 0 }));
     tcp.arrives(stamped(peer_syn_ack(), value, START));
     assert_eq!(echoes(&tcp), [value]);
     tcp
 }
 
 /// TSecr of each segment of the last call.
-fn echoes(tcp: &Tcp) -> Vec<u32> {
-    tcp.sent.iter().map(|segment| segment.options.timestamps().expect("every segment has them").echo).collect()
+fn echoes(tcp: &Rig) -> Vec<u32> {
+    tcp.sent().iter().map(|segment| segment.options.timestamps().expect("every segment has them").echo).collect()
 }
 
 /// The peer's segments A, B, C …, 100 octets each.
@@ -32,12 +33,12 @@ fn rfc_7323_4_3_delayed_acks_echo_the_earliest_segment() {
     let mut tcp = established(1, 40);
     tcp.arrive_together(vec![block('A', 1), block('B', 2), block('C', 3)]);
     assert_eq!((echoes(&tcp), tcp.info().rcv_nxt), (vec![1], theirs(300)));
-    // "(etc.)": the next to be echoed is the one at Last.ACK.sent
+    // "(etc.)": the next to be echoed is the one at Last.ACK.sent()
     tcp.arrives(block('D', 4));
     tcp.arrives(block('E', 5));
     assert_eq!(echoes(&tcp), [4]);
     tcp.arrives(block('F', 6));
-    tcp.wait(ms(30));
+    tcp.quiet(ms(30));
     tcp.send(5);
     assert_eq!(echoes(&tcp), [6]);
 }
@@ -51,7 +52,7 @@ fn rfc_7323_4_3_gaps_are_echoed_when_they_are_filled() {
     {
         tcp.arrives(block(letter, value));
         let end = 100 * (u32::from(acknowledged) - u32::from('A') + 1);
-        assert_eq!((tcp.sent[0].ack, echoes(&tcp)), (theirs(end), vec![echo]), "after {letter}");
+        assert_eq!((tcp.sent()[0].ack, echoes(&tcp)), (theirs(end), vec![echo]), "after {letter}");
     }
 }
 
@@ -75,7 +76,7 @@ fn rfc_7323_5_3_held_text_is_not_inspected_again() {
 }
 
 /// §5.3 R1 to R3: R1 comes before the sequence check and holds for all but resets; only what is acceptable and at the left of
-/// Last.ACK.sent moves TS.Recent.
+/// Last.ACK.sent() moves TS.Recent.
 #[test]
 fn what_paws_refuses_is_answered_and_what_is_unacceptable_moves_nothing() {
     for state in
@@ -108,7 +109,7 @@ fn what_paws_refuses_is_answered_and_what_is_unacceptable_moves_nothing() {
             assert!(words.ends_with("<CTL=ACK>; Discarded(Paws)"), "{state} {words}");
             assert_eq!(echoes(&tcp), [1000]);
         }
-        // outside the window, an ACK for what was never sent, ahead of Last.ACK.sent, a reset that is not exact
+        // outside the window, an ACK for what was never sent, ahead of Last.ACK.sent(), a reset that is not exact
         for segment in [
             Segment { seq: info.rcv_nxt + 100_000, payload: text(5), ..here() },
             Segment { ack: info.snd_nxt + 1, ..here() },
@@ -145,11 +146,11 @@ fn the_clock_of_the_peer_may_wrap_anywhere() {
 fn a_clock_is_forgotten_after_24_idle_days() {
     let day = secs(24 * 3600);
     let mut tcp = established(1000, 0);
-    tcp.wait(20 * day);
+    tcp.quiet(20 * day);
     tcp.arrives(stamped(peer(0, 0), 1000, START)); // not idle: confirmed
-    tcp.wait(24 * day - ms(1));
+    tcp.quiet(24 * day - ms(1));
     assert!(tcp.arrives(block('A', 500)).ends_with("Discarded(Paws)"));
-    tcp.wait(ms(1));
+    tcp.quiet(ms(1));
     assert!(tcp.arrives(block('A', 500)).starts_with("Deliver 100"));
     assert_eq!(echoes(&tcp), [500]);
     assert!(tcp.arrives(block('B', 499)).ends_with("Discarded(Paws)"));
@@ -159,11 +160,11 @@ fn a_clock_is_forgotten_after_24_idle_days() {
 #[test]
 fn every_segment_carries_them_once_they_are_agreed() {
     let mut tcp = established(1000, 40);
-    let check = |tcp: &Tcp, what: &str| {
-        assert!(!tcp.sent.is_empty(), "{what}");
+    let check = |tcp: &Rig, what: &str| {
+        assert!(!tcp.sent().is_empty(), "{what}");
         let now = tcp.now.as_micros() / 1000;
         let expected = Some(Timestamps { value: u32::try_from(now).unwrap(), echo: 1000 });
-        assert!(tcp.sent.iter().all(|segment| segment.options.timestamps() == expected), "{what} {:?}", tcp.sent);
+        assert!(tcp.sent().iter().all(|segment| segment.options.timestamps() == expected), "{what} {:?}", tcp.sent());
     };
     let say = |segment| stamped(segment, 1000, START);
     tcp.send(1000);
@@ -182,32 +183,32 @@ fn every_segment_carries_them_once_they_are_agreed() {
     check(&tcp, "a probe");
     tcp.arrives(say(peer(100, 1001)));
     tcp.arrives(say(peer(100, 1010)));
-    tcp.event(Event::Set(segue::Knob::KeepAlive(true)));
+    tcp.does(Event::Set(segue::Knob::KeepAlive(true)));
     tcp.fire(Timer::KeepAlive);
     check(&tcp, "a keep-alive");
     tcp.arrives(say(peer_text(500, 100, 1010)));
     check(&tcp, "a duplicate ACK");
     tcp.close();
     check(&tcp, "a FIN");
-    tcp.event(Event::Abort);
-    assert_eq!(tcp.sent[0].flags, Flags::RST);
+    tcp.does(Event::Abort);
+    assert_eq!(tcp.sent()[0].flags, Flags::RST);
     let value = u32::try_from(tcp.now.as_micros() / 1000).unwrap();
-    assert_eq!(tcp.sent[0].options.timestamps(), Some(Timestamps { value, echo: 0 }), "without ACK there is no echo");
+    assert_eq!(tcp.sent()[0].options.timestamps(), Some(Timestamps { value, echo: 0 }), "without ACK there is no echo");
 }
 
 /// §3.2: "If the ACK bit is not set in the outgoing TCP header, the sender of that segment SHOULD set the TSecr field to zero."
 #[test]
 fn a_segment_without_ack_echoes_nothing() {
     let mut aborted = established(1000, 0);
-    aborted.event(Event::Abort);
+    aborted.does(Event::Abort);
     let mut unread = established(1000, 40);
     unread.arrives(block('A', 1001));
-    unread.event(Event::Release);
+    unread.does(Event::Release);
     let mut late = established(1000, 40);
-    late.event(Event::Release);
+    late.does(Event::Release);
     late.arrives(block('A', 1001));
     for tcp in [aborted, unread, late] {
-        let last = tcp.sent.last().unwrap();
+        let last = tcp.sent().last().unwrap();
         assert_eq!((last.flags, last.options.timestamps().map(|ts| ts.echo)), (Flags::RST, Some(0)));
     }
 }
@@ -215,16 +216,16 @@ fn a_segment_without_ack_echoes_nothing() {
 /// §3.2: without the option on both SYNs it is not sent, and what is received of it is ignored.
 #[test]
 fn without_agreement_they_are_ignored() {
-    let mut tcp = Tcp::connect(plain().timestamps(true).delayed_ack(ms(0)), Path::ipv4(1500));
+    let mut tcp = Rig::connect(plain().timestamps(true).delayed_ack(ms(0)), Path::ipv4(1500));
     tcp.arrives(peer_syn_ack());
     for value in [1, 0, u32::MAX] {
         tcp.arrives(stamped(peer_text(0, 1, 0), value, START));
-        assert_eq!(tcp.sent[0].options, Options::default());
+        assert_eq!(tcp.sent()[0].options, Options::default());
     }
     assert_eq!(tcp.info().rcv_nxt, theirs(1));
     // and where we do not want them, the SYN,ACK has none
-    let tcp = Tcp::accept(plain(), Path::ipv4(1500), stamped(peer_syn(), 7, 0));
-    assert_eq!(tcp.sent[0].options.timestamps(), None);
+    let tcp = Rig::accept(plain(), Path::ipv4(1500), stamped(peer_syn(), 7, 0));
+    assert_eq!(tcp.sent()[0].options.timestamps(), None);
 }
 
 /// §3.2: a segment without the option is dropped in silence and ends nothing; a reset needs none (§5.2), and a SYN is
@@ -243,7 +244,7 @@ fn a_segment_without_them_ends_nothing() {
 #[test]
 fn a_missing_option_is_tolerated_where_that_is_set() {
     let config = || plain().timestamps(true).delayed_ack(ms(0)).tolerate_missing_timestamps(true);
-    let mut tcp = Tcp::accept(config(), Path::ipv4(1500), stamped(peer_syn(), 1000, 0));
+    let mut tcp = Rig::accept(config(), Path::ipv4(1500), stamped(peer_syn(), 1000, 0));
     assert_eq!(tcp.arrives(peer(0, 0)), "Connected");
     assert_eq!(tcp.arrives(peer(u32::MAX, 0)), "<SEQ=0><ACK=0><CTL=ACK>");
     assert_eq!(echoes(&tcp), [1000]);
@@ -263,13 +264,13 @@ fn a_missing_option_is_tolerated_where_that_is_set() {
 fn what_has_no_echo_measures_by_karn_and_undoes_nothing() {
     for rack in [true, false] {
         let config = plain().timestamps(true).sack(true).rack(rack).tolerate_missing_timestamps(true);
-        let mut tcp = Tcp::connect(config, Path::ipv4(1500));
+        let mut tcp = Rig::connect(config, Path::ipv4(1500));
         tcp.arrives(stamped(peer_syn_ack(), 1000, START));
         let sack_ok = Segment {
             options: Options { sack_permitted: true, ..peer_syn_ack().options.get() }.into(),
             ..peer_syn_ack()
         };
-        let mut with_sack = Tcp::connect(config, Path::ipv4(1500));
+        let mut with_sack = Rig::connect(config, Path::ipv4(1500));
         with_sack.arrives(stamped(sack_ok, 1000, START));
         for mut tcp in [tcp, with_sack] {
             tcp.send(1000);

@@ -1,12 +1,12 @@
 //! The stranger does what its RFCs say.
 
 use segue::{Flags, Options, Segment, SeqNum};
+use segue_kit::Rng;
 
 use crate::sim::host::End;
 use crate::sim::link::{MILLISECOND, SECOND};
 use crate::sim::newreno::NewReno;
 use crate::sim::user::Text;
-use segue_kit::Rng;
 
 const MSS: u32 = 1460;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use segue::congestion::{Acked, Congestion, Controller, Cubic, Delivery, RateSample};
 use segue::{Config, Instant};
+use segue_kit::Rng;
 
 use crate::sim::host::{End, Host, Setup};
 use crate::sim::link::{Link, SECOND};
@@ -13,7 +14,6 @@ use crate::sim::loss::Loss;
 use crate::sim::rows::Path;
 use crate::sim::user::{Text, Writer};
 use crate::sim::world::{Flow, World};
-use segue_kit::Rng;
 
 /// Rounds over which the largest delivery rate counts.
 const ROUNDS: usize = 10;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use segue::Config;
-
 use segue_kit::Rng;
 pub(crate) use segue_kit::settings::{Edges, Mixture, NAMES, bound, config, copy_one, magnitude, show, show_one};
 

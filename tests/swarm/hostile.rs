@@ -9,11 +9,11 @@ use std::time::Duration;
 use segue::{
     Action, Config, Flags, Info, Instant, IpVersion, Options, Path, SackBlock, Segment, SeqNum, State, Timestamps,
 };
+use segue_kit::Rng;
+use segue_kit::net::{Host, Input, Opening, Plan, Repeats, Reply, Side, text};
 
 use crate::config::{self, Mixture, magnitude};
 use crate::runner;
-use segue_kit::Rng;
-use segue_kit::net::{Host, Input, Opening, Plan, Repeats, Reply, Side, text};
 
 /// Calls of one script, at the most.
 const CALLS: u32 = 2500;

@@ -9,9 +9,9 @@ use segue::{
     Action, Arc, Config, Connection, Ecn, Event, Flags, Instant, Knob, Options, Path, SackBlock, SackBlocks, Secrets,
     Segment, SeqNum, State, TimeWait, Timer, Timestamps,
 };
+use segue_kit::Rng;
 
 use crate::config::{self, Mixture};
-use crate::net::Rng;
 use crate::runner::run;
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.

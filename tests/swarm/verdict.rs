@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use segue::{CloseReason, Instant, State};
+use segue_kit::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
 
 use crate::config;
 use crate::wild::Family;
-use segue_kit::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
 
 /// Records that a report shows.
 const SHOWN: usize = 120;

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use segue::{Config, IpVersion, Knob, Path};
-
-use crate::config::{self, Edges, Mixture, magnitude};
 use segue_kit::Rng;
 use segue_kit::net::{
     Closing, Driver, End, Form, Ideal, Link, Magic, Narrow, Opening, Order, Outage, Plan, Rates, Reading, Side, Sleep,
     Spell, Which,
 };
+
+use crate::config::{self, Edges, Mixture, magnitude};
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.
 const EDGES: [u32; 7] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_F000, 0x7FFF_F000];

@@ -1,10 +1,12 @@
 //! What must hold of one call, or of one segment.
 
-use super::show;
 use bytes::Bytes;
 use segue::{
     Action, Config, Connection, Discard, Error, Event, Flags, Info, Instant, SackBlock, Segment, SeqNum, State, Timer,
 };
+use segue_kit::audit::is_control;
+
+use super::show;
 
 /// The octet of the peer's stream at this number.
 pub(super) fn peer_text(seq: SeqNum) -> u8 {
@@ -76,44 +78,6 @@ pub(super) fn thrown_away_whole(actions: &[Action]) -> bool {
                 | Discard::TimeWait
         )
     })
-}
-
-/// The order within one call. `Discarded`, `Report` and what announces another incarnation come where they fall, and so does the
-/// answer to a discarded segment, next to its `Discarded`. In a batch the first four come segment by segment.
-pub(super) fn order(actions: &[Action], in_batch: bool) {
-    let mut last = 0;
-    for (i, action) in actions.iter().enumerate() {
-        let rank = match action {
-            Action::Connected => 1,
-            Action::Urgent { .. } => 2,
-            Action::Deliver(_) => 3,
-            Action::PeerClosed => 4,
-            Action::Acked(_) => 5,
-            Action::Writable => 6,
-            Action::Flushed => 7,
-            Action::Transmit(_) if is_answer(actions, i) => continue,
-            Action::Transmit(answer) if in_batch && is_control(answer) => continue,
-            Action::Transmit(_) | Action::MorePending => 8,
-            Action::SetTimer(..) => 9,
-            Action::Closed(_) => 10,
-            _ => 0,
-        };
-        let rank = if in_batch && (1..=4).contains(&rank) { 1 } else { rank };
-        assert!(last < 10, "Closed is not last: {}", show::actions(actions));
-        assert!(rank == 0 || rank >= last, "{} is out of order in{}", show::action(action), show::actions(actions));
-        last = last.max(rank);
-    }
-}
-
-/// What is neither text nor FIN: a SYN,ACK is control, a retransmitted FIN is not.
-fn is_control(segment: &Segment) -> bool {
-    segment.payload.is_empty() && !segment.flags.contains(Flags::FIN)
-}
-
-fn is_answer(actions: &[Action], i: usize) -> bool {
-    let discarded =
-        |i: Option<usize>| i.and_then(|i| actions.get(i)).is_some_and(|a| matches!(a, Action::Discarded(_)));
-    discarded(i.checked_sub(1)) || discarded(i.checked_add(1))
 }
 
 /// How much one event may cause.

@@ -4,7 +4,6 @@
 use allocation_counter::measure;
 use bytes::Bytes;
 use segue::{Action, Arc, Config, Connection, Event, Info, Instant, Segment};
-
 use segue_kit::bounds;
 
 /// A connection and the octets of heap that it holds.

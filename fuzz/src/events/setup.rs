@@ -5,11 +5,11 @@ use segue::{
     Action, Arc, Config, Connection, Event, Flags, Instant, IpVersion, Options, Path, Secrets, Segment, SeqNum, State,
     Timestamps,
 };
+use segue_kit::settings;
 
 use super::metered::Metered;
 use super::reader::Reader;
 use super::watched::Watched;
-use segue_kit::settings;
 
 /// The state in which the steps begin, with how it was reached where that matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

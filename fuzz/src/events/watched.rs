@@ -8,11 +8,11 @@ use segue::{
     Action, Arc, CloseReason, Config, Connection, Discard, Error, Event, Flags, Info, Instant, Options, Secrets,
     Segment, SeqNum, State, Timer, Timestamps,
 };
+use segue_kit::audit::{self, Announced};
 
 use super::checks;
 use super::metered::Metered;
 use super::show;
-use super::timers::Announced;
 
 /// What an input led to.
 #[derive(Clone, Debug)]
@@ -259,7 +259,7 @@ impl Watched {
 
     fn examine(&mut self, before: &Connection, actions: &[Action]) {
         self.connection.check_invariants();
-        checks::order(actions, self.in_batch);
+        audit::order(actions, self.in_batch);
         checks::edges(&before.info(), &self.info());
         checks::memory(&self.info(), &self.config);
         checks::owes_a_timer(&self.connection, self.now);
@@ -283,7 +283,6 @@ impl Watched {
                 self.closed.is_none() || matches!(action, Action::Transmit(_) | Action::Discarded(_)),
                 "{action:?} after Closed"
             );
-            self.announced.note(action);
             match action {
                 Action::Connected => {
                     assert!(!self.connected, "Connected twice");
@@ -309,6 +308,7 @@ impl Watched {
                 _ => {}
             }
         }
+        self.announced.note(actions);
         self.announced.check(&self.connection);
         if self.connection.state() == State::Closed {
             assert!(self.closed.is_some(), "in CLOSED without a reason");

@@ -1,8 +1,9 @@
 //! What must hold after every call, seen from outside the machine.
 
-use segue::{Action, Connection, Discard, Flags, Info, Instant, Segment, SeqNum, State, Timer};
+use segue::{Action, Connection, Discard, Flags, Info, Instant, Segment, SeqNum, State};
 
-use super::{Driver, Host, Input, Reply};
+use super::{Host, Input, Reply};
+use crate::audit;
 
 /// How far the peer has let this end send, gathered from the segments that arrived.
 #[derive(Clone, Debug, Default)]
@@ -63,9 +64,7 @@ impl Promised {
 /// After every call: the machine's own invariants, and what can be seen from outside.
 pub(crate) fn after_call(host: &Host, connection: &Connection, input: Option<&Input>, reply: &Reply, now: Instant) {
     connection.check_invariants();
-    if !matches!(input, Some(Input::Segments(_))) {
-        order_of(&reply.actions);
-    }
+    audit::order(&reply.actions, matches!(input, Some(Input::Segments(_))));
     if let Some(Input::Segment(segment)) = input {
         answers(segment, &reply.actions);
     }
@@ -78,33 +77,12 @@ pub(crate) fn after_call(host: &Host, connection: &Connection, input: Option<&In
     for action in &reply.actions {
         if let Action::Transmit(segment) = action {
             fits_path(host, segment);
-            echoes(segment);
+            audit::echo(segment);
         }
     }
     closed_is_last(connection, &reply.actions);
-    deadlines(host, connection);
+    host.announced.check(connection);
     bounded(host, &connection.info());
-}
-
-/// The order of the actions of one call. Those that come where the decision falls have no place in it.
-fn order_of(actions: &[Action]) {
-    let rank = |action: &Action| {
-        Some(match action {
-            Action::Connected => 0,
-            Action::Urgent { .. } | Action::Deliver(_) => 1,
-            Action::PeerClosed => 2,
-            Action::Acked(_) => 3,
-            Action::Writable => 4,
-            Action::Flushed => 5,
-            Action::Transmit(segment) if segment.payload.is_empty() => return None, // may answer a discarded segment
-            Action::Transmit(_) => 6,
-            Action::SetTimer(..) => 7,
-            Action::Closed(_) => 8,
-            _ => return None,
-        })
-    };
-    let ranks: Vec<u8> = actions.iter().filter_map(rank).collect();
-    assert!(ranks.is_sorted(), "actions out of order: {actions:#?}");
 }
 
 /// Whether a segment was thrown away whole, which must change nothing but statistics. Where only its text was, its
@@ -121,22 +99,11 @@ pub(crate) fn throws_away(actions: &[Action]) -> bool {
 
 /// At most one control segment answers one segment, and no reset answers a reset.
 fn answers(segment: &Segment, actions: &[Action]) {
-    let sent = actions.iter().filter_map(|action| match action {
-        Action::Transmit(segment) => Some(segment),
-        _ => None,
-    });
-    let control = sent.clone().filter(|sent| sent.payload.is_empty() && !sent.flags.contains(Flags::FIN)).count();
+    let sent = audit::segments(actions);
+    let control = sent.iter().filter(|sent| audit::is_control(sent)).count();
     assert!(control <= 1, "{control} control segments answer {segment}: {actions:#?}");
     if segment.flags.contains(Flags::RST) {
-        assert!(sent.clone().all(|sent| !sent.flags.contains(Flags::RST)), "a reset answers a reset");
-    }
-}
-
-/// RFC 7323 §3.2: without ACK there is no echo, but on a reset that answers a segment, whose own clock is 0 (§5.2).
-fn echoes(segment: &Segment) {
-    if let Some(ts) = segment.options.timestamps().filter(|_| !segment.flags.contains(Flags::ACK)) {
-        let answers = segment.flags.contains(Flags::RST) && ts.value == 0;
-        assert!(ts.echo == 0 || answers, "an echo without ACK: {segment}");
+        assert!(sent.iter().all(|sent| !sent.flags.contains(Flags::RST)), "a reset answers a reset");
     }
 }
 
@@ -160,23 +127,6 @@ fn closed_is_last(connection: &Connection, actions: &[Action]) {
     }
     if connection.state() == State::Closed {
         assert_eq!(connection.next_deadline(), None, "a timer survives in CLOSED");
-    }
-}
-
-/// `next_deadline` is the earliest of the deadlines; a host that obeys only SetTimer never misses one of them.
-fn deadlines(host: &Host, connection: &Connection) {
-    let all = Timer::ALL.iter().filter_map(|timer| Some((*timer, connection.deadline(*timer)?)));
-    let next = connection.next_deadline();
-    assert_eq!(next.map(|(_, at)| at), all.clone().map(|(_, at)| at).min(), "next_deadline is not the earliest");
-    if matches!(host.end.driver, Driver::Deadlines) {
-        return;
-    }
-    for (timer, at) in all {
-        assert!(
-            host.announced.is_some_and(|(_, announced)| announced <= at),
-            "the {timer:?} timer is due at {at}, and the host wakes up for {:?}",
-            host.announced
-        );
     }
 }
 

@@ -14,6 +14,7 @@ use super::laws::{self, Heap, Patience};
 use super::sending::Sending;
 use super::user::User;
 use super::{Driver, End, Form, Opening, Plan, Side};
+use crate::audit::Announced;
 
 /// A call to the machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,8 +69,7 @@ pub struct Host {
     opening: Opening,
     /// No value until a SYN comes, for a host that uses `accept`.
     pub connection: Option<Connection>,
-    /// The wake-up that `SetTimer` asked for.
-    pub announced: Option<(Timer, Instant)>,
+    pub announced: Announced,
     pub user: User,
     /// Segments that arrived and wait to be handed over together.
     pub inbox: Vec<Segment>,
@@ -97,7 +97,7 @@ impl Host {
             config: Arc::new(end.config),
             opening: plan.opening,
             connection: None,
-            announced: None,
+            announced: Announced::default(),
             user: User::new(side, plan.opening, Instant::from_micros(plan.start)),
             inbox: Vec::new(),
             promised: Promised::default(),
@@ -172,7 +172,7 @@ impl Host {
             Reply { actions, ..Reply::default() }
         });
         self.connection = made;
-        self.announced = None;
+        self.announced = Announced::default();
         self.user.closed = None; // the one before ended in the handshake
         self.done(Some(input), reply, now)
     }
@@ -182,6 +182,9 @@ impl Host {
         let connection = self.connection.as_mut().expect("a value to call");
         let before = (self.log.is_some() && matches!(input, Input::Segment(_))).then(|| connection.canonical(now));
         let form = self.end.form;
+        if let Input::Timer(_) = input {
+            self.announced.fire();
+        }
         if let Input::Mtu(mtu) = input {
             self.end.path.mtu = mtu;
         }
@@ -196,13 +199,7 @@ impl Host {
 
     /// What follows every call: timers noted, invariants checked, the call recorded.
     fn done(&mut self, input: Option<Input>, reply: Reply, now: Instant) -> Reply {
-        for action in &reply.actions {
-            match action {
-                Action::SetTimer(timer, at) => self.announced = Some((*timer, *at)),
-                Action::Closed(_) => self.announced = None,
-                _ => {}
-            }
-        }
+        self.announced.note(&reply.actions);
         let connection = self.connection.as_ref().expect("a value that was called");
         check::after_call(self, connection, input.as_ref(), &reply, now);
         self.answers.check(input.as_ref(), &reply.actions, now);
@@ -233,7 +230,7 @@ impl Host {
     pub fn next_wake(&self) -> Option<Instant> {
         match self.end.driver {
             Driver::Deadlines => self.connection.as_ref()?.next_deadline().map(|(_, at)| at),
-            Driver::Announced | Driver::Sloppy { .. } => self.announced.map(|(_, at)| at),
+            Driver::Announced | Driver::Sloppy { .. } => self.announced.wake().map(|(_, at)| at),
         }
     }
 
@@ -244,7 +241,7 @@ impl Host {
                 self.connection.as_ref()?.next_deadline().filter(|(_, at)| *at <= now).map(|(timer, _)| timer)
             }
             Driver::Announced | Driver::Sloppy { .. } => {
-                self.announced.take_if(|(_, at)| *at <= now).map(|(timer, _)| timer)
+                self.announced.wake().filter(|(_, at)| *at <= now).map(|(timer, _)| timer)
             }
         }
     }
