@@ -2,14 +2,15 @@
 //! segment `n` is the octets from 1000 `n` on. Times are milliseconds since the handshake ended, which took 100.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Duration;
 
 use bytes::Bytes;
 use segue::congestion::{Algorithm, Reno};
 use segue::{
-    Action, Arc, Canonical, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, Path, SackBlock,
-    Secrets, Segment, SeqNum, Timer, Timestamps,
+    Canonical, Config, ConfigBuilder, Connection, Event, Flags, Info, Instant, Options, SackBlock, Segment, SeqNum,
+    Timer, Timestamps,
 };
+pub(crate) use segue_kit::ms;
+use segue_kit::rig::{At, Rig};
 
 /// Octets in a segment.
 pub(crate) const MSS: u32 = 1000;
@@ -18,10 +19,6 @@ const EDGES: [u32; 6] = [0, u32::MAX, u32::MAX - 2500, (1 << 31) - 1, (1 << 31) 
 /// When the handshake ended: our clock, and that of the timestamps, is at 2000 ms.
 const START: u64 = 2000;
 const IRS: SeqNum = SeqNum::new(u32::MAX - 7);
-
-pub(crate) const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// Runs a test at all the edges.
 pub(crate) fn everywhere(test: impl Fn(u32)) {
@@ -49,9 +46,7 @@ pub(crate) fn without_sack() -> ConfigBuilder {
 }
 
 pub(crate) struct Bench {
-    pub(crate) connection: Connection,
-    iss: SeqNum,
-    now: Instant,
+    rig: Rig,
     stamps: bool,
     /// SEG.WND of the peer's segments, in octets: a multiple of 2^`shift`.
     pub(crate) window: u32,
@@ -92,14 +87,12 @@ impl Bench {
 
     /// ESTABLISHED, by an active OPEN at this time, whose SYN was repeated as often as the RTO says.
     fn open(iss: u32, config: ConfigBuilder, controller: Algorithm, window: u32, opened: u64) -> Self {
-        let config = Arc::new(config.build().unwrap());
+        let config = config.build().unwrap();
         let (stamps, shift) = (config.timestamps(), if config.window_scaling() { 7 } else { 0 });
-        let iss = SeqNum::new(iss);
-        let opened = Instant::from_millis(opened);
-        let secrets = Secrets { iss, ts_offset: 0 };
-        let (connection, _) = Connection::connect_with(controller, config, Path::ipv4(1500), secrets, opened);
-        let mut bench = Self { connection, iss, now: opened, stamps, window, shift, sent: vec![], log: vec![] };
-        bench.pass(Instant::from_millis(START).saturating_since(opened).as_millis() as u64);
+        let start = Instant::from_millis(opened);
+        let at = At { iss, irs: IRS.value(), first: 0, ts_offset: 0, start, config, ..At::default() };
+        let mut bench = Self { rig: at.connect_with(controller), stamps, window, shift, sent: vec![], log: vec![] };
+        bench.pass(START - opened);
         let options = Options {
             mss: Some(if stamps { 1012 } else { 1000 }),
             window_scale: Some(7),
@@ -108,8 +101,14 @@ impl Bench {
             ..Options::default()
         };
         let flags = Flags::SYN | Flags::ACK;
-        let syn =
-            Segment { seq: IRS, ack: iss + 1, flags, window: 65_535, options: options.into(), ..Segment::default() };
+        let syn = Segment {
+            seq: IRS,
+            ack: bench.seq(0),
+            flags,
+            window: 65_535,
+            options: options.into(),
+            ..Segment::default()
+        };
         assert_eq!(bench.arrives(syn), "ack");
         bench.window_is(window);
         bench.log.clear();
@@ -132,29 +131,32 @@ impl Bench {
         bench
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.rig.connection
+    }
+
     pub(crate) fn info(&self) -> Info {
-        self.connection.info()
+        self.rig.info()
     }
 
     /// Milliseconds since the handshake.
     pub(crate) fn clock(&self) -> u64 {
-        (self.now.as_micros() / 1000).saturating_sub(START)
+        (self.rig.now.as_micros() / 1000).saturating_sub(START)
     }
 
     /// What the connection is now, without what only counts.
     pub(crate) fn canonical(&self) -> Canonical {
-        self.connection.canonical(self.now)
+        self.rig.connection.canonical(self.rig.now)
     }
 
     /// The number of this octet.
     pub(crate) fn seq(&self, octet: u32) -> SeqNum {
-        self.iss + 1 + octet
+        self.rig.snd(i64::from(octet))
     }
 
-    fn note(&mut self, actions: Vec<Action>) -> String {
-        self.connection.check_invariants();
-        let transmit = |action| if let Action::Transmit(segment) = action { Some(segment) } else { None };
-        self.sent = actions.into_iter().filter_map(transmit).collect();
+    /// What the last call of the rig transmitted.
+    fn note(&mut self) -> String {
+        self.sent = self.rig.sent().to_vec();
         let words: Vec<_> = self.sent.iter().map(|segment| self.words(segment)).collect();
         let clock = self.clock();
         self.log.extend(words.iter().map(|word| (clock, word.clone())));
@@ -178,14 +180,13 @@ impl Bench {
     }
 
     fn arrives(&mut self, segment: Segment) -> String {
-        let actions = self.connection.handle_segment(segment, self.now);
-        self.note(actions)
+        self.rig.arrives(segment);
+        self.note()
     }
 
     pub(crate) fn event(&mut self, event: Event) -> String {
-        let mut actions = Vec::new();
-        self.connection.handle(event, self.now, &mut actions).unwrap();
-        self.note(actions)
+        self.rig.does(event);
+        self.note()
     }
 
     /// The user sends so many segments. What leaves.
@@ -257,13 +258,10 @@ impl Bench {
     /// Time passes, and nothing is due meanwhile.
     #[track_caller]
     pub(crate) fn wait(&mut self, millis: u64) {
-        let end = self.now + ms(millis);
-        if let Some((Timer::Idle, at)) = self.connection.next_deadline().filter(|(_, at)| *at < end) {
-            let actions = self.connection.handle_timer(Timer::Idle, at); // memory is given back, and nothing is to be seen
-            assert_eq!(self.note(actions), "");
-        }
-        self.now = end;
-        let due = self.connection.next_deadline().filter(|(_, at)| *at < self.now);
+        let end = self.rig.now + ms(millis);
+        self.rig.rest(end);
+        self.rig.now = end;
+        let due = self.rig.connection.next_deadline().filter(|(_, at)| *at < end);
         assert_eq!(due, None, "due before {} ms", self.clock());
     }
 
@@ -278,27 +276,27 @@ impl Bench {
     #[track_caller]
     pub(crate) fn fire(&mut self, timer: Timer, clock: u64) -> String {
         let at = Instant::from_millis(START + clock);
-        assert_eq!(self.connection.next_deadline(), Some((timer, at)), "at {clock} ms");
-        self.now = at;
-        let actions = self.connection.handle_timer(timer, at);
-        self.note(actions)
+        assert_eq!(self.rig.connection.next_deadline(), Some((timer, at)), "at {clock} ms");
+        self.rig.now = at;
+        self.rig.call_timer(timer);
+        self.note()
     }
 
     /// The timers that fire in this time.
     pub(crate) fn pass(&mut self, millis: u64) {
-        let end = self.now + ms(millis);
-        while let Some((timer, at)) = self.connection.next_deadline().filter(|(_, at)| *at <= end) {
-            assert!(at >= self.now, "{timer:?} is due in the past");
-            self.now = at;
-            let actions = self.connection.handle_timer(timer, at);
-            self.note(actions);
+        let end = self.rig.now + ms(millis);
+        while let Some((timer, at)) = self.rig.connection.next_deadline().filter(|(_, at)| *at <= end) {
+            assert!(at >= self.rig.now, "{timer:?} is due in the past");
+            self.rig.now = at;
+            self.rig.call_timer(timer);
+            self.note();
         }
-        self.now = end;
+        self.rig.now = end;
     }
 
     /// How many milliseconds from now this timer fires.
     pub(crate) fn until(&self, timer: Timer) -> Option<u64> {
-        self.connection.deadline(timer).map(|at| at.saturating_since(self.now).as_millis() as u64)
+        self.rig.until(timer).map(|time| time.as_millis() as u64)
     }
 
     /// cwnd and ssthresh in octets.

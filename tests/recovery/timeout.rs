@@ -181,7 +181,7 @@ quickcheck! {
         let mut bench = Bench::new(u32::MAX - 5000, config);
         play(&mut bench, &steps, |bench| {
             let info = bench.info();
-            assert!(info.send_queue == 0 || bench.connection.next_deadline().is_some());
+            assert!(info.send_queue == 0 || bench.connection().next_deadline().is_some());
         });
         // whatever happened: honest acknowledgments bring everything home
         for _ in 0..1000 {

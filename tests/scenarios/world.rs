@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use segue::{Action, Arc, Config, Connection, Flags, Instant, Path, Secrets, Segment, SeqNum, State, Timer};
+use segue_kit::audit::{self, Announced};
+use segue_kit::notation::{Origin, notation, parse};
 
 /// The two TCPs of the figures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +35,7 @@ struct Tcp {
     connection: Connection,
     outbox: VecDeque<Segment>,
     told: Vec<String>,
+    announced: Announced,
 }
 
 /// Both TCPs at one time.
@@ -49,15 +52,7 @@ pub(crate) struct World {
 
 /// A configuration without options, as the figures have none.
 pub(crate) fn plain() -> Config {
-    Config::builder()
-        .minshall(false)
-        .quick_acks(0)
-        .timestamps(false)
-        .sack(false)
-        .window_scaling(false)
-        .min_rto(Duration::from_secs(1))
-        .build()
-        .expect("valid")
+    segue_kit::plain().build().expect("valid")
 }
 
 /// Plays a scenario with its numbers as they are, and shifted so that they wrap in different places.
@@ -91,6 +86,7 @@ impl World {
             connection: without_connection(Arc::new(config)),
             outbox: VecDeque::new(),
             told: Vec::new(),
+            announced: Announced::default(),
         };
         Self {
             now: Instant::from_millis(1000),
@@ -113,6 +109,7 @@ impl World {
         let tcp = self.tcp(peer);
         tcp.connection = connection;
         tcp.told.clear();
+        tcp.announced = Announced::default();
         assert!(tcp.outbox.is_empty(), "{peer:?} still had something to send");
         self.take(peer, actions);
     }
@@ -216,6 +213,7 @@ impl World {
         };
         self.now = self.now.max(at);
         let now = self.now;
+        self.tcp(peer).announced.fire();
         let actions = self.tcp(peer).connection.handle_timer(timer, now);
         self.take(peer, actions);
     }
@@ -247,6 +245,9 @@ impl World {
     fn take(&mut self, peer: Peer, actions: Vec<Action>) {
         let tcp = self.tcp(peer);
         tcp.connection.check_invariants();
+        audit::order(&actions, false);
+        tcp.announced.note(&actions);
+        tcp.announced.check(&tcp.connection);
         for action in actions {
             match action {
                 Action::Transmit(segment) => tcp.outbox.push_back(segment),
@@ -341,52 +342,19 @@ impl World {
         Err(format!("{from:?} sends {}", self.notation(from, segment)))
     }
 
-    /// A segment of `from` in the notation of the figures.
+    /// Where the numbers of the figures begin, for a segment of `from`.
+    fn origin(&self, from: Peer) -> Origin {
+        let [seq, ack] = [from, from.other()].map(|peer| SeqNum::new(self.shift[peer as usize]));
+        Origin { seq, ack }
+    }
+
+    /// A segment of `from` in the notation of the figures, with its window.
     fn notation(&self, from: Peer, segment: &Segment) -> String {
-        let (own, peer) = (self.shift[from as usize], self.shift[from.other() as usize]);
-        let seq = if unnumbered(segment.flags) { segment.seq } else { segment.seq - own };
-        let mut text = format!("<SEQ={seq}>");
-        if segment.flags.contains(Flags::ACK) {
-            text += &format!("<ACK={}>", segment.ack - peer);
-        }
-        if !segment.payload.is_empty() {
-            text += &format!("<DATA={}>", segment.payload.len());
-        }
-        let names = FLAGS.iter().filter(|(_, flag)| segment.flags.contains(*flag)).map(|(name, _)| *name);
-        text + &format!("<CTL={}><WIN={}>", names.collect::<Vec<_>>().join(","), segment.window)
+        format!("{}<WIN={}>", notation(segment, self.origin(from)), segment.window)
     }
 
     /// A segment of `from` out of the notation of the figures.
     fn parse(&self, from: Peer, text: &str) -> Segment {
-        let (own, peer) = (self.shift[from as usize], self.shift[from.other() as usize]);
-        let field = |name: &str| text.split(['<', '>']).find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-        let number = |name: &str| field(name).map(|value| value.parse::<u32>().expect("a number"));
-        let names = field("CTL").expect("CTL").split(',');
-        let flags = names
-            .map(|name| FLAGS.iter().find(|(known, _)| *known == name).expect("a control bit").1)
-            .fold(Flags::empty(), |all, flag| all | flag);
-        let seq = SeqNum::new(number("SEQ").expect("SEQ"));
-        Segment {
-            seq: if unnumbered(flags) { seq } else { seq + own },
-            ack: number("ACK").map_or(SeqNum::new(0), |ack| SeqNum::new(ack) + peer),
-            flags,
-            window: number("WIN").map_or(65_535, |window| u16::try_from(window).expect("a window")),
-            payload: Bytes::from(vec![b'.'; number("DATA").unwrap_or(0) as usize]),
-            ..Segment::default()
-        }
+        parse(text, self.origin(from))
     }
 }
-
-/// The reset for a segment without ACK has the number 0 in nobody's number space (§3.10.7.1).
-const fn unnumbered(flags: Flags) -> bool {
-    flags.contains(Flags::RST.union(Flags::ACK))
-}
-
-const FLAGS: [(&str, Flags); 6] = [
-    ("SYN", Flags::SYN),
-    ("FIN", Flags::FIN),
-    ("RST", Flags::RST),
-    ("PSH", Flags::PSH),
-    ("URG", Flags::URG),
-    ("ACK", Flags::ACK),
-];

@@ -80,12 +80,12 @@ impl At {
     }
 
     pub fn connect(self) -> Rig {
-        let (connection, actions) = if self.reno {
-            let reno = Algorithm::Reno(Reno::default());
-            Connection::connect_with(reno, self.arc(), self.path, self.secrets(), self.start)
-        } else {
-            Connection::connect(self.arc(), self.path, self.secrets(), self.start)
-        };
+        self.connect_with(if self.reno { Algorithm::Reno(Reno::default()) } else { Algorithm::default() })
+    }
+
+    pub fn connect_with(self, controller: Algorithm) -> Rig {
+        let (config, path, secrets) = (self.arc(), self.path, self.secrets());
+        let (connection, actions) = Connection::connect_with(controller, config, path, secrets, self.start);
         let mut rig = Rig::new(self, connection);
         rig.take(actions, 0);
         rig

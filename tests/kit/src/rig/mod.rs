@@ -206,7 +206,7 @@ impl Rig {
 
     /// `Timer::Idle` fires if it is the next one and due by then: memory is given back, and nothing is to be seen.
     #[track_caller]
-    fn rest(&mut self, until: Instant) {
+    pub fn rest(&mut self, until: Instant) {
         if let Some((Timer::Idle, at)) = self.connection.next_deadline().filter(|(_, at)| *at <= until) {
             self.now = self.now.max(at);
             assert_eq!(self.call_timer(Timer::Idle), "", "memory is given back, and nothing is to be seen");
