@@ -28,7 +28,5 @@ mod driver;
 mod handshake;
 #[path = "attacks/marks.rs"]
 mod marks;
-#[path = "attacks/pair.rs"]
-mod pair;
 #[path = "attacks/reports.rs"]
 mod reports;

@@ -1,10 +1,11 @@
 //! C: whoever cannot see the connection but knows its addresses and ports.
 
+use std::time::Duration;
+
 use segue::{Event, Flags, IcmpKind, Segment, State};
+use segue_kit::pair::Wire;
 use segue_kit::rig::{ACK, At, LIVE, RST, SYN, everywhere};
 use segue_kit::{ms, secs};
-
-use crate::pair::Pair;
 
 /// CVE-2004-0230.
 #[test]
@@ -148,11 +149,10 @@ fn c6_mangled_resets_make_no_war() {
 fn c6_desynchronized_ends_fall_silent() {
     everywhere(|at| {
         let strange = At { iss: at.irs.wrapping_add(1 << 20), irs: at.iss.wrapping_add(1 << 21), ..at };
-        let mut ends = [at.established().connection, strange.established().connection];
-        let mut pair = Pair::default();
-        pair.flying[0].push(strange.listen().ack(90_000, 90_000));
-        pair.flying[1].push(at.listen().ack(90_000, 90_000));
-        pair.live(&mut ends, at.start);
+        let mut pair = Wire::new([at.established(), strange.established()], Duration::ZERO);
+        pair.put(1, strange.listen().ack(90_000, 90_000));
+        pair.put(0, at.listen().ack(90_000, 90_000));
+        pair.pass(secs(3600));
         assert!(pair.exchanged <= 2 + 2 * 10, "{} segments", pair.exchanged);
     });
 }

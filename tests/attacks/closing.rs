@@ -1,10 +1,11 @@
 //! F: how connections end, and what must not outlive them.
 
+use std::time::Duration;
+
 use segue::{Event, Segment, State, Timer};
+use segue_kit::pair::Wire;
 use segue_kit::rig::{At, LIVE, Rig, everywhere};
 use segue_kit::{ms, secs};
-
-use crate::pair::Pair;
 
 #[test]
 fn f2_an_orphan_does_not_stay_in_fin_wait_2() {
@@ -74,12 +75,11 @@ fn f4_time_wait_is_not_assassinated() {
 fn f4_two_ends_in_time_wait_are_silent() {
     everywhere(|at| {
         let other = At { iss: at.irs, irs: at.iss, ..at };
-        let mut ends = [at.time_wait().connection, other.time_wait().connection];
-        let mut pair = Pair::default();
-        pair.flying[0].push(other.listen().ack(2, 2));
-        pair.flying[1].push(at.listen().ack(2, 2));
-        pair.flying[1].push(at.listen().octets(-5, 1, 3));
-        pair.settle(&mut ends, at.start);
+        let mut pair = Wire::new([at.time_wait(), other.time_wait()], Duration::ZERO);
+        pair.put(1, other.listen().ack(2, 2));
+        pair.put(0, at.listen().ack(2, 2));
+        pair.put(0, at.listen().octets(-5, 1, 3));
+        pair.pass(secs(1));
         assert_eq!(pair.exchanged, 4, "the text alone is answered");
     });
 }

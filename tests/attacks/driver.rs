@@ -1,10 +1,11 @@
 //! G: clocks, hosts and middleboxes that do what they should not.
 
+use std::time::Duration;
+
 use segue::{Action, Connection, Event, Flags, Instant, Options, SackBlock, SackBlocks, Segment, State, Timer};
+use segue_kit::pair::Wire;
 use segue_kit::rig::{ACK, At, FIN, LIVE, Rig, SYN, everywhere};
 use segue_kit::{EDGES, ms, secs};
-
-use crate::pair::{Distant, Pair};
 
 #[test]
 fn g1_a_clock_that_jumps_anywhere_harms_nothing() {
@@ -121,38 +122,31 @@ fn g5_the_mtu_changes_in_flight_both_ways() {
 fn g6_simultaneous_open_close_and_probes_end_in_silence() {
     everywhere(|at| {
         let other = At { iss: at.irs, irs: at.iss, ..at };
-        let ends = || [at.established().connection, other.established().connection];
+        let ends = || [at.established(), other.established()];
 
-        let mut opening = [at.connect().connection, other.connect().connection];
-        let syns = [vec![at.connect().only().clone()], vec![other.connect().only().clone()]];
-        let mut pair = Pair { flying: syns, exchanged: 0 };
-        pair.live(&mut opening, at.start);
-        assert!(pair.exchanged <= 6, "open: {} segments", pair.exchanged);
+        let mut opening = Wire::new([at.connect(), other.connect()], Duration::ZERO);
+        for (to, from) in [(1, at), (0, other)] {
+            opening.put(to, from.connect().only().clone());
+        }
+        opening.pass(secs(3600));
+        assert!(opening.exchanged <= 6, "open: {} segments", opening.exchanged);
 
-        let mut closing = ends();
-        let mut pair = Pair::default();
-        for (from, end) in closing.iter_mut().enumerate() {
-            let actions = end.close(at.start).expect("established");
-            pair.take(from, &actions);
-        }
-        pair.live(&mut closing, at.start);
-        assert!(pair.exchanged <= 6, "close: {} segments", pair.exchanged);
-        assert_eq!(closing.map(|end| end.state()), [State::Closed; 2]);
+        let mut closing = Wire::new(ends(), Duration::ZERO);
+        closing.call(0, Event::Close);
+        closing.call(1, Event::Close);
+        closing.pass(secs(3600));
+        assert!(closing.exchanged <= 6, "close: {} segments", closing.exchanged);
+        assert_eq!(closing.pair.ends.map(|end| end.state()), [State::Closed; 2]);
 
-        let mut probing = ends();
-        let mut pair = Pair::default();
-        for (from, at) in [(0, at), (1, other)] {
-            let mut zero = at.listen().ack(1, 1);
-            zero.window = 0;
-            probing[from].handle_segment(zero, at.start);
+        let mut probing = Wire::new(ends(), Duration::ZERO);
+        for (end, at) in [(0, at), (1, other)] {
+            probing.call(end, Event::Segment(Segment { window: 0, ..at.listen().ack(1, 1) }));
         }
-        for (from, end) in probing.iter_mut().enumerate() {
-            let actions = end.send(&mut "probe".into(), at.start).expect("established");
-            pair.take(from, &actions);
-        }
-        pair.live(&mut probing, at.start);
-        assert!(pair.exchanged <= 12, "probes: {} segments", pair.exchanged);
-        for end in probing {
+        probing.call(0, Event::Send("probe".into()));
+        probing.call(1, Event::Send("probe".into()));
+        probing.pass(secs(3600));
+        assert!(probing.exchanged <= 12, "probes: {} segments", probing.exchanged);
+        for end in probing.pair.ends {
             let info = end.info();
             assert_eq!((info.unconsumed, info.send_queue), (5, 0));
         }
@@ -169,22 +163,22 @@ fn g6_windows_that_close_by_rounding_start_no_war() {
             config.challenge_limit(65_535).challenge_window(ms(1))
         });
         let other = At { iss: at.irs, irs: at.iss, ..at };
-        let ends = [at.established().connection, other.established().connection];
-        let mut pair = Distant::new(ends, ms(50), at.start);
-        let send = |pair: &mut Distant, octets: usize| {
+        let mut pair = Wire::new([at.established(), other.established()], ms(50));
+        let send = |pair: &mut Wire, octets: usize| {
             for end in 0..2 {
-                pair.call(end, |connection, now| connection.send(&mut vec![b'x'; octets].into(), now).expect("room"));
+                pair.call(end, Event::Send(vec![b'x'; octets].into()));
             }
         };
+        let queued = |end: &Rig| end.info().snd_nxt != end.info().snd_una + end.info().send_queue as u32;
         send(&mut pair, 131_069);
-        while pair.ends.iter().any(|end| end.info().snd_nxt != end.info().snd_una + end.info().send_queue as u32) {
+        while pair.pair.ends.iter().any(queued) {
             pair.pass(ms(1)); // until all of it is sent
         }
         pair.pass(ms(75));
         send(&mut pair, 3);
         pair.pass(ms(200));
         for end in 0..2 {
-            pair.call(end, |connection, now| connection.consume(1 << 20, now));
+            pair.call(end, Event::Consume(1 << 20));
         }
         pair.pass(secs(1));
         let before = pair.exchanged;

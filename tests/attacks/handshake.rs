@@ -1,10 +1,12 @@
 //! B: attacks on the handshake; A11, A13: what its options may say.
 
-use segue::{Connection, Event, Flags, Options, Path, Segment, State, Timer};
-use segue_kit::rig::{ACK, At, FIN, RST, SYN, everywhere};
-use segue_kit::{ms, secs};
+use std::time::Duration;
 
-use crate::pair::Pair;
+use segue::{Connection, Event, Flags, Options, Path, Segment, State, Timer};
+use segue_kit::audit::segments;
+use segue_kit::pair::Wire;
+use segue_kit::rig::{ACK, At, FIN, RST, Rig, SYN, everywhere};
+use segue_kit::{ms, secs};
 
 fn with_options(mut syn: Segment, options: Options) -> Segment {
     syn.options = options.into();
@@ -46,7 +48,7 @@ fn a11_options_that_leave_no_room_leave_that_of_the_narrowest_path() {
         connection.handle_segment(at.listen().ack(1, 1), at.start);
         assert_eq!((connection.state(), connection.info().eff_snd_mss), (State::Established, 12)); // 64 - 40 - 12
         let actions = connection.send(&mut vec![b'a'; 33].into(), at.start).expect("there is room");
-        let sent = segue_kit::audit::segments(&actions);
+        let sent = segments(&actions);
         assert_eq!(sent.iter().map(|segment| segment.payload.len()).collect::<Vec<_>>(), [12, 12, 9]);
     });
 }
@@ -136,24 +138,16 @@ fn b8_simultaneous_open_converges_whatever_is_lost() {
     everywhere(|at| {
         for lost in 0..16u32 {
             let other = At { iss: at.irs, irs: at.iss, ..at };
-            let mut ends = [at.connect().connection, other.connect().connection];
-            let mut pair = Pair::default();
+            let mut pair = Wire::new([at.connect(), other.connect()], Duration::ZERO);
             let syns = [at.connect().only().clone(), other.connect().only().clone()];
-            for (end, syn) in syns.into_iter().enumerate() {
-                if lost & 1 << end == 0 {
-                    pair.flying[end].push(syn);
+            for (from, syn) in syns.into_iter().enumerate().filter(|(from, _)| lost & 1 << from == 0) {
+                let answers = pair.pair.call(1 - from, Event::Segment(syn));
+                if lost & 4 << from == 0 {
+                    segments(&answers).into_iter().for_each(|answer| pair.put(from, answer.clone()));
                 }
             }
-            for from in 0..2 {
-                for syn in std::mem::take(&mut pair.flying[from]) {
-                    let actions = ends[1 - from].handle_segment(syn, at.start);
-                    if lost & 4 << from == 0 {
-                        pair.take(1 - from, &actions);
-                    }
-                }
-            }
-            pair.live(&mut ends, at.start);
-            assert_eq!(ends.map(|end| end.state()), [State::Established; 2], "lost {lost:04b}");
+            pair.pass(secs(3600));
+            assert_eq!(pair.pair.ends.each_ref().map(Rig::state), [State::Established; 2], "lost {lost:04b}");
             assert!(pair.exchanged < 12, "{} segments", pair.exchanged);
         }
     });

@@ -2,6 +2,7 @@
 //!
 //! * [`net`]: two connections, their users and hosts over a network with faults, in virtual time;
 //! * [`rig`]: one connection, brought into any state, and audited at every call; [`streams`]: a peer for it;
+//! * [`pair`]: two of them, joined in virtual time;
 //! * [`notation`]: segments as the figures of RFC 9293 show them; [`audit`]: what holds of the actions of any call;
 //! * [`settings`]: draws configurations, every setting over its whole range;
 //! * [`bounds`]: the bounds on memory and work that `docs/architecture.md` states;
@@ -11,6 +12,7 @@ pub mod audit;
 pub mod bounds;
 pub mod net;
 pub mod notation;
+pub mod pair;
 pub mod rig;
 mod rng;
 pub mod settings;

@@ -137,25 +137,38 @@ impl Rig {
 /// Events.
 impl Rig {
     pub fn arrives(&mut self, segment: Segment) -> String {
-        let actions = self.connection.handle_segment(segment, self.now);
-        self.take(actions, 1)
+        self.does(Event::Segment(segment))
     }
 
     /// Segments that the host hands over in one call.
     pub fn arrive_together(&mut self, segments: Vec<Segment>) -> String {
-        let (count, mut actions) = (segments.len(), Vec::new());
-        self.connection.handle_segments(segments, self.now, &mut actions);
-        self.take(actions, count)
+        self.perform_batch(segments);
+        self.said()
     }
 
     pub fn handle(&mut self, event: Event) -> Result<String, Error> {
+        self.perform(event)?;
+        Ok(self.said())
+    }
+
+    /// The actions of an event.
+    pub fn perform(&mut self, event: Event) -> Result<&[Action], Error> {
         let arrived = usize::from(matches!(event, Event::Segment(_)));
         if let Event::Timer(_) = event {
             self.announced.fire();
         }
         let mut actions = Vec::new();
         self.connection.handle(event, self.now, &mut actions)?;
-        Ok(self.take(actions, arrived))
+        self.take(actions, arrived);
+        Ok(&self.last)
+    }
+
+    /// The actions of a call that hands over these segments.
+    pub fn perform_batch(&mut self, segments: Vec<Segment>) -> &[Action] {
+        let (count, mut actions) = (segments.len(), Vec::new());
+        self.connection.handle_segments(segments, self.now, &mut actions);
+        self.take(actions, count);
+        &self.last
     }
 
     /// SEND of so many octets, all of which are taken.
@@ -235,9 +248,7 @@ impl Rig {
 
     /// The host calls this timer now.
     pub fn call_timer(&mut self, timer: Timer) -> String {
-        self.announced.fire();
-        let actions = self.connection.handle_timer(timer, self.now);
-        let told = self.take(actions, 0);
+        let told = self.does(Event::Timer(timer));
         assert!(
             self.connection.next_deadline().is_none_or(|(_, at)| at > self.now),
             "still due: {:?}",
@@ -246,8 +257,8 @@ impl Rig {
         told
     }
 
-    /// What the actions of one call say, which handed over so many segments; audits them.
-    fn take(&mut self, actions: Vec<Action>, arrived: usize) -> String {
+    /// Audits the actions of one call, which handed over so many segments.
+    fn take(&mut self, actions: Vec<Action>, arrived: usize) {
         audit::order(&actions, arrived > 1);
         let sent = segments(&actions);
         let control = sent.iter().filter(|segment| audit::is_control(segment)).count();
@@ -260,7 +271,6 @@ impl Rig {
         self.connection.check_invariants();
         self.sent = segments(&actions).into_iter().cloned().collect();
         self.last = actions;
-        self.said()
     }
 
     /// On the way into a state: the peer says this, as [`At`] has it, and this comes of it.
