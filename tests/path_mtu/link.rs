@@ -1,14 +1,12 @@
 //! Two connections and a link between them, in virtual time: the client sends, the server reads. The link takes packets
 //! up to a size that may change, and may lose them; routers may tell what was too big.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use segue::{
-    Action, Arc, ConfigBuilder, Connection, Event, IcmpKind, Instant, Path, Report, Secrets, Segment, SeqNum, codec,
-};
+use segue::{Action, ConfigBuilder, Connection, Event, IcmpKind, Instant, Path, Report, Segment, SeqNum, codec};
+use segue_kit::pair::{Next, Pair};
+use segue_kit::rig::At;
 
 pub(crate) const CLIENT: usize = 0;
 pub(crate) const SERVER: usize = 1;
@@ -40,14 +38,10 @@ enum Item {
 pub(crate) type Link<'a> = Box<dyn FnMut(Duration, usize, usize) -> Fate + 'a>;
 
 pub(crate) struct World<'a> {
-    pub(crate) now: Instant,
-    pub(crate) ends: [Connection; 2],
+    pair: Pair<Item>,
     pub(crate) link: Link<'a>,
     delay: Duration,
     busy: [Instant; 2],
-    queue: BinaryHeap<Reverse<(Instant, u64)>>,
-    items: std::collections::BTreeMap<u64, (usize, Item)>,
-    order: u64,
     path: Path,
     /// Octets the client is still to write, and the server has read.
     pub(crate) todo: usize,
@@ -58,8 +52,6 @@ pub(crate) struct World<'a> {
     /// The path MTUs that the client was told of, and when.
     pub(crate) mtus: Vec<(Duration, u16)>,
     pub(crate) closed: bool,
-    /// Events at one time.
-    steps: u32,
 }
 
 const ISS: [u32; 2] = [u32::MAX - 5000, 77];
@@ -72,20 +64,18 @@ pub(crate) fn packet(path: Path, segment: &Segment) -> usize {
 impl<'a> World<'a> {
     /// Both ends with these settings, ESTABLISHED over a link that takes everything; a round trip takes 100 ms.
     pub(crate) fn new(configs: [ConfigBuilder; 2], path: Path) -> Self {
-        let [client, server] = configs.map(|config| Arc::new(config.build().expect("a valid configuration")));
-        let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 9 };
-        let server = Connection::listen(server, path, secrets(ISS[1]));
         let now = Instant::from_millis(1000);
-        let (client, actions) = Connection::connect(client, path, secrets(ISS[0]), now);
+        let [client, server] = [CLIENT, SERVER].map(|end| {
+            let config = configs[end].build().expect("a valid configuration");
+            At { iss: ISS[end], ts_offset: 9, start: now, config, path, ..At::default() }
+        });
+        let (client, server) = (client.connect(), server.listen());
+        let actions = client.last.clone();
         let mut world = Self {
-            now,
-            ends: [client, server],
+            pair: Pair::new([client, server]),
             link: Box::new(|_, _, _| Fate::Arrives),
             delay: Duration::from_millis(50),
             busy: [now; 2],
-            queue: BinaryHeap::new(),
-            items: std::collections::BTreeMap::new(),
-            order: 0,
             path,
             todo: 0,
             read: 0,
@@ -93,7 +83,6 @@ impl<'a> World<'a> {
             sent: Vec::new(),
             mtus: Vec::new(),
             closed: false,
-            steps: 0,
         };
         world.carry_out(CLIENT, actions);
         world.run(Duration::from_millis(500));
@@ -107,11 +96,19 @@ impl<'a> World<'a> {
 
     /// Time since the handshake began.
     pub(crate) fn time(&self) -> Duration {
-        self.now.saturating_since(Instant::from_millis(1000))
+        self.pair.now.saturating_since(Instant::from_millis(1000))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.pair.now
+    }
+
+    pub(crate) fn end(&self, side: usize) -> &Connection {
+        &self.pair.ends[side].connection
     }
 
     pub(crate) fn mtu(&self) -> u16 {
-        self.ends[CLIENT].info().path_mtu
+        self.end(CLIENT).info().path_mtu
     }
 
     fn carry_out(&mut self, from: usize, actions: Vec<Action>) {
@@ -121,7 +118,7 @@ impl<'a> World<'a> {
                 Action::Deliver(text) => {
                     self.reads[from] += text.len();
                     self.read = self.reads[SERVER];
-                    let taken = self.ends[from].consume(text.len(), self.now);
+                    let taken = self.pair.call(from, Event::Consume(text.len()));
                     self.carry_out(from, taken);
                 }
                 Action::Report(Report::PathMtu(mtu)) if from == CLIENT => self.mtus.push((self.time(), mtu)),
@@ -135,7 +132,7 @@ impl<'a> World<'a> {
         let (at, size) = (self.time(), packet(self.path, &segment));
         let fate = (self.link)(at, from, size);
         // A gigabit in a second: no two packets arrive at one time.
-        self.busy[from] = self.busy[from].max(self.now) + Duration::from_micros(1 + size as u64 / 125);
+        self.busy[from] = self.busy[from].max(self.pair.now) + Duration::from_micros(1 + size as u64 / 125);
         self.sent.push(Departure { at, from, size, arrives: fate == Fate::Arrives });
         match fate {
             Fate::Arrives => self.plan(1 - from, Item::Segment(segment)),
@@ -144,68 +141,54 @@ impl<'a> World<'a> {
         }
     }
 
-    fn plan(&mut self, at: usize, item: Item) {
-        self.order += 1;
-        self.queue.push(Reverse((self.busy[1 - at] + self.delay, self.order)));
-        self.items.insert(self.order, (at, item));
+    fn plan(&mut self, end: usize, item: Item) {
+        self.pair.plan(self.busy[1 - end] + self.delay, end, item);
     }
 
     /// The client writes what its buffer takes.
     pub(crate) fn write(&mut self) {
-        while self.todo > 0 && self.ends[CLIENT].send_room() > 0 {
-            let len = self.todo.min(self.ends[CLIENT].send_room());
+        while self.todo > 0 && self.end(CLIENT).send_room() > 0 {
+            let len = self.todo.min(self.end(CLIENT).send_room());
             self.todo -= len;
-            let actions = self.ends[CLIENT].send(&mut Bytes::from(vec![7; len]), self.now).expect("there is room");
+            let actions = self.pair.call(CLIENT, Event::Send(Bytes::from(vec![7; len])));
             self.carry_out(CLIENT, actions);
         }
     }
 
     /// An end writes.
     pub(crate) fn send(&mut self, from: usize, len: usize) {
-        let actions = self.ends[from].send(&mut Bytes::from(vec![7; len]), self.now).expect("there is room");
+        let actions = self.pair.call(from, Event::Send(Bytes::from(vec![7; len])));
         self.carry_out(from, actions);
     }
 
     /// The next thing happens, if it does before `end`.
     fn step(&mut self, end: Instant) -> bool {
         self.write();
-        let arrival = self.queue.peek().map(|Reverse((at, _))| *at);
-        let timer =
-            (0..2).filter_map(|side| self.ends[side].next_deadline().map(|(timer, at)| (at, side, timer))).min();
-        let next = arrival.into_iter().chain(timer.map(|(at, ..)| at)).min();
-        let Some(next) = next.filter(|next| *next <= end) else { return false };
-        self.steps = if self.now >= next { self.steps + 1 } else { 0 };
-        assert!(self.steps < 10_000, "no end at {:?}: {timer:?}, {:?}", self.time(), self.ends[CLIENT]);
-        self.now = self.now.max(next);
-        if arrival == Some(next) {
-            let Some(Reverse((_, order))) = self.queue.pop() else { return false };
-            let (side, item) = self.items.remove(&order).expect("planned");
-            let mut actions = Vec::new();
-            let event = match item {
-                Item::Segment(segment) => Event::Segment(segment),
-                Item::TooBig(quoted_seq, mtu) => Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq, mtu },
-            };
-            self.ends[side].handle(event, self.now, &mut actions).expect("it never fails");
-            self.carry_out(side, actions);
-        } else if let Some((_, side, timer)) = timer {
-            let actions = self.ends[side].handle_timer(timer, self.now);
-            self.carry_out(side, actions);
-        }
+        let Some(next) = self.pair.next(end) else { return false };
+        let (side, event) = match next {
+            Next::Arrives(side, Item::Segment(segment)) => (side, Event::Segment(segment)),
+            Next::Arrives(side, Item::TooBig(quoted_seq, mtu)) => {
+                (side, Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq, mtu })
+            }
+            Next::Due(side, timer) => (side, Event::Timer(timer)),
+        };
+        let actions = self.pair.call(side, event);
+        self.carry_out(side, actions);
         true
     }
 
     /// So much time passes.
     pub(crate) fn run(&mut self, time: Duration) {
-        let end = self.now + time;
+        let end = self.pair.now + time;
         while self.step(end) {}
-        self.now = end;
+        self.pair.now = end;
     }
 
     /// Until the server has read `octets`, or the time is over. Returns how long it took.
     pub(crate) fn until_read(&mut self, octets: usize, limit: Duration) -> Duration {
-        let (start, end) = (self.now, self.now + limit);
+        let (start, end) = (self.pair.now, self.pair.now + limit);
         while self.read < octets && self.step(end) {}
-        self.now.saturating_since(start)
+        self.pair.now.saturating_since(start)
     }
 
     /// So many octets more are written and read.
@@ -221,12 +204,12 @@ impl<'a> World<'a> {
     /// Until the path MTU is this one. Returns how long it took.
     #[track_caller]
     pub(crate) fn until_mtu(&mut self, mtu: u16, limit: Duration) -> Duration {
-        let (start, end) = (self.now, self.now + limit);
+        let (start, end) = (self.pair.now, self.pair.now + limit);
         while self.mtu() != mtu {
             self.todo = self.todo.max(1_000_000);
             assert!(self.step(end), "after {limit:?} the path MTU is {}, not {mtu}; {:?}", self.mtu(), self.mtus);
         }
-        self.now.saturating_since(start)
+        self.pair.now.saturating_since(start)
     }
 }
 

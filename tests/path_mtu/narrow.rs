@@ -77,7 +77,7 @@ fn an_acknowledgment_gives_way_to_a_narrow_link() {
     world.send(CLIENT, 2000);
     world.run(secs(10));
     assert_eq!(world.reads[SERVER], 2000, "{:?}", world.mtus);
-    let mtu = |side: usize| world.ends[side].info().path_mtu;
+    let mtu = |side: usize| world.end(side).info().path_mtu;
     assert_eq!([CLIENT, SERVER].map(mtu), [68; 2]);
     let too_big: Vec<_> = world.sent.iter().filter(|packet| packet.from == SERVER && packet.size > 68).collect();
     let first = too_big[0].at;
@@ -110,7 +110,7 @@ fn every_narrow_link_that_says_so_is_lived_with() {
         }
         world.run(secs(400));
         assert_eq!(world.reads, [5000; 2], "{seed}: {mtus:?}, {path:?}");
-        let flight = |side: usize| -> Info { world.ends[side].info() };
+        let flight = |side: usize| -> Info { world.end(side).info() };
         assert!([CLIENT, SERVER].map(flight).iter().all(|info| info.flight == 0), "{seed}");
     }
 }
@@ -210,7 +210,7 @@ fn an_outage_on_a_narrow_silent_link_leaves_no_tiny_packets() {
             let config = || Config::builder().user_timeout(None);
             let mut world = World::new([config(), config()], Path::ipv4(1500)).over(way);
             world.transfer(400_000, calm + secs(200));
-            let mtu = world.ends[CLIENT].info().path_mtu;
+            let mtu = world.end(CLIENT).info().path_mtu;
             let usual = (link.min(512)..=link).contains(&mtu);
             assert!(usual, "{link}, {outage} s: {mtu}, {:?}", world.mtus);
         }

@@ -51,8 +51,8 @@ fn after_outages(outages: u32, timeouts: u64, queued: usize) -> World<'static> {
     mode.set(Mode::Out);
     world.todo = queued;
     for _ in 0..outages {
-        let goal = world.ends[CLIENT].info().counters.timeouts + timeouts - 1;
-        while world.ends[CLIENT].info().counters.timeouts < goal {
+        let goal = world.end(CLIENT).info().counters.timeouts + timeouts - 1;
+        while world.end(CLIENT).info().counters.timeouts < goal {
             world.run(ms(1));
         }
         mode.set(Mode::One);
@@ -71,8 +71,8 @@ fn outages_with_one_acknowledgment_between_leave_the_mtu() {
     for outages in 1..=4 {
         for timeouts in 3..=9 {
             let mut world = after_outages(outages, timeouts, 100_000);
-            let rto = world.ends[CLIENT].deadline(Timer::Retransmit).map_or(world.now, |at| at);
-            let wait = rto.saturating_since(world.now);
+            let rto = world.end(CLIENT).deadline(Timer::Retransmit).map_or(world.now(), |at| at);
+            let wait = rto.saturating_since(world.now());
             let took = world.until_mtu(1500, secs(200)).saturating_sub(wait);
             assert!(took <= 10 * RTT, "{outages}, {timeouts}: {took:?}");
             assert!(world.mtus.iter().all(|(_, mtu)| *mtu >= 1024), "{outages}, {timeouts}: {:?}", world.mtus);
@@ -95,8 +95,8 @@ fn random_loss_leaves_the_mtu() {
         world.todo = 1_000_000_000;
         world.run(secs(120));
         assert!(!world.closed && world.mtus.iter().all(|(_, mtu)| *mtu >= 1024), "{seed}: {:?}", world.mtus);
-        let next = world.ends[CLIENT].deadline(Timer::Retransmit).expect("text is in flight");
-        world.run(next.saturating_since(world.now));
+        let next = world.end(CLIENT).deadline(Timer::Retransmit).expect("text is in flight");
+        world.run(next.saturating_since(world.now()));
         let took = world.until_mtu(1500, secs(60));
         assert!(took <= secs(10), "{seed}: {took:?}");
         world.run(secs(2));
@@ -117,7 +117,7 @@ fn a_path_is_found() {
         lost.dedup();
         assert!(world.mtu() <= mtu && mtu.min(top) - world.mtu() < 8, "{mtu}: {:?}", world.mtus);
         assert!(lost.len() <= 11 && losses <= 3 * lost.len(), "{mtu}: {lost:?}, {losses}");
-        let info = world.ends[CLIENT].info();
+        let info = world.end(CLIENT).info();
         assert_eq!((info.counters.fast_retransmits, info.counters.timeouts), (0, 0), "{mtu}: it is no congestion");
         assert_eq!(info.ssthresh, u32::MAX, "{mtu}");
     }
@@ -149,9 +149,9 @@ fn an_isolated_probe_loss_leaves_the_window() {
         while lost_probes(&world).next().is_none() {
             world.run(ms(1));
         }
-        let before = world.ends[CLIENT].info();
+        let before = world.end(CLIENT).info();
         world.run(3 * RTT);
-        let after = world.ends[CLIENT].info();
+        let after = world.end(CLIENT).info();
         assert_eq!(lost_probes(&world).count(), 1);
         assert!(after.cwnd >= before.cwnd && after.ssthresh == u32::MAX, "{rack}, {sack}: {before:?}, {after:?}");
         assert_eq!((after.counters.fast_retransmits, after.counters.timeouts), (0, 0), "{rack}, {sack}");

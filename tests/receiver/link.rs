@@ -1,11 +1,12 @@
 //! Two connections and a link of a rate and a delay between them, in virtual time: the client sends, the server's user reads
 //! when it likes. It counts what the server's user got and which acknowledgments left for it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use segue::{Action, Arc, ConfigBuilder, Connection, Event, Flags, Instant, Path, Secrets, Segment, SeqNum, codec};
+use segue::{Action, ConfigBuilder, Event, Flags, Info, Instant, Path, Segment, SeqNum, codec};
+use segue_kit::pair::{Next, Pair};
+use segue_kit::rig::At;
 
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
@@ -46,12 +47,9 @@ enum Item {
 
 pub(crate) struct World {
     setup: Setup,
-    pub(crate) now: Instant,
-    pub(crate) ends: [Connection; 2],
+    pair: Pair<Item>,
     /// In nanoseconds: when each direction of the link is free.
     free: [u64; 2],
-    items: BTreeMap<(Instant, u64), (usize, Item)>,
-    order: u64,
     /// What the client is still to write.
     todo: usize,
     unread: usize,
@@ -68,18 +66,16 @@ const START: Instant = Instant::from_millis(1000);
 
 impl World {
     pub(crate) fn new(setup: Setup) -> Self {
-        let [client, server] = [setup.client, setup.server].map(|config| Arc::new(config.build().unwrap()));
-        let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 9 };
-        let path = Path::ipv4(setup.mtu);
-        let server = Connection::listen(server, path, secrets(ISS[SERVER]));
-        let (client, actions) = Connection::connect(client, path, secrets(ISS[CLIENT]), START);
+        let [client, server] = [(CLIENT, setup.client), (SERVER, setup.server)].map(|(end, config)| {
+            let (config, path) = (config.build().unwrap(), Path::ipv4(setup.mtu));
+            At { iss: ISS[end], ts_offset: 9, start: START, config, path, ..At::default() }
+        });
+        let (client, server) = (client.connect(), server.listen());
+        let actions = client.last.clone();
         let mut world = Self {
             setup,
-            now: START,
-            ends: [client, server],
+            pair: Pair::new([client, server]),
             free: [0; 2],
-            items: BTreeMap::new(),
-            order: 0,
             todo: 0,
             unread: 0,
             batch: Vec::new(),
@@ -94,9 +90,8 @@ impl World {
         world
     }
 
-    fn plan(&mut self, at: Instant, end: usize, item: Item) {
-        self.order += 1;
-        self.items.insert((at, self.order), (end, item));
+    pub(crate) fn info(&self, end: usize) -> Info {
+        self.pair.ends[end].info()
     }
 
     fn carry_out(&mut self, end: usize, actions: Vec<Action>) {
@@ -112,7 +107,7 @@ impl World {
             return;
         }
         if end == CLIENT {
-            let taken = self.ends[CLIENT].consume(delivered, self.now);
+            let taken = self.pair.call(CLIENT, Event::Consume(delivered));
             return self.carry_out(CLIENT, taken);
         }
         self.unread += delivered;
@@ -120,15 +115,15 @@ impl World {
             self.take();
         } else if self.unread == delivered {
             let step = self.setup.reader.as_micros() as u64;
-            let next = (self.now.as_micros() / step + 1) * step;
-            self.plan(Instant::from_micros(next), SERVER, Item::Read);
+            let next = (self.pair.now.as_micros() / step + 1) * step;
+            self.pair.plan(Instant::from_micros(next), SERVER, Item::Read);
         }
     }
 
     fn take(&mut self) {
         let octets = std::mem::take(&mut self.unread);
         self.read += octets;
-        let actions = self.ends[SERVER].consume(octets, self.now);
+        let actions = self.pair.call(SERVER, Event::Consume(octets));
         self.carry_out(SERVER, actions);
     }
 
@@ -138,16 +133,16 @@ impl World {
             self.check_edge();
         }
         let octets = 40 + segment.options.wire_len() as u64 + segment.payload.len() as u64;
-        let now = self.now.as_micros() * 1000;
+        let now = self.pair.now.as_micros() * 1000;
         self.free[from] = self.free[from].max(now) + octets * 8_000_000_000 / self.setup.rate;
         let at = self.free[from].div_ceil(1000) + self.setup.rtt.as_micros() as u64 / 2;
-        self.plan(Instant::from_micros(at), 1 - from, Item::Segment(segment));
+        self.pair.plan(Instant::from_micros(at), 1 - from, Item::Segment(segment));
     }
 
     /// RFC 9293 §3.8.6.2.2: the right edge moves by a segment or half of the buffer, or it stays; as the window field tells it,
     /// so that up to a unit is missing.
     fn check_edge(&mut self) {
-        let info = self.ends[SERVER].info();
+        let info = self.info(SERVER);
         let edge = info.rcv_nxt + info.rcv_wnd;
         let moved = edge.saturating_since(self.edge);
         let least = u32::from(info.eff_snd_mss).min(info.rcv_buff / 2);
@@ -161,12 +156,12 @@ impl World {
             self.texts += usize::from(!segment.payload.is_empty());
             if let Host::Batches(time) | Host::Coalesces(time) = self.setup.host {
                 if self.batch.is_empty() {
-                    self.plan(self.now + time, SERVER, Item::Batch);
+                    self.pair.plan(self.pair.now + time, SERVER, Item::Batch);
                 }
                 return self.batch.push(segment);
             }
         }
-        let actions = self.ends[end].handle_segment(segment, self.now);
+        let actions = self.pair.call(end, Event::Segment(segment));
         self.carry_out(end, actions);
     }
 
@@ -175,55 +170,42 @@ impl World {
         if matches!(self.setup.host, Host::Coalesces(_)) {
             batch = coalesced(batch);
         }
-        let mut actions = Vec::new();
-        self.ends[SERVER].handle_segments(batch, self.now, &mut actions);
+        let actions = self.pair.batch(SERVER, batch);
         self.carry_out(SERVER, actions);
     }
 
     fn write(&mut self) {
         static TEXT: [u8; 1 << 16] = [7; 1 << 16];
-        while self.todo > 0 && self.ends[CLIENT].send_room() > 0 {
-            let len = self.todo.min(self.ends[CLIENT].send_room()).min(TEXT.len());
+        while self.todo > 0 && self.pair.ends[CLIENT].connection.send_room() > 0 {
+            let len = self.todo.min(self.pair.ends[CLIENT].connection.send_room()).min(TEXT.len());
             self.todo -= len;
-            let mut text = Bytes::from_static(&TEXT[..len]);
-            let actions = if self.todo > 0 {
-                let mut actions = Vec::new();
-                self.ends[CLIENT].handle(Event::SendMore(text), self.now, &mut actions).unwrap();
-                actions
-            } else {
-                self.ends[CLIENT].send(&mut text, self.now).unwrap()
-            };
+            let text = Bytes::from_static(&TEXT[..len]);
+            let event = if self.todo > 0 { Event::SendMore(text) } else { Event::Send(text) };
+            let actions = self.pair.call(CLIENT, event);
             self.carry_out(CLIENT, actions);
         }
     }
 
     fn step(&mut self, end: Instant) -> bool {
         self.write();
-        let item = self.items.keys().next().map(|(at, _)| *at);
-        let timer = (0..2).filter_map(|side| self.ends[side].next_deadline().map(|(what, at)| (at, side, what))).min();
-        let Some(next) = item.into_iter().chain(timer.map(|(at, ..)| at)).min().filter(|at| *at <= end) else {
-            return false;
-        };
-        self.now = self.now.max(next);
-        if item == Some(next) {
-            let Some((_, (side, item))) = self.items.pop_first() else { return false };
-            match item {
-                Item::Segment(segment) => self.arrives(side, segment),
-                Item::Batch => self.hand_over(),
-                Item::Read => self.take(),
+        match self.pair.next(end) {
+            None => return false,
+            Some(Next::Arrives(side, Item::Segment(segment))) => self.arrives(side, segment),
+            Some(Next::Arrives(_, Item::Batch)) => self.hand_over(),
+            Some(Next::Arrives(_, Item::Read)) => self.take(),
+            Some(Next::Due(side, timer)) => {
+                let actions = self.pair.call(side, Event::Timer(timer));
+                self.carry_out(side, actions);
             }
-        } else if let Some((_, side, timer)) = timer {
-            let actions = self.ends[side].handle_timer(timer, self.now);
-            self.carry_out(side, actions);
         }
         true
     }
 
     /// So much time passes.
     pub(crate) fn run(&mut self, time: Duration) {
-        let end = self.now + time;
+        let end = self.pair.now + time;
         while self.step(end) {}
-        self.now = end;
+        self.pair.now = end;
     }
 
     /// The client writes so many octets more.
@@ -233,18 +215,18 @@ impl World {
 
     /// The server's user answers.
     pub(crate) fn answers(&mut self, octets: usize) {
-        let actions = self.ends[SERVER].send(&mut Bytes::from(vec![9; octets]), self.now).unwrap();
+        let actions = self.pair.call(SERVER, Event::Send(Bytes::from(vec![9; octets])));
         self.carry_out(SERVER, actions);
     }
 
     /// So many octets more are written and read. How long that takes, until the last is read.
     pub(crate) fn transfer(&mut self, octets: usize, limit: Duration) -> Duration {
-        let (start, goal, end) = (self.now, self.read + self.todo + octets, self.now + limit);
+        let (start, goal, end) = (self.pair.now, self.read + self.todo + octets, self.pair.now + limit);
         self.todo += octets;
         while self.read < goal {
             assert!(self.step(end), "{} of {goal} octets in {limit:?}", self.read);
         }
-        self.now.saturating_since(start)
+        self.pair.now.saturating_since(start)
     }
 }
 

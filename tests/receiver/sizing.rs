@@ -24,7 +24,7 @@ fn rounds(setup: Setup) -> u32 {
     let buffer = setup.server.build().unwrap().receive_buffer();
     let mut world = World::new(setup);
     world.writes(1 << 30);
-    let in_use = |world: &World| world.ends[1].info().rcv_buff;
+    let in_use = |world: &World| world.info(1).rcv_buff;
     let rounds = (0..64).find(|_| {
         world.run(RTT + setup.reader + Duration::from_micros(200));
         in_use(&world) == buffer
