@@ -3,9 +3,6 @@
 //! The table is written from RFC 9293 §3.10 and knows nothing of the machine but its public types. Here it is shown to be
 //! complete, free of dead rows, and what real connections do; and `docs/` is what it says.
 
-#[path = "table/mod.rs"]
-mod table;
-
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::path::Path;
@@ -13,15 +10,15 @@ use std::sync::OnceLock;
 use std::{env, fs};
 
 use quickcheck::{Arbitrary, Gen, QuickCheck};
-use table::calls::{CallCell, CallPattern};
-use table::cell::Cell;
-use table::drive::{Complaints, Driver, expect_call, judge, judge_call};
-use table::fixture::World;
-use table::mutate::{Spoil, altered};
-use table::outcome::Outcome;
-use table::parse::{TEXT, parse};
-use table::rows::{Pattern, Row, Table, expect};
-use table::{diagram, document, drive_calls};
+use segue_kit::table::calls::{CallCell, CallPattern};
+use segue_kit::table::cell::Cell;
+use segue_kit::table::drive::{Complaints, Driver, expect_call, judge, judge_call};
+use segue_kit::table::fixture::World;
+use segue_kit::table::mutate::{Spoil, altered};
+use segue_kit::table::outcome::Outcome;
+use segue_kit::table::parse::{TEXT, parse};
+use segue_kit::table::rows::{Pattern, Row, Table, expect};
+use segue_kit::table::{diagram, document, drive_calls};
 
 /// ISS and IRS at the points where 32-bit arithmetic goes wrong, with every window across them.
 const WRAPS: [(u32, u32); 9] = [

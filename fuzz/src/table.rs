@@ -5,17 +5,13 @@
 
 use std::sync::OnceLock;
 
-use reference::calls::CallCell;
-use reference::cell::Cell;
-use reference::drive::{Driver, Seen, judge, judge_call};
-use reference::drive_calls;
-use reference::fixture::World;
-use reference::parse::{TEXT, parse};
-use reference::rows::Table;
-
-#[path = "../../tests/table/mod.rs"]
-#[expect(dead_code, reason = "shared with the test of the table, which also makes documents from it")]
-mod reference;
+use segue_kit::table::calls::CallCell;
+use segue_kit::table::cell::Cell;
+use segue_kit::table::drive::{Driver, Seen, judge, judge_call};
+use segue_kit::table::drive_calls;
+use segue_kit::table::fixture::World;
+use segue_kit::table::parse::{TEXT, parse};
+use segue_kit::table::rows::Table;
 
 /// More cells than this in one input show nothing new.
 const MAX_CELLS: usize = 64;

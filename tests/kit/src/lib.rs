@@ -4,6 +4,7 @@
 //! * [`rig`]: one connection, brought into any state, and audited at every call; [`streams`]: a peer for it;
 //! * [`pair`]: two of them, joined in virtual time;
 //! * [`notation`]: segments as the figures of RFC 9293 show them; [`audit`]: what holds of the actions of any call;
+//! * [`table`]: the reference transition table, and real connections beside it;
 //! * [`settings`]: draws configurations, every setting over its whole range;
 //! * [`bounds`]: the bounds on memory and work that `docs/architecture.md` states;
 //! * [`Rng`]: a generator of numbers, so that a seed decides everything; [`EDGES`]: numbers where arithmetic goes wrong.
@@ -17,6 +18,7 @@ pub mod rig;
 mod rng;
 pub mod settings;
 pub mod streams;
+pub mod table;
 
 use std::time::Duration;
 

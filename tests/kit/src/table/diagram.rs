@@ -157,7 +157,7 @@ fn is_listed(to: State, label: &str) -> bool {
 }
 
 /// The picture; the error names an edge that has no place in it, or a place without an edge.
-pub(crate) fn render(table: &Table) -> Result<String, String> {
+pub fn render(table: &Table) -> Result<String, String> {
     let labels = labels(table);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{LEFT} 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \

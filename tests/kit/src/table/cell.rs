@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use segue::{Flags, State};
 
 /// One dimension: its values, under the names that the text file uses.
-pub(crate) trait Dimension: Copy + Eq + fmt::Debug + 'static {
+pub trait Dimension: Copy + Eq + fmt::Debug + 'static {
     const NAME: &'static str;
     const ALL: &'static [Self];
     fn name(self) -> &'static str;
@@ -19,7 +19,7 @@ macro_rules! dimension {
     ($(#[doc = $doc:literal])* $name:ident = $title:literal { $($(#[doc = $vdoc:literal])* $value:ident = $text:literal,)* }) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub(crate) enum $name { $($(#[doc = $vdoc])* $value,)* }
+        pub enum $name { $($(#[doc = $vdoc])* $value,)* }
 
         impl Dimension for $name {
             const NAME: &'static str = $title;
@@ -73,7 +73,7 @@ dimension! {
 
 impl St {
     /// The state of the RFC.
-    pub(crate) fn rfc(self) -> State {
+    pub fn rfc(self) -> State {
         match self {
             Self::Closed => State::Closed,
             Self::Listen | Self::ListenSpent => State::Listen,
@@ -89,11 +89,11 @@ impl St {
         }
     }
 
-    pub(crate) fn is_syn_received(self) -> bool {
+    pub fn is_syn_received(self) -> bool {
         self.rfc() == State::SynReceived
     }
 
-    pub(crate) fn is_synchronized(self) -> bool {
+    pub fn is_synchronized(self) -> bool {
         self.rfc().is_synchronized()
     }
 }
@@ -134,7 +134,7 @@ dimension! {
 
 impl Seq {
     /// Whether the class speaks of a receive window of zero.
-    pub(crate) fn is_zero_window(self) -> bool {
+    pub fn is_zero_window(self) -> bool {
         matches!(self, Self::ZeroExact | Self::ZeroStraddle | Self::ZeroLeft | Self::ZeroBefore | Self::ZeroAfter)
     }
 }
@@ -216,7 +216,7 @@ dimension! {
 }
 
 /// A set of values of one dimension.
-pub(crate) struct Set<D> {
+pub struct Set<D> {
     bits: u32,
     dimension: PhantomData<D>,
 }
@@ -230,37 +230,37 @@ impl<D> Clone for Set<D> {
 impl<D> Copy for Set<D> {}
 
 impl<D: Dimension> Set<D> {
-    pub(crate) const NONE: Self = Self { bits: 0, dimension: PhantomData };
+    pub const NONE: Self = Self { bits: 0, dimension: PhantomData };
 
-    pub(crate) fn all() -> Self {
+    pub fn all() -> Self {
         D::ALL.iter().fold(Self::NONE, |set, &value| set.with(value))
     }
 
-    pub(crate) fn with(self, value: D) -> Self {
+    pub fn with(self, value: D) -> Self {
         Self { bits: self.bits | 1 << value.index(), ..self }
     }
 
-    pub(crate) fn without(self, value: D) -> Self {
+    pub fn without(self, value: D) -> Self {
         Self { bits: self.bits & !(1 << value.index()), ..self }
     }
 
-    pub(crate) fn complement(self) -> Self {
+    pub fn complement(self) -> Self {
         Self { bits: Self::all().bits & !self.bits, ..self }
     }
 
-    pub(crate) fn union(self, other: Self) -> Self {
+    pub fn union(self, other: Self) -> Self {
         Self { bits: self.bits | other.bits, ..self }
     }
 
-    pub(crate) fn has(self, value: D) -> bool {
+    pub fn has(self, value: D) -> bool {
         self.bits >> value.index() & 1 == 1
     }
 
-    pub(crate) fn is_all(self) -> bool {
+    pub fn is_all(self) -> bool {
         self.bits == Self::all().bits
     }
 
-    pub(crate) fn values(self) -> impl Iterator<Item = D> {
+    pub fn values(self) -> impl Iterator<Item = D> {
         D::ALL.iter().copied().filter(move |&value| self.has(value))
     }
 }
@@ -273,24 +273,24 @@ impl<D: Dimension> fmt::Debug for Set<D> {
 
 /// One cell of the segment table: a connection in some situation, and a kind of segment that arrives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Cell {
-    pub(crate) state: St,
+pub struct Cell {
+    pub state: St,
     /// The six classic control bits.
-    pub(crate) flags: u8,
-    pub(crate) seq: Seq,
-    pub(crate) ack: Ack,
-    pub(crate) text: bool,
-    pub(crate) close: Close,
-    pub(crate) held: Held,
-    pub(crate) ts: Ts,
+    pub flags: u8,
+    pub seq: Seq,
+    pub ack: Ack,
+    pub text: bool,
+    pub close: Close,
+    pub held: Held,
+    pub ts: Ts,
 }
 
 impl Cell {
-    pub(crate) fn has(&self, flag: Flags) -> bool {
+    pub fn has(&self, flag: Flags) -> bool {
         u16::from(self.flags) & flag.bits() != 0
     }
 
-    pub(crate) fn len(&self) -> Len {
+    pub fn len(&self) -> Len {
         if self.text {
             Len::Text
         } else if self.has(Flags::SYN) || self.has(Flags::FIN) {
@@ -301,17 +301,17 @@ impl Cell {
     }
 
     /// The flags as a set.
-    pub(crate) fn flag_set(&self) -> Flags {
+    pub fn flag_set(&self) -> Flags {
         Flags::from_bits_truncate(u16::from(self.flags))
     }
 
     /// How many numbers [`Cell::from_index`] knows.
-    pub(crate) fn count() -> usize {
+    pub fn count() -> usize {
         64 * St::ALL.len() * Seq::ALL.len() * Ack::ALL.len() * 2 * Close::ALL.len() * Held::ALL.len() * Ts::ALL.len()
     }
 
     /// The cell with this number; `None` where the ACK class contradicts the ACK bit, which makes no cell.
-    pub(crate) fn from_index(mut index: usize) -> Option<Self> {
+    pub fn from_index(mut index: usize) -> Option<Self> {
         let mut digit = |base: usize| {
             let value = index % base;
             index /= base;
@@ -330,7 +330,7 @@ impl Cell {
     }
 
     /// All cells, those of one connection's situation next to each other.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::count()).filter_map(Self::from_index)
     }
 }

@@ -12,20 +12,20 @@ use super::probe;
 use super::rows::{Table, expect};
 
 /// Fixtures of one world, built once.
-pub(crate) struct Driver {
+pub struct Driver {
     world: World,
     fixtures: HashMap<Setup, Option<Fixture>>,
 }
 
 /// What a real connection did in a cell.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) outcome: Outcome,
-    pub(crate) faults: Vec<&'static str>,
+pub struct Seen {
+    pub outcome: Outcome,
+    pub faults: Vec<&'static str>,
 }
 
 impl Driver {
-    pub(crate) fn new(world: World) -> Self {
+    pub fn new(world: World) -> Self {
         Self { world, fixtures: HashMap::new() }
     }
 
@@ -35,7 +35,7 @@ impl Driver {
     }
 
     /// What happens in the cell; `None` if no connection and no segment make it.
-    pub(crate) fn observe(&mut self, cell: &Cell) -> Option<Seen> {
+    pub fn observe(&mut self, cell: &Cell) -> Option<Seen> {
         let Seen { outcome: first, mut faults } = self.probe(cell, false)?;
         let second = self.probe(cell, true)?.outcome;
         let outcome = combine(first, second);
@@ -53,7 +53,7 @@ impl Driver {
 }
 
 /// Compares what was seen in a cell with the table.
-pub(crate) fn judge(table: &Table, cell: &Cell, seen: Option<&Seen>) -> Result<(), Complaint> {
+pub fn judge(table: &Table, cell: &Cell, seen: Option<&Seen>) -> Result<(), Complaint> {
     let reason = table.impossible(cell).map(|row| table.impossible[row].line);
     let row = table.row(cell).map(|row| &table.segments[row]);
     let wanted = row.map(|row| (row.line, expect(&row.outcome, cell)));
@@ -61,7 +61,7 @@ pub(crate) fn judge(table: &Table, cell: &Cell, seen: Option<&Seen>) -> Result<(
 }
 
 /// The same for a cell of the second table.
-pub(crate) fn judge_call(table: &Table, cell: &CallCell, seen: Option<&Seen>) -> Result<(), Complaint> {
+pub fn judge_call(table: &Table, cell: &CallCell, seen: Option<&Seen>) -> Result<(), Complaint> {
     let reason = table.impossible_call(cell).map(|row| table.impossible_calls[row].line);
     let row = table.call_row(cell).map(|row| &table.calls[row]);
     let wanted = row.map(|row| (row.line, expect_call(&row.outcome, cell)));
@@ -69,7 +69,7 @@ pub(crate) fn judge_call(table: &Table, cell: &CallCell, seen: Option<&Seen>) ->
 }
 
 /// What a row of the second table means for a cell.
-pub(crate) fn expect_call(row: &Outcome, cell: &CallCell) -> Outcome {
+pub fn expect_call(row: &Outcome, cell: &CallCell) -> Outcome {
     Outcome { next: row.next.filter(|&next| next != cell.state.rfc()), ..*row }
 }
 
@@ -91,23 +91,23 @@ fn compare(reason: Option<usize>, wanted: Option<(usize, Outcome)>, seen: Option
 
 /// A cell that is not as the table says.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Complaint {
+pub struct Complaint {
     /// The line of the row, 0 without one.
-    pub(crate) line: usize,
-    pub(crate) what: String,
+    pub line: usize,
+    pub what: String,
 }
 
 /// Complaints, gathered by row: a fault of the machine shows in thousands of cells.
 #[derive(Default)]
-pub(crate) struct Complaints(BTreeMap<Complaint, (usize, String)>);
+pub struct Complaints(BTreeMap<Complaint, (usize, String)>);
 
 impl Complaints {
-    pub(crate) fn add(&mut self, complaint: Complaint, cell: &impl ToString) {
+    pub fn add(&mut self, complaint: Complaint, cell: &impl ToString) {
         self.0.entry(complaint).or_insert_with(|| (0, cell.to_string())).0 += 1;
     }
 
     /// Panics with the first classes, if there are any.
-    pub(crate) fn settle(&self, world: World) {
+    pub fn settle(&self, world: World) {
         let mut text = String::new();
         for (Complaint { line, what }, (count, cell)) in self.0.iter().take(30) {
             write!(text, "\n{count} cells against line {line}, such as\n  {cell}\n     {what}").unwrap();

@@ -66,15 +66,15 @@ dimension! {
 
 /// One cell of the second table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct CallCell {
-    pub(crate) call: Call,
-    pub(crate) state: St,
-    pub(crate) close: Close,
-    pub(crate) unread: Unread,
+pub struct CallCell {
+    pub call: Call,
+    pub state: St,
+    pub close: Close,
+    pub unread: Unread,
 }
 
 impl CallCell {
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         St::ALL.iter().flat_map(|&state| {
             [Close::No, Close::Queued].into_iter().flat_map(move |close| {
                 Unread::ALL
@@ -94,15 +94,15 @@ impl fmt::Display for CallCell {
 
 /// The left-hand side of a row of the second table.
 #[derive(Clone, Debug)]
-pub(crate) struct CallPattern {
-    pub(crate) call: Set<Call>,
-    pub(crate) state: Set<St>,
-    pub(crate) close: Set<Close>,
-    pub(crate) unread: Set<Unread>,
+pub struct CallPattern {
+    pub call: Set<Call>,
+    pub state: Set<St>,
+    pub close: Set<Close>,
+    pub unread: Set<Unread>,
 }
 
 impl CallPattern {
-    pub(crate) fn matches(&self, cell: &CallCell) -> bool {
+    pub fn matches(&self, cell: &CallCell) -> bool {
         self.call.has(cell.call)
             && self.state.has(cell.state)
             && self.close.has(cell.close)

@@ -142,53 +142,53 @@ fn kebab(value: impl fmt::Debug) -> String {
     out
 }
 
-pub(crate) fn discard_named(name: &str) -> Option<Discard> {
+pub fn discard_named(name: &str) -> Option<Discard> {
     DISCARDS.into_iter().find(|&d| kebab(d) == name)
 }
 
-pub(crate) fn close_named(name: &str) -> Option<CloseReason> {
+pub fn close_named(name: &str) -> Option<CloseReason> {
     CLOSES.into_iter().find(|&c| kebab(c) == name)
 }
 
-pub(crate) fn error_named(name: &str) -> Option<Error> {
+pub fn error_named(name: &str) -> Option<Error> {
     ERRORS.into_iter().find(|&e| kebab(e) == name)
 }
 
 /// A set of [`Signal`]s.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub(crate) struct Signals(u16);
+pub struct Signals(u16);
 
 impl Signals {
-    pub(crate) fn with(self, signal: Signal) -> Self {
+    pub fn with(self, signal: Signal) -> Self {
         Self(self.0 | 1 << signal.index())
     }
 
-    pub(crate) fn without(self, signal: Signal) -> Self {
+    pub fn without(self, signal: Signal) -> Self {
         Self(self.0 & !(1 << signal.index()))
     }
 
-    pub(crate) fn has(self, signal: Signal) -> bool {
+    pub fn has(self, signal: Signal) -> bool {
         self.0 >> signal.index() & 1 == 1
     }
 }
 
 /// What happens in a cell: as a row says it, as the table works it out for a cell, or as a connection did it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Outcome {
-    pub(crate) reply: Reply,
+pub struct Outcome {
+    pub reply: Reply,
     /// `None`: the state stays.
-    pub(crate) next: Option<State>,
+    pub next: Option<State>,
     /// SEG.ACK and SEG.WND are used as the fifth step says.
-    pub(crate) takes_ack: bool,
-    pub(crate) delivered: Delivered,
-    pub(crate) signals: Signals,
-    pub(crate) discarded: Option<Discard>,
-    pub(crate) closed: Option<CloseReason>,
-    pub(crate) error: Option<Error>,
+    pub takes_ack: bool,
+    pub delivered: Delivered,
+    pub signals: Signals,
+    pub discarded: Option<Discard>,
+    pub closed: Option<CloseReason>,
+    pub error: Option<Error>,
 }
 
 impl Outcome {
-    pub(crate) const NOTHING: Self = Self {
+    pub const NOTHING: Self = Self {
         reply: Reply::Nothing,
         next: None,
         takes_ack: false,
@@ -200,7 +200,7 @@ impl Outcome {
     };
 
     /// The words of the signal column.
-    pub(crate) fn signalled(&self) -> String {
+    pub fn signalled(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         words.extend(Signal::ALL.iter().filter(|&&s| self.signals.has(s)).map(|s| s.name().to_owned()));
         words.extend(self.discarded.map(|d| format!("discarded({})", kebab(d))));

@@ -8,7 +8,7 @@ use super::outcome::{Delivered, Outcome, Reply, Signal};
 use super::rows::{Pattern, Row};
 
 /// A left-hand side, spoiled.
-pub(crate) trait Spoil: Clone {
+pub trait Spoil: Clone {
     /// Each value of each list taken away. (A pattern may well say more than the order of the rows makes necessary, so to
     /// match more proves nothing.)
     fn narrowed(&self) -> Vec<(String, Self)>;
@@ -62,7 +62,7 @@ impl Spoil for CallPattern {
 }
 
 /// What the row says with one column altered.
-pub(crate) fn altered<P: Spoil>(row: &Row<P>, is_call: bool) -> Vec<(String, Outcome)> {
+pub fn altered<P: Spoil>(row: &Row<P>, is_call: bool) -> Vec<(String, Outcome)> {
     let o = row.outcome;
     let other = if o.reply == Reply::Nothing { Reply::Ack } else { Reply::Nothing };
     let elsewhere = State::ALL.into_iter().find(|&s| Some(s) != o.next && !row.pattern.speaks_of(s));

@@ -9,10 +9,10 @@ use super::fixture::{Fixture, HELD, PEER_WINDOW, text_at};
 /// Octets of text where nothing asks for more.
 const TEXT: u32 = 4;
 /// How far ahead of RCV.NXT the urgent pointer points.
-pub(crate) const URGENT_AHEAD: u32 = 30;
+pub const URGENT_AHEAD: u32 = 30;
 
 /// The segment; `None` if no segment belongs to the cell.
-pub(crate) fn segment(cell: &Cell, fixture: &Fixture) -> Option<Segment> {
+pub fn segment(cell: &Cell, fixture: &Fixture) -> Option<Segment> {
     let geometry = Geometry { cell, fixture };
     let (seq, len) = geometry.place()?;
     let flags = cell.flag_set();

@@ -13,7 +13,7 @@ use super::observe::Sorted;
 use super::outcome::{Outcome, Reply};
 
 /// What came of the cell; `None` if there is no way to it.
-pub(crate) fn observe(cell: &CallCell, world: World) -> Option<Seen> {
+pub fn observe(cell: &CallCell, world: World) -> Option<Seen> {
     if let Call::OpenActive | Call::OpenPassive | Call::OpenSyn | Call::OpenAck | Call::OpenNoSyn = cell.call {
         let closed = cell.state == St::Closed && cell.close == Close::No && cell.unread == Unread::No;
         return closed.then(|| open(cell.call, world));

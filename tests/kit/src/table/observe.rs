@@ -9,21 +9,21 @@ use super::outcome::{Delivered, Outcome, Reply, Signal, Signals};
 
 /// The actions of one call, sorted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sorted {
-    pub(crate) sent: Vec<Segment>,
-    pub(crate) delivered: Vec<u8>,
-    pub(crate) signals: Signals,
-    pub(crate) discarded: Option<Discard>,
-    pub(crate) closed: Option<CloseReason>,
-    pub(crate) urgent_ahead: Option<u32>,
-    pub(crate) acked: usize,
-    pub(crate) report: Option<Report>,
+pub struct Sorted {
+    pub sent: Vec<Segment>,
+    pub delivered: Vec<u8>,
+    pub signals: Signals,
+    pub discarded: Option<Discard>,
+    pub closed: Option<CloseReason>,
+    pub urgent_ahead: Option<u32>,
+    pub acked: usize,
+    pub report: Option<Report>,
     /// What is against the rules for actions themselves.
-    pub(crate) faults: Vec<&'static str>,
+    pub faults: Vec<&'static str>,
 }
 
 impl Sorted {
-    pub(crate) fn new(actions: &[Action]) -> Self {
+    pub fn new(actions: &[Action]) -> Self {
         let mut seen = Self::default();
         let mut rank = 0;
         for action in actions {
@@ -113,7 +113,7 @@ impl Sorted {
 }
 
 /// Hands the segment to a copy of the fixture's connection.
-pub(crate) fn probe(cell: &Cell, fixture: &Fixture, segment: &Segment) -> Seen {
+pub fn probe(cell: &Cell, fixture: &Fixture, segment: &Segment) -> Seen {
     let mut connection = fixture.connection.clone();
     let actions = connection.handle_segment(segment.clone(), fixture.now);
     connection.check_invariants();
@@ -309,7 +309,7 @@ impl Judge<'_> {
 }
 
 /// The answer with allowance and the answer without make one word: what only the first sends is a challenge.
-pub(crate) fn combine(with: Outcome, without: Outcome) -> Outcome {
+pub fn combine(with: Outcome, without: Outcome) -> Outcome {
     let reply = match (with.reply, without.reply) {
         (a, b) if a == b => a,
         (Reply::Ack, Reply::Nothing) => Reply::Challenge,

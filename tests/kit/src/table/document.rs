@@ -9,7 +9,7 @@ use super::outcome::{Delivered, Reply, Signal};
 use super::rows::{Kind, Section, Table};
 
 /// How many cells each row decides, each reason excludes.
-pub(crate) struct Counts {
+pub struct Counts {
     segments: BTreeMap<usize, usize>,
     calls: BTreeMap<usize, usize>,
     impossible: BTreeMap<usize, usize>,
@@ -17,7 +17,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn of(table: &Table) -> Self {
+    pub fn of(table: &Table) -> Self {
         let mut counts = Self {
             segments: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -53,7 +53,7 @@ impl Counts {
 }
 
 /// The document.
-pub(crate) fn render(table: &Table) -> String {
+pub fn render(table: &Table) -> String {
     let counts = Counts::of(table);
     let mut out = String::from(
         "<!-- Generated from tests/table/transitions.txt: SEGUE_BLESS=1 cargo test --test table -->\n\n\

@@ -14,45 +14,45 @@ use segue::{
 use super::cell::{Cell, Close, Held, Seq, St, Ts};
 
 /// RCV.BUFF of every fixture: small, so that one segment closes the window.
-pub(crate) const RECEIVE_BUFFER: u32 = 256;
+pub const RECEIVE_BUFFER: u32 = 256;
 /// SEG.WND of the peer: also MAX.SND.WND.
-pub(crate) const PEER_WINDOW: u16 = 1000;
+pub const PEER_WINDOW: u16 = 1000;
 /// What a queued CLOSE waits behind.
-pub(crate) const QUEUED_TEXT: usize = 10;
+pub const QUEUED_TEXT: usize = 10;
 /// Our text in flight.
-pub(crate) const FLIGHT: usize = 5;
+pub const FLIGHT: usize = 5;
 /// The room of the send buffer.
 const SEND_BUFFER: u32 = 4096;
 /// The text that came on the SYN, and the text held behind a gap of as many octets.
-pub(crate) const HELD: u32 = 8;
+pub const HELD: u32 = 8;
 
 /// The numbers and choices that do not matter: the same cell must come out the same whatever they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct World {
-    pub(crate) iss: u32,
-    pub(crate) irs: u32,
+pub struct World {
+    pub iss: u32,
+    pub irs: u32,
     /// The peer's timestamp clock.
-    pub(crate) ts_base: u32,
-    pub(crate) ts_offset: u32,
+    pub ts_base: u32,
+    pub ts_offset: u32,
     /// Chooses among the ways to one state, and among the numbers of one class.
-    pub(crate) choice: u32,
+    pub choice: u32,
 }
 
 /// The situation of a cell, as far as the connection goes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Setup {
-    pub(crate) state: St,
+pub struct Setup {
+    pub state: St,
     /// CLOSE was called, the FIN is not sent.
-    pub(crate) queued: bool,
-    pub(crate) held: Held,
-    pub(crate) timestamps: bool,
-    pub(crate) zero_window: bool,
+    pub queued: bool,
+    pub held: Held,
+    pub timestamps: bool,
+    pub zero_window: bool,
     /// The allowances of challenge ACKs and of answers to bare segments are used up.
-    pub(crate) throttled: bool,
+    pub throttled: bool,
 }
 
 impl Setup {
-    pub(crate) fn of(cell: &Cell, throttled: bool) -> Self {
+    pub fn of(cell: &Cell, throttled: bool) -> Self {
         Self {
             state: cell.state,
             queued: cell.close != Close::No,
@@ -66,26 +66,26 @@ impl Setup {
 
 /// A connection in a known situation.
 #[derive(Clone, Debug)]
-pub(crate) struct Fixture {
-    pub(crate) connection: Connection,
-    pub(crate) setup: Setup,
-    pub(crate) world: World,
-    pub(crate) now: Instant,
-    pub(crate) info: Info,
+pub struct Fixture {
+    pub connection: Connection,
+    pub setup: Setup,
+    pub world: World,
+    pub now: Instant,
+    pub info: Info,
 }
 
 impl Fixture {
     /// A connection in this situation; `None` if there is no way to one.
-    pub(crate) fn build(setup: Setup, world: World) -> Option<Self> {
+    pub fn build(setup: Setup, world: World) -> Option<Self> {
         Script::new(setup, world).run()
     }
 
-    pub(crate) fn irs(&self) -> SeqNum {
+    pub fn irs(&self) -> SeqNum {
         SeqNum::new(self.world.irs)
     }
 
     /// Where what is held ends.
-    pub(crate) fn held_end(&self) -> Option<SeqNum> {
+    pub fn held_end(&self) -> Option<SeqNum> {
         match (self.setup.held, self.setup.state.is_syn_received()) {
             (Held::No, _) => None,
             (_, true) => Some(self.info.rcv_nxt + HELD),
@@ -94,7 +94,7 @@ impl Fixture {
     }
 
     /// The option area of a segment of this peer.
-    pub(crate) fn options(&self, value: Option<u32>) -> Options {
+    pub fn options(&self, value: Option<u32>) -> Options {
         let echo = timestamp_clock(self.world, self.now);
         Options { timestamps: value.map(|value| Timestamps { value, echo }), ..Options::default() }
     }
@@ -107,7 +107,7 @@ fn timestamp_clock(world: World, now: Instant) -> u32 {
 }
 
 /// The peer's stream: the octets from the number `seq` on.
-pub(crate) fn text_at(irs: SeqNum, seq: SeqNum, len: u32) -> Bytes {
+pub fn text_at(irs: SeqNum, seq: SeqNum, len: u32) -> Bytes {
     const PERIOD: u32 = 251;
     static STREAM: [u8; 2048] = {
         let mut stream = [0; 2048];
@@ -123,7 +123,7 @@ pub(crate) fn text_at(irs: SeqNum, seq: SeqNum, len: u32) -> Bytes {
 }
 
 /// Our own text.
-pub(crate) fn own_text(len: usize) -> Bytes {
+pub fn own_text(len: usize) -> Bytes {
     static OWN: [u8; 8192] = [b'o'; 8192];
     Bytes::from_static(&OWN[..len])
 }

@@ -8,26 +8,26 @@ use super::outcome::{Outcome, Signal};
 
 /// Control bits that must be on, and others that must be off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct FlagPattern {
-    pub(crate) on: u8,
-    pub(crate) off: u8,
+pub struct FlagPattern {
+    pub on: u8,
+    pub off: u8,
 }
 
 /// The left-hand side of a row of the segment table.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
-    pub(crate) state: Set<St>,
-    pub(crate) flags: FlagPattern,
-    pub(crate) seq: Set<Seq>,
-    pub(crate) ack: Set<Ack>,
-    pub(crate) len: Set<Len>,
-    pub(crate) close: Set<Close>,
-    pub(crate) held: Set<Held>,
-    pub(crate) ts: Set<Ts>,
+pub struct Pattern {
+    pub state: Set<St>,
+    pub flags: FlagPattern,
+    pub seq: Set<Seq>,
+    pub ack: Set<Ack>,
+    pub len: Set<Len>,
+    pub close: Set<Close>,
+    pub held: Set<Held>,
+    pub ts: Set<Ts>,
 }
 
 impl Pattern {
-    pub(crate) fn matches(&self, cell: &Cell) -> bool {
+    pub fn matches(&self, cell: &Cell) -> bool {
         self.state.has(cell.state)
             && cell.flags & self.flags.on == self.flags.on
             && cell.flags & self.flags.off == 0
@@ -42,26 +42,26 @@ impl Pattern {
 
 /// A row of either table. `Pattern` and [`CallPattern`] are its left-hand sides.
 #[derive(Clone, Debug)]
-pub(crate) struct Row<P> {
+pub struct Row<P> {
     /// The line of the file.
-    pub(crate) line: usize,
-    pub(crate) pattern: P,
-    pub(crate) outcome: Outcome,
+    pub line: usize,
+    pub pattern: P,
+    pub outcome: Outcome,
     /// The columns as written, for the document.
-    pub(crate) columns: Vec<String>,
+    pub columns: Vec<String>,
 }
 
 /// A combination that cannot occur, and why.
 #[derive(Clone, Debug)]
-pub(crate) struct Impossible<P> {
-    pub(crate) line: usize,
-    pub(crate) pattern: P,
-    pub(crate) columns: Vec<String>,
+pub struct Impossible<P> {
+    pub line: usize,
+    pub pattern: P,
+    pub columns: Vec<String>,
 }
 
 /// What a section of the file holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     Segment,
     Call,
     ImpossibleSegment,
@@ -70,30 +70,30 @@ pub(crate) enum Kind {
 
 /// A section: its rows are those from `rows.start` on, of the list that its kind names.
 #[derive(Clone, Debug)]
-pub(crate) struct Section {
-    pub(crate) kind: Kind,
-    pub(crate) title: String,
-    pub(crate) notes: String,
-    pub(crate) rows: core::ops::Range<usize>,
+pub struct Section {
+    pub kind: Kind,
+    pub title: String,
+    pub notes: String,
+    pub rows: core::ops::Range<usize>,
 }
 
 /// The whole file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
-    pub(crate) preamble: String,
-    pub(crate) sets: Vec<(String, String)>,
-    pub(crate) sections: Vec<Section>,
-    pub(crate) impossible: Vec<Impossible<Pattern>>,
-    pub(crate) segments: Vec<Row<Pattern>>,
-    pub(crate) impossible_calls: Vec<Impossible<CallPattern>>,
-    pub(crate) calls: Vec<Row<CallPattern>>,
+pub struct Table {
+    pub preamble: String,
+    pub sets: Vec<(String, String)>,
+    pub sections: Vec<Section>,
+    pub impossible: Vec<Impossible<Pattern>>,
+    pub segments: Vec<Row<Pattern>>,
+    pub impossible_calls: Vec<Impossible<CallPattern>>,
+    pub calls: Vec<Row<CallPattern>>,
     /// The rows of each state, in order.
     by_state: Vec<Vec<usize>>,
 }
 
 impl Table {
     /// To be called when `segments` is complete or has changed.
-    pub(crate) fn index(&mut self) {
+    pub fn index(&mut self) {
         self.by_state = St::ALL
             .iter()
             .map(|&state| (0..self.segments.len()).filter(|&i| self.segments[i].pattern.state.has(state)).collect())
@@ -101,31 +101,31 @@ impl Table {
     }
 
     /// The first reason why the cell cannot occur.
-    pub(crate) fn impossible(&self, cell: &Cell) -> Option<usize> {
+    pub fn impossible(&self, cell: &Cell) -> Option<usize> {
         self.impossible.iter().position(|row| row.pattern.matches(cell))
     }
 
     /// The first row that matches.
-    pub(crate) fn row(&self, cell: &Cell) -> Option<usize> {
+    pub fn row(&self, cell: &Cell) -> Option<usize> {
         self.by_state[cell.state.index()].iter().copied().find(|&i| self.segments[i].pattern.matches(cell))
     }
 
     /// The rows that match, in order.
-    pub(crate) fn rows_matching<'a>(&'a self, cell: &'a Cell) -> impl Iterator<Item = usize> + 'a {
+    pub fn rows_matching<'a>(&'a self, cell: &'a Cell) -> impl Iterator<Item = usize> + 'a {
         self.by_state[cell.state.index()].iter().copied().filter(|&i| self.segments[i].pattern.matches(cell))
     }
 
-    pub(crate) fn impossible_call(&self, cell: &CallCell) -> Option<usize> {
+    pub fn impossible_call(&self, cell: &CallCell) -> Option<usize> {
         self.impossible_calls.iter().position(|row| row.pattern.matches(cell))
     }
 
-    pub(crate) fn call_row(&self, cell: &CallCell) -> Option<usize> {
+    pub fn call_row(&self, cell: &CallCell) -> Option<usize> {
         self.calls.iter().position(|row| row.pattern.matches(cell))
     }
 }
 
 /// What a row's outcome means for one cell: `urgent` needs URG; a taken ACK that advances says so.
-pub(crate) fn expect(row: &Outcome, cell: &Cell) -> Outcome {
+pub fn expect(row: &Outcome, cell: &Cell) -> Outcome {
     let mut outcome = *row;
     if !cell.has(Flags::URG) {
         outcome.signals = outcome.signals.without(Signal::Urgent);
