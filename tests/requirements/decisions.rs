@@ -183,13 +183,13 @@ fn time_wait_answers_the_fin_and_restarts_and_is_silent_to_what_is_acceptable() 
 /// §3.10.7.4 fifth, TIME-WAIT: the ACK of what is sent after the FIN tells nothing, and its window is not taken.
 #[test]
 fn time_wait_text_beyond_the_fin_is_answered_and_its_window_is_not_taken() {
-    let mut tcp = Tcp::in_state(State::TimeWait, plain());
+    let mut tcp = Rig::in_state(State::TimeWait, plain());
     let before = tcp.info();
     let text = Segment { window: 65_535, ..peer_text(1, 10, 1) };
     assert_eq!(tcp.arrives(text), "Discarded(AfterFin); <SEQ=1><ACK=1><CTL=ACK>");
     let after = tcp.info();
     assert_eq!((after.snd_wnd, after.snd_wl1, after.snd_wl2), (before.snd_wnd, before.snd_wl1, before.snd_wl2));
-    assert_eq!(tcp.deadline(Timer::TimeWait), Some(secs(240)));
+    assert_eq!(tcp.until(Timer::TimeWait), Some(secs(240)));
 }
 
 /// RFC 6298 (5.7), RFC 5681 §3.1: a SYN that was lost makes data start slowly.

@@ -92,8 +92,8 @@ fn a_new_user_timeout_is_said_with_the_next_segment() {
 /// TIME-WAIT waits for no acknowledgment: a user timeout is neither said nor heard.
 #[test]
 fn time_wait_text_beyond_the_fin_finds_no_user_timeout() {
-    let mut tcp = Tcp::in_state(State::TimeWait, on());
-    tcp.event(Event::Set(Knob::UserTimeout(Some(secs(200)))));
+    let mut tcp = Rig::in_state(State::TimeWait, on());
+    tcp.does(Event::Set(Knob::UserTimeout(Some(secs(200)))));
     let text = with(peer_text(1, 10, 1), 600);
     assert_eq!(tcp.arrives(text), "Discarded(AfterFin); <SEQ=1><ACK=1><CTL=ACK>");
     assert_eq!(said(&tcp), [None]);
