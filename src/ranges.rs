@@ -115,6 +115,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// The same by binary search, of the chunks and in one of them.
+    #[inline(never)] // `find` has many uses
     fn search(&self, offset: u64) -> Place {
         let chunk = match self.top.first() {
             Some(first) if first.start > offset => {

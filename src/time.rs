@@ -83,7 +83,9 @@ impl fmt::Display for Instant {
 /// overflow.
 pub(crate) const END_OF_TIME: Instant = Instant::from_micros(1 << 58);
 
-/// A duration in whole microseconds, saturating at `u64::MAX`.
+/// A duration in whole microseconds, saturating at `u64::MAX`. Not inline: 64-bit arithmetic is long on a small device, and
+/// there are many uses.
+#[inline(never)]
 pub(crate) const fn micros(d: Duration) -> u64 {
     d.as_secs().saturating_mul(1_000_000).saturating_add(d.subsec_micros() as u64)
 }

@@ -40,6 +40,8 @@ impl<'a> Output<'a> {
         self.transmits
     }
 
+    #[cold]
+    #[inline(never)] // there are many uses
     pub(super) fn discard(&mut self, reason: Discard) {
         self.counters.seldom().discarded += 1;
         self.sink.push(Action::Discarded(reason));

@@ -209,6 +209,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The blocks that lie above SND.UNA are reports; what lies elsewhere is old or false.
+    #[inline(never)]
     fn take_reports(
         &mut self,
         blocks: impl Iterator<Item = (SeqNum, SeqNum)>,

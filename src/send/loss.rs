@@ -155,7 +155,7 @@ impl<C: Controller> Sender<C> {
         self.repeats = self.repeats.saturating_add(1);
         if self.syn {
             counters.seldom().timeouts += 1;
-            self.board.lose_where(|_| true);
+            self.board.lose_where(&mut |_| true);
             return;
         }
         if self.board.first().is_some_and(|first| first.fate == Fate::Sacked) {
@@ -164,7 +164,7 @@ impl<C: Controller> Sender<C> {
         let (una, by_time) = (self.board.una(), self.detector == Detector::Rack);
         let reo_wnd = self.rack.reo_wnd(&self.episode.reordering, &self.rtt);
         let Self { board, rack, .. } = self;
-        board.lose_where(|sent| !by_time || sent.start == una || rack.is_overdue(sent, reo_wnd, now));
+        board.lose_where(&mut |sent| !by_time || sent.start == una || rack.is_overdue(sent, reo_wnd, now));
         self.restart(counters, now);
         self.episode.begin().first_due = true;
     }
@@ -182,7 +182,7 @@ impl<C: Controller> Sender<C> {
     /// less than an RTO ago is on its way, and the first segment has not timed out yet.
     pub(crate) fn abandon_recovery(&mut self, counters: &mut Tally, now: Instant) {
         let rto = self.rtt.rto();
-        self.board.lose_where(|sent| !sent.again || sent.at + rto <= now);
+        self.board.lose_where(&mut |sent| !sent.again || sent.at + rto <= now);
         self.restart(counters, now);
     }
 

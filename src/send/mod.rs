@@ -222,7 +222,7 @@ impl<C: Controller> Sender<C> {
 
     /// Our SYN is to be sent again, with what the peer's SYN adds to it.
     pub(crate) fn repeat_syn(&mut self) {
-        self.board.lose_where(|_| true);
+        self.board.lose_where(&mut |_| true);
     }
 
     /// When `octets` may leave, if pacing holds them back.
@@ -359,7 +359,7 @@ impl<C: Controller> Sender<C> {
             self.probes = 0;
             let refused = core::mem::take(&mut self.probed);
             if refused && !self.syn {
-                self.board.lose_where(|_| true);
+                self.board.lose_where(&mut |_| true);
             }
         }
         self.wnd = wnd;
@@ -514,7 +514,7 @@ impl<C: Controller> Sender<C> {
         self.board.coalesce(u64::from(mss));
         if self.records_left(send_buffer, mss) == 0 {
             self.board.forget_reports();
-            self.board.lose_where(|_| true);
+            self.board.lose_where(&mut |_| true);
             self.board.coalesce(u64::from(mss));
         }
     }
@@ -522,7 +522,7 @@ impl<C: Controller> Sender<C> {
     /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.
     pub(crate) fn resegment(&mut self, mss: u32) {
         let fin = self.fin_sent().then(|| self.board.nxt());
-        self.board.lose_where(|sent| sent.end - sent.start - u64::from(fin == Some(sent.end)) > u64::from(mss));
+        self.board.lose_where(&mut |sent| sent.end - sent.start - u64::from(fin == Some(sent.end)) > u64::from(mss));
     }
 
     /// Octets of text in the segment that is lost at SND.UNA.

@@ -85,7 +85,7 @@ impl<C: Controller> Sender<C> {
 
     /// A router says that the probe was too big.
     pub(crate) fn lose_mtu_probe(&mut self, (start, end): (u64, u64)) {
-        self.board.lose_where(|sent| start <= sent.start && sent.end <= end);
+        self.board.lose_where(&mut |sent| start <= sent.start && sent.end <= end);
     }
 
     /// When the next probe may leave, after one that a timeout found lost.

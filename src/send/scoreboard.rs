@@ -125,6 +125,7 @@ impl Marks {
     }
 
     /// A record is lost.
+    #[inline(never)]
     fn lose(&mut self, sent: &mut Sent) {
         self.lost.insert(sent.start, sent.end);
         self.lost_octets += sent.len();
@@ -497,7 +498,8 @@ impl Scoreboard {
     }
 
     /// Takes as lost every segment in flight of which `is_lost` says so. Looks at all: not for every acknowledgment.
-    pub(crate) fn lose_where(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) {
+    #[inline(never)]
+    pub(crate) fn lose_where(&mut self, is_lost: &mut dyn FnMut(&Sent) -> bool) {
         for sent in &mut self.segments {
             if sent.fate == Fate::InFlight && is_lost(sent) {
                 self.marks.begin().lose(sent);

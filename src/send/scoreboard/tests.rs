@@ -292,7 +292,7 @@ impl Pair {
                 assert_eq!(octets, octets_of(&lost));
             }
             Step::LoseLonger { than } => {
-                board.lose_where(|sent| sent.len() > u32::from(than));
+                board.lose_where(&mut |sent| sent.len() > u32::from(than));
                 let long = |record: &Record| record.3 == Fate::InFlight && record.1 - record.0 > u64::from(than);
                 model.judge(Fate::Lost, long);
             }
@@ -422,7 +422,7 @@ fn an_acknowledgment_looks_at_what_it_tells_and_at_no_more() {
 #[test]
 fn retransmissions_are_judged_in_the_order_of_their_time() {
     let mut board = flight(10_000);
-    board.lose_where(|_| true);
+    board.lose_where(&mut |_| true);
     for n in 0..10_000_u64 {
         board.sent_again(100 * n, 100 * n + 100, true, Instant::from_millis(20_000 + n), Snapshot::default());
     }
@@ -442,7 +442,7 @@ fn retransmissions_are_judged_in_the_order_of_their_time() {
 #[test]
 fn retransmissions_of_one_instant_are_judged_in_the_order_of_the_stream() {
     let mut board = flight(3);
-    board.lose_where(|_| true);
+    board.lose_where(&mut |_| true);
     let now = Instant::from_millis(100);
     for n in 0..3 {
         board.sent_again(100 * n, 100 * n + 100, true, now, Snapshot::default());
@@ -459,7 +459,7 @@ fn retransmissions_of_one_instant_are_judged_in_the_order_of_the_stream() {
 fn memory_is_in_proportion_to_what_is_in_flight() {
     let mut board = flight(1000);
     for round in 0..100 {
-        board.lose_where(|_| true);
+        board.lose_where(&mut |_| true);
         let now = Instant::from_millis(2000 + round);
         while let Some((start, len)) = board.next_lost(100) {
             board.sent_again(start, start + u64::from(len), true, now, Snapshot::default());
