@@ -84,7 +84,6 @@ mod recv;
 mod segment;
 mod send;
 mod seq;
-mod tally;
 mod time;
 mod timestamps;
 mod user_timeout;

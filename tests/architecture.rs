@@ -18,7 +18,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["time"]),
     ("event", &["seq", "time", "path", "segment"]),
     ("info", &["seq", "event"]),
-    ("tally", &["info", "rare"]),
     ("timestamps", &["seq", "time", "segment"]),
     ("ecn", &["segment", "config"]),
     ("user_timeout", &["time", "config"]),
@@ -44,7 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
             "rare",
             "config",
-            "tally",
+            "info",
             "send::buffer",
             "send::congestion",
             "send::ecn",
@@ -83,7 +82,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "event",
             "info",
             "rare",
-            "tally",
             "timestamps",
             "ecn",
             "user_timeout",
@@ -100,12 +98,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 29] = [
+const ALGORITHMS: [&str; 28] = [
     "ecn",
     "ranges",
     "recent",
     "rare",
-    "tally",
     "timestamps",
     "user_timeout",
     "options",

@@ -431,7 +431,7 @@ impl<C: Controller> Tcb<C> {
         let in_order = segment.seq.at_or_before(self.rcv.nxt) && self.state.receives();
         if let Some(fin) = fin.filter(|fin| in_order && fin.at_or_after(self.rcv.nxt)) {
             let dropped = self.rcv.end_stream(fin, &cx.limits());
-            cx.out.counters.seldom().octets_trimmed += u64::try_from(dropped).unwrap_or(0);
+            cx.out.counters.octets_trimmed += u64::try_from(dropped).unwrap_or(0);
         }
     }
 

@@ -176,7 +176,7 @@ impl<C: Controller> Tcb<C> {
         let records = self.records_left(cx);
         let again = self.snd.sent(plan, mss, records, cx.now);
         if again {
-            cx.out.counters.seldom().retransmissions += 1;
+            cx.out.counters.retransmissions += 1;
         }
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;

@@ -25,10 +25,10 @@ mod timeouts;
 use alloc::vec::Vec;
 
 use crate::send::Sender;
-use crate::tally::Tally;
 use crate::time::END_OF_TIME;
 use crate::{
-    Action, Algorithm, Arc, CloseReason, Config, Controller, Error, Event, Instant, Path, Secrets, Segment, Sink, Timer,
+    Action, Algorithm, Arc, CloseReason, Config, Controller, Counters, Error, Event, Instant, Path, Secrets, Segment,
+    Sink, Timer,
 };
 use deadlines::Deadlines;
 use listen::Listen;
@@ -70,7 +70,7 @@ pub struct Connection<C: Controller = Algorithm> {
     settings: Settings,
     path: Path,
     timers: Deadlines,
-    counters: Tally,
+    counters: Counters,
     /// The latest `now`.
     clock: Instant,
     phase: Phase<C>,
@@ -109,7 +109,7 @@ impl<C: Controller> Connection<C> {
     fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
         let settings = Settings::new(&config);
         let path = path.limited();
-        let (timers, counters) = (Deadlines::default(), Tally::default());
+        let (timers, counters) = (Deadlines::default(), Counters::default());
         Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
     }
 

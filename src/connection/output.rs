@@ -1,13 +1,12 @@
 //! What one event does to the outside: the sink, and what is noted until the end of the event.
 
-use crate::tally::Tally;
-use crate::{Action, CloseReason, Discard, Segment, Sink};
+use crate::{Action, CloseReason, Counters, Discard, Segment, Sink};
 
 /// The actions of one event, in the order of the contract: what must come later is noted, until
 /// [`report_progress`](Self::report_progress) or the end of the event pushes it.
 pub(super) struct Output<'a> {
     sink: &'a mut dyn Sink,
-    pub(super) counters: &'a mut Tally,
+    pub(super) counters: &'a mut Counters,
     /// Octets of our text acknowledged.
     pub(super) acked: usize,
     pub(super) writable: bool,
@@ -17,7 +16,7 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Tally) -> Self {
+    pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Counters) -> Self {
         Self { sink, counters, acked: 0, writable: false, flushed: false, closed: None, transmits: 0 }
     }
 
@@ -43,7 +42,7 @@ impl<'a> Output<'a> {
     #[cold]
     #[inline(never)] // there are many uses
     pub(super) fn discard(&mut self, reason: Discard) {
-        self.counters.seldom().discarded += 1;
+        self.counters.discarded += 1;
         self.sink.push(Action::Discarded(reason));
     }
 

@@ -8,7 +8,6 @@ use super::Connection;
 use super::phase::Phase;
 use crate::recv::reassembly::Limits;
 use crate::send::Sender;
-use crate::tally::Tally;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 
 /// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics,
@@ -43,7 +42,7 @@ impl<C: Controller> Connection<C> {
 
     /// STATUS (§3.10.6): the RFC's variables, and the counters.
     pub fn info(&self) -> Info {
-        let mut info = Info::closed(self.state(), self.counters.counters());
+        let mut info = Info::closed(self.state(), self.counters);
         info.path_mtu = self.path.mtu;
         info.user_timeout = self.settings.user_timeout.map(Duration::from);
         if let Some(snd) = self.phase.sender() {
@@ -85,7 +84,7 @@ impl<C: Controller> Connection<C> {
         let mut value = self.clone();
         let now = now.max(value.clock);
         value.timers.rebase(now);
-        value.counters = Tally::default();
+        value.counters = Counters::default();
         value.clock = Instant::ZERO;
         match &mut value.phase {
             Phase::Closed => {}

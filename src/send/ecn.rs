@@ -88,6 +88,11 @@ impl Cover {
         self.by_mark && lost < self.recover
     }
 
+    /// Everything before `una` is acknowledged, and was all that was sent.
+    pub(super) fn rest(&mut self, una: u64) {
+        self.recover = self.recover.min(una.saturating_sub(1));
+    }
+
     /// Whether the window that was reduced is acknowledged, up to `una`, and nothing is held back.
     pub(crate) fn is_past(&self, una: u64, now: Instant) -> bool {
         una > self.recover && self.held(now).is_none()

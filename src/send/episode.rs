@@ -54,6 +54,18 @@ impl Episode {
             && !self.first_due
     }
 
+    /// Everything before `una`, all that was sent, was acknowledged an RTO ago: duplicates of it are no more in the network,
+    /// and what is sent from now on is another window of data.
+    pub(super) fn rest(&mut self, una: u64) {
+        self.undo.give_up();
+        self.reordering = Reordering::NONE;
+        if self.recovery.is_open() {
+            self.recovery.leave();
+            self.recovery.recover = self.recovery.recover.min(una.saturating_sub(1));
+        }
+        self.cover.rest(una);
+    }
+
     pub(super) fn is_at_start(&self) -> bool {
         self == Self::AT_REST
     }

@@ -321,8 +321,9 @@ impl<C: Controller> Sender<C> {
 
     /// All was acknowledged long ago: reports that a retransmission was needless are late as well.
     pub(crate) fn rest(&mut self, now: Instant) {
+        let una = self.board.una();
         if let Some(episode) = self.episode.active() {
-            episode.undo.give_up();
+            episode.rest(una);
         }
         self.end_episode(now);
         self.cc.on_settled();
