@@ -76,6 +76,8 @@ pub struct Connection<C: Controller = Algorithm> {
     phase: Phase<C>,
 }
 
+const _: () = assert!(size_of::<Connection>() <= 1168);
+
 impl Connection {
     /// Passive OPEN as hosts do it, a value of its own for each SYN (MUST-41): the SYN has arrived, so the host chooses the secrets by the addresses and ports (RFC
     /// 6528).
