@@ -1,13 +1,14 @@
 //! What is in flight: one record for each segment sent and not acknowledged (RFC 6675 §3, RFC 8985 §5.2).
 
-use core::hash::{Hash, Hasher};
+mod marks;
 
 use alloc::collections::VecDeque;
 
+use self::marks::{Fingers, Marks};
 use super::rate::Snapshot;
 use crate::Instant;
 use crate::ranges::Ranges;
-use crate::rare::{AtRest, Rare};
+use crate::rare::Rare;
 use crate::recent::Recent;
 
 /// Records that an emptied scoreboard may keep room for.
@@ -51,85 +52,6 @@ impl Sent {
     /// Whether an entry of `Scoreboard::again` tells of the last time this one was sent.
     fn is_again(&self, start: u64, at: Instant) -> bool {
         self.fate == Fate::InFlight && self.again && self.start == start && self.at == at
-    }
-}
-
-/// Where a search may look first. Nothing but its cost depends on it, so it is no part of the value.
-#[derive(Clone, Debug, Default)]
-struct Fingers {
-    /// The ranges of `sacked` that grew last.
-    recent: Recent,
-    /// The index of the record behind the one that was reported last, of that at `fresh`, of the first of `again`.
-    reported: usize,
-    fresh: usize,
-    again: usize,
-}
-
-impl PartialEq for Fingers {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Fingers {}
-
-impl Hash for Fingers {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-/// What sets records apart from such as were sent once, in order, and wait for their acknowledgment: reports, losses and
-/// retransmissions.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Marks {
-    sacked: Ranges,
-    sacked_octets: u32,
-    sacked_segments: u32,
-    /// What the lost segments take.
-    lost: Ranges,
-    lost_octets: u32,
-    /// No segment below this position is in flight for the first time.
-    fresh: u64,
-    /// Start and time of each retransmission, in the order of time, and at one time of the stream. Those that do not
-    /// agree with the record are over.
-    again: VecDeque<(u64, Instant)>,
-    fingers: Fingers,
-}
-
-impl AtRest for Marks {
-    const AT_REST: &'static Self = &Self {
-        sacked: Ranges::new(),
-        sacked_octets: 0,
-        sacked_segments: 0,
-        lost: Ranges::new(),
-        lost_octets: 0,
-        fresh: 0,
-        again: VecDeque::new(),
-        fingers: Fingers { recent: Recent::new(), reported: 0, fresh: 0, again: 0 },
-    };
-}
-
-impl Marks {
-    /// No record is set apart.
-    fn are_gone(&self) -> bool {
-        self.sacked.is_empty() && self.lost.is_empty() && self.again.is_empty()
-    }
-
-    /// SND.UNA advances to `to`.
-    fn release(&mut self, to: u64) {
-        self.fresh = self.fresh.max(to);
-        self.lost.remove_below(to);
-        if self.sacked.first().is_some_and(|first| first.start < to) {
-            self.sacked.remove_below(to);
-            self.fingers.recent.release(to);
-        }
-    }
-
-    /// A record is lost.
-    #[inline(never)]
-    fn lose(&mut self, sent: &mut Sent) {
-        self.lost.insert(sent.start, sent.end);
-        self.lost_octets += sent.len();
-        sent.fate = Fate::Lost;
     }
 }
 
