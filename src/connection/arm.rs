@@ -75,7 +75,9 @@ impl<C: Controller> Tcb<C> {
         cx.timers.put(Timer::Reorder, self.snd.reorder_at().filter(|_| !probing));
         let after = self.snd.tail_probe_after(u32::from(self.eff_snd_mss), cx.config.max_ack_delay().into());
         match after.filter(|_| !probing).zip(cx.timers.get(Timer::Retransmit)) {
-            Some((after, rto)) => cx.timers.start(Timer::TailLossProbe, (cx.now + after).min(rto)),
+            Some((after, rto)) => {
+                cx.timers.start(Timer::TailLossProbe, (cx.now + after).min(rto));
+            }
             None => cx.timers.clear(Timer::TailLossProbe),
         }
     }

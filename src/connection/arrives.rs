@@ -3,13 +3,14 @@
 use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Origin, Step, Stop};
+use super::steady::{Progress, Steady};
 use super::tcb::{Cx, Tcb};
 use crate::ecn::Echo;
 use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::reassembly::{Limits, keep_front};
 use crate::send::{Ack, Fin};
-use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Timer};
+use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Sink, Timer};
 
 /// What the sequence check leaves of a segment.
 struct Arrived {
@@ -222,7 +223,7 @@ impl<C: Controller> Tcb<C> {
             let bare = arrived.bare && arrived.window > 0; // an answer to a zero-window probe is no duplicate ACK
             self.process_ack(segment, bare, arrived.window == self.snd.wnd, cx);
         }
-        self.update_window(segment, arrived.window, cx);
+        self.update_window(segment.seq, segment.ack, arrived.window, cx.now);
         self.after_ack(cx)
     }
 
@@ -310,19 +311,21 @@ impl<C: Controller> Tcb<C> {
             cx.timers.clear(Timer::Retransmit); // the flush starts it again
         }
         if advances {
-            self.acknowledged(newly.text, cx);
+            let progress = self.acknowledged(newly.text, &mut cx.steady());
+            cx.out.note_progress(progress);
+            cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
+            cx.timers.clear(Timer::Persist);
         }
     }
 
     /// SND.UNA advanced, over so much text.
-    pub(super) fn acknowledged(&mut self, text: usize, cx: &mut Cx<'_, '_>) {
-        cx.out.acked += text;
-        cx.out.writable |= text > 0 && self.snd.fin == Fin::None && self.snd.takes_again(cx.config);
-        cx.out.flushed |= !self.snd.is_pending() && (text > 0 || self.fin_acked());
-        self.progressed(cx.now);
-        self.trust_mtu(cx);
-        cx.timers.clear(Timer::TailLossProbe); // the flush starts them again
-        cx.timers.clear(Timer::Persist);
+    #[inline]
+    pub(super) fn acknowledged<S: Sink + ?Sized>(&mut self, text: u32, steady: &mut Steady<'_, S>) -> Progress {
+        let writable = text > 0 && self.snd.fin == Fin::None && self.snd.takes_again(steady.config);
+        let flushed = !self.snd.is_pending() && (text > 0 || self.fin_acked());
+        self.progressed(steady.now);
+        self.trust_mtu(steady);
+        Progress { acked: text, writable, flushed }
     }
 
     /// SEG.ACK < SND.UNA: of an ACK that a later one overtook, the SACK blocks count (RFC 2018 §5, RFC 6675 §5).
@@ -339,12 +342,13 @@ impl<C: Controller> Tcb<C> {
 
     /// "The send window should be updated", and may shrink (MUST-34). A window confirmed as closed counts as an answer: the user timeout starts
     /// anew while the user is there (MUST-37).
-    pub(super) fn update_window(&mut self, segment: &Segment, window: u32, cx: &mut Cx<'_, '_>) {
-        if self.snd.is_window_news(segment.seq, segment.ack) {
-            self.snd.set_window(window, segment.seq, segment.ack);
+    #[inline]
+    pub(super) fn update_window(&mut self, seq: SeqNum, ack: SeqNum, window: u32, now: Instant) {
+        if self.snd.is_window_news(seq, ack) {
+            self.snd.set_window(window, seq, ack);
         }
         if (self.snd.wnd == 0 || self.snd.is_beyond_edge()) && !self.released {
-            self.progressed(cx.now); // SHLD-17
+            self.progressed(now); // SHLD-17
         }
     }
 

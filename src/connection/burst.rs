@@ -4,23 +4,42 @@
 //! the answer cannot change between two segments. Nagle's algorithm, silly windows and all else is asked for what is left.
 
 use super::icmp::packet_size;
+use super::steady::Steady;
 use super::tcb::{Cx, Tcb};
 use crate::recv::ack::PendingAck;
 use crate::send::Wait;
-use crate::{Controller, Ecn, Flags, Segment, Timer};
+use crate::{Config, Controller, Ecn, Flags, Segment, Sink, Timer};
+
+/// `Transmit`s that one event may have.
+pub(super) fn max_transmits(config: &Config) -> u32 {
+    match config.max_burst() {
+        0 => u32::MAX,
+        limit => u32::from(limit),
+    }
+}
 
 impl<C: Controller> Tcb<C> {
-    /// Sends full segments of new text, at most `limit` values, while windows, queue and records allow. Returns why nothing
-    /// more may leave, if that is plain: all is sent, or a window is full.
-    pub(super) fn transmit_full_segments(&mut self, limit: u32, cx: &mut Cx<'_, '_>) -> Option<Wait> {
-        if !cx.shortcuts || !self.snd.is_steady() || !self.sends_plain_text(cx) {
-            return None;
-        }
+    /// Whether nothing but text is to be sent, in the order of the stream, and no segment of it has options other than
+    /// timestamps.
+    pub(super) fn sends_plain_text(&self, cx: &Cx<'_, '_>) -> bool {
+        self.snd.is_steady()
+            && !cx.config.pacing()
+            && self.rcv.reports() == 0
+            && self.duplicate.is_none()
+            && !self.owes_user_timeout
+            && !self.snd.ecn.owes_cwr()
+            && self.snd.path_mtu.is_calm(cx.path.mtu, cx.now)
+    }
+
+    /// Sends full segments of plain text while windows, queue and records allow. Returns why nothing more may leave, if that
+    /// is plain: all is sent, or a window is full.
+    #[inline]
+    pub(super) fn transmit_full_segments<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> Option<Wait> {
         let mss = u32::from(self.eff_snd_mss);
         let full = self.snd.full_segment(mss);
         let (mut todo, mut room) = (self.snd.unsent(), self.snd.room_for_new(mss));
         if todo.min(room) >= full {
-            let sent = self.transmit_budget(todo.min(room), full, limit, cx);
+            let sent = self.transmit_budget(todo.min(room), full, steady);
             todo -= sent;
             room -= sent;
         }
@@ -33,43 +52,51 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Sends full segments from `budget` octets. Returns the octets sent.
-    fn transmit_budget(&mut self, budget: u32, full: u32, limit: u32, cx: &mut Cx<'_, '_>) -> u32 {
-        let ends = budget == self.snd.unsent() && !self.nagle(cx); // then a part of a segment may be the last
-        let max = u32::from(cx.config.max_transmit()).max(full);
-        let (mut left, mut records) = (budget, self.records_left(cx));
-        if records == 0 || cx.out.transmits() >= limit {
+    fn transmit_budget<S: Sink + ?Sized>(&mut self, budget: u32, full: u32, steady: &mut Steady<'_, S>) -> u32 {
+        let nagle = steady.settings.nagle && self.snd.small.is_held(steady.config.minshall());
+        let ends = budget == self.snd.unsent() && !nagle; // then a part of a segment may be the last
+        let max = u32::from(steady.config.max_transmit()).max(full);
+        let limit = max_transmits(steady.config);
+        let mut records = self.snd.records_left(steady.config.send_buffer(), u32::from(self.eff_snd_mss));
+        if records == 0 || *steady.transmits >= limit {
             return 0;
         }
-        let header = self.header_of_text(cx);
-        while left >= full && records > 0 && cx.out.transmits() < limit {
+        let header = self.header_of_text(steady);
+        let size = packet_size(steady.path, self.option_octets(0), u16::try_from(full).unwrap_or(u16::MAX));
+        let mut burst = self.snd.begin_text(size);
+        let mut left = budget;
+        while left >= full && records > 0 && *steady.transmits < limit {
             let len = left.min(max).min(records.saturating_mul(full));
             let whole = len == full || (len == left && ends);
             let len = if whole { len } else { len - len % full };
-            self.transmit_text(&header, len, full, cx);
-            records -= len.div_ceil(full);
+            records -= if len == full { 1 } else { len.div_ceil(full) };
             left -= len;
+            let seq = self.snd.nxt;
+            let (payload, push) = self.snd.send_text(&mut burst, len, full, steady.now);
+            steady.transmit(Segment {
+                seq,
+                ack: header.ack,
+                flags: if push { header.flags | Flags::PSH } else { header.flags },
+                window: header.window,
+                urgent: 0,
+                options: header.options.common().flatten().into(),
+                ecn: header.ecn,
+                segment_size: if len > full { u16::try_from(full).unwrap_or(u16::MAX) } else { 0 },
+                payload,
+            });
         }
+        self.snd.end_text(budget - left, full, steady.now);
         budget - left
     }
 
-    /// Whether nothing but text is to be sent, in the order of the stream, and no segment of it has options other than
-    /// timestamps.
-    fn sends_plain_text(&self, cx: &Cx<'_, '_>) -> bool {
-        !cx.config.pacing()
-            && self.rcv.reports() == 0
-            && self.duplicate.is_none()
-            && !self.owes_user_timeout
-            && !self.snd.ecn.owes_cwr()
-            && self.snd.path_mtu.is_calm(cx.path.mtu, cx.now)
-    }
-
     /// What the segments of one event have in common: the acknowledgment that is owed, the window, the timestamps.
-    fn header_of_text(&mut self, cx: &mut Cx<'_, '_>) -> Segment {
-        cx.timers.clear(Timer::TailLossProbe); // the flush starts it again
+    #[inline]
+    fn header_of_text<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> Segment {
+        steady.timers.clear(Timer::TailLossProbe); // the flush starts it again
         self.ack = PendingAck::No;
-        cx.timers.clear(Timer::DelayedAck);
-        self.rcv.policy.on_sent(cx.config, cx.now);
-        let window = self.rcv.advertise(self.eff_snd_mss, || self.snd.rtt.round_trip(), cx.now);
+        steady.timers.clear(Timer::DelayedAck);
+        self.rcv.policy.on_sent(steady.config, steady.now);
+        let window = self.rcv.advertise(self.eff_snd_mss, || self.snd.rtt.round_trip(), steady.now);
         let nxt = self.rcv.nxt;
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = nxt;
@@ -78,29 +105,9 @@ impl<C: Controller> Tcb<C> {
             ack: nxt,
             flags: Flags::ACK | self.echo.flags(),
             window,
-            options: self.ts.as_ref().map(|ts| ts.option(cx.now)).into(),
+            options: self.ts.as_ref().map(|ts| ts.option(steady.now)).into(),
             ecn: if self.snd.ecn.is_capable() { Ecn::Ect0 } else { Ecn::NotEct },
             ..Segment::default()
         }
-    }
-
-    fn transmit_text(&mut self, header: &Segment, len: u32, full: u32, cx: &mut Cx<'_, '_>) {
-        let seq = self.snd.nxt;
-        let payload = self.snd.text(seq, len);
-        let push = if self.snd.pushes_text(seq, len) { Flags::PSH } else { Flags::empty() };
-        let segment_size = if len > full { u16::try_from(full).unwrap_or(u16::MAX) } else { 0 };
-        let size = packet_size(cx.path, self.option_octets(0), u16::try_from(len.min(full)).unwrap_or(u16::MAX));
-        self.snd.sent_text(len, full, size, cx.now);
-        cx.out.transmit(Segment {
-            seq,
-            ack: header.ack,
-            flags: header.flags | push,
-            window: header.window,
-            urgent: 0,
-            options: header.options.timestamps().into(),
-            ecn: header.ecn,
-            segment_size,
-            payload,
-        });
     }
 }

@@ -59,14 +59,13 @@ impl<C: Controller> Connection<C> {
     /// Octets that SEND would take now: 0 where SEND is an error.
     pub fn send_room(&self) -> usize {
         match self.phase.sender().filter(|snd| snd.fin == Fin::None) {
-            Some(snd) => {
-                usize::try_from(self.config.send_buffer()).unwrap_or(usize::MAX).saturating_sub(snd.buffer.len())
-            }
+            Some(snd) => usize::try_from(snd.room(&self.config)).unwrap_or(usize::MAX),
             None => 0,
         }
     }
 
     /// The errors of §3.10.2, §3.10.4: before anything changes.
+    #[inline]
     pub(super) fn check_call(&self, event: &Event) -> Result<(), Error> {
         match event {
             Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => {
@@ -113,16 +112,13 @@ impl<C: Controller> Connection<C> {
 impl<C: Controller> Phase<C> {
     /// SEND, pushed or not: the text waits for the flush. Urgent text ends where it ends: SND.UP (RFC 6093).
     pub(super) fn queue_text(&mut self, text: Bytes, push: bool, urgent: bool, cx: &Cx<'_, '_>) {
-        let copy_below = usize::from(cx.config.copy_below());
         let (snd, ack) = match self {
             Self::Closed | Self::Listen(_) => return,
             Self::SynSent(opening) => (&mut opening.snd, None),
             Self::Live(tcb) => (&mut tcb.snd, Some(&mut tcb.ack)),
         };
         let urgent = urgent && !text.is_empty(); // at least one octet of data (U-19)
-        snd.small.on_queued(text.len(), push);
-        snd.buffer.push(text, copy_below);
-        snd.note_full(cx.config);
+        snd.queue(text, push, cx.config);
         if urgent {
             snd.up = Some(snd.text_end());
             if let Some(ack) = ack.filter(|_| snd.wnd == 0 && !snd.syn) {

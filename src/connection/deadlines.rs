@@ -151,6 +151,7 @@ impl Deadlines {
         self.due(timer) != Due::NEVER
     }
 
+    #[inline]
     pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
         let place = place(timer);
         let slot = match self.usual.get_mut(place) {
@@ -165,14 +166,25 @@ impl Deadlines {
         }
     }
 
-    /// Sets the deadline unless there is one.
-    pub(crate) fn start(&mut self, timer: Timer, deadline: Instant) {
-        if !self.is_set(timer) {
-            self.set(timer, deadline);
+    /// Whether other timers than those of steady traffic are set.
+    pub(crate) fn has_rare(&self) -> bool {
+        *self.others() != [Due::NEVER; OTHERS]
+    }
+
+    /// Sets the deadline unless there is one. Returns the one that is in force.
+    #[inline]
+    pub(crate) fn start(&mut self, timer: Timer, deadline: Instant) -> Instant {
+        match self.get(timer) {
+            Some(deadline) => deadline,
+            None => {
+                self.set(timer, deadline);
+                deadline
+            }
         }
     }
 
     /// Sets the deadline or none. One beyond the end of time is none: no call could reach it.
+    #[inline]
     pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
         match deadline.filter(|at| *at <= END_OF_TIME) {
             Some(deadline) => self.set(timer, deadline),
@@ -180,6 +192,7 @@ impl Deadlines {
         }
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self, timer: Timer) {
         let place = place(timer);
         let slot = match self.usual.get_mut(place) {
@@ -192,23 +205,44 @@ impl Deadlines {
         }
     }
 
+    /// What is in flight makes progress: its timers stop.
+    pub(crate) fn stop_sender(&mut self) {
+        self.clear(Timer::Retransmit);
+        self.clear(Timer::TailLossProbe);
+        self.clear(Timer::Persist);
+    }
+
+    /// All timers of what is in flight, in one step: the retransmission timeout, the tail-loss probe, the user timeout.
+    #[inline]
+    pub(crate) fn restart_sender(&mut self, timeout: Instant, probe: Option<Instant>, patience: Option<Instant>) {
+        let due = |timer, at: Option<Instant>| at.map_or(Due::NEVER, |at| Due::new(timer, at));
+        let [retransmit, _, tail_loss_probe, user_timeout, idle, _] = &mut self.usual;
+        *retransmit = Due::new(Timer::Retransmit, timeout);
+        *tail_loss_probe = due(Timer::TailLossProbe, probe);
+        *user_timeout = due(Timer::UserTimeout, patience.filter(|at| *at <= END_OF_TIME));
+        *idle = Due::NEVER;
+        self.stale = true;
+    }
+
     pub(crate) fn clear_all(&mut self) {
         *self = Self { wake: self.wake, ..Self::default() };
     }
 
     /// Gives memory back that no deadline needs.
     pub(crate) fn shrink(&mut self) {
-        if *self.others() == [Due::NEVER; OTHERS] {
+        if !self.has_rare() {
             self.others = None;
         }
     }
 
+    #[inline]
     fn earliest(&self) -> Due {
         let usual = self.usual.into_iter().fold(Due::NEVER, Due::min);
         self.others.iter().flat_map(|others| others.iter()).copied().fold(usual, Due::min)
     }
 
     /// Finds the earliest deadline anew where it moved later.
+    #[inline]
     fn refresh(&mut self) {
         if core::mem::take(&mut self.stale) {
             self.next = self.earliest();
@@ -243,7 +277,8 @@ impl Deadlines {
     }
 
     /// Tells the host when to call, where that is earlier than it knows.
-    pub(crate) fn announce(&mut self, sink: &mut dyn Sink) {
+    #[inline]
+    pub(crate) fn announce<S: Sink + ?Sized>(&mut self, sink: &mut S) {
         self.refresh();
         if self.next.micros() < self.wake {
             if let Some((timer, at)) = self.next() {

@@ -1,5 +1,6 @@
 //! The end of every event: what the windows allow is sent, what is owed is acknowledged, the timers are set.
 
+use super::burst::max_transmits;
 use super::state::LiveState;
 use super::tcb::{Cx, Tcb};
 use crate::recv::ack::PendingAck;
@@ -25,6 +26,7 @@ impl<C: Controller> Tcb<C> {
             self.state = LiveState::LastAck; // our FIN is on its way
         }
         self.arm_timers(wait, cx);
+        self.prediction = self.predict(cx.config, cx.settings, cx.timers);
     }
 
     /// Sends what may be sent, and says why no more.
@@ -35,13 +37,12 @@ impl<C: Controller> Tcb<C> {
         if self.snd.may_revise_window(cx.now) && self.sends_now(cx) {
             self.snd.revise_window(self.initial_window(cx.config), cx.now);
         }
-        let limit = match cx.config.max_burst() {
-            0 => u32::MAX,
-            limit => u32::from(limit),
-        };
-        if let Some(wait) = self.transmit_full_segments(limit, cx) {
-            return Some(wait);
+        if cx.shortcuts && self.sends_plain_text(cx) {
+            if let Some(wait) = self.transmit_full_segments(&mut cx.steady()) {
+                return Some(wait);
+            }
         }
+        let limit = max_transmits(cx.config);
         let mut gate = self.gate(cx);
         loop {
             let plan = match self.snd.next(&gate) {

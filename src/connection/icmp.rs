@@ -1,9 +1,10 @@
 //! ICMP errors and MTU changes (RFC 9293 §3.9.2.2, RFC 5927, RFC 1191, RFC 8201).
 
+use super::steady::Steady;
 use super::tcb::{Cx, Tcb};
 use crate::send::{Kind, Packet, Plan, Policy, Sender, TooBig};
 use crate::time::Micros;
-use crate::{Action, Config, Controller, IcmpKind, IpVersion, Path, Report, Segment, SeqNum};
+use crate::{Action, Config, Controller, IcmpKind, IpVersion, Path, Report, Segment, SeqNum, Sink};
 
 /// Where an IPv4 router did not say its MTU, the next lower of these (RFC 1191 §7).
 const PLATEAUS: [u16; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
@@ -58,7 +59,8 @@ fn claimed_mtu(path: &Path, mtu: u16) -> Option<u16> {
 impl<C: Controller> Tcb<C> {
     /// What decides about the path MTU beside what happened.
     pub(super) fn mtu_policy(&self, config: &Config, path: &Path) -> Policy {
-        mtu_policy(self.snd.send_mss, config, path)
+        let peer = (path.ip.header() + 20).saturating_add(self.snd.send_mss);
+        Policy::new(config, path.least_mtu(), peer)
     }
 
     /// The packet that carried the text at `seq`, or a pure ACK, was too big for a link of `claimed` octets.
@@ -77,7 +79,7 @@ impl<C: Controller> Tcb<C> {
         let rtt = self.snd.rtt.srtt().unwrap_or(self.snd.rtt.base_rto());
         let times = (rtt.max(Micros::from_millis(1)), cx.now);
         let mtu = self.snd.path_mtu.on_too_big(error, (cx.path.mtu, self.snd.repeats), &policy, times);
-        self.change_mtu(mtu, cx);
+        self.change_mtu(mtu, &mut cx.steady());
     }
 
     /// The first segment in flight has timed out: perhaps for its size, unless a window that shrank explains it.
@@ -90,22 +92,24 @@ impl<C: Controller> Tcb<C> {
         let text = u16::try_from(self.snd.first_lost(mss)).unwrap_or(u16::MAX);
         let size = if self.snd.is_beyond_edge() { 0 } else { packet_size(cx.path, self.option_octets(0), text) };
         let mtu = self.snd.path_mtu.on_timeout(size, (cx.path.mtu, self.snd.repeats), &policy, cx.now);
-        self.change_mtu(mtu, cx);
+        self.change_mtu(mtu, &mut cx.steady());
     }
 
     /// SND.UNA has advanced: packets get through.
-    pub(super) fn trust_mtu(&mut self, cx: &mut Cx<'_, '_>) {
-        let una = self.snd.position_of(self.snd.una);
-        let send_mss = self.snd.send_mss;
-        let policy = || mtu_policy(send_mss, cx.config, cx.path);
-        let mtu = self.snd.path_mtu.on_acknowledged(una, cx.path.mtu, policy, cx.now);
-        self.change_mtu(mtu, cx);
+    #[inline]
+    pub(super) fn trust_mtu<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) {
+        let una = self.snd.position();
+        if !self.snd.path_mtu.on_acknowledged_at_rest(una) {
+            let policy = self.mtu_policy(steady.config, steady.path);
+            let mtu = self.snd.path_mtu.on_acknowledged(una, steady.path.mtu, &policy, steady.now);
+            self.change_mtu(mtu, steady);
+        }
     }
 
-    fn change_mtu(&mut self, mtu: Option<u16>, cx: &mut Cx<'_, '_>) {
-        if let Some(mtu) = mtu.filter(|mtu| *mtu != cx.path.mtu) {
-            self.set_mtu(mtu, cx.config, cx.path);
-            cx.out.push(Action::Report(Report::PathMtu(mtu)));
+    fn change_mtu<S: Sink + ?Sized>(&mut self, mtu: Option<u16>, steady: &mut Steady<'_, S>) {
+        if let Some(mtu) = mtu.filter(|mtu| *mtu != steady.path.mtu) {
+            self.set_mtu(mtu, steady.config, steady.path);
+            steady.sink.push(Action::Report(Report::PathMtu(mtu)));
         }
     }
 
@@ -166,12 +170,6 @@ impl<C: Controller> Tcb<C> {
             self.snd.path_mtu.on_pure_ack(packet_size(path, options_len(segment), 0));
         }
     }
-}
-
-/// What decides about the path MTU, where the peer's option allows `send_mss` octets.
-fn mtu_policy(send_mss: u16, config: &Config, path: &Path) -> Policy {
-    let peer = (path.ip.header() + 20).saturating_add(send_mss);
-    Policy::new(config, path.least_mtu(), peer)
 }
 
 fn options_len(segment: &Segment) -> u16 {

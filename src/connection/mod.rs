@@ -16,6 +16,7 @@ mod phase;
 mod predicted;
 mod state;
 mod status;
+mod steady;
 mod syn_sent;
 mod tcb;
 mod time_wait;
@@ -23,6 +24,8 @@ mod time_wait_value;
 mod timeouts;
 
 use alloc::vec::Vec;
+
+use bytes::Bytes;
 
 use crate::send::Sender;
 use crate::time::END_OF_TIME;
@@ -34,10 +37,12 @@ use deadlines::Deadlines;
 use listen::Listen;
 use output::Output;
 use phase::Phase;
+use predicted::Prediction;
 use state::{Origin, Stop};
 pub use status::Canonical;
+use steady::{Progress, Steady};
 use syn_sent::SynSent;
-use tcb::{Cx, Settings};
+use tcb::{Cx, Settings, Tcb};
 pub use time_wait_value::TimeWait;
 
 /// One TCP connection as a value.
@@ -167,9 +172,10 @@ impl<C: Controller> Connection<C> {
     /// # Errors
     /// [`Error`] when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors never
     /// fail.
-    pub fn handle(&mut self, mut event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
+    #[inline]
+    pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         self.check_call(&event)?;
-        self.take(&mut event, now, sink);
+        self.take(event, now, sink);
         Ok(())
     }
 
@@ -181,7 +187,7 @@ impl<C: Controller> Connection<C> {
     /// Several segments that arrived together: the connection processes all of them before it sends anything, and they share
     /// acknowledgments (MUST-58, MUST-59). Short for [`Event::Segments`].
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
-        self.take(&mut Event::Segments(segments.into_iter().collect()), now, sink);
+        self.take(Event::Segments(segments.into_iter().collect()), now, sink);
     }
 
     /// Runs every timer due at `now` in the order of [`Timer::ALL`]; a retransmission or probe that was due before the user
@@ -191,18 +197,18 @@ impl<C: Controller> Connection<C> {
     }
 
     /// An event that `check_call` lets pass in every state.
-    fn actions_of(&mut self, mut event: Event, now: Instant) -> Vec<Action> {
+    fn actions_of(&mut self, event: Event, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.take(&mut event, now, &mut actions);
+        self.take(event, now, &mut actions);
         actions
     }
 
     /// An event that can proceed, by the shortest way.
-    fn take(&mut self, event: &mut Event, now: Instant, sink: &mut dyn Sink) {
-        let shortcuts = self.has_shortcuts(event);
+    #[inline(always)]
+    fn take(&mut self, event: Event, now: Instant, sink: &mut impl Sink) {
         if !cfg!(any(debug_assertions, fuzzing)) {
-            self.step(event, now, sink, shortcuts);
-        } else if shortcuts {
+            self.step(event, now, sink, true);
+        } else if self.has_shortcuts() {
             self.prove_step(event, now, sink);
         } else {
             self.step(event, now, sink, false);
@@ -210,32 +216,21 @@ impl<C: Controller> Connection<C> {
         }
     }
 
-    /// Whether there may be shortcuts: for text and acknowledgments in steady traffic, and where there is nothing to do.
-    fn has_shortcuts(&self, event: &Event) -> bool {
-        let Phase::Live(tcb) = &self.phase else { return false };
-        match event {
-            Event::Segment(_) | Event::Segments(_) | Event::Send(_) | Event::SendMore(_) => tcb.snd.is_steady(),
-            Event::Continue => tcb.is_quiet(),
-            Event::Timer(_)
-            | Event::SendUrgent(_)
-            | Event::Consume(_)
-            | Event::Close
-            | Event::Release
-            | Event::Abort
-            | Event::Set(_)
-            | Event::Mtu(_)
-            | Event::Icmp { .. }
-            | Event::Rearm(_) => false,
+    /// Whether an event may take a shortcut.
+    fn has_shortcuts(&self) -> bool {
+        match &self.phase {
+            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => false,
+            Phase::Live(tcb) => tcb.is_predictable() || tcb.is_quiet(),
         }
     }
 
     /// The step, and a twin that takes it without shortcuts: what they leave out must change neither the value nor the
     /// actions.
-    fn prove_step(&mut self, event: &mut Event, now: Instant, sink: &mut dyn Sink) {
-        let (mut twin, mut same) = (self.clone(), event.clone());
+    fn prove_step(&mut self, event: Event, now: Instant, sink: &mut impl Sink) {
+        let (mut twin, same) = (self.clone(), event.clone());
         let (mut actions, mut of_twin) = (Vec::new(), Vec::new());
         self.step(event, now, &mut actions, true);
-        twin.step(&mut same, now, &mut of_twin, false);
+        twin.step(same, now, &mut of_twin, false);
         twin.counters.segments_predicted = self.counters.segments_predicted;
         assert_eq!(actions, of_twin, "the actions with shortcuts, and those without");
         assert_eq!(*self, twin, "the connection after an event with shortcuts, and without");
@@ -243,20 +238,62 @@ impl<C: Controller> Connection<C> {
         actions.into_iter().for_each(|action| sink.push(action));
     }
 
-    fn step(&mut self, event: &mut Event, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
-        match (event, &mut self.phase) {
-            (Event::Segment(segment), Phase::Live(tcb)) if shortcuts && tcb.expects(segment) => {
-                self.segment_as_expected(segment, now, sink);
+    #[inline(always)]
+    fn step(&mut self, event: Event, now: Instant, sink: &mut impl Sink, shortcuts: bool) {
+        match event {
+            Event::Segment(segment) => self.segment(segment, now, sink, shortcuts),
+            Event::Send(text) if shortcuts && self.phase.flushes_steadily() => self.send_text(text, true, now, sink),
+            Event::SendMore(text) if shortcuts && self.phase.flushes_steadily() => {
+                self.send_text(text, false, now, sink);
             }
-            (Event::Consume(octets), phase) => {
-                if phase.take_text(*octets) {
-                    self.event(now, sink, shortcuts, |_, _| {});
-                } else {
-                    self.pass_to(now); // nothing follows
-                }
+            Event::Consume(octets) => self.take_text(octets, now, sink, shortcuts),
+            Event::Continue if shortcuts && self.phase.is_quiet() => self.pass_to(now),
+            event => self.whole_step(event, now, sink, shortcuts),
+        }
+    }
+
+    #[inline(never)]
+    fn segment(&mut self, segment: Segment, now: Instant, sink: &mut impl Sink, shortcuts: bool) {
+        match &self.phase {
+            Phase::Live(tcb) if shortcuts && tcb.expects(&segment) => {
+                self.steadily(now, sink, |tcb, steady| tcb.arrives_as_expected(segment, steady));
             }
-            (Event::Continue, _) if shortcuts => self.pass_to(now),
-            (event, _) => self.event(now, sink, shortcuts, |phase, cx| phase.dispatch(event, cx)),
+            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {
+                self.whole_step(Event::Segment(segment), now, sink, shortcuts);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn send_text(&mut self, text: Bytes, push: bool, now: Instant, sink: &mut impl Sink) {
+        if let Phase::Live(tcb) = &mut self.phase {
+            tcb.snd.queue(text, push, &self.config);
+            self.steadily(now, sink, |_, _| Progress::default());
+        }
+    }
+
+    #[inline(never)]
+    fn take_text(&mut self, octets: usize, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
+        if self.phase.take_text(octets) {
+            self.whole_step(Event::Consume(0), now, sink, shortcuts);
+        } else {
+            self.pass_to(now); // nothing follows
+            self.predict();
+        }
+    }
+
+    #[inline(never)]
+    fn whole_step(&mut self, mut event: Event, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
+        self.event(now, sink, shortcuts, |phase, cx| phase.dispatch(&mut event, cx));
+    }
+
+    /// The user took the last of urgent text: what stands in the way of prediction may be gone.
+    fn predict(&mut self) {
+        let Self { config, settings, timers, phase, .. } = self;
+        if let Phase::Live(tcb) = phase {
+            if tcb.prediction == Prediction::Off {
+                tcb.prediction = tcb.predict(config, settings, timers);
+            }
         }
     }
 
@@ -265,20 +302,42 @@ impl<C: Controller> Connection<C> {
         self.clock = self.clock.max(now.min(END_OF_TIME));
     }
 
-    fn segment_as_expected(&mut self, segment: &mut Segment, now: Instant, sink: &mut dyn Sink) {
+    /// One event in steady traffic: time moves on, `change` happens, then what follows from it is sent and the deadlines are
+    /// set.
+    #[inline(always)]
+    fn steadily<S: Sink>(
+        &mut self,
+        now: Instant,
+        sink: &mut S,
+        change: impl FnOnce(&mut Tcb<C>, &mut Steady<'_, S>) -> Progress,
+    ) {
         self.pass_to(now);
         let Self { config, settings, path, timers, counters, clock, phase } = self;
         let Phase::Live(tcb) = phase else { return };
-        let mut out = Output::new(sink, counters);
-        let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock, shortcuts: true };
-        tcb.arrives_as_expected(segment, &mut cx);
-        if tcb.is_quiet() {
-            tcb.flush_quietly(&mut cx);
+        let mut transmits = 0;
+        let transmits = &mut transmits;
+        let mut steady = Steady { config, settings, path, timers, counters, sink, now: *clock, transmits };
+        let progress = change(tcb, &mut steady);
+        progress.report(steady.counters, steady.sink);
+        let advances = progress.acked > 0;
+        if tcb.flush_steadily(advances, &mut steady) {
+            steady.timers.announce(steady.sink);
         } else {
-            cx.out.report_progress();
-            tcb.flush(&mut cx);
+            if advances {
+                steady.timers.stop_sender(); // the flush starts them again
+            }
+            let transmits = *steady.transmits;
+            self.end_event(transmits, sink);
         }
-        timers.announce(out.sink());
+    }
+
+    /// What follows from an event is sent, and the deadlines are set, when the event has transmitted so many segments.
+    #[inline(never)]
+    fn end_event(&mut self, transmits: u32, sink: &mut dyn Sink) {
+        let Self { config, settings, path, timers, counters, clock, phase } = self;
+        let mut out = Output::new(sink, counters, transmits);
+        phase.flush(&mut Cx { config, settings, path, timers, out: &mut out, now: *clock, shortcuts: true });
+        timers.announce(sink);
     }
 
     /// One event: time moves on, `change` happens, then what follows from it is sent and the deadlines are set.
@@ -291,7 +350,7 @@ impl<C: Controller> Connection<C> {
     ) {
         self.pass_to(now);
         let Self { config, settings, path, timers, counters, clock, phase } = self;
-        let mut out = Output::new(sink, counters);
+        let mut out = Output::new(sink, counters, 0);
         let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock, shortcuts };
         change(phase, &mut cx);
         cx.out.report_progress();

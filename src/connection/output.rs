@@ -1,31 +1,42 @@
 //! What one event does to the outside: the sink, and what is noted until the end of the event.
 
+use super::steady::Progress;
 use crate::{Action, CloseReason, Counters, Discard, Segment, Sink};
 
 /// The actions of one event, in the order of the contract: what must come later is noted, until
 /// [`report_progress`](Self::report_progress) or the end of the event pushes it.
 pub(super) struct Output<'a> {
-    sink: &'a mut dyn Sink,
+    sink: &'a mut (dyn Sink + 'a),
     pub(super) counters: &'a mut Counters,
-    /// Octets of our text acknowledged.
-    pub(super) acked: usize,
-    pub(super) writable: bool,
-    pub(super) flushed: bool,
+    progress: Progress,
     closed: Option<CloseReason>,
     transmits: u32,
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Counters) -> Self {
-        Self { sink, counters, acked: 0, writable: false, flushed: false, closed: None, transmits: 0 }
+    /// The output of an event that has transmitted so many segments already.
+    pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Counters, transmits: u32) -> Self {
+        Self { sink, counters, progress: Progress::default(), closed: None, transmits }
     }
 
     pub(super) fn push(&mut self, action: Action) {
         self.sink.push(action);
     }
 
-    pub(super) fn sink(&mut self) -> &mut dyn Sink {
+    pub(super) fn sink(&mut self) -> &mut (dyn Sink + 'a) {
         self.sink
+    }
+
+    /// What takes the actions, the counters, and how many segments were transmitted.
+    pub(super) fn parts(&mut self) -> (&mut (dyn Sink + 'a), &mut Counters, &mut u32) {
+        (self.sink, self.counters, &mut self.transmits)
+    }
+
+    /// What is told of our own stream, until `report_progress`.
+    pub(super) fn note_progress(&mut self, progress: Progress) {
+        self.progress.acked += progress.acked;
+        self.progress.writable |= progress.writable;
+        self.progress.flushed |= progress.flushed;
     }
 
     pub(super) fn transmit(&mut self, segment: Segment) {
@@ -57,16 +68,6 @@ impl<'a> Output<'a> {
 
     /// `Acked`, `Writable`, `Flushed`: before the first segment of the flush.
     pub(super) fn report_progress(&mut self) {
-        let acked = core::mem::take(&mut self.acked);
-        if acked > 0 {
-            self.counters.octets_acked += u64::try_from(acked).unwrap_or(0);
-            self.push(Action::Acked(acked));
-        }
-        if core::mem::take(&mut self.writable) {
-            self.push(Action::Writable);
-        }
-        if core::mem::take(&mut self.flushed) {
-            self.push(Action::Flushed);
-        }
+        core::mem::take(&mut self.progress).report(self.counters, self.sink);
     }
 }

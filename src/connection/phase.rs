@@ -4,6 +4,7 @@ use core::mem;
 use core::ops::ControlFlow::{Break, Continue};
 
 use super::listen::{Listen, opened};
+use super::predicted::Prediction;
 use super::state::{Step, Stop};
 use super::syn_sent::{Outcome, SynSent};
 use super::tcb::{Cx, Tcb};
@@ -25,6 +26,23 @@ impl<C: Controller> Phase<C> {
             Self::Closed | Self::Listen(_) => None,
             Self::SynSent(opening) => Some(&opening.snd),
             Self::Live(tcb) => Some(&tcb.snd),
+        }
+    }
+
+    /// Whether nothing of ours is queued or in flight.
+    pub(super) fn is_quiet(&self) -> bool {
+        match self {
+            Self::Closed | Self::Listen(_) | Self::SynSent(_) => false,
+            Self::Live(tcb) => tcb.is_quiet(),
+        }
+    }
+
+    /// Whether the flush is that of steady traffic.
+    #[inline]
+    pub(super) fn flushes_steadily(&self) -> bool {
+        match self {
+            Self::Closed | Self::Listen(_) | Self::SynSent(_) => false,
+            Self::Live(tcb) => tcb.prediction == Prediction::Flush,
         }
     }
 
@@ -50,8 +68,12 @@ impl<C: Controller> Phase<C> {
     /// SEGMENT ARRIVES: one of the four rules.
     pub(super) fn segment_arrives(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) {
         if let Self::Live(tcb) = self {
-            if cx.shortcuts && tcb.snd.is_steady() && tcb.expects(segment) {
-                return tcb.arrives_as_expected(segment, cx);
+            if cx.shortcuts && tcb.is_predictable() && tcb.expects(segment) {
+                let progress = tcb.arrives_as_expected(mem::take(segment), &mut cx.steady());
+                if progress.acked > 0 {
+                    cx.timers.stop_sender(); // the flush starts them again
+                }
+                return cx.out.note_progress(progress);
             }
         }
         cx.out.counters.segments_in += 1;

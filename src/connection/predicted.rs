@@ -4,18 +4,54 @@
 //! `debug_assertions` and fuzzing each predicted segment also takes the eight steps, on a clone: the two values and their
 //! actions must be equal.
 
+use super::deadlines::Deadlines;
 use super::state::LiveState;
-use super::tcb::{Cx, Tcb};
-use crate::recv::ack::{Arrival, PendingAck};
+use super::steady::{Progress, Steady};
+use super::tcb::{Settings, Tcb};
+use crate::recv::ack::Arrival;
 use crate::timestamps::older;
-use crate::{Action, Controller, Ecn, Flags, Segment, Timer};
+use crate::{Action, Config, Controller, Ecn, Flags, Segment, SeqNum, Sink, Timestamps};
+use bytes::Bytes;
+
+/// What the next event may leave out, as the state stands at the end of an event.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Prediction {
+    /// Nothing.
+    Off,
+    /// The eight steps, where the segment is the expected one.
+    Steps,
+    /// The flush too: nothing but the stream and acknowledgments can leave, and no timer but the usual ones can run.
+    Flush,
+}
 
 impl<C: Controller> Tcb<C> {
-    /// Whether the segment is the next in order on a steady connection where nothing is missing and nobody closes: text inside
-    /// the window, an acknowledgment of something new, or both.
+    /// Whether the connection is established and steady: nothing is missing, nothing is to be reported, and nobody closes.
+    pub(super) fn is_predictable(&self) -> bool {
+        self.state == LiveState::Established
+            && self.snd.is_steady()
+            && self.duplicate.is_none()
+            && self.rcv.is_in_order()
+    }
+
+    /// What the state allows to leave out.
+    pub(super) fn predict(&self, config: &Config, settings: &Settings, timers: &Deadlines) -> Prediction {
+        if !self.is_predictable() {
+            return Prediction::Off;
+        }
+        let plain = !config.pacing()
+            && !settings.keep_alive
+            && !self.owes_user_timeout
+            && !self.snd.ecn.owes_cwr()
+            && self.snd.path_mtu.is_at_rest()
+            && !timers.has_rare();
+        if plain { Prediction::Flush } else { Prediction::Steps }
+    }
+
+    /// Whether the segment is the next in order: text inside the window, an acknowledgment of something new, or both.
+    #[inline]
     pub(super) fn expects(&self, segment: &Segment) -> bool {
         let (text, acked) = (segment.payload.len(), segment.ack - self.snd.una);
-        self.state == LiveState::Established
+        self.prediction != Prediction::Off
             && segment.flags.difference(Flags::PSH) == Flags::ACK
             && segment.seq == self.rcv.nxt
             && self.has_expected_options(segment)
@@ -23,76 +59,74 @@ impl<C: Controller> Tcb<C> {
             && acked <= self.snd.flight()
             && (text != 0 || acked != 0)
             && segment.ecn != Ecn::Ce
-            && self.duplicate.is_none()
-            && self.rcv.is_in_order()
     }
 
     /// No options but the timestamps that were agreed on, not older than TS.Recent (RFC 7323 §5.3 R1).
+    #[inline]
     fn has_expected_options(&self, segment: &Segment) -> bool {
-        let options = &segment.options;
-        let timely = match (&self.ts, options.timestamps()) {
-            (None, None) => true,
-            (Some(ts), Some(new)) => !older(new.value, ts.recent()),
-            (None, Some(_)) | (Some(_), None) => false,
-        };
-        timely && options.rare().is_none()
+        match (&self.ts, segment.options.common()) {
+            (Some(ts), Some(Some(new))) => !older(new.value, ts.recent()),
+            (None, Some(None)) => true,
+            (None, Some(Some(_)) | None) | (Some(_), Some(None) | None) => false,
+        }
     }
 
-    /// What the eight steps do with it.
-    pub(super) fn arrives_as_expected(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) {
-        cx.out.counters.segments_in += 1;
-        cx.out.counters.segments_predicted += 1;
-        if segment.ack != self.snd.una {
-            self.advance_as_expected(segment, cx); // fifth
-        }
-        self.update_window(segment, u32::from(segment.window) << self.snd.shift, cx);
-        self.keep_alive.heard = cx.now;
+    /// What the eight steps do with it; where SND.UNA advances, all but that the timers of what is in flight restart.
+    #[inline(always)]
+    pub(super) fn arrives_as_expected<S: Sink + ?Sized>(
+        &mut self,
+        segment: Segment,
+        steady: &mut Steady<'_, S>,
+    ) -> Progress {
+        steady.counters.segments_in += 1;
+        steady.counters.segments_predicted += 1;
+        let Segment { seq, ack, flags, window, options, segment_size, payload, .. } = segment;
+        let stamps = options.common().flatten();
+        let advances = ack != self.snd.una;
+        let progress = if advances { self.advance_as_expected(ack, stamps, steady) } else { Progress::default() }; // fifth
+        self.update_window(seq, ack, u32::from(window) << self.snd.shift, steady.now);
+        self.keep_alive.heard = steady.now;
         self.keep_alive.unanswered = 0;
-        if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps()) {
-            ts.follow(new, segment.seq, cx.now);
+        if let Some((ts, new)) = self.ts.as_mut().zip(stamps) {
+            ts.follow(new, seq, steady.now);
         }
-        if !segment.payload.is_empty() {
-            self.text_arrives(segment, cx); // seventh
+        if !payload.is_empty() {
+            let octets = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            let pushed = flags.contains(Flags::PSH);
+            let arrival = Arrival::new(octets, segment_size, self.rcv.policy.rmss(), pushed);
+            self.text_arrives(payload, arrival, stamps, steady); // seventh
         }
+        progress
     }
 
     /// SND.UNA advances over segments that were sent once and in order.
-    fn advance_as_expected(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        let (opened, now) = (self.snd.opened, cx.now);
-        let stamps = self.ts.as_ref().zip(segment.options.timestamps());
+    #[inline(always)]
+    fn advance_as_expected<S: Sink + ?Sized>(
+        &mut self,
+        ack: SeqNum,
+        stamps: Option<Timestamps>,
+        steady: &mut Steady<'_, S>,
+    ) -> Progress {
+        let (opened, now) = (self.snd.opened, steady.now);
+        let stamps = self.ts.as_ref().zip(stamps);
         let echoed = || stamps.and_then(|(state, new)| state.shown_at(new.echo, opened, now));
-        let text = self.snd.on_expected_ack(segment.ack, u32::from(self.eff_snd_mss), echoed, now);
-        cx.timers.clear(Timer::Retransmit); // the flush starts it again
-        self.acknowledged(text, cx);
+        let text = self.snd.on_expected_ack(ack, u32::from(self.eff_snd_mss), echoed, now);
+        self.acknowledged(text, steady)
     }
 
-    fn text_arrives(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) {
-        let text = core::mem::take(&mut segment.payload);
-        let octets = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        let pushed = segment.flags.contains(Flags::PSH);
-        let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), pushed);
-        self.rcv.advance(text.len());
-        cx.out.counters.octets_in += u64::from(octets);
-        cx.out.push(Action::Deliver(text));
-        let stamps = self.ts.as_ref().zip(segment.options.timestamps());
-        self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
-        self.rcv.policy.on_text(arrival, &mut self.ack, cx.config, self.snd.rtt.rto(), cx.now);
-    }
-
-    /// Whether nothing is queued or in flight, and was not when the event began: no deadline moves but those of the receiver.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.pending_since.is_none() && !self.snd.is_pending()
-    }
-
-    /// The flush where nothing can leave but the acknowledgment.
-    pub(super) fn flush_quietly(&mut self, cx: &mut Cx<'_, '_>) {
-        match self.ack {
-            PendingAck::Now | PendingAck::Pure => self.transmit_owed_ack(cx),
-            PendingAck::No => {}
-            PendingAck::Delayed { .. } => self.arm_delayed_ack(cx),
-        }
-        if cx.settings.keep_alive {
-            self.arm_keep_alive(false, cx);
-        }
+    #[inline(always)]
+    fn text_arrives<S: Sink + ?Sized>(
+        &mut self,
+        text: Bytes,
+        arrival: Arrival,
+        stamps: Option<Timestamps>,
+        steady: &mut Steady<'_, S>,
+    ) {
+        self.rcv.advance_in_order(arrival.octets);
+        steady.counters.octets_in += u64::from(arrival.octets);
+        steady.sink.push(Action::Deliver(text));
+        let stamps = self.ts.as_ref().zip(stamps);
+        self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), steady.now);
+        self.rcv.policy.on_text(arrival, &mut self.ack, steady.config, self.snd.rtt.rto(), steady.now);
     }
 }

@@ -53,7 +53,7 @@ impl<C: Controller> Connection<C> {
             info.snd_wl1 = snd.wl1;
             info.snd_wl2 = snd.wl2;
             info.snd_up = snd.up;
-            info.send_queue = snd.buffer.len();
+            info.send_queue = usize::try_from(snd.buffer.len()).unwrap_or(usize::MAX);
             info.cwnd = snd.cwnd(u32::from(snd.send_mss));
             info.ssthresh = snd.cc.ssthresh();
             info.flight = snd.flight();
@@ -108,6 +108,11 @@ impl<C: Controller> Connection<C> {
             }
             Phase::Live(tcb) => {
                 tcb.check_invariants(&Limits::of(&self.config), &self.path);
+                assert_eq!(
+                    tcb.prediction,
+                    tcb.predict(&self.config, &self.settings, &self.timers),
+                    "what is predicted"
+                );
                 self.check_progress(&self.timers, tcb.state, &tcb.snd);
             }
         }

@@ -5,7 +5,9 @@ use core::time::Duration;
 use super::challenge::Throttles;
 use super::deadlines::Deadlines;
 use super::output::Output;
+use super::predicted::Prediction;
 use super::state::{LiveState, Origin, Stop};
+use super::steady::Steady;
 use crate::ecn::{Echo, Handshake};
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::rare::Rare;
@@ -17,7 +19,7 @@ use crate::send::{Fin, Sender};
 use crate::time::Micros;
 use crate::timestamps::TsState;
 use crate::user_timeout::{adopted, decode, encode};
-use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Timer};
+use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Sink, Timer};
 
 /// What a connection can change of its configuration while it lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -56,7 +58,14 @@ pub(super) struct Cx<'a, 'o> {
     pub(super) shortcuts: bool,
 }
 
-impl Cx<'_, '_> {
+impl<'o> Cx<'_, 'o> {
+    /// For the rules that steady traffic shares.
+    pub(super) fn steady(&mut self) -> Steady<'_, dyn Sink + 'o> {
+        let Self { config, settings, path, timers, out, now, shortcuts: _ } = self;
+        let (sink, counters, transmits) = out.parts();
+        Steady { config, settings, path, timers, counters, sink, now: *now, transmits }
+    }
+
     /// ADV_UTO as an option, when it is in use (RFC 5482).
     pub(super) fn advertised_user_timeout(&self) -> Option<u16> {
         self.config.user_timeout_option().then(|| encode(self.settings.user_timeout.map(Duration::from)))
@@ -98,6 +107,7 @@ pub(super) struct Tcb<C> {
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
     pub(super) throttles: Rare<Throttles>,
+    pub(super) prediction: Prediction,
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
@@ -148,6 +158,7 @@ impl<C: Controller> Tcb<C> {
             duplicate: None,
             released: false,
             throttles: Rare::default(),
+            prediction: Prediction::Off,
             keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
             pending_since: None,
             remote_user_timeout: None,

@@ -19,6 +19,7 @@ pub(crate) enum PendingAck {
 
 impl PendingAck {
     /// In-order text arrived: it is acknowledged at once, or may wait.
+    #[inline]
     fn on_text(&mut self, text: Arrival, at_once: impl FnOnce(u32, u32) -> bool) {
         let (segments, octets) = match *self {
             Self::No => (0, 0),
@@ -51,6 +52,7 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     /// `octets` in segments of `segment_size`; 0: in one, or in as many as an MSS of `rmss` takes.
+    #[inline]
     pub(crate) fn new(octets: u32, segment_size: u16, rmss: u16, pushed: bool) -> Self {
         if segment_size == 0 && octets <= u32::from(rmss) {
             return Self { octets, segments: octets.min(1), size: octets.max(1), pushed };
@@ -80,12 +82,17 @@ impl FullSize {
 
     /// A larger segment counts at once. A smaller one is full-sized when the next has the same size and neither was pushed;
     /// once larger ones came, when so many follow that one of the larger size would be acknowledged alone.
+    #[inline]
     fn on_text(&mut self, text: Arrival, rmss: u16, every: u32) {
         let size = u16::try_from(text.size).unwrap_or(u16::MAX).min(rmss);
         if size >= self.size {
             *self = Self { size, seen: true, smaller: (0, 0) };
-            return;
+        } else {
+            self.on_smaller(text, size, every);
         }
+    }
+
+    fn on_smaller(&mut self, text: Arrival, size: u16, every: u32) {
         let (last, octets) = self.smaller;
         if text.pushed && text.segments == 1 {
             if size > last {
@@ -133,6 +140,7 @@ impl AckPolicy {
 
     /// Text in order arrived, and nothing is missing. After more than an RTO without any the peer's window has restarted
     /// (RFC 5681 §4.1); but where the sides take turns, our text will carry the acknowledgment.
+    #[inline]
     pub(crate) fn on_text(&mut self, text: Arrival, ack: &mut PendingAck, config: &Config, rto: Micros, now: Instant) {
         let idle = now.since(self.last) > rto;
         self.last = now;

@@ -140,6 +140,7 @@ impl Receiver {
     }
 
     /// `octets` in the units of the window field, rounded down, at most what the field can say (RFC 7323 §2.3).
+    #[inline]
     fn in_units(&self, octets: u32) -> u32 {
         (octets >> self.shift).min(0xFFFF) << self.shift
     }
@@ -165,6 +166,7 @@ impl Receiver {
         (self.in_units(self.capacity()) / 2).min(u32::from(mss)).max(1)
     }
 
+    #[inline]
     fn next_promise(&self, mss: u16) -> u32 {
         if self.growth() >= self.step(mss) { self.offer() } else { self.told() }
     }
@@ -175,6 +177,7 @@ impl Receiver {
     }
 
     /// The window field of a segment sent now, and the promise it makes. `rtt` is how long a round trip takes.
+    #[inline]
     pub(crate) fn advertise(&mut self, mss: u16, rtt: impl FnOnce() -> Micros, now: Instant) -> u16 {
         let window = self.next_promise(mss);
         let edge = self.nxt + window;
@@ -226,6 +229,7 @@ impl Receiver {
 
     /// Text arrived that was accepted. `echoes` tells whether the sender had seen an acknowledgment since an instant, when
     /// timestamps can tell.
+    #[inline]
     pub(crate) fn on_round(&mut self, echoes: impl FnOnce(Instant) -> Option<bool>, now: Instant) {
         self.filling.on_text(self.nxt, u32::from(self.policy.rmss()), now);
         let window = Round::Window { nxt: self.nxt, edge: self.edge };
@@ -246,12 +250,17 @@ impl Receiver {
         self.held.is_empty() && self.fin.is_none() && self.urgent.is_at_rest()
     }
 
+    /// RCV.NXT advances over text that is delivered, where nothing is urgent.
+    #[inline]
+    pub(crate) fn advance_in_order(&mut self, octets: u32) {
+        self.nxt += octets;
+        self.received += u64::from(octets);
+        self.user = self.user.saturating_add(octets);
+    }
+
     /// Text at RCV.NXT leaves: RCV.NXT advances over it.
     pub(crate) fn advance(&mut self, octets: usize) {
-        let len = u32::try_from(octets).unwrap_or(u32::MAX);
-        self.nxt += len;
-        self.received += u64::from(len);
-        self.user = self.user.saturating_add(len);
+        self.advance_in_order(u32::try_from(octets).unwrap_or(u32::MAX));
         if let Some(urgent) = self.urgent.active() {
             urgent.up = urgent.up.filter(|up| up.after(self.nxt));
             self.end_urgent();

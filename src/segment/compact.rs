@@ -45,6 +45,15 @@ impl CompactOptions {
         result
     }
 
+    /// Timestamps or none, where there is no other option.
+    #[inline]
+    pub(crate) const fn common(&self) -> Option<Option<Timestamps>> {
+        match &self.0 {
+            Repr::Common(timestamps) => Some(*timestamps),
+            Repr::Rare(_) => None,
+        }
+    }
+
     /// The options where there are others than timestamps.
     #[inline]
     pub(crate) fn rare(&self) -> Option<&Options> {

@@ -34,7 +34,7 @@ pub(crate) struct Ack<B> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Newly {
     /// Octets of text acknowledged.
-    pub(crate) text: usize,
+    pub(crate) text: u32,
     /// The retransmission timer restarts (RFC 6298 (5.3)).
     pub(crate) restarts_timer: bool,
 }
@@ -306,6 +306,7 @@ impl<C: Controller> Sender<C> {
         hold
     }
 
+    #[inline(always)]
     pub(super) fn grow(&mut self, growth: &Growth) {
         let &Growth { octets, new, inflight, cwnd, last_rtt, application_limited, mss, now } = growth;
         if let Some(validation) = &mut self.validation {

@@ -13,13 +13,26 @@ struct Piece {
     text: Bytes,
 }
 
-/// Text from stream offset [`start`](Self::start) to [`end`](Self::end), as the user's own pieces. Finding an offset
+impl Piece {
+    /// Whether the octet at `offset`, at or after the start, lies in it.
+    fn covers(&self, offset: u64) -> bool {
+        usize::try_from(offset - self.start).is_ok_and(|at| at < self.text.len())
+    }
+
+    /// Drops what lies before `offset`, which it covers.
+    fn cut(&mut self, offset: u64) {
+        self.text.advance(usize::try_from(offset - self.start).unwrap_or(usize::MAX).min(self.text.len()));
+        self.start = offset;
+    }
+}
+
+/// Text from stream offset [`start`](Self::start) on, as the user's own pieces. Finding an offset
 /// costs O(log n); a segment inside one piece is a view of it, one across pieces is copied.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct SendBuffer {
     pieces: VecDeque<Piece>,
     start: u64,
-    end: u64,
+    len: u32,
     /// The piece in which the last slice ended: the next one usually begins there.
     cursor: usize,
     /// The queue was full, and the user was not told since that there is room.
@@ -32,14 +45,17 @@ impl SendBuffer {
         self.start
     }
 
-    #[cfg(test)]
     const fn end(&self) -> u64 {
-        self.end
+        self.start + self.len as u64
     }
 
-    /// Octets held.
-    pub(crate) fn len(&self) -> usize {
-        usize::try_from(self.end - self.start).unwrap_or(usize::MAX)
+    /// Octets held: no more than `Config::send_buffer`.
+    pub(crate) const fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Appends text. A piece that together with the last one stays below `copy_below` is merged with it, so that there
@@ -48,7 +64,7 @@ impl SendBuffer {
         if text.is_empty() {
             return;
         }
-        let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
         match self.pieces.back_mut() {
             Some(last) if last.text.len() + text.len() < copy_below => {
                 let mut merged = BytesMut::with_capacity(copy_below);
@@ -56,13 +72,13 @@ impl SendBuffer {
                 merged.extend_from_slice(&text);
                 last.text = merged.freeze();
             }
-            Some(_) | None => self.pieces.push_back(Piece { start: self.end, text }),
+            Some(_) | None => self.pieces.push_back(Piece { start: self.end(), text }),
         }
-        self.end += len;
+        self.len = self.len.saturating_add(len);
     }
 
     /// A user may wait from now on, when `most` octets, all that the buffer takes, are queued.
-    pub(crate) fn note_full(&mut self, most: usize) {
+    pub(crate) fn note_full(&mut self, most: u32) {
         self.awaited |= self.len() >= most;
     }
 
@@ -72,7 +88,7 @@ impl SendBuffer {
     }
 
     /// Text was acknowledged. Whether the user is to be told, once, that there is room for `mark` octets of `most`.
-    pub(crate) fn take_writable(&mut self, most: usize, mark: usize) -> bool {
+    pub(crate) fn take_writable(&mut self, most: u32, mark: u32) -> bool {
         let told = self.awaited && self.len() <= most.saturating_sub(mark);
         self.awaited &= !told;
         told
@@ -90,34 +106,49 @@ impl SendBuffer {
         }
     }
 
-    /// Drops what lies before `offset`: it is acknowledged.
-    pub(crate) fn release(&mut self, offset: u64) {
-        let offset = offset.clamp(self.start, self.end);
-        while let Some(first) = self.pieces.front_mut() {
-            let len = u64::try_from(first.text.len()).unwrap_or(u64::MAX);
-            if first.start + len <= offset {
-                self.pieces.pop_front();
-                self.cursor = self.cursor.saturating_sub(1);
-                continue;
-            }
-            if first.start < offset {
-                let cut = usize::try_from(offset - first.start).unwrap_or(usize::MAX);
-                first.text.advance(cut.min(first.text.len()));
-                first.start = offset;
-            }
-            break;
+    /// Drops the first octets: they are acknowledged.
+    #[inline(always)]
+    pub(crate) fn release(&mut self, octets: u32) {
+        let octets = octets.min(self.len);
+        self.start += u64::from(octets);
+        self.len -= octets;
+        match self.pieces.front_mut() {
+            Some(first) if first.covers(self.start) => first.cut(self.start),
+            Some(_) | None => self.drop_pieces(),
         }
-        self.start = offset;
-        if self.pieces.is_empty() {
-            self.cursor = 0;
-            if self.pieces.capacity() > KEEP {
-                self.pieces = VecDeque::new();
+    }
+
+    /// Drops the pieces that lie before the start.
+    fn drop_pieces(&mut self) {
+        while let Some(first) = self.pieces.front_mut() {
+            if first.covers(self.start) {
+                first.cut(self.start);
+                return;
             }
+            self.pieces.pop_front();
+            self.cursor = self.cursor.saturating_sub(1);
+        }
+        self.cursor = 0;
+        if self.pieces.capacity() > KEEP {
+            self.pieces = VecDeque::new();
         }
     }
 
     /// The text at `offset..offset + len`, cut to what is there.
+    #[inline(always)]
     pub(crate) fn slice(&mut self, offset: u64, len: usize) -> Bytes {
+        if let Some(piece) = self.pieces.get(self.cursor) {
+            let at = usize::try_from(offset.wrapping_sub(piece.start)).unwrap_or(usize::MAX);
+            if let Some(left) = piece.text.len().checked_sub(at).and_then(|left| left.checked_sub(len)) {
+                self.cursor += usize::from(left == 0);
+                return piece.text.slice(at..at + len);
+            }
+        }
+        self.slice_anywhere(offset, len)
+    }
+
+    /// The same, where the cursor does not point at it, or it ends in another piece.
+    fn slice_anywhere(&mut self, offset: u64, len: usize) -> Bytes {
         let Some((index, first, at)) = self.find(offset) else { return Bytes::new() };
         if len <= first.text.len() - at {
             let text = first.text.slice(at..at + len);
@@ -138,15 +169,10 @@ impl SendBuffer {
 
     /// The piece that holds `offset`: its index, itself, and where in it.
     fn find(&self, offset: u64) -> Option<(usize, &Piece, usize)> {
-        let inside = |index: usize| {
-            let piece = self.pieces.get(index)?;
-            let at = usize::try_from(offset.checked_sub(piece.start)?).ok()?;
-            (at < piece.text.len()).then_some((index, piece, at))
-        };
-        inside(self.cursor).or_else(|| {
-            let index = self.pieces.partition_point(|piece| piece.start <= offset);
-            inside(index.checked_sub(1)?)
-        })
+        let index = self.pieces.partition_point(|piece| piece.start <= offset).checked_sub(1)?;
+        let piece = self.pieces.get(index)?;
+        let at = usize::try_from(offset.checked_sub(piece.start)?).ok()?;
+        (at < piece.text.len()).then_some((index, piece, at))
     }
 
     #[cfg(test)]
@@ -170,7 +196,7 @@ mod tests {
                     let cut = usize::from(at).min(model.len());
                     model.drain(..cut);
                     base += cut;
-                    buffer.release(base as u64);
+                    buffer.release(cut as u32);
                 } else {
                     let text: Vec<u8> = (0..size % 700).map(|_| { next = next.wrapping_add(1); next }).collect();
                     model.extend_from_slice(&text);
@@ -179,7 +205,7 @@ mod tests {
                 let from = usize::from(at).min(model.len());
                 let to = (from + usize::from(size % 1500)).min(model.len());
                 assert_eq!(buffer.slice((base + from) as u64, usize::from(size % 1500)), &model[from..to]);
-                assert_eq!((buffer.len(), buffer.start(), buffer.end()), (model.len(), base as u64, (base + model.len()) as u64));
+                assert_eq!((buffer.len() as usize, buffer.start(), buffer.end()), (model.len(), base as u64, (base + model.len()) as u64));
             }
             true
         }

@@ -30,7 +30,7 @@ pub(super) struct Before {
 pub(super) struct Delivered {
     /// Octets by which SND.UNA advanced, those of text among them, and octets delivered in any way.
     pub(super) octets: u32,
-    pub(super) text: usize,
+    pub(super) text: u32,
     pub(super) delivered: u32,
     pub(super) duplicate: bool,
     /// It repeats the last acknowledgment and reports nothing, though nothing may be in flight any more.
@@ -173,7 +173,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// SND.UNA advances. Returns the octets of text.
-    fn advance(&mut self, ack: SeqNum, before: &Before, delivered: &mut Delivered) -> usize {
+    fn advance(&mut self, ack: SeqNum, before: &Before, delivered: &mut Delivered) -> u32 {
         let text = self.advance_una(ack, delivered.octets);
         let to = self.board.una() + u64::from(delivered.octets);
         let times = (delivered.echoed, self.rtt.min_rtt());
@@ -189,23 +189,29 @@ impl<C: Controller> Sender<C> {
     }
 
     /// SND.UNA advances by so many octets. Returns those of text.
-    pub(super) fn advance_una(&mut self, ack: SeqNum, octets: u32) -> usize {
+    fn advance_una(&mut self, ack: SeqNum, octets: u32) -> u32 {
         let beyond_syn = octets - u32::from(self.syn);
-        let text = usize::try_from(beyond_syn).unwrap_or(usize::MAX).min(self.buffer.len());
+        let text = beyond_syn.min(self.buffer.len());
         if self.fin == Fin::Queued && ack == self.end() {
             self.fin = Fin::Acked;
         }
         self.syn = false;
-        self.buffer.release(self.buffer.start() + u64::try_from(text).unwrap_or(u64::MAX));
+        if self.up.is_some_and(|up| up.at_or_before(ack)) {
+            self.up = None;
+        }
+        self.advance_over(text, ack, octets);
+        text
+    }
+
+    /// SND.UNA advances by so many octets, `text` of them text.
+    #[inline(always)]
+    pub(super) fn advance_over(&mut self, text: u32, ack: SeqNum, octets: u32) {
+        self.buffer.release(text);
         self.una = ack;
         self.wnd = self.wnd.saturating_sub(octets); // the right edge stays where it was
         self.edge = self.edge.max(ack);
         self.probes = 0; // the peer takes what probes bring
         self.small.on_ack(ack, self.buffer.len());
-        if self.up.is_some_and(|up| up.at_or_before(ack)) {
-            self.up = None;
-        }
-        text
     }
 
     /// The blocks that lie above SND.UNA are reports; what lies elsewhere is old or false.

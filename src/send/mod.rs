@@ -168,7 +168,7 @@ impl<C: Controller> Sender<C> {
 
     /// The number after the last octet of queued text.
     pub(crate) fn text_end(&self) -> SeqNum {
-        self.text_start() + u32::try_from(self.buffer.len()).unwrap_or(u32::MAX)
+        self.text_start() + self.buffer.len()
     }
 
     /// The number after everything queued, the FIN included.
@@ -179,6 +179,12 @@ impl<C: Controller> Sender<C> {
     /// Whether anything is queued or unacknowledged.
     pub(crate) fn is_pending(&self) -> bool {
         self.una != self.end()
+    }
+
+    /// Whether text is queued or unacknowledged.
+    #[inline]
+    pub(crate) const fn has_queued(&self) -> bool {
+        !self.buffer.is_empty()
     }
 
     /// FlightSize: octets sent and not acknowledged.
@@ -250,6 +256,11 @@ impl<C: Controller> Sender<C> {
         self.una + u32::try_from(position.saturating_sub(self.board.una())).unwrap_or(u32::MAX)
     }
 
+    /// The position of SND.UNA.
+    pub(crate) const fn position(&self) -> u64 {
+        self.board.una()
+    }
+
     /// The position of a number at or after SND.UNA.
     pub(crate) fn position_of(&self, seq: SeqNum) -> u64 {
         self.board.una() + u64::from(seq.saturating_since(self.una))
@@ -296,21 +307,19 @@ impl<C: Controller> Sender<C> {
 
     /// Octets of text that the user may still queue.
     pub(crate) fn room(&self, config: &Config) -> u32 {
-        config.send_buffer().saturating_sub(u32::try_from(self.buffer.len()).unwrap_or(u32::MAX))
+        config.send_buffer().saturating_sub(self.buffer.len())
     }
 
-    /// SEND queued text: whether the user must wait now before it can queue more.
-    pub(crate) fn note_full(&mut self, config: &Config) {
-        self.buffer.note_full(usize::try_from(config.send_buffer()).unwrap_or(usize::MAX));
+    /// SEND, pushed or not: the text waits for the flush.
+    pub(crate) fn queue(&mut self, text: bytes::Bytes, push: bool, config: &Config) {
+        self.small.on_queued(u32::try_from(text.len()).unwrap_or(u32::MAX), push);
+        self.buffer.push(text, usize::from(config.copy_below()));
+        self.buffer.note_full(config.send_buffer()); // then the user must wait before it can queue more
     }
 
     /// Whether the user waits for room and the queue takes enough again to be worth a call.
     pub(crate) fn takes_again(&mut self, config: &Config) -> bool {
-        if !self.buffer.is_awaited() {
-            return false;
-        }
-        let octets = |octets: u32| usize::try_from(octets).unwrap_or(usize::MAX);
-        self.buffer.take_writable(octets(config.send_buffer()), octets(config.writable_room()))
+        self.buffer.is_awaited() && self.buffer.take_writable(config.send_buffer(), config.writable_room())
     }
 
     /// Gives back what an empty queue and an empty scoreboard keep.
@@ -468,6 +477,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// There is nothing to send: if the window has room, the application limits the rate.
+    #[inline]
     pub(crate) fn on_idle(&mut self, mss: u32) {
         let inflight = self.inflight();
         if inflight < self.cwnd(mss) {

@@ -213,7 +213,7 @@ impl<C: Controller> Sender<C> {
 
     /// Whether the user pushed nothing of the last `todo` octets: they wait for more, as under a cork.
     fn is_unpushed(&self, todo: u32) -> bool {
-        self.small.unpushed() >= usize::try_from(todo.max(1)).unwrap_or(usize::MAX)
+        self.small.unpushed() >= todo.max(1)
     }
 
     /// Whether `plan` has the last octet that the user pushed: it gets the PSH bit (MUST-61, MAY-15).
@@ -223,8 +223,7 @@ impl<C: Controller> Sender<C> {
 
     /// The same of `len` octets of text at `seq`.
     pub(crate) fn pushes_text(&self, seq: SeqNum, len: u32) -> bool {
-        let unpushed = u32::try_from(self.small.unpushed()).unwrap_or(u32::MAX);
-        let last = self.text_end() - unpushed;
+        let last = self.text_end() - self.small.unpushed();
         len > 0 && last.after(seq) && last.at_or_before(seq + len)
     }
 

@@ -15,6 +15,10 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    pub(crate) const fn is_application_limited(&self) -> bool {
+        self.application_limited
+    }
+
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
         self.delivered_at = ago(self.delivered_at);
         self.first_at = ago(self.first_at);
@@ -75,11 +79,8 @@ impl Rate {
         if octets == 0 {
             return None;
         }
-        self.delivered += u64::from(octets);
+        self.count(octets);
         self.delivered_at = now;
-        if self.delivered > self.application_limited {
-            self.application_limited = 0;
-        }
         let (snapshot, at) = newest.0?;
         let sending = at.saturating_since(snapshot.first_at);
         let arriving = now.saturating_since(snapshot.delivered_at);
@@ -97,11 +98,17 @@ impl Rate {
         if octets == 0 {
             return false;
         }
+        self.count(octets);
+        newest.0.is_some_and(|(snapshot, _)| snapshot.application_limited)
+    }
+
+    /// So many octets are delivered.
+    #[inline]
+    pub(crate) fn count(&mut self, octets: u32) {
         self.delivered += u64::from(octets);
         if self.delivered > self.application_limited {
             self.application_limited = 0;
         }
-        newest.0.is_some_and(|(snapshot, _)| snapshot.application_limited)
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {

@@ -101,7 +101,13 @@ impl Rtt {
     /// MUST-18. (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement also ends the
     /// back-off (Karn).
     pub(crate) fn on_sample(&mut self, rtt: Micros, samples: u32, now: Instant) {
-        self.least.on_sample(rtt, now);
+        self.on_samples(rtt, rtt, samples, now);
+    }
+
+    /// The same, with another round trip that tells of the path: that of the last segment of those acknowledged.
+    #[inline(always)]
+    pub(crate) fn on_samples(&mut self, rtt: Micros, last_rtt: Micros, samples: u32, now: Instant) {
+        self.least.on_sample(rtt.min(last_rtt), now);
         self.latest = rtt;
         let r = rtt.min(self.max).get() << FRACTION;
         let n = u64::from(samples.clamp(1, MOST_SAMPLES));
@@ -117,7 +123,7 @@ impl Rtt {
             },
         };
         self.spurious = false;
-        self.derive_rto();
+        self.rto = self.base_rto();
     }
 
     /// A round trip that tells of the path, not of when acknowledgments come.

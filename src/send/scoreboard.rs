@@ -312,17 +312,19 @@ impl Scoreboard {
 
     /// SND.UNA advances to `to` over segments that were sent once and in order, none of them reported or lost. Returns when
     /// the first of those acknowledged whole was sent, and the last of them.
+    #[inline]
     pub(crate) fn acknowledge_in_order(&mut self, to: u64) -> Option<(Instant, Sent)> {
-        let (mut first, mut last) = (None, None);
-        while let Some(sent) = self.segments.front_mut().filter(|sent| sent.start < to) {
+        self.una = to;
+        let first = self.segments.front().map(|sent| sent.at);
+        let mut last = None;
+        while let Some(sent) = self.segments.front_mut() {
             if sent.end > to {
-                sent.start = to;
+                sent.start = to; // it lay at or before
                 break;
             }
-            first.get_or_insert(sent.at);
-            last = self.segments.pop_front();
+            last = Some(*sent);
+            self.segments.pop_front();
         }
-        self.una = to;
         self.keep_little();
         first.zip(last)
     }

@@ -8,7 +8,7 @@ pub(crate) struct Small {
     /// The number after the last segment that was not full, until it is acknowledged.
     outstanding: Option<SeqNum>,
     /// Octets at the end of the queue that the user has not pushed: more will follow (MAY-15).
-    unpushed: usize,
+    unpushed: u32,
 }
 
 impl Small {
@@ -20,14 +20,14 @@ impl Small {
     }
 
     /// Everything before `una` is acknowledged, and so many octets are queued.
-    pub(crate) fn on_ack(&mut self, una: SeqNum, queued: usize) {
+    pub(crate) fn on_ack(&mut self, una: SeqNum, queued: u32) {
         self.outstanding = self.outstanding.filter(|end| end.after(una));
         self.unpushed = self.unpushed.min(queued);
     }
 
     /// SEND: so many octets more; without a push they may wait for what follows (MAY-16), with one all that wait may go.
-    pub(crate) fn on_queued(&mut self, octets: usize, push: bool) {
-        self.unpushed = if push { 0 } else { self.unpushed + octets };
+    pub(crate) fn on_queued(&mut self, octets: u32, push: bool) {
+        self.unpushed = if push { 0 } else { self.unpushed.saturating_add(octets) };
     }
 
     /// Nagle's algorithm holds back another small segment while something is in flight; with Minshall's change only a small
@@ -37,11 +37,11 @@ impl Small {
     }
 
     /// Octets at the end of the queue that are not pushed.
-    pub(crate) const fn unpushed(&self) -> usize {
+    pub(crate) const fn unpushed(&self) -> u32 {
         self.unpushed
     }
 
-    pub(crate) fn check_invariants(&self, una: SeqNum, queued: usize) {
+    pub(crate) fn check_invariants(&self, una: SeqNum, queued: u32) {
         assert!(self.outstanding.is_none_or(|end| end.after(una)), "the last small segment is acknowledged");
         assert!(self.unpushed <= queued, "more is not pushed than is queued");
     }

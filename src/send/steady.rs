@@ -2,8 +2,20 @@
 
 use super::acks::Growth;
 use super::rate::Newest;
+use super::recovery::Detector;
 use super::{Fin, Sender};
-use crate::{Controller, Instant, SeqNum};
+use crate::time::Micros;
+use crate::{Config, Controller, Instant, SeqNum};
+use bytes::Bytes;
+
+/// New text that leaves in one event.
+pub(crate) struct Burst {
+    /// Octets of a packet.
+    size: u16,
+    /// Octets up to the last that the user pushed (MUST-61, MAY-15).
+    pushed: u32,
+    begun: bool,
+}
 
 impl<C: Controller> Sender<C> {
     /// Whether nothing is lost, late, in doubt or urgent, nothing was sent again, and neither SYN nor FIN is unacknowledged: an
@@ -18,70 +30,104 @@ impl<C: Controller> Sender<C> {
             && !self.probed
     }
 
-    /// Octets of text that were never sent.
+    /// Octets of text that were never sent, while neither SYN nor FIN is unacknowledged.
+    #[inline]
     pub(crate) fn unsent(&self) -> u32 {
-        self.text_end().saturating_since(self.nxt)
+        self.buffer.len() - self.flight()
     }
 
     /// Octets of new text that the peer's window and the congestion window leave room for.
+    #[inline]
     pub(crate) fn room_for_new(&self, mss: u32) -> u32 {
-        let cwnd = self.cwnd(mss).saturating_sub(self.inflight());
-        (self.una + self.wnd).saturating_since(self.nxt).min(cwnd)
+        let flight = self.flight(); // all of it is in the network, as far as known
+        let cwnd = self.cc.window().max(mss).saturating_sub(flight);
+        self.wnd.saturating_sub(flight).min(cwnd)
     }
 
-    /// So many octets of new text leave, in segments of `mss` octets and packets of `size`, while the sender is steady: what
-    /// `sent` does then.
-    pub(crate) fn sent_text(&mut self, len: u32, mss: u32, size: u16, now: Instant) {
+    /// New text is about to leave in full segments, in packets of `size` octets, while the sender is steady.
+    #[inline(always)]
+    pub(crate) fn begin_text(&mut self, size: u16) -> Burst {
+        let pushed = (self.buffer.len() - self.small.unpushed()).saturating_sub(self.flight());
+        Burst { size, pushed, begun: false }
+    }
+
+    /// `len` octets of new text leave in segments of `full`: what `sent` does then. Returns the text, and whether it gets the
+    /// PSH bit.
+    #[inline(always)]
+    pub(crate) fn send_text(&mut self, burst: &mut Burst, len: u32, full: u32, now: Instant) -> (Bytes, bool) {
         let inflight = self.flight();
-        let first = inflight == 0;
+        let text =
+            self.buffer.slice(self.buffer.start() + u64::from(inflight), usize::try_from(len).unwrap_or(usize::MAX));
         let rate = self.snapshot(inflight, now);
         let to = self.board.nxt() + u64::from(len);
-        while self.board.nxt() + u64::from(mss) < to {
-            self.board.sent(self.board.nxt() + u64::from(mss), now, rate);
+        while self.board.nxt() + u64::from(full) < to {
+            self.board.sent(self.board.nxt() + u64::from(full), now, rate);
         }
         self.board.sent(to, now, rate);
         self.nxt += len;
-        self.last_sent = now;
-        self.small.on_sent(self.nxt, len, mss);
         self.cc.on_sent(len, inflight + len, now);
-        self.path_mtu.on_text(first, to, size);
+        if !burst.begun {
+            burst.begun = true;
+            self.path_mtu.on_text(inflight == 0, to, burst.size); // what follows in packets of this size proves no more
+        }
+        let push = (1..=len).contains(&burst.pushed);
+        burst.pushed = burst.pushed.saturating_sub(len);
+        (text, push)
+    }
+
+    /// `octets` left, in segments of `full`.
+    #[inline(always)]
+    pub(crate) fn end_text(&mut self, octets: u32, full: u32, now: Instant) {
+        if octets > 0 {
+            self.last_sent = now;
+            self.small.on_sent(self.nxt, octets, full);
+        }
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT without reports or marks, while the sender is steady: what `on_ack` does then. `echoed`
     /// tells when our clock showed the timestamp that came back. Returns the octets of text acknowledged.
+    #[inline(always)]
     pub(crate) fn on_expected_ack(
         &mut self,
         ack: SeqNum,
         mss: u32,
         echoed: impl FnOnce() -> Option<Instant>,
         now: Instant,
-    ) -> usize {
-        let (octets, flight, cwnd) = (ack - self.una, self.flight(), self.cwnd(mss));
-        let text = self.advance_una(ack, octets);
+    ) -> u32 {
+        let (octets, flight, cwnd) = (ack - self.una, self.flight(), self.cc.window().max(mss));
+        self.advance_over(octets, ack, octets);
+        self.repeats = 0;
         let freed = self.board.acknowledge_in_order(self.board.una() + u64::from(octets));
-        let mut newest = Newest::default();
         if let Some((_, last)) = &freed {
             self.rack.on_delivered_in_order(last, now);
-            newest.on_segment(last.rate, last.at);
         }
-        self.repeats = 0;
         let own = freed.as_ref().map(|(first, last)| (now.since(*first), now.since(last.at)));
-        let last_rtt = match own.or_else(|| echoed().map(|at| (now.since(at), now.since(at)))) {
-            Some((rtt, last_rtt)) => {
-                let samples = flight.div_ceil(mss.saturating_mul(2).max(1));
-                self.rtt.on_sample(rtt, samples, now);
-                self.sampled = true;
-                self.rtt.on_path_sample(last_rtt, now);
-                Some(last_rtt)
-            }
-            None => None,
-        };
+        let times = own.or_else(|| echoed().map(|at| (now.since(at), now.since(at))));
+        if let Some((rtt, last_rtt)) = times {
+            let samples = flight.div_ceil(mss.saturating_mul(2).max(1));
+            self.rtt.on_samples(rtt, last_rtt, samples, now);
+            self.sampled = true;
+        }
+        let last_rtt = times.map(|(_, last_rtt)| last_rtt);
         let application_limited = if C::WORKS_BY_RATES {
+            let mut newest = Newest::default();
+            if let Some((_, last)) = &freed {
+                newest.on_segment(last.rate, last.at);
+            }
             self.tell_expected_delivery(octets, newest, last_rtt, now)
         } else {
-            self.rate.on_counted(octets, newest)
+            self.rate.count(octets);
+            freed.is_some_and(|(_, last)| last.rate.is_application_limited())
         };
         self.grow(&Growth { octets, new: octets, inflight: flight, cwnd, last_rtt, application_limited, mss, now });
-        text
+        octets
+    }
+
+    /// When a tail-loss probe is due, counted from now, if one may be sent at all: `tail_probe_after` while the sender is
+    /// steady and text is in flight.
+    #[inline]
+    pub(crate) fn steady_tail_probe_after(&self, mss: u32, config: &Config) -> Option<Micros> {
+        let eligible = self.detector == Detector::Rack && self.sampled;
+        eligible.then(|| self.calc_pto(mss, config.max_ack_delay().into()))
     }
 }

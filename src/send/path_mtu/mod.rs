@@ -192,26 +192,23 @@ impl PathMtu {
         self.pure_ack > 0
     }
 
-    /// SND.UNA has advanced to `una`; packets of `mtu` octets are in use. Returns the MTU, if it changes.
-    pub(crate) fn on_acknowledged(
-        &mut self,
-        una: u64,
-        mtu: u16,
-        policy: impl FnOnce() -> Policy,
-        now: Instant,
-    ) -> Option<u16> {
+    /// SND.UNA has advanced to `una`. Returns whether that is all it means, since nothing is in doubt or being looked for.
+    #[inline]
+    pub(crate) fn on_acknowledged_at_rest(&mut self, una: u64) -> bool {
         self.first = 0;
-        if self.trouble.pending.is_some_and(|pending| pending.start < una) {
-            self.set_pending(None); // it was a false claim
-        }
         if let Some(watched) = self.watched.filter(|watched| watched.end <= una) {
             self.max_acked = self.max_acked.max(watched.size);
             self.watched = None;
         }
-        if self.search.probe().is_none() && self.trouble.hole == Hole::None && !self.search.is_over(mtu, now) {
-            return None;
+        self.is_at_rest()
+    }
+
+    /// SND.UNA has advanced to `una`; packets of `mtu` octets are in use. Returns the MTU, if it changes.
+    pub(crate) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+        self.on_acknowledged_at_rest(una);
+        if self.trouble.pending.is_some_and(|pending| pending.start < una) {
+            self.set_pending(None); // it was a false claim
         }
-        let policy = &policy();
         if let Some(size) = self.search.on_acknowledged(una, mtu, policy, now) {
             self.restart(size);
             return Some(if size >= policy.ceiling(self.told) { size.max(self.told) } else { size });
@@ -256,6 +253,11 @@ impl PathMtu {
     /// `useful` says of a size is worth a probe; its preconditions are the sender's matter.
     pub(crate) fn probe_size(&self, mtu: u16, useful: impl FnOnce(u16) -> u16, now: Instant) -> Option<u16> {
         self.search.next_size(mtu, useful, now).filter(|_| self.trouble.hole == Hole::None)
+    }
+
+    /// Whether no size is in doubt or being looked for, now and later.
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.trouble.is_at_rest() && self.search.is_at_rest()
     }
 
     /// Whether packets of `mtu` octets are not in doubt, and no probe for a larger one is due.

@@ -115,6 +115,11 @@ impl Search {
         self.high < mtu.saturating_add(THRESHOLD)
     }
 
+    /// Whether no probe is out, and none will be.
+    pub(super) const fn is_at_rest(&self) -> bool {
+        self.course.is_at_rest()
+    }
+
     /// Whether the search has ended, and it is time to begin anew.
     pub(super) fn is_over(&self, mtu: u16, now: Instant) -> bool {
         self.is_converged(mtu) && self.course.next.is_some_and(|next| next <= now)

@@ -38,7 +38,7 @@ fn too_big(path: &mut PathMtu, start: u64, claimed: u16, repeats: u32, policy: &
 fn proven() -> PathMtu {
     let mut path = told(1500, &POLICY);
     sent(&mut path, 1, 1461, 1500, false);
-    assert_eq!(path.on_acknowledged(1461, 1500, || POLICY, NOW), None);
+    assert_eq!(path.on_acknowledged(1461, 1500, &POLICY, NOW), None);
     sent(&mut path, 1461, 2921, 1500, false);
     path
 }
@@ -61,7 +61,7 @@ fn an_error_about_a_size_that_got_through_waits_for_a_timeout() {
     assert_eq!(too_big(&mut path, 1461, 1400, 0, &POLICY, NOW), None);
     let mut progress = path.clone();
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1400));
-    assert_eq!(progress.on_acknowledged(2921, 1500, || POLICY, NOW), None);
+    assert_eq!(progress.on_acknowledged(2921, 1500, &POLICY, NOW), None);
     assert_eq!(progress.on_timeout(1500, (1500, 1), &POLICY, NOW), None, "it was a false claim");
     assert_eq!(too_big(&mut proven(), 1461, 1400, 1, &POLICY, NOW), Some(1400), "it has timed out already");
     let traditional = Policy { believe_after: 0, ..POLICY };
@@ -86,12 +86,12 @@ fn what_was_sent_again_proves_no_size() {
     let mut path = told(1500, &POLICY);
     sent(&mut path, 1, 1461, 1500, false);
     sent(&mut path, 1, 501, 540, true);
-    path.on_acknowledged(1461, 1500, || POLICY, NOW);
+    path.on_acknowledged(1461, 1500, &POLICY, NOW);
     assert_eq!(path.max_acked, 0);
     let mut path = told(1500, &POLICY);
     sent(&mut path, 1, 1461, 1500, false);
     sent(&mut path, 1461, 1961, 540, true); // another part of the stream
-    path.on_acknowledged(1461, 1500, || POLICY, NOW);
+    path.on_acknowledged(1461, 1500, &POLICY, NOW);
     assert_eq!(path.max_acked, 1500);
 }
 
@@ -163,10 +163,10 @@ fn timeouts_make_the_first_segment_smaller() {
 fn after_an_outage_the_full_size_is_back() {
     let mut path = proven();
     falls(&mut path, &POLICY);
-    assert_eq!(path.on_acknowledged(1461 + 28, 1024, || POLICY, NOW), Some(1500));
+    assert_eq!(path.on_acknowledged(1461 + 28, 1024, &POLICY, NOW), Some(1500));
     assert_eq!(path.cut(), None);
     sent(&mut path, 2921, 4381, 1500, false);
-    assert_eq!(path.on_acknowledged(4381, 1500, || POLICY, NOW), None);
+    assert_eq!(path.on_acknowledged(4381, 1500, &POLICY, NOW), None);
     assert_eq!((path.trouble.hole, path.max_acked), (Hole::None, 1500));
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), None);
 }
@@ -177,11 +177,11 @@ fn a_trial_ends_with_one_timeout() {
     let mut path = proven();
     assert_eq!(path.on_timeout(1500, (1500, 3), &POLICY, NOW), Some(1024));
     path.on_sent(&Packet { start: 1461, end: 2445, size: 1024, again: true, first: true, probe: false });
-    assert_eq!(path.on_acknowledged(2445, 1024, || POLICY, NOW), Some(1500));
+    assert_eq!(path.on_acknowledged(2445, 1024, &POLICY, NOW), Some(1500));
     assert_eq!(path.on_timeout(900, (1500, 1), &POLICY, NOW), None, "of this size they get through");
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1024));
     path.on_sent(&Packet { start: 2445, end: 3429, size: 1024, again: true, first: true, probe: false });
-    assert_eq!(path.on_acknowledged(3429, 1024, || POLICY, NOW), None);
+    assert_eq!(path.on_acknowledged(3429, 1024, &POLICY, NOW), None);
     assert_eq!(path.probe_size(1024, |high| high, NOW), Some(1500), "probes look for more");
     path.on_told(1500, &POLICY, NOW);
     assert_eq!((path.trouble.hole, path.probe_size(1500, |high| high, NOW)), (Hole::None, None));
@@ -192,15 +192,15 @@ fn a_trial_ends_with_one_timeout() {
 fn a_larger_packet_that_gets_through_ends_the_doubt() {
     let mut path = proven();
     falls(&mut path, &POLICY);
-    assert_eq!(path.on_acknowledged(1489, 1024, || POLICY, NOW), Some(1500));
+    assert_eq!(path.on_acknowledged(1489, 1024, &POLICY, NOW), Some(1500));
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1024));
     path.on_sent(&Packet { start: 1489, end: 2473, size: 1024, again: true, first: true, probe: false });
     assert_eq!(path.on_timeout(1024, (1024, 2), &POLICY, NOW), None);
     assert_eq!(path.cut(), Some(68), "what worked last");
     path.on_sent(&Packet { start: 1489, end: 1517, size: 68, again: true, first: true, probe: false });
-    assert_eq!(path.on_acknowledged(1517, 1024, || POLICY, NOW), None, "twice: 1024 is in doubt");
+    assert_eq!(path.on_acknowledged(1517, 1024, &POLICY, NOW), None, "twice: 1024 is in doubt");
     sent(&mut path, 1517, 2501, 1024, true);
-    assert_eq!(path.on_acknowledged(2501, 1024, || POLICY, NOW), Some(1500));
+    assert_eq!(path.on_acknowledged(2501, 1024, &POLICY, NOW), Some(1500));
 }
 
 /// The search with a path of `mtu` octets. Returns what it found, and the sizes of the probes.
@@ -215,7 +215,7 @@ fn search(mtu: u16, start: u16, policy: &Policy) -> (u16, Vec<u16>) {
             assert!(path.on_loss(ProbeLoss::Alone, end, now + RTT));
             assert_eq!(path.probe_size(in_use, |high| high, now + RTT), None, "one at a time");
         }
-        in_use = path.on_acknowledged(end, in_use, || *policy, now).unwrap_or(in_use);
+        in_use = path.on_acknowledged(end, in_use, policy, now).unwrap_or(in_use);
         at = end;
         now += RTT;
     }
@@ -257,10 +257,10 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
     };
     let mut alone = out();
     assert!(alone.on_loss(ProbeLoss::Alone, 20_000, later));
-    assert_eq!(alone.on_acknowledged(19_999, 1500, || policy, NOW), None, "others may be lost, too");
+    assert_eq!(alone.on_acknowledged(19_999, 1500, &policy, NOW), None, "others may be lost, too");
     assert_eq!((alone.probe().is_some(), alone.search.fails), (true, 0));
     assert!(!alone.clone().on_loss(ProbeLoss::Others, 20_000, later));
-    assert_eq!(alone.on_acknowledged(20_000, 1500, || policy, NOW), None);
+    assert_eq!(alone.on_acknowledged(20_000, 1500, &policy, NOW), None);
     assert_eq!((alone.probe().is_some(), alone.search.fails), (false, 1));
     assert_eq!(
         (alone.probe_size(1500, |high| high, NOW), alone.probe_size(1500, |high| high, later)),
@@ -269,7 +269,7 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
     for loss in [ProbeLoss::WithOthers, ProbeLoss::Alone] {
         let mut path = out();
         assert!(!path.on_loss(ProbeLoss::Others, 20_000, later), "that is congestion");
-        assert_eq!(path.clone().on_acknowledged(8961, 1500, || policy, NOW), Some(9000), "it works all the same");
+        assert_eq!(path.clone().on_acknowledged(8961, 1500, &policy, NOW), Some(9000), "it works all the same");
         assert!(!path.on_loss(loss, 20_000, later));
         assert_eq!((path.search.fails, path.probe_size(1500, |high| high, NOW)), (0, Some(9000)));
     }
@@ -284,9 +284,9 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
         "what was before it is lost, too"
     );
     let mut part = out();
-    assert_eq!(part.on_acknowledged(4000, 1500, || policy, NOW), None);
+    assert_eq!(part.on_acknowledged(4000, 1500, &policy, NOW), None);
     assert_eq!(part.probe_size(1500, |high| high, NOW), Some(9000), "the peer had no room for all of it");
-    assert_eq!(out().on_acknowledged(1, 1500, || policy, NOW), None);
+    assert_eq!(out().on_acknowledged(1, 1500, &policy, NOW), None);
     assert!(!told(1500, &policy).on_loss(ProbeLoss::Alone, 20_000, later), "none is out");
 }
 
@@ -303,7 +303,7 @@ fn an_error_about_a_probe_bounds_the_search() {
     let mut same = path.clone();
     assert!(same.on_probe_too_big(error(1, 1500), 1500, &policy, NOW));
     assert_eq!(same.probe_size(1500, |high| high, NOW), None);
-    assert_eq!(same.on_acknowledged(9000, 1500, || policy, NOW + Micros::from_secs(600)), None);
+    assert_eq!(same.on_acknowledged(9000, 1500, &policy, NOW + Micros::from_secs(600)), None);
     assert_eq!(same.probe_size(1500, |high| high, NOW + Micros::from_secs(600)), Some(9000), "ten minutes later");
     assert!(path.on_probe_too_big(error(1, 4000), 1500, &policy, NOW));
     assert_eq!(path.probe_size(1500, |high| high, NOW), Some(4000));
@@ -319,9 +319,9 @@ fn what_an_error_lowered_is_tried_again() {
         assert_eq!(too_big(&mut path, 1, 1400, 0, &policy, NOW), Some(1400));
         sent(&mut path, 1, 1361, 1400, true);
         let later = NOW + Micros::from_secs(600);
-        assert_eq!(path.on_acknowledged(1361, 1400, || policy, NOW), None);
+        assert_eq!(path.on_acknowledged(1361, 1400, &policy, NOW), None);
         assert_eq!(path.probe_size(1400, |high| high, later), None);
-        let full = path.on_acknowledged(1362, 1400, || policy, later);
+        let full = path.on_acknowledged(1362, 1400, &policy, later);
         if probing {
             assert_eq!((full, path.probe_size(1400, |high| high, later)), (None, Some(1500)));
             continue;
