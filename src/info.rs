@@ -110,11 +110,3 @@ pub struct Counters {
     /// Challenge ACKs sent, and ACKs in answer to other discarded segments that take no sequence space.
     pub challenge_acks: u64,
 }
-
-impl Counters {
-    /// Of a text of `len` octets the first `behind` had arrived before, and only the first `room` can be taken.
-    pub(crate) fn trimmed(&mut self, len: usize, behind: usize, room: usize) {
-        let trimmed = behind.min(len).saturating_add(len.saturating_sub(room)).min(len);
-        self.octets_trimmed += u64::try_from(trimmed).unwrap_or(0);
-    }
-}

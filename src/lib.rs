@@ -72,6 +72,7 @@ extern crate std;
 pub mod codec;
 mod config;
 mod connection;
+mod counts;
 mod ecn;
 mod event;
 mod info;

@@ -114,6 +114,10 @@ impl Micros {
         self.0
     }
 
+    pub(crate) const fn from_u32(micros: u32) -> Self {
+        Self(micros as u64)
+    }
+
     /// In 32 bits, which hold 71 minutes.
     pub(crate) fn saturated(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)

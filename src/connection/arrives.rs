@@ -5,6 +5,7 @@ use core::ops::ControlFlow::{Break, Continue};
 use super::state::{LiveState, Origin, Step, Stop};
 use super::steady::{Progress, Steady};
 use super::tcb::{Cx, Tcb};
+use crate::counts::trimmed;
 use crate::ecn::Echo;
 use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
@@ -412,7 +413,7 @@ impl<C: Controller> Tcb<C> {
         let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), pushed);
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
-        cx.out.counters.trimmed(segment.payload.len(), behind, room);
+        cx.out.counters.trimmed(trimmed(segment.payload.len(), behind, room));
         keep_front(&mut segment.payload, room);
         self.duplicate = self.duplicate_of(segment, cx.config);
         let text = core::mem::take(&mut segment.payload);
@@ -435,7 +436,7 @@ impl<C: Controller> Tcb<C> {
         let in_order = segment.seq.at_or_before(self.rcv.nxt) && self.state.receives();
         if let Some(fin) = fin.filter(|fin| in_order && fin.at_or_after(self.rcv.nxt)) {
             let dropped = self.rcv.end_stream(fin, &cx.limits());
-            cx.out.counters.octets_trimmed += u64::try_from(dropped).unwrap_or(0);
+            cx.out.counters.trimmed(dropped);
         }
     }
 

@@ -1,7 +1,7 @@
-//! New text in full segments, many in one event: one budget and one header for all of them.
+//! New text, many segments in one event: one budget and one header for all of them.
 //!
 //! A shortcut like that of `predicted`: it sends what `Sender::next` would say, segment by segment, in the one case in which
-//! the answer cannot change between two segments. Nagle's algorithm, silly windows and all else is asked for what is left.
+//! the answer cannot change between two segments but for the last, small one.
 
 use super::icmp::packet_size;
 use super::steady::Steady;
@@ -31,30 +31,39 @@ impl<C: Controller> Tcb<C> {
             && self.snd.path_mtu.is_calm(cx.path.mtu, cx.now)
     }
 
-    /// Sends full segments of plain text while windows, queue and records allow. Returns why nothing more may leave, if that
-    /// is plain: all is sent, or a window is full.
+    /// Sends plain text in full segments, and the last of it in a small one where that may go, while windows, queue and records
+    /// allow. Returns why nothing more may leave, if that is plain: all is sent, or a window is full.
     #[inline]
-    pub(super) fn transmit_full_segments<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> Option<Wait> {
+    pub(super) fn transmit_text<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> Option<Wait> {
         let mss = u32::from(self.eff_snd_mss);
         let full = self.snd.full_segment(mss);
         let (mut todo, mut room) = (self.snd.unsent(), self.snd.room_for_new(mss));
-        if todo.min(room) >= full {
-            let sent = self.transmit_budget(todo.min(room), full, steady);
+        let budget = todo.min(room);
+        if budget >= full || (budget == todo && self.sends_small(todo, steady)) {
+            let sent = self.transmit_budget(budget, full, steady);
             todo -= sent;
             room -= sent;
         }
         if todo == 0 {
-            self.snd.on_idle(mss);
+            self.snd.on_all_sent(mss);
             return Some(Wait::Idle);
         }
         let full_window = room < full.min(todo) && !self.overridden && self.snd.flight() > 0;
         full_window.then_some(Wait::Ack)
     }
 
-    /// Sends full segments from `budget` octets. Returns the octets sent.
+    /// Whether Nagle's algorithm, a cork and a missing push let the last `todo` octets go in a small segment: `nagle_allows` and
+    /// `cork_allows` of `Sender`.
+    fn sends_small<S: Sink + ?Sized>(&self, todo: u32, steady: &Steady<'_, S>) -> bool {
+        let (config, settings) = (steady.config, steady.settings);
+        let nagle = settings.nagle && self.snd.flight() > 0 && self.snd.small.is_held(config.minshall());
+        todo > self.snd.small.unpushed() && !nagle && !settings.cork
+    }
+
+    /// Sends `budget` octets, as far as they fill segments. Returns the octets sent.
     fn transmit_budget<S: Sink + ?Sized>(&mut self, budget: u32, full: u32, steady: &mut Steady<'_, S>) -> u32 {
+        let all = budget == self.snd.unsent();
         let nagle = steady.settings.nagle && self.snd.small.is_held(steady.config.minshall());
-        let ends = budget == self.snd.unsent() && !nagle; // then a part of a segment may be the last
         let max = u32::from(steady.config.max_transmit()).max(full);
         let limit = max_transmits(steady.config);
         let mut records = self.snd.records_left(steady.config.send_buffer(), u32::from(self.eff_snd_mss));
@@ -62,14 +71,17 @@ impl<C: Controller> Tcb<C> {
             return 0;
         }
         let header = self.header_of_text(steady);
-        let size = packet_size(steady.path, self.option_octets(0), u16::try_from(full).unwrap_or(u16::MAX));
-        let mut burst = self.snd.begin_text(size);
+        let text = u16::try_from(budget.min(full)).unwrap_or(u16::MAX);
+        let mut burst = self.snd.begin_text(packet_size(steady.path, self.option_octets(0), text));
         let mut left = budget;
-        while left >= full && records > 0 && *steady.transmits < limit {
+        while left > 0 && records > 0 && *steady.transmits < limit {
             let len = left.min(max).min(records.saturating_mul(full));
-            let whole = len == full || (len == left && ends);
-            let len = if whole { len } else { len - len % full };
-            records -= if len == full { 1 } else { len.div_ceil(full) };
+            let len = match () {
+                () if len < full && !(all && len == left && self.sends_small(left, steady)) => break,
+                () if len <= full || (all && len == left && !nagle) => len,
+                () => len - len % full, // whole segments; the rest is a matter of its own
+            };
+            records -= if len <= full { 1 } else { len.div_ceil(full) };
             left -= len;
             let seq = self.snd.nxt;
             let (payload, push) = self.snd.send_text(&mut burst, len, full, steady.now);

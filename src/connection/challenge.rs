@@ -92,7 +92,7 @@ impl<C: Controller> Tcb<C> {
     /// A challenge ACK to a SYN or a reset (RFC 5961 §3.2, §4.2).
     pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
         if self.throttles.begin().allow_challenge(cx.config, cx.now) {
-            cx.out.counters.challenge_acks += 1;
+            cx.out.counters.rare().challenge_acks += 1;
             self.transmit_ack(None, cx);
         }
     }
@@ -100,7 +100,7 @@ impl<C: Controller> Tcb<C> {
     /// A challenge ACK to what may be an answer itself (RFC 5961 §5.2, §10).
     pub(super) fn challenge_bare(&mut self, cx: &mut Cx<'_, '_>) {
         if self.throttles.begin().bare.allows_bare(cx.config, cx.now) {
-            cx.out.counters.challenge_acks += 1;
+            cx.out.counters.rare().challenge_acks += 1;
             self.transmit_ack(None, cx);
         }
     }

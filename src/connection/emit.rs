@@ -38,7 +38,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
         if self.snd.sent(&plan, 1, 1, cx.now) {
-            cx.out.counters.retransmissions += 1;
+            cx.out.counters.rare().retransmissions += 1;
         }
         self.ack = PendingAck::No;
         if let Some(ts) = &mut self.ts {

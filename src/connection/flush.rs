@@ -17,6 +17,11 @@ impl<C: Controller> Tcb<C> {
         if self.ack == PendingAck::Pure {
             self.transmit_owed_ack(cx);
         }
+        if cx.shortcuts && self.is_at_rest() {
+            self.flush_at_rest(cx);
+            self.prediction = self.predict(cx.config, cx.settings, cx.timers);
+            return;
+        }
         let wait = self.transmit_stream(cx);
         self.overridden = false;
         if self.ack == PendingAck::Now {
@@ -29,6 +34,22 @@ impl<C: Controller> Tcb<C> {
         self.prediction = self.predict(cx.config, cx.settings, cx.timers);
     }
 
+    /// Whether the connection is established and nothing of ours is queued, in flight or waited for, nor was before the event:
+    /// none of the sender's timers runs.
+    fn is_at_rest(&self) -> bool {
+        self.state == LiveState::Established && self.is_quiet() && self.snd.reorder_at().is_none()
+    }
+
+    /// The rest of the flush then: the acknowledgment, and the receiver's timers.
+    fn flush_at_rest(&mut self, cx: &mut Cx<'_, '_>) {
+        self.overridden = false;
+        if self.ack == PendingAck::Now {
+            self.transmit_owed_ack(cx);
+        }
+        self.arm_delayed_ack(cx);
+        self.arm_keep_alive(false, cx);
+    }
+
     /// Sends what may be sent, and says why no more.
     fn transmit_stream(&mut self, cx: &mut Cx<'_, '_>) -> Option<Wait> {
         if !self.snd.is_pending() {
@@ -38,7 +59,7 @@ impl<C: Controller> Tcb<C> {
             self.snd.revise_window(self.initial_window(cx.config), cx.now);
         }
         if cx.shortcuts && self.sends_plain_text(cx) {
-            if let Some(wait) = self.transmit_full_segments(&mut cx.steady()) {
+            if let Some(wait) = self.transmit_text(&mut cx.steady()) {
                 return Some(wait);
             }
         }
@@ -177,7 +198,7 @@ impl<C: Controller> Tcb<C> {
         let records = self.records_left(cx);
         let again = self.snd.sent(plan, mss, records, cx.now);
         if again {
-            cx.out.counters.retransmissions += 1;
+            cx.out.counters.rare().retransmissions += 1;
         }
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;

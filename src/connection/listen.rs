@@ -2,6 +2,7 @@
 
 use super::state::Origin;
 use super::tcb::{Cx, Tcb};
+use crate::counts::trimmed;
 use crate::ecn::Handshake;
 use crate::recv::reassembly::keep_front;
 use crate::send::Sender;
@@ -69,7 +70,7 @@ impl<C: Controller> Tcb<C> {
         let most = room.min(usize::from(crate::options::announced_mss(cx.config, cx.path)));
         let mut text = syn.payload.clone();
         let whole = text.len() <= most;
-        cx.out.counters.trimmed(text.len(), 0, most);
+        cx.out.counters.trimmed(trimmed(text.len(), 0, most));
         keep_front(&mut text, most);
         self.rcv.hold(first, &text, &cx.limits());
         let end = syn.end() - 1;

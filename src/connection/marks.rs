@@ -9,7 +9,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn note_mark(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let ce = segment.ecn == Ecn::Ce;
         if ce && self.echo.is_enabled() {
-            cx.out.counters.ecn_marks += 1;
+            cx.out.counters.rare().ecn_marks += 1;
         }
         if self.echo.on_text(segment.flags.contains(Flags::CWR), ce) {
             self.ack.at_once();

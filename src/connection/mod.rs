@@ -27,11 +27,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::counts::Counts;
 use crate::send::Sender;
 use crate::time::END_OF_TIME;
 use crate::{
-    Action, Algorithm, Arc, CloseReason, Config, Controller, Counters, Error, Event, Instant, Path, Secrets, Segment,
-    Sink, Timer,
+    Action, Algorithm, Arc, CloseReason, Config, Controller, Error, Event, Instant, Path, Secrets, Segment, Sink, Timer,
 };
 use deadlines::Deadlines;
 use listen::Listen;
@@ -75,13 +75,13 @@ pub struct Connection<C: Controller = Algorithm> {
     settings: Settings,
     path: Path,
     timers: Deadlines,
-    counters: Counters,
+    counters: Counts,
     /// The latest `now`.
     clock: Instant,
     phase: Phase<C>,
 }
 
-const _: () = assert!(size_of::<Connection>() <= 1168);
+const _: () = assert!(size_of::<Connection>() <= 976);
 
 impl Connection {
     /// Passive OPEN as hosts do it, a value of its own for each SYN (MUST-41): the SYN has arrived, so the host chooses the secrets by the addresses and ports (RFC
@@ -116,7 +116,7 @@ impl<C: Controller> Connection<C> {
     fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
         let settings = Settings::new(&config);
         let path = path.limited();
-        let (timers, counters) = (Deadlines::default(), Counters::default());
+        let (timers, counters) = (Deadlines::default(), Counts::default());
         Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
     }
 
@@ -218,10 +218,7 @@ impl<C: Controller> Connection<C> {
 
     /// Whether an event may take a shortcut.
     fn has_shortcuts(&self) -> bool {
-        match &self.phase {
-            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => false,
-            Phase::Live(tcb) => tcb.is_predictable() || tcb.is_quiet(),
-        }
+        self.phase.has_shortcuts()
     }
 
     /// The step, and a twin that takes it without shortcuts: what they leave out must change neither the value nor the
@@ -351,6 +348,7 @@ impl<C: Controller> Connection<C> {
         self.pass_to(now);
         let Self { config, settings, path, timers, counters, clock, phase } = self;
         let mut out = Output::new(sink, counters, 0);
+        let shortcuts = shortcuts && phase.has_shortcuts();
         let mut cx = Cx { config, settings, path, timers, out: &mut out, now: *clock, shortcuts };
         change(phase, &mut cx);
         cx.out.report_progress();

@@ -1,13 +1,14 @@
 //! What one event does to the outside: the sink, and what is noted until the end of the event.
 
 use super::steady::Progress;
-use crate::{Action, CloseReason, Counters, Discard, Segment, Sink};
+use crate::counts::Counts;
+use crate::{Action, CloseReason, Discard, Segment, Sink};
 
 /// The actions of one event, in the order of the contract: what must come later is noted, until
 /// [`report_progress`](Self::report_progress) or the end of the event pushes it.
 pub(super) struct Output<'a> {
     sink: &'a mut (dyn Sink + 'a),
-    pub(super) counters: &'a mut Counters,
+    pub(super) counters: &'a mut Counts,
     progress: Progress,
     closed: Option<CloseReason>,
     transmits: u32,
@@ -15,7 +16,7 @@ pub(super) struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// The output of an event that has transmitted so many segments already.
-    pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Counters, transmits: u32) -> Self {
+    pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Counts, transmits: u32) -> Self {
         Self { sink, counters, progress: Progress::default(), closed: None, transmits }
     }
 
@@ -28,7 +29,7 @@ impl<'a> Output<'a> {
     }
 
     /// What takes the actions, the counters, and how many segments were transmitted.
-    pub(super) fn parts(&mut self) -> (&mut (dyn Sink + 'a), &mut Counters, &mut u32) {
+    pub(super) fn parts(&mut self) -> (&mut (dyn Sink + 'a), &mut Counts, &mut u32) {
         (self.sink, self.counters, &mut self.transmits)
     }
 
@@ -53,7 +54,7 @@ impl<'a> Output<'a> {
     #[cold]
     #[inline(never)] // there are many uses
     pub(super) fn discard(&mut self, reason: Discard) {
-        self.counters.discarded += 1;
+        self.counters.rare().discarded += 1;
         self.sink.push(Action::Discarded(reason));
     }
 

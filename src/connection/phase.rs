@@ -5,7 +5,7 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::listen::{Listen, opened};
 use super::predicted::Prediction;
-use super::state::{Step, Stop};
+use super::state::{LiveState, Step, Stop};
 use super::syn_sent::{Outcome, SynSent};
 use super::tcb::{Cx, Tcb};
 use crate::send::Sender;
@@ -29,11 +29,19 @@ impl<C: Controller> Phase<C> {
         }
     }
 
-    /// Whether nothing of ours is queued or in flight.
+    /// Whether an event may take a shortcut: text of ours may still leave.
+    pub(super) fn has_shortcuts(&self) -> bool {
+        match self {
+            Self::Closed | Self::Listen(_) | Self::SynSent(_) => false,
+            Self::Live(tcb) => tcb.state.sends(),
+        }
+    }
+
+    /// Whether nothing of ours is queued or in flight, and none of the sender's timers runs.
     pub(super) fn is_quiet(&self) -> bool {
         match self {
             Self::Closed | Self::Listen(_) | Self::SynSent(_) => false,
-            Self::Live(tcb) => tcb.is_quiet(),
+            Self::Live(tcb) => tcb.state == LiveState::Established && tcb.is_quiet(),
         }
     }
 

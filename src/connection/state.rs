@@ -26,6 +26,16 @@ impl LiveState {
         }
     }
 
+    /// Whether the user may still send: the handshake is over, and it has not closed.
+    pub(super) const fn sends(self) -> bool {
+        match self {
+            Self::Established | Self::CloseWait => true,
+            Self::SynReceived | Self::FinWait1 | Self::FinWait2 | Self::Closing | Self::LastAck | Self::TimeWait => {
+                false
+            }
+        }
+    }
+
     /// Whether a reset may be numbered as the peer's FIN: it was processed, and was the last that the peer sent. Not in
     /// TIME-WAIT (RFC 1337).
     pub(super) const fn takes_reset_at_fin(self) -> bool {

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::Connection;
 use super::phase::Phase;
+use crate::counts::Counts;
 use crate::recv::reassembly::Limits;
 use crate::send::Sender;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
@@ -42,7 +43,7 @@ impl<C: Controller> Connection<C> {
 
     /// STATUS (§3.10.6): the RFC's variables, and the counters.
     pub fn info(&self) -> Info {
-        let mut info = Info::closed(self.state(), self.counters);
+        let mut info = Info::closed(self.state(), self.counters.get());
         info.path_mtu = self.path.mtu;
         info.user_timeout = self.settings.user_timeout.map(Duration::from);
         if let Some(snd) = self.phase.sender() {
@@ -84,7 +85,7 @@ impl<C: Controller> Connection<C> {
         let mut value = self.clone();
         let now = now.max(value.clock);
         value.timers.rebase(now);
-        value.counters = Counters::default();
+        value.counters = Counts::default();
         value.clock = Instant::ZERO;
         match &mut value.phase {
             Phase::Closed => {}

@@ -7,9 +7,10 @@ use super::deadlines::Deadlines;
 use super::icmp::packet_size;
 use super::predicted::Prediction;
 use super::tcb::{Settings, Tcb};
+use crate::counts::Counts;
 use crate::recv::ack::PendingAck;
 use crate::time::Micros;
-use crate::{Action, Config, Controller, Counters, Flags, Instant, Path, Segment, Sink, Timer};
+use crate::{Action, Config, Controller, Flags, Instant, Path, Segment, Sink, Timer};
 
 /// What a step in steady traffic needs beside the TCB.
 pub(super) struct Steady<'a, S: ?Sized> {
@@ -17,7 +18,7 @@ pub(super) struct Steady<'a, S: ?Sized> {
     pub(super) settings: &'a Settings,
     pub(super) path: &'a mut Path,
     pub(super) timers: &'a mut Deadlines,
-    pub(super) counters: &'a mut Counters,
+    pub(super) counters: &'a mut Counts,
     pub(super) sink: &'a mut S,
     pub(super) now: Instant,
     /// `Transmit`s of this event so far.
@@ -52,7 +53,7 @@ pub(super) struct Progress {
 impl Progress {
     /// `Acked`, `Writable`, `Flushed`: before the first segment of the flush.
     #[inline]
-    pub(super) fn report<S: Sink + ?Sized>(self, counters: &mut Counters, sink: &mut S) {
+    pub(super) fn report<S: Sink + ?Sized>(self, counters: &mut Counts, sink: &mut S) {
         let Self { acked, writable, flushed } = self;
         if acked > 0 {
             counters.octets_acked += u64::from(acked);
@@ -89,7 +90,7 @@ impl<C: Controller> Tcb<C> {
                 return false;
             }
         } else if pending {
-            self.snd.on_idle(u32::from(self.eff_snd_mss));
+            self.snd.on_all_sent(self.eff_snd_mss.into());
         }
         match self.ack {
             PendingAck::No => {}
@@ -115,7 +116,7 @@ impl<C: Controller> Tcb<C> {
     /// Sends what is queued, in full segments. Returns whether nothing more may leave until an acknowledgment comes.
     #[inline(never)]
     fn transmit_unsent<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> bool {
-        !self.snd.may_revise_window(steady.now) && self.transmit_full_segments(steady).is_some()
+        !self.snd.may_revise_window(steady.now) && self.transmit_text(steady).is_some()
     }
 
     /// The timers of what is in flight, after progress or new text. Returns whether the user timeout leaves time for evidence,

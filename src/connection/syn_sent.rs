@@ -72,7 +72,7 @@ impl<C: Controller> SynSent<C> {
     pub(super) fn flush(&mut self, cx: &mut Cx<'_, '_>) {
         if let Some(plan) = self.snd.syn_due() {
             if self.snd.sent(&plan, 1, 1, cx.now) {
-                cx.out.counters.retransmissions += 1;
+                cx.out.counters.rare().retransmissions += 1;
             }
             let options = of_syn(cx.config, cx.path, self.ts_offset, cx.now);
             // <SEQ=ISS><CTL=SYN>

@@ -111,8 +111,9 @@ pub(super) struct Tcb<C> {
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
-    /// The peer's user timeout, REMOTE_UTO; and whether it is to be told ours with the next segment (RFC 5482 §3).
-    pub(super) remote_user_timeout: Option<Duration>,
+    /// The peer's user timeout, REMOTE_UTO, as its option says it, 0: none; and whether it is to be told ours with the next
+    /// segment (RFC 5482 §3).
+    pub(super) remote_user_timeout: u16,
     pub(super) owes_user_timeout: bool,
     /// Retransmissions and probes of a closed window since the last answer.
     pub(super) retries: u32,
@@ -161,7 +162,7 @@ impl<C: Controller> Tcb<C> {
             prediction: Prediction::Off,
             keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
             pending_since: None,
-            remote_user_timeout: None,
+            remote_user_timeout: 0,
             owes_user_timeout: cx.config.user_timeout_option(),
             overridden: false,
         };
@@ -172,19 +173,20 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The user timeout in force: the user's, or what the peer's option made of it (RFC 5482 §3.1).
+    #[inline]
     pub(super) fn user_timeout(&self, config: &Config, settings: &Settings) -> Option<Micros> {
         let own = settings.user_timeout?;
-        let remote = self.remote_user_timeout.filter(|_| settings.changeable);
+        let remote = decode(self.remote_user_timeout).filter(|_| settings.changeable);
         Some(remote.map_or(own, |remote| adopted(config, own.into(), remote, self.snd.rtt.rto().into()).into()))
     }
 
     /// The option of a segment, once the connection is synchronized; the user hears of a new one.
     pub(super) fn hear_user_timeout(&mut self, option: Option<u16>, cx: &mut Cx<'_, '_>) {
         let Some(remote) = option.filter(|_| cx.config.user_timeout_option()).and_then(decode) else { return };
-        if self.remote_user_timeout != Some(remote) {
-            self.remote_user_timeout = Some(remote);
+        if decode(self.remote_user_timeout) != Some(remote) {
             cx.out.push(Action::Report(Report::UserTimeout(remote)));
         }
+        self.remote_user_timeout = encode(Some(remote));
     }
 
     /// The shift of our SYN,ACK, when it carries the option.

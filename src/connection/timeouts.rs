@@ -137,7 +137,7 @@ impl<C: Controller> Tcb<C> {
     fn probe_tail(&mut self, cx: &mut Cx<'_, '_>) {
         if let Some(plan) = self.snd.tail_probe(&self.gate(cx)) {
             self.transmit_plan(&plan, cx);
-            cx.out.counters.tail_probes += 1;
+            cx.out.counters.rare().tail_probes += 1;
         }
         cx.timers.set(Timer::Retransmit, cx.now + self.snd.rtt.rto());
     }
@@ -147,7 +147,7 @@ impl<C: Controller> Tcb<C> {
         let plan = self.snd.zero_window_probe();
         self.transmit_plan(&plan, cx);
         self.snd.probed();
-        cx.out.counters.probes += 1;
+        cx.out.counters.rare().probes += 1;
     }
 
     /// KEEP-ALIVE: a segment the peer must answer, or the end when it answered none (MUST-26, MUST-29, SHLD-12).

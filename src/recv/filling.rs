@@ -1,46 +1,55 @@
 //! Whether the peer fills the windows that it is told: then it waits for each, and a window that is told late costs throughput.
 
-use crate::time::Micros;
+use crate::time::{END_OF_TIME, Micros};
 use crate::{Instant, SeqNum};
 
 /// A window that is filled within so many round trips is what limits the peer. Its text arrives a round trip after the
 /// promise; the rest is for the time that it takes on the link.
 const ROUND_TRIPS: u32 = 2;
 
-/// A right edge that was promised.
+/// The right edge that is watched, and what became of the one before.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Mark {
+pub(crate) struct Filling {
     edge: SeqNum,
-    /// Until when a further edge takes its place. So the last promise for a burst is the one that counts: who sends less
-    /// than a window at a time does not fill it.
+    filled: bool,
+    /// Until when a further edge takes the place of this one. So the last promise for a burst is the one that counts: who sends
+    /// less than a window at a time does not fill it.
     open_until: Instant,
     /// Until when text fills it in time.
     deadline: Instant,
 }
 
-/// The edge that is watched, and what became of the one before.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Filling {
-    mark: Option<Mark>,
-    filled: bool,
+/// No edge is watched: a deadline that no call can reach.
+const NONE: Instant = Instant::from_micros(u64::MAX);
+
+impl Default for Filling {
+    fn default() -> Self {
+        Self { edge: SeqNum::new(0), filled: false, open_until: Instant::ZERO, deadline: NONE }
+    }
 }
 
 impl Filling {
     /// The right edge moved to `edge`; a round trip takes `rtt`.
+    #[inline]
     pub(crate) fn on_promise(&mut self, edge: SeqNum, rtt: Micros, now: Instant) {
-        let open_until = self.mark.as_ref().map_or(now + rtt / 2, |mark| mark.open_until);
-        if self.mark.is_none() || now < open_until {
-            self.mark = Some(Mark { edge, open_until, deadline: now + rtt.times(ROUND_TRIPS) });
+        if self.deadline == NONE {
+            self.open_until = now + rtt / 2;
+        } else if now >= self.open_until {
+            return;
         }
+        self.edge = edge;
+        self.deadline = (now + rtt.times(ROUND_TRIPS)).min(END_OF_TIME);
     }
 
     /// Text arrived: RCV.NXT is `nxt`. A window without room for a full-sized segment of `size` octets is filled.
+    #[inline]
     pub(crate) fn on_text(&mut self, nxt: SeqNum, size: u32, now: Instant) {
-        let Some(mark) = &self.mark else { return };
-        let (full, in_time) = (mark.edge.saturating_since(nxt) < size, now < mark.deadline);
+        if self.deadline == NONE {
+            return;
+        }
+        let (full, in_time) = (self.edge.saturating_since(nxt) < size, now < self.deadline);
         if full || !in_time {
-            self.filled = full && in_time;
-            self.mark = None;
+            *self = Self { filled: full && in_time, ..Self::default() };
         }
     }
 
@@ -50,12 +59,12 @@ impl Filling {
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
-        let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
-        self.mark = self.mark.take().map(|mark| Mark {
-            edge: SeqNum::new(mark.edge - irs),
-            open_until: ago(mark.open_until),
-            deadline: ago(mark.deadline),
-        });
+        if self.deadline != NONE {
+            let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
+            self.edge = SeqNum::new(self.edge - irs);
+            self.open_until = ago(self.open_until);
+            self.deadline = ago(self.deadline);
+        }
     }
 }
 
@@ -75,7 +84,7 @@ mod tests {
         let (mut filling, edge) = (Filling::default(), SeqNum::new(start) + 10 * SIZE);
         filling.on_promise(edge, RTT, at(0));
         filling.on_text(edge - short, SIZE, at(micros));
-        filling.mark.is_none().then_some(filling.filled())
+        (filling.deadline == NONE).then_some(filling.filled())
     }
 
     #[test]

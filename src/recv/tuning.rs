@@ -4,6 +4,7 @@
 //! cover; while the sender's window doubles in each round trip, what the promise has to cover at the end of the next
 //! one is four times that.
 
+use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
 use crate::{Config, Instant, SeqNum};
 
@@ -31,11 +32,20 @@ pub(crate) struct Tuning {
     /// When this round trip began, and what the user has taken since.
     since: Instant,
     taken: u32,
-    /// Without timestamps: the right edge of the window being timed, when that began, and the shortest time until text came
-    /// from beyond one.
+    timing: Rare<Timing>,
+}
+
+/// Without timestamps: the right edge of the window being timed, when that began, and the shortest time until text came from
+/// beyond one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Timing {
     mark: Option<SeqNum>,
     marked: Instant,
     shortest: Option<Micros>,
+}
+
+impl AtRest for Timing {
+    const AT_REST: &'static Self = &Self { mark: None, marked: Instant::ZERO, shortest: None };
 }
 
 /// What the first window promises, at the most.
@@ -54,16 +64,13 @@ impl Tuning {
             limit: config.receive_buffer(),
             since: now,
             taken: 0,
-            mark: None,
-            marked: now,
-            shortest: None,
+            timing: Rare::default(),
         }
     }
 
     /// All of a buffer of `capacity` octets is in use.
-    pub(crate) const fn full(capacity: u32) -> Self {
-        let (since, marked) = (Instant::ZERO, Instant::ZERO);
-        Self { capacity, limit: capacity, since, taken: 0, mark: None, marked, shortest: None }
+    pub(crate) fn full(capacity: u32) -> Self {
+        Self { capacity, limit: capacity, since: Instant::ZERO, taken: 0, timing: Rare::default() }
     }
 
     pub(crate) const fn capacity(&self) -> u32 {
@@ -84,7 +91,7 @@ impl Tuning {
             Round::Echoed(over) => over,
             Round::Window { nxt, edge } => {
                 self.time_window(nxt, edge, now);
-                self.shortest.is_some_and(|rtt| now.since(self.since) >= rtt)
+                self.timing.shortest.is_some_and(|rtt| now.since(self.since) >= rtt)
             }
         };
         if over {
@@ -96,15 +103,16 @@ impl Tuning {
     /// All text up to the mark may have left before the sender heard of anything promised since. One octet beyond it may
     /// be a zero-window probe (RFC 9293 §3.8.6.1), which needs no promise.
     fn time_window(&mut self, nxt: SeqNum, edge: SeqNum, now: Instant) {
-        if self.mark.is_some_and(|mark| nxt.at_or_before(mark + PROBE)) {
+        if self.timing.mark.is_some_and(|mark| nxt.at_or_before(mark + PROBE)) {
             return;
         }
-        if self.mark.is_some() {
-            let time = now.since(self.marked);
-            self.shortest = Some(self.shortest.map_or(time, |shortest| shortest.min(time)));
+        let timing = self.timing.begin();
+        if timing.mark.is_some() {
+            let time = now.since(timing.marked);
+            timing.shortest = Some(timing.shortest.map_or(time, |shortest| shortest.min(time)));
         }
-        self.mark = Some(edge);
-        self.marked = now;
+        timing.mark = Some(edge);
+        timing.marked = now;
     }
 
     /// The user took text.
@@ -114,6 +122,9 @@ impl Tuning {
         }
         self.taken = self.taken.saturating_add(octets);
         self.capacity = self.capacity.max(self.taken.saturating_mul(TIMES)).min(self.limit);
+        if self.capacity == self.limit {
+            self.timing.end(); // no round is timed any more
+        }
     }
 
     pub(crate) fn check_invariants(&self) {
@@ -123,8 +134,10 @@ impl Tuning {
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.since = ago(self.since);
-        self.marked = ago(self.marked);
-        self.mark = self.mark.map(|mark| SeqNum::new(mark - irs));
+        if let Some(timing) = self.timing.active() {
+            timing.marked = ago(timing.marked);
+            timing.mark = timing.mark.map(|mark| SeqNum::new(mark - irs));
+        }
     }
 }
 
@@ -214,11 +227,11 @@ mod tests {
                     Round::Window { nxt, edge: first + 2920 * (n / 2) },
                     Instant::from_micros(12 * u64::from(n)),
                 );
-                assert_eq!(tuning.shortest, None, "{window}");
+                assert_eq!(tuning.timing.shortest, None, "{window}");
             }
             nxt += 1460;
             tuning.on_text(Round::Window { nxt, edge: nxt + 29_200 }, Instant::from_micros(RTT));
-            assert_eq!(tuning.shortest, Some(Micros::new(RTT)), "{window}");
+            assert_eq!(tuning.timing.shortest, Some(Micros::new(RTT)), "{window}");
         }
     }
 
@@ -231,7 +244,7 @@ mod tests {
         tuning.on_text(Round::Window { nxt: edge - 1460, edge }, Instant::from_micros(0));
         for (nxt, at, shortest) in [(edge, 10, None), (edge + 1, 20, None), (edge + 2, 30, Some(Micros::new(30)))] {
             tuning.on_text(Round::Window { nxt, edge: edge + 14_600 }, Instant::from_micros(at));
-            assert_eq!(tuning.shortest, shortest);
+            assert_eq!(tuning.timing.shortest, shortest);
         }
     }
 

@@ -11,8 +11,9 @@ use super::rate::Newest;
 use super::recovery::{Detector, Phase};
 use super::tail::{Answer, Outcome};
 use super::undo::{Evidence, Spurious};
+use crate::counts::Counts;
 use crate::time::Micros;
-use crate::{Controller, Counters, Instant, SeqNum};
+use crate::{Controller, Instant, SeqNum};
 
 /// An acknowledgment between SND.UNA and SND.NXT.
 #[derive(Clone, Copy, Debug)]
@@ -74,13 +75,13 @@ impl<C: Controller> Sender<C> {
         &mut self,
         ack: &Ack<B>,
         mss: u32,
-        counters: &mut Counters,
+        counters: &mut Counts,
         now: Instant,
     ) -> Newly {
         let before = self.before(mss, now);
         let delivered = self.deliver(ack, &before);
         if delivered.duplicate {
-            counters.duplicate_acks += 1;
+            counters.rare().duplicate_acks += 1;
         }
         let marked = ack.marked && self.ecn.is_capable();
         let verdict = self.judge(&before, &delivered, marked, counters);
@@ -98,7 +99,7 @@ impl<C: Controller> Sender<C> {
         &mut self,
         ack: &Ack<B>,
         mss: u32,
-        counters: &mut Counters,
+        counters: &mut Counts,
         now: Instant,
     ) {
         let before = self.before(mss, now);
@@ -106,7 +107,7 @@ impl<C: Controller> Sender<C> {
         let undone = self.undo_mistake(&before, &delivered, counters);
         self.count_duplicate(false, &before, &mut delivered);
         if delivered.duplicate {
-            counters.duplicate_acks += 1;
+            counters.rare().duplicate_acks += 1;
         }
         let lost = self.detect_loss(&before, &delivered, false);
         self.tell_delivery(&before, &delivered, lost, false);
@@ -115,7 +116,7 @@ impl<C: Controller> Sender<C> {
         self.end_episode(now);
     }
 
-    fn judge(&mut self, before: &Before, delivered: &Delivered, marked: bool, counters: &mut Counters) -> Verdict {
+    fn judge(&mut self, before: &Before, delivered: &Delivered, marked: bool, counters: &mut Counts) -> Verdict {
         let undone = self.undo_mistake(before, delivered, counters);
         let recovered = self.leave_recovery(before);
         let repaired = self.tail_repaired(delivered);
@@ -131,7 +132,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// Whether the last reduction turns out to have been a mistake: then it is undone.
-    fn undo_mistake(&mut self, before: &Before, delivered: &Delivered, counters: &mut Counters) -> bool {
+    fn undo_mistake(&mut self, before: &Before, delivered: &Delivered, counters: &mut Counts) -> bool {
         let Some(episode) = self.episode.active() else { return false };
         let evidence = Evidence {
             before: self.board.una() - u64::from(delivered.octets),
@@ -154,7 +155,7 @@ impl<C: Controller> Sender<C> {
         episode.recovery.recover = self.board.una().saturating_sub(1);
         episode.cover.on_undone(self.board.una());
         self.ecn.on_undone();
-        counters.spurious_recoveries += 1;
+        counters.rare().spurious_recoveries += 1;
         match kind {
             Spurious::Timeout => self.rtt.on_spurious_timeout(),
             Spurious::FastRetransmit => self.rack.on_spurious(),
@@ -245,13 +246,13 @@ impl<C: Controller> Sender<C> {
         before: &Before,
         delivered: &Delivered,
         (verdict, marked): (&Verdict, bool),
-        counters: &mut Counters,
+        counters: &mut Counts,
     ) {
         let &Verdict { undone, recovered: _, repaired, lost, application_limited } = verdict;
         if self.episode.recovery.is_open() && (lost > 0 || repaired) {
             self.reduce(Signal::Loss, before);
             if lost > 0 {
-                counters.fast_retransmits += 1;
+                counters.rare().fast_retransmits += 1;
             }
             if self.board.una() >= self.episode.recovery.recover {
                 self.episode.begin().on_recovered(self.board.nxt()); // what was lost is repaired already
@@ -287,7 +288,7 @@ impl<C: Controller> Sender<C> {
 
     /// RFC 3168 §6.1.2: an echo reduces the window, once for the marks and losses of a window of data. Returns whether
     /// the retransmission timer must start anew, because no window is small enough: then it lowers the rate further.
-    fn heed_mark(&mut self, before: &Before, counters: &mut Counters) -> bool {
+    fn heed_mark(&mut self, before: &Before, counters: &mut Counts) -> bool {
         if !self.episode.cover.must_reduce(self.board.una(), before.flight) {
             return false;
         }
@@ -302,7 +303,7 @@ impl<C: Controller> Sender<C> {
         }
         episode.undo.give_up(); // what was reduced before is not what an undo would restore
         episode.cover.on_reduced(self.board.nxt(), true);
-        counters.ecn_reductions += 1;
+        counters.rare().ecn_reductions += 1;
         hold
     }
 

@@ -7,7 +7,8 @@ use super::prr::Prr;
 use super::rack::Facts;
 use super::recovery::{Detector, Phase, lost_below};
 use super::scoreboard::{Fate, Sent};
-use crate::{Controller, Counters, Instant};
+use crate::counts::Counts;
+use crate::{Controller, Instant};
 
 impl<C: Controller> Sender<C> {
     /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets, but those of an MTU probe that
@@ -137,23 +138,23 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The reordering timer: RACK looks again.
-    pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Counters, now: Instant) {
+    pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Counts, now: Instant) {
         let before = self.before(mss, now);
         let lost = self.detect_loss(&before, &Delivered::nothing(self.fack()), false);
         if lost > 0 && self.episode.recovery.is_open() {
             self.reduce(Signal::Loss, &before);
-            counters.fast_retransmits += 1;
+            counters.rare().fast_retransmits += 1;
         }
         self.end_episode(now);
     }
 
     /// RETRANSMISSION TIMEOUT: the first segment is lost, and with it what was sent too long ago (RFC 8985 §6.3), or
     /// everything in flight where there is no time to go by.
-    pub(crate) fn on_timeout(&mut self, counters: &mut Counters, now: Instant) {
+    pub(crate) fn on_timeout(&mut self, counters: &mut Counts, now: Instant) {
         self.rtt.on_timeout();
         self.repeats = self.repeats.saturating_add(1);
         if self.syn {
-            counters.timeouts += 1;
+            counters.rare().timeouts += 1;
             self.board.lose_where(&mut |_| true);
             return;
         }
@@ -179,15 +180,15 @@ impl<C: Controller> Sender<C> {
 
     /// That timer expired: slow start takes the place of a recovery that repairs one hole in each round trip. What went again
     /// less than an RTO ago is on its way, and the first segment has not timed out yet.
-    pub(crate) fn abandon_recovery(&mut self, counters: &mut Counters, now: Instant) {
+    pub(crate) fn abandon_recovery(&mut self, counters: &mut Counts, now: Instant) {
         let rto = self.rtt.rto();
         self.board.lose_where(&mut |sent| !sent.again || sent.at + rto <= now);
         self.restart(counters, now);
     }
 
     /// The window is the loss window; an episode begins, or goes on with its ssthresh.
-    fn restart(&mut self, counters: &mut Counters, now: Instant) {
-        counters.timeouts += 1;
+    fn restart(&mut self, counters: &mut Counts, now: Instant) {
+        counters.rare().timeouts += 1;
         let covered = self.episode.cover.covers(self.board.una());
         let first = self.episode.recovery.is_open() && !covered; // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };

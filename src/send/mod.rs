@@ -213,6 +213,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// Octets in the network, as far as known: sent, and neither acknowledged, reported nor lost.
+    #[inline]
     pub(crate) fn inflight(&self) -> u32 {
         self.board.inflight().saturating_sub(self.episode.recovery.departed)
     }
@@ -499,6 +500,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// TLP_calc_PTO of RFC 8985 §7.2.
+    #[inline(always)]
     fn calc_pto(&self, mss: u32, max_ack_delay: Micros) -> Micros {
         let Some(srtt) = self.rtt.srtt() else { return Micros::from_secs(1) };
         match srtt.times(2).max(MIN_PTO) {

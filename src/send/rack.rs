@@ -1,5 +1,7 @@
 //! RACK: loss and reordering told apart by time (RFC 8985 §6).
 
+use core::num::NonZeroU32;
+
 use super::rtt::Rtt;
 use super::scoreboard::Sent;
 use crate::Instant;
@@ -7,8 +9,6 @@ use crate::time::Micros;
 
 /// DupThresh (RFC 5681 §3.2), in segments.
 const DUP_THRESH: u32 = 3;
-/// No round trip counts as shorter, the unit of our clock: at one instant nothing is overdue, and nothing is lost twice.
-const LEAST_RTT: Micros = Micros::new(1);
 /// Recoveries for which a reordering window that grew is kept (RFC 8985 §6.2, step 4).
 const PERSIST: u8 = 16;
 
@@ -17,7 +17,19 @@ const PERSIST: u8 = 16;
 struct Newest {
     xmit_ts: Instant,
     end: u64,
-    rtt: Micros,
+    /// RACK.rtt, in microseconds, the unit of our clock. None counts as 0: at one instant nothing is overdue, and nothing is
+    /// lost twice.
+    rtt: NonZeroU32,
+}
+
+impl Newest {
+    fn new(xmit_ts: Instant, end: u64, rtt: Micros) -> Self {
+        Self { xmit_ts, end, rtt: NonZeroU32::new(rtt.saturated()).unwrap_or(NonZeroU32::MIN) }
+    }
+
+    fn rtt(&self) -> Micros {
+        Micros::from_u32(self.rtt.get())
+    }
 }
 
 /// The variables of RFC 8985 §5.3 that last as long as the connection, but for RACK.min_RTT, which the round-trip estimator
@@ -26,7 +38,7 @@ struct Newest {
 pub(crate) struct Rack {
     newest: Option<Newest>,
     reordering_seen: bool,
-    reo_wnd_mult: u32,
+    reo_wnd_mult: u16,
     reo_wnd_persist: u8,
 }
 
@@ -91,14 +103,14 @@ impl Rack {
             return; // it was not the last retransmission that arrived
         }
         let (xmit_ts, end) = self.newest.map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end).max((sent.at, sent.end)));
-        self.newest = Some(Newest { xmit_ts, end, rtt: rtt.max(LEAST_RTT) });
+        self.newest = Some(Newest::new(xmit_ts, end, rtt));
     }
 
     /// The same for a segment that was sent once, in order, and is acknowledged in order.
     pub(crate) fn on_delivered_in_order(&mut self, sent: &Sent, now: Instant) {
         let newer = self.newest.is_none_or(|n| (n.xmit_ts, n.end) <= (sent.at, sent.end));
         let (xmit_ts, end) = self.newest.filter(|_| !newer).map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end));
-        self.newest = Some(Newest { xmit_ts, end, rtt: now.since(sent.at).max(LEAST_RTT) });
+        self.newest = Some(Newest::new(xmit_ts, end, now.since(sent.at)));
     }
 
     fn detect_reordering(&mut self, sent: &Sent, fack: &mut u64) {
@@ -143,7 +155,7 @@ impl Rack {
 
     /// RACK.reo_wnd where reordering was seen, or nothing tells of loss.
     fn usual_reo_wnd(&self, min_rtt: Option<Micros>, srtt: Option<Micros>) -> Micros {
-        let window = |(min_rtt, srtt): (Micros, Micros)| (min_rtt.times(self.reo_wnd_mult) / 4).min(srtt);
+        let window = |(min_rtt, srtt): (Micros, Micros)| (min_rtt.times(self.reo_wnd_mult.into()) / 4).min(srtt);
         min_rtt.zip(srtt).map_or(Micros::ZERO, window)
     }
 
@@ -154,13 +166,13 @@ impl Rack {
 
     /// Step 5, and §6.3: whether this one is overdue. RACK.rtt is 0 until it is measured.
     pub(crate) fn is_overdue(&self, sent: &Sent, reo_wnd: Micros, now: Instant) -> bool {
-        let rtt = self.newest.map_or(Micros::ZERO, |newest| newest.rtt);
+        let rtt = self.newest.map_or(Micros::ZERO, |newest| newest.rtt());
         sent.at + rtt + reo_wnd <= now
     }
 
     /// When all that was sent before RACK.segment is overdue.
     pub(crate) fn all_overdue_at(&self, reo_wnd: Micros) -> Option<Instant> {
-        self.newest.map(|newest| newest.xmit_ts + newest.rtt + reo_wnd)
+        self.newest.map(|newest| newest.xmit_ts + newest.rtt() + reo_wnd)
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {

@@ -26,12 +26,13 @@ enum Estimator {
 struct MinRtt {
     /// Since when the window goes on.
     since: Instant,
-    current: Micros,
-    previous: Micros,
+    /// In microseconds.
+    current: u32,
+    previous: u32,
 }
 
 /// No sample was taken.
-const NO_SAMPLE: Micros = Micros::new(u64::MAX);
+const NO_SAMPLE: u32 = u32::MAX;
 
 impl MinRtt {
     const fn new() -> Self {
@@ -45,11 +46,12 @@ impl MinRtt {
             self.previous = self.current;
             (self.since, self.current) = (now, NO_SAMPLE);
         }
-        self.current = self.current.min(rtt);
+        self.current = self.current.min(rtt.saturated().min(NO_SAMPLE - 1));
     }
 
     fn get(&self) -> Option<Micros> {
-        Some(self.current.min(self.previous)).filter(|least| *least != NO_SAMPLE)
+        let least = self.current.min(self.previous);
+        (least != NO_SAMPLE).then(|| Micros::from_u32(least))
     }
 
     fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
@@ -63,30 +65,31 @@ impl MinRtt {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Rtt {
     estimator: Estimator,
-    min: Micros,
-    max: Micros,
-    /// How many times the RTO is doubled (5.5).
-    backoff: u32,
-    /// The RTO that follows from these.
-    rto: Micros,
     least: MinRtt,
+    /// The limits of the RTO, in microseconds: 600 s at most.
+    min: u32,
+    max: u32,
+    /// The RTO that follows from these.
+    rto: u32,
     /// The last sample.
-    latest: Micros,
+    latest: u32,
+    /// How many times the RTO is doubled (5.5).
+    backoff: u8,
     /// The last timeout was spurious: the next sample counts for more (RFC 4015 §3.1 (11)).
     spurious: bool,
 }
 
 impl Rtt {
     pub(crate) fn new(config: &Config) -> Self {
-        let (initial, min, max) = (config.initial_rto().into(), config.min_rto().into(), config.max_rto().into());
+        let short = |limit| Micros::from(limit).saturated();
         let mut rtt = Self {
-            estimator: Estimator::NoSample { rto: initial },
-            min,
-            max,
-            backoff: 0,
-            rto: Micros::ZERO,
+            estimator: Estimator::NoSample { rto: config.initial_rto().into() },
             least: MinRtt::new(),
+            min: short(config.min_rto()),
+            max: short(config.max_rto()),
+            rto: 0,
             latest: NO_SAMPLE,
+            backoff: 0,
             spurious: false,
         };
         rtt.derive_rto();
@@ -95,7 +98,15 @@ impl Rtt {
 
     /// What the RTO depends on has changed.
     fn derive_rto(&mut self) {
-        self.rto = self.base_rto().backed_off(self.backoff, self.max);
+        self.rto = self.backed_off_rto().saturated();
+    }
+
+    fn backed_off_rto(&self) -> Micros {
+        self.base_rto().backed_off(self.backoff.into(), self.max())
+    }
+
+    const fn max(&self) -> Micros {
+        Micros::from_u32(self.max)
     }
 
     /// MUST-18. (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement also ends the
@@ -108,8 +119,8 @@ impl Rtt {
     #[inline(always)]
     pub(crate) fn on_samples(&mut self, rtt: Micros, last_rtt: Micros, samples: u32, now: Instant) {
         self.least.on_sample(rtt.min(last_rtt), now);
-        self.latest = rtt;
-        let r = rtt.min(self.max).get() << FRACTION;
+        self.latest = rtt.saturated();
+        let r = rtt.min(self.max()).get() << FRACTION;
         let n = u64::from(samples.clamp(1, MOST_SAMPLES));
         self.backoff = 0;
         self.estimator = match self.estimator {
@@ -123,7 +134,7 @@ impl Rtt {
             },
         };
         self.spurious = false;
-        self.rto = self.base_rto();
+        self.rto = self.base_rto().saturated();
     }
 
     /// A round trip that tells of the path, not of when acknowledgments come.
@@ -163,23 +174,25 @@ impl Rtt {
 
     /// The RTO without back-off: the unit of the persist timer. RTO = SRTT + max (G, K*RTTVAR), where `min_rto` is a lower
     /// limit of the variation too: a delayed ACK comes on top of the round trip, however steady that is (2.3), (2.4).
+    #[inline]
     pub(crate) fn base_rto(&self) -> Micros {
         match self.estimator {
-            Estimator::NoSample { rto } => rto.clamp(self.min, self.max),
+            Estimator::NoSample { rto } => rto.clamp(Micros::from_u32(self.min), self.max()),
             Estimator::Measured { srtt, rttvar } => {
-                let variation = Micros::new(GRANULARITY_US.max((4 * rttvar) >> FRACTION)).max(self.min);
-                (Micros::new(srtt >> FRACTION) + variation).min(self.max)
+                let variation =
+                    Micros::new(GRANULARITY_US.max((4 * rttvar) >> FRACTION)).max(Micros::from_u32(self.min));
+                (Micros::new(srtt >> FRACTION) + variation).min(self.max())
             }
         }
     }
 
     /// The RTO.
     pub(crate) const fn rto(&self) -> Micros {
-        self.rto
+        Micros::from_u32(self.rto)
     }
 
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.rto, self.base_rto().backed_off(self.backoff, self.max), "RTO");
+        assert_eq!(self.rto(), self.backed_off_rto(), "RTO");
     }
 
     pub(crate) fn srtt(&self) -> Option<Micros> {
@@ -199,7 +212,7 @@ impl Rtt {
     /// sample that is too small makes no burst.
     pub(crate) fn paced_over(&self) -> Option<Micros> {
         let srtt = self.srtt()?;
-        Some(self.latest.clamp(Micros::new(srtt.get() / 2), srtt))
+        Some(Micros::from_u32(self.latest).clamp(Micros::new(srtt.get() / 2), srtt))
     }
 
     pub(crate) fn rttvar(&self) -> Option<Micros> {

@@ -320,7 +320,7 @@ impl Scoreboard {
         while let Some(sent) = self.segments.front_mut() {
             if sent.end > to {
                 sent.start = to; // it lay at or before
-                break;
+                return first.zip(last);
             }
             last = Some(*sent);
             self.segments.pop_front();

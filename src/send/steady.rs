@@ -36,6 +36,15 @@ impl<C: Controller> Sender<C> {
         self.buffer.len() - self.flight()
     }
 
+    /// Everything is sent, while the sender is steady: what `on_idle` does then.
+    #[inline]
+    pub(crate) fn on_all_sent(&mut self, mss: u32) {
+        let flight = self.flight();
+        if flight < self.cc.window().max(mss) {
+            self.rate.on_application_limited(flight);
+        }
+    }
+
     /// Octets of new text that the peer's window and the congestion window leave room for.
     #[inline]
     pub(crate) fn room_for_new(&self, mss: u32) -> u32 {

@@ -166,6 +166,7 @@ impl Cubic {
     }
 
     /// One acknowledgment in congestion avoidance (§4.2 to §4.5).
+    #[inline(never)]
     fn avoid(&mut self, acked: &Acked) {
         let mut epoch = match self.epoch() {
             Some(epoch) => epoch,
@@ -194,6 +195,7 @@ impl Cubic {
         self.last_ack = now;
     }
 
+    #[inline]
     fn slow_start(&mut self, acked: &Acked) {
         let growth = match &mut self.stage {
             Stage::Initial(hystart) => hystart.on_ack(acked, self.mss, self.paced),
@@ -231,6 +233,7 @@ impl Controller for Cubic {
         *self = Self { mss, cwnd, paced, ..Self::default() };
     }
 
+    #[inline]
     fn on_ack(&mut self, acked: &Acked) {
         if self.cwnd <= self.ssthresh {
             self.slow_start(acked); // "when cwnd is no more than ssthresh" (§4.10): with the first one after a loss, too

@@ -97,6 +97,7 @@ impl HyStart {
     }
 
     /// An acknowledgment came in slow start.
+    #[inline]
     pub(super) fn on_ack(&mut self, acked: &Acked, mss: u32, paced: bool) -> Growth {
         if self.left == 0 {
             self.left = acked.flight; // windowEnd = SND.NXT

@@ -289,6 +289,7 @@ impl Controller for Algorithm {
             Self::Cubic(c) => c.start(mss, initial, now),
         }
     }
+    #[inline]
     fn on_ack(&mut self, acked: &Acked) {
         match self {
             Self::Reno(c) => c.on_ack(acked),
