@@ -1,10 +1,11 @@
 //! RFC 4821 §7.7: large packets vanish and no error tells why.
 
-use segue::{Event, Path, Timer};
+use segue::{Config, Event, Path, Timer};
 use segue_kit::rig::Rig;
 use segue_kit::streams::{peer, peer_syn_ack};
-use segue_kit::{ms, plain};
+use segue_kit::{ms, plain, secs};
 
+use crate::link::{Fate, World, carries};
 use crate::proven;
 
 /// The packets that eight timeouts send, and the MTU in use after each.
@@ -166,6 +167,40 @@ fn a_narrower_hole_is_found_step_by_step() {
         tcp.arrives(peer(0, 2920 + una + 472));
     }
     assert_eq!((tcp.lengths()[0], tcp.info().path_mtu), (472, 512));
+}
+
+/// An outage led to the floor, the link takes 486 octets: before the MTU is lowered each step down to what worked is tried.
+#[test]
+fn the_steps_above_what_an_outage_led_to_are_tried_before_the_mtu_is_lowered() {
+    let mut tcp = proven();
+    tcp.send(10_000);
+    falls(&mut tcp);
+    let mut una = 2920 + 28;
+    tcp.arrives(peer(0, una)); // the outage is over
+    for sizes in [&[1024, 68][..], &[512, 256]] {
+        for size in sizes {
+            tcp.fire(Timer::Retransmit);
+            assert_eq!((tcp.lengths(), tcp.info().path_mtu), (vec![size - 40], 1024));
+        }
+        una += u32::try_from(tcp.lengths()[0]).expect("a segment");
+        tcp.arrives(peer(0, una));
+    }
+    assert_eq!(tcp.info().path_mtu, 256);
+}
+
+/// Whenever the outage ends that came with it: a narrow link is used by the largest step that gets through, or more.
+#[test]
+fn an_outage_does_not_make_a_narrow_link_narrower() {
+    for (link, step) in [(1000, 512), (486, 256), (300, 256), (200, 128)] {
+        for outage in (0..=60).map(secs) {
+            let narrow =
+                move |at, from, size| if at < outage { Fate::Lost } else { carries(link, false)(at, from, size) };
+            let configs = [0; 2].map(|_| Config::builder().user_timeout(None));
+            let mut world = World::new(configs, Path::ipv4(1500)).over(narrow);
+            world.transfer(100_000, secs(600));
+            assert!(world.mtus.iter().all(|(_, mtu)| *mtu >= step), "{link}, {outage:?}: {:?}", world.mtus);
+        }
+    }
 }
 
 /// Smaller packets that vanish as well show that this is no matter of size.

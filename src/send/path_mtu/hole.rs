@@ -20,6 +20,13 @@ pub(super) struct Doubt {
 
 impl Doubt {
     const NEW: Self = Self { times: 0, works: 0, proven: None };
+
+    /// The size to try when packets of `cut` octets vanish, while `step` is the next one below: what worked, at once. But the
+    /// last time, before the MTU is lowered, each step down to it: what worked may be what an outage had led to.
+    fn next(self, cut: u16, step: Option<u16>) -> Option<u16> {
+        let works = Some(self.works).filter(|works| (1..cut).contains(works));
+        if self.times + 1 < MAX_PROBES { works.or(step) } else { step.max(works) }
+    }
 }
 
 /// What timeouts came to.
@@ -81,8 +88,7 @@ impl PathMtu {
             Hole::Falling { cut, doubt, .. } => {
                 // What got through before does not: this loss is no matter of size.
                 let doubt = if cut <= doubt.works { Doubt { times: 0, ..doubt } } else { doubt };
-                let known = Some(doubt.works).filter(|works| (1..cut).contains(works));
-                let cut = known.or_else(|| policy.below(cut, size)).unwrap_or(cut);
+                let cut = doubt.next(cut, policy.below(cut, size)).unwrap_or(cut);
                 self.set_hole(Hole::Falling { cut, sent, doubt });
                 None
             }
