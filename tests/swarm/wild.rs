@@ -17,6 +17,9 @@ const EDGES: [u32; 7] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_F00
 
 /// The most segments of text that one side sends in a plan.
 const SEGMENTS: u64 = 250;
+/// The same where timeouts have lowered the path MTU for good, as an outage may in any plan: what a few large packets carry takes
+/// many small ones.
+const FALLEN_SEGMENTS: u64 = 120 * SEGMENTS;
 
 /// What a family of plans has in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -202,7 +205,7 @@ fn end(rng: &mut Rng, family: Family, users: &Users, side: Side, paths: &[Path; 
         u64::from(end.path.mss()).saturating_sub(12),
     ];
     let each = segment_of(paths, configs, side);
-    let most = (SEGMENTS * each).min(2_000_000);
+    let most = (SEGMENTS * each).min(FALLEN_SEGMENTS * fallen(&config, end.path)).min(2_000_000);
     end.octets = match rng.below(5) {
         0 => 0,
         1 | 2 => magnitude(rng, (1, most), &sizes),
@@ -258,6 +261,14 @@ fn segment_of(paths: &[Path; 2], configs: &[Config; 2], side: Side) -> u64 {
     let mss = mss.min(configs[own].max_mss()).min(configs[other].max_mss());
     let mss = u64::from(mss).saturating_sub(40 + u64::from(paths[own].ip_options)).max(1);
     mss.min(u64::from(configs[other].receive_buffer())).min(u64::from(configs[own].send_buffer()))
+}
+
+/// Octets that a segment carries when timeouts have lowered the MTU for good: where no probe looks for a larger one.
+fn fallen(config: &Config, path: Path) -> u64 {
+    let stays = config.black_hole_timeouts() > 0 && !config.mtu_probing();
+    let mtu = if stays { config.min_mtu().max(path.ip.min_mtu()) } else { path.mtu };
+    let headers = path.ip.header() + path.ip_options + 20 + 12; // with timestamps
+    u64::from(mtu.saturating_sub(headers).max(16))
 }
 
 /// Writes at certain times: most of a window at once, then what is left of it, then a little.
