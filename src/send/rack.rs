@@ -9,6 +9,8 @@ use crate::time::Micros;
 
 /// DupThresh (RFC 5681 §3.2), in segments.
 const DUP_THRESH: u32 = 3;
+/// The granularity of the timestamp clock.
+const TICK: Micros = Micros::from_millis(1);
 /// Recoveries for which a reordering window that grew is kept (RFC 8985 §6.2, step 4).
 const PERSIST: u8 = 16;
 
@@ -96,7 +98,9 @@ impl Rack {
         let rtt = now.since(sent.at);
         let timely = match (echoed, min_rtt) {
             (Some(echoed), _) if echoed < whole_millis(sent.at) => false,
-            (_, Some(min_rtt)) => rtt >= min_rtt,
+            // A round trip of a tick or more needs no heuristic. RACK.min_RTT may be an echo's, up to a tick too long.
+            (Some(_), Some(min_rtt)) => rtt >= min_rtt.min(TICK),
+            (None, Some(min_rtt)) => rtt >= min_rtt,
             (echoed, None) => echoed.is_some(), // nothing tells the original from what was sent again
         };
         if sent.again && !timely {
@@ -185,4 +189,36 @@ impl Rack {
 /// An instant as the timestamp clock shows it (RFC 7323 §5.4).
 pub(crate) const fn whole_millis(at: Instant) -> Instant {
     Instant::from_micros(at.as_micros() - at.as_micros() % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::send::scoreboard::Fate;
+
+    const MIN_RTT: Micros = Micros::new(151_235);
+
+    /// RACK after a segment that was sent again is acknowledged: the echo is what the clock showed at `echoed`.
+    fn after(at: Instant, rtt: Micros, echoed: Option<Instant>) -> Option<Newest> {
+        let rate = super::super::rate::Snapshot::default();
+        let sent = Sent { start: 1, end: 2, at, fate: Fate::InFlight, again: true, rate };
+        let mut rack = Rack::new();
+        rack.on_delivered(&sent, &mut 0, (echoed.map(whole_millis), Some(MIN_RTT)), at + rtt);
+        rack.newest
+    }
+
+    /// RFC 8985 §6.2, step 2: an echo is up to a tick early, and so RACK.min_RTT up to a tick too long. Where the echo tells that
+    /// the last retransmission arrived, RACK.rtt follows it, at whatever part of a tick it was sent.
+    #[test]
+    fn the_echo_of_a_retransmission_counts_whatever_part_of_a_tick_min_rtt_has() {
+        for phase in (0..1000).step_by(7) {
+            let at = Instant::from_micros(5_000_000 + phase);
+            let rtt = Micros::new(151_000);
+            assert_eq!(after(at, rtt, Some(at)).map(|newest| newest.rtt), Some(rtt), "{phase}");
+            let earlier = Instant::from_micros(4_999_999);
+            assert_eq!(after(at, rtt, Some(earlier)), None, "the original, or an earlier retransmission");
+            assert_eq!(after(at, rtt, None), None, "without timestamps RACK.min_RTT decides");
+            assert_eq!(after(at, Micros::new(999), Some(at)), None, "within a tick both have one timestamp");
+        }
+    }
 }
