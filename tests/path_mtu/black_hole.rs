@@ -10,11 +10,15 @@ use crate::proven;
 
 /// The packets that eight timeouts send, and the MTU in use after each.
 fn timeouts(tcp: &mut Rig) -> Vec<(usize, u16)> {
+    some_timeouts(tcp, 8)
+}
+
+fn some_timeouts(tcp: &mut Rig, count: usize) -> Vec<(usize, u16)> {
     let once = |_| {
         tcp.fire(Timer::Retransmit);
         (tcp.lengths().iter().sum::<usize>() + 40, tcp.info().path_mtu)
     };
-    (0..8).map(once).collect()
+    (0..count).map(once).collect()
 }
 
 /// The MTUs that timeouts without end lead to.
@@ -167,6 +171,21 @@ fn a_narrower_hole_is_found_step_by_step() {
         tcp.arrives(peer(0, 2920 + una + 472));
     }
     assert_eq!((tcp.lengths()[0], tcp.info().path_mtu), (472, 512));
+}
+
+/// The packet of 512 octets got through and its acknowledgment was lost. That of the next one ends where this one ended: none of
+/// 1024 octets got through.
+#[test]
+fn a_lost_acknowledgment_proves_no_larger_packet() {
+    for (acked, next) in [(472, 472), (984, 984)] {
+        let mut tcp = Rig::established(plain());
+        tcp.send(10_000);
+        let sent: Vec<_> = some_timeouts(&mut tcp, 5).into_iter().map(|(size, _)| size).collect();
+        assert_eq!(sent, [1500, 1500, 1024, 512, 256]);
+        tcp.arrives(peer(0, acked));
+        tcp.fire(Timer::Retransmit);
+        assert_eq!(tcp.lengths(), [next], "after {acked}");
+    }
 }
 
 /// An outage led to the floor, the link takes 486 octets: before the MTU is lowered each step down to what worked is tried.

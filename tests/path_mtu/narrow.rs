@@ -33,6 +33,23 @@ fn a_black_hole_is_left_though_an_acknowledgment_was_lost() {
     }
 }
 
+/// A silent link, and whichever of the first acknowledgments are lost: eight minutes are enough.
+#[test]
+fn a_black_hole_is_left_whatever_acknowledgments_are_lost() {
+    for mtu in [1000, 600, 300] {
+        for lost in 0..=u8::MAX {
+            let acks = Cell::new(0);
+            let link = |at, from, size| {
+                let nth = acks.replace(acks.get() + u32::from(from == SERVER));
+                let lost = from == SERVER && u32::from(lost).checked_shr(nth).is_some_and(|lost| lost & 1 == 1);
+                if lost { Fate::Lost } else { carries(mtu, false)(at, from, size) }
+            };
+            let configs = defaults().map(|config| config.user_timeout(None));
+            World::new(configs, Path::ipv4(1500)).over(link).transfer(100_000, secs(480));
+        }
+    }
+}
+
 /// Retransmissions carry a SACK block: 1284 octets over a link of 1280.
 #[test]
 fn options_of_the_packet_count() {

@@ -2,11 +2,15 @@
 //!
 //! Timeouts alone do not tell a black hole from an outage, or from heavy loss. So they lower the MTU no further than to
 //! the safe size; below it only what is lost at SND.UNA goes in smaller packets. A size is judged when smaller packets
-//! get through while it does not: the acknowledgment ends where such a packet ended, though larger ones went before.
+//! get through while it does not: the acknowledgment ends where such a packet ended, or short of where one of that size
+//! would, though larger ones went before.
 
 use super::search::{MAX_PROBES, THRESHOLD};
 use super::{PathMtu, Policy, Watched};
 use crate::Instant;
+
+/// Packets of one size may differ by so many octets of text.
+const OPTIONS: u64 = 40;
 
 /// What is remembered while sizes are in doubt.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -135,7 +139,8 @@ impl PathMtu {
     pub(super) fn leave_hole(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
         match self.trouble.hole {
             Hole::Falling { cut, sent: Some(sent), doubt } if sent.end <= una => {
-                if cut >= mtu || sent.end < una {
+                let got = u64::from(sent.size) + (una - sent.end);
+                if cut >= mtu || sent.end < una && got + OPTIONS >= mtu.into() {
                     return self.vindicate(doubt.proven, mtu, policy, now); // that, or a larger one before it
                 }
                 let doubt = Doubt { times: doubt.times + 1, works: cut, ..doubt };
