@@ -214,7 +214,7 @@ mod tests {
         for phase in (0..1000).step_by(7) {
             let at = Instant::from_micros(5_000_000 + phase);
             let rtt = Micros::new(151_000);
-            assert_eq!(after(at, rtt, Some(at)).map(|newest| newest.rtt), Some(rtt), "{phase}");
+            assert_eq!(after(at, rtt, Some(at)).map(|newest| newest.rtt()), Some(rtt), "{phase}");
             let earlier = Instant::from_micros(4_999_999);
             assert_eq!(after(at, rtt, Some(earlier)), None, "the original, or an earlier retransmission");
             assert_eq!(after(at, rtt, None), None, "without timestamps RACK.min_RTT decides");
