@@ -5,6 +5,7 @@
 
 use super::icmp::packet_size;
 use super::tcb::{Cx, Tcb};
+use crate::features::SHORTCUTS;
 use crate::recv::ack::PendingAck;
 use crate::send::Wait;
 use crate::{Controller, Ecn, Flags, Segment, Timer};
@@ -13,7 +14,7 @@ impl<C: Controller> Tcb<C> {
     /// Sends full segments of new text, at most `limit` values, while windows, queue and records allow. Returns why nothing
     /// more may leave, if that is plain: all is sent, or a window is full.
     pub(super) fn transmit_full_segments(&mut self, limit: u32, cx: &mut Cx<'_, '_>) -> Option<Wait> {
-        if !cx.shortcuts || !self.snd.is_steady() || !self.sends_plain_text(cx) {
+        if !SHORTCUTS || !cx.shortcuts || !self.snd.is_steady() || !self.sends_plain_text(cx) {
             return None;
         }
         let mss = u32::from(self.eff_snd_mss);

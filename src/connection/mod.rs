@@ -24,6 +24,7 @@ mod timeouts;
 
 use alloc::vec::Vec;
 
+use crate::features::SHORTCUTS;
 use crate::send::Sender;
 use crate::time::END_OF_TIME;
 use crate::{
@@ -213,6 +214,9 @@ impl<C: Controller> Connection<C> {
     /// Whether there may be shortcuts: for text and acknowledgments in steady traffic, and where there is nothing to do.
     fn has_shortcuts(&self, event: &Event) -> bool {
         let Phase::Live(tcb) = &self.phase else { return false };
+        if !SHORTCUTS {
+            return false;
+        }
         match event {
             Event::Segment(_) | Event::Segments(_) | Event::Send(_) | Event::SendMore(_) => tcb.snd.is_steady(),
             Event::Continue => tcb.is_quiet(),

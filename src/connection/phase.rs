@@ -7,6 +7,7 @@ use super::listen::{Listen, opened};
 use super::state::{Step, Stop};
 use super::syn_sent::{Outcome, SynSent};
 use super::tcb::{Cx, Tcb};
+use crate::features::SHORTCUTS;
 use crate::send::Sender;
 use crate::{Action, Controller, Discard, Event, Segment};
 
@@ -50,7 +51,7 @@ impl<C: Controller> Phase<C> {
     /// SEGMENT ARRIVES: one of the four rules.
     pub(super) fn segment_arrives(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) {
         if let Self::Live(tcb) = self {
-            if cx.shortcuts && tcb.snd.is_steady() && tcb.expects(segment) {
+            if SHORTCUTS && cx.shortcuts && tcb.snd.is_steady() && tcb.expects(segment) {
                 return tcb.arrives_as_expected(segment, cx);
             }
         }

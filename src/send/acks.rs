@@ -11,6 +11,7 @@ use super::rate::Newest;
 use super::recovery::{Detector, Phase};
 use super::tail::{Answer, Outcome};
 use super::undo::{Evidence, Spurious};
+use crate::features::{RACK, UNDO};
 use crate::time::Micros;
 use crate::{Controller, Counters, Instant, SeqNum};
 
@@ -132,7 +133,7 @@ impl<C: Controller> Sender<C> {
 
     /// Whether the last reduction turns out to have been a mistake: then it is undone.
     fn undo_mistake(&mut self, before: &Before, delivered: &Delivered, counters: &mut Counters) -> bool {
-        let Some(episode) = self.episode.active() else { return false };
+        let Some(episode) = self.episode.active().filter(|_| UNDO) else { return false };
         let evidence = Evidence {
             before: self.board.una() - u64::from(delivered.octets),
             una: self.board.una(),
@@ -186,7 +187,7 @@ impl<C: Controller> Sender<C> {
 
     /// Whether the tail-loss probe repaired a loss.
     fn tail_repaired(&mut self, delivered: &Delivered) -> bool {
-        let Some(episode) = self.episode.active() else { return false };
+        let Some(episode) = self.episode.active().filter(|_| RACK) else { return false };
         let Some(probe) = episode.probe else { return false };
         let dsack_end = delivered.dsack.map(|(_, end)| end);
         let answer = Answer { una: self.board.una(), dsack_end, bare_duplicate: delivered.bare_duplicate };

@@ -3,6 +3,7 @@
 use super::rtt::Rtt;
 use super::scoreboard::Sent;
 use crate::Instant;
+use crate::features::RACK;
 use crate::time::Micros;
 
 /// DupThresh (RFC 5681 §3.2), in segments.
@@ -80,6 +81,9 @@ impl Rack {
         (echoed, min_rtt): (Option<Instant>, Option<Micros>),
         now: Instant,
     ) {
+        if !RACK {
+            return;
+        }
         self.detect_reordering(sent, fack);
         let rtt = now.since(sent.at);
         let timely = match (echoed, min_rtt) {

@@ -5,6 +5,7 @@ mod errors;
 mod hole;
 mod search;
 
+use crate::features::PATH_MTU;
 use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
 use crate::{Config, Instant};
@@ -208,7 +209,9 @@ impl PathMtu {
             self.max_acked = self.max_acked.max(watched.size);
             self.watched = None;
         }
-        if self.search.probe().is_none() && self.trouble.hole == Hole::None && !self.search.is_over(mtu, now) {
+        let calm =
+            || self.search.probe().is_none() && self.trouble.hole == Hole::None && !self.search.is_over(mtu, now);
+        if !PATH_MTU || calm() {
             return None;
         }
         let policy = &policy();
@@ -255,32 +258,34 @@ impl PathMtu {
     /// The size that a probe should have now, while packets of `mtu` octets are in use and as much as
     /// `useful` says of a size is worth a probe; its preconditions are the sender's matter.
     pub(crate) fn probe_size(&self, mtu: u16, useful: impl FnOnce(u16) -> u16, now: Instant) -> Option<u16> {
-        self.search.next_size(mtu, useful, now).filter(|_| self.trouble.hole == Hole::None)
+        self.search.next_size(mtu, useful, now).filter(|_| PATH_MTU && self.trouble.hole == Hole::None)
     }
 
     /// Whether packets of `mtu` octets are not in doubt, and no probe for a larger one is due.
     pub(crate) fn is_calm(&self, mtu: u16, now: Instant) -> bool {
-        self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none()
+        !PATH_MTU || (self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none())
     }
 
     /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.
     pub(crate) fn cut(&self) -> Option<u16> {
-        self.trouble.hole.cut()
+        self.trouble.hole.cut().filter(|_| PATH_MTU)
     }
 
     /// The probe that is out, from its first octet to the one after its last.
     pub(crate) fn probe(&self) -> Option<(u64, u64)> {
-        self.search.probe()
+        self.search.probe().filter(|_| PATH_MTU)
     }
 
     /// Loss was found while a probe was out. Returns whether it is no congestion.
     pub(crate) fn on_loss(&mut self, loss: ProbeLoss, nxt: u64, next: Instant) -> bool {
-        self.search.on_loss(loss, nxt, next)
+        PATH_MTU && self.search.on_loss(loss, nxt, next)
     }
 
     /// The retransmission timer has expired; the next probe waits until `next`.
     pub(crate) fn on_probe_timeout(&mut self, una: u64, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
-        self.search.on_timeout(una, next, mtu, policy, now);
+        if PATH_MTU {
+            self.search.on_timeout(una, next, mtu, policy, now);
+        }
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
@@ -294,5 +299,6 @@ impl PathMtu {
     }
 }
 
+#[cfg(feature = "path-mtu")]
 #[cfg(test)]
 mod tests;
