@@ -100,6 +100,9 @@ impl Rack {
 
     /// The same for a segment that was sent once, in order, and is acknowledged in order.
     pub(crate) fn on_delivered_in_order(&mut self, sent: &Sent, now: Instant) {
+        if !RACK {
+            return;
+        }
         let newer = self.newest.is_none_or(|n| (n.xmit_ts, n.end) <= (sent.at, sent.end));
         let (xmit_ts, end) = self.newest.filter(|_| !newer).map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end));
         self.newest = Some(Newest { xmit_ts, end, rtt: now.since(sent.at).max(LEAST_RTT) });
