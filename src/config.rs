@@ -59,7 +59,7 @@ config! {
     /// The largest packet that the interface sends and receives, if larger than the MTU that the host expects of the path: probes look for it, and the MSS option announces it; 0: the MTU of the host.
     mtu_probe_max: u16 = 0, in 0..=65_535, "RFC 4821 §7.2";
     /// How long the connection keeps a lowered path MTU, or the result of a search, before it tries larger ones again; `None`: forever.
-    mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4";
+    mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4", needs "path-mtu";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";
     /// The shift of our windows, 2^shift up to half of the receive buffer; none: the smallest that can announce the whole buffer.

@@ -90,6 +90,7 @@ mod info;
 mod options;
 mod path;
 #[cfg_attr(not(feature = "reassembly"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "reassembly", feature = "sack")), path = "few_ranges.rs")]
 mod ranges;
 mod rare;
 #[cfg_attr(not(feature = "reassembly"), allow(dead_code))]

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("features", &[]),
     ("ranges", &[]),
+    ("few_ranges", &[]),
     ("recent", &[]),
     ("rare", &[]),
     ("path", &["seq"]),
@@ -30,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::prr", &[]),
     ("send::rate", &["time", "send::congestion"]),
     ("send::rtt", &["time", "config"]),
-    ("send::scoreboard", &["time", "ranges", "recent", "rare", "send::rate"]),
+    ("send::scoreboard", &["time", "features", "ranges", "recent", "rare", "send::rate"]),
     ("send::rack", &["time", "features", "send::rtt", "send::scoreboard"]),
     ("send::recovery", &["send::prr", "send::scoreboard"]),
     ("send::small", &["seq"]),
@@ -114,9 +115,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The algorithms are told facts: none of these names occurs in them.
 const NOT_IN_ALGORITHMS: [&str; 7] = ["Segment", "State", "Sink", "Timer", "Event", "Action", "Connection"];
-const ALGORITHMS: [&str; 30] = [
+const ALGORITHMS: [&str; 31] = [
     "ecn",
     "ranges",
+    "few_ranges",
     "recent",
     "rare",
     "timestamps",

@@ -242,7 +242,7 @@ impl PathMtu {
     }
 
     fn set_hole(&mut self, hole: Hole) {
-        if self.trouble.hole != hole {
+        if PATH_MTU && self.trouble.hole != hole {
             self.trouble.begin().hole = hole;
             self.trouble.settle();
         }
@@ -258,12 +258,12 @@ impl PathMtu {
     /// The size that a probe should have now, while packets of `mtu` octets are in use and as much as
     /// `useful` says of a size is worth a probe; its preconditions are the sender's matter.
     pub(crate) fn probe_size(&self, mtu: u16, useful: impl FnOnce(u16) -> u16, now: Instant) -> Option<u16> {
-        self.search.next_size(mtu, useful, now).filter(|_| PATH_MTU && self.trouble.hole == Hole::None)
+        self.search.next_size(mtu, useful, now).filter(|_| self.trouble.hole == Hole::None)
     }
 
     /// Whether packets of `mtu` octets are not in doubt, and no probe for a larger one is due.
     pub(crate) fn is_calm(&self, mtu: u16, now: Instant) -> bool {
-        !PATH_MTU || (self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none())
+        !PATH_MTU || self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none()
     }
 
     /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.
