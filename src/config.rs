@@ -51,15 +51,15 @@ config! {
     /// Timeouts of a segment until the connection believes an ICMP error about a size that got through before.
     too_big_timeouts: u8 = 1, in 0..=16, "RFC 5927 §7.2 (MAXSEGRTO)";
     /// Timeouts of a segment, without an ICMP error, until the connection takes the path as a black hole for its size; 0: never.
-    black_hole_timeouts: u8 = 3, in 0..=255, "RFC 4821 §7.7";
+    black_hole_timeouts: u8 = 3, in 0..=255, "RFC 4821 §7.7", needs "path-mtu";
     /// The first path MTU to try in a black hole, the initial search_low. If it does not get through either, single packets try half of it, and so on.
     black_hole_mtu: u16 = 1024, in 68..=1500, "RFC 4821 §7.2, §7.7";
     /// The search upward: while the path MTU is below the MTU of the host or `mtu_probe_max`, single larger packets probe for a larger one.
-    mtu_probing: bool = true, in false..=true, "RFC 4821 §7";
+    mtu_probing: bool = true, in false..=true, "RFC 4821 §7", needs "path-mtu";
     /// The largest packet that the interface sends and receives, if larger than the MTU that the host expects of the path: probes look for it, and the MSS option announces it; 0: the MTU of the host.
     mtu_probe_max: u16 = 0, in 0..=65_535, "RFC 4821 §7.2";
     /// How long the connection keeps a lowered path MTU, or the result of a search, before it tries larger ones again; `None`: forever.
-    mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4";
+    mtu_retry: Option<Duration> = Some(secs(600)), in secs(300)..=secs(1_000_000), "RFC 4821 §7.3, RFC 1191 §6.3, RFC 8201 §4", needs "path-mtu";
     /// Window scaling.
     window_scaling: bool = true, in false..=true, "RFC 7323 §2";
     /// The shift of our windows, 2^shift up to half of the receive buffer; none: the smallest that can announce the whole buffer.
@@ -69,13 +69,13 @@ config! {
     /// Accepts segments without timestamps although both ends agreed on them, for peers and middleboxes that leave them out. Such a segment has no protection against wrapped sequence numbers (PAWS), and TS.Recent does not follow it.
     tolerate_missing_timestamps: bool = false, in false..=true, "RFC 7323 §3.2";
     /// Selective acknowledgment.
-    sack: bool = true, in false..=true, "RFC 2018";
+    sack: bool = true, in false..=true, "RFC 2018", needs "sack";
     /// With SACK, the receiver reports duplicate payload.
-    dsack: bool = true, in false..=true, "RFC 2883";
+    dsack: bool = true, in false..=true, "RFC 2883", needs "sack";
     /// Explicit Congestion Notification.
-    ecn: EcnMode = EcnMode::Passive, in EcnMode::Off..=EcnMode::Active, "RFC 3168 §6.1, RFC 9293 SHLD-8";
+    ecn: EcnMode = EcnMode::Passive, in EcnMode::Off..=EcnMode::Active, "RFC 3168 §6.1, RFC 9293 SHLD-8", needs "ecn";
     /// With SACK, time detects loss (RACK-TLP), with tail-loss probes; off: RFC 6675 detects it.
-    rack: bool = true, in false..=true, "RFC 8985";
+    rack: bool = true, in false..=true, "RFC 8985", needs "rack";
     /// With RACK-TLP, the extra time that a peer may delay the acknowledgment of a lone segment before the probe.
     max_ack_delay: Duration = ms(40), in ms(0)..=ms(500), "RFC 8985 §7.2";
     /// Nagle's algorithm.
@@ -143,9 +143,9 @@ config! {
     /// Segments in the initial congestion window (octets: at most this times MSS, RFC 6928's formula).
     initial_window: u8 = 10, in 1..=10, "RFC 6928 §2";
     /// How long the sender keeps a congestion window that the application does not use: the non-validated period; none: no validation, and a restart from the initial window after one RTO without sending.
-    preserve_window: Option<Duration> = None, in secs(1)..=secs(300), "RFC 7661 §4.4, RFC 5681 §4.1";
+    preserve_window: Option<Duration> = None, in secs(1)..=secs(300), "RFC 7661 §4.4, RFC 5681 §4.1", needs "window-validation";
     /// Segments leave at a rate instead of in bursts: `Timer::Pace`.
-    pacing: bool = false, in false..=true, "RFC 9937 §1, RFC 6928 §2";
+    pacing: bool = false, in false..=true, "RFC 9937 §1, RFC 6928 §2", needs "pacing";
     /// With pacing, segments that may leave at once.
     pacing_burst: u16 = 10, in 1..=1000, "pacing";
     /// The most `Transmit`s that one event may give; `0`: no limit.
@@ -219,6 +219,20 @@ mod tests {
     #[test]
     fn the_default_is_valid() {
         assert_eq!(Config::builder().build(), Ok(Config::default()));
+    }
+
+    #[test]
+    fn settings_without_their_feature_read_as_off() {
+        let config = Config::builder().pacing(true).preserve_window(Some(secs(9))).build().unwrap();
+        assert_eq!((config.sack(), config.dsack()), (cfg!(feature = "sack"), cfg!(feature = "sack")));
+        assert_eq!(config.rack(), cfg!(feature = "rack"));
+        assert_eq!(config.ecn() == EcnMode::Off, cfg!(not(feature = "ecn")));
+        assert_eq!(
+            (config.black_hole_timeouts() > 0, config.mtu_probing()),
+            (config.mtu_probing(), cfg!(feature = "path-mtu"))
+        );
+        assert_eq!(config.preserve_window().is_some(), cfg!(feature = "window-validation"));
+        assert_eq!(config.pacing(), cfg!(feature = "pacing"));
     }
 
     #[test]

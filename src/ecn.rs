@@ -3,6 +3,7 @@
 
 use crate::Flags;
 use crate::config::EcnMode;
+use crate::features::ECN;
 
 /// ECN-setup SYN (RFC 3168 §6.1.1).
 const SETUP: Flags = Flags::ECE.union(Flags::CWR);
@@ -55,7 +56,7 @@ impl Handshake {
 
     /// Whether our SYN asks for ECN, and no other one has left yet: after a refusal it may be sent without.
     pub(crate) const fn may_fall_back(&self) -> bool {
-        self.ours.setup && !self.ours.plain
+        ECN && self.ours.setup && !self.ours.plain
     }
 
     /// Whether ECT may be set on data.
@@ -66,7 +67,7 @@ impl Handshake {
     /// Whether marks on the peer's data must be echoed: also where a later SYN of ours did not ask for ECN any more,
     /// because the peer may have gone by the first.
     pub(crate) const fn echoes(&self) -> bool {
-        self.ours.setup && self.theirs.setup && !self.theirs.plain
+        ECN && self.ours.setup && self.theirs.setup && !self.theirs.plain
     }
 }
 
@@ -87,12 +88,15 @@ impl Echo {
 
     /// ECE of a segment that carries an acknowledgment.
     pub(crate) const fn flags(&self) -> Flags {
-        if self.on { Flags::ECE } else { Flags::empty() }
+        if ECN && self.on { Flags::ECE } else { Flags::empty() }
     }
 
     /// Text inside of the window came, with CWR or not, marked by the network or not. Returns whether the echo changed:
     /// then the peer should hear it now.
     pub(crate) fn on_text(&mut self, cwr: bool, ce: bool) -> bool {
+        if !ECN {
+            return false;
+        }
         let was = self.on;
         self.on = self.enabled && (ce || (was && !cwr));
         self.on != was || (cwr && was) // a sender that has reduced to one segment waits for this acknowledgment
@@ -100,10 +104,11 @@ impl Echo {
 
     /// Whether a mark on text counts.
     pub(crate) const fn is_enabled(&self) -> bool {
-        self.enabled
+        ECN && self.enabled
     }
 }
 
+#[cfg(feature = "ecn")]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,8 +40,19 @@
 //!
 //! # Features
 //!
-//! The crate is `no_std` with `alloc`; no feature is on by default.
+//! The crate is `no_std` with `alloc`. Small devices leave out the default features and save more than a third of the code.
+//! The settings of a feature that is left out read as off. The README tells the size of each.
 //!
+//! - `cubic` (default): CUBIC with HyStart++; without it, NewReno is the default controller.
+//! - `ecn` (default): Explicit Congestion Notification.
+//! - `pacing` (default): pacing, if [`Config::pacing`] asks for it.
+//! - `path-mtu` (default): black-hole detection and probes for a larger MTU; without it, ICMP errors still lower the MTU.
+//! - `rack` (default; with `sack`): RACK-TLP; without it, RFC 6675, or NewReno's duplicate ACKs where there is no SACK.
+//! - `reassembly` (default): the receiver keeps out-of-order payload; without it, the peer sends that again.
+//! - `sack` (default): selective acknowledgments.
+//! - `shortcuts` (default): the expected segment and bursts skip steps that are void for them. Packets are the same.
+//! - `undo` (default): Eifel, DSACK and F-RTO undo a needless reduction of the window.
+//! - `window-validation` (default): RFC 7661, if [`Config::preserve_window`] asks for it.
 //! - `arbitrary`: `Arbitrary` for [`Event`], [`Segment`], [`Config`] and what they are made of. Needs `std`.
 //! - `portable-atomic`: for targets without compare-and-swap on pointers; [`Arc`] is that of `portable-atomic-util` then.
 #![no_std]
@@ -75,11 +86,15 @@ mod connection;
 mod counts;
 mod ecn;
 mod event;
+mod features;
 mod info;
 mod options;
 mod path;
+#[cfg_attr(not(feature = "reassembly"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "reassembly", feature = "sack")), path = "few_ranges.rs")]
 mod ranges;
 mod rare;
+#[cfg_attr(not(feature = "reassembly"), allow(dead_code))]
 mod recent;
 mod recv;
 mod segment;

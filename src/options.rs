@@ -90,7 +90,7 @@ mod tests {
         assert_eq!((none.send_mss, none.shifts, none.sack, none.timestamps), (536, None, false, None));
         let peer = Options { mss: Some(9), window_scale: Some(200), sack_permitted: true, ..Options::default() };
         let some = Agreed::new(&config, &Path::ipv6(1500), &peer);
-        assert_eq!((some.send_mss, some.shifts, some.sack), (64, Some((14, 3)), true));
+        assert_eq!((some.send_mss, some.shifts, some.sack), (64, Some((14, 3)), config.sack()));
         let off = Config::builder().window_scaling(false).sack(false).build().unwrap();
         let some = Agreed::new(&off, &Path::ipv6(1500), &peer);
         assert_eq!((some.shifts, some.sack), (None, false));

@@ -23,6 +23,10 @@ pub(crate) struct Place {
     index: usize,
 }
 
+impl Place {
+    const LOWEST: Self = Self { chunk: 0, index: 0 };
+}
+
 /// Disjoint, non-adjacent, non-empty ranges in ascending order, in chunks of limited size.
 ///
 /// The usual case, a range at the upper end, costs O(1). Any other look-up costs O(log n). A change moves the ranges of
@@ -52,7 +56,17 @@ impl<T> Ranges<T> {
 /// How the ranges are distributed over chunks does not count.
 impl<T: Copy + PartialEq> PartialEq for Ranges<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.len == other.len && self.iter().eq(other.iter())
+        if self.len != other.len {
+            return false;
+        }
+        let (mut mine, mut theirs) = (Place::LOWEST, Place::LOWEST);
+        while let Some(range) = self.at(mine) {
+            if other.at(theirs) != Some(range) {
+                return false;
+            }
+            (mine, theirs) = (self.next(mine), other.next(theirs));
+        }
+        true
     }
 }
 
@@ -256,7 +270,7 @@ impl<T: Copy> Ranges<T> {
     /// Takes out the lowest range.
     pub(crate) fn pop_first(&mut self) -> Option<Range<T>> {
         let first = self.first()?;
-        self.remove_at(Place { chunk: 0, index: 0 }, 1);
+        self.remove_at(Place::LOWEST, 1);
         self.join_small(0);
         Some(first)
     }
@@ -335,7 +349,7 @@ impl Ranges {
                 return;
             }
             let below = self.chunk(0).partition_point(|range| range.end <= offset);
-            self.remove_at(Place { chunk: 0, index: 0 }, below);
+            self.remove_at(Place::LOWEST, below);
             self.join_small(0);
         }
     }

@@ -123,11 +123,13 @@ impl Micros {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) const fn times(self, n: u32) -> Self {
         Self(self.0.saturating_mul(n as u64))
     }
 
     /// Doubled `times` times, at most `max`: exponential back-off (MUST-19).
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn backed_off(self, times: u32, max: Self) -> Self {
         let factor = 1u64.checked_shl(times.min(32)).unwrap_or(u64::MAX);
         Self(self.0.saturating_mul(factor).min(max.0))
@@ -162,6 +164,7 @@ impl Add for Micros {
 
 impl Add<Micros> for Instant {
     type Output = Self;
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn add(self, d: Micros) -> Self {
         Self(self.0.saturating_add(d.0))
     }

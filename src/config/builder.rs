@@ -55,6 +55,8 @@ pub struct Field {
 pub(super) trait Setting: Copy + fmt::Debug {
     /// The type of the ends of its range.
     type Bound: Copy;
+    /// What a setting reads as whose feature is left out.
+    const OFF: Self;
     fn lies_within(self, low: Self::Bound, high: Self::Bound) -> bool;
     #[cfg(feature = "arbitrary")]
     fn pick(u: &mut arbitrary::Unstructured<'_>, low: Self::Bound, high: Self::Bound) -> arbitrary::Result<Self>;
@@ -64,6 +66,7 @@ macro_rules! whole_number {
     ($($t:ty),*) => {$(
         impl Setting for $t {
             type Bound = Self;
+            const OFF: Self = 0;
             fn lies_within(self, low: Self, high: Self) -> bool {
                 (low..=high).contains(&self)
             }
@@ -78,6 +81,7 @@ whole_number!(u8, u16, u32);
 
 impl Setting for bool {
     type Bound = Self;
+    const OFF: Self = false;
     fn lies_within(self, _: Self, _: Self) -> bool {
         true
     }
@@ -89,6 +93,7 @@ impl Setting for bool {
 
 impl Setting for super::EcnMode {
     type Bound = Self;
+    const OFF: Self = Self::Off;
     fn lies_within(self, low: Self, high: Self) -> bool {
         (low..=high).contains(&self)
     }
@@ -100,6 +105,7 @@ impl Setting for super::EcnMode {
 
 impl Setting for Duration {
     type Bound = Self;
+    const OFF: Self = Self::ZERO;
     fn lies_within(self, low: Self, high: Self) -> bool {
         (low..=high).contains(&self)
     }
@@ -111,6 +117,7 @@ impl Setting for Duration {
 
 impl Setting for Option<Duration> {
     type Bound = Duration;
+    const OFF: Self = None;
     fn lies_within(self, low: Duration, high: Duration) -> bool {
         self.is_none_or(|d| d.lies_within(low, high))
     }
@@ -124,6 +131,7 @@ macro_rules! optional_number {
     ($($t:ty),*) => {$(
         impl Setting for Option<$t> {
             type Bound = $t;
+            const OFF: Self = None;
             fn lies_within(self, low: $t, high: $t) -> bool {
                 self.is_none_or(|n| n.lies_within(low, high))
             }
@@ -136,9 +144,11 @@ macro_rules! optional_number {
 }
 optional_number!(u8, u32);
 
-/// `name: type = default, in low..=high, "clause";` with the documentation above it.
+/// `name: type = default, in low..=high, "clause";` with the documentation above it; `needs "feature"` follows the clause of
+/// a setting that reads as off where the feature is left out.
 macro_rules! config {
-    ($(#[doc = $doc:literal] $name:ident: $ty:ty = $default:expr, in $range:expr, $clause:literal;)*) => {
+    ($(#[doc = $doc:literal] $name:ident: $ty:ty = $default:expr, in $range:expr, $clause:literal
+        $(, needs $feature:literal)?;)*) => {
         /// The policy of a connection. Share one between connections; the machine only reads it.
         ///
         /// ```
@@ -166,7 +176,11 @@ macro_rules! config {
             $(
                 #[doc = $doc]
                 #[doc = concat!("\n\nDefault `", stringify!($default), "`, range `", stringify!($range), "`; ", $clause, ".")]
+                $(#[doc = concat!("\n\nReads as off without the feature `", $feature, "`.")])?
                 pub const fn $name(&self) -> $ty {
+                    $(if !cfg!(feature = $feature) {
+                        return Setting::OFF;
+                    })?
                     self.$name
                 }
             )*
@@ -176,7 +190,7 @@ macro_rules! config {
                 let default = Self::default();
                 alloc::vec![$(Field {
                     name: stringify!($name),
-                    doc: $doc.trim_ascii(),
+                    doc: concat!($doc $(, " Reads as off without the feature `", $feature, "`.")?).trim_ascii(),
                     default: alloc::format!("{:?}", default.$name),
                     range: stringify!($range),
                     clause: $clause,

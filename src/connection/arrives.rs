@@ -9,7 +9,7 @@ use crate::counts::trimmed;
 use crate::ecn::Echo;
 use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
-use crate::recv::reassembly::{Limits, keep_front};
+use crate::recv::limits::{Limits, keep_front};
 use crate::send::{Ack, Fin};
 use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Sink, Timer};
 

@@ -151,7 +151,8 @@ impl Deadlines {
         self.due(timer) != Due::NEVER
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
         let place = place(timer);
         let slot = match self.usual.get_mut(place) {
@@ -184,7 +185,8 @@ impl Deadlines {
     }
 
     /// Sets the deadline or none. One beyond the end of time is none: no call could reach it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
         match deadline.filter(|at| *at <= END_OF_TIME) {
             Some(deadline) => self.set(timer, deadline),
@@ -192,7 +194,8 @@ impl Deadlines {
         }
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn clear(&mut self, timer: Timer) {
         let place = place(timer);
         let slot = match self.usual.get_mut(place) {

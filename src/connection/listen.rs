@@ -4,7 +4,7 @@ use super::state::Origin;
 use super::tcb::{Cx, Tcb};
 use crate::counts::trimmed;
 use crate::ecn::Handshake;
-use crate::recv::reassembly::keep_front;
+use crate::recv::limits::keep_front;
 use crate::send::Sender;
 use crate::{Controller, Discard, Flags, Secrets, Segment, SeqNum};
 

@@ -28,6 +28,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::counts::Counts;
+use crate::features::SHORTCUTS;
 use crate::send::Sender;
 use crate::time::END_OF_TIME;
 use crate::{
@@ -207,18 +208,13 @@ impl<C: Controller> Connection<C> {
     #[inline(always)]
     fn take(&mut self, event: Event, now: Instant, sink: &mut impl Sink) {
         if !cfg!(any(debug_assertions, fuzzing)) {
-            self.step(event, now, sink, true);
-        } else if self.has_shortcuts() {
+            self.step(event, now, sink, SHORTCUTS);
+        } else if self.phase.has_shortcuts() {
             self.prove_step(event, now, sink);
         } else {
             self.step(event, now, sink, false);
             self.check_invariants();
         }
-    }
-
-    /// Whether an event may take a shortcut.
-    fn has_shortcuts(&self) -> bool {
-        self.phase.has_shortcuts()
     }
 
     /// The step, and a twin that takes it without shortcuts: what they leave out must change neither the value nor the
@@ -252,7 +248,7 @@ impl<C: Controller> Connection<C> {
     #[inline(never)]
     fn segment(&mut self, segment: Segment, now: Instant, sink: &mut impl Sink, shortcuts: bool) {
         match &self.phase {
-            Phase::Live(tcb) if shortcuts && tcb.expects(&segment) => {
+            Phase::Live(tcb) if SHORTCUTS && shortcuts && tcb.expects(&segment) => {
                 self.steadily(now, sink, |tcb, steady| tcb.arrives_as_expected(segment, steady));
             }
             Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {

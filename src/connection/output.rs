@@ -40,6 +40,7 @@ impl<'a> Output<'a> {
         self.progress.flushed |= progress.flushed;
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn transmit(&mut self, segment: Segment) {
         self.counters.segments_out += 1;
         self.transmits += 1;

@@ -8,6 +8,7 @@ use super::predicted::Prediction;
 use super::state::{LiveState, Step, Stop};
 use super::syn_sent::{Outcome, SynSent};
 use super::tcb::{Cx, Tcb};
+use crate::features::SHORTCUTS;
 use crate::send::Sender;
 use crate::{Action, Controller, Discard, Event, Segment};
 
@@ -33,7 +34,7 @@ impl<C: Controller> Phase<C> {
     pub(super) fn has_shortcuts(&self) -> bool {
         match self {
             Self::Closed | Self::Listen(_) | Self::SynSent(_) => false,
-            Self::Live(tcb) => tcb.state.sends(),
+            Self::Live(tcb) => SHORTCUTS && tcb.state.sends(),
         }
     }
 

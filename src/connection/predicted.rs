@@ -8,6 +8,7 @@ use super::deadlines::Deadlines;
 use super::state::LiveState;
 use super::steady::{Progress, Steady};
 use super::tcb::{Settings, Tcb};
+use crate::features::SHORTCUTS;
 use crate::recv::ack::Arrival;
 use crate::timestamps::older;
 use crate::{Action, Config, Controller, Ecn, Flags, Segment, SeqNum, Sink, Timestamps};
@@ -35,7 +36,7 @@ impl<C: Controller> Tcb<C> {
 
     /// What the state allows to leave out.
     pub(super) fn predict(&self, config: &Config, settings: &Settings, timers: &Deadlines) -> Prediction {
-        if !self.is_predictable() {
+        if !SHORTCUTS || !self.is_predictable() {
             return Prediction::Off;
         }
         let plain = !config.pacing()

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::Connection;
 use super::phase::Phase;
 use crate::counts::Counts;
-use crate::recv::reassembly::Limits;
+use crate::recv::limits::Limits;
 use crate::send::Sender;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 

@@ -9,10 +9,11 @@ use super::predicted::Prediction;
 use super::state::{LiveState, Origin, Stop};
 use super::steady::Steady;
 use crate::ecn::{Echo, Handshake};
+use crate::features::SACK;
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::rare::Rare;
 use crate::recv::ack::{AckPolicy, PendingAck};
-use crate::recv::reassembly::Limits;
+use crate::recv::limits::Limits;
 use crate::recv::tuning::Tuning;
 use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
@@ -209,7 +210,7 @@ impl<C: Controller> Tcb<C> {
     /// and the path, but on text no more than leave half of the segment to it.
     pub(super) fn sack_blocks(&self, path: &Path, on_text: bool, duplicate: bool) -> usize {
         let reports = self.rcv.reports() + usize::from(duplicate);
-        if reports == 0 || !self.sack {
+        if reports == 0 || !SACK || !self.sack {
             return 0;
         }
         let most = if self.ts.is_some() { 3 } else { SackBlocks::MAX };
@@ -232,7 +233,7 @@ impl<C: Controller> Tcb<C> {
     /// The text of this segment that arrived before, if that is to be reported.
     pub(super) fn duplicate_of(&self, segment: &Segment, config: &Config) -> Option<(SeqNum, SeqNum)> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        let reports = self.sack && config.dsack() && !self.snd.syn; // text of the SYN is held, not acknowledged
+        let reports = SACK && self.sack && config.dsack() && !self.snd.syn; // text of the SYN is held, not acknowledged
         if reports { self.rcv.duplicate_in(segment.seq, len) } else { None }
     }
 

@@ -2,8 +2,15 @@
 
 pub(crate) mod ack;
 pub(crate) mod filling;
-pub(crate) mod pieces;
-pub(crate) mod reassembly;
+#[cfg_attr(not(feature = "reassembly"), allow(dead_code))]
+pub(crate) mod limits;
+#[cfg(feature = "reassembly")]
+mod pieces;
+#[cfg(feature = "reassembly")]
+mod reassembly;
+#[cfg(not(feature = "reassembly"))]
+#[path = "in_order.rs"]
+mod reassembly;
 pub(crate) mod tuning;
 
 use bytes::Bytes;
@@ -13,7 +20,8 @@ use crate::time::Micros;
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
 use ack::AckPolicy;
 use filling::Filling;
-use reassembly::{Full, Limits, Reassembly};
+use limits::{Full, Limits};
+use reassembly::Reassembly;
 use tuning::{Round, Tuning};
 
 /// RCV.* of RFC 9293 §3.3.1.

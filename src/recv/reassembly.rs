@@ -7,69 +7,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::limits::{Full, Limits, index, octets_of};
 use super::pieces::{Chain, Pieces};
-use crate::Config;
 use crate::ranges::{Place, Range, Ranges};
 use crate::recent::{REPORTS, Recent};
-
-/// Where `max_ranges` is 0, octets of the receive buffer for each range: when every other segment of a large window is
-/// lost, all that arrive can be held.
-const RANGE: u32 = 1024;
-const LEAST_RANGES: usize = 64;
-
-/// The limits of `Config` that concern held text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) max_ranges: usize,
-    copy_below: usize,
-    frame_size: usize,
-}
-
-impl Limits {
-    pub(crate) fn of(config: &Config) -> Self {
-        Self {
-            max_ranges: match config.max_ranges() {
-                0 => usize::try_from(config.receive_buffer() / RANGE).unwrap_or(usize::MAX).max(LEAST_RANGES),
-                most => usize::from(most),
-            },
-            copy_below: usize::from(config.copy_below()),
-            frame_size: usize::try_from(config.frame_size()).unwrap_or(usize::MAX),
-        }
-    }
-
-    /// A piece that is small, or that pins more than twice its size of a frame, is copied instead of held.
-    const fn is_copied(&self, len: usize) -> bool {
-        len < self.copy_below || len.saturating_mul(2) < self.frame_size
-    }
-
-    /// Whether text of this length is merged with what it touches.
-    pub(crate) const fn is_small(&self, len: usize) -> bool {
-        len < self.copy_below
-    }
-
-    /// A piece as it is held.
-    fn kept(&self, piece: Bytes) -> Bytes {
-        if self.is_copied(piece.len()) { Bytes::copy_from_slice(&piece) } else { piece }
-    }
-
-    /// The most pieces that hold so many octets in so many ranges.
-    fn most_pieces(&self, ranges: usize, octets: usize) -> usize {
-        ranges.saturating_add(octets.saturating_mul(2) / self.copy_below)
-    }
-}
-
-/// The first `len` octets of `text`, and no more memory than twice as much.
-pub(crate) fn keep_front(text: &mut Bytes, len: usize) {
-    let whole = text.len();
-    text.truncate(len);
-    if text.len() < whole / 2 {
-        *text = Bytes::copy_from_slice(text);
-    }
-}
-
-/// The cap on ranges is reached and the text would open another.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Full;
 
 /// Text held out of order. The first octet accepted at an offset stays: nothing held is replaced or evicted. Nothing held
 /// takes no memory.
@@ -393,14 +334,6 @@ impl Reassembly {
     fn pieces(&self) -> usize {
         self.0.as_ref().map_or(0, |held| held.iter().count())
     }
-}
-
-fn index(octets: u64) -> usize {
-    usize::try_from(octets).unwrap_or(usize::MAX)
-}
-
-fn octets_of(text: &[u8]) -> u64 {
-    u64::try_from(text.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::recovery::{Detector, Phase};
 use super::tail::{Answer, Outcome};
 use super::undo::{Evidence, Spurious};
 use crate::counts::Counts;
+use crate::features::{RACK, UNDO};
 use crate::time::Micros;
 use crate::{Controller, Instant, SeqNum};
 
@@ -133,7 +134,7 @@ impl<C: Controller> Sender<C> {
 
     /// Whether the last reduction turns out to have been a mistake: then it is undone.
     fn undo_mistake(&mut self, before: &Before, delivered: &Delivered, counters: &mut Counts) -> bool {
-        let Some(episode) = self.episode.active() else { return false };
+        let Some(episode) = self.episode.active().filter(|_| UNDO) else { return false };
         let evidence = Evidence {
             before: self.board.una() - u64::from(delivered.octets),
             una: self.board.una(),
@@ -187,7 +188,7 @@ impl<C: Controller> Sender<C> {
 
     /// Whether the tail-loss probe repaired a loss.
     fn tail_repaired(&mut self, delivered: &Delivered) -> bool {
-        let Some(episode) = self.episode.active() else { return false };
+        let Some(episode) = self.episode.active().filter(|_| RACK) else { return false };
         let Some(probe) = episode.probe else { return false };
         let dsack_end = delivered.dsack.map(|(_, end)| end);
         let answer = Answer { una: self.board.una(), dsack_end, bare_duplicate: delivered.bare_duplicate };

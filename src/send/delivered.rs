@@ -6,6 +6,7 @@ use super::rate::Newest;
 use super::recovery::Detector;
 use super::scoreboard::{Fate, Sent};
 use super::{Fin, Sender};
+use crate::features::SACK;
 use crate::time::Micros;
 use crate::{Controller, Instant, SeqNum};
 
@@ -159,6 +160,9 @@ impl<C: Controller> Sender<C> {
     /// second block.
     fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(u64, u64)> {
         let mut blocks = ack.blocks.clone();
+        if !SACK {
+            return None;
+        }
         let (left, right) = blocks.next().filter(|(left, right)| left.before(*right))?;
         let below = left.before(ack.ack);
         let inside = blocks.next().is_some_and(|(l, r)| l.at_or_before(left) && right.at_or_before(r));
@@ -222,6 +226,9 @@ impl<C: Controller> Sender<C> {
         before: &Before,
         delivered: &mut Delivered,
     ) {
+        if !SACK {
+            return;
+        }
         let outstanding = self.board.outstanding();
         // An acknowledgment of what came out of order echoes what came before in order (RFC 7323 §4.3).
         let times = (None, self.rtt.min_rtt());

@@ -1,6 +1,7 @@
 //! The sender's part of ECN (RFC 3168 §6.1.2): ECT on new text, one reduction for a window of data, CWR after it.
 
 use crate::Instant;
+use crate::features::ECN;
 
 /// What the sender knows of marks as long as the connection lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -31,7 +32,7 @@ impl EcnSender {
     }
 
     pub(crate) const fn is_capable(&self) -> bool {
-        self.capable
+        ECN && self.capable
     }
 
     /// The window was reduced.
@@ -46,12 +47,12 @@ impl EcnSender {
 
     /// Whether the peer is still to be told of a reduction.
     pub(crate) const fn owes_cwr(&self) -> bool {
-        self.cwr
+        ECN && self.cwr
     }
 
     /// New text is about to be sent: whether it carries CWR, as the first does after a reduction.
     pub(crate) fn take_cwr(&mut self) -> bool {
-        core::mem::take(&mut self.cwr)
+        ECN && core::mem::take(&mut self.cwr)
     }
 }
 
@@ -62,7 +63,7 @@ impl Cover {
     /// reduced now. With nothing in flight it tells nothing new: what was marked is acknowledged, and that
     /// acknowledgment had ECE.
     pub(crate) const fn must_reduce(&self, una: u64, flight: u32) -> bool {
-        flight > 0 && una > self.recover
+        ECN && flight > 0 && una > self.recover
     }
 
     /// The window was reduced, with everything before `nxt` sent: by a mark, or by loss.
@@ -85,7 +86,7 @@ impl Cover {
     /// Whether the window was already reduced, for a mark, after the segment at `lost` was sent: then its loss is the
     /// same congestion.
     pub(crate) const fn covers(&self, lost: u64) -> bool {
-        self.by_mark && lost < self.recover
+        ECN && self.by_mark && lost < self.recover
     }
 
     /// Everything before `una` is acknowledged, and was all that was sent.
@@ -105,7 +106,7 @@ impl Cover {
 
     /// Until when new text is held back.
     pub(crate) fn held(&self, now: Instant) -> Option<Instant> {
-        self.held.filter(|&until| until > now)
+        self.held.filter(|&until| ECN && until > now)
     }
 
     pub(crate) fn rebase(&mut self, now: Instant) {
@@ -114,6 +115,7 @@ impl Cover {
     }
 }
 
+#[cfg(feature = "ecn")]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::rack::Facts;
 use super::recovery::{Detector, Phase, lost_below};
 use super::scoreboard::{Fate, Sent};
 use crate::counts::Counts;
+use crate::features::{RACK, SACK};
 use crate::{Controller, Instant};
 
 impl<C: Controller> Sender<C> {
@@ -15,9 +16,11 @@ impl<C: Controller> Sender<C> {
     /// was lost alone.
     pub(super) fn detect_loss(&mut self, before: &Before, delivered: &Delivered, recovered: bool) -> u32 {
         let lost = match self.detector {
-            Detector::Rack => self.detect_by_time(before, delivered, recovered),
-            Detector::Sack => self.detect_by_reports(before),
-            Detector::Duplicates => self.detect_by_duplicates(before, delivered, recovered),
+            Detector::Rack if RACK => self.detect_by_time(before, delivered, recovered),
+            Detector::Sack if SACK => self.detect_by_reports(before),
+            Detector::Rack | Detector::Sack | Detector::Duplicates => {
+                self.detect_by_duplicates(before, delivered, recovered)
+            }
         };
         self.without_mtu_probe(lost, before)
     }
@@ -139,6 +142,9 @@ impl<C: Controller> Sender<C> {
 
     /// The reordering timer: RACK looks again.
     pub(crate) fn on_reorder_timeout(&mut self, mss: u32, counters: &mut Counts, now: Instant) {
+        if !RACK {
+            return;
+        }
         let before = self.before(mss, now);
         let lost = self.detect_loss(&before, &Delivered::nothing(self.fack()), false);
         if lost > 0 && self.episode.recovery.is_open() {
@@ -161,7 +167,7 @@ impl<C: Controller> Sender<C> {
         if self.board.first().is_some_and(|first| first.fate == Fate::Sacked) {
             self.board.forget_reports(); // SND.UNA was reported, but is not acknowledged: the peer reneged
         }
-        let (una, by_time) = (self.board.una(), self.detector == Detector::Rack);
+        let (una, by_time) = (self.board.una(), RACK && self.detector == Detector::Rack);
         let reo_wnd = self.rack.reo_wnd(&self.episode.reordering, &self.rtt);
         let Self { board, rack, .. } = self;
         board.lose_where(&mut |sent| !by_time || sent.start == una || rack.is_overdue(sent, reo_wnd, now));

@@ -25,6 +25,7 @@ mod validation;
 
 use alloc::boxed::Box;
 
+use crate::features::RACK;
 use crate::rare::Rare;
 use crate::time::Micros;
 use crate::{Config, Controller, Instant, SeqNum};
@@ -488,7 +489,8 @@ impl<C: Controller> Sender<C> {
 
     /// When a tail-loss probe is due, counted from now, if one may be sent at all (RFC 8985 §7.3).
     pub(crate) fn tail_probe_after(&self, mss: u32, max_ack_delay: Micros) -> Option<Micros> {
-        let eligible = self.detector == Detector::Rack
+        let eligible = RACK
+            && self.detector == Detector::Rack
             && self.episode.recovery.is_open()
             && self.board.sacked_segments() == 0
             && !self.board.has_lost()

@@ -3,6 +3,7 @@
 use super::recovery::{Detector, Phase};
 use super::scoreboard::Fate;
 use super::{Fin, Sender};
+use crate::features::{RACK, SACK};
 use crate::{Controller, SeqNum};
 
 /// What outside of SND.* decides.
@@ -231,6 +232,9 @@ impl<C: Controller> Sender<C> {
     /// does not show in `inflight`, so what the last acknowledgment let go limits them.
     fn rescue(&self, gate: &Gate) -> Option<Plan> {
         let Phase::Fast(prr) = &self.episode.recovery.phase else { return None };
+        if !SACK {
+            return None;
+        }
         let room = self.cwnd(gate.mss).saturating_sub(self.inflight()).min(prr.left());
         if self.detector != Detector::Sack || room < gate.mss {
             return None;
@@ -260,6 +264,9 @@ impl<C: Controller> Sender<C> {
 
     /// A tail-loss probe: what is new if the peer's window allows, or else the last segment again (RFC 8985 §7.3).
     pub(crate) fn tail_probe(&self, gate: &Gate) -> Option<Plan> {
+        if !RACK {
+            return None;
+        }
         if let Some(plan) = self.new_tail_probe(gate) {
             return Some(plan);
         }

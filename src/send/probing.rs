@@ -5,6 +5,7 @@ use super::delivered::Before;
 use super::next::{Gate, Kind, Next, Plan, Wait};
 use super::path_mtu::ProbeLoss;
 use super::recovery::Detector;
+use crate::features::PATH_MTU;
 use crate::time::Micros;
 use crate::{Controller, Instant};
 
@@ -24,7 +25,7 @@ impl<C: Controller> Sender<C> {
     pub(super) fn next_mtu_probe(&self, len: u32, gate: &Gate) -> Option<Next> {
         let quiet = self.episode.recovery.is_open() && self.board.sacked_segments() == 0 && !self.board.has_lost();
         let held = gate.held || gate.records < 2 || self.up.is_some() || self.episode.probe.is_some();
-        if !quiet || held || len <= gate.mss {
+        if !PATH_MTU || !quiet || held || len <= gate.mss {
             return None;
         }
         let needed = len + self.mtu_probe_followers() * gate.mss;

@@ -5,6 +5,7 @@ use core::num::NonZeroU32;
 use super::rtt::Rtt;
 use super::scoreboard::Sent;
 use crate::Instant;
+use crate::features::RACK;
 use crate::time::Micros;
 
 /// DupThresh (RFC 5681 §3.2), in segments.
@@ -94,6 +95,9 @@ impl Rack {
         (echoed, min_rtt): (Option<Instant>, Option<Micros>),
         now: Instant,
     ) {
+        if !RACK {
+            return;
+        }
         self.detect_reordering(sent, fack);
         let rtt = now.since(sent.at);
         let timely = match (echoed, min_rtt) {
@@ -112,6 +116,9 @@ impl Rack {
 
     /// The same for a segment that was sent once, in order, and is acknowledged in order.
     pub(crate) fn on_delivered_in_order(&mut self, sent: &Sent, now: Instant) {
+        if !RACK {
+            return;
+        }
         let newer = self.newest.is_none_or(|n| (n.xmit_ts, n.end) <= (sent.at, sent.end));
         let (xmit_ts, end) = self.newest.filter(|_| !newer).map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end));
         self.newest = Some(Newest::new(xmit_ts, end, now.since(sent.at)));

@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 use self::marks::{Fingers, Marks};
 use super::rate::Snapshot;
 use crate::Instant;
+use crate::features::{RACK, SHORTCUTS};
 use crate::ranges::Ranges;
 use crate::rare::Rare;
 use crate::recent::Recent;
@@ -78,11 +79,13 @@ impl Scoreboard {
     }
 
     /// Octets sent and neither acknowledged, reported nor lost.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn inflight(&self) -> u32 {
         self.outstanding() - self.marks.lost_octets
     }
 
     /// Octets sent and neither acknowledged nor reported.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn outstanding(&self) -> u32 {
         u32::try_from(self.nxt - self.una).unwrap_or(u32::MAX) - self.marks.sacked_octets
     }
@@ -194,8 +197,11 @@ impl Scoreboard {
     }
 
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
-    /// part.
+    /// part. RACK looks at them, and steady traffic has none.
     fn note_again(&mut self, start: u64, at: Instant) {
+        if !RACK && !SHORTCUTS {
+            return self.tidy();
+        }
         let again = &mut self.marks.begin().again;
         let place = again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
         again.insert(place, (start, at));
@@ -535,5 +541,6 @@ impl Scoreboard {
     }
 }
 
+#[cfg(feature = "rack")]
 #[cfg(test)]
 mod tests;

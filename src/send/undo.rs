@@ -2,6 +2,7 @@
 
 use super::rack::whole_millis;
 use crate::Instant;
+use crate::features::UNDO;
 use crate::ranges::Ranges;
 
 /// Forward RTO recovery (RFC 5682 §2.1, §3.1).
@@ -76,6 +77,9 @@ impl Undo {
 
     /// The window was reduced. F-RTO judges a timeout that is not itself part of a recovery.
     pub(crate) fn begin(&mut self, timeout: bool) {
+        if !UNDO {
+            return;
+        }
         let (again, duplicates) = (Ranges::default(), Ranges::default());
         self.reduction = Some(Reduction { timeout, first_again: None, again, duplicates, twice: false, until: None });
         self.frto = if timeout { Frto::FirstAgain(None) } else { Frto::Off };
@@ -89,6 +93,9 @@ impl Undo {
 
     /// This was sent again; `before`: some of it not for the first time, as after a tail-loss probe.
     pub(crate) fn on_again(&mut self, again: core::ops::Range<u64>, before: bool, now: Instant) {
+        if !UNDO {
+            return;
+        }
         let (start, end) = (again.start, again.end);
         self.frto = match self.frto {
             Frto::FirstAgain(first) => Frto::FirstAgain(first.or(Some(end))),
@@ -118,7 +125,7 @@ impl Undo {
 
     /// F-RTO asks for new text instead of retransmissions.
     pub(crate) fn prefers_new(&self) -> bool {
-        self.frto == Frto::SendsNew
+        UNDO && self.frto == Frto::SendsNew
     }
 
     /// Judges an acknowledgment.

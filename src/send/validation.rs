@@ -1,6 +1,7 @@
 //! Congestion window validation: how much of the window the application has used of late (RFC 7661).
 
 use crate::Instant;
+use crate::features::WINDOW_VALIDATION;
 use crate::time::Micros;
 
 /// The shortest sampling period (§4.2).
@@ -44,6 +45,9 @@ impl Validation {
 
     /// `octets` were acknowledged outside of loss recovery.
     pub(crate) fn on_ack(&mut self, octets: u32, cwnd: u32, srtt: Micros, now: Instant) {
+        if !WINDOW_VALIDATION {
+            return;
+        }
         self.forget_old(srtt, now);
         let acked = match self.sample {
             Some((since, acked)) if now.since(since) < srtt => {
@@ -102,7 +106,7 @@ impl Validation {
     /// validated or reduced for it (§4.4.3, §4.5.2).
     pub(crate) fn unused_periods(&mut self, cwnd: u32, srtt: Micros, now: Instant) -> u32 {
         let period = self.period;
-        if period == Micros::ZERO {
+        if !WINDOW_VALIDATION || period == Micros::ZERO {
             return 0;
         }
         self.forget_old(srtt, now);
@@ -122,6 +126,9 @@ impl Validation {
     /// Congestion, with `flight` octets outstanding. In the non-validated phase: max (pipeACK, LossFlightSize), which the
     /// reduction starts from (§4.4.1). pipeACK becomes undefined.
     pub(crate) fn on_congestion(&mut self, flight: u32) -> Option<u32> {
+        if !WINDOW_VALIDATION {
+            return None;
+        }
         let pipe_ack = self.pipe_ack().unwrap_or(0);
         let used = self.unused.map(|_| pipe_ack.max(flight));
         self.reset();
@@ -139,7 +146,7 @@ impl Validation {
     /// Recovery is over. After a loss in the non-validated phase: what the window may be at most, less in proportion by what
     /// was sent again, R (§4.4.1). What was sent again twice counts twice, on the safe side.
     pub(crate) fn on_recovered(&mut self, cwnd: u32) -> Option<u32> {
-        let (used, again) = self.loss.take()?;
+        let (used, again) = self.loss.take().filter(|_| WINDOW_VALIDATION)?;
         let left = u64::from(cwnd) * u64::from(used.saturating_sub(again)) / u64::from(used.max(1));
         u32::try_from(left).ok()
     }
@@ -192,6 +199,7 @@ impl Used {
     }
 }
 
+#[cfg(feature = "window-validation")]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! Congestion control: told facts, asked for a window.
 
+#[cfg(feature = "cubic")]
 mod cubic;
+#[cfg(feature = "cubic")]
 mod hystart;
 mod reno;
 
@@ -9,6 +11,7 @@ use core::hash::Hash;
 use core::time::Duration;
 
 use crate::Instant;
+#[cfg(feature = "cubic")]
 pub use cubic::Cubic;
 pub use reno::Reno;
 
@@ -26,6 +29,7 @@ fn sane_initial(initial: u32, mss: u32) -> u32 {
 }
 
 /// `at` relative to `now`, for comparisons only.
+#[cfg(feature = "cubic")]
 fn ago(at: Instant, now: Instant) -> Instant {
     Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()))
 }
@@ -263,7 +267,7 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     }
 }
 
-/// The built-in controllers; CUBIC is the default.
+/// The built-in controllers; CUBIC is the default, and NewReno without the feature `cubic`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::large_enum_variant)] // a box would cost an allocation for each connection
 #[non_exhaustive]
@@ -271,128 +275,93 @@ pub enum Algorithm {
     /// RFC 5681.
     Reno(Reno),
     /// RFC 9438, with HyStart++ (RFC 9406).
+    #[cfg(feature = "cubic")]
     Cubic(Cubic),
 }
 
 impl Default for Algorithm {
+    #[cfg(feature = "cubic")]
     fn default() -> Self {
         Self::Cubic(Cubic::default())
     }
+
+    #[cfg(not(feature = "cubic"))]
+    fn default() -> Self {
+        Self::Reno(Reno::default())
+    }
+}
+
+/// What the chosen controller says.
+macro_rules! of_each {
+    ($algorithm:expr, $controller:ident => $call:expr) => {
+        match $algorithm {
+            Algorithm::Reno($controller) => $call,
+            #[cfg(feature = "cubic")]
+            Algorithm::Cubic($controller) => $call,
+        }
+    };
 }
 
 impl Controller for Algorithm {
-    const WORKS_BY_RATES: bool = Reno::WORKS_BY_RATES || Cubic::WORKS_BY_RATES;
+    const WORKS_BY_RATES: bool = false; // neither does
 
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
-        match self {
-            Self::Reno(c) => c.start(mss, initial, now),
-            Self::Cubic(c) => c.start(mss, initial, now),
-        }
+        of_each!(self, c => c.start(mss, initial, now))
     }
     #[inline]
     fn on_ack(&mut self, acked: &Acked) {
-        match self {
-            Self::Reno(c) => c.on_ack(acked),
-            Self::Cubic(c) => c.on_ack(acked),
-        }
+        of_each!(self, c => c.on_ack(acked))
     }
     fn on_congestion(&mut self, congestion: &Congestion) {
-        match self {
-            Self::Reno(c) => c.on_congestion(congestion),
-            Self::Cubic(c) => c.on_congestion(congestion),
-        }
+        of_each!(self, c => c.on_congestion(congestion))
     }
     fn window(&self) -> u32 {
-        match self {
-            Self::Reno(c) => c.window(),
-            Self::Cubic(c) => c.window(),
-        }
+        of_each!(self, c => c.window())
     }
     fn ssthresh(&self) -> u32 {
-        match self {
-            Self::Reno(c) => c.ssthresh(),
-            Self::Cubic(c) => c.ssthresh(),
-        }
+        of_each!(self, c => c.ssthresh())
     }
     fn set_mss(&mut self, mss: u32) {
-        match self {
-            Self::Reno(c) => c.set_mss(mss),
-            Self::Cubic(c) => c.set_mss(mss),
-        }
+        of_each!(self, c => c.set_mss(mss))
     }
     fn on_idle(&mut self, initial: u32, now: Instant) {
-        match self {
-            Self::Reno(c) => c.on_idle(initial, now),
-            Self::Cubic(c) => c.on_idle(initial, now),
-        }
+        of_each!(self, c => c.on_idle(initial, now))
     }
     fn on_unused(&mut self, initial: u32, now: Instant) {
-        match self {
-            Self::Reno(c) => c.on_unused(initial, now),
-            Self::Cubic(c) => c.on_unused(initial, now),
-        }
+        of_each!(self, c => c.on_unused(initial, now))
     }
     fn limit(&mut self, window: u32, now: Instant) {
-        match self {
-            Self::Reno(c) => c.limit(window, now),
-            Self::Cubic(c) => c.limit(window, now),
-        }
+        of_each!(self, c => c.limit(window, now))
     }
     fn set_pacing(&mut self, paced: bool) {
-        match self {
-            Self::Reno(c) => c.set_pacing(paced),
-            Self::Cubic(c) => c.set_pacing(paced),
-        }
+        of_each!(self, c => c.set_pacing(paced))
     }
     fn rebase(&mut self, now: Instant) {
-        match self {
-            Self::Reno(c) => c.rebase(now),
-            Self::Cubic(c) => c.rebase(now),
-        }
+        of_each!(self, c => c.rebase(now))
     }
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
-        match self {
-            Self::Reno(c) => c.on_sent(octets, flight, now),
-            Self::Cubic(c) => c.on_sent(octets, flight, now),
-        }
+        of_each!(self, c => c.on_sent(octets, flight, now))
     }
     fn on_delivery(&mut self, delivery: &Delivery) {
-        match self {
-            Self::Reno(c) => c.on_delivery(delivery),
-            Self::Cubic(c) => c.on_delivery(delivery),
-        }
+        of_each!(self, c => c.on_delivery(delivery))
     }
     fn reduces_proportionally(&self) -> bool {
-        match self {
-            Self::Reno(c) => c.reduces_proportionally(),
-            Self::Cubic(c) => c.reduces_proportionally(),
-        }
+        of_each!(self, c => c.reduces_proportionally())
     }
     fn pacing_rate(&self) -> Option<u64> {
-        match self {
-            Self::Reno(c) => c.pacing_rate(),
-            Self::Cubic(c) => c.pacing_rate(),
-        }
+        of_each!(self, c => c.pacing_rate())
     }
     fn on_spurious(&mut self, now: Instant) {
-        match self {
-            Self::Reno(c) => c.on_spurious(now),
-            Self::Cubic(c) => c.on_spurious(now),
-        }
+        of_each!(self, c => c.on_spurious(now))
     }
     fn on_settled(&mut self) {
-        match self {
-            Self::Reno(c) => c.on_settled(),
-            Self::Cubic(c) => c.on_settled(),
-        }
+        of_each!(self, c => c.on_settled())
     }
     fn on_recovered(&mut self, flight: u32, now: Instant) {
-        match self {
-            Self::Reno(c) => c.on_recovered(flight, now),
-            Self::Cubic(c) => c.on_recovered(flight, now),
-        }
+        of_each!(self, c => c.on_recovered(flight, now))
     }
 }
 
+#[cfg(feature = "cubic")]
 #[cfg(test)]
 mod properties;

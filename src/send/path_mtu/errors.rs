@@ -3,6 +3,7 @@
 use super::hole::Hole;
 use super::{PathMtu, Policy};
 use crate::Instant;
+use crate::features::PATH_MTU;
 use crate::time::Micros;
 
 /// An error that is not believed yet.
@@ -73,6 +74,6 @@ impl PathMtu {
     /// The error quotes the probe that is out, from `start` on: search_high is what it says (RFC 4821 §7.6.2). Returns
     /// whether it does; the probe is lost then, for its size.
     pub(crate) fn on_probe_too_big(&mut self, error: TooBig, mtu: u16, policy: &Policy, now: Instant) -> bool {
-        error.pure_ack.is_none() && self.search.on_too_big((error.start, error.claimed), mtu, policy, now)
+        PATH_MTU && error.pure_ack.is_none() && self.search.on_too_big((error.start, error.claimed), mtu, policy, now)
     }
 }

@@ -8,6 +8,7 @@
 use super::search::{MAX_PROBES, THRESHOLD};
 use super::{PathMtu, Policy, Watched};
 use crate::Instant;
+use crate::features::PATH_MTU;
 
 /// Packets of one size may differ by so many octets of text.
 const OPTIONS: u64 = 40;
@@ -83,7 +84,7 @@ impl PathMtu {
         if let Some(lower) = self.believe_pending(mtu, repeats, policy, now) {
             return Some(lower);
         }
-        if policy.hole_after == 0 || size == 0 {
+        if !PATH_MTU || policy.hole_after == 0 || size == 0 {
             return None;
         }
         let size = if self.first > 0 { self.first } else { size }; // the packet that was sent, if one was

@@ -5,6 +5,7 @@ mod errors;
 mod hole;
 mod search;
 
+use crate::features::PATH_MTU;
 use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
 use crate::{Config, Instant};
@@ -209,6 +210,9 @@ impl PathMtu {
         if self.trouble.pending.is_some_and(|pending| pending.start < una) {
             self.set_pending(None); // it was a false claim
         }
+        if !PATH_MTU {
+            return None;
+        }
         if let Some(size) = self.search.on_acknowledged(una, mtu, policy, now) {
             self.restart(size);
             return Some(if size >= policy.ceiling(self.told) { size.max(self.told) } else { size });
@@ -236,7 +240,7 @@ impl PathMtu {
     }
 
     fn set_hole(&mut self, hole: Hole) {
-        if self.trouble.hole != hole {
+        if PATH_MTU && self.trouble.hole != hole {
             self.trouble.begin().hole = hole;
             self.trouble.settle();
         }
@@ -262,27 +266,29 @@ impl PathMtu {
 
     /// Whether packets of `mtu` octets are not in doubt, and no probe for a larger one is due.
     pub(crate) fn is_calm(&self, mtu: u16, now: Instant) -> bool {
-        self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none()
+        !PATH_MTU || self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none()
     }
 
     /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.
     pub(crate) fn cut(&self) -> Option<u16> {
-        self.trouble.hole.cut()
+        self.trouble.hole.cut().filter(|_| PATH_MTU)
     }
 
     /// The probe that is out, from its first octet to the one after its last.
     pub(crate) fn probe(&self) -> Option<(u64, u64)> {
-        self.search.probe()
+        self.search.probe().filter(|_| PATH_MTU)
     }
 
     /// Loss was found while a probe was out. Returns whether it is no congestion.
     pub(crate) fn on_loss(&mut self, loss: ProbeLoss, nxt: u64, next: Instant) -> bool {
-        self.search.on_loss(loss, nxt, next)
+        PATH_MTU && self.search.on_loss(loss, nxt, next)
     }
 
     /// The retransmission timer has expired; the next probe waits until `next`.
     pub(crate) fn on_probe_timeout(&mut self, una: u64, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
-        self.search.on_timeout(una, next, mtu, policy, now);
+        if PATH_MTU {
+            self.search.on_timeout(una, next, mtu, policy, now);
+        }
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
@@ -296,5 +302,6 @@ impl PathMtu {
     }
 }
 
+#[cfg(feature = "path-mtu")]
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::Policy;
 use crate::Instant;
+use crate::features::PATH_MTU;
 use crate::rare::{AtRest, Rare};
 
 /// MAX_PROBES (RFC 8899 §5.1.2): so many probes of one size must vanish, each alone.
@@ -67,7 +68,7 @@ impl Search {
     }
 
     fn set_next(&mut self, next: Option<Instant>) {
-        if self.course.next != next {
+        if PATH_MTU && self.course.next != next {
             self.course.begin().next = next;
             self.course.settle();
         }
@@ -127,7 +128,11 @@ impl Search {
 
     /// The size of the next probe, if one may leave: as much of search_high as is useful.
     pub(super) fn next_size(&self, mtu: u16, useful: impl FnOnce(u16) -> u16, now: Instant) -> Option<u16> {
-        if self.is_converged(mtu) || self.course.probe.is_some() || self.course.next.is_none_or(|next| next > now) {
+        if !PATH_MTU
+            || self.is_converged(mtu)
+            || self.course.probe.is_some()
+            || self.course.next.is_none_or(|next| next > now)
+        {
             return None;
         }
         let high = useful(self.high);

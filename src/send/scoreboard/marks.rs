@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 
 use super::{Fate, Sent};
 use crate::Instant;
+use crate::features::SACK;
 use crate::ranges::Ranges;
 use crate::rare::AtRest;
 use crate::recent::Recent;
@@ -74,7 +75,7 @@ impl Marks {
     pub(super) fn release(&mut self, to: u64) {
         self.fresh = self.fresh.max(to);
         self.lost.remove_below(to);
-        if self.sacked.first().is_some_and(|first| first.start < to) {
+        if SACK && self.sacked.first().is_some_and(|first| first.start < to) {
             self.sacked.remove_below(to);
             self.fingers.recent.release(to);
         }

@@ -80,7 +80,15 @@ impl Features {
             Self::Bare => Ok(Vec::new()),
             Self::Least => machine(Vec::new()),
             Self::Default => machine(features()?),
-            Self::Without(left_out) => machine(features()?.into_iter().filter(|feature| feature != left_out).collect()),
+            Self::Without(left_out) => {
+                let manifest = manifest()?;
+                // What needs it, as in `rack = ["sack"]`, goes with it.
+                let needs = |feature: &str| {
+                    let line = manifest.lines().find_map(|line| line.strip_prefix(feature)?.strip_prefix(" = ["));
+                    line.is_some_and(|list| list.contains(&format!("\"{left_out}\"")))
+                };
+                machine(features()?.into_iter().filter(|feature| feature != left_out && !needs(feature)).collect())
+            }
         }
     }
 }
@@ -89,9 +97,13 @@ fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+fn manifest() -> Outcome<String> {
+    Ok(std::fs::read_to_string(package().join("../../Cargo.toml"))?)
+}
+
 /// segue's default features, from its manifest.
 pub(crate) fn features() -> Outcome<Vec<String>> {
-    let manifest = std::fs::read_to_string(package().join("../../Cargo.toml"))?;
+    let manifest = manifest()?;
     let (_, default) = manifest.split_once("\ndefault = [").ok_or("no default features in Cargo.toml")?;
     let (list, _) = default.split_once(']').ok_or("the list of default features has no end")?;
     Ok(list.split('"').skip(1).step_by(2).map(str::to_owned).collect())

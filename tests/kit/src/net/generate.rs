@@ -36,7 +36,7 @@ pub fn plan(family: Family, seed: u64) -> Plan {
         let from = Duration::from_millis(u64::from(rng.below(3000)));
         Outage { from, until: from + rng.pick_millis(&[500, 5000, 100_000, 500_000]) }
     });
-    let narrow = rng.chance(100).then(|| Narrow {
+    let mut narrow = rng.chance(100).then(|| Narrow {
         from: rng.pick(&Side::BOTH),
         at: rng.pick_millis(&[0, 10, 50, 200]),
         mtu: rng.pick(&[1400, 576, 200]),
@@ -46,6 +46,9 @@ pub fn plan(family: Family, seed: u64) -> Plan {
     let mut ends = Side::BOTH.map(|side| end(family, side, &mut rng));
     if !ends.iter().any(|end| closes_first(end.closing)) {
         ends[rng.below(2) as usize].closing = Closing::WhenWritten;
+    }
+    if let Some(narrow) = &mut narrow {
+        narrow.silent &= ends[narrow.from.index()].config.black_hole_timeouts() > 0; // else nothing finds the hole
     }
     Plan {
         seed,

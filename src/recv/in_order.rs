@@ -1,0 +1,90 @@
+//! In place of `reassembly`, without that feature: text out of order is refused, and the peer sends it again.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+
+use super::limits::{Full, Limits, octets_of};
+use crate::recent::Recent;
+
+/// Text held at RCV.NXT: that of a SYN, until the handshake is complete.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Reassembly(Option<Box<Held>>);
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Held {
+    start: u64,
+    text: Bytes,
+}
+
+impl Held {
+    fn end(&self) -> u64 {
+        self.start + octets_of(&self.text)
+    }
+}
+
+impl Reassembly {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn octets(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.text.len())
+    }
+
+    pub(crate) fn ranges(&self) -> usize {
+        usize::from(self.0.is_some())
+    }
+
+    pub(crate) fn start(&self) -> Option<u64> {
+        Some(self.0.as_ref()?.start)
+    }
+
+    pub(crate) fn end(&self) -> Option<u64> {
+        Some(self.0.as_ref()?.end())
+    }
+
+    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+        let held = self.0.as_ref()?;
+        let (from, to) = (start.max(held.start), end.min(held.end()));
+        (from < to).then_some((from, to))
+    }
+
+    pub(crate) fn reports(&self) -> Recent {
+        Recent::default()
+    }
+
+    /// Holds text at RCV.NXT, where nothing is held. The first octet accepted at an offset stays.
+    pub(crate) fn insert(
+        &mut self,
+        offset: u64,
+        text: Bytes,
+        expected: u64,
+        limits: &Limits,
+    ) -> Result<(u64, u64), Full> {
+        if offset != expected {
+            return Err(Full);
+        }
+        let held = self.0.get_or_insert_with(|| Box::new(Held { start: offset, text: limits.kept(text) }));
+        Ok((held.start, held.end()))
+    }
+
+    pub(crate) fn release(&mut self, expected: u64, mut deliver: impl FnMut(Bytes)) {
+        if let Some(held) = self.0.take_if(|held| held.start == expected) {
+            deliver(held.text);
+        }
+    }
+
+    pub(crate) fn drop_beyond(&mut self, end: u64, _: &Limits) -> usize {
+        let Some(held) = &mut self.0 else { return 0 };
+        let before = held.text.len();
+        held.text.truncate(usize::try_from(end.saturating_sub(held.start)).unwrap_or(usize::MAX));
+        let dropped = before - held.text.len();
+        self.0.take_if(|held| held.text.is_empty());
+        dropped
+    }
+
+    pub(crate) fn check_invariants(&self, _: &Limits, received: u64) {
+        assert!(self.start().is_none_or(|start| start == received), "text is held out of order");
+    }
+}
