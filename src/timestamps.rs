@@ -97,6 +97,7 @@ impl TsState {
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
+        let Self { offset: _, recent: _, recent_at: _, first: _, last_ack_sent: _ } = self; // a field that is added has to be looked at here
         self.offset = 0;
         self.recent = self.recent.wrapping_sub(self.first);
         self.first = 0;

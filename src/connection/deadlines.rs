@@ -303,6 +303,7 @@ impl Deadlines {
 
     /// All deadlines relative to `now`, and no announcement: what `canonical` compares.
     pub(crate) fn rebase(&mut self, now: Instant) {
+        let Self { usual: _, others: _, next: _, stale: _, wake: _ } = self; // a field that is added has to be looked at here
         let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
         for due in self.usual.iter_mut().chain(others).chain([&mut self.next]).filter(|due| **due != Due::NEVER) {
             due.0 = due.0.wrapping_sub(now.as_micros() << TIMER_BITS);

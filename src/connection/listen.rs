@@ -47,6 +47,7 @@ impl<C: Controller> Listen<C> {
 
     /// The numbers to come count from themselves.
     pub(super) fn rebase(&mut self) {
+        let Self { controller: _, secrets: _ } = self; // a field that is added has to be looked at here
         self.secrets = self.secrets.map(|_| Secrets { iss: SeqNum::new(0), ts_offset: 0 });
     }
 }

@@ -205,7 +205,7 @@ impl<C: Controller> Connection<C> {
     }
 
     /// An event that can proceed, by the shortest way.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn take(&mut self, event: Event, now: Instant, sink: &mut impl Sink) {
         if !cfg!(any(debug_assertions, fuzzing)) {
             self.step(event, now, sink, SHORTCUTS);
@@ -231,7 +231,7 @@ impl<C: Controller> Connection<C> {
         actions.into_iter().for_each(|action| sink.push(action));
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn step(&mut self, event: Event, now: Instant, sink: &mut impl Sink, shortcuts: bool) {
         match event {
             Event::Segment(segment) => self.segment(segment, now, sink, shortcuts),
@@ -297,7 +297,7 @@ impl<C: Controller> Connection<C> {
 
     /// One event in steady traffic: time moves on, `change` happens, then what follows from it is sent and the deadlines are
     /// set.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn steadily<S: Sink>(
         &mut self,
         now: Instant,

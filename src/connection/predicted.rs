@@ -73,7 +73,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// What the eight steps do with it; where SND.UNA advances, all but that the timers of what is in flight restart.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn arrives_as_expected<S: Sink + ?Sized>(
         &mut self,
         segment: Segment,
@@ -101,7 +101,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// SND.UNA advances over segments that were sent once and in order.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn advance_as_expected<S: Sink + ?Sized>(
         &mut self,
         ack: SeqNum,
@@ -115,7 +115,7 @@ impl<C: Controller> Tcb<C> {
         self.acknowledged(text, steady)
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn text_arrives<S: Sink + ?Sized>(
         &mut self,
         text: Bytes,

@@ -27,7 +27,7 @@ pub(super) struct Steady<'a, S: ?Sized> {
 
 impl<S: Sink + ?Sized> Steady<'_, S> {
     /// The same for a call that is not inlined, so that this one may stay in registers.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn lent(&mut self) -> Steady<'_, S> {
         let Self { config, settings, path, timers, counters, sink, now, transmits } = self;
         Steady { config, settings, path, timers, counters, sink, now: *now, transmits }
@@ -76,7 +76,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The flush, where that is plain. If not, some of it may be done, and the whole flush does the rest.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn flush_steadily<S: Sink + ?Sized>(&mut self, advances: bool, steady: &mut Steady<'_, S>) -> bool {
         if self.prediction != Prediction::Flush {
             return false;
@@ -121,7 +121,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The timers of what is in flight, after progress or new text. Returns whether the user timeout leaves time for evidence,
     /// see `patience`.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn arm_sender<S: Sink + ?Sized>(&mut self, advances: bool, steady: &mut Steady<'_, S>) -> bool {
         let (now, rto) = (steady.now, self.snd.rtt.rto());
         let running = if advances { None } else { steady.timers.get(Timer::Retransmit) };
@@ -134,7 +134,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// `transmit_owed_ack` where it has no options but timestamps, and nothing is urgent.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn transmit_plain_ack<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) {
         self.ack = PendingAck::No;
         steady.timers.clear(Timer::DelayedAck);

@@ -93,6 +93,7 @@ impl<C: Controller> SynSent<C> {
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
+        let Self { snd: _, ts_offset: _, ecn: _, pending_since: _ } = self; // a field that is added has to be looked at here
         let irs = crate::SeqNum::new(0);
         self.snd.rebase(irs, now);
         self.pending_since = Instant::from_micros(self.pending_since.as_micros().wrapping_sub(now.as_micros()));

@@ -300,6 +300,29 @@ impl<C: Controller> Tcb<C> {
 
     /// Numbers relative to ISS and IRS, times relative to now.
     pub(super) fn rebase(&mut self, now: Instant) {
+        let Self {
+            state: _,
+            origin: _,
+            snd: _,
+            rcv: _,
+            eff_snd_mss: _,
+            scaled: _,
+            sack: _,
+            ts: _,
+            ecn: _,
+            echo: _,
+            ack: _,
+            duplicate: _,
+            released: _,
+            throttles: _,
+            prediction: _,
+            keep_alive: _,
+            pending_since: _,
+            remote_user_timeout: _,
+            owes_user_timeout: _,
+            retries: _,
+            overridden: _,
+        } = self; // a field that is added has to be looked at here
         let irs = self.rcv.irs;
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.snd.rebase(irs, now);

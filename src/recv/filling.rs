@@ -59,6 +59,7 @@ impl Filling {
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
+        let Self { edge: _, filled: _, open_until: _, deadline: _ } = self; // a field that is added has to be looked at here
         if self.deadline != NONE {
             let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
             self.edge = SeqNum::new(self.edge - irs);

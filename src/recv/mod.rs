@@ -496,6 +496,22 @@ impl Receiver {
     }
 
     pub(crate) fn rebase(&mut self, now: Instant) {
+        let Self {
+            irs: _,
+            nxt: _,
+            edge: _,
+            max_wnd: _,
+            tuning: _,
+            filling: _,
+            shift: _,
+            user: _,
+            received: _,
+            urgent: _,
+            held: _,
+            fin_is_recent: _,
+            policy: _,
+            fin: _,
+        } = self; // a field that is added has to be looked at here
         let irs = self.irs;
         self.policy.rebase(now);
         self.tuning.rebase(irs, now);

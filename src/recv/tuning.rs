@@ -132,6 +132,7 @@ impl Tuning {
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
+        let Self { capacity: _, limit: _, since: _, taken: _, timing: _ } = self; // a field that is added has to be looked at here
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.since = ago(self.since);
         if let Some(timing) = self.timing.active() {

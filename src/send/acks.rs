@@ -308,7 +308,7 @@ impl<C: Controller> Sender<C> {
         hold
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn grow(&mut self, growth: &Growth) {
         let &Growth { octets, new, inflight, cwnd, last_rtt, application_limited, mss, now } = growth;
         if let Some(validation) = &mut self.validation {

@@ -96,6 +96,7 @@ impl SendBuffer {
 
     /// The cursor saves a search and means nothing.
     pub(crate) fn rebase(&mut self) {
+        let Self { pieces: _, start: _, len: _, cursor: _, awaited: _ } = self; // a field that is added has to be looked at here
         self.cursor = 0;
     }
 
@@ -107,7 +108,7 @@ impl SendBuffer {
     }
 
     /// Drops the first octets: they are acknowledged.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn release(&mut self, octets: u32) {
         let octets = octets.min(self.len);
         self.start += u64::from(octets);
@@ -135,7 +136,7 @@ impl SendBuffer {
     }
 
     /// The text at `offset..offset + len`, cut to what is there.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn slice(&mut self, offset: u64, len: usize) -> Bytes {
         if let Some(piece) = self.pieces.get(self.cursor) {
             let at = usize::try_from(offset.wrapping_sub(piece.start)).unwrap_or(usize::MAX);

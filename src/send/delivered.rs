@@ -208,7 +208,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// SND.UNA advances by so many octets, `text` of them text.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn advance_over(&mut self, text: u32, ack: SeqNum, octets: u32) {
         self.buffer.release(text);
         self.una = ack;

@@ -502,7 +502,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// TLP_calc_PTO of RFC 8985 §7.2.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn calc_pto(&self, mss: u32, max_ack_delay: Micros) -> Micros {
         let Some(srtt) = self.rtt.srtt() else { return Micros::from_secs(1) };
         match srtt.times(2).max(MIN_PTO) {
@@ -559,6 +559,42 @@ impl<C: Controller> Sender<C> {
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
+        let Self {
+            iss: _,
+            una: _,
+            nxt: _,
+            wnd: _,
+            edge: _,
+            wl1: _,
+            wl2: _,
+            max_wnd: _,
+            up: _,
+            shift: _,
+            send_mss: _,
+            syn: _,
+            fin: _,
+            buffer: _,
+            small: _,
+            rtt: _,
+            cc: _,
+            board: _,
+            detector: _,
+            episode: _,
+            rack: _,
+            sampled: _,
+            dsack_seen: _,
+            ecn: _,
+            rate: _,
+            pacer: _,
+            validation: _,
+            used: _,
+            repeats: _,
+            probes: _,
+            probed: _,
+            last_sent: _,
+            path_mtu: _,
+            opened: _,
+        } = self; // a field that is added has to be looked at here
         let iss = self.iss;
         let relative = |seq: SeqNum| SeqNum::new(seq - iss);
         self.una = relative(self.una);

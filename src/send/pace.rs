@@ -58,6 +58,7 @@ impl Pacer {
 
     /// What is long past counts as one: the allowance is whole.
     pub(crate) fn rebase(&mut self, now: Instant) {
+        let Self { empty_ns: _ } = self; // a field that is added has to be looked at here
         self.empty_ns = if self.empty_ns == LONG_AGO { LONG_AGO } else { self.empty_ns - nanos(now) };
     }
 }

@@ -187,6 +187,7 @@ impl Rack {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { newest: _, reordering_seen: _, reo_wnd_mult: _, reo_wnd_persist: _ } = self; // a field that is added has to be looked at here
         if let Some(newest) = &mut self.newest {
             newest.xmit_ts = ago(newest.xmit_ts);
         }

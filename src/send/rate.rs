@@ -20,6 +20,7 @@ impl Snapshot {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { delivered: _, delivered_at: _, first_at: _, application_limited: _ } = self; // a field that is added has to be looked at here
         self.delivered_at = ago(self.delivered_at);
         self.first_at = ago(self.first_at);
     }
@@ -112,6 +113,7 @@ impl Rate {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { delivered: _, delivered_at: _, first_at: _, application_limited: _ } = self; // a field that is added has to be looked at here
         self.delivered_at = ago(self.delivered_at);
         self.first_at = ago(self.first_at);
     }

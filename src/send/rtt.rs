@@ -55,6 +55,7 @@ impl MinRtt {
     }
 
     fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { since: _, current: _, previous: _ } = self; // a field that is added has to be looked at here
         if self.current != NO_SAMPLE {
             self.since = ago(self.since);
         }
@@ -116,7 +117,7 @@ impl Rtt {
     }
 
     /// The same, with another round trip that tells of the path: that of the last segment of those acknowledged.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn on_samples(&mut self, rtt: Micros, last_rtt: Micros, samples: u32, now: Instant) {
         self.least.on_sample(rtt.min(last_rtt), now);
         self.latest = rtt.saturated();
@@ -223,6 +224,7 @@ impl Rtt {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { estimator: _, least: _, min: _, max: _, rto: _, latest: _, backoff: _, spurious: _ } = self; // a field that is added has to be looked at here
         self.least.rebase(ago);
     }
 }

@@ -529,6 +529,7 @@ impl Scoreboard {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant, rates: bool) {
+        let Self { segments: _, una: _, nxt: _, marks: _ } = self; // a field that is added has to be looked at here
         for sent in &mut self.segments {
             sent.at = ago(sent.at);
             if rates {

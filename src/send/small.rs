@@ -47,6 +47,7 @@ impl Small {
     }
 
     pub(crate) fn rebase(&mut self, iss: SeqNum) {
+        let Self { outstanding: _, unpushed: _ } = self; // a field that is added has to be looked at here
         self.outstanding = self.outstanding.map(|end| SeqNum::new(end - iss));
     }
 }

@@ -54,7 +54,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// New text is about to leave in full segments, in packets of `size` octets, while the sender is steady.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn begin_text(&mut self, size: u16) -> Burst {
         let pushed = (self.buffer.len() - self.small.unpushed()).saturating_sub(self.flight());
         Burst { size, pushed, begun: false }
@@ -62,7 +62,7 @@ impl<C: Controller> Sender<C> {
 
     /// `len` octets of new text leave in segments of `full`: what `sent` does then. Returns the text, and whether it gets the
     /// PSH bit.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn send_text(&mut self, burst: &mut Burst, len: u32, full: u32, now: Instant) -> (Bytes, bool) {
         let inflight = self.flight();
         let text =
@@ -85,7 +85,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// `octets` left, in segments of `full`.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn end_text(&mut self, octets: u32, full: u32, now: Instant) {
         if octets > 0 {
             self.last_sent = now;
@@ -95,7 +95,7 @@ impl<C: Controller> Sender<C> {
 
     /// SND.UNA < SEG.ACK =< SND.NXT without reports or marks, while the sender is steady: what `on_ack` does then. `echoed`
     /// tells when our clock showed the timestamp that came back. Returns the octets of text acknowledged.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn on_expected_ack(
         &mut self,
         ack: SeqNum,

@@ -202,6 +202,7 @@ impl Reduction {
 
 impl Undo {
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { reduction: _, frto: _ } = self; // a field that is added has to be looked at here
         if let Some(reduction) = &mut self.reduction {
             reduction.first_again = reduction.first_again.map(|(start, at)| (start, ago(at)));
         }

@@ -162,6 +162,7 @@ impl Validation {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { period: _, sample: _, largest: _, part: _, defined: _, unused: _, loss: _ } = self; // a field that is added has to be looked at here
         let counts = self.largest != [0; PARTS]; // before a sample the time of the part does not matter
         self.sample = self.sample.map(|(since, acked)| (ago(since), acked));
         self.part = if counts { ago(self.part) } else { Instant::ZERO };
@@ -193,6 +194,7 @@ impl Used {
 
     /// A round that is over does not matter.
     pub(crate) fn rebase(&mut self, una: u64) {
+        let Self { until: _, most: _ } = self; // a field that is added has to be looked at here
         if una >= self.until {
             *self = Self::default();
         }

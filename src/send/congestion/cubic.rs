@@ -349,6 +349,8 @@ impl Controller for Cubic {
     }
 
     fn rebase(&mut self, now: Instant) {
+        let Self { mss: _, cwnd: _, ssthresh: _, cwnd_prior: _, w_max: _, paced: _, stage: _, last_ack: _, saved: _ } =
+            self; // a field that is added has to be looked at here
         let relative = |epoch: &mut Epoch| epoch.start = ago(epoch.start, now);
         match &mut self.stage {
             Stage::Initial(hystart) => hystart.rebase(now),

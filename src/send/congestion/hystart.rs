@@ -170,6 +170,7 @@ impl HyStart {
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
+        let Self { phase: _, left: _, last_min_us: _, current_min_us: _, samples: _, train: _, spread: _ } = self; // a field that is added has to be looked at here
         if self.train != NO_TRAIN {
             self.train = (super::ago(self.train.0, now), super::ago(self.train.1, now));
         }

@@ -292,6 +292,8 @@ impl PathMtu {
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
+        let Self { told: _, max_sent: _, max_acked: _, watched: _, first: _, pure_ack: _, trouble: _, search: _ } =
+            self; // a field that is added has to be looked at here
         if let Some(trouble) = self.trouble.active() {
             trouble.believed = trouble.believed.map(&ago);
             if let Some(pending) = &mut trouble.pending {
