@@ -8,7 +8,16 @@ use super::steady::Steady;
 use super::tcb::{Cx, Tcb};
 use crate::recv::ack::PendingAck;
 use crate::send::Wait;
-use crate::{Config, Controller, Ecn, Flags, Segment, Sink, Timer};
+use crate::{Config, Controller, Ecn, Flags, Segment, SeqNum, Sink, Timer, Timestamps};
+
+/// What the segments of one event have in common.
+struct Header {
+    ack: SeqNum,
+    flags: Flags,
+    window: u16,
+    stamps: Option<Timestamps>,
+    ecn: Ecn,
+}
 
 /// `Transmit`s that one event may have.
 pub(super) fn max_transmits(config: &Config) -> u32 {
@@ -91,7 +100,7 @@ impl<C: Controller> Tcb<C> {
                 flags: if push { header.flags | Flags::PSH } else { header.flags },
                 window: header.window,
                 urgent: 0,
-                options: header.options.common().flatten().into(),
+                options: header.stamps.into(),
                 ecn: header.ecn,
                 segment_size: if len > full { u16::try_from(full).unwrap_or(u16::MAX) } else { 0 },
                 payload,
@@ -101,9 +110,9 @@ impl<C: Controller> Tcb<C> {
         budget - left
     }
 
-    /// What the segments of one event have in common: the acknowledgment that is owed, the window, the timestamps.
+    /// The acknowledgment that is owed leaves with this text.
     #[inline]
-    fn header_of_text<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> Segment {
+    fn header_of_text<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> Header {
         steady.timers.clear(Timer::TailLossProbe); // the flush starts it again
         self.ack = PendingAck::No;
         steady.timers.clear(Timer::DelayedAck);
@@ -113,13 +122,12 @@ impl<C: Controller> Tcb<C> {
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = nxt;
         }
-        Segment {
+        Header {
             ack: nxt,
             flags: Flags::ACK | self.echo.flags(),
             window,
-            options: self.ts.as_ref().map(|ts| ts.option(steady.now)).into(),
+            stamps: self.ts.as_ref().map(|ts| ts.option(steady.now)),
             ecn: if self.snd.ecn.is_capable() { Ecn::Ect0 } else { Ecn::NotEct },
-            ..Segment::default()
         }
     }
 }
