@@ -5,7 +5,7 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{peer, peer_syn_ack};
 use segue_kit::{ms, plain};
 
-use crate::proven;
+use super::proven;
 
 /// The packets that eight timeouts send, and the MTU in use after each.
 fn timeouts(tcp: &mut Rig) -> Vec<(usize, u16)> {
