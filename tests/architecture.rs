@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::root;
+
 /// The modules from the ground up, and what each may use. Everything stands above what uses it, so there are no cycles.
 /// `send` and `recv` stand for their own files; the parts below them are modules of their own here.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -284,7 +286,7 @@ fn uses_of(file: &Path, source: &str, names: &BTreeMap<String, String>) -> BTree
 }
 
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = root().join("src");
     let (mut folders, mut files) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -362,7 +364,7 @@ fn algorithms_are_told_facts() {
 
 #[test]
 fn the_table_of_the_document_is_this_one() {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md")).unwrap();
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     for (module, allowed) in MAY_USE {
         let list = if allowed.is_empty() { "nothing".to_string() } else { format!("`{}`", allowed.join("`, `")) };
         let row = format!("| `{module}` | {list} |");

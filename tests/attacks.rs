@@ -14,19 +14,11 @@
 //! | F1 every way to close with every segment lost | `tests/host_contract`, `tests/conversation` |
 //! | F11 flood of connections in TIME-WAIT | their number is the host's |
 
-#[path = "attacks/acks.rs"]
 mod acks;
-#[path = "attacks/blind.rs"]
 mod blind;
-#[path = "attacks/closing.rs"]
 mod closing;
-#[path = "attacks/data.rs"]
 mod data;
-#[path = "attacks/driver.rs"]
 mod driver;
-#[path = "attacks/handshake.rs"]
 mod handshake;
-#[path = "attacks/marks.rs"]
 mod marks;
-#[path = "attacks/reports.rs"]
 mod reports;

@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use segue::{Config, State};
 
+use crate::root;
+
 /// The requirements: the label and how many there are. RFC 9293 Appendix B, and the ones of its text without a number (U).
 const REQUIREMENTS: [(&str, usize); 5] = [("MUST", 69), ("SHLD", 31), ("MAY", 18), ("REC", 1), ("U", 21)];
-/// Files whose tests are made by a macro of `tests/kernel.rs`, a test for each scenario in each setting.
+/// Files whose tests are made by a macro of `tests/kernel/main.rs`, a test for each scenario in each setting.
 const SCENARIOS: [&str; 2] = ["tests/kernel/scenarios.rs", "tests/kernel/trials.rs"];
 
 struct Row {
@@ -25,10 +27,6 @@ struct Row {
 struct Place {
     file: String,
     item: String,
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn read(file: &str) -> String {
@@ -195,7 +193,7 @@ fn problem(test: &Place) -> Option<String> {
         return Some(format!("{file} belongs to no test target"));
     }
     if SCENARIOS.contains(&file.as_str()) {
-        let runs = defines(&source, item) && read("tests/kernel.rs").contains(&format!("\n    {item} leaves "));
+        let runs = defines(&source, item) && read("tests/kernel/main.rs").contains(&format!("\n    {item} leaves "));
         return (!runs).then(|| format!("{file}: no scenario {item}"));
     }
     let lines: Vec<&str> = source.lines().collect();
@@ -224,22 +222,19 @@ fn is_property(before: &[&str]) -> bool {
     !before[start..].iter().any(closing)
 }
 
-/// Whether a test target, or the crate, has this file.
+/// Whether a test target, or the crate, has this file: `tests/x.rs` is a module of `tests/main.rs`, and `tests/x/y.rs` one of
+/// `tests/x.rs` or of the package in `tests/x`.
 fn is_compiled(file: &str) -> bool {
     let Some(inside) = file.strip_prefix("tests/") else { return file.starts_with("src/") };
-    if !inside.contains('/') {
-        return true;
-    }
-    let attribute = format!("#[path = \"{inside}\"]");
-    let nested = inside
-        .trim_end_matches(".rs")
-        .split_once('/')
-        .map(|(folder, name)| (format!("mod {folder} {{"), format!("mod {name};")));
-    let names = |top: &str| {
-        top.contains(&attribute)
-            || nested.as_ref().is_some_and(|(folder, name)| top.contains(folder) && top.contains(name))
+    let inside = inside.trim_end_matches(".rs");
+    let (tops, name) = match inside.split_once('/') {
+        Some((folder, "main")) => return root().join("tests").join(folder).join("Cargo.toml").exists(),
+        Some((folder, name)) => (vec![format!("tests/{folder}.rs"), format!("tests/{folder}/main.rs")], name),
+        None => (vec!["tests/main.rs".to_string()], inside),
     };
-    rust_files("tests").iter().any(|top| top.matches('/').count() == 1 && names(&read(top)))
+    let declares =
+        |top: &String| read(top).lines().any(|line| line.trim_start_matches("pub(crate) ") == format!("mod {name};"));
+    tops.iter().filter(|top| root().join(top).exists()).any(declares)
 }
 
 /// The source files of a folder and of the folders in it, from the root of the crate.

@@ -4,13 +4,9 @@
 //! The checks of `tests/kit/src/net` run after every single call. A failure prints the plan, shrunk where quickcheck drew it,
 //! and the ladder diagram of what happened.
 
-#[path = "conversation/closing.rs"]
 mod closing;
-#[path = "conversation/faults.rs"]
 mod faults;
-#[path = "conversation/invariance.rs"]
+pub(crate) mod generate;
 mod invariance;
-#[path = "conversation/random.rs"]
 mod random;
-#[path = "conversation/silence.rs"]
 mod silence;

@@ -1,6 +1,6 @@
 //! What the documents say is so: tables are those of the code, links lead somewhere, commands exist. Their Rust examples are doctests of the crate.
 //!
-//! After a change of a setting: `SEGUE_BLESS=1 cargo test --test docs`.
+//! After a change of a setting: `SEGUE_BLESS=1 cargo test --test machine docs`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,9 +8,7 @@ use std::path::PathBuf;
 
 use segue::{Config, Field, Timer};
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::root;
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -92,7 +90,7 @@ These settings limit each other: `min_rto` and `initial_rto` ≤ `max_rto`; `min
 `user_timeout_upper`; 2^`window_shift` ≤ half of `receive_buffer`; `send_low_water` ≤ `send_buffer`. `Event::Set` changes
 Nagle, cork, keep-alive, its idle time and the user timeout of a live connection.
 
-`SEGUE_BLESS=1 cargo test --test docs` generates this file from the code.
+`SEGUE_BLESS=1 cargo test --test machine docs` generates this file from the code.
 
 | setting | default | range | meaning | clause |
 |---|---|---|---|---|
@@ -110,7 +108,7 @@ fn configuration_is_that_of_the_code() {
     let differs = there.lines().zip(wanted.lines()).find(|(a, b)| a != b);
     assert!(
         there == wanted,
-        "docs/configuration.md is stale, at {differs:?}: run `SEGUE_BLESS=1 cargo test --test docs` and commit it"
+        "docs/configuration.md is stale, at {differs:?}: run `SEGUE_BLESS=1 cargo test --test machine docs` and commit it"
     );
 }
 
@@ -199,10 +197,19 @@ fn the_two_commands_are_those_that_the_check_runs() {
     }
 }
 
-/// What `--example`, `--test`, `--bench` and `--features` name exists.
+/// The examples: files, and packages with a program.
+fn examples() -> BTreeSet<String> {
+    let paths = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let is_example = |path: &PathBuf| path.extension().is_some_and(|e| e == "rs") || path.join("main.rs").exists();
+    paths.filter(is_example).map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// What `--example`, `--test`, `--bench`, `-p` and `--features` name exists.
 #[test]
 fn commands_name_what_exists() {
     let manifest = read("Cargo.toml");
+    let test_targets = read("tests/Cargo.toml") + &read("tests/kernel/Cargo.toml");
+    let packages = read("Cargo.lock");
     let mut seen = 0;
     for file in documents() {
         let text = fs::read_to_string(&file).unwrap();
@@ -211,8 +218,9 @@ fn commands_name_what_exists() {
             let words: Vec<_> = command.split_whitespace().collect();
             for pair in words.windows(2) {
                 let known = match pair[0] {
-                    "--example" => root().join("examples").join(pair[1]).with_extension("rs").exists(),
-                    "--test" => root().join("tests").join(pair[1]).with_extension("rs").exists(),
+                    "--example" => examples().contains(pair[1]),
+                    "--test" => test_targets.contains(&format!("[[test]]\nname = \"{}\"\n", pair[1])),
+                    "-p" => packages.contains(&format!("\"{}\"", pair[1])),
                     "--bench" => root().join("benches").join(pair[1]).with_extension("rs").exists(),
                     "--features" => manifest.contains(&format!("\n{} = [", pair[1])),
                     _ => continue,
@@ -286,10 +294,8 @@ fn the_readme_tells_what_there_is() {
         let own = name.starts_with('.') || name == "target";
         assert!(own || told.contains(&name), "README.md does not tell of {name}/");
     }
-    for path in fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path()) {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let is_example = path.extension().is_some_and(|e| e == "rs");
-        assert!(!is_example || told.contains(&name), "README.md does not tell of the example {name}");
+    for name in examples() {
+        assert!(told.contains(&name), "README.md does not tell of the example {name}");
     }
     let version = manifest.split_once("rust-version = \"").unwrap().1.split('"').next().unwrap();
     assert!(readme.contains(&format!("Rust {version},")), "README.md names another rust-version than {version}");
@@ -300,8 +306,16 @@ fn testing_tells_of_every_test() {
     let text = read("docs/testing.md");
     for path in fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".rs") {
+        if name.ends_with(".rs") && name != "main.rs" {
             assert!(text.contains(&format!("`tests/{name}`")), "docs/testing.md does not tell of tests/{name}");
         }
     }
+}
+
+/// The complete program of the guide is the example that the published crate contains.
+#[test]
+fn the_complete_program_is_the_example_in_memory() {
+    let (guide, example) = (read("docs/embedding.md"), read("examples/in_memory.rs"));
+    let program = guide.split_once("\n## A complete program\n").unwrap().1.split_once("```rust\n").unwrap().1;
+    assert_eq!(program.split_once("```").unwrap().0, &example[example.find("use segue::").unwrap()..]);
 }

@@ -1,12 +1,8 @@
 //! Explicit Congestion Notification (RFC 3168), rule by rule: which segments ask for it, carry it, echo it and answer it.
 
-#[path = "ecn/conversation.rs"]
 mod conversation;
-#[path = "ecn/handshake.rs"]
 mod handshake;
-#[path = "ecn/receiver.rs"]
 mod receiver;
-#[path = "ecn/sender.rs"]
 mod sender;
 
 use segue::{ConfigBuilder, Ecn, EcnMode, Flags, Segment};

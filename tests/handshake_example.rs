@@ -1,11 +1,8 @@
-//! `examples/handshake.rs` shows what it promises.
+//! `examples/handshake` shows what it promises.
 
-#[path = "../examples/support/mod.rs"]
-mod support;
-
+use segue_handshake::args::{HELP, Options, parse};
+use segue_handshake::{capture, demo};
 use segue_kit::net::{CLIENT_PORT, What};
-use support::args::{HELP, Options, parse};
-use support::{capture, demo};
 
 #[test]
 fn the_default_run_shows_one_loss_its_repair_and_the_four_way_close() {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use crate::conversation::generate::{Family, Gentle, plan, quickcheck, verdict};
 use ::quickcheck::TestResult;
 use segue_kit::Rng;
-use segue_kit::net::generate::{Family, Gentle, plan, quickcheck, verdict};
 use segue_kit::net::{Closing, Driver, End, Fault, FaultKind, Opening, Plan, Rates, Reading, Side, run};
 
 const SLOPPY: Driver = Driver::Sloppy { late: Duration::from_millis(700), batch: Duration::from_millis(30) };

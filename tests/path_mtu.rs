@@ -1,16 +1,10 @@
 //! The path MTU: which ICMP errors are believed (RFC 5927 §7.2), and what is done where none come (RFC 4821 §7.7).
 
-#[path = "path_mtu/black_hole.rs"]
 mod black_hole;
-#[path = "path_mtu/conversation.rs"]
 mod conversation;
-#[path = "path_mtu/errors.rs"]
 mod errors;
-#[path = "path_mtu/link.rs"]
 mod link;
-#[path = "path_mtu/narrow.rs"]
 mod narrow;
-#[path = "path_mtu/search.rs"]
 mod search;
 
 use segue_kit::rig::Rig;

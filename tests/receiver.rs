@@ -1,13 +1,9 @@
 //! The receiving side against a naive model, one octet at a time: what is taken, held, delivered, promised and reported; and
 //! over a link, what its windows let through.
 
-#[path = "receiver/full_size.rs"]
 mod full_size;
-#[path = "receiver/link.rs"]
 mod link;
-#[path = "receiver/sizing.rs"]
 mod sizing;
-#[path = "receiver/windows.rs"]
 mod windows;
 
 use std::ops::Range;
@@ -18,68 +14,11 @@ use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, Discard, Event, Flags, Instant, Options, Path, Secrets, Segment,
     SeqNum, Timer,
 };
+use segue_kit::octets::{Model, text};
 
 /// Initial numbers of the peer at which arithmetic goes wrong, if it does: the stream wraps early, late, or at its sign.
 const STARTS: [u32; 7] = [0, u32::MAX, u32::MAX - 700, u32::MAX - 70_000, (1 << 31) - 1, (1 << 31) - 30_000, 12_345];
 const RANGES: usize = 5;
-
-/// Octet `n` of the peer's stream.
-fn octet(n: u64) -> u8 {
-    (n * 31 + n / 251) as u8
-}
-
-fn text(range: Range<u64>) -> Vec<u8> {
-    range.map(octet).collect()
-}
-
-/// What a receiver may know, octet by octet.
-struct Model {
-    /// Which octets have arrived.
-    arrived: Vec<bool>,
-    /// The first that has not: RCV.NXT.
-    next: u64,
-    /// The furthest right edge that a segment promised.
-    promised: u64,
-    consumed: u64,
-}
-
-impl Model {
-    fn has(&self, n: u64) -> bool {
-        self.arrived.get(n as usize).copied().unwrap_or(false)
-    }
-
-    /// The ranges beyond RCV.NXT, each as long as can be.
-    fn held(&self) -> Vec<Range<u64>> {
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for n in (self.next..self.arrived.len() as u64).filter(|&n| self.has(n)) {
-            match ranges.last_mut() {
-                Some(last) if last.end == n => last.end += 1,
-                _ => ranges.push(n..n + 1),
-            }
-        }
-        ranges
-    }
-
-    /// Text arrives. What is not refused of it is what lies inside the window; `None`: all of it is thrown away.
-    fn arrive(&mut self, text: Range<u64>) -> Option<()> {
-        let inside = |n: u64| self.next <= n && n < self.promised;
-        if text.is_empty() || !(inside(text.start) || inside(text.end - 1)) {
-            return None; // Table 6
-        }
-        let before = self.arrived.clone();
-        let end = text.end.min(self.promised);
-        self.arrived.resize(self.arrived.len().max(end as usize), false);
-        (text.start.max(self.next)..end).for_each(|n| self.arrived[n as usize] = true);
-        if text.start > self.next && self.held().len() > RANGES {
-            self.arrived = before; // it would open one more range than can be held
-            return None;
-        }
-        while self.has(self.next) {
-            self.next += 1;
-        }
-        Some(())
-    }
-}
 
 struct Rig {
     connection: Connection,
@@ -129,7 +68,7 @@ impl Rig {
             payload: text(octets.clone()).into(),
             ..Segment::default()
         };
-        let taken = self.model.arrive(octets.clone()).is_some();
+        let taken = self.model.arrive(octets.clone(), RANGES).is_some();
         let actions = self.connection.handle_segment(segment, self.now);
         let thrown = actions.iter().any(|a| matches!(a, Action::Discarded(_)));
         let refused = actions.contains(&Action::Discarded(Discard::ReassemblyFull));

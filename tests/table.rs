@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::{env, fs};
 
@@ -318,7 +317,7 @@ fn no_reason_can_be_spoiled_unnoticed() {
 fn the_documents_are_what_the_table_says() {
     let table = the_table();
     let diagram = diagram::render(table).unwrap_or_else(|error| panic!("{error}"));
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let directory = crate::root().join("docs");
     let mut stale = Vec::new();
     for (name, wanted) in [("transition-table.md", document::render(table)), ("state-diagram.svg", diagram)] {
         let path = directory.join(name);
@@ -331,7 +330,7 @@ fn the_documents_are_what_the_table_says() {
     }
     assert!(
         stale.is_empty(),
-        "docs/{} and tests/table/transitions.txt do not agree: SEGUE_BLESS=1 cargo test --test table",
+        "docs/{} and tests/table/transitions.txt do not agree: SEGUE_BLESS=1 cargo test --test machine table",
         stale.join(", docs/")
     );
 }

@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use super::rows::Sender;
 
-pub(crate) const HELP: &str = "\
+pub const HELP: &str = "\
 Connections over an emulated bottleneck in virtual time: what they reach, row by row.
 Without options all rows run with the seeds 1 to 20 and the default sender. A release build is many times as fast.
 
@@ -32,7 +32,7 @@ Options:
 
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mode {
+pub enum Mode {
     Show,
     List,
     Check,
@@ -41,17 +41,17 @@ pub(crate) enum Mode {
 
 /// What the user asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Options {
-    pub(crate) mode: Mode,
-    pub(crate) rows: Vec<String>,
-    pub(crate) senders: Vec<Sender>,
-    pub(crate) part: bool,
-    pub(crate) seeds: Vec<(u64, u64)>,
-    pub(crate) verbose: bool,
-    pub(crate) csv: Option<PathBuf>,
-    pub(crate) svg: Option<PathBuf>,
-    pub(crate) trace: Option<PathBuf>,
-    pub(crate) packets: Option<PathBuf>,
+pub struct Options {
+    pub mode: Mode,
+    pub rows: Vec<String>,
+    pub senders: Vec<Sender>,
+    pub part: bool,
+    pub seeds: Vec<(u64, u64)>,
+    pub verbose: bool,
+    pub csv: Option<PathBuf>,
+    pub svg: Option<PathBuf>,
+    pub trace: Option<PathBuf>,
+    pub packets: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -73,7 +73,7 @@ impl Default for Options {
 }
 
 /// The options in these arguments; `None` when help was asked for.
-pub(crate) fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Option<Options>, String> {
+pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Option<Options>, String> {
     let mut parser = Parser::from_args(args.into_iter().map(Into::into));
     let mut options = Options::default();
     let mut alone = None;

@@ -114,7 +114,7 @@ fn overview(themes: &[(Theme, Vec<Line>)]) -> String {
 }
 
 /// The document, for these recorded figures of all rows.
-pub(crate) fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
+pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
     let plain = rows.iter().filter(|row| row.sender == Sender::default()).collect::<Vec<_>>();
     let required = plain.iter().filter(|row| row.theme == Theme::Paths).copied().cloned().collect::<Vec<_>>();
     let of_row =

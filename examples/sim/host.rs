@@ -9,11 +9,11 @@ use super::link::Nanos;
 use super::user::{Ending, Intake, Reader, Text, Writer, coalesce};
 use super::watch::{Episodes, Notes, Watch};
 
-pub(crate) const fn instant(now: Nanos) -> Instant {
+pub const fn instant(now: Nanos) -> Instant {
     Instant::from_micros(now / 1000)
 }
 
-pub(crate) const fn nanos(at: Instant) -> Nanos {
+pub const fn nanos(at: Instant) -> Nanos {
     at.as_micros().saturating_mul(1000)
 }
 
@@ -22,31 +22,31 @@ const LEAST_ROOM: u64 = 65_521;
 
 /// One moment of a sender, for plots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Sample {
-    pub(crate) at: Nanos,
-    pub(crate) cwnd: u32,
-    pub(crate) ssthresh: u32,
-    pub(crate) flight: u32,
-    pub(crate) srtt: Option<Nanos>,
+pub struct Sample {
+    pub at: Nanos,
+    pub cwnd: u32,
+    pub ssthresh: u32,
+    pub flight: u32,
+    pub srtt: Option<Nanos>,
 }
 
 /// What an end can tell when the run is over.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Report {
-    pub(crate) timeouts: u64,
-    pub(crate) episodes: Episodes,
-    pub(crate) samples: Vec<Sample>,
+pub struct Report {
+    pub timeouts: u64,
+    pub episodes: Episodes,
+    pub samples: Vec<Sample>,
     /// How long each exchange took, from the request to the last octet of the response.
-    pub(crate) exchanges: Vec<Nanos>,
+    pub exchanges: Vec<Nanos>,
     /// When the user's last turn began.
-    pub(crate) last_turn: Nanos,
+    pub last_turn: Nanos,
     /// Segments that arrived, and of these those that took the shortcut.
-    pub(crate) arrived: u64,
-    pub(crate) predicted: u64,
+    pub arrived: u64,
+    pub predicted: u64,
 }
 
 /// An end of a flow.
-pub(crate) trait End {
+pub trait End {
     /// The connection is opened.
     fn start(&mut self, now: Nanos, out: &mut Vec<Segment>);
     /// A segment arrives.
@@ -65,25 +65,25 @@ pub(crate) trait End {
 
 /// What an end is like.
 #[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) config: Arc<Config>,
-    pub(crate) path: Path,
-    pub(crate) text: Text,
-    pub(crate) writer: Writer,
-    pub(crate) reader: Reader,
-    pub(crate) intake: Intake,
+pub struct Setup {
+    pub config: Arc<Config>,
+    pub path: Path,
+    pub text: Text,
+    pub writer: Writer,
+    pub reader: Reader,
+    pub intake: Intake,
 }
 
 impl Setup {
     /// A user that sends this and takes everything at once, over IPv4 with an MTU of 1500.
-    pub(crate) const fn new(config: Arc<Config>, text: Text, writer: Writer) -> Self {
+    pub const fn new(config: Arc<Config>, text: Text, writer: Writer) -> Self {
         let path = Path::ipv4(1500);
         Self { config, path, text, writer, reader: Reader::AtOnce, intake: Intake::AtOnce }
     }
 }
 
 /// A connection of segue's with its user and its host.
-pub(crate) struct Host<C: Controller> {
+pub struct Host<C: Controller> {
     setup: Setup,
     /// Until the connection is there.
     controller: Option<Watch<C>>,
@@ -113,7 +113,7 @@ pub(crate) struct Host<C: Controller> {
 }
 
 impl<C: Controller> Host<C> {
-    pub(crate) fn new(controller: C, setup: Setup, rng: &mut Rng, sample_every: Option<Nanos>) -> Self {
+    pub fn new(controller: C, setup: Setup, rng: &mut Rng, sample_every: Option<Nanos>) -> Self {
         let secrets = Secrets { iss: SeqNum::new(rng.next() as u32), ts_offset: rng.next() as u32 };
         let (controller, notes) = Watch::new(controller);
         Self {

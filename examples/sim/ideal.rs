@@ -5,24 +5,24 @@ use super::link::{Nanos, SECOND};
 
 /// A sender that the path and the peer's window alone hold back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ideal {
+pub struct Ideal {
     /// Bits per second.
-    pub(crate) rate: u64,
-    pub(crate) round_trip: Nanos,
+    pub rate: u64,
+    pub round_trip: Nanos,
     /// Octets of headers on each packet of text.
-    pub(crate) header: u32,
+    pub header: u32,
     /// Octets of text in a packet.
-    pub(crate) mss: u32,
+    pub mss: u32,
     /// Segments in the initial window.
-    pub(crate) initial: u32,
+    pub initial: u32,
     /// The peer's receive buffer.
-    pub(crate) window: u32,
+    pub window: u32,
     /// How long the peer's host holds back what arrives, and its user what was delivered.
-    pub(crate) wait: Nanos,
-    pub(crate) read: Nanos,
+    pub wait: Nanos,
+    pub read: Nanos,
 }
 
-pub(crate) fn seconds(time: Nanos) -> f64 {
+pub fn seconds(time: Nanos) -> f64 {
     time as f64 / SECOND as f64
 }
 
@@ -71,14 +71,14 @@ impl Ideal {
     }
 
     /// Octets of text that have arrived so long after `connect`.
-    pub(crate) fn delivered(&self, duration: Nanos) -> f64 {
+    pub fn delivered(&self, duration: Nanos) -> f64 {
         let end = seconds(duration);
         let arrive = |(at, octets): (f64, f64)| octets.min((end - at) * self.speed()).max(0.0);
         self.rounds().take_while(|(at, _)| *at < end).map(arrive).sum()
     }
 
     /// Seconds from sending the first octet until `octets` have arrived, with the first window as after the handshake.
-    pub(crate) fn transfer(&self, octets: u64) -> f64 {
+    pub fn transfer(&self, octets: u64) -> f64 {
         let mut left = octets as f64;
         for (at, arrive) in self.rounds() {
             if left <= arrive {
@@ -90,12 +90,12 @@ impl Ideal {
     }
 
     /// Seconds from `connect` until `octets` have arrived.
-    pub(crate) fn completion(&self, octets: u64) -> f64 {
+    pub fn completion(&self, octets: u64) -> f64 {
         seconds(self.round_trip) + self.transfer(octets)
     }
 
     /// Seconds from a request to the whole of its response, each from the initial window on.
-    pub(crate) fn exchange(&self, request: u64, response: u64) -> f64 {
+    pub fn exchange(&self, request: u64, response: u64) -> f64 {
         self.transfer(request) + self.transfer(response)
     }
 }

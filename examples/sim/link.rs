@@ -8,47 +8,47 @@ use segue_kit::Rng;
 use super::loss::{Loss, Losses};
 
 /// Virtual time in nanoseconds.
-pub(crate) type Nanos = u64;
+pub type Nanos = u64;
 
-pub(crate) const MILLISECOND: Nanos = 1_000_000;
-pub(crate) const SECOND: Nanos = 1_000 * MILLISECOND;
+pub const MILLISECOND: Nanos = 1_000_000;
+pub const SECOND: Nanos = 1_000 * MILLISECOND;
 
 /// What a direction is like.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Bits per second, of IP packets.
-    pub(crate) rate: u64,
+    pub rate: u64,
     /// From the end of transmission to arrival.
-    pub(crate) delay: Nanos,
+    pub delay: Nanos,
     /// Octets that may wait, the packet in transmission included.
-    pub(crate) queue: u64,
+    pub queue: u64,
     /// ECN-capable packets that would wait longer than this are marked.
-    pub(crate) mark_after: Option<Nanos>,
+    pub mark_after: Option<Nanos>,
     /// Packets lost behind the bottleneck: they have taken their share of the rate.
-    pub(crate) loss: Loss,
+    pub loss: Loss,
     /// So many millionths of the packets are held back for so long.
-    pub(crate) hold: Option<(u32, Nanos)>,
+    pub hold: Option<(u32, Nanos)>,
     /// Packets arrive in bunches, at the multiples of this.
-    pub(crate) bunch: Option<Nanos>,
+    pub bunch: Option<Nanos>,
 }
 
 /// A packet on its way.
 #[derive(Clone, Debug)]
-pub(crate) struct Packet {
-    pub(crate) flow: usize,
-    pub(crate) segment: Segment,
+pub struct Packet {
+    pub flow: usize,
+    pub segment: Segment,
 }
 
 impl Packet {
     /// Octets of the IPv4 packet.
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         (20 + 20 + self.segment.options.wire_len() + self.segment.payload.len()) as u64
     }
 }
 
 /// What became of a packet that was offered to a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// It will arrive.
     Arrives,
     /// It was lost behind the bottleneck.
@@ -59,16 +59,16 @@ pub(crate) enum Fate {
 
 /// What happened to the packets offered so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) offered: u64,
-    pub(crate) full: u64,
-    pub(crate) lost: u64,
-    pub(crate) marked: u64,
-    pub(crate) held: u64,
+pub struct Tally {
+    pub offered: u64,
+    pub full: u64,
+    pub lost: u64,
+    pub marked: u64,
+    pub held: u64,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Link {
+pub struct Link {
     settings: Settings,
     losses: Losses,
     rng: Rng,
@@ -77,11 +77,11 @@ pub(crate) struct Link {
     /// Each has its packets in the order of arrival.
     in_order: VecDeque<(Nanos, Packet)>,
     held: VecDeque<(Nanos, Packet)>,
-    pub(crate) tally: Tally,
+    pub tally: Tally,
 }
 
 impl Link {
-    pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+    pub fn new(settings: Settings, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let losses = Losses::new(settings.loss.clone(), rng.next());
         let (in_order, held) = (VecDeque::new(), VecDeque::new());
@@ -89,13 +89,13 @@ impl Link {
     }
 
     /// Octets that wait at `now`, what is left of the packet in transmission included.
-    pub(crate) fn backlog(&self, now: Nanos) -> u64 {
+    pub fn backlog(&self, now: Nanos) -> u64 {
         let wait = u128::from(self.free_at.saturating_sub(now));
         (wait * u128::from(self.settings.rate)).div_ceil(8 * u128::from(SECOND)) as u64
     }
 
     /// A packet comes to the queue.
-    pub(crate) fn offer(&mut self, mut packet: Packet, now: Nanos) -> Fate {
+    pub fn offer(&mut self, mut packet: Packet, now: Nanos) -> Fate {
         self.tally.offered += 1;
         let (len, has_text) = (packet.len(), !packet.segment.payload.is_empty());
         if self.backlog(now) + len > self.settings.queue {
@@ -130,7 +130,7 @@ impl Link {
     }
 
     /// When the next packet arrives.
-    pub(crate) fn next_arrival(&self) -> Option<Nanos> {
+    pub fn next_arrival(&self) -> Option<Nanos> {
         match (self.in_order.front(), self.held.front()) {
             (Some((a, _)), Some((b, _))) => Some(*a.min(b)),
             (Some((at, _)), None) | (None, Some((at, _))) => Some(*at),
@@ -139,7 +139,7 @@ impl Link {
     }
 
     /// The next packet that arrives.
-    pub(crate) fn take(&mut self) -> Option<Packet> {
+    pub fn take(&mut self) -> Option<Packet> {
         let held_first = match (self.in_order.front(), self.held.front()) {
             (Some((a, _)), Some((b, _))) => b < a,
             (first, _) => first.is_none(),

@@ -6,7 +6,7 @@ const BILLION: u32 = 1_000_000_000;
 
 /// A rule, with probabilities in millionths.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Loss {
+pub enum Loss {
     /// None.
     #[default]
     None,
@@ -21,7 +21,7 @@ pub(crate) enum Loss {
 
 /// A rule at work.
 #[derive(Clone, Debug)]
-pub(crate) struct Losses {
+pub struct Losses {
     rule: Loss,
     rng: Rng,
     bad: bool,
@@ -29,12 +29,12 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    pub(crate) fn new(rule: Loss, seed: u64) -> Self {
+    pub fn new(rule: Loss, seed: u64) -> Self {
         Self { rule, rng: Rng::new(seed), bad: false, texts: 0 }
     }
 
     /// Whether the next packet is lost.
-    pub(crate) fn next(&mut self, has_text: bool) -> bool {
+    pub fn next(&mut self, has_text: bool) -> bool {
         self.texts += u64::from(has_text);
         match &self.rule {
             Loss::None => false,

@@ -18,16 +18,16 @@ use super::world::{Flow, World};
 
 /// What one run gave: a value for each figure of its row, and what broke a law.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) values: Vec<f64>,
-    pub(crate) violations: Vec<String>,
-    pub(crate) samples: Vec<Sample>,
+pub struct Outcome {
+    pub values: Vec<f64>,
+    pub violations: Vec<String>,
+    pub samples: Vec<Sample>,
     /// A line for each packet, if asked for.
-    pub(crate) packets: String,
+    pub packets: String,
     /// For people: what else was counted.
-    pub(crate) notes: String,
+    pub notes: String,
     /// Of a greedy flow, for each side: the share of the segments that arrived there and took the shortcut.
-    pub(crate) predicted: [f64; 2],
+    pub predicted: [f64; 2],
 }
 
 /// The end of a run that must finish by itself.
@@ -81,7 +81,7 @@ impl Bench {
 }
 
 /// Runs a row once; under watch, with a sample of the first end whenever so much time has passed, and a line for each packet.
-pub(crate) fn run(row: &Row, seed: u64, watch: Option<Nanos>) -> Outcome {
+pub fn run(row: &Row, seed: u64, watch: Option<Nanos>) -> Outcome {
     let mut bench = Bench::new(row, seed, watch);
     match row.load {
         Load::Greedy(duration) => greedy(&mut bench, duration, row),
@@ -153,7 +153,7 @@ fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
 }
 
 /// The value below which so many percent of the values lie: the nearest rank.
-pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
@@ -262,7 +262,7 @@ fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
 }
 
 /// The median; of an even number, the mean of the two in the middle.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,
@@ -273,11 +273,11 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 /// A row with a set of seeds.
 #[derive(Clone, Debug)]
-pub(crate) struct Measured {
+pub struct Measured {
     /// For each figure the median over the seeds.
-    pub(crate) medians: Vec<f64>,
+    pub medians: Vec<f64>,
     /// For each seed its outcome.
-    pub(crate) runs: Vec<(u64, Outcome)>,
+    pub runs: Vec<(u64, Outcome)>,
 }
 
 /// The seeds that a row runs with: one that no seed changes, with the first only.
@@ -286,7 +286,7 @@ fn seeds_of<'a>(row: &Row, seeds: &'a [u64]) -> &'a [u64] {
 }
 
 /// What it costs to measure these rows: packets, and something for each run.
-pub(crate) fn cost(rows: &[Row], seeds: &[u64]) -> f64 {
+pub fn cost(rows: &[Row], seeds: &[u64]) -> f64 {
     rows.iter().map(|row| seeds_of(row, seeds).len() as f64 * run_cost(row)).sum()
 }
 
@@ -295,7 +295,7 @@ fn run_cost(row: &Row) -> f64 {
 }
 
 /// Runs every row with every seed, the dearest first. `done` is told the cost of each run that is over.
-pub(crate) fn measure(rows: &[Row], seeds: &[u64], done: impl Fn(f64, &Row) + Sync) -> Vec<Measured> {
+pub fn measure(rows: &[Row], seeds: &[u64], done: impl Fn(f64, &Row) + Sync) -> Vec<Measured> {
     let jobs = rows.iter().enumerate().flat_map(|(i, row)| seeds_of(row, seeds).iter().map(move |seed| (i, *seed)));
     let mut jobs = jobs.map(|job| (run_cost(&rows[job.0]), job)).collect::<Vec<_>>();
     jobs.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -17,7 +17,7 @@ const MIN_RTO: Nanos = SECOND;
 const MAX_RTO: Nanos = 60 * SECOND;
 
 /// The sender's variables, under their names of the RFCs.
-pub(crate) struct NewReno {
+pub struct NewReno {
     text: Text,
     iss: SeqNum,
     una: SeqNum,
@@ -46,7 +46,7 @@ pub(crate) struct NewReno {
 }
 
 impl NewReno {
-    pub(crate) fn new(text: Text, rng: &mut Rng) -> Self {
+    pub fn new(text: Text, rng: &mut Rng) -> Self {
         let iss = SeqNum::new(rng.next() as u32);
         Self {
             text,

@@ -23,7 +23,7 @@ struct Set {
 }
 
 /// Whether all is well; an error is a mistake in the options, or a file that cannot be used.
-pub(crate) fn run(options: &Options) -> Result<bool, String> {
+pub fn run(options: &Options) -> Result<bool, String> {
     let rows = chosen(options)?;
     match options.mode {
         Mode::List => {

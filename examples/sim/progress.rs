@@ -6,18 +6,18 @@ use std::sync::Mutex;
 const WIDTH: usize = 40;
 
 /// What is to be done, and what is done of it.
-pub(crate) struct Progress {
+pub struct Progress {
     all: f64,
     done: Mutex<f64>,
 }
 
 impl Progress {
-    pub(crate) const fn new(all: f64) -> Self {
+    pub const fn new(all: f64) -> Self {
         Self { all, done: Mutex::new(0.0) }
     }
 
     /// So much more is done: a bar when somebody watches; else a line each time another tenth is.
-    pub(crate) fn add(&self, part: f64, what: &str) {
+    pub fn add(&self, part: f64, what: &str) {
         let mut done = self.done.lock().expect("no thread panics with it");
         let before = *done / self.all;
         *done += part;

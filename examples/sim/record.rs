@@ -2,37 +2,37 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::measure::Measured;
 use super::rows::{Figure, Load, Row, Sender, Theme, Unit, Want};
 use super::table;
 
 /// The sets of seeds that are recorded with all rows.
-pub(crate) const SETS: [(u64, u64); 2] = [(1, 20), (1001, 1020)];
+pub const SETS: [(u64, u64); 2] = [(1, 20), (1001, 1020)];
 
 /// The seeds of the set that `cargo test` measures, with the rows of [`quick`].
-pub(crate) const QUICK: (u64, u64) = (1, 2);
-pub(crate) const QUICK_NAME: &str = "quick";
+pub const QUICK: (u64, u64) = (1, 2);
+pub const QUICK_NAME: &str = "quick";
 
 /// How to record anew.
-pub(crate) const COMMAND: &str = "cargo run --release --example sim -- --record";
+pub const COMMAND: &str = "cargo run --release --example sim -- --record";
 
 /// A figure may be worse by so much of itself, and by a unit of what is shown, before it counts as worse.
 const TOLERANCE: f64 = 0.01;
 
-pub(crate) fn set_name((first, last): (u64, u64)) -> String {
+pub fn set_name((first, last): (u64, u64)) -> String {
     format!("{first}..{last}")
 }
 
 /// Whether a row is recorded with this set of seeds: what no seed changes, with the first set only, but for the table of
 /// what is required.
-pub(crate) fn is_recorded(row: &Row, seeds: (u64, u64)) -> bool {
+pub fn is_recorded(row: &Row, seeds: (u64, u64)) -> bool {
     seeds == SETS[0] || row.is_random() || (row.theme == Theme::Paths && row.sender == Sender::default())
 }
 
 /// The rows that a test can afford without optimization.
-pub(crate) fn quick(rows: &[Row]) -> Vec<Row> {
+pub fn quick(rows: &[Row]) -> Vec<Row> {
     let cheap = |row: &&Row| match row.theme {
         Theme::Paths => row.path.rate < 1_000_000_000 && !matches!(row.load, Load::Flows { count: 200.., .. }),
         _ => row.packets() < 4000.0,
@@ -44,30 +44,30 @@ pub(crate) fn quick(rows: &[Row]) -> Vec<Row> {
 const SHORT: f64 = 170_000.0;
 
 /// The rows of the short check: all with the default sender, and with the others those that run once and not for long.
-pub(crate) fn part(rows: &[Row]) -> Vec<Row> {
+pub fn part(rows: &[Row]) -> Vec<Row> {
     let short = |row: &&Row| row.sender == Sender::default() || (!row.is_random() && row.packets() < SHORT);
     rows.iter().filter(short).cloned().collect()
 }
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-pub(crate) fn file() -> PathBuf {
+pub fn file() -> PathBuf {
     root().join("tests/data/figures.csv")
 }
 
-pub(crate) fn document() -> PathBuf {
+pub fn document() -> PathBuf {
     root().join("docs/figures.md")
 }
 
 /// Values by set, row and figure.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct Recorded(BTreeMap<(String, String, String), f64>);
+pub struct Recorded(BTreeMap<(String, String, String), f64>);
 
 impl Recorded {
     /// What a file says; what is wrong with it, if it cannot be read.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut values = BTreeMap::new();
         for line in text.lines().skip(1) {
             let [set, row, figure, value] = line.split(',').collect::<Vec<_>>()[..] else {
@@ -79,23 +79,23 @@ impl Recorded {
         Ok(Self(values))
     }
 
-    pub(crate) fn read() -> Result<Self, String> {
+    pub fn read() -> Result<Self, String> {
         let file = file();
         let text = std::fs::read_to_string(&file)
             .map_err(|error| format!("{}: {error}; to record: {COMMAND}", file.display()))?;
         Self::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    pub(crate) fn get(&self, set: &str, row: &Row, figure: &Figure) -> Option<f64> {
+    pub fn get(&self, set: &str, row: &Row, figure: &Figure) -> Option<f64> {
         self.0.get(&(set.to_string(), row.id(), name(figure))).copied()
     }
 
     /// Which set, row and figure are recorded.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.keys().map(|(set, row, figure)| (&set[..], &row[..], &figure[..]))
     }
 
-    pub(crate) fn put(&mut self, set: &str, rows: &[Row], measured: &[Measured]) {
+    pub fn put(&mut self, set: &str, rows: &[Row], measured: &[Measured]) {
         for (row, measured) in rows.iter().zip(measured) {
             for (figure, value) in row.figures.iter().zip(&measured.medians) {
                 self.0.insert((set.to_string(), row.id(), name(figure)), *value);
@@ -104,7 +104,7 @@ impl Recorded {
     }
 
     /// The file, in the order of the rows.
-    pub(crate) fn text(&self, rows: &[Row]) -> String {
+    pub fn text(&self, rows: &[Row]) -> String {
         let mut text = "seeds,row,figure,value\n".to_string();
         let sets = SETS.map(set_name).into_iter().chain([QUICK_NAME.to_string()]);
         for (set, row) in sets.flat_map(|set| rows.iter().map(move |row| (set.clone(), row))) {
@@ -125,7 +125,7 @@ fn name(figure: &Figure) -> String {
 
 /// How a value stands to the recorded one.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Change {
+pub enum Change {
     Same,
     Better,
     /// Worse, but not by more than the tolerance.
@@ -135,7 +135,7 @@ pub(crate) enum Change {
     Unknown,
 }
 
-pub(crate) fn change(figure: &Figure, recorded: Option<f64>, value: f64) -> Change {
+pub fn change(figure: &Figure, recorded: Option<f64>, value: f64) -> Change {
     let Some(recorded) = recorded else { return Change::Unknown };
     let gain = match figure.want {
         Want::More | Want::AtLeast(_) => value - recorded,
@@ -164,7 +164,7 @@ pub(crate) fn change(figure: &Figure, recorded: Option<f64>, value: f64) -> Chan
 }
 
 /// Every figure that is not as recorded, as a line, and whether any is worse or unknown.
-pub(crate) fn compare(set: &str, rows: &[Row], measured: &[Measured], recorded: &Recorded) -> (Vec<String>, bool) {
+pub fn compare(set: &str, rows: &[Row], measured: &[Measured], recorded: &Recorded) -> (Vec<String>, bool) {
     let (mut lines, mut bad) = (Vec::new(), false);
     for (row, measured) in rows.iter().zip(measured) {
         for (figure, value) in row.figures.iter().zip(&measured.medians) {
@@ -189,7 +189,7 @@ pub(crate) fn compare(set: &str, rows: &[Row], measured: &[Measured], recorded: 
 }
 
 /// What broke a law in these runs.
-pub(crate) fn violations(rows: &[Row], measured: &[Measured]) -> Vec<String> {
+pub fn violations(rows: &[Row], measured: &[Measured]) -> Vec<String> {
     let mut lines = Vec::new();
     for (row, measured) in rows.iter().zip(measured) {
         for (seed, outcome) in &measured.runs {

@@ -79,7 +79,7 @@ fn most(samples: &[Sample], lines: &[Line]) -> f64 {
 }
 
 /// The picture.
-pub(crate) fn plot(title: &str, samples: &[Sample]) -> String {
+pub fn plot(title: &str, samples: &[Sample]) -> String {
     let seconds = samples.last().map_or(1.0, |s| s.at as f64 / SECOND as f64).max(0.001);
     let second_top = TOP + TALL + GAP;
     let height = second_top + SHORT + 40.0;
@@ -107,7 +107,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// The same as comma-separated values: microseconds and octets.
-pub(crate) fn numbers(samples: &[Sample]) -> String {
+pub fn numbers(samples: &[Sample]) -> String {
     let mut csv = "time_us,cwnd,ssthresh,flight,srtt_us\n".to_string();
     for Sample { at, cwnd, ssthresh, flight, srtt } in samples {
         let ssthresh = if *ssthresh < 1 << 30 { ssthresh.to_string() } else { String::new() };

@@ -4,7 +4,7 @@ use super::rows::{Figure, Row, Unit, Want};
 
 /// How a figure stands to what it must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// Nothing is required.
     Free,
     Reached,
@@ -14,7 +14,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) const fn text(self) -> &'static str {
+    pub const fn text(self) -> &'static str {
         match self {
             Self::Free => "",
             Self::Reached => "yes",
@@ -27,7 +27,7 @@ impl Verdict {
 /// One percent.
 const NEAR: f64 = 0.01;
 
-pub(crate) fn verdict(want: Want, value: f64) -> Verdict {
+pub fn verdict(want: Want, value: f64) -> Verdict {
     let (low, high) = match want {
         Want::More | Want::Less => return Verdict::Free,
         Want::AtLeast(low) => (low, f64::INFINITY),
@@ -44,7 +44,7 @@ pub(crate) fn verdict(want: Want, value: f64) -> Verdict {
     }
 }
 
-pub(crate) fn value(unit: Unit, value: f64) -> String {
+pub fn value(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Share => format!("{value:.4}"),
         Unit::Percent => format!("{:.2} %", value * 100.0),
@@ -53,7 +53,7 @@ pub(crate) fn value(unit: Unit, value: f64) -> String {
     }
 }
 
-pub(crate) fn wanted(figure: &Figure) -> String {
+pub fn wanted(figure: &Figure) -> String {
     let number = |n: f64| match figure.unit {
         Unit::Share | Unit::Count => format!("{n}"),
         Unit::Percent => format!("{} %", (n * 10_000.0).round() / 100.0),
@@ -69,7 +69,7 @@ pub(crate) fn wanted(figure: &Figure) -> String {
 
 /// The table as Markdown with aligned columns: a line for each figure, two columns for each set of seeds. A set has its
 /// name and, for each row, its values.
-pub(crate) fn table(rows: &[Row], sets: &[(String, Vec<Vec<f64>>)]) -> String {
+pub fn table(rows: &[Row], sets: &[(String, Vec<Vec<f64>>)]) -> String {
     let mut head = vec!["path".to_string(), "figure".to_string(), "required".to_string()];
     for (seeds, _) in sets {
         head.push(format!("seeds {seeds}"));
@@ -91,7 +91,7 @@ pub(crate) fn table(rows: &[Row], sets: &[(String, Vec<Vec<f64>>)]) -> String {
     aligned(&lines)
 }
 
-pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
+pub fn aligned(lines: &[Vec<String>]) -> String {
     let count = lines.first().map_or(0, Vec::len);
     let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0).max(3);
     let widths = (0..count).map(width).collect::<Vec<_>>();

@@ -11,16 +11,16 @@ const PERIOD: usize = 65_521;
 
 /// The text all flows send: [`PERIOD`] octets again and again, all pieces of one allocation.
 #[derive(Clone, Debug)]
-pub(crate) struct Text(Bytes);
+pub struct Text(Bytes);
 
 impl Text {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let mut rng = Rng::new(1);
         Self((0..PERIOD).map(|_| rng.next() as u8).collect())
     }
 
     /// The text at `offset`: `len` octets, or more than a period of it up to the end of the period.
-    pub(crate) fn at(&self, offset: u64, len: u64) -> Bytes {
+    pub fn at(&self, offset: u64, len: u64) -> Bytes {
         let start = (offset % PERIOD as u64) as usize;
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if len <= PERIOD && start + len > PERIOD {
@@ -30,7 +30,7 @@ impl Text {
     }
 
     /// Whether a piece begins and ends as the text at `offset`: a shifted or repeated piece would not.
-    pub(crate) fn is_at(&self, offset: u64, piece: &[u8]) -> bool {
+    pub fn is_at(&self, offset: u64, piece: &[u8]) -> bool {
         let octet = |at: u64| self.0[(at % PERIOD as u64) as usize];
         let n = piece.len().min(8);
         let head = piece[..n].iter().zip(offset..).all(|(have, at)| *have == octet(at));
@@ -41,7 +41,7 @@ impl Text {
 
 /// What the user does after the last octet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ending {
+pub enum Ending {
     Close,
     /// Nothing: the connection stays open.
     Stay,
@@ -49,7 +49,7 @@ pub(crate) enum Ending {
 
 /// What the user sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Writer {
+pub enum Writer {
     /// Nothing.
     Silent,
     /// It always has more to send.
@@ -66,7 +66,7 @@ pub(crate) enum Writer {
 
 impl Writer {
     /// Octets that it may have sent when its turn has come `asked` times and `received` octets have arrived.
-    pub(crate) fn allowed(self, asked: u64, received: u64) -> u64 {
+    pub fn allowed(self, asked: u64, received: u64) -> u64 {
         match self {
             Self::Silent => 0,
             Self::Greedy => u64::MAX,
@@ -82,7 +82,7 @@ impl Writer {
 
 /// When the user takes what was delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Reader {
+pub enum Reader {
     /// After the event that delivered it.
     AtOnce,
     /// At the multiples of this.
@@ -91,7 +91,7 @@ pub(crate) enum Reader {
 
 /// When and how the host passes on what arrives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Intake {
+pub enum Intake {
     /// At once, segment by segment.
     AtOnce,
     /// At the multiples of this, segment by segment; then the user reads.
@@ -101,7 +101,7 @@ pub(crate) enum Intake {
 }
 
 impl Intake {
-    pub(crate) const fn period(self) -> Option<Nanos> {
+    pub const fn period(self) -> Option<Nanos> {
         match self {
             Self::AtOnce => None,
             Self::Batches(period) | Self::Coalesced(period) => Some(period),
@@ -114,7 +114,7 @@ const MOST: usize = 65_000;
 
 /// Segments that continue each other and differ in nothing else become one, with the size of the first: the last may be
 /// smaller, and it may push.
-pub(crate) fn coalesce(segments: impl IntoIterator<Item = Segment>) -> Vec<Segment> {
+pub fn coalesce(segments: impl IntoIterator<Item = Segment>) -> Vec<Segment> {
     let mut whole: Vec<Segment> = Vec::new();
     let mut parts: Vec<Bytes> = Vec::new();
     for segment in segments {

@@ -8,7 +8,7 @@ use segue::{Controller, Instant, SeqNum};
 
 /// What a controller was told, or did, that an episode must account for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Told {
+pub enum Told {
     /// `on_congestion`, with the window before and after.
     Congestion { signal: Signal, now: Instant, before: u32, after: u32 },
     /// `on_spurious`.
@@ -20,7 +20,7 @@ pub(crate) enum Told {
 /// The notes of one controller. They are no part of its state, and a clone of it has its own: debug builds repeat events on
 /// clones.
 #[derive(Default, Debug)]
-pub(crate) struct Notes(Arc<Mutex<Vec<Told>>>);
+pub struct Notes(Arc<Mutex<Vec<Told>>>);
 
 impl Clone for Notes {
     fn clone(&self) -> Self {
@@ -46,25 +46,25 @@ impl Notes {
     }
 
     /// What was noted since the last call.
-    pub(crate) fn take(&self) -> Vec<Told> {
+    pub fn take(&self) -> Vec<Told> {
         std::mem::take(&mut self.0.lock().expect("no thread panics with the notes in hand"))
     }
 }
 
 /// A controller under watch. It must pass on every method of the trait, those with a default too.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Watch<C> {
+pub struct Watch<C> {
     inner: C,
     notes: Notes,
 }
 
 impl<C: Controller> Watch<C> {
-    pub(crate) fn new(inner: C) -> (Self, Notes) {
+    pub fn new(inner: C) -> (Self, Notes) {
         let notes = Notes::default();
         (Self { inner, notes: Notes(notes.0.clone()) }, notes)
     }
 
-    pub(crate) fn inner(&self) -> &C {
+    pub fn inner(&self) -> &C {
         &self.inner
     }
 
@@ -145,17 +145,17 @@ impl<C: Controller> Controller for Watch<C> {
 /// At most one reduction per loss episode: an episode lasts from a reduction until all that was sent before it is
 /// acknowledged (RFC 6582 §3.2, RFC 9438 §4.6, RFC 3168 §6.1.2), or until it turns out to have been a mistake.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Episodes {
+pub struct Episodes {
     /// The number after the last octet that was sent before the reduction.
     open: Option<SeqNum>,
-    pub(crate) reductions: u64,
-    pub(crate) spurious: u64,
-    pub(crate) violations: Vec<String>,
+    pub reductions: u64,
+    pub spurious: u64,
+    pub violations: Vec<String>,
 }
 
 impl Episodes {
     /// `una` is SND.UNA after the event that told, `high` SND.NXT before it.
-    pub(crate) fn told(&mut self, told: &[Told], una: SeqNum, high: SeqNum) {
+    pub fn told(&mut self, told: &[Told], una: SeqNum, high: SeqNum) {
         for told in told {
             match *told {
                 Told::Spurious => {

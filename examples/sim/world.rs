@@ -9,18 +9,18 @@ use super::link::{Fate, Link, Nanos, Packet};
 
 /// What an end put on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Sent {
-    pub(crate) packets: u64,
+pub struct Sent {
+    pub packets: u64,
     /// Packets with text.
-    pub(crate) texts: u64,
+    pub texts: u64,
     /// Packets that acknowledge and do nothing else.
-    pub(crate) acks: u64,
+    pub acks: u64,
     /// Octets of text.
-    pub(crate) octets: u64,
+    pub octets: u64,
     /// Of these, octets that had been sent before.
-    pub(crate) repeated: u64,
+    pub repeated: u64,
     /// A packet was lost before the first text was sent.
-    pub(crate) handshake_lost: bool,
+    pub handshake_lost: bool,
     /// The number after the last octet sent.
     high: Option<SeqNum>,
 }
@@ -39,25 +39,25 @@ impl Sent {
 }
 
 /// An end of a flow and what it sent.
-pub(crate) struct Side {
-    pub(crate) end: Box<dyn End>,
-    pub(crate) sent: Sent,
+pub struct Side {
+    pub end: Box<dyn End>,
+    pub sent: Sent,
 }
 
 /// Two ends and what passed between them: the first connects.
-pub(crate) struct Flow {
+pub struct Flow {
     starts: Option<Nanos>,
-    pub(crate) sides: [Side; 2],
+    pub sides: [Side; 2],
 }
 
 impl Flow {
     /// A flow that opens its connection at `starts`.
-    pub(crate) fn new(ends: [Box<dyn End>; 2], starts: Nanos) -> Self {
+    pub fn new(ends: [Box<dyn End>; 2], starts: Nanos) -> Self {
         Self { starts: Some(starts), sides: ends.map(|end| Side { end, sent: Sent::default() }) }
     }
 
     /// Octets of the first end's text that were delivered in order, and when the last of them were.
-    pub(crate) fn delivered(&self) -> (u64, Nanos) {
+    pub fn delivered(&self) -> (u64, Nanos) {
         self.sides[1].end.delivered()
     }
 }
@@ -73,19 +73,19 @@ enum Next {
 }
 
 /// Flows over one path: the first link leads from the ends that connect to those that accept, the second back.
-pub(crate) struct World {
-    pub(crate) links: [Link; 2],
-    pub(crate) flows: Vec<Flow>,
+pub struct World {
+    pub links: [Link; 2],
+    pub flows: Vec<Flow>,
     out: Vec<Segment>,
     /// A line for each packet, if somebody reads them.
-    pub(crate) log: Option<String>,
+    pub log: Option<String>,
 }
 
 /// More events at one instant than any run has: it does not get on.
 const STUCK: u32 = 1_000_000;
 
 impl World {
-    pub(crate) fn new(links: [Link; 2], flows: Vec<Flow>) -> Self {
+    pub fn new(links: [Link; 2], flows: Vec<Flow>) -> Self {
         Self { links, flows, out: Vec::new(), log: None }
     }
 
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// Runs until `end`, or until `enough`.
-    pub(crate) fn run(&mut self, end: Nanos, mut enough: impl FnMut(&[Flow]) -> bool) {
+    pub fn run(&mut self, end: Nanos, mut enough: impl FnMut(&[Flow]) -> bool) {
         let (mut last, mut same) = (0, 0);
         while let Some((now, next)) = self.next().filter(|(at, _)| *at <= end) {
             same = if now == last { same + 1 } else { 0 };

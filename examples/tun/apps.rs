@@ -7,7 +7,7 @@ use super::Socket;
 use super::ip::Flow;
 
 /// The user of one connection.
-pub(crate) trait App: Send {
+pub trait App: Send {
     /// The connection opened, text came, there is room to send, everything sent arrived, or the peer closed. Read and
     /// send what can be read and sent: the next call comes when something changes.
     fn wake(&mut self, socket: &mut Socket<'_>);
@@ -18,7 +18,7 @@ pub(crate) trait App: Send {
 
 /// What whoever made a user may want to know of its connection.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum News {
+pub enum News {
     /// The connection goes on, but something is not as it should be.
     Report(Report),
     /// The peer of a [`Talker`] has closed.
@@ -33,10 +33,10 @@ pub(crate) enum News {
 }
 
 /// Where a user of this file passes news on.
-pub(crate) type Tell = Box<dyn FnMut(&Flow, News) + Send>;
+pub type Tell = Box<dyn FnMut(&Flow, News) + Send>;
 
 /// Sends back what it hears, and closes when the peer does.
-pub(crate) struct Echo {
+pub struct Echo {
     /// Read and not yet sent. Nothing more is read before this is sent, so the peer feels its own backpressure.
     pending: Bytes,
     closed: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Echo {
 
 impl Echo {
     /// An echo server for one connection.
-    pub(crate) fn new(tell: Tell) -> Self {
+    pub fn new(tell: Tell) -> Self {
         Self { pending: Bytes::new(), closed: false, tell }
     }
 }
@@ -74,7 +74,7 @@ impl App for Echo {
 }
 
 /// Sends so many octets of [`pattern`] and closes at once; goes on reading and compares what comes back.
-pub(crate) struct Talker {
+pub struct Talker {
     total: u64,
     sent: u64,
     heard: u64,
@@ -90,7 +90,7 @@ const PIECE: u64 = 16 * 1024;
 
 impl Talker {
     /// A user that sends so many octets.
-    pub(crate) fn new(total: u64, tell: Tell) -> Self {
+    pub fn new(total: u64, tell: Tell) -> Self {
         let pending = Bytes::new();
         Self { total, sent: 0, heard: 0, wrong_at: None, pending, closed: false, finished: false, tell }
     }
@@ -143,7 +143,7 @@ impl App for Talker {
 
 /// The octets at these places of an endless text in which a shift, a gap or a repetition shows: each eight octets are
 /// a hash of their place.
-pub(crate) fn pattern(places: std::ops::Range<u64>) -> impl Iterator<Item = u8> {
+pub fn pattern(places: std::ops::Range<u64>) -> impl Iterator<Item = u8> {
     places.map(|place| {
         let mut z = (place / 8).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

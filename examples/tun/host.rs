@@ -2,12 +2,13 @@
 //!
 //! The machine decides what TCP does; the host brings it what happens (segments, the passing of time, what users want,
 //! ICMP errors) and carries out what it asks for. Addresses, ports, clocks and secrets are the host's.
+#![cfg(target_os = "linux")]
 
-pub(crate) mod apps;
-pub(crate) mod device;
-pub(crate) mod ip;
-pub(crate) mod isn;
-pub(crate) mod link;
+pub mod apps;
+pub mod device;
+pub mod ip;
+pub mod isn;
+pub mod link;
 
 use segue::Arc;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -37,10 +38,10 @@ const FIRST_EPHEMERAL: u16 = 49_152;
 const EPHEMERAL_COUNT: u16 = 16_384;
 
 /// Makes the user of a connection that somebody opens to us.
-pub(crate) type Server = Box<dyn FnMut(&Flow) -> Box<dyn App> + Send>;
+pub type Server = Box<dyn FnMut(&Flow) -> Box<dyn App> + Send>;
 
 /// A TCP host on a link.
-pub(crate) struct Host {
+pub struct Host {
     link: Link,
     addresses: Vec<IpAddr>,
     config: Arc<Config>,
@@ -67,7 +68,7 @@ struct Inbox {
 }
 
 /// A connection as its user sees it.
-pub(crate) struct Socket<'a> {
+pub struct Socket<'a> {
     flow: Flow,
     connection: &'a mut Connection,
     inbox: &'a mut Inbox,
@@ -77,13 +78,13 @@ pub(crate) struct Socket<'a> {
 
 impl Socket<'_> {
     /// Its two sockets.
-    pub(crate) fn flow(&self) -> Flow {
+    pub fn flow(&self) -> Flow {
         self.flow
     }
 
     /// The next text, in order. What the user takes from here opens the window for more: a user that does not read
     /// slows its peer down.
-    pub(crate) fn read(&mut self) -> Option<Bytes> {
+    pub fn read(&mut self) -> Option<Bytes> {
         let text = self.inbox.text.pop_front()?;
         self.event(Event::Consume(text.len())).ok();
         Some(text)
@@ -93,7 +94,7 @@ impl Socket<'_> {
     ///
     /// # Errors
     /// When the connection cannot send any more.
-    pub(crate) fn send(&mut self, text: &mut Bytes) -> Result<(), Error> {
+    pub fn send(&mut self, text: &mut Bytes) -> Result<(), Error> {
         match self.connection.send(text, self.now) {
             Ok(actions) => self.actions.extend(actions),
             Err(Error::NoRoom { .. }) => {}
@@ -106,22 +107,22 @@ impl Socket<'_> {
     ///
     /// # Errors
     /// When it was closed before.
-    pub(crate) fn close(&mut self) -> Result<(), Error> {
+    pub fn close(&mut self) -> Result<(), Error> {
         self.event(Event::Close)
     }
 
     /// Resets the connection.
-    pub(crate) fn abort(&mut self) {
+    pub fn abort(&mut self) {
         self.event(Event::Abort).ok();
     }
 
     /// Whether the peer closed and everything it sent was read.
-    pub(crate) fn at_end(&self) -> bool {
+    pub fn at_end(&self) -> bool {
         self.inbox.peer_closed && self.inbox.text.is_empty()
     }
 
     /// The variables of the connection.
-    pub(crate) fn info(&self) -> Info {
+    pub fn info(&self) -> Info {
         self.connection.info()
     }
 
@@ -132,7 +133,7 @@ impl Socket<'_> {
 
 impl Host {
     /// A host with these addresses.
-    pub(crate) fn new(link: Link, addresses: &[IpAddr], config: Config) -> Self {
+    pub fn new(link: Link, addresses: &[IpAddr], config: Config) -> Self {
         Self {
             link,
             addresses: addresses.to_vec(),
@@ -147,7 +148,7 @@ impl Host {
     }
 
     /// Accepts connections to a port; the server makes a user for each.
-    pub(crate) fn listen(&mut self, port: u16, server: Server) {
+    pub fn listen(&mut self, port: u16, server: Server) {
         self.servers.insert(port, server);
     }
 
@@ -155,7 +156,7 @@ impl Host {
     ///
     /// # Errors
     /// When this host has no address of the peer's family or no port left, or the device fails.
-    pub(crate) fn connect(&mut self, remote: SocketAddr, app: Box<dyn App>) -> io::Result<Flow> {
+    pub fn connect(&mut self, remote: SocketAddr, app: Box<dyn App>) -> io::Result<Flow> {
         let no_address = || io::Error::other(format!("this host has no address to reach {remote} from"));
         let local = *self.addresses.iter().find(|a| a.is_ipv4() == remote.is_ipv4()).ok_or_else(no_address)?;
         // Where the search starts is different for each pair of hosts and moves on (RFC 6056 §3.3.3, Algorithm 3).
@@ -174,7 +175,7 @@ impl Host {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) fn open(&mut self, flow: Flow, app: Box<dyn App>) -> io::Result<()> {
+    pub fn open(&mut self, flow: Flow, app: Box<dyn App>) -> io::Result<()> {
         let now = self.now();
         let secrets = self.isn.secrets(&flow, now);
         let (connection, actions) = Connection::connect(Arc::clone(&self.config), self.path(&flow), secrets, now);
@@ -187,7 +188,7 @@ impl Host {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) fn turn(&mut self) -> io::Result<()> {
+    pub fn turn(&mut self) -> io::Result<()> {
         let next = self.connections.values().filter_map(|entry| entry.connection.next_deadline()).map(|d| d.1).min();
         let mut limit = next.map(|at| self.epoch + Duration::from_micros(at.as_micros()));
         for _ in 0..PACKETS_PER_TURN {
@@ -202,11 +203,7 @@ impl Host {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) fn with_socket<T>(
-        &mut self,
-        flow: &Flow,
-        act: impl FnOnce(&mut Socket<'_>) -> T,
-    ) -> io::Result<Option<T>> {
+    pub fn with_socket<T>(&mut self, flow: &Flow, act: impl FnOnce(&mut Socket<'_>) -> T) -> io::Result<Option<T>> {
         let now = self.now();
         let Some(entry) = self.connections.get_mut(flow) else { return Ok(None) };
         let mut actions = Vec::new();
@@ -216,22 +213,22 @@ impl Host {
     }
 
     /// Gives later connections another configuration.
-    pub(crate) fn configure(&mut self, config: Config) {
+    pub fn configure(&mut self, config: Config) {
         self.config = Arc::new(config);
     }
 
     /// The connections that exist.
-    pub(crate) fn flows(&self) -> impl Iterator<Item = &Flow> {
+    pub fn flows(&self) -> impl Iterator<Item = &Flow> {
         self.connections.keys()
     }
 
     /// Why packets brought nothing, and how many.
-    pub(crate) fn ignored(&self) -> &BTreeMap<String, u64> {
+    pub fn ignored(&self) -> &BTreeMap<String, u64> {
         &self.ignored
     }
 
     /// The link, to see to its capture.
-    pub(crate) fn link(&mut self) -> &mut Link {
+    pub fn link(&mut self) -> &mut Link {
         &mut self.link
     }
 
@@ -239,7 +236,7 @@ impl Host {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) fn packet_arrives(&mut self, packet: &Bytes) -> io::Result<()> {
+    pub fn packet_arrives(&mut self, packet: &Bytes) -> io::Result<()> {
         match ip::parse(packet) {
             Ok(Incoming::Segment(flow, segment)) => self.segment_arrives(flow, segment),
             Ok(Incoming::Icmp { flow, kind, quoted_seq, mtu }) => {

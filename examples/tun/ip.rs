@@ -14,11 +14,11 @@ const HOP_LIMIT: u8 = 64;
 
 /// The two sockets that name a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Flow {
+pub struct Flow {
     /// Our address and port.
-    pub(crate) local: SocketAddr,
+    pub local: SocketAddr,
     /// The peer's address and port.
-    pub(crate) remote: SocketAddr,
+    pub remote: SocketAddr,
 }
 
 impl fmt::Display for Flow {
@@ -29,7 +29,7 @@ impl fmt::Display for Flow {
 
 /// What a packet brings.
 #[derive(PartialEq, Debug)]
-pub(crate) enum Incoming {
+pub enum Incoming {
     /// A segment, its checksum verified.
     Segment(Flow, Segment),
     /// An ICMP error about a segment that we sent.
@@ -47,7 +47,7 @@ pub(crate) enum Incoming {
 
 /// Why a packet brings nothing.
 #[derive(PartialEq, Debug)]
-pub(crate) enum Ignored {
+pub enum Ignored {
     /// Not a well-formed IP packet or ICMP message.
     Malformed,
     /// A part of a datagram: this host does not reassemble them (TCP over a path MTU makes none).
@@ -76,7 +76,7 @@ impl fmt::Display for Ignored {
 ///
 /// # Errors
 /// [`Ignored`] says why the packet brings nothing.
-pub(crate) fn parse(packet: &Bytes) -> Result<Incoming, Ignored> {
+pub fn parse(packet: &Bytes) -> Result<Incoming, Ignored> {
     let ip = IpSlice::from_slice(packet).map_err(|_| Ignored::Malformed)?;
     if ip.ipv4().is_some_and(|v4| v4.header().header_checksum() != v4.header().to_header().calc_header_checksum()) {
         return Err(Ignored::Malformed);
@@ -115,7 +115,7 @@ fn segment(octets: Bytes, source: IpAddr, destination: IpAddr, ecn: Ecn) -> Resu
 ///
 /// # Errors
 /// When it does not fit an IP packet. A connection never makes such a segment: its path's MTU bounds them.
-pub(crate) fn build(flow: &Flow, segment: Segment) -> io::Result<Bytes> {
+pub fn build(flow: &Flow, segment: Segment) -> io::Result<Bytes> {
     let (source, destination) = (flow.local.ip(), flow.remote.ip());
     let pseudo = PseudoHeader::new(source, destination).ok_or_else(|| io::Error::other("two versions of IP"))?;
     let ecn = segment.ecn.bits();
@@ -151,7 +151,7 @@ pub(crate) fn build(flow: &Flow, segment: Segment) -> io::Result<Bytes> {
 
 /// Marks a packet as a router does that is about to be congested (RFC 3168 §5): CE, unless its transport knows nothing of
 /// it.
-pub(crate) fn mark(packet: Bytes) -> Bytes {
+pub fn mark(packet: Bytes) -> Bytes {
     let mut octets = BytesMut::from(packet);
     if octets[0] >> 4 == 4 {
         let Ok((mut header, _)) = Ipv4Header::from_slice(&octets) else { return octets.freeze() };

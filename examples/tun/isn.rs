@@ -10,18 +10,19 @@ use super::ip::Flow;
 
 /// The generator. Its hash function is the standard library's SipHash, which takes its key from the operating
 /// system's entropy and keeps it for itself.
-pub(crate) struct Isn {
+#[derive(Default)]
+pub struct Isn {
     key: RandomState,
 }
 
 impl Isn {
     /// A generator with a fresh key.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { key: RandomState::new() }
     }
 
     /// The numbers for a new incarnation of a connection.
-    pub(crate) fn secrets(&self, flow: &Flow, now: Instant) -> Secrets {
+    pub fn secrets(&self, flow: &Flow, now: Instant) -> Secrets {
         // ISN = M + F(4-tuple, key): M ticks every 4 µs, so incarnations of one connection follow each other while the
         // sequences of different connections tell nothing about each other (RFC 6528 §3).
         let m = now.as_micros() / 4;
@@ -33,14 +34,14 @@ impl Isn {
     }
 
     /// The numbers for the successor of an incarnation in TIME-WAIT, which used numbers up to `iss_after` (MAY-2).
-    pub(crate) fn successor(&self, flow: &Flow, now: Instant, iss_after: SeqNum) -> Secrets {
+    pub fn successor(&self, flow: &Flow, now: Instant, iss_after: SeqNum) -> Secrets {
         let secrets = self.secrets(flow, now);
         // A connection faster than M's 250 kB/s has used numbers beyond M's.
         if secrets.iss.after(iss_after) { secrets } else { Secrets { iss: iss_after + 1, ..secrets } }
     }
 
     /// Where the search for a local port starts (RFC 6056 §3.3.3).
-    pub(crate) fn port_offset(&self, local: IpAddr, remote: &SocketAddr) -> u16 {
+    pub fn port_offset(&self, local: IpAddr, remote: &SocketAddr) -> u16 {
         (self.key.hash_one(("port", local, remote)) & u64::from(u16::MAX)) as u16
     }
 }

@@ -29,23 +29,23 @@ enum Direction {
 
 /// Faults to inject, in per cent of the packets of each direction. The seed fixes the sequence of decisions.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(crate) struct Faults {
+pub struct Faults {
     /// How many packets vanish.
-    pub(crate) loss: f64,
+    pub loss: f64,
     /// How many packets are overtaken by others.
-    pub(crate) reorder: f64,
+    pub reorder: f64,
     /// How many packets come twice.
-    pub(crate) duplicate: f64,
+    pub duplicate: f64,
     /// How many packets are marked as having met congestion, of those that can be.
-    pub(crate) mark: f64,
+    pub mark: f64,
     /// How long every packet takes; the wait for the device counts in whole milliseconds.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
     /// Where the pseudo-random sequence starts.
-    pub(crate) seed: u64,
+    pub seed: u64,
 }
 
 /// A device that carries IP packets.
-pub(crate) struct Link {
+pub struct Link {
     device: SyncDevice,
     wake: Arc<InterruptEvent>,
     mtu: u16,
@@ -83,7 +83,7 @@ impl Link {
     ///
     /// # Errors
     /// When the device cannot be made non-blocking or the pipe behind [`waker`](Self::waker) cannot be made.
-    pub(crate) fn new(device: SyncDevice, mtu: u16, faults: Faults) -> io::Result<Self> {
+    pub fn new(device: SyncDevice, mtu: u16, faults: Faults) -> io::Result<Self> {
         device.set_nonblocking(true)?;
         Ok(Self {
             device,
@@ -102,7 +102,7 @@ impl Link {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn capture_to(&mut self, file: &Path) -> io::Result<()> {
+    pub fn capture_to(&mut self, file: &Path) -> io::Result<()> {
         // The packets are whole: their checksums can be verified.
         let header = PcapHeader { datalink: DataLink::RAW, ..PcapHeader::default() };
         let file = Shared(Arc::new(Mutex::new(BufWriter::new(File::create(file)?))));
@@ -115,17 +115,17 @@ impl Link {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn flush_capture(&mut self) -> io::Result<()> {
+    pub fn flush_capture(&mut self) -> io::Result<()> {
         self.capture.as_mut().map_or(Ok(()), |capture| capture.file.flush())
     }
 
     /// The largest packet the link carries.
-    pub(crate) fn mtu(&self) -> u16 {
+    pub fn mtu(&self) -> u16 {
         self.mtu
     }
 
     /// Ends a [`receive`](Self::receive) that waits, from any thread.
-    pub(crate) fn waker(&self) -> Arc<InterruptEvent> {
+    pub fn waker(&self) -> Arc<InterruptEvent> {
         Arc::clone(&self.wake)
     }
 
@@ -133,7 +133,7 @@ impl Link {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) fn receive(&mut self, limit: Option<Instant>) -> io::Result<Option<Bytes>> {
+    pub fn receive(&mut self, limit: Option<Instant>) -> io::Result<Option<Bytes>> {
         loop {
             if let Some(packet) = self.release_held()? {
                 return Ok(Some(packet));
@@ -169,7 +169,7 @@ impl Link {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) fn send(&mut self, packet: Bytes) -> io::Result<()> {
+    pub fn send(&mut self, packet: Bytes) -> io::Result<()> {
         match self.inject(Direction::Out, packet)? {
             Some(packet) => self.write(&packet),
             None => Ok(()),

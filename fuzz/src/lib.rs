@@ -1,5 +1,5 @@
 //! The harnesses: each takes the octets of one input and panics when something is wrong. The targets in `fuzz_targets`
-//! call them, and so does `tests/fuzz_corpus.rs` over the committed corpus under plain `cargo test`.
+//! call them, and so does `tests/fuzz_corpus` over the committed corpus, without a fuzzer.
 
 pub mod codec;
 pub mod events;

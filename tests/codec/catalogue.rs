@@ -3,7 +3,7 @@
 use segue::codec::{BadOption, DecodeError, Verify, decode as decode_verified, valid_endpoint};
 use segue::{Flags, Options, SackBlock, SeqNum, Timestamps};
 
-use crate::support::{ACK, SYN, decode, octets, options, raw, sealed, segment, v4, v6};
+use super::support::{ACK, SYN, decode, octets, options, raw, sealed, segment, v4, v6};
 
 const MSS: [u8; 4] = [2, 4, 0x05, 0xB4];
 const TIMESTAMPS: [u8; 10] = [8, 10, 0, 0, 0, 1, 0, 0, 0, 2];

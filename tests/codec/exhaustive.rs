@@ -3,7 +3,7 @@
 use segue::codec::{self, DecodeError, EncodeError, Fill, Packet};
 use segue::{FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
-use crate::support::{decode, octets, options, raw, segment, v4};
+use super::support::{decode, octets, options, raw, segment, v4};
 
 /// The word at an octet of the area.
 fn word(area: &[u8], at: usize) -> u32 {

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes};
 use segue::codec::{self, DecodeError, EncodeError, Fill, Header, Packet, PseudoHeader, Verify};
 use segue::{Ecn, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
-use crate::support::{ACK, octets, sealed, sum, v4, v6};
+use super::support::{ACK, octets, sealed, sum, v4, v6};
 
 fn packet(segment: Segment) -> Packet {
     Packet { src_port: 258, dst_port: 772, segment }

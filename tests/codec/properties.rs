@@ -2,7 +2,7 @@
 
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
-use crate::support::{octets, sealed, v4};
+use super::support::{octets, sealed, v4};
 
 /// An input of the harness: pure noise, a packet to build, or a segment with a few octets changed.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ const SEED: u64 = 0x5E90E;
 #[test]
 fn the_fuzz_harness_holds_for_random_inputs() {
     fn holds(input: Input) -> bool {
-        crate::fuzz::run(&input.0);
+        super::fuzz::run(&input.0);
         true
     }
     println!("quickcheck seed {SEED:#x}");

@@ -3,7 +3,7 @@
 use segue::codec::{self, DecodeError, Fill, Packet, Verify};
 use segue::{Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
-use crate::support::{ACK, area, octets, options, raw, sealed, segment, sum, v4, v6};
+use super::support::{ACK, area, octets, options, raw, sealed, segment, sum, v4, v6};
 
 #[test]
 fn must_1_the_window_is_unsigned() {

@@ -111,9 +111,6 @@ fn sips_do_not_cause_silly_windows() {
 /// A slow link with a short queue: what overflows is lost, and the congestion window finds its place.
 #[test]
 fn a_bottleneck_is_shared_and_not_flooded() {
-    if !cfg!(all(feature = "reassembly", feature = "sack")) {
-        return; // what comes behind a loss is sent again as well
-    }
     let slow = Link { delay: Duration::from_millis(30), rate: 125, queue: 20_000 };
     let plan = Plan::exchange(1_000_000, 0).with(|plan| plan.links[0] = slow);
     let outcome = run(&plan).expect_finished();

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use super::generate::{Family, plan};
 use segue::{Arc, Connection, Instant};
 use segue_kit::STARTS;
-use segue_kit::net::generate::{Family, plan};
 use segue_kit::net::{
     Bases, Driver, Form, Input, Opening, Outcome, Plan, Rates, Reading, Reply, Side, Sim, Step, apply,
 };

@@ -1,8 +1,9 @@
 //! Random plans: quickcheck draws them, shrinks what fails, and the report shows the run.
 
 use quickcheck::TestResult;
-use segue_kit::net::generate::{Gentle, Rough, quickcheck, verdict};
 use segue_kit::net::run;
+
+use super::generate::{Gentle, Rough, quickcheck, verdict};
 
 /// Once the faults have stopped, all is delivered and both ends finish.
 #[test]

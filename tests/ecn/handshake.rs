@@ -5,7 +5,7 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{ours, peer, peer_ctl, peer_syn, peer_syn_ack, theirs};
 use segue_kit::{ms, plain};
 
-use crate::{SETUP, all_said, said, with};
+use super::{SETUP, all_said, said, with};
 
 const NOTHING: (Ecn, Flags) = (Ecn::NotEct, Flags::empty());
 const RST_ACK: Flags = Flags::RST.union(Flags::ACK);
@@ -124,7 +124,7 @@ fn syn_that_times_out_is_sent_again_without_ecn() {
     tcp.send(1);
     assert_eq!(all_said(&tcp), [NOTHING]);
     // but the peer may have heard the first only, and its marks are echoed
-    tcp.arrives(crate::marked(segue_kit::streams::peer_text(0, 1, 1)));
+    tcp.arrives(super::marked(segue_kit::streams::peer_text(0, 1, 1)));
     assert_eq!(all_said(&tcp), [(Ecn::NotEct, Flags::ECE)]);
 }
 

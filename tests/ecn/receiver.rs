@@ -5,7 +5,7 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{peer, peer_ctl, peer_text, text, theirs};
 use segue_kit::{ms, plain, secs};
 
-use crate::{agreed, all_said, established, marked, with};
+use super::{agreed, all_said, established, marked, with};
 
 const ECE: (Ecn, Flags) = (Ecn::NotEct, Flags::ECE);
 const PLAIN: (Ecn, Flags) = (Ecn::NotEct, Flags::empty());

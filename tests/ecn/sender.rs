@@ -5,7 +5,7 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{notation, ours, peer};
 use segue_kit::{ms, plain, secs};
 
-use crate::{agreed, all_said, established, with};
+use super::{agreed, all_said, established, with};
 
 const ECT: (Ecn, Flags) = (Ecn::Ect0, Flags::empty());
 const ECT_CWR: (Ecn, Flags) = (Ecn::Ect0, Flags::CWR);
@@ -106,7 +106,7 @@ fn an_echo_reduces_once_and_the_first_new_text_says_so() {
     let info = tcp.info();
     assert_eq!((info.cwnd, info.ssthresh, info.counters.ecn_reductions), (7300, 7300, 1), "no second one, no growth");
     assert_eq!((sent.len(), sent[0].seq), (5, ours(14_600)));
-    assert_eq!(sent.iter().map(crate::said).collect::<Vec<_>>(), [ECT_CWR, ECT, ECT, ECT, ECT]);
+    assert_eq!(sent.iter().map(super::said).collect::<Vec<_>>(), [ECT_CWR, ECT, ECT, ECT, ECT]);
     // the window grows again with acknowledgments that have no ECE
     round_trip(&mut tcp, Flags::empty());
     assert_eq!((tcp.info().cwnd, tcp.info().counters.ecn_reductions), (8760, 1));
@@ -182,7 +182,7 @@ fn a_loss_in_the_window_of_a_mark_is_repaired_without_another_reduction() {
         tcp.arrives(echo(1460));
     }
     let again = tcp.sent().iter().find(|segment| segment.seq == ours(1460));
-    assert_eq!(again.map(crate::said), Some(PLAIN), "the lost segment is sent again");
+    assert_eq!(again.map(super::said), Some(PLAIN), "the lost segment is sent again");
     let info = tcp.info();
     assert_eq!((info.ssthresh, info.counters.ecn_reductions, info.counters.fast_retransmits), (7300, 1, 1));
     tcp.arrives(Segment { ack: info.snd_nxt, ..peer(0, 0) });
@@ -307,7 +307,7 @@ fn cwr_belongs_to_the_first_of_many() {
     let info = tcp.info();
     tcp.arrives(Segment { ack: info.snd_nxt, ..peer(0, 0) });
     assert_eq!((tcp.sent().len(), tcp.sent()[0].segment_size), (1, 1460));
-    let pieces: Vec<_> = codec::split(tcp.sent()[0].clone()).map(|piece| crate::said(&piece)).collect();
+    let pieces: Vec<_> = codec::split(tcp.sent()[0].clone()).map(|piece| super::said(&piece)).collect();
     assert_eq!(pieces.len(), 6);
     assert!(pieces[0] == ECT_CWR && pieces[1..].iter().all(|said| *said == ECT), "{pieces:?}");
 }

@@ -11,7 +11,7 @@ use etherparse::{NetSlice, SlicedPacket, TcpHeader, TcpOptionElement, TransportS
 use pcap_file::pcap::PcapReader;
 
 use super::namespace;
-use crate::host::device;
+use segue_tun::device;
 
 /// One captured segment.
 pub(crate) struct Captured {

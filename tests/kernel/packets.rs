@@ -9,7 +9,7 @@ use segue::codec::DecodeError;
 use segue::{Ecn, Flags, IcmpKind, Options, Segment, SeqNum, Timestamps};
 
 use super::capture::{Expected, judge};
-use crate::host::ip::{Flow, Ignored, Incoming, build, mark, parse};
+use segue_tun::ip::{Flow, Ignored, Incoming, build, mark, parse};
 
 const ROUTER_V4: [u8; 4] = [198, 51, 100, 1];
 

@@ -11,9 +11,9 @@ use super::capture::{self, Captured};
 use super::scenarios::{KERNEL_ECHO, MUCH, accept, connect, read_pattern, write_pattern};
 use super::sockets::{self, KernelState};
 use super::world::{ECHO, Road, World};
-use crate::host::Socket;
-use crate::host::apps::{App, News, Tell, pattern};
-use crate::host::ip::Flow;
+use segue_tun::Socket;
+use segue_tun::apps::{App, News, Tell, pattern};
+use segue_tun::ip::Flow;
 
 /// What it takes on a road.
 struct Limits {

@@ -10,7 +10,7 @@ use segue::{CloseReason, State};
 use super::capture;
 use super::sockets::{self, KernelState};
 use super::world::{ECHO, LIMIT, World, until};
-use crate::host::apps::{News, pattern};
+use segue_tun::apps::{News, pattern};
 
 /// 10 MB, and a bit: a multiple neither of a segment nor of a buffer.
 pub(crate) const MUCH: u64 = 10_000_019;

@@ -11,10 +11,10 @@ use super::capture;
 use super::scenarios::{KERNEL_ECHO, accept, connect, read_pattern, write_pattern};
 use super::sockets::{self, KernelState, sysctl};
 use super::world::{ECHO, LIMIT, Running, World, until};
-use crate::host::apps::{App, Echo, News, Tell, pattern};
-use crate::host::ip::Flow;
-use crate::host::link::{Faults, Link};
-use crate::host::{Host, Socket, device};
+use segue_tun::apps::{App, Echo, News, Tell, pattern};
+use segue_tun::ip::Flow;
+use segue_tun::link::{Faults, Link};
+use segue_tun::{Host, Socket, device};
 
 /// The only port that the kernel's active opens may use, where a trial must know it.
 const KERNEL_PORT: u16 = 40_000;

@@ -14,10 +14,10 @@ use tun_rs::InterruptEvent;
 
 use super::namespace;
 use super::sockets::{self, KernelState};
-use crate::host::apps::{App, Echo, News, Talker, Tell};
-use crate::host::ip::Flow;
-use crate::host::link::{Faults, Link};
-use crate::host::{Host, Socket, device};
+use segue_tun::apps::{App, Echo, News, Talker, Tell};
+use segue_tun::ip::Flow;
+use segue_tun::link::{Faults, Link};
+use segue_tun::{Host, Socket, device};
 
 /// How long any one thing may take that should happen at once, or after a few retransmissions.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);

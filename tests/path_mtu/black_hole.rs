@@ -5,8 +5,8 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{peer, peer_syn_ack};
 use segue_kit::{ms, plain, secs};
 
-use crate::link::{Fate, World, carries};
-use crate::proven;
+use super::link::{Fate, World, carries};
+use super::proven;
 
 /// The packets that eight timeouts send, and the MTU in use after each.
 fn timeouts(tcp: &mut Rig) -> Vec<(usize, u16)> {

@@ -5,7 +5,7 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{ours, peer, peer_syn_ack};
 use segue_kit::{ms, plain};
 
-use crate::proven;
+use super::proven;
 
 fn too_big(tcp: &mut Rig, seq: u32, mtu: u16) -> String {
     tcp.does(Event::Icmp { kind: IcmpKind::PacketTooBig, quoted_seq: ours(seq), mtu })

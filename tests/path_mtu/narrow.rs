@@ -10,7 +10,7 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{ours, peer, peer_text};
 use segue_kit::{ms, plain, secs};
 
-use crate::link::{CLIENT, Fate, SERVER, World, carries};
+use super::link::{CLIENT, Fate, SERVER, World, carries};
 
 fn defaults() -> [ConfigBuilder; 2] {
     [Config::builder(), Config::builder()]

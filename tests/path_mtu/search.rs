@@ -8,7 +8,7 @@ use segue::{Config, ConfigBuilder, Path, Timer};
 use segue_kit::Rng;
 use segue_kit::{ms, secs};
 
-use crate::link::{CLIENT, Departure, Fate, SERVER, World, carries};
+use super::link::{CLIENT, Departure, Fate, SERVER, World, carries};
 
 const RTT: Duration = ms(100);
 

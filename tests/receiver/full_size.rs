@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::Config;
 
-use crate::link::{Host, Setup, World};
+use super::link::{Host, Setup, World};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

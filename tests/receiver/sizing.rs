@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::Config;
 
-use crate::link::{Host, Setup, World};
+use super::link::{Host, Setup, World};
 
 const RTT: Duration = Duration::from_millis(20);
 
@@ -14,7 +14,7 @@ fn ms(millis: u64) -> Duration {
 
 /// A bulk transfer that only the window limits.
 fn setup(first: u32, buffer: u32, timestamps: bool) -> Setup {
-    let client = Config::builder().send_buffer(1 << 24).timestamps(timestamps);
+    let client = Config::builder().timestamps(timestamps);
     let server = Config::builder().receive_buffer(buffer).receive_buffer_initial(first);
     Setup { client, server, rate: 10_000_000_000, rtt: RTT, mtu: 1500, host: Host::Single, reader: Duration::ZERO }
 }

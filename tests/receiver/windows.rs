@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::{Config, ConfigBuilder};
 
-use crate::link::{Host, Setup, World};
+use super::link::{Host, Setup, World};
 
 const MSS: u32 = 1460;
 const GBIT: u64 = 1_000_000_000;
@@ -18,7 +18,7 @@ const fn ms(millis: u64) -> Duration {
 }
 
 fn client() -> ConfigBuilder {
-    Config::builder().send_buffer(1 << 22).timestamps(false)
+    Config::builder().timestamps(false)
 }
 
 /// A gigabit in a second, a round trip of 20 ms, and a user that reads at once.

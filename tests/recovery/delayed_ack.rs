@@ -2,8 +2,8 @@
 
 use quickcheck::quickcheck;
 
-use crate::bench::{ms, sack, without_sack};
-use crate::link::Link;
+use super::bench::{ms, sack, without_sack};
+use super::link::Link;
 
 /// Octets of so many full segments.
 const fn segments(n: u32) -> u32 {

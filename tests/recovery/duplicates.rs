@@ -2,7 +2,7 @@
 
 use segue::Timer;
 
-use crate::bench::{Bench, everywhere, sack, without_rack, without_sack};
+use super::bench::{Bench, everywhere, sack, without_rack, without_sack};
 
 /// RFC 3042: each of the first two duplicates lets a new segment go, beyond cwnd by two at the most.
 #[test]

@@ -3,7 +3,7 @@
 use quickcheck::quickcheck;
 use segue::{ConfigBuilder, Timer};
 
-use crate::bench::{Bench, MSS, everywhere, sack, without_rack, without_sack};
+use super::bench::{Bench, MSS, everywhere, sack, without_rack, without_sack};
 
 fn configs() -> [ConfigBuilder; 5] {
     [sack(), without_rack(), without_sack(), sack().timestamps(true), sack().pacing(true).pacing_burst(10)]

@@ -2,7 +2,7 @@
 
 use segue::congestion::{Algorithm, Cubic, Reno};
 
-use crate::bench::{Bench, MSS, everywhere, sack};
+use super::bench::{Bench, MSS, everywhere, sack};
 
 fn algorithms() -> [Algorithm; 2] {
     [Algorithm::Reno(Reno::default()), Algorithm::Cubic(Cubic::default())]

@@ -10,7 +10,7 @@ use segue::{
     SeqNum, State, Timestamps, codec,
 };
 
-use crate::bench::ms;
+use super::bench::ms;
 
 const IRS: SeqNum = SeqNum::new(u32::MAX - 7);
 

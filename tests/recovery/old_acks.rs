@@ -4,7 +4,7 @@
 use quickcheck::quickcheck;
 use segue::ConfigBuilder;
 
-use crate::bench::{Bench, MSS, everywhere, sack, without_rack, without_sack};
+use super::bench::{Bench, MSS, everywhere, sack, without_rack, without_sack};
 
 /// Twenty in flight from segment 20 on; 20 and 21 are acknowledged, and something new is in flight.
 fn overtaken(iss: u32, config: ConfigBuilder) -> Bench {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use segue::congestion::{Algorithm, Cubic, Reno};
 use segue::{ConfigBuilder, Timer};
 
-use crate::bench::{Bench, MSS, everywhere, ms, sack};
+use super::bench::{Bench, MSS, everywhere, ms, sack};
 
 fn paced(burst: u16) -> ConfigBuilder {
     sack().pacing(true).pacing_burst(burst)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use segue::Timer;
 
-use crate::bench::{Bench, MSS, everywhere, sack, without_rack};
+use super::bench::{Bench, MSS, everywhere, sack, without_rack};
 
 /// RFC 2018 §8: the peer reports, acknowledges what was missing, and has thrown the rest away.
 #[test]

@@ -1,6 +1,6 @@
 //! Proportional rate reduction (RFC 9937; the examples are those of RFC 6937 §3.1).
 
-use crate::bench::{Bench, everywhere, sack, without_rack};
+use super::bench::{Bench, everywhere, sack, without_rack};
 
 /// Twenty segments in flight, the next at hand: ACK `n` of the example reports segment `n`, and those before it from
 /// `lost` on. What each lets go.

@@ -2,7 +2,7 @@
 
 use segue::Timer;
 
-use crate::bench::{Bench, everywhere, ms, sack};
+use super::bench::{Bench, everywhere, ms, sack};
 
 /// RFC 8985 §3.4, Figure 1: a tail of three is lost, and one of the retransmissions too.
 #[test]

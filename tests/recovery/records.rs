@@ -2,7 +2,7 @@
 
 use segue::{Event, Timer};
 
-use crate::bench::{Bench, MSS, everywhere, ms, sack, without_rack, without_sack};
+use super::bench::{Bench, MSS, everywhere, ms, sack, without_rack, without_sack};
 
 /// The bound that docs/architecture.md states: one record for each 256 octets of the send buffer, or for each MSS where that is
 /// less, 64 at least; and one each for a zero-window probe, and a FIN.

@@ -2,7 +2,7 @@
 
 use segue::Timer;
 
-use crate::bench::{Bench, everywhere, without_rack};
+use super::bench::{Bench, everywhere, without_rack};
 
 /// §4, IsLost: three ranges above it, of whatever size.
 #[test]
@@ -196,7 +196,7 @@ fn a_timeout_ends_recovery_and_no_other_begins_below_its_point() {
 /// RFC 2018 §3: a block lies above the cumulative acknowledgment. One that begins at SND.UNA contradicts it and tells nothing.
 #[test]
 fn a_block_that_begins_at_the_acknowledgment_tells_nothing() {
-    for config in [crate::bench::sack(), without_rack()] {
+    for config in [super::bench::sack(), without_rack()] {
         everywhere(|iss| {
             let mut bench = Bench::new(iss, config);
             bench.send(10);

@@ -2,7 +2,7 @@
 
 use segue::{ConfigBuilder, Timer};
 
-use crate::bench::{Bench, everywhere, ms, sack, without_rack, without_sack};
+use super::bench::{Bench, everywhere, ms, sack, without_rack, without_sack};
 
 /// Ten in flight, and the retransmission timer fires.
 fn timed_out(iss: u32, config: ConfigBuilder, more: bool) -> Bench {

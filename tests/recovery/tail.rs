@@ -2,7 +2,7 @@
 
 use segue::Timer;
 
-use crate::bench::{Bench, everywhere, ms, sack, without_rack, without_sack};
+use super::bench::{Bench, everywhere, ms, sack, without_rack, without_sack};
 
 /// §7.2: 2 SRTT, and the peer's delay more where a lone segment waits; no later than the RTO; 1 s without a sample.
 #[test]

@@ -3,7 +3,7 @@
 use quickcheck::quickcheck;
 use segue::Timer;
 
-use crate::bench::{Bench, everywhere, ms, sack, without_rack, without_sack};
+use super::bench::{Bench, everywhere, ms, sack, without_rack, without_sack};
 
 /// RFC 6298 (5.1) to (5.6).
 #[test]

@@ -5,8 +5,8 @@ use segue_kit::plain;
 use segue_kit::rig::Rig;
 use segue_kit::streams::{IRS, ISS, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, text, theirs};
 
-use crate::ip::Flow;
-use crate::isn::Isn;
+use super::ip::Flow;
+use super::isn::Isn;
 
 fn flow(port: u16) -> Flow {
     Flow { local: "192.0.2.1:80".parse().unwrap(), remote: ([198, 51, 100, 7], port).into() }

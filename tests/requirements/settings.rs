@@ -148,14 +148,16 @@ fn the_limits_of_the_user_timeout_option_count() {
 /// Every setting has a test that gives it another value and looks at what follows.
 #[test]
 fn every_setting_is_set_by_a_test() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut sources) = (vec![root], String::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 None => folders.extend(path.is_dir().then_some(path)),
-                Some("rs") if !path.ends_with("net/generate.rs") => sources += &std::fs::read_to_string(path).unwrap(),
+                Some("rs") if !path.ends_with("conversation/generate.rs") => {
+                    sources += &std::fs::read_to_string(path).unwrap()
+                }
                 Some(_) => {}
             }
         }

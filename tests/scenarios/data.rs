@@ -50,9 +50,6 @@ fn established_lost_ack_brings_the_text_again_and_only_its_ack() {
 /// RFC 5681 §3.2: three duplicate ACKs, and the lost segment comes again long before its timer.
 #[test]
 fn established_three_duplicate_acks_bring_the_lost_segment() {
-    if !cfg!(feature = "reassembly") {
-        return; // the user gets what came out of order
-    }
     everywhere(|w| {
         w.establish(100, 300);
         w.send(A, 6 * 1460);
@@ -224,9 +221,6 @@ fn established_probes_that_cross_are_answered_once() {
 /// waits for the override timeout (§3.8.6.2.1).
 #[test]
 fn established_late_segment_does_not_update_the_window() {
-    if !cfg!(feature = "reassembly") {
-        return; // the user gets what came out of order
-    }
     everywhere(|w| {
         w.establish(100, 300);
         w.play(

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::sim::document;
-use crate::sim::link::{MILLISECOND, SECOND};
-use crate::sim::measure::{measure, run};
-use crate::sim::record::{self, COMMAND, QUICK, QUICK_NAME, Recorded, SETS, set_name};
-use crate::sim::rows::{Row, Sender, Theme, all, matrix};
-use crate::sim::table::{Verdict, verdict};
+use segue_sim::document;
+use segue_sim::link::{MILLISECOND, SECOND};
+use segue_sim::measure::{measure, run};
+use segue_sim::record::{self, COMMAND, QUICK, QUICK_NAME, Recorded, SETS, set_name};
+use segue_sim::rows::{Row, Sender, Theme, all, matrix};
+use segue_sim::table::{Verdict, verdict};
 
 fn recorded() -> Recorded {
     Recorded::read().unwrap_or_else(|problem| panic!("{problem}"))
@@ -83,8 +83,7 @@ fn what_is_missed_is_told() {
 
 /// The names between backticks in a section of `docs/simulation.md`.
 fn told(headline: &str) -> BTreeSet<String> {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/simulation.md");
-    let text = fs::read_to_string(file).expect("docs/simulation.md");
+    let text = fs::read_to_string(crate::root().join("docs/simulation.md")).expect("docs/simulation.md");
     let section = text.split_once(&format!("\n## {headline}\n")).expect("the section").1;
     let section = section.split("\n## ").next().unwrap_or_default();
     section.split('`').skip(1).step_by(2).map(str::to_string).collect()

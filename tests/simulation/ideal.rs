@@ -1,9 +1,9 @@
 //! What is possible, computed by hand; and that no sender without a kept window does better.
 
-use crate::sim::ideal::Ideal;
-use crate::sim::link::{MILLISECOND, SECOND};
-use crate::sim::measure::run;
-use crate::sim::rows::{Theme, all};
+use segue_sim::ideal::Ideal;
+use segue_sim::link::{MILLISECOND, SECOND};
+use segue_sim::measure::run;
+use segue_sim::rows::{Theme, all};
 
 /// Packets of 1500 octets at 12 Mbit/s: 1 ms each, and no time for headers alone.
 const PATH: Ideal = Ideal {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use segue::congestion::{Acked, Congestion, Signal};
 use segue::{Controller, Instant, SeqNum};
 
-use crate::sim::user::Text;
-use crate::sim::watch::{Episodes, Told, Watch};
+use segue_sim::user::Text;
+use segue_sim::watch::{Episodes, Told, Watch};
 
 fn told(signal: Signal) -> Told {
     Told::Congestion { signal, now: Instant::ZERO, before: 20, after: 10 }
@@ -119,7 +119,7 @@ fn the_watch_passes_on_what_it_hears_and_what_it_is_asked() {
 
 /// The names of the functions in a block of source that starts with a line.
 fn functions(file: &str, block: &str) -> BTreeSet<String> {
-    let source = std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).expect("the source");
+    let source = std::fs::read_to_string(crate::root().join(file)).expect("the source");
     let body = source.split_once(block).expect("the block").1.split_once("\n}\n").expect("its end").0;
     let name = |line: &str| Some(line.strip_prefix("    fn ")?.split(['(', '<']).next()?.to_string());
     body.lines().filter_map(name).collect()

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use segue::{Ecn, Segment};
 
-use crate::sim::link::{Fate, Link, MILLISECOND, Nanos, Packet, SECOND, Settings, Tally};
-use crate::sim::loss::Loss;
+use segue_sim::link::{Fate, Link, MILLISECOND, Nanos, Packet, SECOND, Settings, Tally};
+use segue_sim::loss::Loss;
 
 /// The time an octet takes.
 const OCTET: Nanos = 1000;

@@ -1,6 +1,6 @@
 //! The models of loss keep their promises.
 
-use crate::sim::loss::{Loss, Losses};
+use segue_sim::loss::{Loss, Losses};
 
 const COUNT: usize = 2_000_000;
 

@@ -3,10 +3,10 @@
 use segue::{Flags, Options, Segment, SeqNum};
 use segue_kit::Rng;
 
-use crate::sim::host::End;
-use crate::sim::link::{MILLISECOND, SECOND};
-use crate::sim::newreno::NewReno;
-use crate::sim::user::Text;
+use segue_sim::host::End;
+use segue_sim::link::{MILLISECOND, SECOND};
+use segue_sim::newreno::NewReno;
+use segue_sim::user::Text;
 
 const MSS: u32 = 1460;
 

@@ -1,13 +1,13 @@
 //! Tables, plots, numbers and options.
 
-use crate::sim::args::{HELP, Mode, Options, parse};
-use crate::sim::host::Sample;
-use crate::sim::link::{MILLISECOND, SECOND};
-use crate::sim::measure::{median, percentile};
-use crate::sim::record::{Change, Recorded, change};
-use crate::sim::rows::{Figure, Row, Sender, Unit, Want, all, matrix};
-use crate::sim::table::{Verdict, verdict};
-use crate::sim::{svg, table};
+use segue_sim::args::{HELP, Mode, Options, parse};
+use segue_sim::host::Sample;
+use segue_sim::link::{MILLISECOND, SECOND};
+use segue_sim::measure::{median, percentile};
+use segue_sim::record::{Change, Recorded, change};
+use segue_sim::rows::{Figure, Row, Sender, Unit, Want, all, matrix};
+use segue_sim::table::{Verdict, verdict};
+use segue_sim::{svg, table};
 
 #[test]
 fn medians_and_percentiles() {

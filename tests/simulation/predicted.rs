@@ -1,8 +1,8 @@
 //! How much of a bulk transfer takes the shortcut before the eight steps.
 
-use crate::sim::link::{MILLISECOND, SECOND};
-use crate::sim::measure::run;
-use crate::sim::rows::{Load, all};
+use segue_sim::link::{MILLISECOND, SECOND};
+use segue_sim::measure::run;
+use segue_sim::rows::{Load, all};
 
 /// Where nothing is lost nearly every segment is the one that was expected: text at the receiver, acknowledgments at the
 /// sender. What is not are the handshake, the FIN, and window updates that acknowledge nothing.

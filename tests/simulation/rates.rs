@@ -8,12 +8,12 @@ use segue::congestion::{Acked, Congestion, Controller, Cubic, Delivery, RateSamp
 use segue::{Config, Instant};
 use segue_kit::Rng;
 
-use crate::sim::host::{End, Host, Setup};
-use crate::sim::link::{Link, SECOND};
-use crate::sim::loss::Loss;
-use crate::sim::rows::Path;
-use crate::sim::user::{Text, Writer};
-use crate::sim::world::{Flow, World};
+use segue_sim::host::{End, Host, Setup};
+use segue_sim::link::{Link, SECOND};
+use segue_sim::loss::Loss;
+use segue_sim::rows::Path;
+use segue_sim::user::{Text, Writer};
+use segue_sim::world::{Flow, World};
 
 /// Rounds over which the largest delivery rate counts.
 const ROUNDS: usize = 10;

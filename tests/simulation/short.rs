@@ -1,9 +1,9 @@
 //! Short flows in which one packet is lost: none waits for a timeout, wherever it was.
 
-use crate::sim::loss::Loss;
-use crate::sim::measure::run;
-use crate::sim::rows::{Load, Row, all};
-use crate::sim::user::Ending;
+use segue_sim::loss::Loss;
+use segue_sim::measure::run;
+use segue_sim::rows::{Load, Row, all};
+use segue_sim::user::Ending;
 
 /// The time in milliseconds of a flow of `octets` of which the packets of text with these numbers are lost.
 fn completion(row: &Row, octets: u64, lost: Vec<u64>, ending: Ending) -> f64 {

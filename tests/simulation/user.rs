@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use segue::{Ecn, Flags, Options, Segment, SeqNum, Timestamps, codec};
 
-use crate::sim::user::{Writer, coalesce};
+use segue_sim::user::{Writer, coalesce};
 
 fn text(seq: u32, len: usize) -> Segment {
     let payload = Bytes::from(vec![seq as u8; len]);

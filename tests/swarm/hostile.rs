@@ -12,8 +12,8 @@ use segue::{
 use segue_kit::Rng;
 use segue_kit::net::{Host, Input, Opening, Plan, Repeats, Reply, Side, text};
 
-use crate::config::{self, Mixture, magnitude};
-use crate::runner;
+use super::config::{self, Mixture, magnitude};
+use super::runner;
 
 /// Calls of one script, at the most.
 const CALLS: u32 = 2500;
@@ -169,7 +169,7 @@ fn one_move(rng: &mut Rng, kinds: &[u32]) -> Move {
         12 => Move::Send(magnitude(rng, (1, 300_000), &[1, 1460]) as u32),
         13 => Move::Consume(magnitude(rng, (1, 100_000), &[]) as u32),
         _ if rng.chance(500) => Move::Timer,
-        _ => Move::Wait(crate::wild::time(rng, 1, 100_000_000)),
+        _ => Move::Wait(super::wild::time(rng, 1, 100_000_000)),
     }
 }
 
@@ -505,7 +505,7 @@ fn report(seed: u64, problem: &str, script: &Script, log: &[String]) -> String {
 /// Whatever a peer does, memory, work and repetition keep to their bounds, and what is delivered is what it sent.
 #[test]
 fn hostile_peers_cost_no_more_than_stated() {
-    crate::pairs::count_heap();
+    super::pairs::count_heap();
     runner::run("hostile_peers_cost_no_more_than_stated", 2000, |seed| {
         let script = script(seed);
         let judge = |script: &Script| segue_kit::net::in_silence(|| play(script)).map_err(|(problem, _)| problem);
@@ -518,7 +518,7 @@ fn hostile_peers_cost_no_more_than_stated() {
 
 /// With a peer that scales its windows and reports, and this configuration.
 fn scripted(config: segue::ConfigBuilder, syn: Options, moves: Vec<Move>) {
-    crate::pairs::count_heap();
+    super::pairs::count_heap();
     let config = config.build().expect("a valid configuration");
     let (path, gap) = (Path::ipv4(1500), Duration::from_micros(50));
     let script = Script { config, path, syn, window: 65_535, irs: 5000, gap, busy: false, moves };

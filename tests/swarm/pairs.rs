@@ -5,8 +5,8 @@ use std::time::Duration;
 use segue::ConfigBuilder;
 use segue_kit::net::{Heap, Meter, Plan, Reading, meter, run};
 
-use crate::wild::Family;
-use crate::{runner, verdict, wild};
+use super::wild::Family;
+use super::{runner, verdict, wild};
 
 /// Whatever is queued arrives once the faults stop, or a limit that was truly reached says why not; and both ends fall
 /// silent within the bounds of memory, work, repetition and time.

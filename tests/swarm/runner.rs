@@ -73,7 +73,7 @@ pub(crate) fn run(name: &str, cases: u64, case: impl Fn(u64) -> Result<(), Failu
         let shortest = seeds.iter().min_by_key(|(_, report)| report.len()).expect("at least one");
         eprintln!("\n==== {kind}\n{}", shortest.1);
     }
-    eprintln!("\nRun one again: SEGUE_SEED=<seed> cargo test --test swarm {name}");
+    eprintln!("\nRun one again: SEGUE_SEED=<seed> cargo test --test machine swarm {name}");
     panic!("{name}: {failed} of {cases} cases failed");
 }
 

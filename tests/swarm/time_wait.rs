@@ -11,8 +11,8 @@ use segue::{
 };
 use segue_kit::Rng;
 
-use crate::config::{self, Mixture};
-use crate::runner::run;
+use super::config::{self, Mixture};
+use super::runner::run;
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.
 const EDGES: [u32; 6] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_F000];

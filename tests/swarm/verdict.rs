@@ -5,8 +5,8 @@ use std::fmt::Write;
 use segue::{CloseReason, Instant, State};
 use segue_kit::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
 
-use crate::config;
-use crate::wild::Family;
+use super::config;
+use super::wild::Family;
 
 /// Records that a report shows.
 const SHOWN: usize = 120;

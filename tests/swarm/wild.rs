@@ -10,7 +10,7 @@ use segue_kit::net::{
     Spell, Which,
 };
 
-use crate::config::{self, Edges, Mixture, magnitude};
+use super::config::{self, Edges, Mixture, magnitude};
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.
 const EDGES: [u32; 7] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_F000, 0x7FFF_F000];

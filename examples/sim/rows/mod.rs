@@ -13,18 +13,18 @@ use super::user::{Ending, Intake, Reader};
 
 /// A path and what goes wrong on it. Both directions have the same rate, delay and queue.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Path {
+pub struct Path {
     /// Bits per second.
-    pub(crate) rate: u64,
-    pub(crate) round_trip: Nanos,
-    pub(crate) mtu: u16,
+    pub rate: u64,
+    pub round_trip: Nanos,
+    pub mtu: u16,
     /// In the direction of the text.
-    pub(crate) loss: Loss,
-    pub(crate) hold: Option<(u32, Nanos)>,
-    pub(crate) mark_after: Option<Nanos>,
+    pub loss: Loss,
+    pub hold: Option<(u32, Nanos)>,
+    pub mark_after: Option<Nanos>,
     /// In the direction of the acknowledgments: millionths lost, and the period of bunches.
-    pub(crate) ack_loss: u32,
-    pub(crate) ack_bunch: Option<Nanos>,
+    pub ack_loss: u32,
+    pub ack_bunch: Option<Nanos>,
 }
 
 /// The largest buffer that a window can announce (RFC 7323 §2.3).
@@ -32,7 +32,7 @@ const LARGEST: u64 = (1 << 30) - 1;
 
 impl Path {
     /// A path without faults: Mbit/s, round trip in milliseconds.
-    pub(crate) const fn new(mbits: u64, round_trip: u64) -> Self {
+    pub const fn new(mbits: u64, round_trip: u64) -> Self {
         Self::micros(mbits, round_trip * 1000)
     }
 
@@ -59,7 +59,7 @@ impl Path {
     }
 
     /// Octets of a bandwidth-delay product.
-    pub(crate) fn product(&self) -> u64 {
+    pub fn product(&self) -> u64 {
         u64::try_from(u128::from(self.rate) * u128::from(self.round_trip) / (8 * u128::from(SECOND))).expect("octets")
     }
 
@@ -69,7 +69,7 @@ impl Path {
     }
 
     /// The buffers of the ends: 2.5 products, at least 1 MiB and at most what a window can announce.
-    pub(crate) fn buffer(&self) -> u32 {
+    pub fn buffer(&self) -> u32 {
         u32::try_from((self.product() * 5 / 2).clamp(1 << 20, LARGEST)).expect("a buffer")
     }
 
@@ -85,11 +85,11 @@ impl Path {
         }
     }
 
-    pub(crate) fn forward(&self) -> Settings {
+    pub fn forward(&self) -> Settings {
         Settings { loss: self.loss.clone(), hold: self.hold, mark_after: self.mark_after, ..self.settings() }
     }
 
-    pub(crate) fn backward(&self) -> Settings {
+    pub fn backward(&self) -> Settings {
         let loss = if self.ack_loss == 0 { Loss::None } else { Loss::Random(self.ack_loss) };
         Settings { loss, bunch: self.ack_bunch, ..self.settings() }
     }
@@ -97,7 +97,7 @@ impl Path {
 
 /// What is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Load {
+pub enum Load {
     /// As much as goes, from `connect` for so long.
     Greedy(Nanos),
     /// The same in both directions at once.
@@ -115,7 +115,7 @@ pub(crate) enum Load {
 
 /// What a figure must be.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Want {
+pub enum Want {
     /// It is only shown; more is better.
     More,
     /// It is only shown; less is better.
@@ -127,7 +127,7 @@ pub(crate) enum Want {
 
 /// How a figure is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unit {
+pub enum Unit {
     /// A share of one, with four places.
     Share,
     /// A share of one, written in percent.
@@ -137,10 +137,10 @@ pub(crate) enum Unit {
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Figure {
-    pub(crate) name: &'static str,
-    pub(crate) unit: Unit,
-    pub(crate) want: Want,
+pub struct Figure {
+    pub name: &'static str,
+    pub unit: Unit,
+    pub want: Want,
 }
 
 const fn figure(name: &'static str, unit: Unit, want: Want) -> Figure {
@@ -148,26 +148,26 @@ const fn figure(name: &'static str, unit: Unit, want: Want) -> Figure {
 }
 
 /// The figure with which a row is compared with what is possible.
-pub(crate) const GOODPUT: &str = "goodput";
-pub(crate) const GOODPUT_OF_BOTH: &str = "goodput of both";
-pub(crate) const MEDIAN: &str = "median";
-pub(crate) const COMPLETION: &str = "completion";
-pub(crate) const EXCHANGE: &str = "exchange";
+pub const GOODPUT: &str = "goodput";
+pub const GOODPUT_OF_BOTH: &str = "goodput of both";
+pub const MEDIAN: &str = "median";
+pub const COMPLETION: &str = "completion";
+pub const EXCHANGE: &str = "exchange";
 /// Pure ACKs of the accepting end, for each segment of text that the other sent.
-pub(crate) const ACKS: &str = "ACKs";
+pub const ACKS: &str = "ACKs";
 
 /// Who sends: every row runs with each of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]
-pub(crate) struct Sender {
-    pub(crate) reno: bool,
-    pub(crate) paced: bool,
+pub struct Sender {
+    pub reno: bool,
+    pub paced: bool,
     /// Without timestamps.
-    pub(crate) bare: bool,
+    pub bare: bool,
 }
 
 impl Sender {
     /// Unpaced and paced side by side.
-    pub(crate) const ALL: [Self; 8] = {
+    pub const ALL: [Self; 8] = {
         let mut all = [Self { reno: false, paced: false, bare: false }; 8];
         let mut n = 0;
         while n < 8 {
@@ -177,13 +177,13 @@ impl Sender {
         all
     };
 
-    pub(crate) fn name(self) -> String {
+    pub fn name(self) -> String {
         let base = if self.reno { "reno" } else { "cubic" };
         let part = |on, name| if on { name } else { "" };
         format!("{base}{}{}", part(self.paced, "-paced"), part(self.bare, "-bare"))
     }
 
-    pub(crate) fn algorithm(self) -> Algorithm {
+    pub fn algorithm(self) -> Algorithm {
         if self.reno { Algorithm::Reno(Reno::default()) } else { Algorithm::Cubic(Cubic::default()) }
     }
 
@@ -195,7 +195,7 @@ impl Sender {
 
 /// Rows that belong together: a table of the document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub(crate) enum Theme {
+pub enum Theme {
     Paths,
     Rates,
     Segments,
@@ -208,7 +208,7 @@ pub(crate) enum Theme {
 }
 
 impl Theme {
-    pub(crate) const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::Paths,
         Self::Rates,
         Self::Segments,
@@ -223,23 +223,23 @@ impl Theme {
 
 /// What an end has that differs from the default, the algorithm excepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ways {
-    pub(crate) config: ConfigBuilder,
-    pub(crate) reader: Reader,
-    pub(crate) intake: Intake,
+pub struct Ways {
+    pub config: ConfigBuilder,
+    pub reader: Reader,
+    pub intake: Intake,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) label: String,
-    pub(crate) theme: Theme,
-    pub(crate) path: Path,
-    pub(crate) load: Load,
-    pub(crate) sender: Sender,
+pub struct Row {
+    pub name: String,
+    pub label: String,
+    pub theme: Theme,
+    pub path: Path,
+    pub load: Load,
+    pub sender: Sender,
     /// The end that connects, and the one that accepts.
-    pub(crate) ends: [Ways; 2],
-    pub(crate) figures: Vec<Figure>,
+    pub ends: [Ways; 2],
+    pub figures: Vec<Figure>,
 }
 
 impl Row {
@@ -264,7 +264,7 @@ impl Row {
     }
 
     /// The row with another sender: what is required of the default one is only shown.
-    pub(crate) fn by(&self, sender: Sender) -> Self {
+    pub fn by(&self, sender: Sender) -> Self {
         let mut row = Self { sender, ..self.clone() }.both(|config| sender.tune(config));
         if sender != Sender::default() {
             for figure in &mut row.figures {
@@ -279,7 +279,7 @@ impl Row {
     }
 
     /// The name under which it is recorded.
-    pub(crate) fn id(&self) -> String {
+    pub fn id(&self) -> String {
         if self.sender == Sender::default() {
             self.name.clone()
         } else {
@@ -288,13 +288,13 @@ impl Row {
     }
 
     /// The label, and who sends if it is another than the default.
-    pub(crate) fn title(&self) -> String {
+    pub fn title(&self) -> String {
         let other = self.sender != Sender::default();
         if other { format!("{}, {}", self.label, self.sender.name()) } else { self.label.clone() }
     }
 
     /// Whether a seed decides anything.
-    pub(crate) fn is_random(&self) -> bool {
+    pub fn is_random(&self) -> bool {
         let path = &self.path;
         let lossy = matches!(path.loss, Loss::Random(_) | Loss::Bursts { .. }) || path.ack_loss > 0;
         lossy || path.hold.is_some() || matches!(self.load, Load::Pair { .. })
@@ -324,7 +324,7 @@ impl Row {
     }
 
     /// What is possible of the figure that counts, and which one that is: more of it is better, or less.
-    pub(crate) fn possible(&self) -> (&'static str, f64, bool) {
+    pub fn possible(&self) -> (&'static str, f64, bool) {
         let ideal = self.ideal();
         let share = |octets: f64, duration| octets * 8.0 / (self.path.rate as f64 * ideal::seconds(duration));
         let millis = |seconds: f64| seconds * 1000.0;
@@ -340,7 +340,7 @@ impl Row {
     }
 
     /// How a row's figures compare with what is possible: 1 is all of it.
-    pub(crate) fn ratio(&self, value: impl Fn(&Figure) -> f64) -> f64 {
+    pub fn ratio(&self, value: impl Fn(&Figure) -> f64) -> f64 {
         let (name, possible, more) = self.possible();
         let figure = self.figures.iter().find(|figure| figure.name == name);
         let value = figure.map_or(f64::NAN, value);
@@ -348,7 +348,7 @@ impl Row {
     }
 
     /// Packets of text in a run: what it costs.
-    pub(crate) fn packets(&self) -> f64 {
+    pub fn packets(&self) -> f64 {
         let ideal = self.ideal();
         let octets = match self.load {
             Load::Greedy(duration) | Load::Pair { duration, .. } => ideal.delivered(duration),
@@ -362,13 +362,13 @@ impl Row {
 }
 
 /// All rows with the default sender, in the order of the tables.
-pub(crate) fn all() -> Vec<Row> {
+pub fn all() -> Vec<Row> {
     let mut rows = paths::rows();
     rows.extend(themes::rows());
     rows
 }
 
 /// These rows with these senders.
-pub(crate) fn matrix(rows: &[Row], senders: &[Sender]) -> Vec<Row> {
+pub fn matrix(rows: &[Row], senders: &[Sender]) -> Vec<Row> {
     rows.iter().flat_map(|row| senders.iter().map(|sender| row.by(*sender))).collect()
 }

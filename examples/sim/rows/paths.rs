@@ -4,9 +4,9 @@ use segue::EcnMode;
 
 use super::Want::{AtLeast, AtMost, Between, Less, More};
 use super::{COMPLETION, Figure, GOODPUT, GOODPUT_OF_BOTH, Load, MEDIAN, Path, Row, Theme, Unit, Want, figure};
-use crate::sim::link::{MILLISECOND, Nanos, SECOND};
-use crate::sim::loss::Loss;
-use crate::sim::user::Ending;
+use crate::link::{MILLISECOND, Nanos, SECOND};
+use crate::loss::Loss;
+use crate::user::Ending;
 
 const TEN_SECONDS: Nanos = 10 * SECOND;
 

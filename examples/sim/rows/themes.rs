@@ -6,9 +6,9 @@ use segue::ConfigBuilder;
 
 use super::Want::{Less, More};
 use super::{ACKS, COMPLETION, EXCHANGE, Figure, GOODPUT, GOODPUT_OF_BOTH, Load, Path, Row, Theme, Unit, figure};
-use crate::sim::link::{MILLISECOND, Nanos, SECOND};
-use crate::sim::loss::Loss;
-use crate::sim::user::{Ending, Intake, Reader};
+use crate::link::{MILLISECOND, Nanos, SECOND};
+use crate::loss::Loss;
+use crate::user::{Ending, Intake, Reader};
 
 const MICROSECOND: Nanos = 1000;
 /// Octets of text in a full segment with timestamps.

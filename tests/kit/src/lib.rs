@@ -5,6 +5,7 @@
 //! * [`pair`]: two of them, joined in virtual time;
 //! * [`notation`]: segments as the figures of RFC 9293 show them; [`audit`]: what holds of the actions of any call;
 //! * [`table`]: the reference transition table, and real connections beside it;
+//! * [`octets`]: a model of the receiver, one octet at a time;
 //! * [`settings`]: draws configurations, every setting over its whole range;
 //! * [`bounds`]: the bounds on memory and work that `docs/architecture.md` states;
 //! * [`Rng`]: a generator of numbers, so that a seed decides everything; [`EDGES`]: numbers where arithmetic goes wrong.
@@ -13,6 +14,7 @@ pub mod audit;
 pub mod bounds;
 pub mod net;
 pub mod notation;
+pub mod octets;
 pub mod pair;
 pub mod rig;
 mod rng;

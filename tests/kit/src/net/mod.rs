@@ -10,8 +10,6 @@
 
 mod answers;
 mod check;
-#[cfg(feature = "quickcheck")]
-pub mod generate;
 mod host;
 mod ladder;
 mod laws;

@@ -163,7 +163,7 @@ pub fn render(table: &Table) -> Result<String, String> {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{LEFT} 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
          font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\">\n\
          <title>The states of a connection and what leads from one to another</title>\n\
-         <desc>Generated from tests/table/transitions.txt: SEGUE_BLESS=1 cargo test --test table</desc>\n\
+         <desc>Generated from tests/table/transitions.txt: SEGUE_BLESS=1 cargo test --test machine table</desc>\n\
          <defs><marker id=\"tip\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"8\" markerHeight=\"8\" \
          orient=\"auto\"><path d=\"M0 0 L10 5 L0 10 z\" fill=\"#345\"/></marker></defs>\n\
          <rect x=\"{LEFT}\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"

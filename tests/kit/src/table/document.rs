@@ -56,7 +56,7 @@ impl Counts {
 pub fn render(table: &Table) -> String {
     let counts = Counts::of(table);
     let mut out = String::from(
-        "<!-- Generated from tests/table/transitions.txt: SEGUE_BLESS=1 cargo test --test table -->\n\n\
+        "<!-- Generated from tests/table/transitions.txt: SEGUE_BLESS=1 cargo test --test machine table -->\n\n\
          # The transition table\n\n",
     );
     introduction(&mut out, table, &counts);

@@ -8,22 +8,26 @@
 //! * [`rows`], [`ideal`], [`measure`]: the matrix of scenarios, what is possible, and its figures;
 //! * [`record`], [`document`]: the recorded figures, whether the present ones are worse, and the tables for people;
 //! * [`args`], [`program`], [`table`], [`svg`], [`progress`]: the program around it.
-#![allow(dead_code)] // the example and the tests use a part each
+#![expect(
+    clippy::len_without_is_empty,
+    clippy::new_without_default,
+    reason = "a library for its program and the tests alone"
+)]
 
-pub(crate) mod args;
-pub(crate) mod document;
-pub(crate) mod host;
-pub(crate) mod ideal;
-pub(crate) mod link;
-pub(crate) mod loss;
-pub(crate) mod measure;
-pub(crate) mod newreno;
-pub(crate) mod program;
-pub(crate) mod progress;
-pub(crate) mod record;
-pub(crate) mod rows;
-pub(crate) mod svg;
-pub(crate) mod table;
-pub(crate) mod user;
-pub(crate) mod watch;
-pub(crate) mod world;
+pub mod args;
+pub mod document;
+pub mod host;
+pub mod ideal;
+pub mod link;
+pub mod loss;
+pub mod measure;
+pub mod newreno;
+pub mod program;
+pub mod progress;
+pub mod record;
+pub mod rows;
+pub mod svg;
+pub mod table;
+pub mod user;
+pub mod watch;
+pub mod world;

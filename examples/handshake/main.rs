@@ -9,10 +9,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
-#[path = "support/mod.rs"]
-mod support;
-
-use support::{args, capture, demo};
+use segue_handshake::{args, capture, demo};
 
 fn main() -> ExitCode {
     let options = match args::parse(std::env::args_os().skip(1)) {

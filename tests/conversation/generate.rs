@@ -4,24 +4,23 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 use segue::{Config, EcnMode, Path};
-
-use super::{Closing, Driver, End, Form, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Side};
-use crate::{Rng, STARTS};
+use segue_kit::net::{Closing, Driver, End, Form, Link, Narrow, Opening, Outage, Outcome, Plan, Rates, Reading, Side};
+use segue_kit::{Rng, STARTS};
 
 /// What a family of plans has in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Family {
+pub(crate) struct Family {
     /// The most octets of either user.
-    pub octets: u32,
+    pub(crate) octets: u32,
     /// Users may abort or leave, timeouts may end a connection, links may be dead for long.
-    pub rough: bool,
+    pub(crate) rough: bool,
     /// Hosts may be of any kind.
-    pub hosts: bool,
+    pub(crate) hosts: bool,
 }
 
 /// The plan of this family that a seed decides. Every seed draws its own mixture: some faults and some features are
 /// absent from it altogether, so that the others get room (swarm testing).
-pub fn plan(family: Family, seed: u64) -> Plan {
+pub(crate) fn plan(family: Family, seed: u64) -> Plan {
     let mut rng = Rng::new(seed);
     let rates = Rates {
         lose: rng.pick(&[0, 0, 20, 100, 300]),
@@ -187,11 +186,11 @@ fn config(family: Family, rng: &mut Rng) -> Config {
 
 /// A plan without roughness: both ends must finish and deliver everything.
 #[derive(Clone, Debug)]
-pub struct Gentle(pub Plan);
+pub(crate) struct Gentle(pub(crate) Plan);
 
 /// A plan in which anything may happen.
 #[derive(Clone, Debug)]
-pub struct Rough(pub Plan);
+pub(crate) struct Rough(pub(crate) Plan);
 
 impl Arbitrary for Gentle {
     fn arbitrary(g: &mut Gen) -> Self {
@@ -214,7 +213,7 @@ impl Arbitrary for Rough {
 }
 
 /// Simpler plans, the simplest first: fewer faults, less text, defaults instead of particulars.
-pub fn shrink(plan: &Plan) -> impl Iterator<Item = Plan> + use<> {
+pub(crate) fn shrink(plan: &Plan) -> impl Iterator<Item = Plan> + use<> {
     let mut simpler = Vec::new();
     let mut offer = |change: &dyn Fn(&mut Plan)| {
         let mut changed = plan.clone();
@@ -290,7 +289,7 @@ fn shrink_config(plan: &Plan, i: usize, offer: &mut impl FnMut(&dyn Fn(&mut Plan
 }
 
 /// A quickcheck whose cases are the same every time. `SEGUE_SEED=n` draws others, `SEGUE_CASES=n` another number.
-pub fn quickcheck(cases: u64) -> QuickCheck {
+pub(crate) fn quickcheck(cases: u64) -> QuickCheck {
     let number = |variable: &str, default: u64| {
         std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
     };
@@ -300,6 +299,6 @@ pub fn quickcheck(cases: u64) -> QuickCheck {
 }
 
 /// The result of a property: a failure carries the plan and the ladder diagram.
-pub fn verdict(outcome: &Outcome, result: Result<(), String>) -> TestResult {
+pub(crate) fn verdict(outcome: &Outcome, result: Result<(), String>) -> TestResult {
     result.map_or_else(|problem| TestResult::error(outcome.report(&problem)), |()| TestResult::passed())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-pub(crate) const HELP: &str = "\
+pub const HELP: &str = "\
 A client and a server exchange text over a lossy link, in virtual time. No network and no privileges are needed.
 
 Usage: cargo run --example handshake -- [OPTIONS]
@@ -20,12 +20,12 @@ Options:
 
 /// What the user asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Options {
-    pub(crate) seed: u64,
+pub struct Options {
+    pub seed: u64,
     /// In segments of a thousand.
-    pub(crate) loss: u32,
-    pub(crate) size: u64,
-    pub(crate) pcap: Option<PathBuf>,
+    pub loss: u32,
+    pub size: u64,
+    pub pcap: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -35,7 +35,7 @@ impl Default for Options {
 }
 
 /// The options in these arguments; `None` when help was asked for.
-pub(crate) fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Option<Options>, String> {
+pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Option<Options>, String> {
     let mut parser = Parser::from_args(args.into_iter().map(Into::into));
     let mut options = Options::default();
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {

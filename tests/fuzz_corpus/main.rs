@@ -1,12 +1,12 @@
 //! Replays the committed fuzz corpus through the harnesses, without a fuzzer. The seeds of `events` are scripts: they are
-//! written down in `fuzz_corpus/seeds.rs` with what each must lead to, and the files are shown to be those scripts.
+//! written down in `seeds.rs` with what each must lead to, and the files are shown to be those scripts.
 //!
-//! After a change of the scripts or of their format: `SEGUE_WRITE_SEEDS=1 cargo test --test fuzz_corpus`.
+//! After a change of the scripts or of their format: `SEGUE_WRITE_SEEDS=1 cargo test -p segue-fuzz-corpus`.
 
-#[path = "../fuzz/src/lib.rs"]
+mod drawn;
+#[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, dead_code, reason = "a library of its own, of which this test uses the harnesses")]
 mod fuzz;
-#[path = "fuzz_corpus/seeds.rs"]
 mod seeds;
 
 use std::fs;
@@ -14,7 +14,7 @@ use std::panic;
 use std::path::{Path, PathBuf};
 
 fn corpus(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target)
 }
 
 /// Runs the harness over every file; names the files that make it panic.

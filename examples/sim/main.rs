@@ -7,10 +7,7 @@
 
 use std::process::ExitCode;
 
-#[path = "sim/mod.rs"]
-mod sim;
-
-use sim::{args, program};
+use segue_sim::{args, program};
 
 fn main() -> ExitCode {
     let done = match args::parse(std::env::args_os().skip(1)) {

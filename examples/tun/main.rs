@@ -5,12 +5,7 @@
 //! sudo target/debug/examples/tun connect 192.0.2.1:7777 --send 1000000   # beside: socat TCP-LISTEN:7777 EXEC:cat
 //! ```
 //!
-//! `tun/host.rs` is the host, made to be read; `tests/kernel.rs` runs the same code against the kernel.
-
-#[cfg(target_os = "linux")]
-#[path = "tun/host.rs"]
-#[expect(dead_code, reason = "the kernel test uses the rest: waker, with_socket, abort, info, ignored")]
-mod host;
+//! `host.rs` is the host, made to be read; `tests/kernel` runs the same code against the kernel.
 
 #[cfg(target_os = "linux")]
 mod cli {
@@ -25,10 +20,10 @@ mod cli {
     use lexopt::prelude::*;
     use segue::Config;
 
-    use super::host::apps::{Echo, News, Talker};
-    use super::host::ip::Flow;
-    use super::host::link::{Faults, Link};
-    use super::host::{Host, device};
+    use segue_tun::apps::{Echo, News, Talker};
+    use segue_tun::ip::Flow;
+    use segue_tun::link::{Faults, Link};
+    use segue_tun::{Host, device};
 
     const HELP: &str = "\
 A TCP host in this process, on a TUN device: the kernel's TCP talks to segue's.

@@ -13,7 +13,7 @@ use super::args::Options;
 const ANSWER: u64 = 600;
 
 /// The client sends, the server answers when all has come; the client closes, and the server in its turn.
-pub(crate) fn plan(options: &Options) -> Plan {
+pub fn plan(options: &Options) -> Plan {
     let mut rng = Rng::new(options.seed);
     let [client_iss, server_iss] = [rng.next() as u32, rng.next() as u32];
     let answer = options.size.min(ANSWER);
@@ -41,12 +41,12 @@ pub(crate) fn plan(options: &Options) -> Plan {
 }
 
 /// Runs it to its end.
-pub(crate) fn run(options: &Options) -> Outcome {
+pub fn run(options: &Options) -> Outcome {
     Sim::new(&plan(options), false).with_whole_trace().finish()
 }
 
 /// All that the example prints.
-pub(crate) fn show(outcome: &Outcome, options: &Options) -> String {
+pub fn show(outcome: &Outcome, options: &Options) -> String {
     let mut text = String::new();
     write_all(&mut text, outcome, options).expect("a String takes all");
     text

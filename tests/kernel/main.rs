@@ -1,25 +1,19 @@
 //! segue against the kernel's TCP, over a TUN device in a network namespace of its own; the host is the one of
-//! `examples/tun.rs`. Needs root, /dev/net/tun, `unshare`, `ss` and `tshark`; what is missing is said, and skipped unless
+//! `examples/tun`. Needs root, /dev/net/tun, `unshare`, `ss` and `tshark`; what is missing is said, and skipped unless
 //! `SEGUE_REQUIRE_KERNEL=1`.
 #![cfg(target_os = "linux")]
 
-#[path = "../examples/tun/host.rs"]
-mod host;
+mod capture;
+mod namespace;
+mod packets;
+mod recovery;
+mod scenarios;
+mod sockets;
+mod trials;
+mod world;
 
-mod kernel {
-    pub(crate) mod capture;
-    pub(crate) mod namespace;
-    mod packets;
-    pub(crate) mod recovery;
-    pub(crate) mod scenarios;
-    pub(crate) mod sockets;
-    pub(crate) mod trials;
-    pub(crate) mod world;
-}
-
-use kernel::capture::Expected;
-use kernel::world::{Road, Setting, World};
-use kernel::{capture, namespace, recovery, scenarios, sockets, trials};
+use capture::Expected;
+use world::{Road, Setting, World};
 
 /// What a scenario leaves behind that is not harmless in every scenario.
 struct Leaves {

@@ -1,0 +1,29 @@
+//! The tests of the machine, in one program: it is linked once, and its tests share the cores.
+
+use std::path::{Path, PathBuf};
+
+mod architecture;
+mod attacks;
+mod codec;
+mod conformance;
+mod contract;
+mod conversation;
+mod docs;
+mod ecn;
+mod handshake_example;
+mod host_contract;
+mod kernel_capture;
+mod path_mtu;
+mod receiver;
+mod recovery;
+mod requirements;
+mod sack;
+mod scenarios;
+mod simulation;
+mod swarm;
+mod table;
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
