@@ -1,18 +1,18 @@
-//! In place of `ranges` where neither SACK nor reassembly is there: a set of stream offsets in one short list.
+//! In place of `ranges` where neither SACK nor reassembly is there: a set of positions in one short list.
 
 use alloc::vec::Vec;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Range {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
+pub(crate) struct Range<K> {
+    pub(crate) start: K,
+    pub(crate) end: K,
 }
 
 /// Disjoint, non-adjacent, non-empty ranges in ascending order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Ranges(Vec<Range>);
+pub(crate) struct Ranges<K>(Vec<Range<K>>);
 
-impl Ranges {
+impl<K> Ranges<K> {
     pub(crate) const fn new() -> Self {
         Self(Vec::new())
     }
@@ -20,39 +20,41 @@ impl Ranges {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
 
+impl<K: Copy + Ord + Default> Ranges<K> {
     /// The lowest range.
-    pub(crate) fn first(&self) -> Option<Range> {
+    pub(crate) fn first(&self) -> Option<Range<K>> {
         self.0.first().copied()
     }
 
     /// The highest range.
-    pub(crate) fn last(&self) -> Option<Range> {
+    pub(crate) fn last(&self) -> Option<Range<K>> {
         self.0.last().copied()
     }
 
     /// The ranges, the highest first.
-    pub(crate) fn iter_down(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn iter_down(&self) -> impl Iterator<Item = (K, K)> + '_ {
         self.0.iter().rev().map(|range| (range.start, range.end))
     }
 
     /// The part of `start..end` that comes first and is in the set.
-    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+    pub(crate) fn first_overlap(&self, start: K, end: K) -> Option<(K, K)> {
         let range = self.0.iter().find(|range| start < range.end)?;
         let (from, to) = (range.start.max(start), range.end.min(end));
         (from < to).then_some((from, to))
     }
 
     /// The part of `start..end` that comes first and is not in the set.
-    pub(crate) fn first_gap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
-        let holds = |range: &&Range| range.start <= start && start < range.end;
+    pub(crate) fn first_gap(&self, start: K, end: K) -> Option<(K, K)> {
+        let holds = |range: &&Range<K>| range.start <= start && start < range.end;
         let start = self.0.iter().find(holds).map_or(start, |range| range.end);
         let next = self.0.iter().find(|range| start < range.start);
         (start < end).then(|| (start, next.map_or(end, |next| next.start.min(end))))
     }
 
     /// Adds `start..end` and returns the range it is now part of.
-    pub(crate) fn insert(&mut self, start: u64, end: u64) -> (u64, u64) {
+    pub(crate) fn insert(&mut self, start: K, end: K) -> (K, K) {
         let mut joined = Range { start, end };
         self.0.retain(|range| {
             let apart = range.end < start || end < range.start;
@@ -68,7 +70,7 @@ impl Ranges {
     }
 
     /// Removes `start..end`.
-    pub(crate) fn remove(&mut self, start: u64, end: u64) {
+    pub(crate) fn remove(&mut self, start: K, end: K) {
         let mut above = None;
         self.0.retain_mut(|range| {
             if range.start < start {
@@ -85,8 +87,8 @@ impl Ranges {
     }
 
     /// Removes everything below `offset`.
-    pub(crate) fn remove_below(&mut self, offset: u64) {
-        self.remove(0, offset);
+    pub(crate) fn remove_below(&mut self, offset: K) {
+        self.remove(K::default(), offset);
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_list_of_ranges_is_a_set_of_offsets() {
-        let (mut ranges, mut set, mut seed) = (Ranges::new(), 0u64, 1u32);
+        let (mut ranges, mut set, mut seed) = (Ranges::<u64>::new(), 0u64, 1u32);
         for _ in 0..10_000 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let start = u64::from(seed >> 8) % 60;

@@ -100,6 +100,7 @@ mod recv;
 mod segment;
 mod send;
 mod seq;
+mod stream;
 mod time;
 mod timestamps;
 mod user_timeout;

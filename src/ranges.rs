@@ -1,4 +1,4 @@
-//! A set of stream offsets kept as disjoint ranges: what is held out of order, what is acknowledged selectively.
+//! A set of positions or offsets kept as disjoint ranges: what is held out of order, what is acknowledged selectively.
 
 use core::hash::{Hash, Hasher};
 
@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 /// The most ranges in one chunk.
 const CHUNK: usize = if cfg!(test) { 4 } else { 64 };
 
-/// A half-open range of stream offsets, and what belongs to it.
+/// A half-open range of positions or offsets, and what belongs to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Range<T> {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
+pub(crate) struct Range<K, T> {
+    pub(crate) start: K,
+    pub(crate) end: K,
     pub(crate) value: T,
 }
 
@@ -32,29 +32,29 @@ impl Place {
 /// The usual case, a range at the upper end, costs O(1). Any other look-up costs O(log n). A change moves the ranges of
 /// two chunks at most, and a pointer to each chunk when their number changes.
 #[derive(Clone, Debug)]
-pub(crate) struct Ranges<T = ()> {
+pub(crate) struct Ranges<K, T = ()> {
     /// All chunks but the highest, none of them empty.
     #[allow(clippy::vec_box)] // else three words for each chunk would move
-    lower: Vec<Box<Vec<Range<T>>>>,
+    lower: Vec<Box<Vec<Range<K, T>>>>,
     /// The highest chunk. It is empty only where there is no range.
-    top: Vec<Range<T>>,
+    top: Vec<Range<K, T>>,
     len: usize,
 }
 
-impl<T> Default for Ranges<T> {
+impl<K, T> Default for Ranges<K, T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Ranges<T> {
+impl<K, T> Ranges<K, T> {
     pub(crate) const fn new() -> Self {
         Self { lower: Vec::new(), top: Vec::new(), len: 0 }
     }
 }
 
 /// How the ranges are distributed over chunks does not count.
-impl<T: Copy + PartialEq> PartialEq for Ranges<T> {
+impl<K: Copy + Ord, T: Copy + PartialEq> PartialEq for Ranges<K, T> {
     fn eq(&self, other: &Self) -> bool {
         if self.len != other.len {
             return false;
@@ -70,16 +70,16 @@ impl<T: Copy + PartialEq> PartialEq for Ranges<T> {
     }
 }
 
-impl<T: Copy + Eq> Eq for Ranges<T> {}
+impl<K: Copy + Ord, T: Copy + Eq> Eq for Ranges<K, T> {}
 
-impl<T: Copy + Hash> Hash for Ranges<T> {
+impl<K: Copy + Ord + Hash, T: Copy + Hash> Hash for Ranges<K, T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.len.hash(state);
         self.iter().for_each(|range| range.hash(state));
     }
 }
 
-impl<T: Copy> Ranges<T> {
+impl<K: Copy + Ord, T: Copy> Ranges<K, T> {
     /// How many ranges there are.
     pub(crate) const fn len(&self) -> usize {
         self.len
@@ -89,36 +89,36 @@ impl<T: Copy> Ranges<T> {
         self.len == 0
     }
 
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Range<T>> {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Range<K, T>> {
         self.lower.iter().flat_map(|chunk| chunk.iter()).chain(&self.top)
     }
 
     /// The lowest range.
-    pub(crate) fn first(&self) -> Option<Range<T>> {
+    pub(crate) fn first(&self) -> Option<Range<K, T>> {
         self.chunk(0).first().copied()
     }
 
     /// The highest range.
-    pub(crate) fn last(&self) -> Option<Range<T>> {
+    pub(crate) fn last(&self) -> Option<Range<K, T>> {
         self.top.last().copied()
     }
 
     /// The ranges, the highest first.
-    pub(crate) fn iter_down(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn iter_down(&self) -> impl Iterator<Item = (K, K)> + '_ {
         self.iter().rev().map(|range| (range.start, range.end))
     }
 
-    fn chunk(&self, chunk: usize) -> &[Range<T>] {
+    fn chunk(&self, chunk: usize) -> &[Range<K, T>] {
         self.lower.get(chunk).map_or(&self.top, |chunk| chunk)
     }
 
-    fn chunk_mut(&mut self, chunk: usize) -> &mut Vec<Range<T>> {
+    fn chunk_mut(&mut self, chunk: usize) -> &mut Vec<Range<K, T>> {
         self.lower.get_mut(chunk).map_or(&mut self.top, |chunk| chunk)
     }
 
     /// The place of the first range that ends at or beyond `offset`: text from there on joins no range before it.
     #[inline]
-    pub(crate) fn find(&self, offset: u64) -> Place {
+    pub(crate) fn find(&self, offset: K) -> Place {
         match self.top.last() {
             Some(last) if last.start > offset => self.search(offset),
             last => {
@@ -130,7 +130,7 @@ impl<T: Copy> Ranges<T> {
 
     /// The same by binary search, of the chunks and in one of them.
     #[inline(never)] // `find` has many uses
-    fn search(&self, offset: u64) -> Place {
+    fn search(&self, offset: K) -> Place {
         let chunk = match self.top.first() {
             Some(first) if first.start > offset => {
                 self.lower.partition_point(|chunk| chunk.last().is_some_and(|last| last.end < offset))
@@ -141,7 +141,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// The range at this place.
-    pub(crate) fn at(&self, place: Place) -> Option<Range<T>> {
+    pub(crate) fn at(&self, place: Place) -> Option<Range<K, T>> {
         self.chunk(place.chunk).get(place.index).copied()
     }
 
@@ -156,7 +156,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// The part of `start..end` that comes first and is in the set.
-    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+    pub(crate) fn first_overlap(&self, start: K, end: K) -> Option<(K, K)> {
         self.last().filter(|last| last.end > start)?;
         let place = self.find(start);
         let mut range = self.at(place)?;
@@ -168,7 +168,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// One range takes the place of `count` from `place` on.
-    pub(crate) fn replace(&mut self, place: Place, count: usize, range: Range<T>) {
+    pub(crate) fn replace(&mut self, place: Place, count: usize, range: Range<K, T>) {
         if count == 0 {
             self.insert_at(place, range);
             return;
@@ -183,7 +183,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// Adds a range above all others.
-    fn push(&mut self, range: Range<T>) {
+    fn push(&mut self, range: Range<K, T>) {
         if self.top.len() >= CHUNK {
             let full = core::mem::replace(&mut self.top, Vec::with_capacity(CHUNK / 2));
             self.lower.push(Box::new(full));
@@ -192,7 +192,7 @@ impl<T: Copy> Ranges<T> {
         self.len += 1;
     }
 
-    fn insert_at(&mut self, place: Place, range: Range<T>) {
+    fn insert_at(&mut self, place: Place, range: Range<K, T>) {
         let Place { mut chunk, mut index } = place;
         if chunk == self.lower.len() && index >= self.top.len() {
             return self.push(range);
@@ -268,7 +268,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// Takes out the lowest range.
-    pub(crate) fn pop_first(&mut self) -> Option<Range<T>> {
+    pub(crate) fn pop_first(&mut self) -> Option<Range<K, T>> {
         let first = self.first()?;
         self.remove_at(Place::LOWEST, 1);
         self.join_small(0);
@@ -276,7 +276,7 @@ impl<T: Copy> Ranges<T> {
     }
 
     /// Takes out the highest range.
-    pub(crate) fn pop_last(&mut self) -> Option<Range<T>> {
+    pub(crate) fn pop_last(&mut self) -> Option<Range<K, T>> {
         let last = self.top.pop()?;
         self.len -= 1;
         if self.top.is_empty() {
@@ -287,9 +287,9 @@ impl<T: Copy> Ranges<T> {
     }
 }
 
-impl Ranges {
+impl<K: Copy + Ord> Ranges<K> {
     /// The part of `start..end` that comes first and is not in the set.
-    pub(crate) fn first_gap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+    pub(crate) fn first_gap(&self, start: K, end: K) -> Option<(K, K)> {
         let place = self.find(start);
         let (start, next) = match self.at(place) {
             Some(range) if range.start <= start => (range.end, self.at(self.next(place))),
@@ -299,7 +299,7 @@ impl Ranges {
     }
 
     /// Adds `start..end` and returns the range it is now part of.
-    pub(crate) fn insert(&mut self, start: u64, end: u64) -> (u64, u64) {
+    pub(crate) fn insert(&mut self, start: K, end: K) -> (K, K) {
         let place = self.find(start);
         let (mut at, mut count) = (place, 0);
         let (mut start, mut end) = (start, end.max(start));
@@ -315,7 +315,7 @@ impl Ranges {
     }
 
     /// Removes `start..end`.
-    pub(crate) fn remove(&mut self, start: u64, end: u64) {
+    pub(crate) fn remove(&mut self, start: K, end: K) {
         let mut place = self.find(start);
         if self.at(place).is_some_and(|range| range.end == start) {
             place = self.next(place);
@@ -340,7 +340,7 @@ impl Ranges {
     }
 
     /// Removes everything below `offset`.
-    pub(crate) fn remove_below(&mut self, offset: u64) {
+    pub(crate) fn remove_below(&mut self, offset: K) {
         while let Some(first) = self.first().filter(|first| first.start < offset) {
             if first.end > offset {
                 if let Some(slot) = self.chunk_mut(0).first_mut() {

@@ -3,24 +3,25 @@
 /// As many as fit an option.
 pub(crate) const REPORTS: usize = 4;
 
-/// Ranges of stream offsets, the most recent first.
+/// Ranges of positions or offsets, the most recent first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Recent {
+pub(crate) struct Recent<K> {
     len: usize,
-    ranges: [(u64, u64); REPORTS],
+    ranges: [(K, K); REPORTS],
 }
 
-impl Recent {
-    pub(crate) const fn new() -> Self {
-        Self { len: 0, ranges: [(0, 0); REPORTS] }
+impl<K: Copy + Ord + Default> Recent<K> {
+    /// No ranges: empty ones at `unused` fill the places.
+    pub(crate) const fn new(unused: K) -> Self {
+        Self { len: 0, ranges: [(unused, unused); REPORTS] }
     }
 
-    pub(crate) fn as_slice(&self) -> &[(u64, u64)] {
+    pub(crate) fn as_slice(&self) -> &[(K, K)] {
         self.ranges.get(..self.len).unwrap_or(&self.ranges)
     }
 
     /// Adds a range, as long as there is room.
-    fn push(&mut self, range: (u64, u64)) {
+    fn push(&mut self, range: (K, K)) {
         if let Some(slot) = self.ranges.get_mut(self.len) {
             *slot = range;
             self.len += 1;
@@ -28,13 +29,14 @@ impl Recent {
     }
 
     /// Whether one of them has all of `start..end`.
-    pub(crate) fn covers(&self, start: u64, end: u64) -> bool {
+    pub(crate) fn covers(&self, start: K, end: K) -> bool {
         self.as_slice().iter().any(|range| range.0 <= start && end <= range.1)
     }
 
     /// Text arrived out of order and is part of this range now, which goes first. Those that it joined are no more.
-    pub(crate) fn touch(&mut self, range: (u64, u64)) {
-        let joined = |older: &(u64, u64)| range.0 <= older.0 && older.1 <= range.1;
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))] // one copy serves positions and offsets
+    pub(crate) fn touch(&mut self, range: (K, K)) {
+        let joined = |older: &(K, K)| range.0 <= older.0 && older.1 <= range.1;
         let [first, others @ ..] = &mut self.ranges;
         if first.0 == range.0 && first.0 < first.1 && !others.iter().any(joined) {
             first.1 = range.1; // the usual case
@@ -47,14 +49,15 @@ impl Recent {
     }
 
     /// Text up to `offset` left in order.
-    pub(crate) fn release(&mut self, offset: u64) {
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))] // one copy serves positions and offsets
+    pub(crate) fn release(&mut self, offset: K) {
         let mut left = Self::default();
         self.as_slice().iter().filter(|range| range.0 >= offset).for_each(|&range| left.push(range));
         *self = left;
     }
 
     /// The stream ends at `offset`.
-    pub(crate) fn cut(&mut self, offset: u64) {
+    pub(crate) fn cut(&mut self, offset: K) {
         let mut left = Self::default();
         let below = self.as_slice().iter().filter(|range| range.0 < offset);
         below.for_each(|range| left.push((range.0, range.1.min(offset))));
@@ -62,7 +65,7 @@ impl Recent {
     }
 
     /// These ranges, then as many of the `others` as there is room for: RFC 2018 §3 asks for as many blocks as fit.
-    pub(crate) fn with(mut self, others: impl Iterator<Item = (u64, u64)>) -> Self {
+    pub(crate) fn with(mut self, others: impl Iterator<Item = (K, K)>) -> Self {
         for other in others {
             if !self.as_slice().contains(&other) {
                 self.push(other);
@@ -77,7 +80,7 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    fn listed(recent: &Recent) -> Vec<(u64, u64)> {
+    fn listed(recent: &Recent<u64>) -> Vec<(u64, u64)> {
         recent.as_slice().to_vec()
     }
 

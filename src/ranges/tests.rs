@@ -56,11 +56,11 @@ impl Hasher for Fnv {
     }
 }
 
-fn hash_of(set: &Ranges) -> u64 {
+fn hash_of(set: &Ranges<u64>) -> u64 {
     BuildHasherDefault::<Fnv>::default().hash_one(set)
 }
 
-fn check(set: &Ranges, bitmap: &Bitmap) {
+fn check(set: &Ranges<u64>, bitmap: &Bitmap) {
     let ranges = bitmap.ranges();
     assert!(set.iter().map(|range| (range.start, range.end)).eq(ranges.iter().copied()));
     assert!(set.iter_down().eq(ranges.iter().rev().copied()));

@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use super::limits::{Full, Limits, octets_of};
+use super::limits::{Full, Limits};
 use crate::recent::Recent;
+use crate::stream::Offset;
 
 /// Text held at RCV.NXT: that of a SYN, until the handshake is complete.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -13,13 +14,13 @@ pub(crate) struct Reassembly(Option<Box<Held>>);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Held {
-    start: u64,
+    start: Offset,
     text: Bytes,
 }
 
 impl Held {
-    fn end(&self) -> u64 {
-        self.start + octets_of(&self.text)
+    fn end(&self) -> Offset {
+        self.start.end_of(&self.text)
     }
 }
 
@@ -36,32 +37,32 @@ impl Reassembly {
         usize::from(self.0.is_some())
     }
 
-    pub(crate) fn start(&self) -> Option<u64> {
+    pub(crate) fn start(&self) -> Option<Offset> {
         Some(self.0.as_ref()?.start)
     }
 
-    pub(crate) fn end(&self) -> Option<u64> {
+    pub(crate) fn end(&self) -> Option<Offset> {
         Some(self.0.as_ref()?.end())
     }
 
-    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+    pub(crate) fn first_overlap(&self, start: Offset, end: Offset) -> Option<(Offset, Offset)> {
         let held = self.0.as_ref()?;
         let (from, to) = (start.max(held.start), end.min(held.end()));
         (from < to).then_some((from, to))
     }
 
-    pub(crate) fn reports(&self) -> Recent {
+    pub(crate) fn reports(&self) -> Recent<Offset> {
         Recent::default()
     }
 
     /// Holds text at RCV.NXT, where nothing is held. The first octet accepted at an offset stays.
     pub(crate) fn insert(
         &mut self,
-        offset: u64,
+        offset: Offset,
         text: Bytes,
-        expected: u64,
+        expected: Offset,
         limits: &Limits,
-    ) -> Result<(u64, u64), Full> {
+    ) -> Result<(Offset, Offset), Full> {
         if offset != expected {
             return Err(Full);
         }
@@ -69,22 +70,22 @@ impl Reassembly {
         Ok((held.start, held.end()))
     }
 
-    pub(crate) fn release(&mut self, expected: u64, mut deliver: impl FnMut(Bytes)) {
+    pub(crate) fn release(&mut self, expected: Offset, mut deliver: impl FnMut(Bytes)) {
         if let Some(held) = self.0.take_if(|held| held.start == expected) {
             deliver(held.text);
         }
     }
 
-    pub(crate) fn drop_beyond(&mut self, end: u64, _: &Limits) -> usize {
+    pub(crate) fn drop_beyond(&mut self, end: Offset, _: &Limits) -> usize {
         let Some(held) = &mut self.0 else { return 0 };
         let before = held.text.len();
-        held.text.truncate(usize::try_from(end.saturating_sub(held.start)).unwrap_or(usize::MAX));
+        held.text.truncate(usize::try_from(end.saturating_since(held.start)).unwrap_or(usize::MAX));
         let dropped = before - held.text.len();
         self.0.take_if(|held| held.text.is_empty());
         dropped
     }
 
-    pub(crate) fn check_invariants(&self, _: &Limits, received: u64) {
+    pub(crate) fn check_invariants(&self, _: &Limits, received: Offset) {
         assert!(self.start().is_none_or(|start| start == received), "text is held out of order");
     }
 }

@@ -62,11 +62,3 @@ pub(crate) fn keep_front(text: &mut Bytes, len: usize) {
 /// The cap on ranges is reached and the text would open another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Full;
-
-pub(super) fn index(octets: u64) -> usize {
-    usize::try_from(octets).unwrap_or(usize::MAX)
-}
-
-pub(super) fn octets_of(text: &[u8]) -> u64 {
-    u64::try_from(text.len()).unwrap_or(u64::MAX)
-}

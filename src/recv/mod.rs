@@ -16,6 +16,7 @@ pub(crate) mod tuning;
 use bytes::Bytes;
 
 use crate::rare::{AtRest, Rare};
+use crate::stream::Offset;
 use crate::time::Micros;
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
 use ack::AckPolicy;
@@ -44,8 +45,8 @@ pub(crate) struct Receiver {
     pub(crate) shift: u8,
     /// RCV.USER: octets delivered and not consumed.
     user: u32,
-    /// The stream offset of RCV.NXT: octets of text delivered so far.
-    received: u64,
+    /// The offset of RCV.NXT: all text before it was delivered.
+    received: Offset,
     urgent: Rare<Urgent>,
     pub(crate) held: Reassembly,
     /// The last that arrived out of order is the FIN.
@@ -62,12 +63,12 @@ struct Urgent {
     up: Option<SeqNum>,
     /// The urgent pointer of the SYN, until the handshake is complete.
     syn_up: Option<SeqNum>,
-    /// The urgent text the user has not consumed: stream offset of its end.
-    end: u64,
+    /// The urgent text the user has not consumed: the offset of its end.
+    end: Offset,
 }
 
 impl AtRest for Urgent {
-    const AT_REST: &'static Self = &Self { up: None, syn_up: None, end: 0 };
+    const AT_REST: &'static Self = &Self { up: None, syn_up: None, end: Offset::START };
 }
 
 /// What became of text that was given to the receiver.
@@ -114,7 +115,7 @@ impl Receiver {
             filling: Filling::default(),
             shift,
             user: 0,
-            received: 0,
+            received: Offset::START,
             urgent: Rare::default(),
             held: Reassembly::default(),
             fin_is_recent: false,
@@ -138,8 +139,8 @@ impl Receiver {
 
     /// Octets of urgent text that the user has not consumed (MUST-33).
     pub(crate) fn urgent_remaining(&self) -> u32 {
-        let consumed = self.received.saturating_sub(u64::from(self.user));
-        u32::try_from(self.urgent.end.saturating_sub(consumed)).unwrap_or(u32::MAX)
+        let consumed = self.received.saturating_sub(self.user);
+        self.urgent.end.saturating_since(consumed)
     }
 
     /// RCV.BUFF, as far as it is in use.
@@ -245,12 +246,12 @@ impl Receiver {
         self.tuning.on_text(round, now);
     }
 
-    fn offset_of(&self, seq: SeqNum) -> u64 {
-        self.received + u64::from(seq.saturating_since(self.nxt))
+    fn offset_of(&self, seq: SeqNum) -> Offset {
+        self.received + seq.saturating_since(self.nxt)
     }
 
-    fn seq_of(&self, offset: u64) -> SeqNum {
-        self.nxt + u32::try_from(offset.saturating_sub(self.received)).unwrap_or(0)
+    fn seq_of(&self, offset: Offset) -> SeqNum {
+        self.nxt + offset.saturating_since(self.received)
     }
 
     /// Whether nothing is missing, urgent or the last: text at RCV.NXT is delivered and no more.
@@ -262,7 +263,7 @@ impl Receiver {
     #[inline]
     pub(crate) fn advance_in_order(&mut self, octets: u32) {
         self.nxt += octets;
-        self.received += u64::from(octets);
+        self.received += octets;
         self.user = self.user.saturating_add(octets);
     }
 
@@ -316,7 +317,7 @@ impl Receiver {
     /// Text at RCV.NXT fills a part of a gap. It need not be held first, unless it overlaps what is held or is small and
     /// touches that.
     fn fill(&mut self, text: Bytes, limits: &Limits, deliver: &mut dyn FnMut(Bytes)) {
-        let end = self.received + u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let end = self.received.end_of(&text);
         let apart =
             self.held.start().is_some_and(|start| end < start || (end == start && !limits.is_small(text.len())));
         if apart {
@@ -331,7 +332,7 @@ impl Receiver {
 
     /// Octets before RCV.NXT that are told from what never came.
     pub(crate) fn in_reach(&self) -> u32 {
-        u32::try_from(self.received).unwrap_or(u32::MAX).min(MAX_WINDOW)
+        self.received.saturating_since(Offset::START).min(MAX_WINDOW)
     }
 
     /// The first part of `len` octets of text at `seq` that has arrived before (RFC 2883 §4).
@@ -341,7 +342,7 @@ impl Receiver {
             return (behind <= self.in_reach() && len > 0).then(|| (seq, (seq + len).min(self.nxt)));
         }
         let start = self.offset_of(seq);
-        let (from, to) = self.held.first_overlap(start, start + u64::from(len))?;
+        let (from, to) = self.held.first_overlap(start, start + len)?;
         Some((self.seq_of(from), self.seq_of(to)))
     }
 
@@ -468,7 +469,7 @@ impl Receiver {
         self.irs = nxt - 2 - in_reach;
         self.nxt = nxt;
         self.edge = nxt + wnd;
-        self.received = u64::from(in_reach);
+        self.received = Offset::START + in_reach;
         self.fin = Some(nxt - 1);
         self.shift = shift;
         self.tuning = Tuning::full(wnd.max(u32::from(window) << shift));

@@ -132,10 +132,10 @@ impl Pieces {
 
     /// Lets go of all that lies `octets` or more behind the start of a chain, which is more than none. Returns the chain
     /// without the piece that reached up to there or beyond, and what is left of that.
-    pub(crate) fn cut(&mut self, chain: Chain, octets: u64) -> (Option<Chain>, Bytes) {
+    pub(crate) fn cut(&mut self, chain: Chain, octets: usize) -> (Option<Chain>, Bytes) {
         let (mut kept, mut rest, mut left) = (None, Some(chain), octets);
         while let Some(chain) = rest {
-            let len = u64::try_from(self.first_text(chain).len()).unwrap_or(u64::MAX);
+            let len = self.first_text(chain).len();
             if len >= left {
                 break;
             }
@@ -154,7 +154,7 @@ impl Pieces {
             });
         }
         let mut end = end.unwrap_or_default();
-        end.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        end.truncate(left);
         (kept, end)
     }
 }

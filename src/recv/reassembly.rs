@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::limits::{Full, Limits, index, octets_of};
+use super::limits::{Full, Limits};
 use super::pieces::{Chain, Pieces};
 use crate::ranges::{Place, Range, Ranges};
 use crate::recent::{REPORTS, Recent};
+use crate::stream::Offset;
 
 /// Text held out of order. The first octet accepted at an offset stays: nothing held is replaced or evicted. Nothing held
 /// takes no memory.
@@ -23,16 +24,16 @@ pub(crate) struct Reassembly(Option<Box<Held>>);
 /// The ranges held, each with its pieces. There is one range at least.
 #[derive(Clone, Debug, Default)]
 struct Held {
-    ranges: Ranges<Chain>,
+    ranges: Ranges<Offset, Chain>,
     pieces: Pieces,
     octets: usize,
-    recent: Recent,
+    recent: Recent<Offset>,
 }
 
 impl Held {
-    /// The pieces by stream offset.
-    fn iter(&self) -> impl Iterator<Item = (u64, &Bytes)> {
-        let mut at = self.ranges.find(0);
+    /// The pieces by offset.
+    fn iter(&self) -> impl Iterator<Item = (Offset, &Bytes)> {
+        let mut at = self.ranges.find(Offset::START);
         let ranges = core::iter::from_fn(move || {
             let range = self.ranges.at(at)?;
             at = self.ranges.next(at);
@@ -42,7 +43,7 @@ impl Held {
             let mut start = range.start;
             self.pieces.iter(range.value).map(move |piece| {
                 let at = start;
-                start += octets_of(piece);
+                start = at.end_of(piece);
                 (at, piece)
             })
         })
@@ -67,8 +68,8 @@ impl Hash for Held {
 
 /// A range that grows while one segment is inserted.
 struct Growing {
-    start: u64,
-    end: u64,
+    start: Offset,
+    end: Offset,
     chain: Option<Chain>,
     /// Small pieces that touch, at the end of the range. They become one piece, of `copy_below` octets at most.
     block: Vec<u8>,
@@ -79,7 +80,7 @@ struct Growing {
 impl Growing {
     /// Adds a part at the end: a small one to the block, others as a piece. `next` is what the part touches at its end.
     fn add(&mut self, part: Bytes, pieces: &mut Pieces, next: Option<Chain>, limits: &Limits) -> Option<Chain> {
-        self.end += octets_of(&part);
+        self.end = self.end.end_of(&part);
         if limits.is_small(part.len()) {
             return self.gather(&part, pieces, next, limits.copy_below);
         }
@@ -122,7 +123,7 @@ impl Growing {
     }
 
     /// Joins the range whose pieces these are, or what is left of them.
-    fn join(&mut self, end: u64, chain: Option<Chain>, pieces: &mut Pieces) {
+    fn join(&mut self, end: Offset, chain: Option<Chain>, pieces: &mut Pieces) {
         self.end = self.end.max(end);
         if let Some(chain) = chain {
             self.close(pieces);
@@ -134,8 +135,8 @@ impl Growing {
 impl Held {
     /// The usual case: text that continues the range at `place`, or opens another there, and overlaps and joins none.
     /// Returns that range.
-    fn append(&mut self, offset: u64, text: &mut Bytes, place: Place, limits: &Limits) -> Option<(u64, u64)> {
-        let (len, end) = (text.len(), offset + octets_of(text));
+    fn append(&mut self, offset: Offset, text: &mut Bytes, place: Place, limits: &Limits) -> Option<(Offset, Offset)> {
+        let (len, end) = (text.len(), offset.end_of(text));
         match self.ranges.at(place) {
             Some(range) if range.end == offset && !limits.is_small(len) => {
                 let next = self.ranges.at(self.ranges.next(place));
@@ -159,8 +160,14 @@ impl Held {
     }
 
     /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of.
-    fn insert(&mut self, offset: u64, mut text: Bytes, needed: bool, limits: &Limits) -> Result<(u64, u64), Full> {
-        let (len, end) = (text.len(), offset + octets_of(&text));
+    fn insert(
+        &mut self,
+        offset: Offset,
+        mut text: Bytes,
+        needed: bool,
+        limits: &Limits,
+    ) -> Result<(Offset, Offset), Full> {
+        let (len, end) = (text.len(), offset.end_of(&text));
         let place = self.ranges.find(offset);
         if let Some(range) = self.append(offset, &mut text, place, limits) {
             return Ok(range);
@@ -168,8 +175,8 @@ impl Held {
         let Self { ranges, pieces, octets, .. } = self;
         let mut growing = Growing { start: offset, end: offset, chain: None, block: Vec::new(), began_with: None };
         let (mut at, mut joined) = (place, 0);
-        let mut part = |from: u64, to: u64| {
-            let (from, to) = (index(from - offset), index(to - offset));
+        let mut part = |from: Offset, to: Offset| {
+            let (from, to) = (from - offset, to - offset);
             let part = if from == 0 && to == len { core::mem::take(&mut text) } else { text.slice(from..to) };
             *octets += part.len();
             let pins = part.len() < len / 2 && !limits.is_small(part.len()) && !limits.is_copied(part.len());
@@ -199,7 +206,7 @@ impl Held {
     }
 
     /// Lets go of all that is held at or beyond `end`.
-    fn drop_beyond(&mut self, end: u64, limits: &Limits) {
+    fn drop_beyond(&mut self, end: Offset, limits: &Limits) {
         let Self { ranges, pieces, octets, recent } = self;
         recent.cut(end);
         while let Some(last) = ranges.last().filter(|last| last.end > end) {
@@ -208,9 +215,9 @@ impl Held {
                 pieces.take_all(last.value, |text| *octets -= text.len());
                 continue;
             }
-            *octets -= index(last.end - end);
+            *octets -= last.end - end;
             let (chain, text) = pieces.cut(last.value, end - last.start);
-            let start = end - octets_of(&text);
+            let start = end - text.len();
             let mut growing = Growing { start, end: start, chain, block: Vec::new(), began_with: None };
             growing.add(text, pieces, None, limits);
             growing.close(pieces);
@@ -237,22 +244,22 @@ impl Reassembly {
     }
 
     /// Where the first range starts.
-    pub(crate) fn start(&self) -> Option<u64> {
+    pub(crate) fn start(&self) -> Option<Offset> {
         Some(self.0.as_ref()?.ranges.first()?.start)
     }
 
     /// Where the last range ends.
-    pub(crate) fn end(&self) -> Option<u64> {
+    pub(crate) fn end(&self) -> Option<Offset> {
         Some(self.0.as_ref()?.ranges.last()?.end)
     }
 
     /// The part of `start..end` that comes first and is held.
-    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+    pub(crate) fn first_overlap(&self, start: Offset, end: Offset) -> Option<(Offset, Offset)> {
         self.0.as_ref()?.ranges.first_overlap(start, end)
     }
 
     /// The ranges to report, in order, each once: those that came last, then as many others as there is room for.
-    pub(crate) fn reports(&self) -> Recent {
+    pub(crate) fn reports(&self) -> Recent<Offset> {
         let Some(held) = &self.0 else { return Recent::default() };
         let known = held.recent.as_slice().len() >= held.ranges.len().min(REPORTS);
         if known { held.recent } else { held.recent.with(held.ranges.iter_down().take(2 * REPORTS)) }
@@ -263,11 +270,11 @@ impl Reassembly {
     /// This copies at most the text and `copy_below` octets on either side of it.
     pub(crate) fn insert(
         &mut self,
-        offset: u64,
+        offset: Offset,
         text: Bytes,
-        expected: u64,
+        expected: Offset,
         limits: &Limits,
-    ) -> Result<(u64, u64), Full> {
+    ) -> Result<(Offset, Offset), Full> {
         let held = self.0.get_or_insert_default();
         let range = held.insert(offset, text, offset == expected, limits)?;
         if offset != expected {
@@ -277,18 +284,18 @@ impl Reassembly {
     }
 
     /// Takes the range that starts at `expected`, the offset of RCV.NXT: its pieces go to `deliver`.
-    pub(crate) fn release(&mut self, expected: u64, mut deliver: impl FnMut(Bytes)) {
+    pub(crate) fn release(&mut self, expected: Offset, mut deliver: impl FnMut(Bytes)) {
         let Some(held) = &mut self.0 else { return };
         let first = held.ranges.first().filter(|first| first.start == expected);
         let Some(range) = first.and_then(|_| held.ranges.pop_first()) else { return };
-        held.octets -= index(range.end - range.start);
+        held.octets -= range.end - range.start;
         held.recent.release(range.end);
         held.pieces.take_all(range.value, &mut deliver);
         self.give_back();
     }
 
     /// Lets go of all that is held at or beyond `end`, where the stream ends. Returns how many octets that was.
-    pub(crate) fn drop_beyond(&mut self, end: u64, limits: &Limits) -> usize {
+    pub(crate) fn drop_beyond(&mut self, end: Offset, limits: &Limits) -> usize {
         let Some(held) = &mut self.0 else { return 0 };
         let before = held.octets;
         held.drop_beyond(end, limits);
@@ -304,24 +311,24 @@ impl Reassembly {
     }
 
     /// Whether the pieces fill the ranges exactly and are few.
-    pub(crate) fn check_invariants(&self, limits: &Limits, received: u64) {
+    pub(crate) fn check_invariants(&self, limits: &Limits, received: Offset) {
         let Some(held) = &self.0 else { return };
         assert!(!held.ranges.is_empty(), "memory for nothing");
         let (mut pieces, mut octets, mut previous) = (0, 0, None);
         for (start, piece) in held.iter() {
             (pieces, octets) = (pieces + 1, octets + piece.len());
-            let end = start + octets_of(piece);
+            let end = start.end_of(piece);
             if let Some((_, len)) = previous.filter(|(end, _)| *end == start) {
                 let together: usize = len + piece.len();
-                assert!(together > limits.copy_below, "two pieces of {together} octets at {start}");
+                assert!(together > limits.copy_below, "two pieces of {together} octets at {start:?}");
             }
             previous = Some((end, piece.len()));
         }
         let ranges = held.ranges.len();
         let most = limits.most_pieces(ranges, held.octets);
         assert!(pieces <= most, "{pieces} pieces, {most} at most");
-        let whole: u64 = held.ranges.iter_down().map(|(start, end)| end - start).sum();
-        assert_eq!((octets, index(whole)), (held.octets, held.octets), "octets held, and in ranges");
+        let whole: usize = held.ranges.iter_down().map(|(start, end)| end - start).sum();
+        assert_eq!((octets, whole), (held.octets, held.octets), "octets held, and in ranges");
         assert!(ranges <= limits.max_ranges + 1, "held ranges: {ranges}");
         assert!(self.start().is_none_or(|start| start >= received), "held text was already delivered");
         for &(start, end) in held.recent.as_slice() {

@@ -13,6 +13,7 @@ use super::tail::{Answer, Outcome};
 use super::undo::{Evidence, Spurious};
 use crate::counts::Counts;
 use crate::features::{RACK, UNDO};
+use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Controller, Instant, SeqNum};
 
@@ -136,7 +137,7 @@ impl<C: Controller> Sender<C> {
     fn undo_mistake(&mut self, before: &Before, delivered: &Delivered, counters: &mut Counts) -> bool {
         let Some(episode) = self.episode.active().filter(|_| UNDO) else { return false };
         let evidence = Evidence {
-            before: self.board.una() - u64::from(delivered.octets),
+            before: self.board.una() - delivered.octets,
             una: self.board.una(),
             nxt: self.board.nxt(),
             advanced: delivered.octets > 0,
@@ -235,7 +236,7 @@ impl<C: Controller> Sender<C> {
         rtt: Option<Micros>,
         now: Instant,
     ) -> bool {
-        let mut delivered = Delivered::nothing(0);
+        let mut delivered = Delivered::nothing(Position::ISS);
         (delivered.delivered, delivered.newest, delivered.last_rtt) = (octets, newest, rtt);
         self.tell_delivery(&self.before(1, now), &delivered, 0, false)
     }
@@ -315,7 +316,7 @@ impl<C: Controller> Sender<C> {
             let srtt = self.rtt.srtt().unwrap_or_default();
             validation.on_ack(octets, self.cc.window(), srtt, now);
         }
-        let before = self.board.una() - u64::from(octets);
+        let before = self.board.una() - octets;
         let used = self.used.on_ack(before, self.board.nxt(), inflight);
         let slow_start = cwnd < self.cc.ssthresh();
         let window_limited = inflight.saturating_add(mss) > cwnd || (slow_start && used.saturating_mul(2) >= cwnd);

@@ -4,34 +4,36 @@ use alloc::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::stream::Offset;
+
 /// Capacity, in pieces, that an emptied buffer may keep.
 const KEEP: usize = 64;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Piece {
-    start: u64,
+    start: Offset,
     text: Bytes,
 }
 
 impl Piece {
     /// Whether the octet at `offset`, at or after the start, lies in it.
-    fn covers(&self, offset: u64) -> bool {
-        usize::try_from(offset - self.start).is_ok_and(|at| at < self.text.len())
+    fn covers(&self, offset: Offset) -> bool {
+        offset - self.start < self.text.len()
     }
 
     /// Drops what lies before `offset`, which it covers.
-    fn cut(&mut self, offset: u64) {
-        self.text.advance(usize::try_from(offset - self.start).unwrap_or(usize::MAX).min(self.text.len()));
+    fn cut(&mut self, offset: Offset) {
+        self.text.advance((offset - self.start).min(self.text.len()));
         self.start = offset;
     }
 }
 
-/// Text from stream offset [`start`](Self::start) on, as the user's own pieces. Finding an offset
+/// Text from offset [`start`](Self::start) on, as the user's own pieces. Finding an offset
 /// costs O(log n); a segment inside one piece is a view of it, one across pieces is copied.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct SendBuffer {
     pieces: VecDeque<Piece>,
-    start: u64,
+    start: Offset,
     len: u32,
     /// The piece in which the last slice ended: the next one usually begins there.
     cursor: usize,
@@ -41,12 +43,12 @@ pub(crate) struct SendBuffer {
 
 impl SendBuffer {
     /// The offset of the first octet that is not acknowledged.
-    pub(crate) const fn start(&self) -> u64 {
+    pub(crate) const fn start(&self) -> Offset {
         self.start
     }
 
-    const fn end(&self) -> u64 {
-        self.start + self.len as u64
+    fn end(&self) -> Offset {
+        self.start + self.len
     }
 
     /// Octets held: no more than `Config::send_buffer`.
@@ -111,7 +113,7 @@ impl SendBuffer {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn release(&mut self, octets: u32) {
         let octets = octets.min(self.len);
-        self.start += u64::from(octets);
+        self.start += octets;
         self.len -= octets;
         match self.pieces.front_mut() {
             Some(first) if first.covers(self.start) => first.cut(self.start),
@@ -137,9 +139,9 @@ impl SendBuffer {
 
     /// The text at `offset..offset + len`, cut to what is there.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn slice(&mut self, offset: u64, len: usize) -> Bytes {
+    pub(crate) fn slice(&mut self, offset: Offset, len: usize) -> Bytes {
         if let Some(piece) = self.pieces.get(self.cursor) {
-            let at = usize::try_from(offset.wrapping_sub(piece.start)).unwrap_or(usize::MAX);
+            let at = offset.index_from(piece.start);
             if let Some(left) = piece.text.len().checked_sub(at).and_then(|left| left.checked_sub(len)) {
                 self.cursor += usize::from(left == 0);
                 return piece.text.slice(at..at + len);
@@ -149,7 +151,7 @@ impl SendBuffer {
     }
 
     /// The same, where the cursor does not point at it, or it ends in another piece.
-    fn slice_anywhere(&mut self, offset: u64, len: usize) -> Bytes {
+    fn slice_anywhere(&mut self, offset: Offset, len: usize) -> Bytes {
         let Some((index, first, at)) = self.find(offset) else { return Bytes::new() };
         if len <= first.text.len() - at {
             let text = first.text.slice(at..at + len);
@@ -169,10 +171,10 @@ impl SendBuffer {
     }
 
     /// The piece that holds `offset`: its index, itself, and where in it.
-    fn find(&self, offset: u64) -> Option<(usize, &Piece, usize)> {
+    fn find(&self, offset: Offset) -> Option<(usize, &Piece, usize)> {
         let index = self.pieces.partition_point(|piece| piece.start <= offset).checked_sub(1)?;
         let piece = self.pieces.get(index)?;
-        let at = usize::try_from(offset.checked_sub(piece.start)?).ok()?;
+        let at = offset - piece.start;
         (at < piece.text.len()).then_some((index, piece, at))
     }
 
@@ -188,13 +190,17 @@ mod tests {
     use alloc::vec::Vec;
     use quickcheck::quickcheck;
 
+    fn at(offset: usize) -> Offset {
+        Offset::START + offset as u32
+    }
+
     quickcheck! {
         fn behaves_as_a_vec(steps: Vec<(u16, u8, bool)>) -> bool {
             let mut buffer = SendBuffer::default();
             let (mut model, mut base, mut next) = (Vec::<u8>::new(), 0usize, 0u8);
-            for (size, at, release) in steps {
+            for (size, place, release) in steps {
                 if release {
-                    let cut = usize::from(at).min(model.len());
+                    let cut = usize::from(place).min(model.len());
                     model.drain(..cut);
                     base += cut;
                     buffer.release(cut as u32);
@@ -203,10 +209,10 @@ mod tests {
                     model.extend_from_slice(&text);
                     buffer.push(Bytes::from(text), 64);
                 }
-                let from = usize::from(at).min(model.len());
+                let from = usize::from(place).min(model.len());
                 let to = (from + usize::from(size % 1500)).min(model.len());
-                assert_eq!(buffer.slice((base + from) as u64, usize::from(size % 1500)), &model[from..to]);
-                assert_eq!((buffer.len() as usize, buffer.start(), buffer.end()), (model.len(), base as u64, (base + model.len()) as u64));
+                assert_eq!(buffer.slice(at(base + from), usize::from(size % 1500)), &model[from..to]);
+                assert_eq!((buffer.len() as usize, buffer.start(), buffer.end()), (model.len(), at(base), at(base + model.len())));
             }
             true
         }
@@ -219,7 +225,7 @@ mod tests {
             buffer.push(Bytes::copy_from_slice(&octet.to_be_bytes()[3..]), 64);
         }
         assert!(buffer.pieces() <= 2 * 1000 / 64 + 1);
-        assert_eq!(buffer.slice(998, 10).len(), 2);
+        assert_eq!(buffer.slice(at(998), 10).len(), 2);
     }
 
     #[test]
@@ -227,6 +233,6 @@ mod tests {
         let text = Bytes::from_static(b"0123456789");
         let mut buffer = SendBuffer::default();
         buffer.push(text.clone(), 64);
-        assert_eq!(buffer.slice(3, 4).as_ptr(), text[3..].as_ptr());
+        assert_eq!(buffer.slice(at(3), 4).as_ptr(), text[3..].as_ptr());
     }
 }

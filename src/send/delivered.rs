@@ -7,6 +7,7 @@ use super::recovery::Detector;
 use super::scoreboard::{Fate, Sent};
 use super::{Fin, Sender};
 use crate::features::SACK;
+use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Controller, Instant, SeqNum};
 
@@ -21,7 +22,7 @@ pub(super) struct Before {
     pub(super) cwnd: u32,
     pub(super) was_syn: bool,
     pub(super) was_fast: bool,
-    pub(super) recover: u64,
+    pub(super) recover: Position,
     /// Nothing beyond SND.UNA was reported.
     pub(super) unreported: bool,
 }
@@ -50,16 +51,16 @@ pub(super) struct Delivered {
     /// Its blocks report something new.
     reported: bool,
     /// What they report as a duplicate.
-    pub(super) dsack: Option<(u64, u64)>,
+    pub(super) dsack: Option<(Position, Position)>,
     /// RACK.fack.
-    fack: u64,
+    fack: Position,
     /// The newest segment that it delivers.
     pub(super) newest: Newest,
 }
 
 impl Delivered {
     /// Nothing, while RACK.fack is `fack`.
-    pub(super) fn nothing(fack: u64) -> Self {
+    pub(super) fn nothing(fack: Position) -> Self {
         Self {
             octets: 0,
             text: 0,
@@ -114,7 +115,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// RACK.fack.
-    pub(super) fn fack(&self) -> u64 {
+    pub(super) fn fack(&self) -> Position {
         self.episode.reordering.fack.max(self.board.una())
     }
 
@@ -158,7 +159,7 @@ impl<C: Controller> Sender<C> {
 
     /// RFC 2883 §4: the first block reports a duplicate when it lies below the cumulative acknowledgment or inside the
     /// second block.
-    fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(u64, u64)> {
+    fn find_dsack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(&self, ack: &Ack<B>) -> Option<(Position, Position)> {
         let mut blocks = ack.blocks.clone();
         if !SACK {
             return None;
@@ -169,17 +170,16 @@ impl<C: Controller> Sender<C> {
         if !below && !inside {
             return None;
         }
-        let behind = u64::from(self.una.saturating_since(right));
-        let ahead = u64::from(right.saturating_since(self.una));
+        let (behind, ahead) = (self.una.saturating_since(right), right.saturating_since(self.una));
         let end = (self.board.una() + ahead).checked_sub(behind)?;
-        let start = end.checked_sub(u64::from(right - left))?;
+        let start = end.checked_sub(right - left)?;
         (end <= self.board.nxt()).then_some((start, end))
     }
 
     /// SND.UNA advances. Returns the octets of text.
     fn advance(&mut self, ack: SeqNum, before: &Before, delivered: &mut Delivered) -> u32 {
         let text = self.advance_una(ack, delivered.octets);
-        let to = self.board.una() + u64::from(delivered.octets);
+        let to = self.board.una() + delivered.octets;
         let times = (delivered.echoed, self.rtt.min_rtt());
         let Self { board, rack, .. } = self;
         board.acknowledge(to, |sent| {
@@ -236,9 +236,9 @@ impl<C: Controller> Sender<C> {
         for (left, right) in blocks {
             let sane = self.una.before(left) && left.before(right) && right.at_or_before(self.nxt);
             if sane {
-                let start = self.board.una() + u64::from(left - self.una);
+                let start = self.board.una() + (left - self.una);
                 let Self { board, rack, .. } = self;
-                let end = start + u64::from(right - left);
+                let end = start + (right - left);
                 let end = if fin == Some(right) { board.with_fin(end) } else { end };
                 board.report(start, end, |sent| delivered.take(sent, before, rack, times));
             }

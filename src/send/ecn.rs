@@ -2,6 +2,7 @@
 
 use crate::Instant;
 use crate::features::ECN;
+use crate::stream::Position;
 
 /// What the sender knows of marks as long as the connection lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -13,12 +14,12 @@ pub(crate) struct EcnSender {
 }
 
 /// The last reduction, and the marks and losses that it covers. It owns no window: it says when the controller must reduce
-/// it. Positions count from the ISS.
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Cover {
     /// SND.NXT when the window was last reduced, for whatever reason. An echo that comes with the acknowledgment of no
     /// more than this tells of the same congestion.
-    recover: u64,
+    recover: Position,
     /// That reduction was made for a mark.
     by_mark: bool,
     /// The window is one segment and was still too large: no new text before this time.
@@ -57,45 +58,45 @@ impl EcnSender {
 }
 
 impl Cover {
-    pub(crate) const NONE: Self = Self { recover: 0, by_mark: false, held: None };
+    pub(crate) const NONE: Self = Self { recover: Position::ISS, by_mark: false, held: None };
 
     /// An acknowledgment up to `una` has ECE, with `flight` octets in flight before it: whether the window must be
     /// reduced now. With nothing in flight it tells nothing new: what was marked is acknowledged, and that
     /// acknowledgment had ECE.
-    pub(crate) const fn must_reduce(&self, una: u64, flight: u32) -> bool {
+    pub(crate) fn must_reduce(&self, una: Position, flight: u32) -> bool {
         ECN && flight > 0 && una > self.recover
     }
 
     /// The window was reduced, with everything before `nxt` sent: by a mark, or by loss.
-    pub(crate) fn on_reduced(&mut self, nxt: u64, by_mark: bool) {
+    pub(crate) fn on_reduced(&mut self, nxt: Position, by_mark: bool) {
         self.recover = nxt;
         self.by_mark = by_mark;
     }
 
     /// Loss recovery, without a reduction of its own, goes on until everything before `nxt` is acknowledged: so long
     /// marks are of the same congestion.
-    pub(crate) fn extend(&mut self, nxt: u64) {
+    pub(crate) fn extend(&mut self, nxt: Position) {
         self.recover = nxt;
     }
 
     /// The reduction for a loss was a mistake: marks count from `una` on.
-    pub(crate) fn on_undone(&mut self, una: u64) {
+    pub(crate) fn on_undone(&mut self, una: Position) {
         self.recover = una.saturating_sub(1);
     }
 
     /// Whether the window was already reduced, for a mark, after the segment at `lost` was sent: then its loss is the
     /// same congestion.
-    pub(crate) const fn covers(&self, lost: u64) -> bool {
+    pub(crate) fn covers(&self, lost: Position) -> bool {
         ECN && self.by_mark && lost < self.recover
     }
 
     /// Everything before `una` is acknowledged, and was all that was sent.
-    pub(super) fn rest(&mut self, una: u64) {
+    pub(super) fn rest(&mut self, una: Position) {
         self.recover = self.recover.min(una.saturating_sub(1));
     }
 
     /// Whether the window that was reduced is acknowledged, up to `una`, and nothing is held back.
-    pub(crate) fn is_past(&self, una: u64, now: Instant) -> bool {
+    pub(crate) fn is_past(&self, una: Position, now: Instant) -> bool {
         una > self.recover && self.held(now).is_none()
     }
 
@@ -121,27 +122,31 @@ impl Cover {
 mod tests {
     use super::*;
 
+    fn at(position: u32) -> Position {
+        Position::ISS + position
+    }
+
     #[test]
     fn a_window_is_reduced_once() {
         let mut cover = Cover::NONE;
-        assert!(cover.must_reduce(1, 5000));
-        cover.on_reduced(5000, true);
-        assert!((1..=5000).all(|una| !cover.must_reduce(una, 4000)));
-        assert!(cover.must_reduce(5001, 4000)); // the first new text, with CWR, is acknowledged
-        assert!(!cover.must_reduce(5001, 0));
-        assert!(!cover.is_past(5000, Instant::ZERO) && cover.is_past(5001, Instant::ZERO));
+        assert!(cover.must_reduce(at(1), 5000));
+        cover.on_reduced(at(5000), true);
+        assert!((1..=5000).all(|una| !cover.must_reduce(at(una), 4000)));
+        assert!(cover.must_reduce(at(5001), 4000)); // the first new text, with CWR, is acknowledged
+        assert!(!cover.must_reduce(at(5001), 0));
+        assert!(!cover.is_past(at(5000), Instant::ZERO) && cover.is_past(at(5001), Instant::ZERO));
     }
 
     #[test]
     fn a_mark_covers_the_losses_of_its_window_and_no_others() {
         let mut cover = Cover::NONE;
-        assert!(!cover.covers(1));
-        cover.on_reduced(5000, true);
-        assert!(cover.covers(4999) && !cover.covers(5000));
-        cover.extend(6000);
-        assert!(!cover.must_reduce(6000, 1) && cover.must_reduce(6001, 1));
-        cover.on_reduced(9000, false);
-        assert!(!cover.covers(4999) && !cover.must_reduce(9000, 1));
+        assert!(!cover.covers(at(1)));
+        cover.on_reduced(at(5000), true);
+        assert!(cover.covers(at(4999)) && !cover.covers(at(5000)));
+        cover.extend(at(6000));
+        assert!(!cover.must_reduce(at(6000), 1) && cover.must_reduce(at(6001), 1));
+        cover.on_reduced(at(9000), false);
+        assert!(!cover.covers(at(4999)) && !cover.must_reduce(at(9000), 1));
     }
 
     #[test]
@@ -160,16 +165,16 @@ mod tests {
     fn a_reduction_that_was_a_mistake_is_not_told_and_hides_no_mark() {
         let (mut ecn, mut cover) = (EcnSender { capable: true, cwr: false }, Cover::NONE);
         ecn.on_reduced();
-        cover.on_reduced(5000, false);
+        cover.on_reduced(at(5000), false);
         ecn.on_undone();
-        cover.on_undone(1000);
-        assert!(!ecn.take_cwr() && cover.must_reduce(1000, 4000));
+        cover.on_undone(at(1000));
+        assert!(!ecn.take_cwr() && cover.must_reduce(at(1000), 4000));
     }
 
     #[test]
     fn what_is_held_back_outlives_the_window_that_was_reduced() {
         let mut cover = Cover::NONE;
         cover.hold(Instant::from_millis(5));
-        assert!(!cover.is_past(1, Instant::from_millis(4)) && cover.is_past(1, Instant::from_millis(5)));
+        assert!(!cover.is_past(at(1), Instant::from_millis(4)) && cover.is_past(at(1), Instant::from_millis(5)));
     }
 }

@@ -9,6 +9,7 @@ use super::tail::Probe;
 use super::undo::Undo;
 use crate::Instant;
 use crate::rare::AtRest;
+use crate::stream::Position;
 
 /// What the sender remembers of loss, marks and probes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -44,7 +45,7 @@ impl AtRest for Episode {
 
 impl Episode {
     /// Whether nothing of it matters any more, now that everything before `una` is acknowledged.
-    pub(super) fn is_over(&self, una: u64, now: Instant) -> bool {
+    pub(super) fn is_over(&self, una: Position, now: Instant) -> bool {
         self.recovery.is_past(una)
             && self.undo.is_idle()
             && self.probe.is_none()
@@ -56,7 +57,7 @@ impl Episode {
 
     /// Everything before `una`, all that was sent, was acknowledged an RTO ago: duplicates of it are no more in the network,
     /// and what is sent from now on is another window of data.
-    pub(super) fn rest(&mut self, una: u64) {
+    pub(super) fn rest(&mut self, una: Position) {
         self.undo.give_up();
         self.reordering = Reordering::NONE;
         if self.recovery.is_open() {
@@ -71,7 +72,7 @@ impl Episode {
     }
 
     /// Recovery is over, with everything before `nxt` sent.
-    pub(super) fn on_recovered(&mut self, nxt: u64) {
+    pub(super) fn on_recovered(&mut self, nxt: Position) {
         self.recovery.leave();
         self.undo.on_recovered(nxt);
     }

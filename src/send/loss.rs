@@ -116,7 +116,7 @@ impl<C: Controller> Sender<C> {
         }
         let inflight = self.inflight();
         let prr = Prr::new(self.cc.window(), before.outstanding, inflight, before.mss);
-        let first = self.board.una() + u64::from(self.board.len_at(self.board.una()).min(before.mss));
+        let first = self.board.una() + self.board.len_at(self.board.una()).min(before.mss);
         let nxt = self.board.nxt();
         let episode = self.episode.begin();
         episode.recovery.enter(Phase::Fast(prr), first, nxt, inflight);

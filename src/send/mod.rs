@@ -27,6 +27,7 @@ use alloc::boxed::Box;
 
 use crate::features::RACK;
 use crate::rare::Rare;
+use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Config, Controller, Instant, SeqNum};
 pub(crate) use acks::Ack;
@@ -254,18 +255,18 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The number at this position of the scoreboard.
-    fn seq_of(&self, position: u64) -> SeqNum {
-        self.una + u32::try_from(position.saturating_sub(self.board.una())).unwrap_or(u32::MAX)
+    fn seq_of(&self, position: Position) -> SeqNum {
+        self.una + position.saturating_since(self.board.una())
     }
 
     /// The position of SND.UNA.
-    pub(crate) const fn position(&self) -> u64 {
+    pub(crate) const fn position(&self) -> Position {
         self.board.una()
     }
 
     /// The position of a number at or after SND.UNA.
-    pub(crate) fn position_of(&self, seq: SeqNum) -> u64 {
-        self.board.una() + u64::from(seq.saturating_since(self.una))
+    pub(crate) fn position_of(&self, seq: SeqNum) -> Position {
+        self.board.una() + seq.saturating_since(self.una)
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT. Measured from SND.UNA, since a number may lie half the circle away.
@@ -303,7 +304,7 @@ impl<C: Controller> Sender<C> {
 
     /// The text at `seq`, `len` octets of it.
     pub(crate) fn text(&mut self, seq: SeqNum, len: u32) -> bytes::Bytes {
-        let offset = self.buffer.start() + u64::from(seq.saturating_since(self.text_start()));
+        let offset = self.buffer.start() + seq.saturating_since(self.text_start());
         self.buffer.slice(offset, usize::try_from(len).unwrap_or(usize::MAX))
     }
 
@@ -431,9 +432,9 @@ impl<C: Controller> Sender<C> {
                         episode.recovery.high_rxt = episode.recovery.high_rxt.max(to);
                     }
                 }
-                let text_end = to - u64::from(plan.fin);
-                while self.board.nxt() + u64::from(mss) < text_end {
-                    self.board.sent(self.board.nxt() + u64::from(mss), now, rate);
+                let text_end = to - u32::from(plan.fin);
+                while self.board.nxt() + mss < text_end {
+                    self.board.sent(self.board.nxt() + mss, now, rate);
                 }
                 self.board.sent(to, now, rate);
             }
@@ -526,18 +527,18 @@ impl<C: Controller> Sender<C> {
     /// Segments are larger now: what is in flight in small ones needs no record for each any more. Where reports or
     /// retransmissions keep too many apart, all is sent again: reports are advisory (RFC 2018 §8).
     pub(crate) fn coalesce(&mut self, mss: u32, send_buffer: u32) {
-        self.board.coalesce(u64::from(mss));
+        self.board.coalesce(mss);
         if self.records_left(send_buffer, mss) == 0 {
             self.board.forget_reports();
             self.board.lose_where(&mut |_| true);
-            self.board.coalesce(u64::from(mss));
+            self.board.coalesce(mss);
         }
     }
 
     /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.
     pub(crate) fn resegment(&mut self, mss: u32) {
         let fin = self.fin_sent().then(|| self.board.nxt());
-        self.board.lose_where(&mut |sent| sent.end - sent.start - u64::from(fin == Some(sent.end)) > u64::from(mss));
+        self.board.lose_where(&mut |sent| sent.end - sent.start - u32::from(fin == Some(sent.end)) > mss);
     }
 
     /// Octets of text in the segment that is lost at SND.UNA.
@@ -549,7 +550,7 @@ impl<C: Controller> Sender<C> {
         self.board.check_invariants();
         assert!(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none");
         self.rtt.check_invariants();
-        assert_eq!(self.board.nxt() - self.board.una(), u64::from(self.flight()), "the scoreboard and SND.NXT");
+        assert_eq!(self.board.nxt() - self.board.una(), self.flight(), "the scoreboard and SND.NXT");
         assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
         self.small.check_invariants(self.una, self.buffer.len());
         assert!(self.wnd <= self.max_wnd, "SND.WND beyond MAX.SND.WND");

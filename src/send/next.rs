@@ -4,6 +4,7 @@ use super::recovery::{Detector, Phase};
 use super::scoreboard::Fate;
 use super::{Fin, Sender};
 use crate::features::{RACK, SACK};
+use crate::stream::Position;
 use crate::{Controller, SeqNum};
 
 /// What outside of SND.* decides.
@@ -250,10 +251,10 @@ impl<C: Controller> Sender<C> {
     }
 
     /// Where the last segment starts, if it is neither reported nor lost and HighACK is greater than RescueRxt.
-    fn last_for_rescue(&self, mss: u32) -> Option<u64> {
+    fn last_for_rescue(&self, mss: u32) -> Option<Position> {
         let last = self.board.last().filter(|sent| sent.fate == Fate::InFlight && !sent.again)?;
         let allowed = self.board.una() > self.episode.recovery.rescue;
-        allowed.then(|| last.end.saturating_sub(u64::from(mss)).max(last.start))
+        allowed.then(|| last.end.saturating_sub(mss).max(last.start))
     }
 
     /// Our SYN, when it is its turn.
@@ -272,9 +273,9 @@ impl<C: Controller> Sender<C> {
         }
         let start = self.board.last_text_start(self.position_of(self.text_end()))?;
         let end = self.board.nxt();
-        let start = start.max(end.saturating_sub(u64::from(gate.mss) + u64::from(self.fin_sent())));
-        let (seq, most) = (self.seq_of(start), u32::try_from(end - start).unwrap_or(gate.mss));
-        let (len, fin) = self.with_fin(seq, most);
+        let start = start.max(end.saturating_sub(gate.mss + u32::from(self.fin_sent())));
+        let seq = self.seq_of(start);
+        let (len, fin) = self.with_fin(seq, end - start);
         (len > 0 || fin).then_some(Plan { seq, len, syn: false, fin, kind: Kind::Tail })
     }
 

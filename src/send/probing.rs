@@ -6,6 +6,7 @@ use super::next::{Gate, Kind, Next, Plan, Wait};
 use super::path_mtu::ProbeLoss;
 use super::recovery::Detector;
 use crate::features::PATH_MTU;
+use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Controller, Instant};
 
@@ -60,7 +61,7 @@ impl<C: Controller> Sender<C> {
     pub(super) fn without_mtu_probe(&mut self, lost: u32, before: &Before) -> u32 {
         let Some((start, end)) = self.path_mtu.probe().filter(|_| lost > 0) else { return lost };
         let all = self.board.outstanding() - self.board.inflight();
-        let alone = u64::from(all) == end - start && self.episode.recovery.is_open();
+        let alone = all == end - start && self.episode.recovery.is_open();
         let loss = match (self.board.is_lost(start), alone) {
             (true, true) => ProbeLoss::Alone,
             (true, false) => ProbeLoss::WithOthers,
@@ -85,7 +86,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// A router says that the probe was too big.
-    pub(crate) fn lose_mtu_probe(&mut self, (start, end): (u64, u64)) {
+    pub(crate) fn lose_mtu_probe(&mut self, (start, end): (Position, Position)) {
         self.board.lose_where(&mut |sent| start <= sent.start && sent.end <= end);
     }
 

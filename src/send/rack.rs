@@ -6,6 +6,7 @@ use super::rtt::Rtt;
 use super::scoreboard::Sent;
 use crate::Instant;
 use crate::features::RACK;
+use crate::stream::Position;
 use crate::time::Micros;
 
 /// DupThresh (RFC 5681 §3.2), in segments.
@@ -19,14 +20,14 @@ const PERSIST: u8 = 16;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Newest {
     xmit_ts: Instant,
-    end: u64,
+    end: Position,
     /// RACK.rtt, in microseconds, the unit of our clock. None counts as 0: at one instant nothing is overdue, and nothing is
     /// lost twice.
     rtt: NonZeroU32,
 }
 
 impl Newest {
-    fn new(xmit_ts: Instant, end: u64, rtt: Micros) -> Self {
+    fn new(xmit_ts: Instant, end: Position, rtt: Micros) -> Self {
         Self { xmit_ts, end, rtt: NonZeroU32::new(rtt.saturated()).unwrap_or(NonZeroU32::MIN) }
     }
 
@@ -49,17 +50,17 @@ pub(crate) struct Rack {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Reordering {
     /// RACK.fack, the highest number acknowledged cumulatively or selectively, where that is more than SND.UNA.
-    pub(crate) fack: u64,
-    dsack_round: Option<u64>,
+    pub(crate) fack: Position,
+    dsack_round: Option<Position>,
     /// RACK.reo_wnd, as the last acknowledgment left it.
     reo_wnd: Option<Micros>,
 }
 
 impl Reordering {
-    pub(crate) const NONE: Self = Self { fack: 0, dsack_round: None, reo_wnd: None };
+    pub(crate) const NONE: Self = Self { fack: Position::ISS, dsack_round: None, reo_wnd: None };
 
     /// Whether nothing beyond SND.UNA was delivered, and no round of a report of duplicates goes on.
-    pub(crate) const fn is_past(&self, una: u64) -> bool {
+    pub(crate) fn is_past(&self, una: Position) -> bool {
         self.fack <= una && self.dsack_round.is_none()
     }
 }
@@ -67,8 +68,8 @@ impl Reordering {
 /// What the reordering window depends on beside RACK's own variables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
-    pub(crate) una: u64,
-    pub(crate) nxt: u64,
+    pub(crate) una: Position,
+    pub(crate) nxt: Position,
     pub(crate) min_rtt: Option<Micros>,
     pub(crate) srtt: Option<Micros>,
     /// This acknowledgment reports a duplicate.
@@ -91,7 +92,7 @@ impl Rack {
     pub(crate) fn on_delivered(
         &mut self,
         sent: &Sent,
-        fack: &mut u64,
+        fack: &mut Position,
         (echoed, min_rtt): (Option<Instant>, Option<Micros>),
         now: Instant,
     ) {
@@ -124,7 +125,7 @@ impl Rack {
         self.newest = Some(Newest::new(xmit_ts, end, now.since(sent.at)));
     }
 
-    fn detect_reordering(&mut self, sent: &Sent, fack: &mut u64) {
+    fn detect_reordering(&mut self, sent: &Sent, fack: &mut Position) {
         if sent.end > *fack {
             *fack = sent.end;
         } else if sent.end < *fack && !sent.again {
@@ -209,9 +210,10 @@ mod tests {
     /// RACK after a segment that was sent again is acknowledged: the echo is what the clock showed at `echoed`.
     fn after(at: Instant, rtt: Micros, echoed: Option<Instant>) -> Option<Newest> {
         let rate = super::super::rate::Snapshot::default();
-        let sent = Sent { start: 1, end: 2, at, fate: Fate::InFlight, again: true, rate };
+        let (start, end) = (Position::ISS + 1, Position::ISS + 2);
+        let sent = Sent { start, end, at, fate: Fate::InFlight, again: true, rate };
         let mut rack = Rack::new();
-        rack.on_delivered(&sent, &mut 0, (echoed.map(whole_millis), Some(MIN_RTT)), at + rtt);
+        rack.on_delivered(&sent, &mut Position::default(), (echoed.map(whole_millis), Some(MIN_RTT)), at + rtt);
         rack.newest
     }
 

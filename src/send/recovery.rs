@@ -2,6 +2,7 @@
 
 use super::prr::Prr;
 use super::scoreboard::Scoreboard;
+use crate::stream::Position;
 
 /// Duplicate acknowledgments that mean loss (RFC 5681 §3.2).
 const DUP_THRESH: u32 = 3;
@@ -32,7 +33,7 @@ pub(crate) enum Detector {
 pub(crate) struct Recovery {
     pub(crate) phase: Phase,
     /// RecoveryPoint: the highest number sent when the last episode began. One episode, one reduction.
-    pub(crate) recover: u64,
+    pub(crate) recover: Position,
     /// Duplicate acknowledgments since SND.UNA advanced.
     pub(crate) dups: u32,
     /// Without SACK: octets that duplicate acknowledgments tell have left the network.
@@ -44,23 +45,23 @@ pub(crate) struct Recovery {
     /// In fast recovery: there was a partial acknowledgment.
     partial: bool,
     /// HighRxt of RFC 6675 §2: how far the retransmissions of this fast recovery reach.
-    pub(crate) high_rxt: u64,
+    pub(crate) high_rxt: Position,
     /// RescueRxt of RFC 6675 §4 (4): a rescue may go when more than this is acknowledged.
-    pub(crate) rescue: u64,
+    pub(crate) rescue: Position,
 }
 
 impl Recovery {
     /// No loss is known or suspected.
     pub(crate) const OPEN: Self = Self {
         phase: Phase::Open,
-        recover: 0,
+        recover: Position::ISS,
         dups: 0,
         departed: 0,
         credit: 0,
         lost_after: false,
         partial: false,
-        high_rxt: 0,
-        rescue: 0,
+        high_rxt: Position::ISS,
+        rescue: Position::ISS,
     };
 
     pub(crate) fn is_open(&self) -> bool {
@@ -68,7 +69,7 @@ impl Recovery {
     }
 
     /// Whether there is no loss, and `una` is beyond RecoveryPoint.
-    pub(crate) fn is_past(&self, una: u64) -> bool {
+    pub(crate) fn is_past(&self, una: Position) -> bool {
         self.is_open() && (self.dups, self.departed) == (0, 0) && una > self.recover
     }
 
@@ -122,18 +123,18 @@ impl Recovery {
 
     /// Whether the third duplicate means loss: not of what was sent before the last episode began (RFC 6582 §3.2
     /// step 1).
-    pub(crate) fn is_third_duplicate(&self, una: u64) -> bool {
+    pub(crate) fn is_third_duplicate(&self, una: Position) -> bool {
         self.is_open() && self.dups == DUP_THRESH && una > self.recover
     }
 
     /// An episode begins with `inflight` octets in the network; the first segment ends at `first`.
-    pub(crate) fn enter(&mut self, phase: Phase, first: u64, nxt: u64, inflight: u32) {
+    pub(crate) fn enter(&mut self, phase: Phase, first: Position, nxt: Position, inflight: u32) {
         self.credit = inflight;
         self.phase = phase;
         self.recover = nxt;
         self.lost_after = false;
         self.partial = false;
-        self.high_rxt = 0;
+        self.high_rxt = Position::ISS;
         self.rescue = first;
         if phase == Phase::Timeout {
             (self.dups, self.departed) = (0, 0);
@@ -149,13 +150,13 @@ impl Recovery {
 
 /// IsLost of RFC 6675 §4: what ends at or before this position, and is not reported, is lost, since DupThresh ranges or
 /// more than DupThresh - 1 segments are reported above it.
-pub(crate) fn lost_below(board: &Scoreboard, mss: u32) -> Option<u64> {
+pub(crate) fn lost_below(board: &Scoreboard, mss: u32) -> Option<Position> {
     let enough = u64::from(mss) * u64::from(DUP_THRESH - 1);
     let mut octets = 0;
     let mut ranges = 0;
     board.sacked().iter_down().take(3).find_map(|(start, end)| {
         ranges += 1;
-        octets += end - start;
+        octets += u64::from(end - start);
         (ranges == DUP_THRESH || octets > enough).then_some(start)
     })
 }

@@ -11,6 +11,7 @@ use crate::features::{RACK, SHORTCUTS};
 use crate::ranges::Ranges;
 use crate::rare::Rare;
 use crate::recent::Recent;
+use crate::stream::Position;
 
 /// Records that an emptied scoreboard may keep room for.
 const KEEP: usize = 64;
@@ -26,11 +27,11 @@ pub(crate) enum Fate {
     Lost,
 }
 
-/// A segment of the stream: positions count from the ISS, SYN and FIN take one each.
+/// A segment of the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Sent {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
+    pub(crate) start: Position,
+    pub(crate) end: Position,
     /// When it was sent last.
     pub(crate) at: Instant,
     pub(crate) fate: Fate,
@@ -43,7 +44,7 @@ pub(crate) struct Sent {
 impl Sent {
     /// Octets of sequence space; records are shorter than 2^31.
     fn len(&self) -> u32 {
-        u32::try_from(self.end - self.start).unwrap_or(u32::MAX)
+        self.end - self.start
     }
 
     fn is_fresh(&self) -> bool {
@@ -51,7 +52,7 @@ impl Sent {
     }
 
     /// Whether an entry of `Scoreboard::again` tells of the last time this one was sent.
-    fn is_again(&self, start: u64, at: Instant) -> bool {
+    fn is_again(&self, start: Position, at: Instant) -> bool {
         self.fate == Fate::InFlight && self.again && self.start == start && self.at == at
     }
 }
@@ -64,17 +65,17 @@ impl Sent {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Scoreboard {
     segments: VecDeque<Sent>,
-    una: u64,
-    nxt: u64,
+    una: Position,
+    nxt: Position,
     marks: Rare<Marks>,
 }
 
 impl Scoreboard {
-    pub(crate) const fn una(&self) -> u64 {
+    pub(crate) const fn una(&self) -> Position {
         self.una
     }
 
-    pub(crate) const fn nxt(&self) -> u64 {
+    pub(crate) const fn nxt(&self) -> Position {
         self.nxt
     }
 
@@ -87,7 +88,7 @@ impl Scoreboard {
     /// Octets sent and neither acknowledged nor reported.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn outstanding(&self) -> u32 {
-        u32::try_from(self.nxt - self.una).unwrap_or(u32::MAX) - self.marks.sacked_octets
+        self.nxt - self.una - self.marks.sacked_octets
     }
 
     /// RACK.segs_sacked.
@@ -115,12 +116,12 @@ impl Scoreboard {
     }
 
     /// Whether the segment that starts at this position is lost.
-    pub(crate) fn is_lost(&self, start: u64) -> bool {
+    pub(crate) fn is_lost(&self, start: Position) -> bool {
         self.marks.lost.first_overlap(start, start + 1).is_some()
     }
 
     /// The ranges that the peer has reported.
-    pub(crate) fn sacked(&self) -> &Ranges {
+    pub(crate) fn sacked(&self) -> &Ranges<Position> {
         &self.marks.sacked
     }
 
@@ -130,7 +131,7 @@ impl Scoreboard {
 
     /// The end of a report that leaves out the last octet sent. Some receivers report text alone: where the last segment
     /// brought a FIN with its text, a report of all that text is one of the FIN. Of any other segment it is in part none.
-    pub(crate) fn with_fin(&self, end: u64) -> u64 {
+    pub(crate) fn with_fin(&self, end: Position) -> Position {
         let joint = self.last().is_some_and(|last| last.start < end && end < last.end);
         if joint { end + 1 } else { end }
     }
@@ -140,12 +141,12 @@ impl Scoreboard {
     }
 
     /// The index of the record that holds `position`, or of the next one.
-    fn index_of(&self, position: u64) -> usize {
+    fn index_of(&self, position: Position) -> usize {
         self.segments.partition_point(|sent| sent.end <= position)
     }
 
     /// The same, where the finger may point at it.
-    fn index_near(&self, finger: usize, position: u64) -> usize {
+    fn index_near(&self, finger: usize, position: Position) -> usize {
         let holds = |sent: &Sent| sent.start <= position && position < sent.end;
         match self.segments.get(finger) {
             Some(sent) if holds(sent) => finger,
@@ -155,14 +156,14 @@ impl Scoreboard {
     }
 
     /// The index of the first record that starts at `position` or beyond.
-    fn index_from(&self, position: u64) -> usize {
+    fn index_from(&self, position: Position) -> usize {
         let index = self.index_near(self.marks.fingers.reported, position);
         let covers = self.segments.get(index).is_some_and(|sent| sent.start < position);
         index + usize::from(covers)
     }
 
     /// `end - SND.NXT` octets of the stream are sent for the first time.
-    pub(crate) fn sent(&mut self, end: u64, at: Instant, rate: Snapshot) {
+    pub(crate) fn sent(&mut self, end: Position, at: Instant, rate: Snapshot) {
         if end > self.nxt {
             self.segments.push_back(Sent { start: self.nxt, end, at, fate: Fate::InFlight, again: false, rate });
             self.nxt = end;
@@ -172,7 +173,14 @@ impl Scoreboard {
     /// `start..end`, sent before, goes out again; what of it was lost is in flight again. A record that it covers in
     /// part is cut in two, if it may be; else all of it counts as sent again, and the rest is found to be lost later.
     /// Returns whether any of it had been sent again before.
-    pub(crate) fn sent_again(&mut self, start: u64, end: u64, may_cut: bool, at: Instant, rate: Snapshot) -> bool {
+    pub(crate) fn sent_again(
+        &mut self,
+        start: Position,
+        end: Position,
+        may_cut: bool,
+        at: Instant,
+        rate: Snapshot,
+    ) -> bool {
         if may_cut {
             self.cut(start);
             self.cut(end);
@@ -198,7 +206,7 @@ impl Scoreboard {
 
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
     /// part. RACK looks at them, and steady traffic has none.
-    fn note_again(&mut self, start: u64, at: Instant) {
+    fn note_again(&mut self, start: Position, at: Instant) {
         if !RACK && !SHORTCUTS {
             return self.tidy();
         }
@@ -215,7 +223,7 @@ impl Scoreboard {
     }
 
     /// Makes `position` a border between records. The lost ones stand near the front, where inserting is cheap.
-    fn cut(&mut self, position: u64) {
+    fn cut(&mut self, position: Position) {
         let index = self.index_of(position);
         let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < position && sent.fate != Fate::Sacked)
         else {
@@ -231,7 +239,7 @@ impl Scoreboard {
 
     /// Neighbours of one fate become one record, as far as that is no longer than `mss`, or lost: then it is cut anew as it
     /// goes again. It counts as sent when the later of them was. Looks at all: not for every acknowledgment.
-    pub(crate) fn coalesce(&mut self, mss: u64) {
+    pub(crate) fn coalesce(&mut self, mss: u32) {
         let mut merged: VecDeque<Sent> = VecDeque::new();
         for sent in self.segments.drain(..) {
             let alike = |last: &Sent| last.fate == sent.fate && (last.again == sent.again || sent.fate == Fate::Lost);
@@ -260,10 +268,10 @@ impl Scoreboard {
     }
 
     /// SND.UNA advances to `to`. Each record that is acknowledged whole is shown, in order.
-    pub(crate) fn acknowledge(&mut self, to: u64, mut show: impl FnMut(&Sent)) {
+    pub(crate) fn acknowledge(&mut self, to: Position, mut show: impl FnMut(&Sent)) {
         while let Some(sent) = self.segments.front_mut().filter(|sent| sent.start < to) {
             let whole = sent.end <= to;
-            let len = u32::try_from(sent.end.min(to) - sent.start).unwrap_or(u32::MAX);
+            let len = sent.end.min(to) - sent.start;
             if let Some(marks) = self.marks.active() {
                 match sent.fate {
                     Fate::InFlight => {}
@@ -319,7 +327,7 @@ impl Scoreboard {
     /// SND.UNA advances to `to` over segments that were sent once and in order, none of them reported or lost. Returns when
     /// the first of those acknowledged whole was sent, and the last of them.
     #[inline]
-    pub(crate) fn acknowledge_in_order(&mut self, to: u64) -> Option<(Instant, Sent)> {
+    pub(crate) fn acknowledge_in_order(&mut self, to: Position) -> Option<(Instant, Sent)> {
         self.una = to;
         let first = self.segments.front().map(|sent| sent.at);
         let mut last = None;
@@ -344,7 +352,7 @@ impl Scoreboard {
 
     /// The peer reports `start..end`. Each record that lies inside and is news is shown. One that is covered in part
     /// does not count: reports are advisory.
-    pub(crate) fn report(&mut self, start: u64, end: u64, mut show: impl FnMut(&Sent)) {
+    pub(crate) fn report(&mut self, start: Position, end: Position, mut show: impl FnMut(&Sent)) {
         let (mut at, end) = (start.max(self.una), end.min(self.nxt));
         if self.marks.fingers.recent.covers(at, end) {
             return; // most blocks repeat what was reported before
@@ -420,7 +428,7 @@ impl Scoreboard {
 
     /// Takes the first segment, at most `most` octets of it, as lost. Returns the octets.
     pub(crate) fn lose_first(&mut self, most: u32) -> u32 {
-        let end = self.segments.front().map_or(self.una, |first| first.end.min(self.una + u64::from(most)));
+        let end = self.segments.front().map_or(self.una, |first| first.end.min(self.una + most));
         self.cut(end);
         let Some(first) = self.segments.front_mut().filter(|first| first.fate == Fate::InFlight) else { return 0 };
         self.marks.begin().lose(first);
@@ -467,9 +475,9 @@ impl Scoreboard {
     }
 
     /// The first octets that are lost and stand together: where they start and how many, at most `most`.
-    pub(crate) fn next_lost(&self, most: u32) -> Option<(u64, u32)> {
+    pub(crate) fn next_lost(&self, most: u32) -> Option<(Position, u32)> {
         let first = self.marks.lost.first()?;
-        Some((first.start, u32::try_from(first.end - first.start).map_or(most, |len| len.min(most))))
+        Some((first.start, (first.end - first.start).min(most)))
     }
 
     /// The first segment below the highest report that was sent once and is not known to be lost (RFC 6675 §4 (3)).
@@ -480,7 +488,7 @@ impl Scoreboard {
     }
 
     /// Where the last segment with text before `text_end` starts; that of a FIN alone, if there is none.
-    pub(crate) fn last_text_start(&self, text_end: u64) -> Option<u64> {
+    pub(crate) fn last_text_start(&self, text_end: Position) -> Option<Position> {
         let mut last = self.segments.iter().rev();
         let end = last.next()?;
         let before = last.next().filter(|sent| end.start >= text_end && sent.fate == Fate::InFlight);
@@ -488,9 +496,8 @@ impl Scoreboard {
     }
 
     /// How far the segment at this position reaches.
-    pub(crate) fn len_at(&self, position: u64) -> u32 {
-        let end = self.segments.get(self.index_of(position)).map_or(position, |sent| sent.end);
-        u32::try_from(end - position).unwrap_or(u32::MAX)
+    pub(crate) fn len_at(&self, position: Position) -> u32 {
+        self.segments.get(self.index_of(position)).map_or(0, |sent| sent.end - position)
     }
 
     /// The round trip of the first segment measures nothing any more.
@@ -509,7 +516,7 @@ impl Scoreboard {
         assert_eq!(self.marks.is_at_rest(), marks.are_gone(), "memory for what was set apart");
         let (mut at, mut sacked, mut lost) = (self.una, 0, 0);
         for sent in &self.segments {
-            assert!(sent.start == at && sent.end > at, "records leave a gap at {at}");
+            assert!(sent.start == at && sent.end > at, "records leave a gap at {at:?}");
             at = sent.end;
             match sent.fate {
                 Fate::InFlight => assert!(sent.again || sent.start >= marks.fresh, "{sent:?} is behind the search"),

@@ -65,12 +65,11 @@ impl<C: Controller> Sender<C> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn send_text(&mut self, burst: &mut Burst, len: u32, full: u32, now: Instant) -> (Bytes, bool) {
         let inflight = self.flight();
-        let text =
-            self.buffer.slice(self.buffer.start() + u64::from(inflight), usize::try_from(len).unwrap_or(usize::MAX));
+        let text = self.buffer.slice(self.buffer.start() + inflight, usize::try_from(len).unwrap_or(usize::MAX));
         let rate = self.snapshot(inflight, now);
-        let to = self.board.nxt() + u64::from(len);
-        while self.board.nxt() + u64::from(full) < to {
-            self.board.sent(self.board.nxt() + u64::from(full), now, rate);
+        let to = self.board.nxt() + len;
+        while self.board.nxt() + full < to {
+            self.board.sent(self.board.nxt() + full, now, rate);
         }
         self.board.sent(to, now, rate);
         self.nxt += len;
@@ -106,7 +105,7 @@ impl<C: Controller> Sender<C> {
         let (octets, flight, cwnd) = (ack - self.una, self.flight(), self.cc.window().max(mss));
         self.advance_over(octets, ack, octets);
         self.repeats = 0;
-        let freed = self.board.acknowledge_in_order(self.board.una() + u64::from(octets));
+        let freed = self.board.acknowledge_in_order(self.board.una() + octets);
         if let Some((_, last)) = &freed {
             self.rack.on_delivered_in_order(last, now);
         }

@@ -1,10 +1,12 @@
 //! Tail-loss probes: a segment that asks for an acknowledgment before the timeout does (RFC 8985 §7).
 
+use crate::stream::Position;
+
 /// A probe that is out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Probe {
     /// TLP.end_seq.
-    pub(crate) end: u64,
+    pub(crate) end: Position,
     /// TLP.is_retrans.
     pub(crate) again: bool,
 }
@@ -12,9 +14,9 @@ pub(crate) struct Probe {
 /// What an acknowledgment tells a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Answer {
-    pub(crate) una: u64,
+    pub(crate) una: Position,
     /// The end of the text that it reports as a duplicate.
-    pub(crate) dsack_end: Option<u64>,
+    pub(crate) dsack_end: Option<Position>,
     /// A duplicate ACK without SACK blocks.
     pub(crate) bare_duplicate: bool,
 }
@@ -49,22 +51,30 @@ impl Probe {
 mod tests {
     use super::*;
 
-    const COVERED: Answer = Answer { una: 100, dsack_end: None, bare_duplicate: false };
+    fn at(position: u32) -> Position {
+        Position::ISS + position
+    }
+
+    fn covered(una: u32) -> Answer {
+        Answer { una: at(una), dsack_end: None, bare_duplicate: false }
+    }
 
     #[test]
     fn a_probe_of_new_text_ends_when_it_is_acknowledged() {
-        let probe = Probe { end: 100, again: false };
-        assert_eq!(probe.on_ack(&Answer { una: 99, ..COVERED }), Outcome::Open);
-        assert_eq!(probe.on_ack(&COVERED), Outcome::Arrived);
-        assert_eq!(probe.on_ack(&Answer { una: 101, ..COVERED }), Outcome::Arrived);
+        let probe = Probe { end: at(100), again: false };
+        assert_eq!(probe.on_ack(&covered(99)), Outcome::Open);
+        assert_eq!(probe.on_ack(&covered(100)), Outcome::Arrived);
+        assert_eq!(probe.on_ack(&covered(101)), Outcome::Arrived);
     }
 
     #[test]
     fn only_a_probe_that_repaired_something_is_answered_by_a_reduction() {
-        let probe = Probe { end: 100, again: true };
-        assert_eq!(probe.on_ack(&COVERED), Outcome::Open); // whether it repaired anything is not known yet
-        assert_eq!(probe.on_ack(&Answer { una: 101, ..COVERED }), Outcome::Repaired);
-        for arrived in [Answer { dsack_end: Some(100), ..COVERED }, Answer { bare_duplicate: true, ..COVERED }] {
+        let probe = Probe { end: at(100), again: true };
+        assert_eq!(probe.on_ack(&covered(100)), Outcome::Open); // whether it repaired anything is not known yet
+        assert_eq!(probe.on_ack(&covered(101)), Outcome::Repaired);
+        for arrived in
+            [Answer { dsack_end: Some(at(100)), ..covered(100) }, Answer { bare_duplicate: true, ..covered(100) }]
+        {
             assert_eq!(probe.on_ack(&arrived), Outcome::Arrived);
         }
     }

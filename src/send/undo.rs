@@ -4,13 +4,14 @@ use super::rack::whole_millis;
 use crate::Instant;
 use crate::features::UNDO;
 use crate::ranges::Ranges;
+use crate::stream::Position;
 
 /// Forward RTO recovery (RFC 5682 §2.1, §3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Frto {
     Off,
     /// Step 1: the first segment goes again; up to where, once it has.
-    FirstAgain(Option<u64>),
+    FirstAgain(Option<Position>),
     /// Step 2: new text is sent rather than more again.
     SendsNew,
 }
@@ -21,14 +22,14 @@ struct Reduction {
     /// It began with a timeout.
     timeout: bool,
     /// What was sent again first and when, until an acknowledgment has told what it was for.
-    first_again: Option<(u64, Instant)>,
+    first_again: Option<(Position, Instant)>,
     /// What was sent again, and what of it the peer reported as duplicates.
-    again: Ranges,
-    duplicates: Ranges,
+    again: Ranges<Position>,
+    duplicates: Ranges<Position>,
     /// Something was sent again more than once: a duplicate does not tell that none was lost (RFC 3708 §3 (A.3)).
     twice: bool,
     /// The episode is past when this is acknowledged; not known while recovery goes on.
-    until: Option<u64>,
+    until: Option<Position>,
 }
 
 /// The last episode of loss, while it may turn out to have been none.
@@ -42,9 +43,9 @@ pub(crate) struct Undo {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Evidence {
     /// SND.UNA before it, and now.
-    pub(crate) before: u64,
-    pub(crate) una: u64,
-    pub(crate) nxt: u64,
+    pub(crate) before: Position,
+    pub(crate) una: Position,
+    pub(crate) nxt: Position,
     /// SND.UNA advanced; or it is a duplicate ACK.
     pub(crate) advanced: bool,
     pub(crate) duplicate: bool,
@@ -53,7 +54,7 @@ pub(crate) struct Evidence {
     /// When our clock showed the timestamp that came back.
     pub(crate) echoed: Option<Instant>,
     /// What is reported as a duplicate: from where to where; and whether nothing was reported before.
-    pub(crate) dsack: Option<(u64, u64)>,
+    pub(crate) dsack: Option<(Position, Position)>,
     pub(crate) unreported: bool,
     /// The peer has reported a duplicate at some time: it knows how.
     pub(crate) dsack_seen: bool,
@@ -61,7 +62,7 @@ pub(crate) struct Evidence {
     pub(crate) original: bool,
     pub(crate) beyond: bool,
     /// RecoveryPoint.
-    pub(crate) recover: u64,
+    pub(crate) recover: Position,
 }
 
 /// What kind of reduction was a mistake.
@@ -92,7 +93,7 @@ impl Undo {
     }
 
     /// This was sent again; `before`: some of it not for the first time, as after a tail-loss probe.
-    pub(crate) fn on_again(&mut self, again: core::ops::Range<u64>, before: bool, now: Instant) {
+    pub(crate) fn on_again(&mut self, again: core::ops::Range<Position>, before: bool, now: Instant) {
         if !UNDO {
             return;
         }
@@ -111,7 +112,7 @@ impl Undo {
     }
 
     /// Recovery is over; reports of duplicates may still come until `nxt` is acknowledged.
-    pub(crate) fn on_recovered(&mut self, nxt: u64) {
+    pub(crate) fn on_recovered(&mut self, nxt: Position) {
         self.frto = Frto::Off;
         if let Some(reduction) = &mut self.reduction {
             reduction.until = Some(nxt);

@@ -2,6 +2,7 @@
 
 use crate::Instant;
 use crate::features::WINDOW_VALIDATION;
+use crate::stream::Position;
 use crate::time::Micros;
 
 /// The shortest sampling period (§4.2).
@@ -177,14 +178,14 @@ impl Validation {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Used {
     /// The position that ends the round.
-    until: u64,
+    until: Position,
     most: u32,
 }
 
 impl Used {
     /// What was in flight from position `una` to `nxt`, `inflight` octets of it in the network, is acknowledged in part.
     /// Returns the most.
-    pub(crate) fn on_ack(&mut self, una: u64, nxt: u64, inflight: u32) -> u32 {
+    pub(crate) fn on_ack(&mut self, una: Position, nxt: Position, inflight: u32) -> u32 {
         if una >= self.until {
             *self = Self { until: nxt, most: 0 };
         }
@@ -193,7 +194,7 @@ impl Used {
     }
 
     /// A round that is over does not matter.
-    pub(crate) fn rebase(&mut self, una: u64) {
+    pub(crate) fn rebase(&mut self, una: Position) {
         let Self { until: _, most: _ } = self; // a field that is added has to be looked at here
         if una >= self.until {
             *self = Self::default();
@@ -327,25 +328,29 @@ mod tests {
         assert_eq!(validation.unused, None, "in use again");
     }
 
+    fn position(octets: u32) -> Position {
+        Position::ISS + octets
+    }
+
     /// Ten segments leave at once and are acknowledged in pairs: to the last of them ten were in use.
     #[test]
     fn what_was_in_flight_counts_until_it_is_acknowledged() {
         let mut used = Used::default();
-        let most: Vec<_> = (0..5).map(|n: u32| used.on_ack(u64::from(2 * n), 10, 10 - 2 * n)).collect();
+        let most: Vec<_> = (0..5).map(|n: u32| used.on_ack(position(2 * n), position(10), 10 - 2 * n)).collect();
         assert_eq!(most, [10; 5]);
-        assert_eq!(used.on_ack(10, 13, 3), 3); // the next round: three
-        assert_eq!(used.on_ack(11, 15, 4), 4);
-        assert_eq!(used.on_ack(13, 15, 2), 2);
+        assert_eq!(used.on_ack(position(10), position(13), 3), 3); // the next round: three
+        assert_eq!(used.on_ack(position(11), position(15), 4), 4);
+        assert_eq!(used.on_ack(position(13), position(15), 2), 2);
     }
 
     /// A round that is over leaves nothing.
     #[test]
     fn what_is_acknowledged_does_not_matter() {
         let mut used = Used::default();
-        used.on_ack(0, 10, 10);
-        used.rebase(9);
+        used.on_ack(position(0), position(10), 10);
+        used.rebase(position(9));
         assert_ne!(used, Used::default());
-        used.rebase(10);
+        used.rebase(position(10));
         assert_eq!(used, Used::default());
     }
 }

@@ -7,9 +7,13 @@ use quickcheck::quickcheck;
 
 const LIMITS: Limits = Limits { max_ranges: 4, copy_below: 16, frame_size: 40 };
 
-fn drain(held: &mut Reassembly, at: u64) -> Vec<u8> {
+fn at(offset: usize) -> Offset {
+    Offset::START + offset as u32
+}
+
+fn drain(held: &mut Reassembly, from: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    held.release(at, |text| out.extend_from_slice(&text));
+    held.release(at(from), |text| out.extend_from_slice(&text));
     out
 }
 
@@ -21,23 +25,24 @@ quickcheck! {
         for (offset, len, fill) in inserts {
             let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
             let full_before = held.ranges() >= LIMITS.max_ranges;
-            match held.insert(u64::from(offset) + 1, text.clone(), 0, &LIMITS) {
+            let offset = usize::from(offset) + 1;
+            match held.insert(at(offset), text.clone(), Offset::START, &LIMITS) {
                 Ok((start, end)) => {
-                    assert!(start <= u64::from(offset) + 1 && end > u64::from(offset) + text.len() as u64);
-                    for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
+                    assert!(start <= at(offset) && end >= at(offset + text.len()));
+                    for slot in &mut model[offset..][..text.len()] {
                         slot.get_or_insert(fill);
                     }
                 }
                 Err(Full) => assert!(full_before),
             }
-            held.check_invariants(&LIMITS, 1);
+            held.check_invariants(&LIMITS, at(1));
             assert!(held.pieces() <= held.ranges() + 2 * held.octets() / LIMITS.copy_below + 1);
         }
-        let mut at = 1;
-        while at < 600 {
-            let expected: Vec<u8> = model[at..].iter().map_while(|o| *o).collect();
-            assert_eq!(drain(&mut held, at as u64), expected);
-            at += expected.len() + 1;
+        let mut from = 1;
+        while from < 600 {
+            let expected: Vec<u8> = model[from..].iter().map_while(|o| *o).collect();
+            assert_eq!(drain(&mut held, from), expected);
+            from += expected.len() + 1;
         }
         held.is_empty() && held.octets() == 0 && held.ranges() == 0
     }
@@ -50,21 +55,22 @@ quickcheck! {
         let mut model = vec![None; 600];
         for (offset, len, fill) in inserts {
             let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
-            if held.insert(u64::from(offset) + 1, text.clone(), 0, &LIMITS).is_ok() {
-                for slot in &mut model[usize::from(offset) + 1..][..text.len()] {
+            let offset = usize::from(offset) + 1;
+            if held.insert(at(offset), text.clone(), Offset::START, &LIMITS).is_ok() {
+                for slot in &mut model[offset..][..text.len()] {
                     slot.get_or_insert(fill);
                 }
             }
         }
         let end = usize::from(end);
         let beyond = model[end..].iter().flatten().count();
-        assert_eq!(held.drop_beyond(end as u64, &LIMITS), beyond);
-        assert_eq!(held.drop_beyond(end as u64, &LIMITS), 0);
-        held.check_invariants(&LIMITS, 1);
-        for at in 1..end {
-            let expected: Vec<u8> = model[at..end].iter().map_while(|o| *o).collect();
-            let first = model[at - 1].is_none() || at == 1;
-            assert!(!first || drain(&mut held, at as u64) == expected);
+        assert_eq!(held.drop_beyond(at(end), &LIMITS), beyond);
+        assert_eq!(held.drop_beyond(at(end), &LIMITS), 0);
+        held.check_invariants(&LIMITS, at(1));
+        for from in 1..end {
+            let expected: Vec<u8> = model[from..end].iter().map_while(|o| *o).collect();
+            let first = model[from - 1].is_none() || from == 1;
+            assert!(!first || drain(&mut held, from) == expected);
         }
         held.is_empty() && held.octets() == 0 && held.ranges() == 0
     }
@@ -77,22 +83,22 @@ quickcheck! {
         let (mut used, mut fresh) = (Reassembly::default(), Reassembly::default());
         let piece = |len: u8, fill: u8| Bytes::from(vec![fill; usize::from(len % 60) + 1]);
         for (offset, len) in before {
-            used.insert(u64::from(offset) + 1, piece(len, 1), 0, &limits).unwrap();
+            used.insert(at(usize::from(offset) + 1), piece(len, 1), Offset::START, &limits).unwrap();
         }
-        let anchor = (400, piece(0, 2)); // so that the memory of `used` is not given back
+        let anchor = (at(400), piece(0, 2)); // so that the memory of `used` is not given back
         for held in [&mut used, &mut fresh] {
-            held.insert(anchor.0, anchor.1.clone(), 0, &limits).unwrap();
+            held.insert(anchor.0, anchor.1.clone(), Offset::START, &limits).unwrap();
         }
-        (1..400).for_each(|at| used.release(at, drop));
+        (1..400).for_each(|offset| used.release(at(offset), drop));
         for (offset, len, fill) in inserts {
             for held in [&mut used, &mut fresh] {
-                held.insert(u64::from(offset) + 500, piece(len, fill), 0, &limits).unwrap();
+                held.insert(at(usize::from(offset) + 500), piece(len, fill), Offset::START, &limits).unwrap();
             }
         }
         let hash = |held: &Reassembly| BuildHasherDefault::<Lengths>::default().hash_one(held);
         assert!(used == fresh && hash(&used) == hash(&fresh) && used == used.clone());
-        used.insert(4000, piece(0, 3), 0, &limits).unwrap();
-        fresh.insert(4000, piece(0, 4), 0, &limits).unwrap();
+        used.insert(at(4000), piece(0, 3), Offset::START, &limits).unwrap();
+        fresh.insert(at(4000), piece(0, 4), Offset::START, &limits).unwrap();
         used != fresh
     }
 }
@@ -124,27 +130,27 @@ quickcheck! {
         for (offset, len) in inserts {
             if len % 8 == 0 {
                 let first = bitmap.iter().position(|&held| held).unwrap_or(0);
-                held.release(first as u64, drop);
+                held.release(at(first), drop);
                 let end = bitmap[first..].iter().position(|held| !held).map_or(300, |len| first + len);
                 bitmap[..end].fill(false);
             } else {
                 let (offset, len) = (usize::from(offset) + 1, usize::from(len % 6) + 1);
-                held.insert(offset as u64, Bytes::from(vec![0; len]), 0, &limits).unwrap();
+                held.insert(at(offset), Bytes::from(vec![0; len]), Offset::START, &limits).unwrap();
                 bitmap[offset..offset + len].fill(true);
                 arrived.retain(|&at| bitmap[at] && start_of(&bitmap, at) != start_of(&bitmap, offset));
                 arrived.insert(0, offset);
                 arrived.truncate(REPORTS);
             }
             let mut expected = Vec::new();
-            for at in arrived.iter().copied().chain((0..300).rev()).filter(|&at| bitmap[at]) {
-                let start = start_of(&bitmap, at);
-                if expected.len() < REPORTS && !expected.contains(&(start as u64)) {
-                    expected.push(start as u64);
+            for offset in arrived.iter().copied().chain((0..300).rev()).filter(|&offset| bitmap[offset]) {
+                let start = at(start_of(&bitmap, offset));
+                if expected.len() < REPORTS && !expected.contains(&start) {
+                    expected.push(start);
                 }
             }
-            let reports: Vec<u64> = held.reports().as_slice().iter().map(|range| range.0).collect();
+            let reports: Vec<Offset> = held.reports().as_slice().iter().map(|range| range.0).collect();
             assert_eq!(reports, expected);
-            held.check_invariants(&limits, 1);
+            held.check_invariants(&limits, at(1));
         }
         true
     }
@@ -153,20 +159,20 @@ quickcheck! {
 #[test]
 fn the_next_expected_text_is_never_refused() {
     let mut held = Reassembly::default();
-    for range in 1..=4u64 {
-        held.insert(range * 10, Bytes::from_static(b"x"), 0, &LIMITS).unwrap();
+    for range in 1..=4 {
+        held.insert(at(range * 10), Bytes::from_static(b"x"), Offset::START, &LIMITS).unwrap();
     }
-    assert_eq!(held.insert(90, Bytes::from_static(b"x"), 0, &LIMITS), Err(Full));
-    assert_eq!(held.insert(11, Bytes::from_static(b"y"), 0, &LIMITS), Ok((10, 12)));
-    assert_eq!(held.insert(0, Bytes::from_static(b"z"), 0, &LIMITS), Ok((0, 1)));
+    assert_eq!(held.insert(at(90), Bytes::from_static(b"x"), Offset::START, &LIMITS), Err(Full));
+    assert_eq!(held.insert(at(11), Bytes::from_static(b"y"), Offset::START, &LIMITS), Ok((at(10), at(12))));
+    assert_eq!(held.insert(at(0), Bytes::from_static(b"z"), Offset::START, &LIMITS), Ok((at(0), at(1))));
 }
 
 #[test]
 fn single_octets_in_reverse_order_are_merged() {
     let limits = Limits { max_ranges: 4, copy_below: 64, frame_size: 2048 };
     let mut held = Reassembly::default();
-    for offset in (1..=1000u64).rev() {
-        held.insert(offset, Bytes::from_static(b"x"), 0, &limits).unwrap();
+    for offset in (1..=1000).rev() {
+        held.insert(at(offset), Bytes::from_static(b"x"), Offset::START, &limits).unwrap();
     }
     assert!(held.pieces() <= 2 * 1000 / 64 + 1, "{} pieces", held.pieces());
 }

@@ -4,12 +4,13 @@ use super::hole::Hole;
 use super::{PathMtu, Policy};
 use crate::Instant;
 use crate::features::PATH_MTU;
+use crate::stream::Position;
 use crate::time::Micros;
 
 /// An error that is not believed yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Pending {
-    pub(super) start: u64,
+    pub(super) start: Position,
     mtu: u16,
     pub(super) at: Instant,
 }
@@ -17,7 +18,7 @@ pub(super) struct Pending {
 /// What an error says: the packet with the text at `start`, or a pure ACK, was too big for a link of `claimed` octets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooBig {
-    pub(crate) start: u64,
+    pub(crate) start: Position,
     pub(crate) claimed: u16,
     /// It quotes SND.NXT; the size of an ACK.
     pub(crate) pure_ack: Option<u16>,

@@ -9,9 +9,10 @@ use super::search::{MAX_PROBES, THRESHOLD};
 use super::{PathMtu, Policy, Watched};
 use crate::Instant;
 use crate::features::PATH_MTU;
+use crate::stream::Position;
 
 /// Packets of one size may differ by so many octets of text.
-const OPTIONS: u64 = 40;
+const OPTIONS: u32 = 40;
 
 /// What is remembered while sizes are in doubt.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -137,10 +138,10 @@ impl PathMtu {
     }
 
     /// SND.UNA has advanced to `una` while sizes are in doubt. Returns the MTU, if it changes.
-    pub(super) fn leave_hole(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+    pub(super) fn leave_hole(&mut self, una: Position, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
         match self.trouble.hole {
             Hole::Falling { cut, sent: Some(sent), doubt } if sent.end <= una => {
-                let got = u64::from(sent.size) + (una - sent.end);
+                let got = u32::from(sent.size) + (una - sent.end);
                 if cut >= mtu || sent.end < una && got + OPTIONS >= mtu.into() {
                     return self.vindicate(doubt.proven, mtu, policy, now); // that, or a larger one before it
                 }

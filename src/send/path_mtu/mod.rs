@@ -7,6 +7,7 @@ mod search;
 
 use crate::features::PATH_MTU;
 use crate::rare::{AtRest, Rare};
+use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Config, Instant};
 use errors::Pending;
@@ -15,18 +16,18 @@ use hole::Hole;
 pub(crate) use search::ProbeLoss;
 use search::Search;
 
-/// A packet whose acknowledgment will tell that its size gets through. Positions count from the ISS.
+/// A packet whose acknowledgment will tell that its size gets through.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Watched {
-    end: u64,
+    end: Position,
     size: u16,
 }
 
 /// A packet with a piece of the stream, as it leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Packet {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
+    pub(crate) start: Position,
+    pub(crate) end: Position,
     /// Its octets, IP header included.
     pub(crate) size: u16,
     /// Something of it was sent before.
@@ -172,7 +173,7 @@ impl PathMtu {
     }
 
     /// A packet leaves with new text up to `end`, `first` at SND.UNA, while no size is in doubt: what `on_sent` does then.
-    pub(crate) fn on_text(&mut self, first: bool, end: u64, size: u16) {
+    pub(crate) fn on_text(&mut self, first: bool, end: Position, size: u16) {
         self.max_sent = self.max_sent.max(size);
         self.pure_ack = 0;
         if first {
@@ -195,7 +196,7 @@ impl PathMtu {
 
     /// SND.UNA has advanced to `una`. Returns whether that is all it means, since nothing is in doubt or being looked for.
     #[inline]
-    pub(crate) fn on_acknowledged_at_rest(&mut self, una: u64) -> bool {
+    pub(crate) fn on_acknowledged_at_rest(&mut self, una: Position) -> bool {
         self.first = 0;
         if let Some(watched) = self.watched.filter(|watched| watched.end <= una) {
             self.max_acked = self.max_acked.max(watched.size);
@@ -205,7 +206,7 @@ impl PathMtu {
     }
 
     /// SND.UNA has advanced to `una`; packets of `mtu` octets are in use. Returns the MTU, if it changes.
-    pub(crate) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+    pub(crate) fn on_acknowledged(&mut self, una: Position, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
         self.on_acknowledged_at_rest(una);
         if self.trouble.pending.is_some_and(|pending| pending.start < una) {
             self.set_pending(None); // it was a false claim
@@ -275,17 +276,17 @@ impl PathMtu {
     }
 
     /// The probe that is out, from its first octet to the one after its last.
-    pub(crate) fn probe(&self) -> Option<(u64, u64)> {
+    pub(crate) fn probe(&self) -> Option<(Position, Position)> {
         self.search.probe().filter(|_| PATH_MTU)
     }
 
     /// Loss was found while a probe was out. Returns whether it is no congestion.
-    pub(crate) fn on_loss(&mut self, loss: ProbeLoss, nxt: u64, next: Instant) -> bool {
+    pub(crate) fn on_loss(&mut self, loss: ProbeLoss, nxt: Position, next: Instant) -> bool {
         PATH_MTU && self.search.on_loss(loss, nxt, next)
     }
 
     /// The retransmission timer has expired; the next probe waits until `next`.
-    pub(crate) fn on_probe_timeout(&mut self, una: u64, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
+    pub(crate) fn on_probe_timeout(&mut self, una: Position, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
         if PATH_MTU {
             self.search.on_timeout(una, next, mtu, policy, now);
         }

@@ -4,6 +4,7 @@ use super::Policy;
 use crate::Instant;
 use crate::features::PATH_MTU;
 use crate::rare::{AtRest, Rare};
+use crate::stream::Position;
 
 /// MAX_PROBES (RFC 8899 §5.1.2): so many probes of one size must vanish, each alone.
 pub(super) const MAX_PROBES: u8 = 3;
@@ -18,14 +19,14 @@ const COMMON: [u16; 20] = [
 /// A probe that is out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Probe {
-    start: u64,
-    end: u64,
+    start: Position,
+    end: Position,
     size: u16,
     /// Something else was lost since: whether it arrives or not, its loss says nothing.
     disturbed: bool,
     /// It was lost. When all that was sent by then, up to this position, is acknowledged and nothing else was lost, that
     /// was for its size.
-    lost: Option<u64>,
+    lost: Option<Position>,
 }
 
 /// What was lost while a probe was out.
@@ -147,16 +148,16 @@ impl Search {
         Some(middle.copied().unwrap_or(mtu + (high - mtu).div_ceil(2)))
     }
 
-    pub(super) fn on_probe(&mut self, start: u64, end: u64, size: u16) {
+    pub(super) fn on_probe(&mut self, start: Position, end: Position, size: u16) {
         self.course.begin().probe = Some(Probe { start, end, size, disturbed: false, lost: None });
     }
 
-    pub(super) fn probe(&self) -> Option<(u64, u64)> {
+    pub(super) fn probe(&self) -> Option<(Position, Position)> {
         self.course.probe.map(|probe| (probe.start, probe.end))
     }
 
     /// SND.UNA has advanced to `una`. Returns the size of a probe that has arrived (RFC 4821 §7.6.1).
-    pub(super) fn on_acknowledged(&mut self, una: u64, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
+    pub(super) fn on_acknowledged(&mut self, una: Position, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
         let probe = self.course.probe?;
         match probe.lost {
             Some(nxt) if una >= nxt => {
@@ -181,7 +182,7 @@ impl Search {
 
     /// Loss was found while a probe was out: of the probe, or not, or of it alone among what was sent up to `nxt`. Returns
     /// whether that may be for its size: then another may leave from `next` on, and it is no congestion (RFC 4821 §7.6.2).
-    pub(super) fn on_loss(&mut self, loss: ProbeLoss, nxt: u64, next: Instant) -> bool {
+    pub(super) fn on_loss(&mut self, loss: ProbeLoss, nxt: Position, next: Instant) -> bool {
         let Some(course) = self.course.active() else { return false };
         let Some(probe) = course.probe.as_mut() else { return false };
         match loss {
@@ -197,7 +198,7 @@ impl Search {
     }
 
     /// A timeout. If it was the probe's, that is likely to be for its size (RFC 4821 §7.6.3).
-    pub(super) fn on_timeout(&mut self, una: u64, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
+    pub(super) fn on_timeout(&mut self, una: Position, next: Instant, mtu: u16, policy: &Policy, now: Instant) {
         let Some(probe) = self.course.probe else { return };
         self.end_probe();
         self.set_next(self.course.next.map(|earlier| earlier.max(next)));
@@ -222,7 +223,13 @@ impl Search {
 
     /// An error about the packet at `start` says that no more than `claimed` octets get through. Returns whether it can
     /// mean the probe.
-    pub(super) fn on_too_big(&mut self, (start, claimed): (u64, u16), mtu: u16, policy: &Policy, now: Instant) -> bool {
+    pub(super) fn on_too_big(
+        &mut self,
+        (start, claimed): (Position, u16),
+        mtu: u16,
+        policy: &Policy,
+        now: Instant,
+    ) -> bool {
         let means =
             |probe: &Probe| probe.start == start && probe.lost.is_none() && (mtu..probe.size).contains(&claimed);
         if !self.course.probe.as_ref().is_some_and(means) {

@@ -22,23 +22,27 @@ fn told(mtu: u16, policy: &Policy) -> PathMtu {
     path
 }
 
-fn sent(path: &mut PathMtu, start: u64, end: u64, size: u16, again: bool) {
-    path.on_sent(&Packet { start, end, size, again, first: false, probe: false });
+fn at(position: u32) -> Position {
+    Position::ISS + position
 }
 
-fn probe(path: &mut PathMtu, start: u64, end: u64, size: u16) {
-    path.on_sent(&Packet { start, end, size, again: false, first: false, probe: true });
+fn sent(path: &mut PathMtu, start: u32, end: u32, size: u16, again: bool) {
+    path.on_sent(&Packet { start: at(start), end: at(end), size, again, first: false, probe: false });
 }
 
-fn too_big(path: &mut PathMtu, start: u64, claimed: u16, repeats: u32, policy: &Policy, now: Instant) -> Option<u16> {
-    path.on_too_big(TooBig { start, claimed, pure_ack: None }, (1500, repeats), policy, (RTT, now))
+fn probe(path: &mut PathMtu, start: u32, end: u32, size: u16) {
+    path.on_sent(&Packet { start: at(start), end: at(end), size, again: false, first: false, probe: true });
+}
+
+fn too_big(path: &mut PathMtu, start: u32, claimed: u16, repeats: u32, policy: &Policy, now: Instant) -> Option<u16> {
+    path.on_too_big(TooBig { start: at(start), claimed, pure_ack: None }, (1500, repeats), policy, (RTT, now))
 }
 
 /// One packet of 1500 octets is acknowledged, another one is in flight.
 fn proven() -> PathMtu {
     let mut path = told(1500, &POLICY);
     sent(&mut path, 1, 1461, 1500, false);
-    assert_eq!(path.on_acknowledged(1461, 1500, &POLICY, NOW), None);
+    assert_eq!(path.on_acknowledged(at(1461), 1500, &POLICY, NOW), None);
     sent(&mut path, 1461, 2921, 1500, false);
     path
 }
@@ -61,7 +65,7 @@ fn an_error_about_a_size_that_got_through_waits_for_a_timeout() {
     assert_eq!(too_big(&mut path, 1461, 1400, 0, &POLICY, NOW), None);
     let mut progress = path.clone();
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1400));
-    assert_eq!(progress.on_acknowledged(2921, 1500, &POLICY, NOW), None);
+    assert_eq!(progress.on_acknowledged(at(2921), 1500, &POLICY, NOW), None);
     assert_eq!(progress.on_timeout(1500, (1500, 1), &POLICY, NOW), None, "it was a false claim");
     assert_eq!(too_big(&mut proven(), 1461, 1400, 1, &POLICY, NOW), Some(1400), "it has timed out already");
     let traditional = Policy { believe_after: 0, ..POLICY };
@@ -77,7 +81,7 @@ fn an_error_that_claims_no_less_than_the_mtu_changes_nothing() {
     let floor = Policy { floor: 552, hole_mtu: 1024, ..POLICY };
     let mut path = told(552, &floor);
     sent(&mut path, 1, 513, 552, false);
-    let error = TooBig { start: 1, claimed: 300, pure_ack: None };
+    let error = TooBig { start: at(1), claimed: 300, pure_ack: None };
     assert_eq!(path.on_too_big(error, (552, 0), &floor, (RTT, NOW)), None);
 }
 
@@ -86,12 +90,12 @@ fn what_was_sent_again_proves_no_size() {
     let mut path = told(1500, &POLICY);
     sent(&mut path, 1, 1461, 1500, false);
     sent(&mut path, 1, 501, 540, true);
-    path.on_acknowledged(1461, 1500, &POLICY, NOW);
+    path.on_acknowledged(at(1461), 1500, &POLICY, NOW);
     assert_eq!(path.max_acked, 0);
     let mut path = told(1500, &POLICY);
     sent(&mut path, 1, 1461, 1500, false);
     sent(&mut path, 1461, 1961, 540, true); // another part of the stream
-    path.on_acknowledged(1461, 1500, &POLICY, NOW);
+    path.on_acknowledged(at(1461), 1500, &POLICY, NOW);
     assert_eq!(path.max_acked, 1500);
 }
 
@@ -99,7 +103,7 @@ fn what_was_sent_again_proves_no_size() {
 #[test]
 fn an_error_about_a_pure_ack_says_less_than_its_size() {
     let error = |path: &mut PathMtu, claimed, now| {
-        let error = TooBig { start: 2921, claimed, pure_ack: Some(52) };
+        let error = TooBig { start: at(2921), claimed, pure_ack: Some(52) };
         path.on_too_big(error, (1500, 0), &POLICY, (RTT, now))
     };
     let mut path = told(1500, &POLICY);
@@ -132,8 +136,8 @@ fn falls(path: &mut PathMtu, policy: &Policy) -> (Vec<u16>, Vec<u16>) {
         if path.cut().is_some() && cuts.last() != Some(&size) {
             cuts.push(size);
         }
-        let end = 1461 + u64::from(size) - 40;
-        path.on_sent(&Packet { start: 1461, end, size, again: true, first: true, probe: false });
+        let end = 1461 + u32::from(size) - 40;
+        path.on_sent(&Packet { start: at(1461), end: at(end), size, again: true, first: true, probe: false });
     }
     (cuts, mtus)
 }
@@ -163,10 +167,10 @@ fn timeouts_make_the_first_segment_smaller() {
 fn after_an_outage_the_full_size_is_back() {
     let mut path = proven();
     falls(&mut path, &POLICY);
-    assert_eq!(path.on_acknowledged(1461 + 28, 1024, &POLICY, NOW), Some(1500));
+    assert_eq!(path.on_acknowledged(at(1461 + 28), 1024, &POLICY, NOW), Some(1500));
     assert_eq!(path.cut(), None);
     sent(&mut path, 2921, 4381, 1500, false);
-    assert_eq!(path.on_acknowledged(4381, 1500, &POLICY, NOW), None);
+    assert_eq!(path.on_acknowledged(at(4381), 1500, &POLICY, NOW), None);
     assert_eq!((path.trouble.hole, path.max_acked), (Hole::None, 1500));
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), None);
 }
@@ -176,12 +180,12 @@ fn after_an_outage_the_full_size_is_back() {
 fn a_trial_ends_with_one_timeout() {
     let mut path = proven();
     assert_eq!(path.on_timeout(1500, (1500, 3), &POLICY, NOW), Some(1024));
-    path.on_sent(&Packet { start: 1461, end: 2445, size: 1024, again: true, first: true, probe: false });
-    assert_eq!(path.on_acknowledged(2445, 1024, &POLICY, NOW), Some(1500));
+    path.on_sent(&Packet { start: at(1461), end: at(2445), size: 1024, again: true, first: true, probe: false });
+    assert_eq!(path.on_acknowledged(at(2445), 1024, &POLICY, NOW), Some(1500));
     assert_eq!(path.on_timeout(900, (1500, 1), &POLICY, NOW), None, "of this size they get through");
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1024));
-    path.on_sent(&Packet { start: 2445, end: 3429, size: 1024, again: true, first: true, probe: false });
-    assert_eq!(path.on_acknowledged(3429, 1024, &POLICY, NOW), None);
+    path.on_sent(&Packet { start: at(2445), end: at(3429), size: 1024, again: true, first: true, probe: false });
+    assert_eq!(path.on_acknowledged(at(3429), 1024, &POLICY, NOW), None);
     assert_eq!(path.probe_size(1024, |high| high, NOW), Some(1500), "probes look for more");
     path.on_told(1500, &POLICY, NOW);
     assert_eq!((path.trouble.hole, path.probe_size(1500, |high| high, NOW)), (Hole::None, None));
@@ -192,31 +196,31 @@ fn a_trial_ends_with_one_timeout() {
 fn a_larger_packet_that_gets_through_ends_the_doubt() {
     let mut path = proven();
     falls(&mut path, &POLICY);
-    assert_eq!(path.on_acknowledged(1489, 1024, &POLICY, NOW), Some(1500));
+    assert_eq!(path.on_acknowledged(at(1489), 1024, &POLICY, NOW), Some(1500));
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), Some(1024));
-    path.on_sent(&Packet { start: 1489, end: 2473, size: 1024, again: true, first: true, probe: false });
+    path.on_sent(&Packet { start: at(1489), end: at(2473), size: 1024, again: true, first: true, probe: false });
     assert_eq!(path.on_timeout(1024, (1024, 2), &POLICY, NOW), None);
     assert_eq!(path.cut(), Some(68), "what worked last");
-    path.on_sent(&Packet { start: 1489, end: 1517, size: 68, again: true, first: true, probe: false });
-    assert_eq!(path.on_acknowledged(1517, 1024, &POLICY, NOW), None, "twice: 1024 is in doubt");
+    path.on_sent(&Packet { start: at(1489), end: at(1517), size: 68, again: true, first: true, probe: false });
+    assert_eq!(path.on_acknowledged(at(1517), 1024, &POLICY, NOW), None, "twice: 1024 is in doubt");
     sent(&mut path, 1517, 2501, 1024, true);
-    assert_eq!(path.on_acknowledged(2501, 1024, &POLICY, NOW), Some(1500));
+    assert_eq!(path.on_acknowledged(at(2501), 1024, &POLICY, NOW), Some(1500));
 }
 
 /// The search with a path of `mtu` octets. Returns what it found, and the sizes of the probes.
 fn search(mtu: u16, start: u16, policy: &Policy) -> (u16, Vec<u16>) {
-    let (mut path, mut now, mut in_use, mut at) = (told(start, policy), NOW, start, 1);
+    let (mut path, mut now, mut in_use, mut una) = (told(start, policy), NOW, start, 1);
     let mut sizes = Vec::new();
     while let Some(size) = path.probe_size(in_use, |high| high, now) {
         sizes.push(size);
-        probe(&mut path, at, at + u64::from(size), size);
-        let end = at + u64::from(size) + 1000;
+        probe(&mut path, una, una + u32::from(size), size);
+        let end = una + u32::from(size) + 1000;
         if size > mtu {
-            assert!(path.on_loss(ProbeLoss::Alone, end, now + RTT));
+            assert!(path.on_loss(ProbeLoss::Alone, at(end), now + RTT));
             assert_eq!(path.probe_size(in_use, |high| high, now + RTT), None, "one at a time");
         }
-        in_use = path.on_acknowledged(end, in_use, policy, now).unwrap_or(in_use);
-        at = end;
+        in_use = path.on_acknowledged(at(end), in_use, policy, now).unwrap_or(in_use);
+        una = end;
         now += RTT;
     }
     (in_use, sizes)
@@ -256,11 +260,11 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
         path
     };
     let mut alone = out();
-    assert!(alone.on_loss(ProbeLoss::Alone, 20_000, later));
-    assert_eq!(alone.on_acknowledged(19_999, 1500, &policy, NOW), None, "others may be lost, too");
+    assert!(alone.on_loss(ProbeLoss::Alone, at(20_000), later));
+    assert_eq!(alone.on_acknowledged(at(19_999), 1500, &policy, NOW), None, "others may be lost, too");
     assert_eq!((alone.probe().is_some(), alone.search.fails), (true, 0));
-    assert!(!alone.clone().on_loss(ProbeLoss::Others, 20_000, later));
-    assert_eq!(alone.on_acknowledged(20_000, 1500, &policy, NOW), None);
+    assert!(!alone.clone().on_loss(ProbeLoss::Others, at(20_000), later));
+    assert_eq!(alone.on_acknowledged(at(20_000), 1500, &policy, NOW), None);
     assert_eq!((alone.probe().is_some(), alone.search.fails), (false, 1));
     assert_eq!(
         (alone.probe_size(1500, |high| high, NOW), alone.probe_size(1500, |high| high, later)),
@@ -268,33 +272,33 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
     );
     for loss in [ProbeLoss::WithOthers, ProbeLoss::Alone] {
         let mut path = out();
-        assert!(!path.on_loss(ProbeLoss::Others, 20_000, later), "that is congestion");
-        assert_eq!(path.clone().on_acknowledged(8961, 1500, &policy, NOW), Some(9000), "it works all the same");
-        assert!(!path.on_loss(loss, 20_000, later));
+        assert!(!path.on_loss(ProbeLoss::Others, at(20_000), later), "that is congestion");
+        assert_eq!(path.clone().on_acknowledged(at(8961), 1500, &policy, NOW), Some(9000), "it works all the same");
+        assert!(!path.on_loss(loss, at(20_000), later));
         assert_eq!((path.search.fails, path.probe_size(1500, |high| high, NOW)), (0, Some(9000)));
     }
     let mut timeout = out();
-    timeout.on_probe_timeout(1, later, 1500, &policy, NOW);
+    timeout.on_probe_timeout(at(1), later, 1500, &policy, NOW);
     assert_eq!((timeout.search.fails, timeout.probe_size(1500, |high| high, NOW)), (1, None));
     let mut outage = out();
-    outage.on_probe_timeout(0, later, 1500, &policy, NOW);
+    outage.on_probe_timeout(at(0), later, 1500, &policy, NOW);
     assert_eq!(
         (outage.search.fails, outage.probe_size(1500, |high| high, later)),
         (0, Some(9000)),
         "what was before it is lost, too"
     );
     let mut part = out();
-    assert_eq!(part.on_acknowledged(4000, 1500, &policy, NOW), None);
+    assert_eq!(part.on_acknowledged(at(4000), 1500, &policy, NOW), None);
     assert_eq!(part.probe_size(1500, |high| high, NOW), Some(9000), "the peer had no room for all of it");
-    assert_eq!(out().on_acknowledged(1, 1500, &policy, NOW), None);
-    assert!(!told(1500, &policy).on_loss(ProbeLoss::Alone, 20_000, later), "none is out");
+    assert_eq!(out().on_acknowledged(at(1), 1500, &policy, NOW), None);
+    assert!(!told(1500, &policy).on_loss(ProbeLoss::Alone, at(20_000), later), "none is out");
 }
 
 /// An error about the probe is exact (RFC 4821 §7.6.2); it goes no lower than what is in use.
 #[test]
 fn an_error_about_a_probe_bounds_the_search() {
     let policy = Policy { largest: 9000, peer: 9000, ..POLICY };
-    let error = |start, claimed| TooBig { start, claimed, pure_ack: None };
+    let error = |start, claimed| TooBig { start: at(start), claimed, pure_ack: None };
     let mut path = told(1500, &policy);
     probe(&mut path, 1, 8961, 9000);
     assert!(!path.on_probe_too_big(error(2, 4000), 1500, &policy, NOW), "another number");
@@ -303,7 +307,7 @@ fn an_error_about_a_probe_bounds_the_search() {
     let mut same = path.clone();
     assert!(same.on_probe_too_big(error(1, 1500), 1500, &policy, NOW));
     assert_eq!(same.probe_size(1500, |high| high, NOW), None);
-    assert_eq!(same.on_acknowledged(9000, 1500, &policy, NOW + Micros::from_secs(600)), None);
+    assert_eq!(same.on_acknowledged(at(9000), 1500, &policy, NOW + Micros::from_secs(600)), None);
     assert_eq!(same.probe_size(1500, |high| high, NOW + Micros::from_secs(600)), Some(9000), "ten minutes later");
     assert!(path.on_probe_too_big(error(1, 4000), 1500, &policy, NOW));
     assert_eq!(path.probe_size(1500, |high| high, NOW), Some(4000));
@@ -319,9 +323,9 @@ fn what_an_error_lowered_is_tried_again() {
         assert_eq!(too_big(&mut path, 1, 1400, 0, &policy, NOW), Some(1400));
         sent(&mut path, 1, 1361, 1400, true);
         let later = NOW + Micros::from_secs(600);
-        assert_eq!(path.on_acknowledged(1361, 1400, &policy, NOW), None);
+        assert_eq!(path.on_acknowledged(at(1361), 1400, &policy, NOW), None);
         assert_eq!(path.probe_size(1400, |high| high, later), None);
-        let full = path.on_acknowledged(1362, 1400, &policy, later);
+        let full = path.on_acknowledged(at(1362), 1400, &policy, later);
         if probing {
             assert_eq!((full, path.probe_size(1400, |high| high, later)), (None, Some(1500)));
             continue;

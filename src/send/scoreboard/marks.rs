@@ -10,12 +10,13 @@ use crate::features::SACK;
 use crate::ranges::Ranges;
 use crate::rare::AtRest;
 use crate::recent::Recent;
+use crate::stream::Position;
 
 /// Where a search may look first. Nothing but its cost depends on it, so it is no part of the value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fingers {
     /// The ranges of `sacked` that grew last.
-    pub(super) recent: Recent,
+    pub(super) recent: Recent<Position>,
     /// The index of the record behind the one that was reported last, of that at `fresh`, of the first of `again`.
     pub(super) reported: usize,
     pub(super) fresh: usize,
@@ -38,17 +39,17 @@ impl Hash for Fingers {
 /// retransmissions.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Marks {
-    pub(super) sacked: Ranges,
+    pub(super) sacked: Ranges<Position>,
     pub(super) sacked_octets: u32,
     pub(super) sacked_segments: u32,
     /// What the lost segments take.
-    pub(super) lost: Ranges,
+    pub(super) lost: Ranges<Position>,
     pub(super) lost_octets: u32,
     /// No segment below this position is in flight for the first time.
-    pub(super) fresh: u64,
+    pub(super) fresh: Position,
     /// Start and time of each retransmission, in the order of time, and at one time of the stream. Those that do not
     /// agree with the record are over.
-    pub(super) again: VecDeque<(u64, Instant)>,
+    pub(super) again: VecDeque<(Position, Instant)>,
     pub(super) fingers: Fingers,
 }
 
@@ -59,9 +60,9 @@ impl AtRest for Marks {
         sacked_segments: 0,
         lost: Ranges::new(),
         lost_octets: 0,
-        fresh: 0,
+        fresh: Position::ISS,
         again: VecDeque::new(),
-        fingers: Fingers { recent: Recent::new(), reported: 0, fresh: 0, again: 0 },
+        fingers: Fingers { recent: Recent::new(Position::ISS), reported: 0, fresh: 0, again: 0 },
     };
 }
 
@@ -72,7 +73,7 @@ impl Marks {
     }
 
     /// SND.UNA advances to `to`.
-    pub(super) fn release(&mut self, to: u64) {
+    pub(super) fn release(&mut self, to: Position) {
         self.fresh = self.fresh.max(to);
         self.lost.remove_below(to);
         if SACK && self.sacked.first().is_some_and(|first| first.start < to) {

@@ -17,25 +17,33 @@ struct Octet {
 }
 
 /// What a record is: start, end, time, fate, whether it was sent again.
-type Record = (u64, u64, Instant, Fate, bool);
+type Record = (u32, u32, Instant, Fate, bool);
 
 fn record(sent: &Sent) -> Record {
-    (sent.start, sent.end, sent.at, sent.fate, sent.again)
+    (number(sent.start), number(sent.end), sent.at, sent.fate, sent.again)
+}
+
+fn number(position: Position) -> u32 {
+    position - Position::ISS
+}
+
+fn at(number: u32) -> Position {
+    Position::ISS + number
 }
 
 /// The naive model: nothing but octets. Every question is answered by looking at all of them.
 #[derive(Clone, Debug, Default)]
 struct Model {
-    una: u64,
+    una: u32,
     octets: Vec<Octet>,
 }
 
 impl Model {
-    fn nxt(&self) -> u64 {
-        self.una + self.octets.len() as u64
+    fn nxt(&self) -> u32 {
+        self.una + self.octets.len() as u32
     }
 
-    fn at(&mut self, position: u64) -> &mut Octet {
+    fn at(&mut self, position: u32) -> &mut Octet {
         let una = self.una;
         &mut self.octets[(position - una) as usize]
     }
@@ -66,19 +74,19 @@ impl Model {
         judged
     }
 
-    fn send(&mut self, len: u64, at: Instant) {
+    fn send(&mut self, len: u32, at: Instant) {
         for i in 0..len {
             self.octets.push(Octet { begins: i == 0, at, fate: Fate::InFlight, again: false });
         }
     }
 
-    fn cut(&mut self, position: u64) {
+    fn cut(&mut self, position: u32) {
         if (self.una..self.nxt()).contains(&position) && self.at(position).fate != Fate::Sacked {
             self.at(position).begins = true;
         }
     }
 
-    fn send_again(&mut self, start: u64, end: u64, may_cut: bool, now: Instant) {
+    fn send_again(&mut self, start: u32, end: u32, may_cut: bool, now: Instant) {
         let (mut start, mut end) = (start, end);
         if may_cut {
             self.cut(start);
@@ -99,7 +107,7 @@ impl Model {
         }
     }
 
-    fn coalesce(&mut self, mss: u64) {
+    fn coalesce(&mut self, mss: u32) {
         let mut merged: Vec<Record> = Vec::new();
         for record in self.records() {
             let fits = |last: &&mut Record| {
@@ -120,7 +128,7 @@ impl Model {
         }
     }
 
-    fn acknowledge(&mut self, to: u64) -> Vec<Record> {
+    fn acknowledge(&mut self, to: u32) -> Vec<Record> {
         let whole = self.records().into_iter().filter(|record| record.1 <= to).collect();
         self.octets.drain(..(to - self.una) as usize);
         self.una = to;
@@ -130,15 +138,15 @@ impl Model {
         whole
     }
 
-    fn next_lost(&self, most: u64) -> Option<(u64, u32)> {
+    fn next_lost(&self, most: u32) -> Option<(Position, u32)> {
         let first = self.octets.iter().position(|octet| octet.fate == Fate::Lost)?;
         let run = self.octets[first..].iter().take_while(|octet| octet.fate == Fate::Lost).count();
-        Some((self.una + first as u64, run.min(most as usize) as u32))
+        Some((at(self.una + first as u32), run.min(most as usize) as u32))
     }
 
     /// RFC 6675 §4 (3), read literally.
-    fn first_fresh_below_reports(&self) -> Option<u64> {
-        let highest = self.octets.iter().rposition(|octet| octet.fate == Fate::Sacked)? as u64 + self.una;
+    fn first_fresh_below_reports(&self) -> Option<u32> {
+        let highest = self.octets.iter().rposition(|octet| octet.fate == Fate::Sacked)? as u32 + self.una;
         let fresh = |record: &&Record| record.3 == Fate::InFlight && !record.4 && record.0 < highest;
         self.records().iter().find(fresh).map(|record| record.0)
     }
@@ -228,8 +236,8 @@ struct Pair {
 }
 
 impl Pair {
-    fn place(&self, share: u8, whole: bool) -> u64 {
-        let position = self.model.una + self.model.octets.len() as u64 * u64::from(share) / 255;
+    fn place(&self, share: u8, whole: bool) -> u32 {
+        let position = self.model.una + self.model.octets.len() as u32 * u32::from(share) / 255;
         let mut borders = self.model.records().into_iter().map(|record| record.0).filter(|start| *start <= position);
         if whole && position != self.model.nxt() { borders.next_back().unwrap_or(position) } else { position }
     }
@@ -245,41 +253,41 @@ impl Pair {
         match *step {
             Step::Wait => *now += core::time::Duration::from_millis(1),
             Step::Send { len } => {
-                model.send(u64::from(len), *now);
-                board.sent(model.nxt(), *now, rate);
+                model.send(u32::from(len), *now);
+                board.sent(at(model.nxt()), *now, rate);
             }
             Step::Retransmit { most } => {
                 if let Some((start, len)) = board.next_lost(u32::from(most)) {
-                    board.sent_again(start, start + u64::from(len), true, *now, rate);
-                    model.send_again(start, start + u64::from(len), true, *now);
+                    board.sent_again(start, start + len, true, *now, rate);
+                    model.send_again(number(start), number(start) + len, true, *now);
                 }
             }
             Step::Again { from, to, whole, may_cut } => {
                 let (from, to) = (self.place(from, whole), self.place(to, whole));
-                self.board.sent_again(from.min(to), from.max(to), may_cut, self.now, rate);
+                self.board.sent_again(at(from.min(to)), at(from.max(to)), may_cut, self.now, rate);
                 self.model.send_again(from.min(to), from.max(to), may_cut, self.now);
             }
             Step::Coalesce { mss } => {
-                board.coalesce(u64::from(mss));
-                model.coalesce(u64::from(mss));
+                board.coalesce(u32::from(mss));
+                model.coalesce(u32::from(mss));
             }
             Step::Acknowledge { to, whole } => {
                 let to = self.place(to, whole);
                 let mut shown = Vec::new();
-                self.board.acknowledge(to, |sent| shown.push(record(sent)));
+                self.board.acknowledge(at(to), |sent| shown.push(record(sent)));
                 assert_eq!(shown, self.model.acknowledge(to));
             }
             Step::Report { from, to, whole } => {
                 let (from, to) = (self.place(from, whole), self.place(to, whole));
                 let mut shown = Vec::new();
-                self.board.report(from, to, |sent| shown.push(record(sent)));
+                self.board.report(at(from), at(to), |sent| shown.push(record(sent)));
                 let news = |record: &Record| record.0 >= from && record.1 <= to && record.3 != Fate::Sacked;
                 assert_eq!(shown, self.model.judge(Fate::Sacked, news));
             }
             Step::LoseByTime { place } => self.lose_by_time(place),
             Step::LoseBelow { place } => {
                 let edge = self.place(place, true);
-                let octets = self.board.lose_fresh(|sent| sent.end <= edge);
+                let octets = self.board.lose_fresh(|sent| sent.end <= at(edge));
                 let late = |record: &Record| record.3 == Fate::InFlight && !record.4 && record.1 <= edge;
                 assert_eq!(octets, octets_of(&self.model.judge(Fate::Lost, late)));
             }
@@ -287,13 +295,13 @@ impl Pair {
                 let octets = board.lose_first(u32::from(most));
                 let una = model.una;
                 let end = model.records().first().map_or(una, |first| first.1);
-                model.cut(end.min(una + u64::from(most)));
+                model.cut(end.min(una + u32::from(most)));
                 let lost = model.judge(Fate::Lost, |record| record.0 == una && record.3 == Fate::InFlight);
                 assert_eq!(octets, octets_of(&lost));
             }
             Step::LoseLonger { than } => {
                 board.lose_where(&mut |sent| sent.len() > u32::from(than));
-                let long = |record: &Record| record.3 == Fate::InFlight && record.1 - record.0 > u64::from(than);
+                let long = |record: &Record| record.3 == Fate::InFlight && record.1 - record.0 > u32::from(than);
                 model.judge(Fate::Lost, long);
             }
             Step::FindLost => {
@@ -316,9 +324,9 @@ impl Pair {
     fn lose_by_time(&mut self, place: u8) {
         let position = self.place(place, true);
         let Some(newest) = self.model.records().into_iter().find(|record| record.0 == position) else { return };
-        let earlier = |at: Instant, end: u64| (at, end) < (newest.2, newest.1);
-        let octets = self.board.lose_fresh(|sent| earlier(sent.at, sent.end))
-            + self.board.lose_again(|sent| earlier(sent.at, sent.end));
+        let earlier = |at: Instant, end: u32| (at, end) < (newest.2, newest.1);
+        let octets = self.board.lose_fresh(|sent| earlier(sent.at, number(sent.end)))
+            + self.board.lose_again(|sent| earlier(sent.at, number(sent.end)));
         let late = |record: &Record| record.3 == Fate::InFlight && earlier(record.2, record.1);
         assert_eq!(octets, octets_of(&self.model.judge(Fate::Lost, late)));
     }
@@ -328,26 +336,26 @@ impl Pair {
         board.check_invariants();
         let records = model.records();
         assert_eq!(board.segments.iter().map(record).collect::<Vec<_>>(), records);
-        assert_eq!((board.una(), board.nxt()), (model.una, model.nxt()));
+        assert_eq!((board.una(), board.nxt()), (at(model.una), at(model.nxt())));
         assert_eq!(board.inflight(), model.count(Fate::InFlight));
         assert_eq!(board.outstanding(), model.count(Fate::InFlight) + model.count(Fate::Lost));
         assert_eq!(board.marks.sacked_octets, model.count(Fate::Sacked));
         let sacked: Vec<_> = records.iter().filter(|record| record.3 == Fate::Sacked).collect();
         assert_eq!(board.sacked_segments() as usize, sacked.len());
-        assert_eq!(board.sacked().last().map(|range| range.end), sacked.last().map(|record| record.1));
+        assert_eq!(board.sacked().last().map(|range| number(range.end)), sacked.last().map(|record| record.1));
         for position in model.una..model.nxt() {
             let octet = model.octets[(position - model.una) as usize];
             assert_eq!(
-                board.sacked().first_overlap(position, position + 1).is_some(),
+                board.sacked().first_overlap(at(position), at(position + 1)).is_some(),
                 octet.fate == Fate::Sacked,
                 "octet {position}"
             );
         }
         assert_eq!(board.has_lost(), model.count(Fate::Lost) > 0);
         for most in [1, 7, 1000] {
-            assert_eq!(board.next_lost(most), model.next_lost(u64::from(most)));
+            assert_eq!(board.next_lost(most), model.next_lost(most));
         }
-        let below = board.first_fresh_below_reports().map(|sent| sent.start);
+        let below = board.first_fresh_below_reports().map(|sent| number(sent.start));
         assert_eq!(below, model.first_fresh_below_reports());
         assert_eq!(board.first().map(record), records.first().copied());
         assert_eq!(board.last().map(record), records.last().copied());
@@ -356,7 +364,7 @@ impl Pair {
 }
 
 fn octets_of(records: &[Record]) -> u32 {
-    records.iter().map(|record| (record.1 - record.0) as u32).sum()
+    records.iter().map(|record| record.1 - record.0).sum()
 }
 
 quickcheck! {
@@ -375,10 +383,10 @@ quickcheck! {
         let mut pair = Pair::default();
         steps.iter().for_each(|step| pair.take(step));
         let most = u32::from(most).max(1);
-        let (mut from, mut octets, lost) = (0, 0, pair.model.count(Fate::Lost));
+        let (mut from, mut octets, lost) = (at(0), 0, pair.model.count(Fate::Lost));
         while let Some((start, len)) = pair.board.next_lost(most) {
             assert!(start >= from && (1..=most).contains(&len));
-            from = start + u64::from(len);
+            from = start + len;
             octets += len;
             pair.board.sent_again(start, from, true, pair.now, Snapshot::default());
             pair.board.check_invariants();
@@ -388,10 +396,10 @@ quickcheck! {
 }
 
 /// `segments` of 100 octets, one each millisecond.
-fn flight(segments: u64) -> Scoreboard {
+fn flight(segments: u32) -> Scoreboard {
     let mut board = Scoreboard::default();
     for n in 1..=segments {
-        board.sent(100 * n, Instant::from_millis(n), Snapshot::default());
+        board.sent(at(100 * n), Instant::from_millis(n.into()), Snapshot::default());
     }
     board
 }
@@ -404,18 +412,18 @@ fn an_acknowledgment_looks_at_what_it_tells_and_at_no_more() {
     let (mut shown, mut asked) = (0, 0);
     for n in 1..5000 {
         for block in (1..=n).rev().take(4) {
-            board.report(200 * block, 200 * block + 100, |_| shown += 1);
+            board.report(at(200 * block), at(200 * block + 100), |_| shown += 1);
         }
         board.lose_fresh(|sent| {
             asked += 1;
-            sent.at < Instant::from_millis(2 * n)
+            sent.at < Instant::from_millis(2 * u64::from(n))
         });
-        assert_eq!(board.marks.fresh, 100 * (2 * n - 1)); // sent at 2n ms
+        assert_eq!(board.marks.fresh, at(100 * (2 * n - 1))); // sent at 2n ms
     }
     let lost = board.segments.iter().filter(|sent| sent.fate == Fate::Lost).count();
     assert_eq!((shown, lost), (4999, 4999));
     assert!(asked <= 2 * 5000, "{asked} questions");
-    assert_eq!(board.next_lost(250), Some((0, 200)));
+    assert_eq!(board.next_lost(250), Some((at(0), 200)));
 }
 
 /// The same for what was sent again: whoever looks stops at the first that is not late.
@@ -423,8 +431,9 @@ fn an_acknowledgment_looks_at_what_it_tells_and_at_no_more() {
 fn retransmissions_are_judged_in_the_order_of_their_time() {
     let mut board = flight(10_000);
     board.lose_where(&mut |_| true);
-    for n in 0..10_000_u64 {
-        board.sent_again(100 * n, 100 * n + 100, true, Instant::from_millis(20_000 + n), Snapshot::default());
+    for n in 0..10_000 {
+        let now = Instant::from_millis(20_000 + u64::from(n));
+        board.sent_again(at(100 * n), at(100 * n + 100), true, now, Snapshot::default());
     }
     let mut asked = 0;
     for n in 0..10_000 {
@@ -445,12 +454,12 @@ fn retransmissions_of_one_instant_are_judged_in_the_order_of_the_stream() {
     board.lose_where(&mut |_| true);
     let now = Instant::from_millis(100);
     for n in 0..3 {
-        board.sent_again(100 * n, 100 * n + 100, true, now, Snapshot::default());
+        board.sent_again(at(100 * n), at(100 * n + 100), true, now, Snapshot::default());
     }
-    board.acknowledge(50, |_| ());
-    board.report(100, 200, |_| ());
-    assert_eq!(board.lose_again(|sent| (sent.at, sent.end) < (now, 200)), 50);
-    assert_eq!(board.next_lost(1000), Some((50, 50)));
+    board.acknowledge(at(50), |_| ());
+    board.report(at(100), at(200), |_| ());
+    assert_eq!(board.lose_again(|sent| (sent.at, sent.end) < (now, at(200))), 50);
+    assert_eq!(board.next_lost(1000), Some((at(50), 50)));
 }
 
 /// However often the same segments are lost and sent again, what is kept for them is in proportion to their number; an
@@ -462,17 +471,17 @@ fn memory_is_in_proportion_to_what_is_in_flight() {
         board.lose_where(&mut |_| true);
         let now = Instant::from_millis(2000 + round);
         while let Some((start, len)) = board.next_lost(100) {
-            board.sent_again(start, start + u64::from(len), true, now, Snapshot::default());
+            board.sent_again(start, start + len, true, now, Snapshot::default());
         }
         assert!(board.marks.again.len() <= 2 * board.segments.len() + KEEP + 1);
         board.check_invariants();
     }
     // a peer that acknowledges octet by octet
     for octet in 1..=90_000 {
-        board.acknowledge(octet, |_| ());
+        board.acknowledge(at(octet), |_| ());
         assert!(board.marks.again.len() <= 2 * 1000 + KEEP + 1, "{} after {octet}", board.marks.again.len());
     }
-    board.acknowledge(100_000, |_| ());
+    board.acknowledge(at(100_000), |_| ());
     assert_eq!((board.segments.capacity(), board.marks.again.capacity()), (0, 0));
     assert_eq!((board.marks.lost.len(), board.marks.sacked.len()), (0, 0));
 }
@@ -481,13 +490,13 @@ fn memory_is_in_proportion_to_what_is_in_flight() {
 #[test]
 fn reports_can_be_taken_back() {
     let mut board = flight(4);
-    board.report(100, 300, |_| ());
+    board.report(at(100), at(300), |_| ());
     assert_eq!((board.inflight(), board.outstanding(), board.sacked_segments()), (200, 200, 2));
     board.forget_reports();
     assert_eq!((board.inflight(), board.outstanding(), board.sacked_segments()), (200, 400, 0));
-    assert_eq!(board.next_lost(1000), Some((100, 200)));
+    assert_eq!(board.next_lost(1000), Some((at(100), 200)));
     let mut shown = vec![];
-    board.report(100, 400, |sent| shown.push(sent.fate));
+    board.report(at(100), at(400), |sent| shown.push(sent.fate));
     assert_eq!(shown, [Fate::Lost, Fate::Lost, Fate::InFlight]); // and reported anew
 }
 
@@ -495,12 +504,12 @@ fn reports_can_be_taken_back() {
 #[test]
 fn the_last_segment_with_text() {
     let mut board = flight(2);
-    assert_eq!(board.last_text_start(200), Some(100));
-    board.sent(201, Instant::from_millis(3), Snapshot::default());
-    assert_eq!(board.last_text_start(200), Some(100));
-    board.report(100, 200, |_| ());
-    assert_eq!(board.last_text_start(200), Some(200)); // it has arrived; the FIN has not
-    board.acknowledge(200, |_| ());
-    assert_eq!(board.last_text_start(200), Some(200));
-    assert_eq!(board.len_at(200), 1);
+    assert_eq!(board.last_text_start(at(200)), Some(at(100)));
+    board.sent(at(201), Instant::from_millis(3), Snapshot::default());
+    assert_eq!(board.last_text_start(at(200)), Some(at(100)));
+    board.report(at(100), at(200), |_| ());
+    assert_eq!(board.last_text_start(at(200)), Some(at(200))); // it has arrived; the FIN has not
+    board.acknowledge(at(200), |_| ());
+    assert_eq!(board.last_text_start(at(200)), Some(at(200)));
+    assert_eq!(board.len_at(at(200)), 1);
 }
