@@ -8,6 +8,7 @@ use crate::{Config, Instant, Options, Path, Timestamps};
 const MAX_SHIFT: u8 = 14;
 
 /// The MSS we announce: what the path gives, or the interface where probes look for more, at most `max_mss` (MUST-67).
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn announced_mss(config: &Config, path: &Path) -> u16 {
     let mtu = path.mtu.max(config.mtu_probe_max());
     Path { mtu, ..*path }.mss().min(config.max_mss())

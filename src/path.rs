@@ -92,6 +92,7 @@ impl Path {
     }
 
     /// The MSS to announce: MTU less the fixed IP and TCP headers, options not subtracted (MUST-67, RFC 6691).
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn mss(&self) -> u16 {
         let mtu = if self.mtu < self.ip.min_mtu() { self.ip.min_mtu() } else { self.mtu };
         mtu - self.ip.header() - 20

@@ -48,6 +48,7 @@ impl Instant {
 
 impl Instant {
     /// The span since `earlier`; zero when `earlier` is later.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) const fn since(self, earlier: Self) -> Micros {
         Micros(self.0.saturating_sub(earlier.0))
     }

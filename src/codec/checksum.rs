@@ -140,7 +140,8 @@ fn word(octets: &[u8]) -> u64 {
 
 /// Folds the carries in, so that 2¹⁶ counts as 1. Adding the halves crosswise leaves their sum in the upper half, the
 /// carry out of it added at its lower end.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 fn fold(sum: u128) -> u16 {
     let [a, b, c, d, e, f, g, h, ..] = sum.wrapping_add(sum.rotate_left(64)).to_be_bytes();
     let sum = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -224,7 +225,8 @@ impl PseudoHeader {
     }
 
     /// The pseudo-header of a segment of `len` octets, header included, as [`sum_words`] sums it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn words(&self, len: u16) -> u128 {
         // The zeros beside the protocol number, and over IPv6 the upper half of the length, add nothing.
         let [high, low] = len.to_be_bytes();
@@ -237,7 +239,8 @@ impl PseudoHeader {
 
     /// The sum over the pseudo-header, the first words of a header as they stand in memory, its rest, and the text. All
     /// but the text have an even length.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn sum(&self, len: u16, words: [u64; 4], rest: &[u8], text: &[u8]) -> u16 {
         let header = words.iter().map(|&word| u128::from(word)).sum::<u128>() + sum_called(rest);
         u16::from_be(fold(self.words(len) + header + sum_called(text)))

@@ -58,6 +58,7 @@ fn claimed_mtu(path: &Path, mtu: u16) -> Option<u16> {
 
 impl<C: Controller> Tcb<C> {
     /// What decides about the path MTU beside what happened.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn mtu_policy(&self, config: &Config, path: &Path) -> Policy {
         let peer = (path.ip.header() + 20).saturating_add(self.snd.send_mss);
         Policy::new(config, path.least_mtu(), peer)

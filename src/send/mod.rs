@@ -169,6 +169,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The number after the last octet of queued text.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn text_end(&self) -> SeqNum {
         self.text_start() + self.buffer.len()
     }
@@ -350,6 +351,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The congestion window in force, recovery included; never less than a segment but where recovery says so.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn cwnd(&self, mss: u32) -> u32 {
         match &self.episode.recovery.phase {
             Phase::Fast(prr) if self.cc.reduces_proportionally() => prr.cwnd(),

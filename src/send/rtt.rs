@@ -139,6 +139,7 @@ impl Rtt {
     }
 
     /// A round trip that tells of the path, not of when acknowledgments come.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn on_path_sample(&mut self, rtt: Micros, now: Instant) {
         self.least.on_sample(rtt, now);
     }
