@@ -241,7 +241,19 @@ impl<C: Controller> Connection<C> {
             }
             Event::Consume(octets) => self.take_text(octets, now, sink, shortcuts),
             Event::Continue if shortcuts && self.phase.is_quiet() => self.pass_to(now),
-            event => self.whole_step(event, now, sink, shortcuts),
+            event @ (Event::Segments(_)
+            | Event::Timer(_)
+            | Event::Send(_)
+            | Event::SendMore(_)
+            | Event::SendUrgent(_)
+            | Event::Close
+            | Event::Release
+            | Event::Abort
+            | Event::Continue
+            | Event::Set(_)
+            | Event::Mtu(_)
+            | Event::Icmp { .. }
+            | Event::Rearm(_)) => self.whole_step(event, now, sink, shortcuts),
         }
     }
 

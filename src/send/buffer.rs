@@ -10,6 +10,7 @@ use crate::stream::Offset;
 const KEEP: usize = 64;
 
 #[derive(Clone, Eq, Hash, Debug)]
+#[allow(clippy::derived_hash_with_manual_eq)] // equal pieces have equal text
 struct Piece {
     start: Offset,
     text: Bytes,
