@@ -1,4 +1,4 @@
-//! What a connection counts: five counters of the usual, and those of what is rare on the heap.
+//! What a connection counts: five usual counters in the value itself, the rare ones on the heap.
 
 use crate::Counters;
 use crate::rare::{AtRest, Rare};
@@ -11,7 +11,7 @@ pub(crate) struct Counts {
     pub(crate) segments_out: u64,
     pub(crate) octets_in: u64,
     pub(crate) octets_acked: u64,
-    /// All others, once one of them has counted.
+    /// All others, once one of them has counted; its own five usual counters stay 0.
     rare: Rare<Counters>,
 }
 
@@ -38,13 +38,13 @@ impl AtRest for Counters {
 }
 
 impl Counts {
-    /// The counters of what is rare, to count.
+    /// The rare counters, to count.
     #[cold]
     pub(crate) fn rare(&mut self) -> &mut Counters {
         self.rare.begin()
     }
 
-    /// So many octets were trimmed.
+    /// `octets` octets were trimmed.
     pub(crate) fn trimmed(&mut self, octets: usize) {
         if octets > 0 {
             self.rare().octets_trimmed += u64::try_from(octets).unwrap_or(0);

@@ -1,5 +1,6 @@
 //! What the crate's features leave out. A constant guards the entry of each rule that belongs to a feature: so the compiler
-//! always checks all rules, and the optimizer drops those that nothing enters. The settings of a feature that is left out
+//! always checks these rules, and the optimizer drops those that nothing enters. `cubic` and `reassembly` take the place of
+//! whole modules instead, by `cfg`. The settings of a feature that is left out
 //! read as off; where that is enough, as for pacing, no rule needs a guard.
 
 /// The short ways of usual segments and of bursts.

@@ -208,22 +208,28 @@ impl Deadlines {
         }
     }
 
-    /// What is in flight makes progress: its timers stop.
+    /// The peer acknowledged something new: the sender's timers stop.
     pub(crate) fn stop_sender(&mut self) {
         self.clear(Timer::Retransmit);
         self.clear(Timer::TailLossProbe);
         self.clear(Timer::Persist);
     }
 
-    /// All timers of what is in flight, in one step: the retransmission timeout, the tail-loss probe, the user timeout.
+    /// The sender's timers start anew, in one step: the retransmission timeout, the tail-loss probe, the user timeout.
     #[inline]
     pub(crate) fn restart_sender(&mut self, timeout: Instant, probe: Option<Instant>, patience: Option<Instant>) {
         let due = |timer, at: Option<Instant>| at.map_or(Due::NEVER, |at| Due::new(timer, at));
-        let [retransmit, _, tail_loss_probe, user_timeout, idle, _] = &mut self.usual;
-        *retransmit = Due::new(Timer::Retransmit, timeout);
-        *tail_loss_probe = due(Timer::TailLossProbe, probe);
-        *user_timeout = due(Timer::UserTimeout, patience.filter(|at| *at <= END_OF_TIME));
-        *idle = Due::NEVER;
+        let deadlines = [
+            (Timer::Retransmit, Due::new(Timer::Retransmit, timeout)),
+            (Timer::TailLossProbe, due(Timer::TailLossProbe, probe)),
+            (Timer::UserTimeout, due(Timer::UserTimeout, patience.filter(|at| *at <= END_OF_TIME))),
+            (Timer::Idle, Due::NEVER),
+        ];
+        for (timer, due) in deadlines {
+            if let Some(slot) = self.usual.get_mut(place(timer)) {
+                *slot = due;
+            }
+        }
         self.stale = true;
     }
 

@@ -17,7 +17,7 @@ impl<C: Controller> Tcb<C> {
         if self.ack == PendingAck::Pure {
             self.transmit_owed_ack(cx);
         }
-        if cx.shortcuts && self.is_at_rest() {
+        if cx.takes_shortcuts() && self.is_at_rest() {
             self.flush_at_rest(cx);
             self.prediction = self.predict(cx.config, cx.settings, cx.timers);
             return;
@@ -58,7 +58,7 @@ impl<C: Controller> Tcb<C> {
         if self.snd.may_revise_window(cx.now) && self.sends_now(cx) {
             self.snd.revise_window(self.initial_window(cx.config), cx.now);
         }
-        if cx.shortcuts && self.sends_plain_text(cx) {
+        if cx.takes_shortcuts() && self.sends_plain_text(cx) {
             if let Some(wait) = self.transmit_text(&mut cx.steady()) {
                 return Some(wait);
             }

@@ -279,7 +279,8 @@ impl<C: Controller> Connection<C> {
 
     #[inline(never)]
     fn take_text(&mut self, octets: usize, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
-        if self.phase.take_text(octets) {
+        let at_once = self.phase.take_text(octets);
+        if at_once || !(shortcuts && self.phase.has_shortcuts()) {
             self.whole_step(Event::Consume(0), now, sink, shortcuts);
         } else {
             self.pass_to(now); // nothing follows
@@ -336,7 +337,7 @@ impl<C: Controller> Connection<C> {
         }
     }
 
-    /// What follows from an event is sent, and the deadlines are set, when the event has transmitted so many segments.
+    /// The whole flush, after the flush of steady traffic has transmitted this number of segments.
     #[inline(never)]
     fn end_event(&mut self, transmits: u32, sink: &mut dyn Sink) {
         let Self { config, settings, path, timers, counters, clock, phase } = self;

@@ -15,7 +15,7 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// The output of an event that has transmitted so many segments already.
+    /// The output of an event that has transmitted this number of segments already.
     pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Counts, transmits: u32) -> Self {
         Self { sink, counters, progress: Progress::default(), closed: None, transmits }
     }

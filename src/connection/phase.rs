@@ -77,7 +77,7 @@ impl<C: Controller> Phase<C> {
     /// SEGMENT ARRIVES: one of the four rules.
     pub(super) fn segment_arrives(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) {
         if let Self::Live(tcb) = self {
-            if cx.shortcuts && tcb.is_predictable() && tcb.expects(segment) {
+            if cx.takes_shortcuts() && tcb.is_predictable() && tcb.expects(segment) {
                 let progress = tcb.arrives_as_expected(mem::take(segment), &mut cx.steady());
                 if progress.acked > 0 {
                     cx.timers.stop_sender(); // the flush starts them again

@@ -1,8 +1,7 @@
 //! The shortcut before the eight steps: the segment that a connection in steady traffic expects next.
 //!
-//! What it leaves out it leaves out because the predicate has shown that there is nothing to do. Under
-//! `debug_assertions` and fuzzing each predicted segment also takes the eight steps, on a clone: the two values and their
-//! actions must be equal.
+//! It leaves out only steps that the predicate has shown to be void. Under `debug_assertions` and fuzzing a clone takes each
+//! event of a live connection that may send without shortcuts: the two values and their actions must be equal.
 
 use super::deadlines::Deadlines;
 use super::state::LiveState;
@@ -72,7 +71,7 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// What the eight steps do with it; where SND.UNA advances, all but that the timers of what is in flight restart.
+    /// What the eight steps do with it; where SND.UNA advances, the caller restarts the sender's timers.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn arrives_as_expected<S: Sink + ?Sized>(
         &mut self,
@@ -84,7 +83,7 @@ impl<C: Controller> Tcb<C> {
         let Segment { seq, ack, flags, window, options, segment_size, payload, .. } = segment;
         let stamps = options.common().flatten();
         let advances = ack != self.snd.una;
-        let progress = if advances { self.advance_as_expected(ack, stamps, steady) } else { Progress::default() }; // fifth
+        let progress = if advances { self.advance_as_expected(ack, stamps, steady) } else { Progress::default() }; // fifth step
         self.update_window(seq, ack, u32::from(window) << self.snd.shift, steady.now);
         self.keep_alive.heard = steady.now;
         self.keep_alive.unanswered = 0;
@@ -95,7 +94,7 @@ impl<C: Controller> Tcb<C> {
             let octets = u32::try_from(payload.len()).unwrap_or(u32::MAX);
             let pushed = flags.contains(Flags::PSH);
             let arrival = Arrival::new(octets, segment_size, self.rcv.policy.rmss(), pushed);
-            self.text_arrives(payload, arrival, stamps, steady); // seventh
+            self.text_arrives(payload, arrival, stamps, steady); // seventh step
         }
         progress
     }

@@ -75,7 +75,7 @@ impl<C: Controller> Tcb<C> {
         self.pending_since.is_none() && !self.snd.is_pending()
     }
 
-    /// The flush, where that is plain. If not, some of it may be done, and the whole flush does the rest.
+    /// The flush, where that is plain. Returns whether nothing is left to do: if not, the whole flush does the rest.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn flush_steadily<S: Sink + ?Sized>(&mut self, advances: bool, steady: &mut Steady<'_, S>) -> bool {
         if self.prediction != Prediction::Flush {
@@ -119,7 +119,7 @@ impl<C: Controller> Tcb<C> {
         !self.snd.may_revise_window(steady.now) && self.transmit_text(steady).is_some()
     }
 
-    /// The timers of what is in flight, after progress or new text. Returns whether the user timeout leaves time for evidence,
+    /// The sender's timers, after progress or new text. Returns whether the user timeout leaves time for evidence,
     /// see `patience`.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn arm_sender<S: Sink + ?Sized>(&mut self, advances: bool, steady: &mut Steady<'_, S>) -> bool {

@@ -9,7 +9,7 @@ use super::predicted::Prediction;
 use super::state::{LiveState, Origin, Stop};
 use super::steady::Steady;
 use crate::ecn::{Echo, Handshake};
-use crate::features::SACK;
+use crate::features::{SACK, SHORTCUTS};
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::rare::Rare;
 use crate::recv::ack::{AckPolicy, PendingAck};
@@ -60,6 +60,11 @@ pub(super) struct Cx<'a, 'o> {
 }
 
 impl<'o> Cx<'_, 'o> {
+    /// Whether what is known to change nothing may be left out.
+    pub(super) const fn takes_shortcuts(&self) -> bool {
+        SHORTCUTS && self.shortcuts
+    }
+
     /// For the rules that steady traffic shares.
     pub(super) fn steady(&mut self) -> Steady<'_, dyn Sink + 'o> {
         let Self { config, settings, path, timers, out, now, shortcuts: _ } = self;

@@ -200,7 +200,7 @@ pub(crate) const fn whole_millis(at: Instant) -> Instant {
     Instant::from_micros(at.as_micros() - at.as_micros() % 1000)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rack"))]
 mod tests {
     use super::*;
     use crate::send::scoreboard::Fate;
