@@ -1,4 +1,4 @@
-//! What a connection counts: five counters of the usual, and those of what is rare on the heap.
+//! What a connection counts: five counters of usual events, and the rare counters on the heap.
 
 use crate::Counters;
 use crate::rare::{AtRest, Rare};
@@ -38,7 +38,7 @@ impl AtRest for Counters {
 }
 
 impl Counts {
-    /// The counters of what is rare, to count.
+    /// The rare counters, to count.
     #[cold]
     pub(crate) fn rare(&mut self) -> &mut Counters {
         self.rare.begin()
@@ -64,8 +64,8 @@ impl Counts {
     }
 }
 
-/// Of a text of `len` octets the first `behind` had arrived before, and only the first `room` can be taken: the octets that are
-/// trimmed.
+/// Of a text of `len` octets the first `behind` had arrived before, and only the first `room` can be taken: the octets
+/// that are trimmed.
 pub(crate) fn trimmed(len: usize, behind: usize, room: usize) -> usize {
     behind.min(len).saturating_add(len.saturating_sub(room)).min(len)
 }

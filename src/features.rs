@@ -1,6 +1,6 @@
-//! What the crate's features leave out. A constant guards the entry of each rule that belongs to a feature: so the compiler
-//! always checks all rules, and the optimizer drops those that nothing enters. The settings of a feature that is left out
-//! read as off; where that is enough, as for pacing, no rule needs a guard.
+//! What the crate's features leave out. A constant guards the entry of each rule that belongs to a feature: so the
+//! compiler always checks all rules, and the optimizer drops those that nothing enters. The settings of a feature that
+//! is left out read as off; where that is enough, as for pacing, no rule needs a guard.
 
 /// The short ways of usual segments and of bursts.
 pub(crate) const SHORTCUTS: bool = cfg!(feature = "shortcuts");

@@ -1,8 +1,8 @@
 //! The shortcut before the eight steps: the segment that a connection in steady traffic expects next.
 //!
 //! What it leaves out it leaves out because the predicate has shown that there is nothing to do. Under
-//! `debug_assertions` and fuzzing each predicted segment also takes the eight steps, on a clone: the two values and their
-//! actions must be equal.
+//! `debug_assertions` and fuzzing each predicted segment also takes the eight steps, on a clone: the two values and
+//! their actions must be equal.
 
 use super::deadlines::Deadlines;
 use super::state::LiveState;
@@ -26,7 +26,8 @@ pub(super) enum Prediction {
 }
 
 impl<C: Controller> Tcb<C> {
-    /// Whether the connection is established and steady: nothing is missing, nothing is to be reported, and nobody closes.
+    /// Whether the connection is established and steady: nothing is missing, nothing is to be reported, and nobody
+    /// closes.
     pub(super) fn is_predictable(&self) -> bool {
         self.state == LiveState::Established
             && self.snd.is_steady()
@@ -72,7 +73,7 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// What the eight steps do with it; where SND.UNA advances, all but that the timers of what is in flight restart.
+    /// What the eight steps do with it; where SND.UNA advances, all but the restart of the sender's timers.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn arrives_as_expected<S: Sink + ?Sized>(
         &mut self,
