@@ -26,7 +26,7 @@ fn transmitted(actions: Vec<Action>) -> impl Iterator<Item = Segment> {
     actions.into_iter().filter_map(|action| if let Action::Transmit(segment) = action { Some(segment) } else { None })
 }
 
-/// Client and server, and what is on its way from each.
+/// Client and server, and the segments on their way from each.
 struct Pair {
     sides: [Connection; 2],
     wires: [VecDeque<Segment>; 2],

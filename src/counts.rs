@@ -64,8 +64,8 @@ impl Counts {
     }
 }
 
-/// Of a text of `len` octets the first `behind` had arrived before, and only the first `room` can be taken: the octets that are
-/// trimmed.
+/// Of a text of `len` octets the first `behind` had arrived before, and only the first `room` can be taken: the octets
+/// that are trimmed.
 pub(crate) fn trimmed(len: usize, behind: usize, room: usize) -> usize {
     behind.min(len).saturating_add(len.saturating_sub(room)).min(len)
 }

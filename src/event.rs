@@ -169,16 +169,16 @@ pub enum Event {
     Segments(Vec<Segment>),
     /// A timer fired. All due timers run; if none is due, nothing happens.
     Timer(Timer),
-    /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits [`send_room`](crate::Connection::send_room);
-    /// [`Connection::send`](crate::Connection::send) takes what fits.
+    /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits
+    /// [`send_room`](crate::Connection::send_room); [`Connection::send`](crate::Connection::send) takes what fits.
     Send(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
     /// SEND without the PUSH flag: more data will follow, and this data may wait for it to fill a segment. The next
     /// [`Send`](Self::Send), even an empty one, releases it, and so does the override timeout.
     SendMore(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
     /// SEND with the URGENT flag: the urgent pointer points to the octet after this data.
     SendUrgent(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
-    /// The user took this number of delivered octets: RECEIVE's effect on the receive window. A larger number counts as all
-    /// of them.
+    /// The user took this number of delivered octets: RECEIVE's effect on the receive window. A larger number counts as
+    /// all of them.
     Consume(usize),
     /// CLOSE: the user has no more data to send. Receiving goes on.
     Close,
@@ -190,8 +190,8 @@ pub enum Event {
     Continue,
     /// Change a setting.
     Set(Knob),
-    /// The new MTU of the path in octets, IP header included, larger or smaller: a fact that the host knows. A number below
-    /// the smallest MTU of the IP version counts as that MTU.
+    /// The new MTU of the path in octets, IP header included, larger or smaller: a fact that the host knows. A number
+    /// below the smallest MTU of the IP version counts as that MTU.
     Mtu(u16),
     /// An ICMP error that quotes a segment of this connection.
     Icmp {
@@ -211,30 +211,32 @@ pub enum Event {
 /// The actions of one call come in this order: [`Connected`](Self::Connected), [`Urgent`](Self::Urgent),
 /// [`Deliver`](Self::Deliver), [`PeerClosed`](Self::PeerClosed), [`Acked`](Self::Acked), [`Writable`](Self::Writable),
 /// [`Flushed`](Self::Flushed), [`Transmit`](Self::Transmit), [`MorePending`](Self::MorePending),
-/// [`SetTimer`](Self::SetTimer), [`Closed`](Self::Closed). The others, and the answer to a discarded segment, come at the
-/// point of the decision.
+/// [`SetTimer`](Self::SetTimer), [`Closed`](Self::Closed). The others, and the answer to a discarded segment, come at
+/// the point of the decision.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Action {
     /// Send this segment. A host may drop it: that counts as packet loss.
     Transmit(Segment),
-    /// The next payload of the stream, in order, each octet once. Give it to the user, and call `consume` when the user has
-    /// taken it.
+    /// The next payload of the stream, in order, each octet once. Give it to the user, and call `consume` when the user
+    /// has taken it.
     Deliver(Bytes),
     /// The peer sent urgent data; it ends `ahead` octets after all data delivered so far (MUST-32).
     Urgent {
         /// Octets from the next `Deliver` to the octet after the urgent data.
         ahead: u32,
     },
-    /// Call `handle_timer` with this timer at this time, the earliest deadline. A connection needs one wake-up of its host; this
-    /// one replaces the previous one. The action comes only when the deadline is earlier than the known wake-up, or after
-    /// [`Event::Timer`]. If the deadline moved later or went away, the call only announces the next one.
+    /// Call `handle_timer` with this timer at this time, the earliest deadline. A connection needs one wake-up of its
+    /// host; this one replaces the previous one. The action comes only when the deadline is earlier than the known
+    /// wake-up, or after [`Event::Timer`]. If the deadline moved later or went away, the call only announces the next
+    /// one.
     SetTimer(Timer, Instant),
     /// The connection is established.
     Connected,
     /// The peer acknowledged this number of further octets of our data.
     Acked(usize),
-    /// The send buffer was full and has room again, for [`Config::send_low_water`](crate::Config::send_low_water) octets.
+    /// The send buffer was full and has room again, for [`Config::send_low_water`](crate::Config::send_low_water)
+    /// octets.
     Writable,
     /// The peer has acknowledged all data sent so far, and our FIN if we closed.
     Flushed,
@@ -244,8 +246,8 @@ pub enum Action {
     MorePending,
     /// The peer reset a `listen` value in the handshake; the value waits for [`Event::Rearm`].
     ReturnedToListen,
-    /// In TIME-WAIT, a SYN arrived that may open the next incarnation (RFC 6191): the host may drop this value and `accept`
-    /// the SYN with an ISS after `iss_after`.
+    /// In TIME-WAIT, a SYN arrived that may open the next incarnation (RFC 6191): the host may drop this value and
+    /// `accept` the SYN with an ISS after `iss_after`.
     Successor {
         /// The SYN.
         syn: Box<Segment>,
@@ -254,8 +256,8 @@ pub enum Action {
     },
     /// Something the user may want to know; the connection goes on (RFC 9293 §3.9.1.8).
     Report(Report),
-    /// The connection discarded a segment, or the whole payload of one, for this reason. If it trims a segment to the window
-    /// and uses the rest, it counts in [`Counters::octets_trimmed`](crate::Counters::octets_trimmed) instead.
+    /// The connection discarded a segment, or the whole payload of one, for this reason. If it trims a segment to the
+    /// window and uses the rest, it counts in [`Counters::octets_trimmed`](crate::Counters::octets_trimmed) instead.
     Discarded(Discard),
     /// The connection ended for this reason: the last action, once. Forget its wake-up.
     Closed(CloseReason),

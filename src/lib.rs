@@ -1,8 +1,10 @@
-//! TCP (RFC 9293) as a deterministic state machine without clock, entropy, sockets or I/O, and a codec for the TCP header.
+//! TCP (RFC 9293) as a deterministic state machine without clock, entropy, sockets or I/O, and a codec for the TCP
+//! header.
 //!
-//! A [`Connection`] holds the state of one connection. The host passes each [`Event`] to it with the time: a segment, a timer, a
-//! user call. The connection returns [`Action`]s: transmit a segment, deliver payload, call at a time. A connection is a plain
-//! value: `Clone`, `Eq`, `Hash` and `Send`. The same events at the same times give the same actions and an equal value everywhere.
+//! A [`Connection`] holds the state of one connection. The host passes each [`Event`] to it with the time: a segment, a
+//! timer, a user call. The connection returns [`Action`]s: transmit a segment, deliver payload, call at a time. A
+//! connection is a plain value: `Clone`, `Eq`, `Hash` and `Send`. The same events at the same times give the same
+//! actions and an equal value everywhere.
 //!
 //! ```
 //! use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum, State};
@@ -20,10 +22,11 @@
 //!
 //! The parts:
 //!
-//! - [`Connection`], with [`Event`], [`Action`], [`Timer`], [`Error`], [`CloseReason`], [`Discard`] and [`Info`]: the state machine.
+//! - [`Connection`], with [`Event`], [`Action`], [`Timer`], [`Error`], [`CloseReason`], [`Discard`] and [`Info`]: the
+//!   state machine.
 //! - [`TimeWait`]: a connection in TIME-WAIT in 64 octets, for hosts that keep many.
-//! - [`Segment`], [`Flags`], [`Options`], [`SeqNum`], [`Instant`], [`Path`], [`Secrets`]: the values at its border. They have no
-//!   ports and no addresses; the host keeps those.
+//! - [`Segment`], [`Flags`], [`Options`], [`SeqNum`], [`Instant`], [`Path`], [`Secrets`]: the values at its border.
+//!   They have no ports and no addresses; the host keeps those.
 //! - [`codec`]: [`Segment`]s with ports to octets and back, with the checksum.
 //! - [`Config`]: every number that the RFCs leave to policy, with default, range and clause.
 //! - [`congestion`]: the trait [`Controller`], CUBIC and NewReno.
@@ -46,7 +49,8 @@
 //! - `cubic` (default): CUBIC with HyStart++; without it, NewReno is the default controller.
 //! - `ecn` (default): Explicit Congestion Notification.
 //! - `pacing` (default): pacing, if [`Config::pacing`] asks for it.
-//! - `path-mtu` (default): black-hole detection and probes for a larger MTU; without it, ICMP errors still lower the MTU.
+//! - `path-mtu` (default): black-hole detection and probes for a larger MTU; without it, ICMP errors still lower the
+//!   MTU.
 //! - `rack` (default; with `sack`): RACK-TLP; without it, RFC 6675, or NewReno's duplicate ACKs where there is no SACK.
 //! - `reassembly` (default): the receiver keeps out-of-order payload; without it, the peer sends that again.
 //! - `sack` (default): selective acknowledgments.
@@ -54,7 +58,8 @@
 //! - `undo` (default): Eifel, DSACK and F-RTO undo a needless reduction of the window.
 //! - `window-validation` (default): RFC 7661, if [`Config::preserve_window`] asks for it.
 //! - `arbitrary`: `Arbitrary` for [`Event`], [`Segment`], [`Config`] and what they are made of. Needs `std`.
-//! - `portable-atomic`: for targets without compare-and-swap on pointers; [`Arc`] is that of `portable-atomic-util` then.
+//! - `portable-atomic`: for targets without compare-and-swap on pointers; [`Arc`] is that of `portable-atomic-util`
+//!   then.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -25,7 +25,7 @@ pub(crate) fn of_syn(config: &Config, path: &Path, ts_offset: u32, now: Instant)
     }
 }
 
-/// What is in force after both SYNs.
+/// The options in force after both SYNs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Agreed {
     /// SendMSS (RFC 9293 §3.7.1).

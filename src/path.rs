@@ -37,8 +37,8 @@ impl IpVersion {
         }
     }
 
-    /// The most octets of IP options or extension headers. An IPv4 header has 60 octets at most (RFC 791 §3.1). The chain
-    /// of IPv6 headers up to the end of TCP's, 60 octets at most, fits the smallest MTU (RFC 7112 §5).
+    /// The most octets of IP options or extension headers. An IPv4 header has 60 octets at most (RFC 791 §3.1). The
+    /// chain of IPv6 headers up to the end of TCP's, 60 octets at most, fits the smallest MTU (RFC 7112 §5).
     const fn max_options(self) -> u16 {
         match self {
             Self::V4 => 40,
@@ -60,9 +60,9 @@ pub struct Path {
     pub ip: IpVersion,
     /// The largest IP packet, header included, in octets. Values under the version's minimum count as the minimum.
     pub mtu: u16,
-    /// Octets of IP options or extension headers on every packet; they shrink the payload (MUST-16). Up to 40 over IPv4 and
-    /// 1180 over IPv6; a larger number counts as the limit. If an IPv4 path leaves less than 28 octets for TCP options and
-    /// payload, segments take 28 nevertheless, and IP must fragment the packet.
+    /// Octets of IP options or extension headers on every packet; they shrink the payload (MUST-16). Up to 40 over IPv4
+    /// and 1180 over IPv6; a larger number counts as the limit. If an IPv4 path leaves less than 28 octets for TCP
+    /// options and payload, segments take 28 nevertheless, and IP must fragment the packet.
     pub ip_options: u16,
 }
 

@@ -1,4 +1,4 @@
-//! A set of positions or offsets kept as disjoint ranges: what is held out of order, what is acknowledged selectively.
+//! A set of positions or offsets kept as disjoint ranges: text held out of order, selective acknowledgments.
 
 use core::hash::{Hash, Hasher};
 

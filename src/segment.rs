@@ -115,7 +115,7 @@ pub struct Segment {
     pub payload: Bytes,
 }
 
-// A segment is moved on every path, so what is rare is in a box: see `CompactOptions`.
+// A segment is moved on every path, so rare parts are in a box: see `CompactOptions`.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Segment>() <= 72);
 
@@ -137,7 +137,7 @@ impl Segment {
         self.seq + self.len()
     }
 
-    /// Takes the SYN off: what is left starts at the next number, and so does the urgent pointer's count.
+    /// Takes the SYN off: the rest starts at the next number, and so does the urgent pointer's count.
     pub(crate) fn trim_syn(&mut self) {
         self.flags.remove(Flags::SYN);
         self.seq += 1;

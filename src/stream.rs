@@ -1,10 +1,11 @@
-//! Places in a stream, which unlike sequence numbers never repeat: positions in the sequence space, offsets in the text.
+//! Places in a stream, which unlike sequence numbers never repeat: positions in the sequence space, offsets in the
+//! text.
 
 use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
 
-/// A place in the sequence space of one direction, counted from the ISS: the SYN takes position 0, each octet of text one,
-/// the FIN the one after.
+/// A place in the sequence space of one direction, counted from the ISS: the SYN takes position 0, each octet of text
+/// one, the FIN the one after.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Position(u64);
 
@@ -47,7 +48,7 @@ impl Sub<u32> for Position {
     }
 }
 
-/// Octets since `earlier`, which is not later. What is in flight is shorter than 2^31.
+/// Octets since `earlier`, which is not later. The flight is shorter than 2^31.
 impl Sub for Position {
     type Output = u32;
     #[inline]

@@ -80,19 +80,19 @@ impl fmt::Display for Instant {
     }
 }
 
-/// The latest instant the machine works with, 9,000 years after the epoch; later ones count as this. So deadlines cannot
-/// overflow.
+/// The latest instant the machine works with, 9,000 years after the epoch; later ones count as this. So deadlines
+/// cannot overflow.
 pub(crate) const END_OF_TIME: Instant = Instant::from_micros(1 << 58);
 
-/// A duration in whole microseconds, saturating at `u64::MAX`. Not inline: 64-bit arithmetic is long on a small device, and
-/// there are many uses.
+/// A duration in whole microseconds, saturating at `u64::MAX`. Not inline: 64-bit arithmetic is long on a small device,
+/// and there are many uses.
 #[inline(never)]
 pub(crate) const fn micros(d: Duration) -> u64 {
     d.as_secs().saturating_mul(1_000_000).saturating_add(d.subsec_micros() as u64)
 }
 
-/// A span of time in microseconds. All arithmetic saturates. Inside the machine all spans are of this type; `Duration`, of
-/// which each use would convert, stands at the border.
+/// A span of time in microseconds. All arithmetic saturates. Inside the machine all spans are of this type; `Duration`,
+/// of which each use would convert, stands at the border.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Micros(u64);
 

@@ -9,8 +9,8 @@ use crate::time::micros;
 const MINUTES: u16 = 0x8000;
 const MOST: u16 = 0x7FFF;
 
-/// What the option says of a timeout (ADV_UTO): seconds, where they do not suffice minutes, rounded up; `None`, for ever, is
-/// the longest. Never the reserved value 0 (§3.4).
+/// What the option says of a timeout (ADV_UTO): seconds, where they do not suffice minutes, rounded up; `None`, for
+/// ever, is the longest. Never the reserved value 0 (§3.4).
 pub(crate) fn encode(timeout: Option<Duration>) -> u16 {
     let seconds = timeout.map_or(u64::MAX, |timeout| micros(timeout).div_ceil(1_000_000)).max(1);
     let whole = |n: u64| u16::try_from(n).ok().filter(|n| *n <= MOST);

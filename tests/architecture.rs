@@ -279,7 +279,7 @@ fn uses_of(file: &Path, source: &str, names: &BTreeMap<String, String>) -> BTree
             Some(module) => Some(module.clone()),
             None => module_of(&at),
         };
-        // What is left over are helpers of lib.rs itself.
+        // The remainder are helpers of lib.rs itself.
         if let Some(module) = module.filter(|module| Some(module) != own_module.as_ref()) {
             let name = if names.contains_key(at[0]) { at[0] } else { name };
             uses.insert(used(&module, name));

@@ -1,5 +1,5 @@
-//! `docs/conformance.md` is held to the code: every requirement of RFC 9293 stands in it once, every place and test it names exists, the
-//! statuses are those it explains, and its sum is right.
+//! `docs/conformance.md` is held to the code: every requirement of RFC 9293 stands in it once, every place and test it
+//! names exists, the statuses are those it explains, and its sum is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,5 @@
-//! What the documents say is so: tables are those of the code, links lead somewhere, commands exist. Their Rust examples are doctests of the crate.
+//! What the documents say is so: tables are those of the code, links lead somewhere, commands exist. Their Rust
+//! examples are doctests of the crate.
 //!
 //! After a change of a setting: `SEGUE_BLESS=1 cargo test --test machine docs`.
 

@@ -1,4 +1,4 @@
-//! The path MTU: which ICMP errors are believed (RFC 5927 §7.2), and what is done where none come (RFC 4821 §7.7).
+//! The path MTU: which ICMP errors are believed (RFC 5927 §7.2), and the remedy where none come (RFC 4821 §7.7).
 
 mod black_hole;
 mod conversation;

@@ -1,5 +1,5 @@
-//! The receiving side against a naive model, one octet at a time: what is taken, held, delivered, promised and reported; and
-//! over a link, what its windows let through.
+//! The receiving side against a naive model, one octet at a time: octets taken, held, delivered, promised and reported;
+//! and over a link, what its windows let through.
 
 mod full_size;
 mod link;
@@ -258,7 +258,7 @@ impl Filler {
         self.edge.saturating_sub(self.sent)
     }
 
-    /// A segment of so many octets, or of what the window allows.
+    /// A segment of `octets` octets, or of as many as the window allows.
     fn sends(&mut self, octets: u32) {
         let len = octets.min(self.usable());
         if len > 0 {

@@ -1,5 +1,5 @@
-//! The requirements of RFC 9293 that fall on the machine, by their numbers: each is shown with exact values. `docs/conformance.md` says
-//! which test shows which, and names the tests elsewhere that show the rest.
+//! The requirements of RFC 9293 that fall on the machine, by their numbers: each is shown with exact values.
+//! `docs/conformance.md` says which test shows which, and names the tests elsewhere that show the rest.
 
 mod acknowledgment;
 mod arrives;

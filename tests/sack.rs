@@ -212,8 +212,8 @@ fn rfc_2883_example_5_two_duplicate_subsegments_covered_by_the_acknowledgment() 
     );
 }
 
-/// The table of the RFC calls the second late segment 2000-2499, but only 2500-2999, which its first column has as delayed, is apart from
-/// 1500-2000: that is what is played here.
+/// The table of the RFC calls the second late segment 2000-2499, but only 2500-2999, which its first column has as
+/// delayed, is apart from 1500-2000: this test plays that.
 #[test]
 fn rfc_2883_example_6_two_duplicate_subsegments_above_the_acknowledgment() {
     play(

@@ -275,7 +275,8 @@ fn no_row_of_calls_can_be_spoiled_unnoticed() {
     assert!(survivors.is_empty(), "{} spoiled rows pass:\n{}", survivors.len(), survivors.join("\n"));
 }
 
-/// The same for what is declared impossible: less, and a cell turns up that no connection reaches; more, and one is gone.
+/// The same for the cells declared impossible: less, and a cell turns up that no connection reaches; more, and one is
+/// gone.
 #[test]
 fn no_reason_can_be_spoiled_unnoticed() {
     let (table, recording) = (the_table(), recording());

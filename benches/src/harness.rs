@@ -52,7 +52,7 @@ fn runner() -> Outcome<PathBuf> {
 ///
 /// # Errors
 ///
-/// What is missing to run it, or what went wrong.
+/// What the run lacks, or what went wrong.
 pub fn count(package: &str, runs: &[Run], words: &[String]) -> Outcome<Vec<f64>> {
     if !Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
         return Err("no valgrind here: install it (Debian: apt-get install valgrind)".into());

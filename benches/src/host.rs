@@ -1,4 +1,4 @@
-//! Two hosts and what is between them. A host is what a user of the crate writes around a [`Connection`]: it takes
+//! Two hosts and the wire between them. A host is what a user of the crate writes around a [`Connection`]: it takes
 //! frames, hands them to the machine and sends what the machine wants sent.
 
 use std::collections::VecDeque;
@@ -251,7 +251,7 @@ impl Counting {
     pub const ALL: Self = Self { segments: true, calls: true, consume: true };
 }
 
-/// Client (0) and server (1), and what is on its way from each.
+/// Client (0) and server (1), and the packets on their way from each.
 pub struct Pair<W: Wire> {
     pub hosts: [Host<W>; 2],
     pub flying: [VecDeque<W::Frame>; 2],
@@ -330,7 +330,7 @@ impl<W: Wire> Pair<W> {
         }
     }
 
-    /// The client's bulk, until its congestion window has so many octets.
+    /// The client's bulk, until its congestion window has `cwnd` octets.
     fn warm_up(&mut self, cwnd: u32, text: &Bytes) {
         while self.hosts[0].tcp.info().cwnd < cwnd {
             let enough = usize::try_from(cwnd).expect("32 bits");
@@ -343,7 +343,7 @@ impl<W: Wire> Pair<W> {
     }
 }
 
-/// ESTABLISHED on both sides; the client has sent, and its congestion window has at least so many octets. Nothing of
+/// ESTABLISHED on both sides; the client has sent, and its congestion window has at least `cwnd` octets. Nothing of
 /// that is counted.
 pub fn established<W: Wire>(config: &Arc<Config>, cwnd: u32, text: &Bytes) -> Pair<W> {
     let mut pair = Pair::<Values>::opening(config, false);

@@ -30,7 +30,7 @@ Options:
   -h, --help        show this
 ";
 
-/// What is to be done.
+/// The command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
     Show,

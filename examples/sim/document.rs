@@ -46,7 +46,7 @@ const fn heading(theme: Theme) -> (&'static str, &'static str) {
     }
 }
 
-/// A row with all senders: the ratios to what is possible, and the pure ACKs where they are counted.
+/// A row with all senders: the ratios to the ideal, and the pure ACKs where they are counted.
 struct Line {
     name: String,
     label: String,

@@ -188,7 +188,7 @@ impl<C: Controller> Host<C> {
         self.tcp = Some(tcp);
     }
 
-    /// What is due now of the host and the user; `false` if nothing of theirs was.
+    /// The work of the host and the user that is due now; `false` if nothing of theirs was.
     fn alarm(&mut self, now: Nanos, out: &mut Vec<Segment>) -> bool {
         let due = |at: &mut Option<Nanos>| at.take_if(|at| *at <= now).is_some();
         if due(&mut self.intake_at) {

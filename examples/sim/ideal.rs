@@ -1,4 +1,4 @@
-//! What is possible on a path: the time of the handshake, a window that doubles in each round trip from the initial one
+//! The ideal on a path: the time of the handshake, a window that doubles in each round trip from the initial one
 //! (RFC 5681, RFC 6928) up to what the peer promises, and then the rate of the link, without loss, without a queue.
 
 use super::link::{Nanos, SECOND};

@@ -5,7 +5,7 @@
 //! * [`host`], [`user`], [`newreno`]: the ends: a segue connection with its user and host, or a NewReno sender written from
 //!   the RFCs alone;
 //! * [`world`]: the loop of events;
-//! * [`rows`], [`ideal`], [`measure`]: the matrix of scenarios, what is possible, and its figures;
+//! * [`rows`], [`ideal`], [`measure`]: the matrix of scenarios, the ideal, and its figures;
 //! * [`record`], [`document`]: the recorded figures, whether the present ones are worse, and the tables for people;
 //! * [`args`], [`program`], [`table`], [`svg`], [`progress`]: the program around it.
 #![expect(

@@ -88,7 +88,7 @@ impl Link {
         Self { settings, losses, rng, free_at: 0, in_order, held, tally: Tally::default() }
     }
 
-    /// Octets that wait at `now`, what is left of the packet in transmission included.
+    /// Octets that wait at `now`, the rest of the packet in transmission included.
     pub fn backlog(&self, now: Nanos) -> u64 {
         let wait = u128::from(self.free_at.saturating_sub(now));
         (wait * u128::from(self.settings.rate)).div_ceil(8 * u128::from(SECOND)) as u64

@@ -152,7 +152,7 @@ fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
     }
 }
 
-/// The value below which so many percent of the values lie: the nearest rank.
+/// The value below which `percent` percent of the values lie: the nearest rank.
 pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)

@@ -12,7 +12,7 @@ use super::record::{self, Recorded};
 use super::rows::{self, Row, Sender};
 use super::{document, svg, table};
 
-/// Plots have so many samples a second.
+/// Plots have this many samples a second.
 const SAMPLES: u64 = 200;
 
 /// What was measured with a set of seeds.

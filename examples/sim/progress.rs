@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 const WIDTH: usize = 40;
 
-/// What is to be done, and what is done of it.
+/// The work, and how much of it is done.
 pub struct Progress {
     all: f64,
     done: Mutex<f64>,

@@ -18,7 +18,7 @@ pub const QUICK_NAME: &str = "quick";
 /// How to record anew.
 pub const COMMAND: &str = "cargo run --release --example sim -- --record";
 
-/// A figure may be worse by so much of itself, and by a unit of what is shown, before it counts as worse.
+/// A figure may be worse by so much of itself, and by a unit of the figure shown, before it counts as worse.
 const TOLERANCE: f64 = 0.01;
 
 pub fn set_name((first, last): (u64, u64)) -> String {
@@ -26,7 +26,7 @@ pub fn set_name((first, last): (u64, u64)) -> String {
 }
 
 /// Whether a row is recorded with this set of seeds: what no seed changes, with the first set only, but for the table of
-/// what is required.
+/// its targets.
 pub fn is_recorded(row: &Row, seeds: (u64, u64)) -> bool {
     seeds == SETS[0] || row.is_random() || (row.theme == Theme::Paths && row.sender == Sender::default())
 }
@@ -66,7 +66,7 @@ pub fn document() -> PathBuf {
 pub struct Recorded(BTreeMap<(String, String, String), f64>);
 
 impl Recorded {
-    /// What a file says; what is wrong with it, if it cannot be read.
+    /// The figures of a file, or its fault if it cannot be read.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut values = BTreeMap::new();
         for line in text.lines().skip(1) {

@@ -1,4 +1,4 @@
-//! The window, what is in flight and the round-trip time over time, as a picture and as numbers.
+//! The window, the flight and the round-trip time over time, as a picture and as numbers.
 
 use std::fmt::Write;
 

@@ -73,7 +73,7 @@ impl App for Echo {
     }
 }
 
-/// Sends so many octets of [`pattern`] and closes at once; goes on reading and compares what comes back.
+/// Sends a number of octets of [`pattern`] and closes at once; goes on reading and compares what comes back.
 pub struct Talker {
     total: u64,
     sent: u64,
@@ -89,7 +89,7 @@ pub struct Talker {
 const PIECE: u64 = 16 * 1024;
 
 impl Talker {
-    /// A user that sends so many octets.
+    /// A user that sends `total` octets.
     pub fn new(total: u64, tell: Tell) -> Self {
         let pending = Bytes::new();
         Self { total, sent: 0, heard: 0, wrong_at: None, pending, closed: false, finished: false, tell }

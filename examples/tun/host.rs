@@ -194,7 +194,7 @@ impl Host {
         for _ in 0..PACKETS_PER_TURN {
             let Some(packet) = self.link.receive(limit)? else { break };
             self.packet_arrives(&packet)?;
-            limit = Some(self.epoch); // take what is there, do not wait for more
+            limit = Some(self.epoch); // take the packets there, do not wait for more
         }
         self.run_timers()
     }

@@ -230,7 +230,7 @@ impl Link {
         Ok(())
     }
 
-    /// True in so many per cent of the calls (SplitMix64).
+    /// True in `percent` per cent of the calls (SplitMix64).
     fn happens(&mut self, percent: f64) -> bool {
         if percent <= 0.0 {
             return false;

@@ -67,8 +67,8 @@ fn sum_words(octets: &[u8]) -> u128 {
     if octets.len() < LONG { sum_short(octets) } else { sum_long(octets) }
 }
 
-/// The same in words of 32 bits, for machines whose registers hold no more. 64 bits leave room for the carries of all that
-/// memory can hold there.
+/// The same in words of 32 bits, for machines whose registers hold no more. 64 bits leave room for the carries of all
+/// that memory can hold there.
 #[inline(never)]
 fn sum_narrow(octets: &[u8]) -> u64 {
     let words = octets.chunks_exact(4);
@@ -78,7 +78,7 @@ fn sum_narrow(octets: &[u8]) -> u64 {
     words.map(word).sum::<u64>() + u64::from(u32::from_ne_bytes(last))
 }
 
-/// [`sum_words`] as a call, for what is seldom there.
+/// [`sum_words`] as a call, for input that is seldom there.
 #[inline]
 fn sum_called(octets: &[u8]) -> u128 {
     #[inline(never)]
@@ -115,8 +115,8 @@ fn sum_short(mut octets: &[u8]) -> u128 {
     octets.first().map_or(sum, |&last| sum + u128::from(u16::from_ne_bytes([last, 0])))
 }
 
-/// Without carries, so that compilers use vectors: the sum modulo 2⁶⁴ and the sum of the upper halves give the sum of the
-/// lower halves.
+/// Without carries, so that compilers use vectors: the sum modulo 2⁶⁴ and the sum of the upper halves give the sum of
+/// the lower halves.
 #[inline(never)]
 fn sum_long(octets: &[u8]) -> u128 {
     if octets.len() > PIECE {

@@ -23,7 +23,7 @@
 //! # Malformed and unusual input
 //!
 //! Decoding never panics and takes a bounded number of steps. What cannot be trusted is refused with a [`DecodeError`];
-//! what is only odd is taken as the other stacks take it, so that one bad option of a middlebox costs no connection.
+//! merely odd input is taken as the other stacks take it, so that one bad option of a middlebox costs no connection.
 //!
 //! | input | outcome |
 //! |---|---|
@@ -45,7 +45,7 @@
 //! | MSS of any value, window scale above 14, SACK blocks that are empty or inverted | decoded as they are: the connection bounds them |
 //! | port 0; addresses that are not unicast (MUST-57) | decoded; [`valid_endpoint`] tells hosts to drop the segment |
 //!
-//! # What is sent
+//! # Encoding
 //!
 //! Reserved bits are zero. Options have the order and the padding that Linux and RFC 7323 App. A give them: MSS;
 //! SACK-permitted and timestamps in three words; NOP and window scale; NOP, NOP and SACK; Fast Open; user timeout. Only

@@ -48,8 +48,8 @@ impl core::fmt::Display for BadOption {
 
 impl core::error::Error for BadOption {}
 
-/// The option area of a received segment, as it came: for options that [`Options`] has no place for, and to see what is
-/// wrong with a malformed list. It shares the received buffer.
+/// The option area of a received segment, as it came: for options that [`Options`] has no place for, and to see the
+/// fault of a malformed list. It shares the received buffer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RawOptions(pub(super) Bytes);
 
@@ -116,7 +116,8 @@ impl core::iter::FusedIterator for RawOptionsIter<'_> {}
 /// How timestamps begin where they are all of the area (RFC 7323 App. A), as on nearly every segment.
 const ALIGNED_TIMESTAMPS: [u8; 4] = [NOP, NOP, TIMESTAMPS, 10];
 
-/// The options of an area on any segment (MUST-4, MUST-5), by the rules of the [module's table](super#malformed-and-unusual-input).
+/// The options of an area on any segment (MUST-4, MUST-5), by the rules of the [module's
+/// table](super#malformed-and-unusual-input).
 #[inline]
 pub(super) fn parse(area: &[u8]) -> CompactOptions {
     match area.split_first_chunk() {

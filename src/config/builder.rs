@@ -144,8 +144,8 @@ macro_rules! optional_number {
 }
 optional_number!(u8, u32);
 
-/// `name: type = default, in low..=high, "clause";` with the documentation above it; `needs "feature"` follows the clause of
-/// a setting that reads as off where the feature is left out.
+/// `name: type = default, in low..=high, "clause";` with the documentation above it; `needs "feature"` follows the
+/// clause of a setting that reads as off where the feature is left out.
 macro_rules! config {
     ($(#[doc = $doc:literal] $name:ident: $ty:ty = $default:expr, in $range:expr, $clause:literal
         $(, needs $feature:literal)?;)*) => {

@@ -11,7 +11,8 @@ use crate::{Action, Controller, Instant, Timer};
 const CONTINUE_AFTER: Micros = Micros::from_millis(1);
 
 impl<C: Controller> Tcb<C> {
-    /// Sets every deadline that follows from the state; what waits always has one (MUST-60). `wait` is why transmission stopped; `None`: a burst was cut.
+    /// Sets every deadline that follows from the state; what waits always has one (MUST-60). `wait` is why transmission
+    /// stopped; `None`: a burst was cut.
     pub(super) fn arm_timers(&mut self, wait: Option<Wait>, cx: &mut Cx<'_, '_>) {
         if self.state == LiveState::TimeWait {
             return; // all others are turned off
@@ -25,8 +26,8 @@ impl<C: Controller> Tcb<C> {
         self.arm_patience(pending, cx);
     }
 
-    /// The retransmission timer runs while something is in flight; the persist timer takes its place while the window is
-    /// closed, however it was closed (MUST-35).
+    /// The retransmission timer runs while something is in flight; the persist timer takes its place while the window
+    /// is closed, however it was closed (MUST-35).
     fn arm_retransmission(&self, pending: bool, probing: bool, cx: &mut Cx<'_, '_>) {
         if probing {
             cx.timers.start(Timer::Persist, cx.now + self.snd.persist_interval(cx.config.max_rto().into()));
@@ -82,7 +83,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2; and the delayed ACK that ends the peer's.
+    /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2; and the delayed ACK that ends the
+    /// peer's.
     fn arm_patience(&mut self, pending: bool, cx: &mut Cx<'_, '_>) {
         self.pending_since = if pending { Some(self.pending_since.unwrap_or(cx.now)) } else { None };
         let user_timeout = self.user_timeout(cx.config, cx.settings);
@@ -100,8 +102,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// When patience ends that was to end at `limit`: not before there is evidence. What is in flight and was not sent again
-    /// yet gives some within three RTOs after its own.
+    /// When patience ends that was to end at `limit`: not before there is evidence. A segment in flight that was not
+    /// sent again yet gives some within three RTOs after its own.
     fn patience(&self, limit: Instant, cx: &Cx<'_, '_>) -> Instant {
         let timeout = cx.timers.get(Timer::Retransmit).filter(|_| self.snd.flight() > 0);
         match timeout {

@@ -45,8 +45,8 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// R1 of RFC 7323 §5.3, and its rule for a missing option (§3.2). Resets are exempt; so is a SYN from the latter: the
-    /// fourth step answers it whatever it carries (RFC 5961 §4.2), and in SYN-RECEIVED it is the peer's own again.
+    /// R1 of RFC 7323 §5.3, and its rule for a missing option (§3.2). Resets are exempt; so is a SYN from the latter:
+    /// the fourth step answers it whatever it carries (RFC 5961 §4.2), and in SYN-RECEIVED it is the peer's own again.
     fn check_timestamps(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
         let Some(ts) = &self.ts else { return Continue(()) };
         if segment.flags.contains(Flags::RST) {
@@ -113,7 +113,7 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// What is not acceptable is answered and dropped; but where both ends would wait for each other for ever, its ACK
+    /// An unacceptable segment is answered and dropped; but where both ends would wait for each other for ever, its ACK
     /// and URG count (MUST-66) and only its text is dropped (declared exception, RFC 9293 App. A.2).
     fn allow_unacceptable(&mut self, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> Step<(bool, Option<Discard>)> {
         let (nxt, wnd, len) = (self.rcv.nxt, self.rcv.wnd(), segment.len());
@@ -150,8 +150,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// Second, RST (RFC 5961 §3). One that is numbered as the peer's FIN, when that was the last it sent, is exact as well:
-    /// so some stacks reset an orphan.
+    /// Second, RST (RFC 5961 §3). One that is numbered as the peer's FIN, when that was the last it sent, is exact as
+    /// well: so some stacks reset an orphan.
     fn check_rst(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
         if !segment.flags.contains(Flags::RST) {
             return Continue(());
@@ -341,8 +341,8 @@ impl<C: Controller> Tcb<C> {
         self.snd.on_old_ack(&ack, mss, cx.out.counters, cx.now);
     }
 
-    /// "The send window should be updated", and may shrink (MUST-34). A window confirmed as closed counts as an answer: the user timeout starts
-    /// anew while the user is there (MUST-37).
+    /// "The send window should be updated", and may shrink (MUST-34). A window confirmed as closed counts as an answer:
+    /// the user timeout starts anew while the user is there (MUST-37).
     #[inline]
     pub(super) fn update_window(&mut self, seq: SeqNum, ack: SeqNum, window: u32, now: Instant) {
         if self.snd.is_window_news(seq, ack) {

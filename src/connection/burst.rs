@@ -1,7 +1,7 @@
 //! New text, many segments in one event: one budget and one header for all of them.
 //!
-//! A shortcut like that of `predicted`: it sends what `Sender::next` would say, segment by segment, in the one case in which
-//! the answer cannot change between two segments but for the last, small one.
+//! A shortcut like that of `predicted`: it sends what `Sender::next` would say, segment by segment, in the one case in
+//! which the answer cannot change between two segments but for the last, small one.
 
 use super::icmp::packet_size;
 use super::steady::Steady;
@@ -40,8 +40,8 @@ impl<C: Controller> Tcb<C> {
             && self.snd.path_mtu.is_calm(cx.path.mtu, cx.now)
     }
 
-    /// Sends plain text in full segments, and the last of it in a small one where that may go, while windows, queue and records
-    /// allow. Returns why nothing more may leave, if that is plain: all is sent, or a window is full.
+    /// Sends plain text in full segments, and the last of it in a small one where that may go, while windows, queue and
+    /// records allow. Returns why nothing more may leave, if that is plain: all is sent, or a window is full.
     #[inline]
     pub(super) fn transmit_text<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> Option<Wait> {
         let mss = u32::from(self.eff_snd_mss);
@@ -61,8 +61,8 @@ impl<C: Controller> Tcb<C> {
         full_window.then_some(Wait::Ack)
     }
 
-    /// Whether Nagle's algorithm, a cork and a missing push let the last `todo` octets go in a small segment: `nagle_allows` and
-    /// `cork_allows` of `Sender`.
+    /// Whether Nagle's algorithm, a cork and a missing push let the last `todo` octets go in a small segment:
+    /// `nagle_allows` and `cork_allows` of `Sender`.
     fn sends_small<S: Sink + ?Sized>(&self, todo: u32, steady: &Steady<'_, S>) -> bool {
         let (config, settings) = (steady.config, steady.settings);
         let nagle = settings.nagle && self.snd.flight() > 0 && self.snd.small.is_held(config.minshall());

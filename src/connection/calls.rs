@@ -30,8 +30,8 @@ impl<C: Controller> Connection<C> {
         Ok(actions)
     }
 
-    /// RECEIVE's effect on the receive window: the user took this number of delivered octets. A larger number counts as all of
-    /// them.
+    /// RECEIVE's effect on the receive window: the user took this number of delivered octets. A larger number counts as
+    /// all of them.
     pub fn consume(&mut self, octets: usize, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Consume(octets), now)
     }
@@ -272,8 +272,8 @@ impl<C: Controller> Tcb<C> {
         } // SYN-RECEIVED: the FIN waits for ESTABLISHED; CLOSE-WAIT: LAST-ACK when the FIN is sent
     }
 
-    /// The user is gone. Text that it did not read is lost, and the peer is told (SHLD-3) as long as it waits for anything:
-    /// in TIME-WAIT it has our ACK of all it sent, and a reset would only end our 2 MSL (MUST-13).
+    /// The user is gone. Text that it did not read is lost, and the peer is told (SHLD-3) as long as it waits for
+    /// anything: in TIME-WAIT it has our ACK of all it sent, and a reset would only end our 2 MSL (MUST-13).
     fn release_call(&mut self, cx: &mut Cx<'_, '_>) -> Step {
         self.released = true;
         if self.rcv.user() > 0 && self.state != LiveState::TimeWait {

@@ -1,5 +1,5 @@
-//! Answers to what may not be the peer's, and their throttles (RFC 5961 §7): those of one connection, so that none can be
-//! measured through another.
+//! Answers to what may not be the peer's, and their throttles (RFC 5961 §7): those of one connection, so that none can
+//! be measured through another.
 
 use super::tcb::{Cx, Tcb};
 use crate::rare::AtRest;

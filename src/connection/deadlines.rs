@@ -42,8 +42,8 @@ impl Due {
     }
 }
 
-/// How many timers have a place in the value itself: those of steady traffic, and TIME-WAIT. The others, seldom set, are on
-/// the heap.
+/// How many timers have a place in the value itself: those of steady traffic, and TIME-WAIT. The others, seldom set,
+/// are on the heap.
 const USUAL: usize = 6;
 const OTHERS: usize = Timer::ALL.len() - USUAL;
 
@@ -263,8 +263,8 @@ impl Deadlines {
         self.next.timer().map(|timer| (timer, Instant::from_micros(self.next.micros())))
     }
 
-    /// Takes the first due timer, in the order of `Timer::ALL`, and tells how late it is. But patience does not end before
-    /// what was to be sent earlier.
+    /// Takes the first due timer, in the order of `Timer::ALL`, and tells how late it is. But patience does not end
+    /// before what was to be sent earlier.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(Timer, Micros)> {
         let first = Timer::ALL.into_iter().find(|&timer| self.get(timer).is_some_and(|at| at <= now))?;
         let before = if first == Timer::UserTimeout { self.sends_before_patience_ends() } else { None };

@@ -1,4 +1,4 @@
-//! The end of every event: what the windows allow is sent, what is owed is acknowledged, the timers are set.
+//! The end of every event: it sends what the windows allow and the owed acknowledgment, and sets the timers.
 
 use super::burst::max_transmits;
 use super::state::LiveState;
@@ -34,8 +34,8 @@ impl<C: Controller> Tcb<C> {
         self.prediction = self.predict(cx.config, cx.settings, cx.timers);
     }
 
-    /// Whether the connection is established and nothing of ours is queued, in flight or waited for, nor was before the event:
-    /// none of the sender's timers runs.
+    /// Whether the connection is established and nothing of ours is queued, in flight or waited for, nor was before the
+    /// event: none of the sender's timers runs.
     fn is_at_rest(&self) -> bool {
         self.state == LiveState::Established && self.is_quiet() && self.snd.reorder_at().is_none()
     }
@@ -95,8 +95,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// Whether a segment of new text changes nothing of the answers but the number of records and Nagle's: it took no report
-    /// along, and no path MTU is in doubt.
+    /// Whether a segment of new text changes nothing of the answers but the number of records and Nagle's: it took no
+    /// report along, and no path MTU is in doubt.
     fn is_plain(&self, gate: &Gate) -> bool {
         gate.mss == u32::from(self.eff_snd_mss) && gate.first.is_none() && gate.mtu_probe.is_none()
     }
@@ -200,7 +200,7 @@ impl<C: Controller> Tcb<C> {
         if again {
             cx.out.counters.rare().retransmissions += 1;
         }
-        // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on what is sent again, nor on window probes
+        // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on retransmissions, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
         flags.set(Flags::CWR, ecn && self.snd.ecn.take_cwr());
         let mut segment = self.segment(flags, text, cx);

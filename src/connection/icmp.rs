@@ -22,11 +22,11 @@ pub(super) enum Verdict {
     Hard,
 }
 
-/// MUST-54, RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that is the
-/// ISS alone. A pure ACK has SND.NXT, which is not in flight. An error that quotes it counts if it says "too big", which
-/// no timer of ours would find out, and if nothing is in flight or a pure ACK was sent since SND.NXT is there. A blind
-/// attacker must guess this one number of 2³², as while opening; and he must claim a link that the ACK does not pass, which
-/// leaves 68 to 79 octets over IPv4 and nothing over IPv6.
+/// MUST-54, RFC 5927 §4.1: whoever quotes a number that is not in flight has not seen our segments. While opening, that
+/// is the ISS alone. A pure ACK has SND.NXT, which is not in flight. An error that quotes it counts if it says "too
+/// big", which no timer of ours would find out, and if nothing is in flight or a pure ACK was sent since SND.NXT is
+/// there. A blind attacker must guess this one number of 2³², as while opening; and he must claim a link that the ACK
+/// does not pass, which leaves 68 to 79 octets over IPv4 and nothing over IPv6.
 pub(super) fn judge<C: Controller>(
     snd: &Sender<C>,
     path: &Path,
@@ -114,7 +114,7 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// The path MTU is `mtu` now. What is in flight and too large is cut anew, without any congestion signal.
+    /// The path MTU is `mtu` now. Segments in flight that are too large are cut anew, without any congestion signal.
     pub(super) fn set_mtu(&mut self, mtu: u16, config: &Config, path: &mut Path) {
         let before = self.eff_snd_mss;
         path.mtu = mtu;
@@ -177,7 +177,7 @@ fn options_len(segment: &Segment) -> u16 {
     u16::try_from(segment.options.wire_len()).unwrap_or(40)
 }
 
-/// Octets of the packet that carries so many octets of text, beside so many of TCP options.
+/// Octets of the packet that carries `text` octets of text and `options` octets of TCP options.
 pub(super) fn packet_size(path: &Path, options: u16, text: u16) -> u16 {
     let header = (path.ip.header() + 20).saturating_add(path.ip_options).saturating_add(options);
     header.saturating_add(text)

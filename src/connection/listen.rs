@@ -17,7 +17,7 @@ pub(super) struct Listen<C> {
 }
 
 impl<C: Controller> Listen<C> {
-    /// The first four checks. A SYN uses the secrets up; what is made of it is a TCB in SYN-RECEIVED.
+    /// The first four checks. A SYN uses the secrets up; it makes a TCB in SYN-RECEIVED.
     pub(super) fn check(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Option<Secrets> {
         if segment.flags.contains(Flags::RST) {
             cx.out.discard(Discard::NotSyn); // first: a reset could not be valid

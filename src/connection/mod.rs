@@ -48,8 +48,9 @@ pub use time_wait_value::TimeWait;
 
 /// One TCP connection as a value.
 ///
-/// It owns the state of RFC 9293's TCB and nothing else: no clock, no entropy, no address. Every change is an [`Event`];
-/// every request to the host is an [`Action`]. You can clone, compare, hash and replay it, and send it to another thread.
+/// It owns the state of RFC 9293's TCB and nothing else: no clock, no entropy, no address. Every change is an
+/// [`Event`]; every request to the host is an [`Action`]. You can clone, compare, hash and replay it, and send it to
+/// another thread.
 ///
 /// Any order of calls is legal. A call that cannot proceed returns an [`Error`] and changes nothing. No peer can cause
 /// an error or a panic. A `now` before the last one counts as the last one. After [`Action::Closed`] the value stays
@@ -85,8 +86,8 @@ pub struct Connection<C: Controller = Algorithm> {
 const _: () = assert!(size_of::<Connection>() <= 976);
 
 impl Connection {
-    /// Passive OPEN as hosts do it, a value of its own for each SYN (MUST-41): the SYN has arrived, so the host chooses the secrets by the addresses and ports (RFC
-    /// 6528).
+    /// Passive OPEN as hosts do it, a value of its own for each SYN (MUST-41): the SYN has arrived, so the host chooses
+    /// the secrets by the addresses and ports (RFC 6528).
     ///
     /// Returns the SYN,ACK. To a segment that opens nothing it answers as LISTEN does, and the value is closed with
     /// [`CloseReason::NotSyn`].
@@ -100,9 +101,9 @@ impl Connection {
         Self::accept_with(Algorithm::default(), config, path, secrets, syn, now)
     }
 
-    /// The LISTEN state of the RFC as a value, for one peer. The first SYN uses the secrets up. When a reset brings the value
-    /// back to LISTEN, it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: no ISS serves
-    /// twice.
+    /// The LISTEN state of the RFC as a value, for one peer. The first SYN uses the secrets up. When a reset brings the
+    /// value back to LISTEN, it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: no ISS
+    /// serves twice.
     pub fn listen(config: Arc<Config>, path: Path, secrets: Secrets) -> Self {
         Self::listen_with(Algorithm::default(), config, path, secrets)
     }
@@ -171,8 +172,8 @@ impl<C: Controller> Connection<C> {
     /// forms.
     ///
     /// # Errors
-    /// [`Error`] when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors never
-    /// fail.
+    /// [`Error`] when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors
+    /// never fail.
     #[inline]
     pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         self.check_call(&event)?;
@@ -185,14 +186,14 @@ impl<C: Controller> Connection<C> {
         self.actions_of(Event::Segment(segment), now)
     }
 
-    /// Several segments that arrived together: the connection processes all of them before it sends anything, and they share
-    /// acknowledgments (MUST-58, MUST-59). Short for [`Event::Segments`].
+    /// Several segments that arrived together: the connection processes all of them before it sends anything, and they
+    /// share acknowledgments (MUST-58, MUST-59). Short for [`Event::Segments`].
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
         self.take(Event::Segments(segments.into_iter().collect()), now, sink);
     }
 
-    /// Runs every timer due at `now` in the order of [`Timer::ALL`]; a retransmission or probe that was due before the user
-    /// timeout runs before it. If no timer is due, nothing happens. `timer` is the one that fired at the host.
+    /// Runs every timer due at `now` in the order of [`Timer::ALL`]; a retransmission or probe that was due before the
+    /// user timeout runs before it. If no timer is due, nothing happens. `timer` is the one that fired at the host.
     pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Timer(timer), now)
     }
@@ -308,8 +309,8 @@ impl<C: Controller> Connection<C> {
         self.clock = self.clock.max(now.min(END_OF_TIME));
     }
 
-    /// One event in steady traffic: time moves on, `change` happens, then what follows from it is sent and the deadlines are
-    /// set.
+    /// One event in steady traffic: time moves on, `change` happens, then what follows from it is sent and the
+    /// deadlines are set.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn steadily<S: Sink>(
         &mut self,

@@ -1,4 +1,4 @@
-//! What one event does to the outside: the sink, and what is noted until the end of the event.
+//! What one event does to the outside: the sink, and notes until the end of the event.
 
 use super::steady::Progress;
 use crate::counts::Counts;
@@ -33,7 +33,7 @@ impl<'a> Output<'a> {
         (self.sink, self.counters, &mut self.transmits)
     }
 
-    /// What is told of our own stream, until `report_progress`.
+    /// News of our own stream, until `report_progress`.
     pub(super) fn note_progress(&mut self, progress: Progress) {
         self.progress.acked += progress.acked;
         self.progress.writable |= progress.writable;

@@ -25,7 +25,8 @@ pub(super) enum Prediction {
 }
 
 impl<C: Controller> Tcb<C> {
-    /// Whether the connection is established and steady: nothing is missing, nothing is to be reported, and nobody closes.
+    /// Whether the connection is established and steady: nothing is missing, nothing is to be reported, and nobody
+    /// closes.
     pub(super) fn is_predictable(&self) -> bool {
         self.state == LiveState::Established
             && self.snd.is_steady()

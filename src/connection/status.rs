@@ -12,8 +12,8 @@ use crate::send::Sender;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 
 /// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics,
-/// announcements to the host and the throttles of challenge ACKs. Two connections with equal canonical values behave alike
-/// from now on, but for those throttles.
+/// announcements to the host and the throttles of challenge ACKs. Two connections with equal canonical values behave
+/// alike from now on, but for those throttles.
 ///
 /// Model checkers store it, and metamorphic tests compare it. It takes no events.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -35,8 +35,8 @@ impl<C: Controller> Connection<C> {
         self.timers.get(timer)
     }
 
-    /// The earliest deadline and its timer, in O(1). The wake-up that `SetTimer` announced may be earlier, never later. After
-    /// `handle_timer(_, now)` the deadline lies after `now`.
+    /// The earliest deadline and its timer, in O(1). The wake-up that `SetTimer` announced may be earlier, never later.
+    /// After `handle_timer(_, now)` the deadline lies after `now`.
     pub fn next_deadline(&self) -> Option<(Timer, Instant)> {
         self.timers.next()
     }

@@ -1,5 +1,5 @@
-//! The end of an event in steady traffic: the flush where nothing but the stream and its acknowledgments can leave, and no
-//! timer but the usual ones can run.
+//! The end of an event in steady traffic: the flush where nothing but the stream and its acknowledgments can leave, and
+//! no timer but the usual ones can run.
 //!
 //! A shortcut like that of `predicted`, with the same proof: what it does is what `flush` comes to then.
 
@@ -69,7 +69,8 @@ impl Progress {
 }
 
 impl<C: Controller> Tcb<C> {
-    /// Whether nothing is queued or in flight, and was not when the event began: no deadline moves but those of the receiver.
+    /// Whether nothing is queued or in flight, and was not when the event began: no deadline moves but those of the
+    /// receiver.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
         self.pending_since.is_none() && !self.snd.is_pending()
@@ -113,7 +114,7 @@ impl<C: Controller> Tcb<C> {
         true
     }
 
-    /// Sends what is queued, in full segments. Returns whether nothing more may leave until an acknowledgment comes.
+    /// Sends queued text, in full segments. Returns whether nothing more may leave until an acknowledgment comes.
     #[inline(never)]
     fn transmit_unsent<S: Sink + ?Sized>(&mut self, steady: &mut Steady<'_, S>) -> bool {
         !self.snd.may_revise_window(steady.now) && self.transmit_text(steady).is_some()

@@ -1,4 +1,4 @@
-//! The transmission control block of §3.10.7.4: both sides, the handshake's outcome, what is owed.
+//! The transmission control block of §3.10.7.4: both sides, the handshake's outcome, the owed acknowledgment.
 
 use core::time::Duration;
 
@@ -55,7 +55,7 @@ pub(super) struct Cx<'a, 'o> {
     pub(super) timers: &'a mut Deadlines,
     pub(super) out: &'a mut Output<'o>,
     pub(super) now: Instant,
-    /// Whether what is known to change nothing may be left out.
+    /// Whether the machine may leave out steps that it knows to change nothing.
     pub(super) shortcuts: bool,
 }
 
@@ -117,13 +117,13 @@ pub(super) struct Tcb<C> {
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
     pub(super) pending_since: Option<Instant>,
-    /// The peer's user timeout, REMOTE_UTO, as its option says it, 0: none; and whether it is to be told ours with the next
-    /// segment (RFC 5482 §3).
+    /// The peer's user timeout, REMOTE_UTO, as its option says it, 0: none; and whether it is to be told ours with the
+    /// next segment (RFC 5482 §3).
     pub(super) remote_user_timeout: u16,
     pub(super) owes_user_timeout: bool,
     /// Retransmissions and probes of a closed window since the last answer.
     pub(super) retries: u32,
-    /// The override timeout expired: what is held back goes with the next flush.
+    /// The override timeout expired: text held back goes with the next flush.
     pub(super) overridden: bool,
 }
 
@@ -200,13 +200,13 @@ impl<C: Controller> Tcb<C> {
         self.scaled.then(|| own_shift(config))
     }
 
-    /// Octets of options on a segment that carries so many SACK blocks.
+    /// Octets of options on a segment that carries `sack_blocks` SACK blocks.
     pub(super) fn option_octets(&self, sack_blocks: usize) -> u16 {
         let sack = if sack_blocks == 0 { 0 } else { 4 + 8 * u16::try_from(sack_blocks).unwrap_or(4) };
         sack + if self.ts.is_some() { 12 } else { 0 }
     }
 
-    /// Octets of text that fit a segment which carries so many SACK blocks.
+    /// Octets of text that fit a segment with `sack_blocks` SACK blocks.
     pub(super) fn mss(&self, path: &Path, sack_blocks: usize) -> u16 {
         eff_snd_mss(path, self.snd.send_mss, self.option_octets(sack_blocks))
     }

@@ -49,8 +49,8 @@ impl<C: Controller> Tcb<C> {
         self.discard(Discard::TimeWait, cx)
     }
 
-    /// Fifth, TIME-WAIT: an ACK tells nothing any more, neither of what we sent nor of a window or a user timeout to send
-    /// by. What follows the peer's FIN is ignored (seventh), but answered.
+    /// Fifth, TIME-WAIT: an ACK tells nothing any more, neither of what we sent nor of a window or a user timeout to
+    /// send by. What follows the peer's FIN is ignored (seventh), but answered.
     pub(super) fn time_wait_acceptable(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
         if segment.is_empty() {
             return self.discard(Discard::TimeWait, cx);

@@ -1,6 +1,7 @@
 //! TIME-WAIT as a value of its own: all that a connection needs once both sides have closed, in 64 octets.
 //!
-//! No rule stands here: a call makes a connection of the value, the connection takes the event, and a value is made of it.
+//! No rule stands here: a call makes a connection of the value, the connection takes the event, and a value is made of
+//! it.
 
 use alloc::vec::Vec;
 
@@ -19,11 +20,13 @@ use crate::{
 
 /// A connection in TIME-WAIT in 64 octets, without heap: for hosts that keep many of them.
 ///
-/// [`Connection::time_wait`] makes it. It answers every segment and timer as the connection would, with the same actions,
-/// and a host keeps the same wake-up for it. After [`Action::Closed`] it answers as a TCP without a connection does.
+/// [`Connection::time_wait`] makes it. It answers every segment and timer as the connection would, with the same
+/// actions, and a host keeps the same wake-up for it. After [`Action::Closed`] it answers as a TCP without a connection
+/// does.
 ///
-/// The configuration is not in it: pass that of the connection to each call. The value takes neither calls of the user nor
-/// ICMP errors, and it does not count ([`Info`](crate::Info)). To abort it, drop it: ABORT sends nothing in TIME-WAIT.
+/// The configuration is not in it: pass that of the connection to each call. The value takes neither calls of the user
+/// nor ICMP errors, and it does not count ([`Info`](crate::Info)). To abort it, drop it: ABORT sends nothing in
+/// TIME-WAIT.
 ///
 /// ```
 /// use segue::{Action, Arc, Config, Connection, Flags, Instant, Path, Secrets, Segment, SeqNum, State, TimeWait};
@@ -152,7 +155,8 @@ impl TimeWait {
         }
     }
 
-    /// The connection that it stands for. A path of any size does: the value knows whether a report of a duplicate fits.
+    /// The connection that it stands for. A path of any size does: the value knows whether a report of a duplicate
+    /// fits.
     fn connection(&self, config: &Arc<Config>) -> Connection {
         let mut connection = Connection::new(Phase::Closed, config.clone(), Path::ipv4(1500));
         connection.event(self.clock, &mut |_: Action| {}, false, |phase, cx| {
@@ -208,8 +212,8 @@ impl TimeWait {
         });
     }
 
-    /// The end of TIME-WAIT when 2 MSL are over; before, the deadline is announced anew. `timer` is the one that fired at
-    /// the host, as in [`Connection::handle_timer`].
+    /// The end of TIME-WAIT when 2 MSL are over; before, the deadline is announced anew. `timer` is the one that fired
+    /// at the host, as in [`Connection::handle_timer`].
     pub fn handle_timer(&mut self, timer: Timer, now: Instant, config: &Arc<Config>) -> Vec<Action> {
         let mut actions = Vec::new();
         self.event(now, config, &mut actions, |phase, cx| phase.dispatch(&mut Event::Timer(timer), cx));

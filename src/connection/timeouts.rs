@@ -50,8 +50,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// What asks the peer is `late`: the host slept, and the peer is not to blame. That time does not count for the user
-    /// timeout, which the flush sets again.
+    /// What asks the peer is `late`: the host slept, and the peer is not to blame. That time does not count for the
+    /// user timeout, which the flush sets again.
     fn excuse(&mut self, timer: Timer, late: Micros, cx: &mut Cx<'_, '_>) {
         let asks = match timer {
             Timer::Retransmit | Timer::Persist => true,
@@ -71,7 +71,8 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// When a retransmission or probe has timed out unanswered: nobody gives up before. Once one has, any instant will do.
+    /// When a retransmission or probe has timed out unanswered: nobody gives up before. Once one has, any instant will
+    /// do.
     pub(super) fn evidence(&self, cx: &Cx<'_, '_>) -> Instant {
         let sent = self.retries.saturating_sub(u32::from(self.holds_retransmission(cx)));
         if sent > 1 {
@@ -161,8 +162,8 @@ impl<C: Controller> Tcb<C> {
         Continue(())
     }
 
-    /// The idle time before the first keep-alive. Where the user timeout option is in use, longer than the user timeout (RFC
-    /// 5482 §4.2).
+    /// The idle time before the first keep-alive. Where the user timeout option is in use, longer than the user timeout
+    /// (RFC 5482 §4.2).
     fn keep_alive_idle(&self, cx: &Cx<'_, '_>) -> Micros {
         let in_use = cx.config.user_timeout_option();
         let patience = self.user_timeout(cx.config, cx.settings).filter(|_| in_use);
@@ -191,8 +192,8 @@ impl<C: Controller> Tcb<C> {
     }
 }
 
-/// When a retransmission has timed out, after so many since the last progress: the `next` is due then, and `after` is its
-/// own timeout. R2 is more than one retransmission (RFC 9293 §3.8.3).
+/// When a retransmission has timed out, after `retries` retransmissions since the last progress: the `next` is due
+/// then, and `after` is its own timeout. R2 is more than one retransmission (RFC 9293 §3.8.3).
 pub(super) fn evidence(retries: u32, next: Instant, after: Micros) -> Instant {
     match retries {
         0 => next + after,

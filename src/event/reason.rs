@@ -1,4 +1,4 @@
-//! Why: typed errors for the user's mistakes, reasons for what is thrown away and for what ends.
+//! Why: typed errors for the user's mistakes, reasons for discards and for the end of a connection.
 
 use core::fmt;
 use core::time::Duration;
@@ -95,7 +95,8 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// Why the connection discarded a segment or its payload. A segment that it discards whole changes nothing but statistics.
+/// Why the connection discarded a segment or its payload. A segment that it discards whole changes nothing but
+/// statistics.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Discard {

@@ -124,7 +124,8 @@ quickcheck! {
     }
 }
 
-/// Ranges that come up, down, or in between, and go by one that joins many: no chunk stays behind that holds next to nothing.
+/// Ranges that come up, down, or in between, and go by one that joins many: no chunk stays behind that holds next to
+/// nothing.
 #[test]
 fn memory_follows_the_number_of_ranges() {
     let up: Vec<u64> = (0..100).collect();

@@ -9,7 +9,7 @@ pub(crate) enum PendingAck {
     /// None.
     #[default]
     No,
-    /// One that may wait until `Timer::DelayedAck`, for so many segments and octets.
+    /// One that may wait until `Timer::DelayedAck`, for `segments` segments and `octets` octets.
     Delayed { segments: u32, octets: u32 },
     /// One that leaves with this event, on text if there is any.
     Now,
@@ -70,7 +70,8 @@ struct FullSize {
     size: u16,
     /// Such a segment was seen.
     seen: bool,
-    /// Segments in succession that are smaller, all of one size, though the peer had more to send: the size, and the octets.
+    /// Segments in succession that are smaller, all of one size, though the peer had more to send: the size, and the
+    /// octets.
     smaller: (u16, u32),
 }
 
@@ -80,8 +81,8 @@ impl FullSize {
         Self { size: rmss.min(peer_mss).min(DEFAULT_SIZE), seen: false, smaller: (0, 0) }
     }
 
-    /// A larger segment counts at once. A smaller one is full-sized when the next has the same size and neither was pushed;
-    /// once larger ones came, when so many follow that one of the larger size would be acknowledged alone.
+    /// A larger segment counts at once. A smaller one is full-sized when the next has the same size and neither was
+    /// pushed; once larger ones came, when enough follow for one of the larger size to be acknowledged alone.
     #[inline]
     fn on_text(&mut self, text: Arrival, rmss: u16, every: u32) {
         let size = u16::try_from(text.size).unwrap_or(u16::MAX).min(rmss);
@@ -138,8 +139,8 @@ impl AckPolicy {
         self.rmss
     }
 
-    /// Text in order arrived, and nothing is missing. After more than an RTO without any the peer's window has restarted
-    /// (RFC 5681 §4.1); but where the sides take turns, our text will carry the acknowledgment.
+    /// Text in order arrived, and nothing is missing. After more than an RTO without any the peer's window has
+    /// restarted (RFC 5681 §4.1); but where the sides take turns, our text will carry the acknowledgment.
     #[inline]
     pub(crate) fn on_text(&mut self, text: Arrival, ack: &mut PendingAck, config: &Config, rto: Micros, now: Instant) {
         let idle = now.since(self.last) > rto;
@@ -309,7 +310,8 @@ mod tests {
         assert_eq!(at_once(&mut policy, &config, Instant::ZERO, &[100; 55]).iter().filter(|&&now| now).count(), 5);
     }
 
-    /// The path of the peer became narrow: as soon as two of the larger segments' octets have come in smaller ones, those count.
+    /// The path of the peer became narrow: as soon as two of the larger segments' octets have come in smaller ones,
+    /// those count.
     #[test]
     fn a_full_size_that_shrinks_is_learned_from_what_two_larger_ones_would_bring() {
         let config = Config::builder().quick_acks(0).ack_full_sized(true).build().unwrap();

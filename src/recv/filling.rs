@@ -1,9 +1,10 @@
-//! Whether the peer fills the windows that it is told: then it waits for each, and a window that is told late costs throughput.
+//! Whether the peer fills the windows that it is told: then it waits for each, and a window that is told late costs
+//! throughput.
 
 use crate::time::{END_OF_TIME, Micros};
 use crate::{Instant, SeqNum};
 
-/// A window that is filled within so many round trips is what limits the peer. Its text arrives a round trip after the
+/// A window that is filled within this many round trips limits the peer. Its text arrives a round trip after the
 /// promise; the rest is for the time that it takes on the link.
 const ROUND_TRIPS: u32 = 2;
 
@@ -12,8 +13,8 @@ const ROUND_TRIPS: u32 = 2;
 pub(crate) struct Filling {
     edge: SeqNum,
     filled: bool,
-    /// Until when a further edge takes the place of this one. So the last promise for a burst is the one that counts: who sends
-    /// less than a window at a time does not fill it.
+    /// Until when a further edge takes the place of this one. So the last promise for a burst is the one that counts:
+    /// who sends less than a window at a time does not fill it.
     open_until: Instant,
     /// Until when text fills it in time.
     deadline: Instant,
@@ -80,7 +81,7 @@ mod tests {
         Instant::from_micros(1_000_000 + micros)
     }
 
-    /// What text up to so many octets before an edge that was promised at 0 says, when it comes at this time.
+    /// What text says that ends `short` octets before an edge promised at 0 and arrives at `micros`.
     fn filled(start: u32, short: u32, micros: u64) -> Option<bool> {
         let (mut filling, edge) = (Filling::default(), SeqNum::new(start) + 10 * SIZE);
         filling.on_promise(edge, RTT, at(0));
@@ -104,8 +105,8 @@ mod tests {
         }
     }
 
-    /// Seven segments in each round trip, of a window of ten: the mark of one burst would be passed by the next, but for the
-    /// last promise that counts.
+    /// Seven segments in each round trip, of a window of ten: the mark of one burst would be passed by the next, but
+    /// for the last promise that counts.
     #[test]
     fn bursts_of_less_than_a_window_do_not_fill_it() {
         for (burst, expected) in [(7, false), (8, false), (9, false), (10, true)] {
@@ -123,7 +124,7 @@ mod tests {
         }
     }
 
-    /// What was promised long ago and is filled now is no sign; the next window is.
+    /// A window promised long ago and filled now is no sign; the next window is.
     #[test]
     fn after_a_pause_the_next_window_counts() {
         let (mut filling, edge) = (Filling::default(), SeqNum::new(7));

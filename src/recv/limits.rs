@@ -1,4 +1,4 @@
-//! The limits of what is held out of order.
+//! The limits of text held out of order.
 
 use bytes::Bytes;
 
@@ -44,7 +44,7 @@ impl Limits {
         if self.is_copied(piece.len()) { Bytes::copy_from_slice(&piece) } else { piece }
     }
 
-    /// The most pieces that hold so many octets in so many ranges.
+    /// The most pieces that hold `octets` octets in `ranges` ranges.
     pub(super) fn most_pieces(&self, ranges: usize, octets: usize) -> usize {
         ranges.saturating_add(octets.saturating_mul(2) / self.copy_below)
     }

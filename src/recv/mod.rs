@@ -27,9 +27,9 @@ use tuning::{Round, Tuning};
 
 /// RCV.* of RFC 9293 §3.3.1.
 ///
-/// RCV.WND is what the peer may use: from RCV.NXT to the furthest right edge it was ever promised. What may be promised
-/// next is the capacity less what was delivered and not consumed; text held out of order lies inside the window and is
-/// not subtracted.
+/// RCV.WND is the window that the peer may use: from RCV.NXT to the furthest right edge it was ever promised. What may
+/// be promised next is the capacity less what was delivered and not consumed; text held out of order lies inside the
+/// window and is not subtracted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Receiver {
     pub(crate) irs: SeqNum,
@@ -87,11 +87,11 @@ pub(crate) enum Accepted {
 /// No window is larger (RFC 7323 §2.3): text further behind is not told from what never came.
 const MAX_WINDOW: u32 = 1 << 30;
 
-/// One part in so many of a window that the peer fills is worth a segment of its own.
+/// One part in this many of a window that the peer fills is worth a segment of its own.
 const CONSIDERABLE: u32 = 16;
 
-/// The shift of our windows: that of the settings, or the smallest with which all of the buffer can be announced (RFC 7323
-/// §2.3).
+/// The shift of our windows: that of the settings, or the smallest with which all of the buffer can be announced (RFC
+/// 7323 §2.3).
 pub(crate) fn own_shift(config: &Config) -> u8 {
     let smallest = || (0..14).find(|&shift| config.receive_buffer() >> shift <= 0xFFFF).unwrap_or(14);
     config.window_shift().unwrap_or_else(smallest)
@@ -169,8 +169,8 @@ impl Receiver {
         self.offer().saturating_sub(self.told())
     }
 
-    /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2). RCV.BUFF counts as far as
-    /// it can be announced, or an edge that may not move yet could be the last.
+    /// The edge moves only by this much at once: silly-window avoidance (RFC 9293 §3.8.6.2.2). RCV.BUFF counts as far
+    /// as it can be announced, or an edge that may not move yet could be the last.
     fn step(&self, mss: u16) -> u32 {
         (self.in_units(self.capacity()) / 2).min(u32::from(mss)).max(1)
     }
@@ -207,9 +207,9 @@ impl Receiver {
         u16::try_from(window >> self.shift).unwrap_or(u16::MAX)
     }
 
-    /// Whether the peer may be waiting for a window. It has room for less than one of its full-sized segments, or for so
-    /// little that a sender holds back (RFC 9293 §3.8.6.2.1), or it fills every window and would gain much. Else it sends,
-    /// and the acknowledgment of that tells of the window.
+    /// Whether the peer may be waiting for a window. It has room for less than one of its full-sized segments, or for
+    /// so little that a sender holds back (RFC 9293 §3.8.6.2.1), or it fills every window and would gain much. Else it
+    /// sends, and the acknowledgment of that tells of the window.
     fn peer_may_wait(&self) -> bool {
         let told = self.told();
         told < u32::from(self.policy.rmss()) || told < self.max_wnd / 2 || self.gains_much()
@@ -220,8 +220,8 @@ impl Receiver {
         self.filling.filled() && self.growth() >= self.offer() / CONSIDERABLE
     }
 
-    /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the peer may
-    /// wait for it (MUST-39).
+    /// Whether the user took so much that the peer should be told at once: the edge can move by a step, and the peer
+    /// may wait for it (MUST-39).
     pub(crate) fn owes_update(&self, mss: u16) -> bool {
         self.growth() >= self.step(mss) && self.peer_may_wait()
     }
@@ -236,8 +236,8 @@ impl Receiver {
         self.tuning.on_taken(octets);
     }
 
-    /// Text arrived that was accepted. `echoes` tells whether the sender had seen an acknowledgment since an instant, when
-    /// timestamps can tell.
+    /// Text arrived that was accepted. `echoes` tells whether the sender had seen an acknowledgment since an instant,
+    /// when timestamps can tell.
     #[inline]
     pub(crate) fn on_round(&mut self, echoes: impl FnOnce(Instant) -> Option<bool>, now: Instant) {
         self.filling.on_text(self.nxt, u32::from(self.policy.rmss()), now);
@@ -283,7 +283,7 @@ impl Receiver {
         }
     }
 
-    /// Takes text that lies inside the window and before any FIN; what is in order goes to `deliver`, moved.
+    /// Takes text that lies inside the window and before any FIN; text in order goes to `deliver`, moved.
     pub(crate) fn accept(
         &mut self,
         seq: SeqNum,
@@ -314,8 +314,8 @@ impl Receiver {
         }
     }
 
-    /// Text at RCV.NXT fills a part of a gap. It need not be held first, unless it overlaps what is held or is small and
-    /// touches that.
+    /// Text at RCV.NXT fills a part of a gap. It need not be held first, unless it overlaps held text, or is small and
+    /// touches some.
     fn fill(&mut self, text: Bytes, limits: &Limits, deliver: &mut dyn FnMut(Bytes)) {
         let end = self.received.end_of(&text);
         let apart =
@@ -359,7 +359,7 @@ impl Receiver {
         self.held.start() == Some(self.received)
     }
 
-    /// Delivers what is held at RCV.NXT.
+    /// Delivers the text held at RCV.NXT.
     pub(crate) fn release_held(&mut self, deliver: &mut dyn FnMut(Bytes)) {
         let received = self.received;
         let mut octets = 0;
@@ -398,8 +398,8 @@ impl Receiver {
         Some(end - self.nxt)
     }
 
-    /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already taken or held is no
-    /// FIN of this stream.
+    /// The peer's FIN has this number. The first one accepted counts; one that would cut off text already taken or held
+    /// is no FIN of this stream.
     pub(crate) fn note_fin(&mut self, fin: SeqNum) {
         let held = self.held.end().is_some_and(|end| end > self.offset_of(fin));
         let cuts = held || fin.before(self.nxt);
@@ -428,8 +428,8 @@ impl Receiver {
         self.held.ranges() + usize::from(self.lone_fin().is_some())
     }
 
-    /// The peer's FIN has this number, and nothing before it is missing any more: the stream ends there, unless it was to
-    /// end before. Lets go of what is held beyond it and returns how many octets that was.
+    /// The peer's FIN has this number, and nothing before it is missing any more: the stream ends there, unless it was
+    /// to end before. Drops the text held beyond it and returns how many octets that was.
     pub(crate) fn end_stream(&mut self, fin: SeqNum, limits: &Limits) -> usize {
         if self.fin.is_some_and(|first| first.at_or_before(fin)) {
             return 0;
@@ -438,8 +438,9 @@ impl Receiver {
         self.held.drop_beyond(self.offset_of(fin), limits)
     }
 
-    /// The blocks to report: what arrived twice (RFC 2883), then the most recent first (RFC 2018 §4). A FIN has a number
-    /// as text has: without it in a report the loss of the last text before it would go unnoticed until a timeout.
+    /// The blocks to report: what arrived twice (RFC 2883), then the most recent first (RFC 2018 §4). A FIN has a
+    /// number as text has: without it in a report the loss of the last text before it would go unnoticed until a
+    /// timeout.
     pub(crate) fn sack_blocks(&self, duplicate: Option<(SeqNum, SeqNum)>, room: usize) -> SackBlocks {
         let mut blocks = SackBlocks::new();
         if room == 0 {
@@ -463,8 +464,8 @@ impl Receiver {
         blocks
     }
 
-    /// Moves to behind the peer's FIN: RCV.NXT with the octets in reach before it, RCV.WND, the next window field and its
-    /// shift.
+    /// Moves to behind the peer's FIN: RCV.NXT with the octets in reach before it, RCV.WND, the next window field and
+    /// its shift.
     pub(crate) fn end(&mut self, (nxt, in_reach): (SeqNum, u32), wnd: u32, (window, shift): (u16, u8)) {
         self.irs = nxt - 2 - in_reach;
         self.nxt = nxt;

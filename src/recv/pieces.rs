@@ -130,8 +130,8 @@ impl Pieces {
         pieces.map(|piece| &piece.text)
     }
 
-    /// Lets go of all that lies `octets` or more behind the start of a chain, which is more than none. Returns the chain
-    /// without the piece that reached up to there or beyond, and what is left of that.
+    /// Lets go of all that lies `octets` or more behind the start of a chain, which is more than none. Returns the
+    /// chain without the piece that reached up to there or beyond, and the rest of that piece.
     pub(crate) fn cut(&mut self, chain: Chain, octets: usize) -> (Option<Chain>, Bytes) {
         let (mut kept, mut rest, mut left) = (None, Some(chain), octets);
         while let Some(chain) = rest {

@@ -13,8 +13,8 @@ use crate::ranges::{Place, Range, Ranges};
 use crate::recent::{REPORTS, Recent};
 use crate::stream::Offset;
 
-/// Text held out of order. The first octet accepted at an offset stays: nothing held is replaced or evicted. Nothing held
-/// takes no memory.
+/// Text held out of order. The first octet accepted at an offset stays: nothing held is replaced or evicted. Nothing
+/// held takes no memory.
 ///
 /// Two pieces that touch hold more than `copy_below` octets together, whatever the order in which they came. So there
 /// are at most two pieces for each `copy_below` octets, and one more for each range.
@@ -89,7 +89,7 @@ impl Growing {
         next
     }
 
-    /// Adds a small part: to the piece before it and the piece behind it, where they fit. Returns what is left of `next`.
+    /// Adds a small part: to the piece before it and the piece behind it, where they fit. Returns the rest of `next`.
     fn gather(&mut self, part: &[u8], pieces: &mut Pieces, next: Option<Chain>, copy_below: usize) -> Option<Chain> {
         if self.block.len() + part.len() > copy_below {
             self.close(pieces);
@@ -122,7 +122,7 @@ impl Growing {
         }
     }
 
-    /// Joins the range whose pieces these are, or what is left of them.
+    /// Joins the range whose pieces these are, or the rest of them.
     fn join(&mut self, end: Offset, chain: Option<Chain>, pieces: &mut Pieces) {
         self.end = self.end.max(end);
         if let Some(chain) = chain {

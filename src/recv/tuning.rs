@@ -8,7 +8,7 @@ use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
 use crate::{Config, Instant, SeqNum};
 
-/// The capacity is so many times what the user took in a round trip.
+/// The capacity is this many times what the user took in a round trip.
 const TIMES: u32 = 4;
 /// RFC 6928 §2: a sender may begin with ten segments, and a receiver should let it.
 const INITIAL_SEGMENTS: u32 = 10;
@@ -20,7 +20,8 @@ const PROBE: u32 = 1;
 pub(crate) enum Round {
     /// Timestamps: whether this text was sent after the sender had seen an acknowledgment of this round.
     Echoed(bool),
-    /// No timestamps: RCV.NXT and the right edge. Text beyond an edge was sent after the sender had heard of a later one.
+    /// No timestamps: RCV.NXT and the right edge. Text beyond an edge was sent after the sender had heard of a later
+    /// one.
     Window { nxt: SeqNum, edge: SeqNum },
 }
 
@@ -35,8 +36,8 @@ pub(crate) struct Tuning {
     timing: Rare<Timing>,
 }
 
-/// Without timestamps: the right edge of the window being timed, when that began, and the shortest time until text came from
-/// beyond one.
+/// Without timestamps: the right edge of the window being timed, when that began, and the shortest time until text came
+/// from beyond one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Timing {
     mark: Option<SeqNum>,
@@ -100,8 +101,8 @@ impl Tuning {
         }
     }
 
-    /// All text up to the mark may have left before the sender heard of anything promised since. One octet beyond it may
-    /// be a zero-window probe (RFC 9293 §3.8.6.1), which needs no promise.
+    /// All text up to the mark may have left before the sender heard of anything promised since. One octet beyond it
+    /// may be a zero-window probe (RFC 9293 §3.8.6.1), which needs no promise.
     fn time_window(&mut self, nxt: SeqNum, edge: SeqNum, now: Instant) {
         if self.timing.mark.is_some_and(|mark| nxt.at_or_before(mark + PROBE)) {
             return;
@@ -214,8 +215,8 @@ mod tests {
         }
     }
 
-    /// Ten segments fill a first window of 14,600 octets exactly, 12 us apart; they left before the sender heard of more. With
-    /// any other window, and around the wrap, likewise: a round trip is over when text comes from beyond it.
+    /// Ten segments fill a first window of 14,600 octets exactly, 12 us apart; they left before the sender heard of
+    /// more. With any other window, and around the wrap, likewise: a round trip is over when text comes from beyond it.
     #[test]
     fn a_burst_that_fills_the_window_is_no_round_trip() {
         for (window, start) in (14_590..14_620).flat_map(|window| [(window, 7), (window, u32::MAX - 14_600)]) {

@@ -5,8 +5,9 @@ use core::fmt;
 
 use super::{FastOpenCookie, Options, SackBlock, Timestamps};
 
-/// [`Options`] in 16 octets, as a [`Segment`](super::Segment) carries them. Timestamps alone, or no option at all, need no
-/// other memory: nearly every segment has no more. The options of SYN segments, SACK blocks and all others are in a box.
+/// [`Options`] in 16 octets, as a [`Segment`](super::Segment) carries them. Timestamps alone, or no option at all, need
+/// no other memory: nearly every segment has no more. The options of SYN segments, SACK blocks and all others are in a
+/// box.
 ///
 /// ```
 /// use segue::{Flags, Options, Segment};

@@ -1,5 +1,5 @@
-//! What an acknowledgment does to the sender: mistakes undone, loss found, the window. The facts come first: `Before` and
-//! `Delivered`; then the `Verdict` on them, and the response.
+//! What an acknowledgment does to the sender: mistakes undone, loss found, the window. The facts come first: `Before`
+//! and `Delivered`; then the `Verdict` on them, and the response.
 
 use core::time::Duration;
 
@@ -95,8 +95,8 @@ impl<C: Controller> Sender<C> {
         Newly { text: delivered.text, restarts_timer: held || restarts }
     }
 
-    /// SEG.ACK < SND.UNA. What the blocks report counts as in any other ACK; but F-RTO, which goes by the order of ACKs,
-    /// does not ask it (RFC 5682 §3.1), and it ends no recovery.
+    /// SEG.ACK < SND.UNA. What the blocks report counts as in any other ACK; but F-RTO, which goes by the order of
+    /// ACKs, does not ask it (RFC 5682 §3.1), and it ends no recovery.
     pub(crate) fn on_old_ack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(
         &mut self,
         ack: &Ack<B>,
@@ -152,7 +152,7 @@ impl<C: Controller> Sender<C> {
             recover: before.recover,
         };
         let Some(kind) = episode.undo.on_ack(&evidence) else { return false };
-        // What is lost of this flight begins an episode of its own (RFC 5682 §2.1 (3b)).
+        // Losses of this flight begin an episode of their own (RFC 5682 §2.1 (3b)).
         episode.recovery.leave();
         episode.recovery.recover = self.board.una().saturating_sub(1);
         episode.cover.on_undone(self.board.una());
@@ -241,8 +241,8 @@ impl<C: Controller> Sender<C> {
         self.tell_delivery(&self.before(1, now), &delivered, 0, false)
     }
 
-    /// The window: less for loss, as recovery allows while it goes on, more for progress. It does not grow with an echo of
-    /// a mark (RFC 3168 §6.1.2).
+    /// The window: less for loss, as recovery allows while it goes on, more for progress. It does not grow with an echo
+    /// of a mark (RFC 3168 §6.1.2).
     fn respond(
         &mut self,
         before: &Before,

@@ -146,7 +146,7 @@ impl SendBuffer {
         }
     }
 
-    /// The text at `offset..offset + len`, cut to what is there.
+    /// The text at `offset..offset + len`, cut to the text there.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn slice(&mut self, offset: Offset, len: usize) -> Bytes {
         if let Some(piece) = self.pieces.get(self.cursor) {

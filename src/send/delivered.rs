@@ -192,7 +192,7 @@ impl<C: Controller> Sender<C> {
         text
     }
 
-    /// SND.UNA advances by so many octets. Returns those of text.
+    /// SND.UNA advances by `octets` octets. Returns how many of them are text.
     fn advance_una(&mut self, ack: SeqNum, octets: u32) -> u32 {
         let beyond_syn = octets - u32::from(self.syn);
         let text = beyond_syn.min(self.buffer.len());
@@ -207,7 +207,7 @@ impl<C: Controller> Sender<C> {
         text
     }
 
-    /// SND.UNA advances by so many octets, `text` of them text.
+    /// SND.UNA advances by `octets` octets, `text` of them text.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn advance_over(&mut self, text: u32, ack: SeqNum, octets: u32) {
         self.buffer.release(text);

@@ -13,8 +13,8 @@ pub(crate) struct EcnSender {
     cwr: bool,
 }
 
-/// The last reduction, and the marks and losses that it covers. It owns no window: it says when the controller must reduce
-/// it.
+/// The last reduction, and the marks and losses that it covers. It owns no window: it says when the controller must
+/// reduce it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Cover {
     /// SND.NXT when the window was last reduced, for whatever reason. An echo that comes with the acknowledgment of no

@@ -1,5 +1,5 @@
-//! An episode: from the first sign of loss until nothing of it can turn out any more. Without one there is no recovery, no
-//! doubt and no retransmission to reason about.
+//! An episode: from the first sign of loss until nothing of it can turn out any more. Without one there is no recovery,
+//! no doubt and no retransmission to reason about.
 
 use super::ecn::Cover;
 use super::next::Kind;
@@ -24,10 +24,10 @@ pub(crate) struct Episode {
     pub(super) cover: Cover,
     /// What was delivered out of order.
     pub(super) reordering: Reordering,
-    /// When RACK looks again for what is overdue.
+    /// When RACK looks again for overdue segments.
     pub(super) reorder_at: Option<Instant>,
-    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired, or a
-    /// partial acknowledgment came without SACK.
+    /// The first unacknowledged segment is to be sent again, whatever the window: the retransmission timer expired, or
+    /// a partial acknowledgment came without SACK.
     pub(super) first_due: bool,
 }
 
@@ -55,8 +55,8 @@ impl Episode {
             && !self.first_due
     }
 
-    /// Everything before `una`, all that was sent, was acknowledged an RTO ago: duplicates of it are no more in the network,
-    /// and what is sent from now on is another window of data.
+    /// Everything before `una`, all that was sent, was acknowledged an RTO ago: duplicates of it are no more in the
+    /// network, and text sent from now on is another window of data.
     pub(super) fn rest(&mut self, una: Position) {
         self.undo.give_up();
         self.reordering = Reordering::NONE;

@@ -12,8 +12,8 @@ use crate::features::{RACK, SACK};
 use crate::{Controller, Instant};
 
 impl<C: Controller> Sender<C> {
-    /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets, but those of an MTU probe that
-    /// was lost alone.
+    /// Takes as lost what this acknowledgment, or the time, shows to be. Returns the octets, but those of an MTU probe
+    /// that was lost alone.
     pub(super) fn detect_loss(&mut self, before: &Before, delivered: &Delivered, recovered: bool) -> u32 {
         let lost = match self.detector {
             Detector::Rack if RACK => self.detect_by_time(before, delivered, recovered),
@@ -94,8 +94,8 @@ impl<C: Controller> Sender<C> {
         lost
     }
 
-    /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment; but one that ends inside
-    /// of what went again already tells of nothing.
+    /// RFC 6582 §3.2: the third duplicate, and then each partial acknowledgment, tell of one segment; but one that ends
+    /// inside of what went again already tells of nothing.
     fn detect_by_duplicates(&mut self, before: &Before, delivered: &Delivered, recovered: bool) -> u32 {
         let recovery = &self.episode.recovery;
         let goes_on = recovery.is_fast() && before.was_fast && !recovered;
@@ -175,8 +175,8 @@ impl<C: Controller> Sender<C> {
         self.episode.begin().first_due = true;
     }
 
-    /// The retransmission timer ran on in a fast recovery without SACK while holes went again (RFC 6582 §3.2 step 3): when it
-    /// may expire for the first segment, if that went again so lately that it must not go yet (RFC 6298 §5).
+    /// The retransmission timer ran on in a fast recovery without SACK while holes went again (RFC 6582 §3.2 step 3):
+    /// when it may expire for the first segment, if that went again so lately that it must not go yet (RFC 6298 §5).
     pub(crate) fn first_expires(&self, now: Instant) -> Option<Instant> {
         let first =
             self.board.first().filter(|first| first.again && self.episode.recovery.holds_timer(self.detector))?;
@@ -184,8 +184,8 @@ impl<C: Controller> Sender<C> {
         (due > now).then_some(due)
     }
 
-    /// That timer expired: slow start takes the place of a recovery that repairs one hole in each round trip. What went again
-    /// less than an RTO ago is on its way, and the first segment has not timed out yet.
+    /// That timer expired: slow start takes the place of a recovery that repairs one hole in each round trip. What went
+    /// again less than an RTO ago is on its way, and the first segment has not timed out yet.
     pub(crate) fn abandon_recovery(&mut self, counters: &mut Counts, now: Instant) {
         let rto = self.rtt.rto();
         self.board.lose_where(&mut |sent| !sent.again || sent.at + rto <= now);

@@ -1,4 +1,4 @@
-//! The sending side: SND.*, what was sent of the stream and what may be sent next.
+//! The sending side: SND.*, the sent part of the stream and the next one to send.
 
 mod acks;
 pub(crate) mod buffer;
@@ -73,8 +73,8 @@ pub(crate) struct Sender<C> {
     /// The number after the highest sent.
     pub(crate) nxt: SeqNum,
     pub(crate) wnd: u32,
-    /// The furthest right edge that the peer has promised and not withdrawn: at or beyond SND.UNA + SND.WND, by less than
-    /// 2^shift (RFC 7323 §2.4). New text stays inside of SND.WND; all else compares with this edge.
+    /// The furthest right edge that the peer has promised and not withdrawn: at or beyond SND.UNA + SND.WND, by less
+    /// than 2^shift (RFC 7323 §2.4). New text stays inside of SND.WND; all else compares with this edge.
     pub(crate) edge: SeqNum,
     pub(crate) wl1: SeqNum,
     pub(crate) wl2: SeqNum,
@@ -93,7 +93,7 @@ pub(crate) struct Sender<C> {
     pub(crate) small: Small,
     pub(crate) rtt: Rtt,
     pub(crate) cc: C,
-    /// What is in flight, segment by segment.
+    /// The flight, segment by segment.
     board: Scoreboard,
     /// How loss is detected.
     detector: Detector,
@@ -205,7 +205,7 @@ impl<C: Controller> Sender<C> {
         self.episode.first_due
     }
 
-    /// When RACK looks again for what is overdue.
+    /// When RACK looks again for overdue segments.
     pub(crate) fn reorder_at(&self) -> Option<Instant> {
         self.episode.reorder_at
     }
@@ -360,8 +360,8 @@ impl<C: Controller> Sender<C> {
     }
 
     /// SND.WND, SND.WL1 and SND.WL2 of a segment whose window counts. What was in flight into a closed window is taken
-    /// as refused when it opens after a probe at least, so for an RTO: it is sent again. A window that only flaps orders
-    /// no flight each time.
+    /// as refused when it opens after a probe at least, so for an RTO: it is sent again. A window that only flaps
+    /// orders no flight each time.
     pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
         (self.wl1, self.wl2) = (seq, ack);
         if wnd != self.wnd || self.una + wnd != self.edge {
@@ -401,8 +401,8 @@ impl<C: Controller> Sender<C> {
         !self.syn && (self.validation.is_some() || self.has_idled(now))
     }
 
-    /// Something is about to be sent, after a pause (RFC 5681 §4.1), or when the window was not used for a non-validated
-    /// period, or for several (RFC 7661 §4.4.3).
+    /// Something is about to be sent, after a pause (RFC 5681 §4.1), or when the window was not used for a
+    /// non-validated period, or for several (RFC 7661 §4.4.3).
     pub(crate) fn revise_window(&mut self, initial: u32, now: Instant) {
         if self.has_idled(now) {
             self.cc.on_idle(initial, now);
@@ -413,8 +413,8 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something. Where there is room for
-    /// `records` more, what is sent again in part is cut in two.
+    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something. Where there is room
+    /// for `records` more, a segment sent again in part is cut in two.
     pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, records: u32, now: Instant) -> bool {
         let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
         let inflight = self.inflight();
@@ -510,7 +510,8 @@ impl<C: Controller> Sender<C> {
         let Some(srtt) = self.rtt.srtt() else { return Micros::from_secs(1) };
         match srtt.times(2).max(MIN_PTO) {
             pto if self.flight() > mss => pto,
-            // A FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth): the delay is no more than time for the peer to look.
+            // A FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth): the delay is no more than time for the peer to
+            // look.
             pto if self.fin_sent() => pto.max(max_ack_delay),
             pto => pto + max_ack_delay,
         }
@@ -526,7 +527,7 @@ impl<C: Controller> Sender<C> {
         self.episode.probe.is_some()
     }
 
-    /// Segments are larger now: what is in flight in small ones needs no record for each any more. Where reports or
+    /// Segments are larger now: small segments in flight no longer need a record each. Where reports or
     /// retransmissions keep too many apart, all is sent again: reports are advisory (RFC 2018 §8).
     pub(crate) fn coalesce(&mut self, mss: u32, send_buffer: u32) {
         self.board.coalesce(mss);
@@ -537,7 +538,7 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// Segments are smaller now: what is in flight and too large is sent again, without any congestion signal.
+    /// Segments are smaller now: those in flight that are too large are sent again, without any congestion signal.
     pub(crate) fn resegment(&mut self, mss: u32) {
         let fin = self.fin_sent().then(|| self.board.nxt());
         self.board.lose_where(&mut |sent| sent.end - sent.start - u32::from(fin == Some(sent.end)) > mss);

@@ -23,7 +23,7 @@ pub(crate) struct Gate {
     pub(crate) records: u32,
     /// New text waits: the window is one segment and a mark said that it is too large (RFC 3168 §6.1.2).
     pub(crate) held: bool,
-    /// The override timeout expired: what is held back may go.
+    /// The override timeout expired: text held back may go.
     pub(crate) overridden: bool,
     /// Where timeouts have put the MTU in doubt: octets of text that may go again at SND.UNA, and nothing else does.
     pub(crate) first: Option<u32>,
@@ -91,7 +91,7 @@ pub(crate) enum Next {
 }
 
 impl<C: Controller> Sender<C> {
-    /// What to send next: what is lost, then what is new.
+    /// What to send next: lost segments, then new text.
     pub(crate) fn next(&self, gate: &Gate) -> Next {
         if self.syn {
             return self.syn_due().map_or(Next::Wait(Wait::Ack), Next::Send);
@@ -111,8 +111,8 @@ impl<C: Controller> Sender<C> {
         self.next_lost(gate)
     }
 
-    /// What is lost goes again, inside of both windows (RFC 7323 §2.4), and after a timeout the first in any case. A window
-    /// that has no room for all of it is a silly one here, too (RFC 9293 §3.8.6.2.1).
+    /// Lost segments go again, inside of both windows (RFC 7323 §2.4), and after a timeout the first in any case. A
+    /// window that has no room for all of them is a silly one here, too (RFC 9293 §3.8.6.2.1).
     fn next_lost(&self, gate: &Gate) -> Next {
         let Some((start, lost)) = self.board.next_lost(gate.mss) else { return Next::Wait(Wait::Ack) };
         let seq = self.seq_of(start);
@@ -138,7 +138,7 @@ impl<C: Controller> Sender<C> {
         Next::Send(Plan { seq, len, syn: false, fin, kind: Kind::Again })
     }
 
-    /// What is lost up to SND.NXT makes a full segment together with what is new, if there is so much and the window of the
+    /// Lost text up to SND.NXT makes a full segment together with new text, if there is so much and the window of the
     /// last ACK has room for it (RFC 7323 §2.4 (3)).
     fn filled_up(&self, seq: SeqNum, gate: &Gate) -> u32 {
         let lost = self.nxt - seq;
@@ -153,7 +153,7 @@ impl<C: Controller> Sender<C> {
         (octets.min(text), octets >= text && self.fin_sent() && self.fin == Fin::Queued)
     }
 
-    /// What is new, if it may go now.
+    /// New text or the FIN, if it may go now.
     fn next_new(&self, gate: &Gate) -> Next {
         if self.nxt == self.end() {
             return Next::Wait(Wait::Idle);
@@ -186,8 +186,8 @@ impl<C: Controller> Sender<C> {
         })
     }
 
-    /// Silly-window avoidance of the sender (MUST-38, RFC 9293 §3.8.6.2.1 (1) to (4)): whether `len` of the `todo` octets D that wait
-    /// are worth a segment.
+    /// Silly-window avoidance of the sender (MUST-38, RFC 9293 §3.8.6.2.1 (1) to (4)): whether `len` of the `todo`
+    /// octets D that wait are worth a segment.
     fn sws_allows(&self, len: u32, todo: u32, gate: &Gate) -> bool {
         len >= gate.full // (1) a full segment, (3) or half of the largest window seen
             || (len == todo && self.nagle_allows(gate) && self.cork_allows(todo, gate)) // (2) all there is
@@ -204,9 +204,9 @@ impl<C: Controller> Sender<C> {
         !gate.cork && !self.is_unpushed(todo)
     }
 
-    /// Octets of new text in a full segment, of the `mss` that fit: no more than half of the largest window seen (RFC 9293
-    /// §3.8.6.2.1 (3), Fs = 1/2), so that the window has room for two and a peer that delays its ACK does not wait for the
-    /// second. Where the window is not quite the largest, half of what it is.
+    /// Octets of new text in a full segment, of the `mss` that fit: no more than half of the largest window seen (RFC
+    /// 9293 §3.8.6.2.1 (3), Fs = 1/2), so that the window has room for two and a peer that delays its ACK does not wait
+    /// for the second. Where the window is not quite the largest, half of what it is.
     pub(crate) fn full_segment(&self, mss: u32) -> u32 {
         let fraction = self.max_wnd / 2;
         let half = if self.wnd < fraction { fraction } else { self.wnd / 2 };
@@ -229,8 +229,8 @@ impl<C: Controller> Sender<C> {
         len > 0 && last.after(seq) && last.at_or_before(seq + len)
     }
 
-    /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go. A second copy
-    /// does not show in `inflight`, so what the last acknowledgment let go limits them.
+    /// RFC 6675 §4, rules (3) and (4): in recovery, where nothing is known to be lost and nothing new may go. A second
+    /// copy does not show in `inflight`, so what the last acknowledgment let go limits them.
     fn rescue(&self, gate: &Gate) -> Option<Plan> {
         let Phase::Fast(prr) = &self.episode.recovery.phase else { return None };
         if !SACK {
@@ -263,7 +263,7 @@ impl<C: Controller> Sender<C> {
         (self.syn && (self.nxt == self.iss || self.board.has_lost())).then_some(plan)
     }
 
-    /// A tail-loss probe: what is new if the peer's window allows, or else the last segment again (RFC 8985 §7.3).
+    /// A tail-loss probe: new text if the peer's window allows, or else the last segment again (RFC 8985 §7.3).
     pub(crate) fn tail_probe(&self, gate: &Gate) -> Option<Plan> {
         if !RACK {
             return None;

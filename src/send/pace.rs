@@ -25,7 +25,7 @@ fn nanos(at: Instant) -> i128 {
     i128::from(at.as_micros()) * 1000
 }
 
-/// What leaves: so many octets, at a rate in octets per second, with bursts of so many octets.
+/// What leaves: `octets` octets, at `rate` octets per second, in bursts of `burst` octets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Flow {
     pub(crate) octets: u32,
@@ -56,7 +56,7 @@ impl Pacer {
         self.empty_ns = self.after(flow, now);
     }
 
-    /// What is long past counts as one: the allowance is whole.
+    /// A time long past counts as one: the allowance is whole.
     pub(crate) fn rebase(&mut self, now: Instant) {
         let Self { empty_ns: _ } = self; // a field that is added has to be looked at here
         self.empty_ns = if self.empty_ns == LONG_AGO { LONG_AGO } else { self.empty_ns - nanos(now) };

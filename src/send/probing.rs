@@ -15,14 +15,14 @@ use crate::{Controller, Instant};
 const FOLLOWERS: u32 = 3;
 /// Octets of text in a packet of the usual size.
 const USUAL: u32 = 1460;
-/// After a probe that a timeout found lost, the next one waits so many times longer (RFC 4821 §7.6.3).
+/// After a probe that a timeout found lost, the next one waits this many times longer (RFC 4821 §7.6.3).
 pub(crate) const AFTER_TIMEOUT: u32 = 5;
 
 impl<C: Controller> Sender<C> {
-    /// A probe with `len` octets of text, or the wait until there is room for it; `None`: what is new goes in segments of
-    /// the usual size. The preconditions of RFC 4821 §7.4: nothing is lost, reported or being recovered; the windows and
-    /// the queue hold the probe and what follows it. While something is in flight acknowledgments make that room, as far
-    /// as windows and queue are large enough: what is new waits for them.
+    /// A probe with `len` octets of text, or the wait until there is room for it; `None`: new text goes in segments of
+    /// the usual size. The preconditions of RFC 4821 §7.4: nothing is lost, reported or being recovered; the windows
+    /// and the queue hold the probe and what follows it. While something is in flight acknowledgments make that room,
+    /// as far as windows and queue are large enough: new text waits for them.
     pub(super) fn next_mtu_probe(&self, len: u32, gate: &Gate) -> Option<Next> {
         let quiet = self.episode.recovery.is_open() && self.board.sacked_segments() == 0 && !self.board.has_lost();
         let held = gate.held || gate.records < 2 || self.up.is_some() || self.episode.probe.is_some();
@@ -43,9 +43,10 @@ impl<C: Controller> Sender<C> {
         Some(Next::Send(Plan { seq: self.nxt, len, syn: false, fin: false, kind: Kind::MtuProbe }))
     }
 
-    /// Of `len` octets of text in a probe as many as are useful (RFC 4821 §7.1): half of the peer's largest window, since no
-    /// segment of new text is larger (RFC 9293 §3.8.6.2.1), and half of the send buffer. Where that is less, a window that opens
-    /// by its half has room for the probe and for what follows (RFC 9293 §3.8.6.2.2); for more it may never have.
+    /// Of `len` octets of text in a probe as many as are useful (RFC 4821 §7.1): half of the peer's largest window,
+    /// since no segment of new text is larger (RFC 9293 §3.8.6.2.1), and half of the send buffer. Where that is less, a
+    /// window that opens by its half has room for the probe and for what follows (RFC 9293 §3.8.6.2.2); for more it may
+    /// never have.
     pub(crate) fn useful_mtu_probe(&self, len: u32, mss: u32, send_buffer: u32) -> u32 {
         let half = send_buffer.min(self.max_wnd) / 2;
         if len <= half { len } else { half.saturating_sub(self.mtu_probe_followers() * mss) }
@@ -72,8 +73,8 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The expected time between two losses for congestion: as many round trips as the window has packets (RFC 4821
-    /// §7.6.2). The packets are those of a path of the usual size: a window of as many octets in tiny ones loses no less
-    /// often, and while they are tiny a larger MTU is worth most.
+    /// §7.6.2). The packets are those of a path of the usual size: a window of as many octets in tiny ones loses no
+    /// less often, and while they are tiny a larger MTU is worth most.
     pub(crate) fn mtu_probe_interval(&self, mss: u32) -> Micros {
         let rtt = self.rtt.srtt().unwrap_or(self.rtt.base_rto());
         rtt.times(self.cwnd(mss).div_ceil(mss.max(USUAL)))

@@ -10,7 +10,7 @@ pub(crate) struct Prr {
     out: u32,
     /// The window after the last acknowledgment.
     cwnd: u32,
-    /// What is left of SndCnt: for segments that go a second time while the first is thought to be in flight.
+    /// The rest of SndCnt: for segments that go a second time while the first is thought to be in flight.
     left: u32,
 }
 
@@ -26,8 +26,8 @@ pub(crate) struct Progress {
 }
 
 impl Prr {
-    /// Recovery begins, with `recover_fs` octets outstanding before the acknowledgment that found the loss, and room for
-    /// the fast retransmit.
+    /// Recovery begins, with `recover_fs` octets outstanding before the acknowledgment that found the loss, and room
+    /// for the fast retransmit.
     pub(crate) fn new(ssthresh: u32, recover_fs: u32, inflight: u32, mss: u32) -> Self {
         let cwnd = inflight.saturating_add(mss);
         Self { ssthresh, recover_fs: recover_fs.max(1), delivered: 0, out: 0, cwnd, left: 0 }

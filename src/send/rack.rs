@@ -21,8 +21,8 @@ const PERSIST: u8 = 16;
 struct Newest {
     xmit_ts: Instant,
     end: Position,
-    /// RACK.rtt, in microseconds, the unit of our clock. None counts as 0: at one instant nothing is overdue, and nothing is
-    /// lost twice.
+    /// RACK.rtt, in microseconds, the unit of our clock. None counts as 0: at one instant nothing is overdue, and
+    /// nothing is lost twice.
     rtt: NonZeroU32,
 }
 
@@ -36,8 +36,8 @@ impl Newest {
     }
 }
 
-/// The variables of RFC 8985 §5.3 that last as long as the connection, but for RACK.min_RTT, which the round-trip estimator
-/// keeps.
+/// The variables of RFC 8985 §5.3 that last as long as the connection, but for RACK.min_RTT, which the round-trip
+/// estimator keeps.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Rack {
     newest: Option<Newest>,
@@ -217,8 +217,8 @@ mod tests {
         rack.newest
     }
 
-    /// RFC 8985 §6.2, step 2: an echo is up to a tick early, and so RACK.min_RTT up to a tick too long. Where the echo tells that
-    /// the last retransmission arrived, RACK.rtt follows it, at whatever part of a tick it was sent.
+    /// RFC 8985 §6.2, step 2: an echo is up to a tick early, and so RACK.min_RTT up to a tick too long. Where the echo
+    /// tells that the last retransmission arrived, RACK.rtt follows it, at whatever part of a tick it was sent.
     #[test]
     fn the_echo_of_a_retransmission_counts_whatever_part_of_a_tick_min_rtt_has() {
         for phase in (0..1000).step_by(7) {

@@ -32,7 +32,7 @@ pub(crate) struct Rate {
     delivered: u64,
     delivered_at: Instant,
     first_at: Instant,
-    /// Until so many octets are delivered, samples tell how much the application had to send.
+    /// Until this many octets are delivered, samples tell how much the application had to send.
     application_limited: u64,
 }
 

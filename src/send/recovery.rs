@@ -11,7 +11,7 @@ const DUP_THRESH: u32 = 3;
 pub(crate) enum Phase {
     /// No loss known.
     Open,
-    /// Fast recovery: what is lost is sent again, what leaves follows what arrives.
+    /// Fast recovery: lost segments are sent again, and departures follow arrivals.
     Fast(Prr),
     /// After a retransmission timeout: slow start.
     Timeout,
@@ -108,9 +108,9 @@ impl Recovery {
         told.min(octets)
     }
 
-    /// A partial acknowledgment came, in fast recovery: whether it restarts the retransmission timer. Without SACK only the
-    /// first does (RFC 6582 §3.2 step 3): a recovery that repairs one hole in each round trip ends in a timeout when there
-    /// are many.
+    /// A partial acknowledgment came, in fast recovery: whether it restarts the retransmission timer. Without SACK only
+    /// the first does (RFC 6582 §3.2 step 3): a recovery that repairs one hole in each round trip ends in a timeout
+    /// when there are many.
     pub(crate) fn on_partial(&mut self, detector: Detector) -> bool {
         let later = core::mem::replace(&mut self.partial, true);
         !(later && detector == Detector::Duplicates)

@@ -110,8 +110,8 @@ impl Rtt {
         Micros::from_u32(self.max)
     }
 
-    /// MUST-18. (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement also ends the
-    /// back-off (Karn).
+    /// MUST-18. (2.2), (2.3), when `samples` of them are expected in a round trip (RFC 7323 App. G). The measurement
+    /// also ends the back-off (Karn).
     pub(crate) fn on_sample(&mut self, rtt: Micros, samples: u32, now: Instant) {
         self.on_samples(rtt, rtt, samples, now);
     }
@@ -174,8 +174,9 @@ impl Rtt {
         self.derive_rto();
     }
 
-    /// The RTO without back-off: the unit of the persist timer. RTO = SRTT + max (G, K*RTTVAR), where `min_rto` is a lower
-    /// limit of the variation too: a delayed ACK comes on top of the round trip, however steady that is (2.3), (2.4).
+    /// The RTO without back-off: the unit of the persist timer. RTO = SRTT + max (G, K*RTTVAR), where `min_rto` is a
+    /// lower limit of the variation too: a delayed ACK comes on top of the round trip, however steady that is (2.3),
+    /// (2.4).
     #[inline]
     pub(crate) fn base_rto(&self) -> Micros {
         match self.estimator {

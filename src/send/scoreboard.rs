@@ -1,4 +1,4 @@
-//! What is in flight: one record for each segment sent and not acknowledged (RFC 6675 §3, RFC 8985 §5.2).
+//! The data in flight: one record for each segment sent and not acknowledged (RFC 6675 §3, RFC 8985 §5.2).
 
 mod marks;
 
@@ -16,7 +16,7 @@ use crate::stream::Position;
 /// Records that an emptied scoreboard may keep room for.
 const KEEP: usize = 64;
 
-/// What is known of a segment that is not acknowledged cumulatively.
+/// A segment that is not acknowledged cumulatively, as far as the sender knows its fate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Fate {
     /// It is in the network, as far as known.
@@ -101,7 +101,8 @@ impl Scoreboard {
         self.segments.len()
     }
 
-    /// Whether nothing was reported, and nothing sent again: what is outstanding stands in the order of its sending.
+    /// Whether nothing was reported, and nothing sent again: the outstanding segments stand in the order of their
+    /// sending.
     pub(crate) fn is_in_order(&self) -> bool {
         self.marks.sacked_segments == 0 && self.marks.again.is_empty()
     }
@@ -129,8 +130,9 @@ impl Scoreboard {
         self.segments.front()
     }
 
-    /// The end of a report that leaves out the last octet sent. Some receivers report text alone: where the last segment
-    /// brought a FIN with its text, a report of all that text is one of the FIN. Of any other segment it is in part none.
+    /// The end of a report that leaves out the last octet sent. Some receivers report text alone: where the last
+    /// segment brought a FIN with its text, a report of all that text is one of the FIN. Of any other segment it is in
+    /// part none.
     pub(crate) fn with_fin(&self, end: Position) -> Position {
         let joint = self.last().is_some_and(|last| last.start < end && end < last.end);
         if joint { end + 1 } else { end }
@@ -237,8 +239,8 @@ impl Scoreboard {
         }
     }
 
-    /// Neighbours of one fate become one record, as far as that is no longer than `mss`, or lost: then it is cut anew as it
-    /// goes again. It counts as sent when the later of them was. Looks at all: not for every acknowledgment.
+    /// Neighbours of one fate become one record, as far as that is no longer than `mss`, or lost: then it is cut anew
+    /// as it goes again. It counts as sent when the later of them was. Looks at all: not for every acknowledgment.
     pub(crate) fn coalesce(&mut self, mss: u32) {
         let mut merged: VecDeque<Sent> = VecDeque::new();
         for sent in self.segments.drain(..) {
@@ -324,8 +326,8 @@ impl Scoreboard {
         }
     }
 
-    /// SND.UNA advances to `to` over segments that were sent once and in order, none of them reported or lost. Returns when
-    /// the first of those acknowledged whole was sent, and the last of them.
+    /// SND.UNA advances to `to` over segments that were sent once and in order, none of them reported or lost. Returns
+    /// when the first of those acknowledged whole was sent, and the last of them.
     #[inline]
     pub(crate) fn acknowledge_in_order(&mut self, to: Position) -> Option<(Instant, Sent)> {
         self.una = to;
@@ -384,8 +386,8 @@ impl Scoreboard {
         }
     }
 
-    /// Takes as lost the segments in flight that were sent once, in the order of their sending, while `is_lost` says so.
-    /// Returns the octets.
+    /// Takes as lost the segments in flight that were sent once, in the order of their sending, while `is_lost` says
+    /// so. Returns the octets.
     pub(crate) fn lose_fresh(&mut self, mut is_lost: impl FnMut(&Sent) -> bool) -> u32 {
         let mut index = self.index_near(self.marks.fingers.fresh, self.marks.fresh);
         let marks = self.marks.begin();

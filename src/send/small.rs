@@ -19,19 +19,20 @@ impl Small {
         }
     }
 
-    /// Everything before `una` is acknowledged, and so many octets are queued.
+    /// Everything before `una` is acknowledged, and `queued` octets are queued.
     pub(crate) fn on_ack(&mut self, una: SeqNum, queued: u32) {
         self.outstanding = self.outstanding.filter(|end| end.after(una));
         self.unpushed = self.unpushed.min(queued);
     }
 
-    /// SEND: so many octets more; without a push they may wait for what follows (MAY-16), with one all that wait may go.
+    /// SEND: `octets` octets more; without a push they may wait for what follows (MAY-16), with one all that wait may
+    /// go.
     pub(crate) fn on_queued(&mut self, octets: u32, push: bool) {
         self.unpushed = if push { 0 } else { self.unpushed.saturating_add(octets) };
     }
 
-    /// Nagle's algorithm holds back another small segment while something is in flight; with Minshall's change only a small
-    /// segment does, so that one answer waits for one delayed ACK at the most.
+    /// Nagle's algorithm holds back another small segment while something is in flight; with Minshall's change only a
+    /// small segment does, so that one answer waits for one delayed ACK at the most.
     pub(crate) const fn is_held(&self, minshall: bool) -> bool {
         !minshall || self.outstanding.is_some()
     }

@@ -18,9 +18,9 @@ pub(crate) struct Burst {
 }
 
 impl<C: Controller> Sender<C> {
-    /// Whether nothing is lost, late, in doubt or urgent, nothing was sent again, and neither SYN nor FIN is unacknowledged: an
-    /// acknowledgment of something new acknowledges what is in flight in the order of its sending, and one of nothing new
-    /// tells nothing.
+    /// Whether nothing is lost, late, in doubt or urgent, nothing was sent again, and neither SYN nor FIN is
+    /// unacknowledged: an acknowledgment of something new acknowledges the segments in flight in the order of their
+    /// sending, and one of nothing new tells nothing.
     pub(crate) fn is_steady(&self) -> bool {
         !self.syn
             && self.fin == Fin::None
@@ -60,8 +60,8 @@ impl<C: Controller> Sender<C> {
         Burst { size, pushed, begun: false }
     }
 
-    /// `len` octets of new text leave in segments of `full`: what `sent` does then. Returns the text, and whether it gets the
-    /// PSH bit.
+    /// `len` octets of new text leave in segments of `full`: what `sent` does then. Returns the text, and whether it
+    /// gets the PSH bit.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn send_text(&mut self, burst: &mut Burst, len: u32, full: u32, now: Instant) -> (Bytes, bool) {
         let inflight = self.flight();
@@ -92,8 +92,8 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// SND.UNA < SEG.ACK =< SND.NXT without reports or marks, while the sender is steady: what `on_ack` does then. `echoed`
-    /// tells when our clock showed the timestamp that came back. Returns the octets of text acknowledged.
+    /// SND.UNA < SEG.ACK =< SND.NXT without reports or marks, while the sender is steady: what `on_ack` does then.
+    /// `echoed` tells when our clock showed the timestamp that came back. Returns the octets of text acknowledged.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn on_expected_ack(
         &mut self,
@@ -131,8 +131,8 @@ impl<C: Controller> Sender<C> {
         octets
     }
 
-    /// When a tail-loss probe is due, counted from now, if one may be sent at all: `tail_probe_after` while the sender is
-    /// steady and text is in flight.
+    /// When a tail-loss probe is due, counted from now, if one may be sent at all: `tail_probe_after` while the sender
+    /// is steady and text is in flight.
     #[inline]
     pub(crate) fn steady_tail_probe_after(&self, mss: u32, config: &Config) -> Option<Micros> {
         let eligible = self.detector == Detector::Rack && self.sampled;

@@ -16,7 +16,7 @@ enum Frto {
     SendsNew,
 }
 
-/// What is remembered of the last reduction.
+/// The memory of the last reduction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Reduction {
     /// It began with a timeout.
@@ -53,7 +53,7 @@ pub(crate) struct Evidence {
     pub(crate) sack: bool,
     /// When our clock showed the timestamp that came back.
     pub(crate) echoed: Option<Instant>,
-    /// What is reported as a duplicate: from where to where; and whether nothing was reported before.
+    /// The range reported as a duplicate: from where to where; and whether nothing was reported before.
     pub(crate) dsack: Option<(Position, Position)>,
     pub(crate) unreported: bool,
     /// The peer has reported a duplicate at some time: it knows how.
@@ -175,9 +175,9 @@ impl Undo {
 }
 
 impl Reduction {
-    /// RFC 3708 §3: all that was sent again, and it was sent again once, is reported as duplicates. Of what was not sent
-    /// again the network made the copy (A.4); and a duplicate at SND.UNA, before which nothing was reported, comes also
-    /// where a window of acknowledgments was lost (A.1).
+    /// RFC 3708 §3: all that was sent again, and it was sent again once, is reported as duplicates. Of what was not
+    /// sent again the network made the copy (A.4); and a duplicate at SND.UNA, before which nothing was reported, comes
+    /// also where a window of acknowledgments was lost (A.1).
     fn all_arrived_twice(&mut self, evidence: &Evidence) -> bool {
         let Some((start, end)) = evidence.dsack else { return false };
         let acks_lost = evidence.unreported && start == evidence.before;
@@ -188,8 +188,8 @@ impl Reduction {
         !self.twice && self.duplicates == self.again
     }
 
-    /// Steps 4 and 5 of RFC 3522 §3.2: the acknowledgment is for what was sent before the first retransmission. It tells so
-    /// only when that segment was the first outstanding one: else it may be for another.
+    /// Steps 4 and 5 of RFC 3522 §3.2: the acknowledgment is for what was sent before the first retransmission. It
+    /// tells so only when that segment was the first outstanding one: else it may be for another.
     fn is_original(&mut self, evidence: &Evidence) -> bool {
         let Some((echoed, (start, at))) = evidence.echoed.zip(self.first_again) else { return false };
         if evidence.una <= start {

@@ -7,7 +7,7 @@ use crate::time::Micros;
 
 /// The shortest sampling period (§4.2).
 const LEAST_PERIOD: Micros = Micros::from_secs(1);
-/// The sampling period is divided into so many parts (§4.5.1).
+/// The sampling period has this many parts (§4.5.1).
 const PARTS: usize = 4;
 /// Periods of disuse that count at once; the window is the initial one long before.
 const MOST_PERIODS: u32 = 32;
@@ -103,8 +103,8 @@ impl Validation {
         self.unused = if validated { None } else { Some(self.unused.unwrap_or(last)) };
     }
 
-    /// Something is about to be sent. Returns how many whole non-validated periods have passed since the window was last
-    /// validated or reduced for it (§4.4.3, §4.5.2).
+    /// Something is about to be sent. Returns how many whole non-validated periods have passed since the window was
+    /// last validated or reduced for it (§4.4.3, §4.5.2).
     pub(crate) fn unused_periods(&mut self, cwnd: u32, srtt: Micros, now: Instant) -> u32 {
         let period = self.period;
         if !WINDOW_VALIDATION || period == Micros::ZERO {
@@ -124,8 +124,8 @@ impl Validation {
         periods
     }
 
-    /// Congestion, with `flight` octets outstanding. In the non-validated phase: max (pipeACK, LossFlightSize), which the
-    /// reduction starts from (§4.4.1). pipeACK becomes undefined.
+    /// Congestion, with `flight` octets outstanding. In the non-validated phase: max (pipeACK, LossFlightSize), which
+    /// the reduction starts from (§4.4.1). pipeACK becomes undefined.
     pub(crate) fn on_congestion(&mut self, flight: u32) -> Option<u32> {
         if !WINDOW_VALIDATION {
             return None;
@@ -144,8 +144,8 @@ impl Validation {
         }
     }
 
-    /// Recovery is over. After a loss in the non-validated phase: what the window may be at most, less in proportion by what
-    /// was sent again, R (§4.4.1). What was sent again twice counts twice, on the safe side.
+    /// Recovery is over. After a loss in the non-validated phase: what the window may be at most, less in proportion by
+    /// what was sent again, R (§4.4.1). What was sent again twice counts twice, on the safe side.
     pub(crate) fn on_recovered(&mut self, cwnd: u32) -> Option<u32> {
         let (used, again) = self.loss.take().filter(|_| WINDOW_VALIDATION)?;
         let left = u64::from(cwnd) * u64::from(used.saturating_sub(again)) / u64::from(used.max(1));
@@ -172,7 +172,7 @@ impl Validation {
 }
 
 /// How much of the window was used since the last round began: the most that was in flight. In slow start half of the
-/// window is enough, since it doubles from one round trip to the next (RFC 7661 §4.3). What is in flight when an
+/// window is enough, since it doubles from one round trip to the next (RFC 7661 §4.3). The flight when an
 /// acknowledgment comes would not do: a sender that used all of its window has less and less in flight while that is
 /// acknowledged.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -183,8 +183,8 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    /// What was in flight from position `una` to `nxt`, `inflight` octets of it in the network, is acknowledged in part.
-    /// Returns the most.
+    /// What was in flight from position `una` to `nxt`, `inflight` octets of it in the network, is acknowledged in
+    /// part. Returns the most.
     pub(crate) fn on_ack(&mut self, una: Position, nxt: Position, inflight: u32) -> u32 {
         if una >= self.until {
             *self = Self { until: nxt, most: 0 };

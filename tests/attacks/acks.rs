@@ -49,7 +49,7 @@ fn e1_division_of_acks_in_congestion_avoidance() {
     });
 }
 
-/// "300 duplicate ACKs": the window is cut once, and inflated by no more than what is in flight.
+/// "300 duplicate ACKs": the window is cut once, and inflated by no more than the flight.
 #[test]
 fn e2_duplicate_acks_without_end_cut_once_and_open_nothing() {
     everywhere(|at| {

@@ -173,7 +173,7 @@ fn d7_the_first_fin_fixes_the_length_of_the_stream() {
     });
 }
 
-/// A FIN that would cut off what is already held is no FIN of this stream.
+/// A FIN that would cut off text already held is no FIN of this stream.
 #[test]
 fn d7_a_fin_before_text_that_is_held_is_not_believed() {
     everywhere(|at| {

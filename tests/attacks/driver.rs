@@ -47,7 +47,7 @@ fn g2_timers_early_late_never_and_again() {
     });
 }
 
-/// A host that never takes what is delivered, and sends for ever: memory stays bounded.
+/// A host that never takes delivered text, and sends for ever: memory stays bounded.
 #[test]
 fn g3_inputs_without_end_are_bounded() {
     everywhere(|at| {

@@ -43,7 +43,7 @@ fn e12_echoes_without_end_reduce_once_for_each_window() {
     });
 }
 
-/// Echoes to who never agreed to ECN, of what was never sent, and on what is not acceptable.
+/// Echoes to who never agreed to ECN, of what was never sent, and on unacceptable segments.
 #[test]
 fn e12_echoes_that_cannot_be_true_change_nothing() {
     everywhere(|at| {
@@ -85,7 +85,7 @@ fn e12_marks_and_cwr_outside_of_the_window_do_not_count() {
     });
 }
 
-/// Every combination of the bits on every kind of handshake segment: what is agreed is what RFC 3168 §6.1.1 says.
+/// Every combination of the bits on every kind of handshake segment: the ends agree as RFC 3168 §6.1.1 says.
 #[test]
 fn e12_every_combination_of_bits_in_the_handshake() {
     let bits = [Flags::empty(), Flags::ECE, Flags::CWR, Flags::ECE | Flags::CWR];

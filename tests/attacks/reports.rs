@@ -59,7 +59,7 @@ fn e7_forged_reports_lose_no_text() {
     });
 }
 
-/// What is forged opens no more than what is in flight: SND.NXT stays within the peer's window, and the window is cut once.
+/// Forged reports open no more than the flight: SND.NXT stays within the peer's window, and the window is cut once.
 #[test]
 fn e7_forged_reports_open_no_more_than_was_sent() {
     everywhere(|at| {
@@ -108,7 +108,7 @@ fn e7_duplicates_that_report_nothing_new() {
     });
 }
 
-/// CVE-2019-11477 to 11479: the least MSS, and blocks that cut segments, in any order. What is sent again follows what was
+/// CVE-2019-11477 to 11479: the least MSS, and blocks that cut segments, in any order. Retransmissions follow what was
 /// delivered, and a block that covers no segment whole reports nothing.
 #[test]
 fn e8_reports_at_a_small_mss() {

@@ -1,4 +1,4 @@
-//! `canonical`: what does not matter for what is to come is not in it; a segment thrown away whole changes nothing.
+//! `canonical`: it leaves out what does not matter for the future; a segment thrown away whole changes nothing.
 
 use std::time::Duration;
 

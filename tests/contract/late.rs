@@ -75,7 +75,7 @@ fn sends(mut rig: Rig, octets: usize) -> Rig {
     rig
 }
 
-/// The peer says that its window is so many octets.
+/// The peer says that its window is `octets` octets.
 fn window(mut rig: Rig, octets: u16) -> Rig {
     rig.window = octets;
     rig.arrives(rig.ack(1, 1));
@@ -179,7 +179,7 @@ fn a_late_host_keeps_a_closed_window_that_is_answered() {
     assert_eq!(rig.arrives(rig.ack(1, 1)), "<SEQ=1><ACK=1><DATA=100><CTL=PSH,ACK>");
 }
 
-/// What is counted was sent: 10 hours late, the probes go one by one, and the last one's time passes too.
+/// Counted probes were sent: 10 hours late, the probes go one by one, and the last one's time passes too.
 #[test]
 fn keep_alives_that_were_never_sent_do_not_count() {
     everywhere(|at| {

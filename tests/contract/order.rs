@@ -297,7 +297,7 @@ fn every_state_is_a_plain_value() {
     }
 }
 
-/// Bytes are moved: what is delivered is the memory that arrived, what is sent is the memory that was given.
+/// Bytes are moved: `Deliver` hands over the memory that arrived, `Transmit` the memory that the user gave.
 #[test]
 fn text_is_moved_not_copied() {
     let mut rig = At::default().established();

@@ -89,7 +89,7 @@ fn a_closed_window_is_reopened_by_a_step_not_by_an_octet() {
     });
 }
 
-/// Whatever is received, held and consumed: the edge on the wire does not recede, and what is in flight is taken.
+/// Whatever is received, held and consumed: the edge on the wire does not recede, and the segments in flight are taken.
 #[test]
 fn the_promised_edge_never_recedes() {
     for at in EDGES.map(|irs| At { irs, ..At::default() }) {
@@ -118,7 +118,7 @@ fn the_promised_edge_never_recedes() {
     }
 }
 
-/// RFC 7323 §2.4: what is promised stays promised, and the wire lags by less than one unit of the scale.
+/// RFC 7323 §2.4: a promise stays, and the wire lags by less than one unit of the scale.
 #[test]
 fn a_scaled_edge_recedes_by_less_than_its_unit() {
     for irs in EDGES {
@@ -241,7 +241,7 @@ fn what_is_refused_is_not_reported_as_received() {
     });
 }
 
-/// `frame_size`: a view into a large frame pins the frame, so what is held of it is a copy.
+/// `frame_size`: a view into a large frame pins the frame, so the receiver holds a copy.
 #[test]
 fn held_text_does_not_pin_the_frames_it_came_in() {
     let mut rig = At::default().with(|config| config.frame_size(4096).copy_below(64)).established();
@@ -288,7 +288,7 @@ fn queued_text_is_bounded_by_the_send_buffer_whatever_its_pieces() {
     assert_eq!((sent, rig.connection.info().send_queue), (5000, 5000));
 }
 
-/// What is held lies inside the window, whatever comes.
+/// Held text lies inside the window, whatever comes.
 #[test]
 fn held_text_is_inside_the_window() {
     for irs in EDGES {

@@ -3,7 +3,7 @@
 use segue::{Config, Error, Event};
 use segue_kit::rig::{At, Rig};
 
-/// The peer acknowledges so many octets more, or all that are in flight. Whether that gave `Writable`.
+/// The peer acknowledges `octets` octets more, or all that are in flight. Whether that gave `Writable`.
 fn acknowledged(rig: &mut Rig, acked: &mut i64, octets: u32) -> bool {
     let octets = octets.min(rig.connection.info().flight);
     assert!(octets > 0, "text waits, and nothing is in flight");

@@ -124,8 +124,8 @@ fn widest(outcome: &Outcome, shift: u32) -> u32 {
     windows.map(|s| u32::from(s.window) << shift).max().unwrap_or(0)
 }
 
-/// The window grows as the sender needs it: the transfer takes no longer than with the whole buffer from the start, and what is
-/// promised stays in proportion to what a round trip carries. With timestamps and without.
+/// The window grows as the sender needs it: the transfer takes no longer than with the whole buffer from the start, and
+/// the promise stays in proportion to what a round trip carries. With timestamps and without.
 #[test]
 fn a_tuned_receive_buffer_holds_nobody_back() {
     const LIMIT: u32 = 16 << 20;
@@ -137,7 +137,7 @@ fn a_tuned_receive_buffer_holds_nobody_back() {
         let (tuned, whole) = (run(&plan).expect_finished(), run(&whole).expect_finished());
         assert_eq!(tuned.end, whole.end, "tuning held the sender back");
         assert!((LIMIT - (1 << 9)..=LIMIT).contains(&widest(&whole, 9)), "{}", widest(&whole, 9)); // in units of the scale
-        // With the queue full a round trip carries 3.25 MB: twice that, and what is learnt of it a round trip late.
+        // With the queue full a round trip carries 3.25 MB: twice that, and the receiver learns it a round trip late.
         assert!((2_500_000..13_000_000).contains(&widest(&tuned, 9)), "{}", widest(&tuned, 9));
     }
 }
@@ -210,7 +210,7 @@ fn segmentation_below_and_limited_bursts() {
     }
 }
 
-/// The whole way as octets: what is decoded is what was encoded.
+/// The whole way as octets: decoding gives back the encoded segment.
 #[test]
 fn the_wire_format_carries_a_whole_conversation() {
     for seed in 0..5 {
@@ -258,8 +258,8 @@ fn a_late_segment_is_harmless() {
     }
 }
 
-/// The path narrows in the middle: what is queued and in flight is cut anew, and where the first error is believed nothing
-/// too big is sent twice.
+/// The path narrows in the middle: queued data and data in flight are cut anew, and where the first error is believed
+/// nothing too big is sent twice.
 #[test]
 fn a_path_that_narrows_is_adapted_to() {
     for (at, mtu, max_transmit) in [(0, 1400, 0), (45, 1400, 0), (90, 576, 0), (130, 1200, 30_000), (60, 300, 0)] {

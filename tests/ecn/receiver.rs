@@ -27,7 +27,7 @@ fn ce_is_echoed_on_every_acknowledgment_until_cwr() {
     // on text as well
     assert_eq!(tcp.send(5), "<SEQ=0><ACK=300><DATA=5><CTL=PSH,ACK,ECE>");
     assert_eq!(all_said(&tcp), [(Ecn::Ect0, Flags::ECE)]);
-    // on the answer to what is out of order or out of the window
+    // on the answer to a segment out of order or out of the window
     assert_eq!(tcp.arrives(ect(peer_text(900, 100, 0))), "<SEQ=5><ACK=300><CTL=ACK,ECE>");
     assert_eq!(tcp.arrives(peer_text(0, 100, 0)), "<SEQ=5><ACK=300><CTL=ACK,ECE>; Discarded(Duplicate)");
     // the sender has reduced its window, and hears at once that this is known

@@ -1,4 +1,4 @@
-//! RFC 3168 §6.1.2, §6.1.4 to §6.1.6: what is sent as ECN-capable, and the answer to an echo.
+//! RFC 3168 §6.1.2, §6.1.4 to §6.1.6: which packets are ECN-capable, and the answer to an echo.
 
 use segue::{Ecn, Event, Flags, Knob, SackBlock, Segment, Timer, codec};
 use segue_kit::rig::Rig;

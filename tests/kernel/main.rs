@@ -1,6 +1,6 @@
 //! segue against the kernel's TCP, over a TUN device in a network namespace of its own; the host is the one of
-//! `examples/tun`. Needs root, /dev/net/tun, `unshare`, `ss` and `tshark`; what is missing is said, and skipped unless
-//! `SEGUE_REQUIRE_KERNEL=1`.
+//! `examples/tun`. Needs root, /dev/net/tun, `unshare`, `ss` and `tshark`; the tests report what they lack, and skip
+//! unless `SEGUE_REQUIRE_KERNEL=1`.
 #![cfg(target_os = "linux")]
 
 mod capture;

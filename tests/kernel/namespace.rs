@@ -7,7 +7,7 @@ use std::process::{Command, exit};
 use std::thread;
 use std::time::Duration;
 
-/// With this variable set to 1, what is missing is a failure: CI cannot skip silently.
+/// With this variable set to 1, a missing tool is a failure: CI cannot skip silently.
 pub(crate) const REQUIRE: &str = "SEGUE_REQUIRE_KERNEL";
 
 /// How a line begins that tells of something left out.
@@ -53,7 +53,7 @@ pub(crate) fn say_skipped(what: &str, missing: &str) {
     writeln!(io::stderr(), "{SKIPPED} {what}: {missing}").expect("standard error");
 }
 
-/// What the tests need of the machine; the error says what is missing and how to get it.
+/// What the tests need of the machine; the error names what they lack and how to get it.
 fn prerequisites() -> Result<(), String> {
     let status = fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc cannot be read: {error}"))?;
     let root = status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"));

@@ -32,7 +32,7 @@ fn limits(road: Road) -> Limits {
         Road::Clean | Road::Loss(0) | Road::Doubling | Road::Marking => smooth,
         Road::Loss(1) => Limits { timeouts: 3, needless: 5, ..smooth },
         Road::Loss(_) | Road::Rough => Limits { octets: MUCH / 5, timeouts: 10, needless: 10, ..smooth },
-        Road::Reordering => Limits { needless: 35, ..smooth }, // a quarter of what is overtaken
+        Road::Reordering => Limits { needless: 35, ..smooth }, // a quarter of the overtaken segments
     }
 }
 

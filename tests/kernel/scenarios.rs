@@ -200,7 +200,7 @@ fn close_both(world: &World, mut stream: TcpStream) {
     world.await_kernel(&[KernelState::TimeWait]);
 }
 
-/// Sends so many octets of the pattern and closes, on a thread of its own.
+/// Sends `octets` octets of the pattern and closes, on a thread of its own.
 pub(crate) fn write_pattern(stream: &TcpStream, octets: u64) -> JoinHandle<()> {
     let mut stream = stream.try_clone().expect("a second handle");
     thread::spawn(move || {
@@ -210,7 +210,7 @@ pub(crate) fn write_pattern(stream: &TcpStream, octets: u64) -> JoinHandle<()> {
     })
 }
 
-/// Reads to the end, which must come after so many octets of the pattern.
+/// Reads to the end, which must come after `octets` octets of the pattern.
 pub(crate) fn read_pattern(mut stream: &TcpStream, octets: u64) {
     let mut buffer = vec![0; 65_536];
     let mut place = 0;

@@ -34,7 +34,7 @@ pub(crate) enum Road {
     Clean,
     /// It takes no time, loses 2 % and lets others overtake 2 %.
     Rough,
-    /// It takes a moment, and loses so many per cent.
+    /// It takes a moment, and loses this many per cent.
     Loss(u8),
     /// It takes a while, and 2 % are overtaken.
     Reordering,
@@ -272,7 +272,7 @@ impl World {
         }
     }
 
-    /// Waits until a talker has heard so many octets, all of them right.
+    /// Waits until a talker has heard `expected` octets, all of them right.
     pub(crate) fn await_heard(&self, expected: u64) {
         let heard = self.await_news("all octets to come back", |news| match news {
             News::Heard { octets, wrong_at } => Some((*octets, *wrong_at)),

@@ -28,7 +28,7 @@ fn initial_discovery_believes_at_once() {
     assert_eq!((info.cwnd, info.ssthresh), (before.cwnd, before.ssthresh), "it is no congestion");
 }
 
-/// Only what is too large goes again.
+/// Only segments that are too large go again.
 #[test]
 fn what_fits_is_not_sent_again() {
     let mut tcp = Rig::established_with_reno(plain().nagle(false));
@@ -84,7 +84,7 @@ fn progress_shows_that_an_error_was_false() {
     assert!(tcp.fire(Timer::Retransmit).starts_with("Report(PathMtu(1400))"));
 }
 
-/// A size between what got through and what is tried is believed at once.
+/// The search believes a size between the one that got through and the one on trial at once.
 #[test]
 fn larger_than_what_got_through_is_believed_at_once() {
     let mut tcp = Rig::established(plain());

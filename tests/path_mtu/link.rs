@@ -34,7 +34,7 @@ enum Item {
     TooBig(SeqNum, u16),
 }
 
-/// The link: what becomes of a packet of so many octets that leaves an end at a time.
+/// The link: the fate of a packet, by the time when it leaves, the end that sends it, and its octets.
 pub(crate) type Link<'a> = Box<dyn FnMut(Duration, usize, usize) -> Fate + 'a>;
 
 pub(crate) struct World<'a> {

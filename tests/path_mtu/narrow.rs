@@ -1,5 +1,5 @@
-//! Links that are narrower than both ends expect: what is judged is the packet that was sent, and every packet gives way,
-//! those without text as well.
+//! Links that are narrower than both ends expect: the sender judges the packet that it sent, and every packet gives
+//! way, those without text as well.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -197,8 +197,8 @@ fn an_answer_to_a_duplicate_gives_way_to_a_narrow_link() {
     assert_eq!((tcp.info().path_mtu, tcp.sent()[0].options.wire_len()), (69, 28));
 }
 
-/// A silent link, and text in pieces of all sizes: what of it is smaller than the MTU in doubt, and gets through, proves nothing about
-/// that MTU. So one fall is enough, and all arrives before the back-off has grown.
+/// A silent link, and text in pieces of all sizes: what of it is smaller than the MTU in doubt, and gets through,
+/// proves nothing about that MTU. So one fall is enough, and all arrives before the back-off has grown.
 #[test]
 fn a_silent_link_is_found_whatever_the_pieces() {
     for (link, pieces) in [(851, [2237, 2487, 0, 0]), (621, [1990, 1557, 920, 1999]), (576, [1, 1200, 700, 3000])] {

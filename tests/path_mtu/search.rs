@@ -83,7 +83,7 @@ fn outages_with_one_acknowledgment_between_leave_the_mtu() {
     }
 }
 
-/// Random loss of 15 to 30 % for two minutes, then none: what is lowered is back when the first retransmissions have got
+/// Random loss of 15 to 30 % for two minutes, then none: the full MTU is back when the first retransmissions have got
 /// through, and never was less than the safe size.
 #[test]
 fn random_loss_leaves_the_mtu() {
@@ -209,9 +209,9 @@ fn tiny_windows_are_never_stuck() {
     }
 }
 
-/// RFC 4821 §7.1, §7.4: a full size that no window, or no queue, has room for does not keep smaller ones from being found. No segment
-/// of new text is larger than half of the peer's largest window (RFC 9293 §3.8.6.2.1), so more than that is of no use; and a
-/// window that opens by its half has room for a probe and what follows it (§3.8.6.2.2).
+/// RFC 4821 §7.1, §7.4: a full size that no window, or no queue, has room for does not keep smaller ones from being
+/// found. No segment of new text is larger than half of the peer's largest window (RFC 9293 §3.8.6.2.1), so more than
+/// that is of no use; and a window that opens by its half has room for a probe and what follows it (§3.8.6.2.2).
 #[test]
 fn a_size_that_no_window_holds_does_not_end_the_search() {
     for rack in [true, false] {

@@ -211,7 +211,7 @@ impl World {
         self.pair.now = end;
     }
 
-    /// The client writes so many octets more.
+    /// The client writes `octets` octets more.
     pub(crate) fn writes(&mut self, octets: usize) {
         self.todo += octets;
     }

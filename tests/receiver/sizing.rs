@@ -41,9 +41,9 @@ fn established_a_burst_that_fills_the_first_window_is_no_round_trip() {
     }
 }
 
-/// Any first window, exact multiples of a segment and the octet before and after among them, with and without timestamps, ACKs that
-/// are delayed or not, readers in time and late: the buffer is found within log2 of its size over the first window, and the two
-/// round trips until a first one is known.
+/// Any first window, exact multiples of a segment and the octet before and after among them, with and without
+/// timestamps, ACKs that are delayed or not, readers in time and late: the buffer is found within log2 of its size over
+/// the first window, and the two round trips until a first one is known.
 #[test]
 fn established_a_first_window_of_any_size_grows_to_the_buffer_within_log2_rounds() {
     let exact = [10, 11, 16, 20, 45, 99].into_iter().flat_map(|n| [n * 1460 - 1, n * 1460, n * 1460 + 1]);

@@ -189,7 +189,7 @@ impl Bench {
         self.note()
     }
 
-    /// The user sends so many segments. What leaves.
+    /// The user sends `segments` segments. Returns what leaves.
     pub(crate) fn send(&mut self, segments: u32) -> String {
         self.send_octets(segments * MSS)
     }
@@ -248,7 +248,7 @@ impl Bench {
         self.octets(ack * MSS, &octets, None)
     }
 
-    /// The peer's window is so many octets now; nothing else is said.
+    /// The peer's window is `octets` octets now; nothing else is said.
     pub(crate) fn window_is(&mut self, octets: u32) -> String {
         self.window = octets;
         let una = self.info().snd_una - self.seq(0);

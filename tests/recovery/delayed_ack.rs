@@ -5,7 +5,7 @@ use quickcheck::quickcheck;
 use super::bench::{ms, sack, without_sack};
 use super::link::Link;
 
-/// Octets of so many full segments.
+/// Octets of `n` full segments.
 const fn segments(n: u32) -> u32 {
     n * 1460
 }

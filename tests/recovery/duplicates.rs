@@ -193,7 +193,7 @@ fn proportional_reduction_without_sack() {
 }
 
 /// RFC 6582 §3.2 step 3: a partial acknowledgment sends the next hole whatever else is thought to be in flight. Half of the
-/// flight is lost; only the acknowledgments of what is sent again drive the recovery.
+/// flight is lost; only the acknowledgments of retransmissions drive the recovery.
 #[test]
 fn each_partial_acknowledgment_sends_the_next_hole() {
     everywhere(|iss| {
@@ -213,8 +213,8 @@ fn each_partial_acknowledgment_sends_the_next_hole() {
     });
 }
 
-/// RFC 6675 §2: with SACK, a duplicate reports something new. Bare ones, which anybody who guesses a number can send, mean nothing,
-/// with RACK and without; nor does a report that repeats an earlier one.
+/// RFC 6675 §2: with SACK, a duplicate reports something new. Bare ones, which anybody who guesses a number can send,
+/// mean nothing, with RACK and without; nor does a report that repeats an earlier one.
 #[test]
 fn with_sack_bare_duplicates_mean_nothing() {
     for config in [sack(), without_rack()] {

@@ -91,7 +91,7 @@ fn fin_wait_1_a_lost_fin_needs_no_room_in_cwnd() {
     });
 }
 
-/// RFC 8985 §7.3: a probe is what is new: the last text with the FIN, where the peer's window has room for both.
+/// RFC 8985 §7.3: a probe takes new data: the last text with the FIN, where the peer's window has room for both.
 #[test]
 fn fin_wait_1_a_tail_loss_probe_takes_the_fin_along() {
     everywhere(|iss| {

@@ -25,7 +25,7 @@ pub(crate) struct Link {
     pub(crate) rtt: Duration,
     /// How long the peer delays an acknowledgment.
     pub(crate) delay: Duration,
-    /// It acknowledges every second segment, or as soon as so many octets are not acknowledged.
+    /// It acknowledges every second segment, or as soon as this many octets are not acknowledged.
     pub(crate) octets: Option<u32>,
     /// Its window: it reads at once. That of its SYN, and all others.
     pub(crate) syn_window: u16,
@@ -60,7 +60,7 @@ enum Arrives {
     DelayedAck,
 }
 
-/// The peer's receiver, and what is under way.
+/// The peer's receiver, and the segments under way.
 struct World {
     link: Link,
     connection: Connection,
@@ -86,7 +86,7 @@ pub(crate) struct Outcome {
 }
 
 impl Link {
-    /// The user sends so many octets at once, and again when all is acknowledged. What came of the last.
+    /// The user sends each bulk at once, the next when all is acknowledged. Returns the outcome of the last.
     pub(crate) fn carry(self, config: ConfigBuilder, bulks: &[u32]) -> Outcome {
         let config = config.send_buffer(1 << 24).build().unwrap();
         let iss = SeqNum::new(self.iss);
@@ -149,7 +149,7 @@ impl World {
         (at, self.count)
     }
 
-    /// The next thing happens: what is under way arrives before a timer of the same time.
+    /// The next thing happens: a segment under way arrives before a timer of the same time.
     fn step(&mut self) {
         let timer = self.connection.next_deadline();
         let next = self.events.first_key_value().map(|((at, _), _)| *at);

@@ -53,7 +53,7 @@ fn large_transmits_are_paced() {
     });
 }
 
-/// What is lost is paced as well, and goes before what is new.
+/// Retransmissions are paced as well, and go before new text.
 #[test]
 fn retransmissions_are_paced() {
     everywhere(|iss| {

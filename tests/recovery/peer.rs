@@ -73,7 +73,7 @@ fn whatever_a_peer_takes_back_arrives() {
     }
 }
 
-/// The window closes in recovery: nothing more goes; when it opens, what is lost does.
+/// The window closes in recovery: nothing more goes; when it opens, lost segments do.
 #[test]
 fn the_window_closes_in_recovery() {
     everywhere(|iss| {
@@ -97,7 +97,7 @@ fn the_window_closes_in_recovery() {
     });
 }
 
-/// The window shrinks in recovery: what is lost and lies beyond its edge waits.
+/// The window shrinks in recovery: lost text beyond its edge waits.
 #[test]
 fn the_window_shrinks_in_recovery() {
     everywhere(|iss| {

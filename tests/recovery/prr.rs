@@ -15,7 +15,8 @@ fn play(iss: u32, rack: bool, lost: u32) -> Vec<String> {
 
 /// RFC 6937 §3.1, first figure: one loss of twenty. PRR's row is "N N R . N . N . N …", one for every second ACK. It
 /// counts in segments and rounds up; segue counts in octets and sends whole segments, so each new segment after the
-/// retransmission waits for the ACK that completes it: one later. The last one is ssthresh less what is in flight ("s" in the figure).
+/// retransmission waits for the ACK that completes it: one later. The last one is ssthresh less the flight ("s" in the
+/// figure).
 #[test]
 fn rfc_6937_a_single_loss() {
     everywhere(|iss| {
@@ -73,7 +74,7 @@ fn the_fast_retransmit_is_forced() {
     });
 }
 
-/// However many are lost, what is sent in recovery is in proportion to what was delivered, while more than ssthresh is in
+/// However many are lost, transmission in recovery is in proportion to delivery, while more than ssthresh is in
 /// flight.
 #[test]
 fn what_leaves_is_half_of_what_arrives() {

@@ -312,8 +312,8 @@ fn late(iss: u32) -> Bench {
     bench
 }
 
-/// §6.2 step 5: 10 was sent for the first time 10 ms before a retransmission of 8. Its acknowledgment, which came just now, ended the
-/// recovery. Nothing is reported, and nothing in flight was sent again; yet 10 is overdue in 25 ms.
+/// §6.2 step 5: 10 was sent for the first time 10 ms before a retransmission of 8. Its acknowledgment, which came just
+/// now, ended the recovery. Nothing is reported, and nothing in flight was sent again; yet 10 is overdue in 25 ms.
 fn late_behind_a_retransmission(iss: u32) -> Bench {
     let mut bench = late(iss);
     assert_eq!(bench.send(8), "2 3 4 5 6 7 8 9");
@@ -334,7 +334,8 @@ fn late_behind_a_retransmission(iss: u32) -> Bench {
     bench
 }
 
-/// A segment that acknowledges nothing new does not put off what is overdue, neither a bare one nor one with text.
+/// A segment that acknowledges nothing new does not put off overdue retransmissions, neither a bare one nor one with
+/// text.
 #[test]
 fn what_is_late_behind_a_retransmission_is_lost_by_the_reordering_window() {
     everywhere(|iss| {

@@ -1,4 +1,4 @@
-//! Memory for what is in flight: one record for each segment, bounded under retransmission by any sequence of windows.
+//! Memory for data in flight: one record for each segment, bounded under retransmission by any sequence of windows.
 
 use segue::{Event, Timer};
 
@@ -11,7 +11,7 @@ fn bound(bench: &Bench, send_buffer: u32) -> usize {
     (send_buffer / mss.min(256)).max(64) as usize + 2
 }
 
-/// RFC 9293 §3.8.6.2.1 for what is sent again: a window that opens octet by octet gets no segments of an octet.
+/// RFC 9293 §3.8.6.2.1 for retransmissions: a window that opens octet by octet gets no segments of an octet.
 #[test]
 fn a_window_that_opens_octet_by_octet_gets_no_slivers() {
     for config in [sack(), without_rack(), without_sack()] {
@@ -178,7 +178,7 @@ fn reports_do_not_keep_small_records_apart_when_the_mtu_rises() {
     }
 }
 
-/// A dip of the MTU cuts what is in flight into small segments, each with a record.
+/// A dip of the MTU cuts the flight into small segments, each with a record.
 #[test]
 fn segments_that_were_cut_small_become_few_again_when_the_mtu_rises() {
     for config in [sack(), without_rack(), without_sack()] {

@@ -51,7 +51,7 @@ fn three_duplicates_of_small_segments_are_loss() {
     });
 }
 
-/// NextSeg (1): what is lost, in the order of the stream; not what is reported, and nothing twice.
+/// NextSeg (1): lost segments, in the order of the stream; no reported ones, and nothing twice.
 #[test]
 fn next_seg_1_what_is_lost_goes_first() {
     everywhere(|iss| {
@@ -67,7 +67,7 @@ fn next_seg_1_what_is_lost_goes_first() {
     });
 }
 
-/// NextSeg (2): then what is new.
+/// NextSeg (2): then new text.
 #[test]
 fn next_seg_2_then_what_is_new() {
     everywhere(|iss| {

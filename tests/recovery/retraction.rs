@@ -102,7 +102,7 @@ fn established_text_in_a_window_that_receded_to_0_by_rounding_is_sent_again_afte
     }
 }
 
-/// Whatever the shift, the loss recovery, the size of what is lost, and whether a FIN is in it.
+/// Whatever the shift, the loss recovery, the size of the loss, and whether a FIN is in it.
 #[test]
 fn established_what_lies_inside_the_promised_edge_is_sent_again_whole() {
     for shift in 0..=14u8 {
@@ -241,7 +241,7 @@ fn established_nagle_and_cork_do_not_hold_back_what_is_sent_again() {
     assert_eq!(peer.until_again().0, [(300, 84, false)]);
 }
 
-/// What goes again is filled up with what is new only as far as the window of the last ACK reaches.
+/// A retransmission is filled up with new text only as far as the window of the last ACK reaches.
 #[test]
 fn established_what_is_sent_again_brings_no_new_text_beyond_the_window() {
     for config in recoveries() {

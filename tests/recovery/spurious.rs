@@ -129,7 +129,7 @@ fn f_rto_a_duplicate_second_is_conventional() {
     });
 }
 
-/// RFC 5682 §3.1 (3a): what is acknowledged beyond "RecoveryPoint" is an answer to the new text, not to what was delayed.
+/// RFC 5682 §3.1 (3a): an acknowledgment beyond "RecoveryPoint" is an answer to the new text, not to what was delayed.
 #[test]
 fn f_rto_beyond_the_recovery_point_is_conventional() {
     everywhere(|iss| {
@@ -392,7 +392,7 @@ fn dsack_of_what_was_sent_again_twice_undoes_nothing() {
     });
 }
 
-/// RFC 4015 §3.6: after a spurious timeout the back-off is over, and the first sample of what is new counts in full.
+/// RFC 4015 §3.6: after a spurious timeout the back-off is over, and the first sample of new text counts in full.
 #[test]
 fn rfc_4015_the_timeout_adapts_at_once() {
     everywhere(|iss| {
@@ -410,7 +410,7 @@ fn rfc_4015_the_timeout_adapts_at_once() {
     });
 }
 
-/// A reduction is undone once: what is lost then reduces the window for good.
+/// A reduction is undone once: a later loss reduces the window for good.
 #[test]
 fn real_loss_after_an_undone_reduction_counts() {
     everywhere(|iss| {

@@ -48,7 +48,7 @@ fn the_floor_of_the_rto() {
     });
 }
 
-/// RFC 7323 App. G: with so many samples in a round trip each counts for less. Ten segments in flight: five samples are
+/// RFC 7323 App. G: with more samples in a round trip each counts for less. Ten segments in flight: five samples are
 /// expected.
 #[test]
 fn rfc_7323_app_g_many_samples() {
@@ -108,7 +108,7 @@ fn a_long_outage_brings_no_storm() {
     });
 }
 
-/// A FIN goes again as text does: by the timeout, with the text before it, and behind what is lost.
+/// A FIN goes again as text does: by the timeout, with the text before it, and behind the lost text.
 #[test]
 fn a_fin_goes_again_by_the_same_path() {
     everywhere(|iss| {

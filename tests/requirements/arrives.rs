@@ -104,7 +104,7 @@ fn u_15_a_segment_is_trimmed_to_the_window() {
     assert_eq!(tcp.arrives(fits), "Deliver 99; PeerClosed; <SEQ=0><ACK=100><CTL=ACK>");
 }
 
-/// Table 6: what is acceptable for each length of segment and window.
+/// Table 6: the acceptable segments for each length of segment and window.
 #[test]
 fn u_15_the_four_cases_of_acceptability() {
     let old =

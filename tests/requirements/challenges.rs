@@ -257,7 +257,8 @@ fn max_snd_wnd_includes_the_window_of_the_syn() {
     }
 }
 
-/// §3.10.7.4 first holds in TIME-WAIT, too: what is unacceptable is answered, within the throttle; what is acceptable is not.
+/// §3.10.7.4 first holds in TIME-WAIT, too: an unacceptable segment is answered, within the throttle; an acceptable one
+/// is not.
 #[test]
 fn time_wait_answers_what_is_unacceptable_without_length() {
     let mut tcp = Rig::in_state(State::TimeWait, plain());

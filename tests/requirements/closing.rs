@@ -94,7 +94,8 @@ fn time_wait_with_timestamps() -> Rig {
     tcp
 }
 
-/// RFC 6191 §2, with a column of our own for what MAY-2 says without timestamps: SYN with (timestamp, number) may open a successor.
+/// RFC 6191 §2, with a column of our own for what MAY-2 says without timestamps: SYN with (timestamp, number) may open
+/// a successor.
 #[test]
 fn shld_4_and_may_2_a_newer_syn_in_time_wait_opens_a_successor() {
     let syn = |timestamp: Option<u32>, seq: u32| {

@@ -180,7 +180,7 @@ fn time_wait_answers_the_fin_and_restarts_and_is_silent_to_what_is_acceptable() 
     assert_eq!(tcp.until(Timer::TimeWait), Some(secs(140)));
 }
 
-/// §3.10.7.4 fifth, TIME-WAIT: the ACK of what is sent after the FIN tells nothing, and its window is not taken.
+/// §3.10.7.4 fifth, TIME-WAIT: the ACK of a segment sent after the FIN tells nothing, and its window is not taken.
 #[test]
 fn time_wait_text_beyond_the_fin_is_answered_and_its_window_is_not_taken() {
     let mut tcp = Rig::in_state(State::TimeWait, plain());

@@ -123,7 +123,7 @@ fn must_54_only_what_is_in_flight_can_be_quoted() {
     }
 }
 
-/// RFC 1191, RFC 8201: what is in flight is cut anew, at once; the congestion window is not a matter of it.
+/// RFC 1191, RFC 8201: the flight is cut anew, at once; the congestion window is not a matter of it.
 #[test]
 fn must_54_packet_too_big_makes_segments_smaller() {
     let mut tcp = Rig::established(plain());
@@ -140,7 +140,7 @@ fn must_54_packet_too_big_makes_segments_smaller() {
     assert_eq!(tcp.until(Timer::Persist), None);
 }
 
-/// RFC 5927 §7: what is in flight is cut anew at most once in a round trip, whatever forged errors say.
+/// RFC 5927 §7: the flight is cut anew at most once in a round trip, whatever forged errors say.
 #[test]
 fn a_series_of_too_big_errors_does_not_resend_the_flight_each_time() {
     let mut tcp = Rig::established(plain());

@@ -5,7 +5,8 @@ use segue_kit::rig::Rig;
 use segue_kit::streams::{SECRETS, ours, peer_ctl, peer_syn, text};
 use segue_kit::{plain, secs};
 
-/// Passive OPENs are values of their own: what happens to one touches no other, and half-open connections do not keep a host from listening.
+/// Passive OPENs are values of their own: what happens to one touches no other, and half-open connections do not keep a
+/// host from listening.
 #[test]
 fn must_41_must_42_each_passive_open_is_a_value_of_its_own() {
     let config = segue::Arc::new(Config::default());

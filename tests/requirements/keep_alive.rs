@@ -67,7 +67,7 @@ fn must_26_probes_are_sent_only_when_nothing_came_and_nothing_is_outstanding() {
     tcp.arrives(peer(10, 0));
     assert_eq!(tcp.until(Timer::KeepAlive), Some(secs(60)));
 
-    // what is outstanding is retransmitted instead
+    // outstanding text is retransmitted instead
     let mut tcp = Rig::established(config);
     tcp.send(10);
     assert_eq!(tcp.until(Timer::KeepAlive), None);

@@ -61,8 +61,8 @@ fn rec_1_windows_of_a_gigabyte() {
     assert_eq!(tcp.arrives(peer_text(u32::MAX, 1, 0)), "Discarded(Duplicate); <SEQ=0><ACK=0><CTL=ACK>");
 }
 
-/// RFC 7323 §2.3: any shift can be asked for with which the buffer can be announced; the window on the wire is rounded down to it, and a
-/// window that opens by less than its unit is no window.
+/// RFC 7323 §2.3: any shift can be asked for with which the buffer can be announced; the window on the wire is rounded
+/// down to it, and a window that opens by less than its unit is no window.
 #[test]
 fn the_shift_of_our_windows_can_be_chosen() {
     for shift in [0, 3, 7, 14] {

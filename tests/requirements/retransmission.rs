@@ -324,8 +324,8 @@ fn may_18_an_embedder_may_bring_a_controller() {
     }
 }
 
-/// RFC 6675 §2: with SACK, an ACK that reports something new is a duplicate although its window is another, as that of a peer which tunes its
-/// buffer is each time. One that reports nothing new, or nonsense, is none.
+/// RFC 6675 §2: with SACK, an ACK that reports something new is a duplicate although its window is another, as that of
+/// a peer which tunes its buffer is each time. One that reports nothing new, or nonsense, is none.
 #[test]
 fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
     let mut tcp = Rig::connect(plain().sack(true).rack(false), Path::ipv4(1500));
@@ -352,7 +352,8 @@ fn a_sack_that_reports_more_is_a_duplicate_ack_whatever_its_window() {
     assert_eq!(tcp.sent().first().map(|segment| segment.seq), Some(ours(0)));
 }
 
-/// RFC 6582 §3.2: fast retransmit works however far the numbers have gone on since the last loss; half the circle of 2³² is no horizon.
+/// RFC 6582 §3.2: fast retransmit works however far the numbers have gone on since the last loss; half the circle of
+/// 2³² is no horizon.
 #[test]
 fn fast_retransmit_works_after_two_gibibytes_without_loss() {
     let mut tcp = Rig::established(plain().max_transmit(65_000).nagle(false));

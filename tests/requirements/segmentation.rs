@@ -50,7 +50,7 @@ fn shld_7_with_minshalls_change_only_a_small_segment_holds_back_another() {
     assert_eq!(tcp.arrives(peer(0, 3619)), "Acked(699)");
     assert_eq!(tcp.arrives(peer(0, 3620)), "Acked(1); <SEQ=5080><ACK=0><DATA=10><CTL=PSH,ACK>");
     assert_eq!(tcp.send(10), "");
-    // what is retransmitted is no new small segment
+    // a retransmission is no new small segment
     tcp.arrives(peer(0, 5080));
     assert_eq!(tcp.fire(Timer::Retransmit), "<SEQ=5080><ACK=0><DATA=20><CTL=PSH,ACK>");
     assert_eq!(tcp.arrives(peer(0, 5100)), "Acked(20); Flushed");
@@ -65,7 +65,7 @@ fn shld_7_with_minshalls_change_only_a_small_segment_holds_back_another() {
     }
 }
 
-/// What is sent without a push waits for more, at most for the override timeout (MUST-60, MAY-16).
+/// Text sent without a push waits for more, at most for the override timeout (MUST-60, MAY-16).
 #[test]
 fn may_15_text_without_a_push_waits_for_more() {
     let more = |tcp: &mut Rig, len| tcp.does(Event::SendMore(text(len)));
@@ -92,8 +92,8 @@ fn may_15_text_without_a_push_waits_for_more() {
     assert_eq!(tcp.close(), "<SEQ=2131><ACK=0><DATA=10><CTL=FIN,ACK>");
 }
 
-/// §3.9.1.2: PSH is in the last segment made from what was pushed, and again when that is sent again; Nagle's algorithm holds back text
-/// whether it is pushed or not.
+/// §3.9.1.2: PSH is in the last segment made from what was pushed, and again when that is sent again; Nagle's algorithm
+/// holds back text whether it is pushed or not.
 #[test]
 fn may_15_psh_is_where_the_user_pushed() {
     let mut tcp = Rig::established(plain());
@@ -189,7 +189,7 @@ fn close_releases_what_nagle_holds() {
     assert_eq!(tcp.arrives(peer_text(0, 7, 21)), "Deliver 7; Acked(20); Flushed");
 }
 
-/// A small segment that goes again, filled up with what waited: what is new in it is a small segment in flight, too.
+/// A small segment that goes again, filled up with what waited: its new text is a small segment in flight, too.
 #[test]
 fn shld_7_a_small_segment_filled_up_when_it_goes_again_holds_back_others() {
     let mut tcp = Rig::established(plain().minshall(true));

@@ -96,7 +96,7 @@ fn max_ack_delay_puts_off_the_probe_of_a_lone_segment() {
     assert_eq!([0, 25, 500].map(probe), [200, 225, 700].map(|millis| Some(ms(millis))));
 }
 
-/// With pacing so many segments leave at once, and the others one after the other.
+/// With pacing `burst` segments leave at once, and the others one after the other.
 #[test]
 fn pacing_burst_bounds_what_leaves_at_once() {
     for burst in [1_u16, 4] {

@@ -56,7 +56,7 @@ fn rfc_7323_4_3_gaps_are_echoed_when_they_are_filled() {
     }
 }
 
-/// §5.3, the example of A.1 to Z.1 and B.2: what is held was checked when it arrived, and is not checked again.
+/// §5.3, the example of A.1 to Z.1 and B.2: held text was checked when it arrived, and is not checked again.
 #[test]
 fn rfc_7323_5_3_held_text_is_not_inspected_again() {
     let mut tcp = established(1, 0);
@@ -75,8 +75,8 @@ fn rfc_7323_5_3_held_text_is_not_inspected_again() {
     assert_eq!(tcp.arrives(block('C', 2)), "Deliver 100; <SEQ=0><ACK=300><CTL=ACK>");
 }
 
-/// §5.3 R1 to R3: R1 comes before the sequence check and holds for all but resets; only what is acceptable and at the left of
-/// Last.ACK.sent() moves TS.Recent.
+/// §5.3 R1 to R3: R1 comes before the sequence check and holds for all but resets; only a segment that is acceptable
+/// and at the left of Last.ACK.sent() moves TS.Recent.
 #[test]
 fn what_paws_refuses_is_answered_and_what_is_unacceptable_moves_nothing() {
     for state in
@@ -213,7 +213,7 @@ fn a_segment_without_ack_echoes_nothing() {
     }
 }
 
-/// §3.2: without the option on both SYNs it is not sent, and what is received of it is ignored.
+/// §3.2: without the option on both SYNs it is not sent, and a received one is ignored.
 #[test]
 fn without_agreement_they_are_ignored() {
     let mut tcp = Rig::connect(plain().timestamps(true).delayed_ack(ms(0)), Path::ipv4(1500));

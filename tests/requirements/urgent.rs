@@ -137,7 +137,8 @@ fn must_30_urgency_passes_a_closed_window() {
     assert_eq!(tcp.until(Timer::Persist), Some(segue_kit::secs(1)));
 }
 
-/// A pointer on the SYN waits for the handshake; of it and that of the ACK the later counts: RCV.UP <- max(RCV.UP, SEG.UP) (§3.10.7.4 sixth).
+/// A pointer on the SYN waits for the handshake; of it and that of the ACK the later counts: RCV.UP <- max(RCV.UP,
+/// SEG.UP) (§3.10.7.4 sixth).
 #[test]
 fn syn_received_the_later_of_two_urgent_pointers_counts() {
     for (on_syn, on_ack, ahead) in [(10, 20, 20), (30, 20, 29), (10, 9, 9), (0, 7, 7)] {

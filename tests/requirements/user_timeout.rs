@@ -28,7 +28,7 @@ fn told(config: ConfigBuilder, value: u16) -> Rig {
     tcp
 }
 
-/// §3: "Defaults to false": nothing is sent, and what is received is ignored.
+/// §3: "Defaults to false": the option is not sent, and a received one is ignored.
 #[test]
 fn the_user_timeout_option_is_off_by_default() {
     assert!(!Config::default().user_timeout_option());
@@ -117,7 +117,7 @@ fn the_longer_user_timeout_counts_at_both_ends() {
     assert_eq!(happened.last(), Some(&(700_000, "Closed(UserTimeout)".to_string())));
 }
 
-/// §3.4: 0 is reserved; a segment that is thrown away says nothing; what is said again is no news.
+/// §3.4: 0 is reserved; a segment that is thrown away says nothing; a repeated value is no news.
 #[test]
 fn only_what_is_accepted_and_new_is_heard() {
     let mut tcp = told(on(), 500);

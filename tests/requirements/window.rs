@@ -32,7 +32,7 @@ fn must_34_shld_15_a_window_that_shrinks_is_respected() {
         let mut tcp = in_flight();
         assert_eq!(tcp.arrives(window(shrunk, peer(0, 1460))), "Acked(1460)"); // no new text
         assert_eq!((tcp.info().snd_wnd, tcp.info().flight), (u32::from(shrunk), 13_140));
-        // the usable window is negative until what is in flight is acknowledged
+        // the usable window is negative until the flight is acknowledged
         assert_eq!(tcp.arrives(window(shrunk, peer(0, 2920))), if shrunk <= 11_680 { "Acked(1460)" } else { NEW });
     }
 }
@@ -322,7 +322,7 @@ fn u_7_only_newer_segments_update_the_window() {
     assert_eq!(wnd(&mut tcp, window(7000, peer(10, 30))), (7000, 10, 30)); // a later ACK
 }
 
-/// Reports do not shorten what is promised: a closed window and a user that leaves is a reset, not a retraction.
+/// Reports do not shorten the promise: a closed window and a user that leaves is a reset, not a retraction.
 #[test]
 fn shld_14_leaving_does_not_retract_the_window() {
     let mut tcp = Rig::established(plain());

@@ -43,7 +43,7 @@ struct Tcp {
 pub(crate) struct World {
     pub(crate) now: Instant,
     config: [Arc<Config>; 2],
-    /// What is added to the numbers of the figures, so that each is played around every wrap point.
+    /// The offset of the numbers in the figures, so that each is played around every wrap point.
     shift: [u32; 2],
     tcps: [Tcp; 2],
     /// Segments that a `...` keeps in the network.
@@ -157,7 +157,7 @@ impl World {
         self.told(B, "Connected");
     }
 
-    /// SEND of so many octets, all of which are taken.
+    /// SEND of `octets` octets, all of which are taken.
     pub(crate) fn send(&mut self, peer: Peer, octets: usize) {
         let now = self.now;
         let mut text = Bytes::from(vec![b'.'; octets]);
@@ -166,7 +166,7 @@ impl World {
         self.take(peer, actions);
     }
 
-    /// The user takes so many octets.
+    /// The user takes `octets` octets.
     pub(crate) fn consume(&mut self, peer: Peer, octets: usize) {
         let now = self.now;
         let actions = self.tcp(peer).connection.consume(octets, now);

@@ -53,7 +53,7 @@ fn every_row_is_recorded_with_every_sender_and_nothing_else() {
     assert_eq!(Recorded::parse(&recorded.text(&rows)), Ok(recorded));
 }
 
-/// `SEGUE_BLESS=1` writes the document anew, from what is recorded.
+/// `SEGUE_BLESS=1` writes the document anew, from the recorded figures.
 #[test]
 fn the_document_shows_what_is_recorded() {
     let text = document::markdown(&recorded(), &matrix(&all(), &Sender::ALL));
@@ -64,7 +64,7 @@ fn the_document_shows_what_is_recorded() {
     assert!(there == text, "docs/figures.md is stale; to write it: {COMMAND}");
 }
 
-/// The rows whose recorded figures miss what is required are those that `docs/simulation.md` gives reasons for.
+/// The rows whose recorded figures miss their targets are those that `docs/simulation.md` gives reasons for.
 #[test]
 fn what_is_missed_is_told() {
     let (rows, recorded) = (all(), recorded());
@@ -89,7 +89,7 @@ fn told(headline: &str) -> BTreeSet<String> {
     section.split('`').skip(1).step_by(2).map(str::to_string).collect()
 }
 
-/// A row's ratio to what is possible: of all recorded sets, the mean or the least.
+/// A row's ratio to the ideal: of all recorded sets, the mean or the least.
 fn ratios(recorded: &Recorded, row: &Row) -> Vec<f64> {
     let sets = SETS.iter().filter(|seeds| record::is_recorded(row, **seeds));
     sets.map(|seeds| row.ratio(|f| recorded.get(&set_name(*seeds), row, f).unwrap_or(f64::NAN))).collect()

@@ -1,4 +1,4 @@
-//! What is possible, computed by hand; and that no sender without a kept window does better.
+//! The ideal, computed by hand; and that no sender without a kept window does better.
 
 use segue_sim::ideal::Ideal;
 use segue_sim::link::{MILLISECOND, SECOND};
@@ -54,7 +54,7 @@ fn a_transfer_takes_the_handshake_and_its_rounds() {
     assert!(near(PATH.exchange(1500, 1500), 2.0 * 0.051));
 }
 
-/// One connection that begins cold cannot do better than what is called possible.
+/// One connection that begins cold cannot do better than the ideal.
 #[test]
 fn nothing_is_better_than_what_is_possible() {
     for row in all().iter().filter(|row| !row.is_random() && row.packets() < 4000.0 && row.theme != Theme::Turns) {

@@ -66,7 +66,7 @@ fn the_queue_takes_its_octets_and_not_one_more() {
     assert_eq!(link.offer(packet(41, 2), 0), Fate::Full);
     assert_eq!(link.offer(packet(40, 3), 0), Fate::Arrives);
     assert_eq!(link.backlog(0), 3000);
-    // What is being transmitted frees the queue octet by octet.
+    // A packet in transmission frees the queue octet by octet.
     assert_eq!(link.offer(packet(1500, 4), 1500 * OCTET - 1), Fate::Full);
     assert_eq!(link.offer(packet(1500, 5), 1500 * OCTET), Fate::Arrives);
     assert_eq!(link.tally, Tally { offered: 6, full: 2, ..Tally::default() });

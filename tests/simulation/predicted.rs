@@ -5,7 +5,7 @@ use segue_sim::measure::run;
 use segue_sim::rows::{Load, all};
 
 /// Where nothing is lost nearly every segment is the one that was expected: text at the receiver, acknowledgments at the
-/// sender. What is not are the handshake, the FIN, and window updates that acknowledge nothing.
+/// sender. The exceptions are the handshake, the FIN, and window updates that acknowledge nothing.
 #[test]
 fn in_bulk_ninety_nine_of_a_hundred_segments_are_predicted() {
     let rows = all();

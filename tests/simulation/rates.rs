@@ -45,7 +45,7 @@ struct RateBased {
     /// Octets per second: the largest of each of the last rounds.
     rates: [u64; ROUNDS],
     min_rtt: Duration,
-    /// The round ends when so many octets are delivered.
+    /// The round ends when this many octets are delivered.
     round_ends: u64,
     application_limited: u32,
 }

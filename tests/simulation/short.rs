@@ -15,9 +15,9 @@ fn completion(row: &Row, octets: u64, lost: Vec<u64>, ending: Ending) -> f64 {
     outcome.values[1]
 }
 
-/// The round trip takes 40 ms, and a segment 1.2 ms. A hole that later text, with or without a FIN, reports is found after a round trip and
-/// the reordering window of a quarter, and repaired in half of one more; with nothing behind it a probe goes after two, and
-/// after the delay of a lone segment's acknowledgment besides (RFC 8985 §7.2).
+/// The round trip takes 40 ms, and a segment 1.2 ms. A hole that later text, with or without a FIN, reports is found
+/// after a round trip and the reordering window of a quarter, and repaired in half of one more; with nothing behind it
+/// a probe goes after two, and after the delay of a lone segment's acknowledgment besides (RFC 8985 §7.2).
 #[test]
 fn one_lost_packet_costs_a_round_trip_or_a_probe() {
     let rows = all();

@@ -46,7 +46,7 @@ enum Move {
         times: u16,
         block: Option<(u32, u16)>,
     },
-    /// An ACK without text at these distances from what is expected.
+    /// An ACK without text at these distances from the expected number.
     Bare {
         seq: i32,
         ack: i32,
@@ -502,7 +502,7 @@ fn report(seed: u64, problem: &str, script: &Script, log: &[String]) -> String {
     report
 }
 
-/// Whatever a peer does, memory, work and repetition keep to their bounds, and what is delivered is what it sent.
+/// Whatever a peer does, memory, work and repetition keep to their bounds, and the user gets exactly its text.
 #[test]
 fn hostile_peers_cost_no_more_than_stated() {
     super::pairs::count_heap();
@@ -537,7 +537,7 @@ fn every_option(shift: u8) -> Options {
     }
 }
 
-/// The peer closes its window, answers a probe, and opens it again octet by octet: what is sent again goes in full segments,
+/// The peer closes its window, answers a probe, and opens it again octet by octet: retransmissions go in full segments,
 /// and there are not more records than `Config` allows.
 #[test]
 fn a_window_that_opens_octet_by_octet_keeps_the_records_few() {

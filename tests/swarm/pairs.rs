@@ -23,8 +23,9 @@ fn wild_pairs_keep_the_laws() {
 }
 
 /// Pairs from beyond the range above that failed once: a window that opens by its half and just misses the room for an MTU probe;
-/// new text on a retransmission where no record is left; a late segment in an orderly scoreboard; losses that came with a black hole
-/// and made it narrower; retransmissions of a steady path that did not count, since the least round trip was a fraction less.
+/// new text on a retransmission where no record is left; a late segment in an orderly scoreboard; losses that came with
+/// a black hole and made it narrower; retransmissions of a steady path that did not count, since the least round trip
+/// was a fraction less.
 #[test]
 fn pairs_that_failed_once_keep_the_laws() {
     count_heap();
@@ -37,8 +38,9 @@ fn pairs_that_failed_once_keep_the_laws() {
     }
 }
 
-/// Both fill the other's window but for a little, nobody reads, and a little more follows while the last windows are under way: the
-/// right edges recede by rounding, to 0 for some. Whatever the shift, both ends go on when the users read at last.
+/// Both fill the other's window but for a little, nobody reads, and a little more follows while the last windows are
+/// under way: the right edges recede by rounding, to 0 for some. Whatever the shift, both ends go on when the users
+/// read at last.
 #[test]
 fn windows_that_close_by_rounding_deadlock_nobody() {
     count_heap();

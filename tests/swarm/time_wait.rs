@@ -53,7 +53,7 @@ struct End {
     echoed: u32,
 }
 
-/// Two ends in virtual time, their users, and what is on its way to each.
+/// Two ends in virtual time, their users, and the segments on their way to each.
 struct Pair {
     rng: Rng,
     now: Instant,

@@ -70,7 +70,7 @@ fn in_time(outcome: &Outcome) -> Result<(), String> {
     Ok(())
 }
 
-/// Either end may give up, but only for a reason that is true; what is said to be finished is.
+/// Either end may give up, but only for a reason that is true; `Finished` is true as well.
 fn accounted(outcome: &Outcome) -> Result<(), String> {
     let reasons = Side::BOTH.map(|side| outcome.reason(side));
     let gave_up = |reason: Option<CloseReason>| {

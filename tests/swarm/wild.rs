@@ -271,7 +271,7 @@ fn fallen(config: &Config, path: Path) -> u64 {
     u64::from(mtu.saturating_sub(headers).max(16))
 }
 
-/// Writes at certain times: most of a window at once, then what is left of it, then a little.
+/// Writes at certain times: most of a window at once, then the rest of it, then a little.
 fn pieces(rng: &mut Rng, end: &End, users: &Users, window: u64, peer: &Config) -> Vec<(Duration, u32)> {
     let unit = u64::from(peer.receive_buffer().checked_shr(16).unwrap_or(0)).next_power_of_two();
     let unit = peer.window_shift().map_or(unit, |shift| 1 << shift);

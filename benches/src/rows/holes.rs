@@ -70,7 +70,7 @@ impl<W: Wire> Peer<W> {
         self.host.wire.frame_for(Segment { options, ..segment })
     }
 
-    /// A full segment that starts so many segments after the next one in order.
+    /// A full segment that starts this many segments after the next one in order.
     fn text(&mut self, ahead: u32) -> W::Frame {
         let seq = self.segment.seq + ahead * MSS;
         self.stamped(Segment { seq, payload: BURST.slice(..MSS as usize), ..self.segment.clone() })
@@ -140,7 +140,7 @@ fn fill<W: Wire>(held: u32) -> u32 {
     10 * held
 }
 
-/// Of what is in flight the peer misses a segment here and there, and reports one more segment with each ACK. The
+/// Of the flight the peer misses a segment here and there, and reports one more segment with each ACK. The
 /// recovery goes on meanwhile: some of these let a retransmission go.
 fn selective<W: Wire>(holes: u32) -> u32 {
     let flight = 2 * holes + 200;

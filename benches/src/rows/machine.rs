@@ -217,7 +217,7 @@ fn life<W: Wire>() -> u32 {
 /// Repetitions inside one counted call, where that call would weigh as much as the work.
 const INSIDE: u32 = 100;
 
-/// A connection with so many segments in flight.
+/// A connection with this many segments in flight.
 fn in_flight(segments: u32) -> Pair<Values> {
     let mut pair = established::<Values>(&config(), WINDOW, &BURST);
     if segments > 0 {

@@ -1,4 +1,4 @@
-//! The matrix: every path, what is measured on it, and what must be reached.
+//! The matrix: every path, its measurements, and its targets.
 
 mod paths;
 mod themes;
@@ -95,18 +95,19 @@ impl Path {
     }
 }
 
-/// What is sent.
+/// The data to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Load {
     /// As much as goes, from `connect` for so long.
     Greedy(Nanos),
     /// The same in both directions at once.
     BothWays(Nanos),
-    /// So many flows of so many octets, one after the other on an idle path.
+    /// `count` flows of `octets` octets, one after the other on an idle path.
     Flows { count: u32, octets: u64, ending: Ending },
     /// Requests and responses in turns on one connection, with a pause after each.
     Turns { request: u64, response: u64, pause: Nanos, count: u32 },
-    /// So many octets at a time, so often, and then very many: the figure is the time of these.
+    /// `octets` octets at a time, `count` times, one in each `every`, and then `bulk`: the figure is the time of the
+    /// bulk.
     Trickle { octets: u64, every: Nanos, count: u32, bulk: u64 },
     /// Two greedy flows for so long, the second started within the first second. The figure is the share of the first,
     /// which is segue's; the second is segue's too, or a stranger's.
@@ -147,7 +148,7 @@ const fn figure(name: &'static str, unit: Unit, want: Want) -> Figure {
     Figure { name, unit, want }
 }
 
-/// The figure with which a row is compared with what is possible.
+/// The figure by which a row is compared with the ideal.
 pub const GOODPUT: &str = "goodput";
 pub const GOODPUT_OF_BOTH: &str = "goodput of both";
 pub const MEDIAN: &str = "median";
@@ -263,7 +264,7 @@ impl Row {
         self
     }
 
-    /// The row with another sender: what is required of the default one is only shown.
+    /// The row with another sender: the targets of the default one are only shown.
     pub fn by(&self, sender: Sender) -> Self {
         let mut row = Self { sender, ..self.clone() }.both(|config| sender.tune(config));
         if sender != Sender::default() {
@@ -323,7 +324,7 @@ impl Row {
         }
     }
 
-    /// What is possible of the figure that counts, and which one that is: more of it is better, or less.
+    /// The ideal of the figure that counts, and which one that is: more of it is better, or less.
     pub fn possible(&self) -> (&'static str, f64, bool) {
         let ideal = self.ideal();
         let share = |octets: f64, duration| octets * 8.0 / (self.path.rate as f64 * ideal::seconds(duration));
@@ -339,7 +340,7 @@ impl Row {
         }
     }
 
-    /// How a row's figures compare with what is possible: 1 is all of it.
+    /// How a row's figures compare with the ideal: 1 is all of it.
     pub fn ratio(&self, value: impl Fn(&Figure) -> f64) -> f64 {
         let (name, possible, more) = self.possible();
         let figure = self.figures.iter().find(|figure| figure.name == name);

@@ -1,4 +1,4 @@
-//! Paths: rates, losses, reordering, marks, what is lost or delayed of acknowledgments; short flows and shares.
+//! Paths: rates, losses, reordering, marks, lost and delayed acknowledgments; short flows and shares.
 
 use segue::EcnMode;
 

@@ -1,5 +1,5 @@
-//! Many segments for a few octets of input: what a peer does that means harm. Slivers of text in any order, windows that open octet by
-//! octet, acknowledgments in slivers, duplicates with and without reports.
+//! Many segments for a few octets of input: what a peer does that means harm. Slivers of text in any order, windows
+//! that open octet by octet, acknowledgments in slivers, duplicates with and without reports.
 
 use segue::{Event, Flags, Options, SackBlock, Segment, SeqNum};
 
@@ -30,7 +30,7 @@ pub(super) fn perform(kind: u8, input: &mut Reader<'_>, watched: &mut Watched) {
     }
 }
 
-/// Every other octet of a block that begins `gap` after what is expected, then those between.
+/// Every other octet of a block that begins `gap` after the expected octet, then those between.
 fn comb(watched: &mut Watched, teeth: u32, gap: u32, back: bool) {
     let first = watched.info().rcv_nxt + gap + 1;
     for tooth in 0..teeth {

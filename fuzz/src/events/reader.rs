@@ -1,6 +1,6 @@
 //! Takes an input apart, octet by octet.
 
-/// The octets not read yet. What is missing at the end counts as zero.
+/// The octets not read yet. Missing octets at the end count as zero.
 #[derive(Debug)]
 pub(super) struct Reader<'a>(&'a [u8]);
 

@@ -194,7 +194,7 @@ pub struct Shape {
     pub with: Option<With>,
 }
 
-/// What is seldom on a segment.
+/// The rare parts of a segment.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct With {
     /// The bits: SACK blocks (three), MSS, window scale, SACK-permitted, GRO, the rest.
@@ -262,12 +262,12 @@ impl Script {
         self.step(Gap::Zero, op::NEXT_TIMER, &[])
     }
 
-    /// SEND of so many octets.
+    /// SEND of this many octets.
     pub fn send(self, octets: u16) -> Self {
         self.step(Gap::Zero, op::SEND, &octets.to_be_bytes())
     }
 
-    /// The user takes so many octets.
+    /// The user takes this many octets.
     pub fn consume(self, octets: u16) -> Self {
         self.step(Gap::Zero, op::CONSUME, &octets.to_be_bytes())
     }

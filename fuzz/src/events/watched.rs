@@ -50,7 +50,7 @@ pub(super) struct Watched {
     pub(super) irs: SeqNum,
     /// Start and end of the last segment that the peer sent.
     pub(super) last: (SeqNum, SeqNum),
-    /// Octets of text that the machine took from the user, of which so many were acknowledged.
+    /// Octets of text that the machine took from the user, and the number of them acknowledged.
     pub(super) sent: u32,
     pub(super) acked: u32,
     pub(super) delivered: u32,
@@ -162,7 +162,7 @@ impl Watched {
         let _refused = self.handle(event).is_err();
     }
 
-    /// SEND of so many octets of our text, in one of its three forms.
+    /// SEND of this many octets of our text, in one of its three forms.
     pub(super) fn send(&mut self, octets: u16, form: fn(Bytes) -> Event) {
         let text = (0..u32::from(octets)).map(|i| checks::our_text(self.sent + i)).collect();
         self.sent += u32::from(octets);

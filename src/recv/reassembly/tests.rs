@@ -77,7 +77,7 @@ quickcheck! {
 }
 
 quickcheck! {
-    /// Equal is what holds the same pieces: what was held before, and where it stood in memory, does not count.
+    /// Values with the same pieces are equal: earlier pieces, and places in memory, do not count.
     fn what_was_held_before_does_not_count(before: Vec<(u8, u8)>, inserts: Vec<(u8, u8, u8)>) -> bool {
         let limits = Limits { max_ranges: 1000, ..LIMITS };
         let (mut used, mut fresh) = (Reassembly::default(), Reassembly::default());

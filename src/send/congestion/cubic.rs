@@ -31,7 +31,7 @@ struct Epoch {
     /// K, in microseconds.
     k_us: u32,
     w_est: u32,
-    /// What is owed to the window and to W_est beside whole octets, in fractions of the window. A fraction that is carried
+    /// Debts to the window and to W_est beside whole octets, in fractions of the window. A fraction that is carried
     /// to a larger window counts for a little less there: over a stage, ln(cwnd / cwnd_epoch) octets at most.
     cwnd_carry: u32,
     est_carry: u32,
@@ -218,7 +218,7 @@ impl Cubic {
     }
 }
 
-/// `owed` fractions of `window`, as whole octets and what is left over.
+/// `owed` fractions of `window`, as whole octets and the remainder.
 fn divide(owed: u64, window: u32) -> (u32, u32) {
     let window = u64::from(window);
     let whole = u32::try_from(owed / window).unwrap_or(MAX_CWND);

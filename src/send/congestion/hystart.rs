@@ -17,8 +17,8 @@ const L: u32 = 8;
 /// trip. A fixed time would join the rounds of a path whose round trip is no longer.
 const TRAIN_GAP_DIVISOR: u32 = 8;
 
-/// A paced train is as long only when the window has filled the path already. It does not grow in the round of the train
-/// and the next: the delay of what leaves in them tells whether it was chance.
+/// A paced train is as long only when the window has filled the path already. It does not grow in the round of the
+/// train and the next: the delay of what leaves in them tells whether it was chance.
 const HELD_ROUNDS: u8 = 2;
 
 /// A smallest round-trip time that is not known.
@@ -63,8 +63,8 @@ pub(super) struct HyStart {
     samples: u8,
     /// The first and the last acknowledgment of a train.
     train: (Instant, Instant),
-    /// The application wrote now and then, in less than the window: acknowledgments are as far apart, and so is all that they
-    /// let go. No train tells of the path until a pause.
+    /// The application wrote now and then, in less than the window: acknowledgments are as far apart, and so is all
+    /// that they let go. No train tells of the path until a pause.
     spread: bool,
 }
 
@@ -176,8 +176,8 @@ impl HyStart {
         }
     }
 
-    /// windowEnd is acknowledged; the next round ends with the `flight` octets that are outstanding. Returns whether slow
-    /// start is over.
+    /// windowEnd is acknowledged; the next round ends with the `flight` octets that are outstanding. Returns whether
+    /// slow start is over.
     fn end_round(&mut self, flight: u32) -> bool {
         self.left = flight;
         self.last_min_us = core::mem::replace(&mut self.current_min_us, INFINITY);
@@ -193,9 +193,9 @@ impl HyStart {
     }
 }
 
-/// The longest train, in microseconds, on a path that is not full yet. The pacer sends a window of slow start in up to two
-/// thirds of SRTT, however fast the path is: at twice the window in a round trip, where half of what leaves must wait for
-/// acknowledgments that were spread in the same way.
+/// The longest train, in microseconds, on a path that is not full yet. The pacer sends a window of slow start in up to
+/// two thirds of SRTT, however fast the path is: at twice the window in a round trip, where half of what leaves must
+/// wait for acknowledgments that were spread in the same way.
 fn longest_train(least_us: u32, acked: &Acked, paced: bool) -> u64 {
     if !paced {
         return u64::from(least_us / 2);
@@ -249,12 +249,13 @@ mod tests {
         hystart.on_ack(&ack(9 * MSS, 12 * MSS, None, 0), MSS, false); // 3 are outstanding before the reaction to it is sent
         assert_eq!(hystart.left, 3 * MSS);
         hystart.on_ack(&ack(3 * MSS, 3 * MSS, None, 0), MSS, false);
-        assert_eq!(hystart.left, 0); // nothing is: the next round is what is sent next
+        assert_eq!(hystart.left, 0); // nothing is: the next round is the next text sent
         hystart.on_ack(&ack(MSS, 5 * MSS, None, 0), MSS, false);
         assert_eq!(hystart.left, 4 * MSS);
     }
 
-    /// The threshold is an eighth of the last round's minimum, between 4 and 16 ms; exactly it is enough, 1 us less is not.
+    /// The threshold is an eighth of the last round's minimum, between 4 and 16 ms; exactly it is enough, 1 us less is
+    /// not.
     #[test]
     fn the_threshold_is_exact() {
         for (last, thresh) in [(8_000, 4_000), (32_000, 4_000), (40_000, 5_000), (128_000, 16_000), (400_000, 16_000)] {
@@ -328,8 +329,8 @@ mod tests {
         }
     }
 
-    /// A train, and then a round whose smallest delay is larger by RttThresh: no chance. Slow start ends with that round;
-    /// with pacing at once.
+    /// A train, and then a round whose smallest delay is larger by RttThresh: no chance. Slow start ends with that
+    /// round; with pacing at once.
     #[test]
     fn delay_and_train_together_end_slow_start() {
         for (grown, agree) in [(4_999, false), (5_000, true)] {
@@ -376,7 +377,8 @@ mod tests {
         assert!((0..20).all(|_| !hystart.on_ack(&limited, MSS, false).ends));
     }
 
-    /// After a paced train nothing is added in its round and the next, then a quarter; without pacing a quarter at once.
+    /// After a paced train nothing is added in its round and the next, then a quarter; without pacing a quarter at
+    /// once.
     #[test]
     fn a_paced_train_holds_the_window_for_two_rounds() {
         for (paced, expected) in [(true, [0, 0, MSS / 4, MSS / 4]), (false, [MSS / 4; 4])] {

@@ -48,16 +48,16 @@ pub struct Acked {
     pub srtt_us: Option<u32>,
     /// Whether the window, not the application or the peer, held the sender back.
     pub window_limited: bool,
-    /// The acknowledged segments left when the application had no more data to send: their timing depends on the application,
-    /// not on the path.
+    /// The acknowledged segments left when the application had no more data to send: their timing depends on the
+    /// application, not on the path.
     pub application_limited: bool,
     /// Now.
     pub now: Instant,
 }
 
 impl Acked {
-    /// `octets` acknowledged of `flight`, in a flow that its window limits and the application does not; no round trip is
-    /// known.
+    /// `octets` acknowledged of `flight`, in a flow that its window limits and the application does not; no round trip
+    /// is known.
     pub const fn new(octets: u32, flight: u32, now: Instant) -> Self {
         Self { octets, flight, rtt_us: None, srtt_us: None, window_limited: true, application_limited: false, now }
     }
@@ -86,8 +86,8 @@ impl RateSample {
     }
 }
 
-/// The octets that one acknowledgment delivered and those it showed to be lost, inside and outside of loss recovery: the
-/// facts for a rate-based controller.
+/// The octets that one acknowledgment delivered and those it showed to be lost, inside and outside of loss recovery:
+/// the facts for a rate-based controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Delivery {
@@ -221,12 +221,12 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_unused(&mut self, initial: u32, now: Instant) {
         let _ = (initial, now);
     }
-    /// The path is not known to carry more than `window` octets (RFC 7661 §4.4.1): neither the window nor the slow-start
-    /// threshold stays above it. Told before `on_congestion`, and again when recovery ends.
+    /// The path is not known to carry more than `window` octets (RFC 7661 §4.4.1): neither the window nor the
+    /// slow-start threshold stays above it. Told before `on_congestion`, and again when recovery ends.
     fn limit(&mut self, window: u32, now: Instant) {
         let _ = (window, now);
     }
-    /// Whether what is sent is paced: a controller may then let one acknowledgment add more (RFC 9406 §4.3).
+    /// Whether segments are paced: a controller may then let one acknowledgment add more (RFC 9406 §4.3).
     fn set_pacing(&mut self, paced: bool) {
         let _ = paced;
     }
@@ -242,15 +242,15 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn on_spurious(&mut self, now: Instant) {
         let _ = now;
     }
-    /// Everything was acknowledged an RTO ago: no earlier signal can turn out to have been a mistake. A place to give back
-    /// memory kept for [`on_spurious`](Self::on_spurious).
+    /// Everything was acknowledged an RTO ago: no earlier signal can turn out to have been a mistake. A place to give
+    /// back memory kept for [`on_spurious`](Self::on_spurious).
     fn on_settled(&mut self) {}
     /// An acknowledgment delivered something or showed loss, in any phase, where
     /// [`WORKS_BY_RATES`](Self::WORKS_BY_RATES). Told before `on_ack` and `on_congestion`.
     fn on_delivery(&mut self, delivery: &Delivery) {
         let _ = delivery;
     }
-    /// Whether proportional rate reduction (RFC 9937) governs what is sent in fast recovery, on the way to
+    /// Whether proportional rate reduction (RFC 9937) governs transmission in fast recovery, on the way to
     /// [`window`](Self::window). If not, `window` itself does.
     fn reduces_proportionally(&self) -> bool {
         true

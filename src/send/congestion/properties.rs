@@ -131,8 +131,8 @@ quickcheck! {
         }))
     }
 
-    /// RFC 5681 §3.1, RFC 9438 §5.8, RFC 7661 §4.4: only an acknowledgment of a full window makes it grow. A mistake that is
-    /// taken back and a larger segment size are no growth.
+    /// RFC 5681 §3.1, RFC 9438 §5.8, RFC 7661 §4.4: only an acknowledgment of a full window makes it grow. A mistake
+    /// that is taken back and a larger segment size are no growth.
     fn only_acknowledgments_of_full_windows_grow_the_window(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
         both(mss.into(), initial).into_iter().all(|driven| driven.all(&steps, |driven, call, window, _| {
             let after = driven.controller.window();
@@ -187,8 +187,8 @@ quickcheck! {
         })
     }
 
-    /// Whatever happened before and however large the flight: after a limit of `used` and a congestion signal the window
-    /// is that share of `used` which the algorithm keeps (RFC 7661 §4.4.1).
+    /// Whatever happened before and however large the flight: after a limit of `used` and a congestion signal the
+    /// window is that share of `used` which the algorithm keeps (RFC 7661 §4.4.1).
     fn a_signal_while_the_window_is_not_validated_counts_what_was_used(
         mss: u16, initial: u32, steps: Vec<Step>, used: u32, ecn: bool
     ) -> bool {

@@ -70,7 +70,7 @@ impl Controller for Reno {
             Signal::Loss => {
                 self.saved = Some(before);
                 self.ssthresh = half.max(least); // RFC 5681 (4)
-                self.cwnd = self.ssthresh.min(self.cwnd.max(least)); // what is in flight may be older than the window
+                self.cwnd = self.ssthresh.min(self.cwnd.max(least)); // the flight may be older than the window
             }
             Signal::Ecn => {
                 self.saved = None; // a mark is no mistake
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(ack(&mut reno, 8000), 12_300);
     }
 
-    /// RFC 3465 §2.1: by octets, not by acknowledgments; what is over counts for the next segment.
+    /// RFC 3465 §2.1: by octets, not by acknowledgments; a remainder counts for the next segment.
     #[test]
     fn congestion_avoidance_adds_a_segment_for_each_window_acknowledged() {
         for step in [1, 500, 1000, 2000] {

@@ -25,9 +25,10 @@ pub(crate) struct TooBig {
 }
 
 impl PathMtu {
-    /// An error; `repeats` is how often the first segment in flight has timed out, `rtt` a round trip. Returns the MTU, if
-    /// it changes. What was never sent cannot be too big; where packets of that size got through, the error waits for
-    /// timeouts; and in a round trip one is believed, so that forged ones do not make a flood of what is cut anew.
+    /// An error; `repeats` is how often the first segment in flight has timed out, `rtt` a round trip. Returns the MTU,
+    /// if it changes. What was never sent cannot be too big; where packets of that size got through, the error waits
+    /// for timeouts; and in a round trip one is believed, so that forged ones do not cause a flood of segments cut
+    /// anew.
     pub(crate) fn on_too_big(
         &mut self,
         error: TooBig,

@@ -1,7 +1,7 @@
 //! Black holes: larger packets vanish and no error tells why (RFC 4821 §7.7).
 //!
 //! Timeouts alone do not tell a black hole from an outage, or from heavy loss. So they lower the MTU no further than to
-//! the safe size; below it only what is lost at SND.UNA goes in smaller packets. A size is judged when smaller packets
+//! the safe size; below it only the loss at SND.UNA goes in smaller packets. A size is judged when smaller packets
 //! get through while it does not: the acknowledgment ends where such a packet ended, or short of where one of that size
 //! would, though larger ones went before.
 
@@ -11,10 +11,10 @@ use crate::Instant;
 use crate::features::PATH_MTU;
 use crate::stream::Position;
 
-/// Packets of one size may differ by so many octets of text.
+/// Packets of one size may differ by this many octets of text.
 const OPTIONS: u32 = 40;
 
-/// What is remembered while sizes are in doubt.
+/// The memory of timeouts while sizes are in doubt.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Doubt {
     /// How often smaller packets got through where those of the MTU in use did not, and how large those were.
@@ -27,8 +27,9 @@ pub(super) struct Doubt {
 impl Doubt {
     const NEW: Self = Self { times: 0, works: 0, proven: None };
 
-    /// The size to try when packets of `cut` octets vanish, while `step` is the next one below: what worked, at once. But the
-    /// last time, before the MTU is lowered, each step down to it: what worked may be what an outage had led to.
+    /// The size to try when packets of `cut` octets vanish, while `step` is the next one below: what worked, at once.
+    /// But the last time, before the MTU is lowered, each step down to it: what worked may be what an outage had led
+    /// to.
     fn next(self, cut: u16, step: Option<u16>) -> Option<u16> {
         let works = Some(self.works).filter(|works| (1..cut).contains(works));
         if self.times + 1 < MAX_PROBES { works.or(step) } else { step.max(works) }
@@ -38,9 +39,9 @@ impl Doubt {
 /// What timeouts came to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Hole {
-    /// Nothing: what is sent gets through, as far as known.
+    /// Nothing: packets get through, as far as known.
     None,
-    /// What is lost at SND.UNA goes in packets of `cut` octets at most, `sent` was the last, and nothing got through
+    /// The loss at SND.UNA goes in packets of `cut` octets at most, `sent` was the last, and nothing got through
     /// since.
     Falling { cut: u16, sent: Option<Watched>, doubt: Doubt },
     /// Smaller packets got through, larger ones did not, and go again: one more timeout is enough.
@@ -73,8 +74,8 @@ impl Hole {
 }
 
 impl PathMtu {
-    /// The first segment in flight has timed out `repeats` times; it was, or would be, a packet of `size` octets. Returns
-    /// the MTU, if it changes.
+    /// The first segment in flight has timed out `repeats` times; it was, or would be, a packet of `size` octets.
+    /// Returns the MTU, if it changes.
     pub(crate) fn on_timeout(
         &mut self,
         size: u16,
@@ -120,8 +121,8 @@ impl PathMtu {
         }
     }
 
-    /// A full-stop timeout. Of less than the safe size, and of a size that got through before, it takes twice as many: that is
-    /// rather an outage, and what is cut goes without the FIN behind it.
+    /// A full-stop timeout. Of less than the safe size, and of a size that got through before, it takes twice as many:
+    /// that is rather an outage, and the cut text goes without the FIN behind it.
     fn fall(&mut self, size: u16, (mtu, repeats): (u16, u32), policy: &Policy) -> Option<u16> {
         let cut = policy.below(mtu, size)?;
         if cut < policy.hole_mtu {
@@ -171,8 +172,8 @@ impl PathMtu {
         }
     }
 
-    /// Packets of `mtu` octets get through. What larger ones did before the timeouts decides: one that had got through is
-    /// in use again at once; else probes look for it.
+    /// Packets of `mtu` octets get through. What larger ones did before the timeouts decides: one that had got through
+    /// is in use again at once; else probes look for it.
     fn vindicate(&mut self, proven: Option<u16>, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
         self.set_hole(Hole::None);
         if policy.probing {

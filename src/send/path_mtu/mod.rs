@@ -1,4 +1,4 @@
-//! The path MTU of one connection: which "too big" errors are believed (RFC 5927 §7.2), what is done when none come
+//! The path MTU of one connection: which "too big" errors are believed (RFC 5927 §7.2), the remedy when none come
 //! (black holes, RFC 4821 §7.7), and the search for a larger one (RFC 4821 §7, RFC 8899).
 
 mod errors;
@@ -72,8 +72,8 @@ impl Policy {
         }
     }
 
-    /// What is tried when a packet of `size` octets vanishes while `limit` is the most: the safe size, then half of it, and
-    /// so on, to the first step that makes the packet smaller.
+    /// The MTU to try when a packet of `size` octets vanishes while `limit` is the most: the safe size, then half of
+    /// it, and so on, to the first step that makes the packet smaller.
     fn below(&self, limit: u16, size: u16) -> Option<u16> {
         let first = if limit > self.hole_mtu { self.hole_mtu } else { limit / 2 };
         let steps = core::iter::successors(Some(first), |step| (*step > self.floor).then_some(step / 2));
@@ -104,7 +104,7 @@ impl AtRest for Trouble {
     const AT_REST: &'static Self = &Self { pending: None, believed: None, hole: Hole::None };
 }
 
-/// What is known of the sizes of packets on the path. It does not hold the MTU in use (eff_pmtu): it answers when that
+/// Knowledge of the sizes of packets on the path. It does not hold the MTU in use (eff_pmtu): it answers when that
 /// must change.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct PathMtu {
@@ -145,9 +145,9 @@ impl PathMtu {
         self.search.begin(policy.ceiling(mtu), mtu, now);
     }
 
-    /// A piece of the stream leaves. What goes again may have been sent in smaller sizes before, and proves none; but when
-    /// timeouts have put a size in doubt nothing else is sent, and there it counts: should it deceive, a black hole is
-    /// found once more.
+    /// A piece of the stream leaves. What goes again may have been sent in smaller sizes before, and proves none; but
+    /// when timeouts have put a size in doubt nothing else is sent, and there it counts: should it deceive, a black
+    /// hole is found once more.
     pub(crate) fn on_sent(&mut self, packet: &Packet) {
         let &Packet { start, end, size, again, first, probe } = packet;
         self.max_sent = self.max_sent.max(size);
@@ -172,7 +172,8 @@ impl PathMtu {
         }
     }
 
-    /// A packet leaves with new text up to `end`, `first` at SND.UNA, while no size is in doubt: what `on_sent` does then.
+    /// A packet leaves with new text up to `end`, `first` at SND.UNA, while no size is in doubt: what `on_sent` does
+    /// then.
     pub(crate) fn on_text(&mut self, first: bool, end: Position, size: u16) {
         self.max_sent = self.max_sent.max(size);
         self.pure_ack = 0;
@@ -194,7 +195,8 @@ impl PathMtu {
         self.pure_ack > 0
     }
 
-    /// SND.UNA has advanced to `una`. Returns whether that is all it means, since nothing is in doubt or being looked for.
+    /// SND.UNA has advanced to `una`. Returns whether that is all it means, since nothing is in doubt or being looked
+    /// for.
     #[inline]
     pub(crate) fn on_acknowledged_at_rest(&mut self, una: Position) -> bool {
         self.first = 0;
@@ -270,7 +272,7 @@ impl PathMtu {
         !PATH_MTU || self.trouble.hole == Hole::None && self.search.next_size(mtu, |high| high, now).is_none()
     }
 
-    /// The most octets that a packet with what is lost at SND.UNA may have, where that is less than the MTU.
+    /// The most octets that a packet with the loss at SND.UNA may have, where that is less than the MTU.
     pub(crate) fn cut(&self) -> Option<u16> {
         self.trouble.hole.cut().filter(|_| PATH_MTU)
     }

@@ -6,7 +6,7 @@ use crate::features::PATH_MTU;
 use crate::rare::{AtRest, Rare};
 use crate::stream::Position;
 
-/// MAX_PROBES (RFC 8899 §5.1.2): so many probes of one size must vanish, each alone.
+/// MAX_PROBES (RFC 8899 §5.1.2): this many probes of one size must vanish, each alone.
 pub(super) const MAX_PROBES: u8 = 3;
 /// What would be gained is no longer worth a probe (RFC 4821 §7.3).
 pub(super) const THRESHOLD: u16 = 8;
@@ -24,8 +24,8 @@ struct Probe {
     size: u16,
     /// Something else was lost since: whether it arrives or not, its loss says nothing.
     disturbed: bool,
-    /// It was lost. When all that was sent by then, up to this position, is acknowledged and nothing else was lost, that
-    /// was for its size.
+    /// It was lost. When all that was sent by then, up to this position, is acknowledged and nothing else was lost,
+    /// that was for its size.
     lost: Option<Position>,
 }
 
@@ -88,8 +88,8 @@ impl Search {
         self.set_next((!self.is_converged(mtu)).then_some(now));
     }
 
-    /// Packets of this size do not get through, those of `mtu` octets do: search_high is less. Where nothing lies between,
-    /// the search has ended.
+    /// Packets of this size do not get through, those of `mtu` octets do: search_high is less. Where nothing lies
+    /// between, the search has ended.
     pub(super) fn exclude(&mut self, size: u16, mtu: u16, until: Option<Instant>) {
         if size > self.high {
             return;
@@ -180,8 +180,9 @@ impl Search {
         }
     }
 
-    /// Loss was found while a probe was out: of the probe, or not, or of it alone among what was sent up to `nxt`. Returns
-    /// whether that may be for its size: then another may leave from `next` on, and it is no congestion (RFC 4821 §7.6.2).
+    /// Loss was found while a probe was out: of the probe, or not, or of it alone among what was sent up to `nxt`.
+    /// Returns whether that may be for its size: then another may leave from `next` on, and it is no congestion (RFC
+    /// 4821 §7.6.2).
     pub(super) fn on_loss(&mut self, loss: ProbeLoss, nxt: Position, next: Instant) -> bool {
         let Some(course) = self.course.active() else { return false };
         let Some(probe) = course.probe.as_mut() else { return false };

@@ -72,7 +72,7 @@ fn an_error_about_a_size_that_got_through_waits_for_a_timeout() {
     assert_eq!(too_big(&mut proven(), 1461, 1400, 0, &traditional, NOW), Some(1400));
 }
 
-/// The MTU has fallen meanwhile: what is believed at last is no news.
+/// The MTU has fallen meanwhile: the error believed at last is no news.
 #[test]
 fn an_error_that_claims_no_less_than_the_mtu_changes_nothing() {
     let mut path = proven();
@@ -175,7 +175,8 @@ fn after_an_outage_the_full_size_is_back() {
     assert_eq!(path.on_timeout(1500, (1500, 1), &POLICY, NOW), None);
 }
 
-/// On trial one timeout of the larger size is enough; what is no larger than what works is no matter of size.
+/// On trial one timeout of the larger size is enough; the loss of a packet no larger than the size that works is no
+/// matter of size.
 #[test]
 fn a_trial_ends_with_one_timeout() {
     let mut path = proven();
@@ -294,7 +295,7 @@ fn what_a_lost_probe_means_depends_on_what_else_was_lost() {
     assert!(!told(1500, &policy).on_loss(ProbeLoss::Alone, at(20_000), later), "none is out");
 }
 
-/// An error about the probe is exact (RFC 4821 §7.6.2); it goes no lower than what is in use.
+/// An error about the probe is exact (RFC 4821 §7.6.2); it goes no lower than the MTU in use.
 #[test]
 fn an_error_about_a_probe_bounds_the_search() {
     let policy = Policy { largest: 9000, peer: 9000, ..POLICY };

@@ -35,8 +35,8 @@ impl Hash for Fingers {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-/// What sets records apart from such as were sent once, in order, and wait for their acknowledgment: reports, losses and
-/// retransmissions.
+/// What sets records apart from such as were sent once, in order, and wait for their acknowledgment: reports, losses
+/// and retransmissions.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Marks {
     pub(super) sacked: Ranges<Position>,

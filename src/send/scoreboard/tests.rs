@@ -152,14 +152,14 @@ impl Model {
     }
 }
 
-/// What can happen to a scoreboard. Places are shares of what is in flight, in 255ths, rounded to a record if `whole`.
+/// What can happen to a scoreboard. Places are shares of the flight, in 255ths, rounded to a record if `whole`.
 #[derive(Clone, Debug)]
 enum Step {
     Wait,
     Send {
         len: u16,
     },
-    /// What is lost goes again, as a sender does it.
+    /// Lost segments go again, as a sender does it.
     Retransmit {
         most: u16,
     },
@@ -378,7 +378,7 @@ quickcheck! {
         true
     }
 
-    /// What is lost goes again in the order of the stream, each octet once, in pieces of no more than was asked for.
+    /// Lost segments go again in the order of the stream, each octet once, in pieces of no more than was asked for.
     fn what_is_lost_goes_again_in_order(steps: Vec<Step>, most: u8) -> bool {
         let mut pair = Pair::default();
         steps.iter().for_each(|step| pair.take(step));
@@ -462,8 +462,8 @@ fn retransmissions_of_one_instant_are_judged_in_the_order_of_the_stream() {
     assert_eq!(board.next_lost(1000), Some((at(50), 50)));
 }
 
-/// However often the same segments are lost and sent again, what is kept for them is in proportion to their number; an
-/// emptied scoreboard gives its room back.
+/// However often the same segments are lost and sent again, the memory kept for them is in proportion to their number;
+/// an emptied scoreboard gives its room back.
 #[test]
 fn memory_is_in_proportion_to_what_is_in_flight() {
     let mut board = flight(1000);

@@ -1,4 +1,4 @@
-//! In the sink form, steady traffic allocates nothing per segment; what is held keeps within the bounds of
+//! In the sink form, steady traffic allocates nothing per segment; held memory keeps within the bounds of
 //! `docs/architecture.md`, and idle connections keep nothing. The allocator of this test binary counts, per thread.
 #![cfg(test)]
 
@@ -93,7 +93,7 @@ impl Pair {
         }
     }
 
-    /// The same, but every so many-th segment is lost; timers repair that.
+    /// The same, but one segment in `lose_every` is lost; timers repair that.
     fn settle_with_losses(&mut self, lose_every: usize) {
         let mut carried = 0;
         loop {
@@ -200,8 +200,8 @@ fn bulk_transfer_allocates_nothing() {
     assert_eq!(received, 80 * TEXT.len());
 }
 
-/// A sender whose queue never runs dry: SEND of so many octets whenever they fit, and ACKs that each take off one segment and let
-/// others go. Returns what 1000 of them allocate, and how many SENDs there were meanwhile.
+/// A sender whose queue never runs dry: SEND of `octets` octets whenever they fit, and ACKs that each take off one
+/// segment and let others go. Returns what 1000 of them allocate, and how many SENDs there were meanwhile.
 fn allocations_of_acknowledgments(octets: u32) -> (u64, u64) {
     let mut pair = Pair::new();
     let [client, _] = &mut pair.sides;
@@ -285,8 +285,8 @@ fn ping_pong_allocates_nothing() {
     assert_eq!(received, [22_000; 2]);
 }
 
-/// Text held out of order, received from a frame of 64 KiB each: what is kept alive stays in proportion to the text, and
-/// drained queues keep a small constant.
+/// Text held out of order, received from a frame of 64 KiB each: the memory kept alive stays in proportion to the text,
+/// and drained queues keep a small constant.
 #[test]
 fn drained_queues_keep_little() {
     let mut pair = Pair::new();
@@ -509,7 +509,7 @@ fn what_is_held_keeps_within_the_bounds_of_the_configuration() {
     }
 }
 
-/// Octets of the counters of what is rare: they stay once one of them has counted.
+/// Octets of the rare counters: they stay once one of them has counted.
 fn of_counters(connection: &Connection) -> i64 {
     let counters = connection.info().counters;
     let mut usual = Counters::default();
@@ -519,7 +519,7 @@ fn of_counters(connection: &Connection) -> i64 {
     if counters == usual { 0 } else { i64::try_from(size_of::<Counters>()).unwrap() }
 }
 
-/// Two ends talk, with and without losses: afterwards each holds nothing but itself, and the counters of what is rare, an RTO
+/// Two ends talk, with and without losses: afterwards each holds nothing but itself, and the rare counters, an RTO
 /// later, and at once in TIME-WAIT.
 #[test]
 fn idle_connections_keep_no_memory() {

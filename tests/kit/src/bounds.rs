@@ -10,7 +10,7 @@ pub fn ranges(config: &Config) -> u64 {
     }
 }
 
-/// The most pieces in which `octets` of text in so many ranges are held: two for each `copy_below`, one more for each
+/// The most pieces in which `octets` of text in `ranges` ranges are held: two for each `copy_below`, one more for each
 /// range.
 pub fn pieces(config: &Config, octets: u64, ranges: u64) -> u64 {
     2 * octets / u64::from(config.copy_below()) + ranges + 1
@@ -23,7 +23,7 @@ pub fn records(config: &Config, mss: u16) -> u64 {
     (u64::from(config.send_buffer()) / each).max(64) + 2
 }
 
-/// Octets of heap of a record, with its entries in what is lost, sent again and reported, and the room that
+/// Octets of heap of a record, with its entries in the sets of lost, repeated and reported ranges, and the room that
 /// collections keep.
 const RECORD: u64 = 320;
 /// Octets of heap of a piece of text that is held, and for the tree it is in.
@@ -36,22 +36,22 @@ const LEAST: u64 = 6144;
 pub fn heap(config: &Config, info: &Info) -> u64 {
     let copy = u64::from(config.copy_below());
     let queue = info.send_queue as u64;
-    // What the user gave is the user's; what is merged is copied once, and a block has room for `copy_below`.
+    // The user's memory is the user's; merged text is copied once, and a block has room for `copy_below`.
     let queued = 2 * queue + 2 * copy + (2 * queue / copy + 2) * PIECE;
     let records = records(config, info.eff_snd_mss) * RECORD;
-    let window = u64::from(info.rcv_wnd); // what is held lies inside of it
+    let window = u64::from(info.rcv_wnd); // held text lies inside of it
     let held = 2 * window + pieces(config, window, ranges(config).min(window)) * PIECE + TREE;
     queued + records + held + LEAST
 }
 
-/// The most `Deliver`s of one event that hands over so many segments: the pieces of what is delivered.
+/// The most `Deliver`s of one event that hands over `segments` segments: the pieces of the delivered text.
 pub fn deliveries(config: &Config, before: &Info, after: &Info, segments: u64) -> u64 {
     let octets = after.counters.octets_in - before.counters.octets_in;
     pieces(config, octets, before.held_ranges as u64) + segments
 }
 
-/// The most `Transmit`s of one event: all that is queued, in segments of no less than half an MSS; what is in flight in smaller
-/// ones, each sent again by itself; and a few.
+/// The most `Transmit`s of one event: all that is queued, in segments of no less than half an MSS; the flight in
+/// smaller ones, each sent again by itself; and a few.
 pub fn transmissions(config: &Config, info: &Info, mss: u16, segments: u64) -> u64 {
     let small = records(config, mss).min(u64::from(info.flight));
     2 * info.send_queue as u64 / u64::from(mss).max(1) + small + 4 + segments

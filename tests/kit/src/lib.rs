@@ -1,4 +1,4 @@
-//! The test kit of segue: what its tests, fuzz targets, benchmarks and examples share.
+//! The test kit of segue: its tests, fuzz targets and examples share it.
 //!
 //! * [`net`]: two connections, their users and hosts over a network with faults, in virtual time;
 //! * [`rig`]: one connection, brought into any state, and audited at every call; [`streams`]: a peer for it;

@@ -40,7 +40,8 @@ impl Model {
         ranges
     }
 
-    /// Text arrives, and no more ranges than these can be held. What is not refused of it is what lies inside the window; `None`: all of it is thrown away.
+    /// Text arrives, and no more ranges than these can be held. The octets that it does not refuse lie inside the
+    /// window; `None`: all of it is thrown away.
     pub fn arrive(&mut self, text: Range<u64>, ranges: usize) -> Option<()> {
         let inside = |n: u64| self.next <= n && n < self.promised;
         if text.is_empty() || !(inside(text.start) || inside(text.end - 1)) {

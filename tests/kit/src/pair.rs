@@ -1,4 +1,5 @@
-//! Two connections joined in virtual time: what is under way between them, and which of it, or which timer, comes next.
+//! Two connections joined in virtual time: the segments under way between them, and which of these, or which timer,
+//! comes next.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use segue::{Action, Event, Instant, Segment, Timer};
 use crate::audit::segments;
 use crate::rig::Rig;
 
-/// Two ends, and what is under way: a segment, or what else the world between them makes of an event.
+/// Two ends, and the things under way: a segment, or whatever else the world between them makes of an event.
 #[derive(Debug)]
 pub struct Pair<X = Segment> {
     pub now: Instant,

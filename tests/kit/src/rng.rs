@@ -28,7 +28,7 @@ impl Rng {
         (((self.next() >> 32) * n as u64) >> 32) as u32
     }
 
-    /// True in so many of a thousand cases.
+    /// True in `per_mille` of a thousand cases.
     pub const fn chance(&mut self, per_mille: u32) -> bool {
         self.below(1000) < per_mille
     }

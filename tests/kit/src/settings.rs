@@ -12,7 +12,7 @@ pub trait Source {
     /// Any number.
     fn any(&mut self) -> u64;
 
-    /// True in so many of a thousand cases.
+    /// True in `per_mille` of a thousand cases.
     fn chance(&mut self, per_mille: u32) -> bool {
         self.below(1000) < per_mille
     }

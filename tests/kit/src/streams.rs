@@ -1,5 +1,5 @@
-//! A peer of hand-written segments for a [`Rig`]. Numbers are those of the streams: octet 0 of each side's text is the one after its SYN,
-//! and both streams wrap around 2³² within their first octets.
+//! A peer of hand-written segments for a [`Rig`]. Numbers are those of the streams: octet 0 of each side's text is the
+//! one after its SYN, and both streams wrap around 2³² within their first octets.
 
 use bytes::Bytes;
 use segue::{ConfigBuilder, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State, Timestamps};

@@ -179,7 +179,7 @@ fn small_windows_stop_at_two_segments_or_at_one() {
     }
 }
 
-/// FlightSize, unless the window was used up but for what is no whole segment.
+/// FlightSize, unless the window was used up but for less than a whole segment.
 #[test]
 fn the_reduction_starts_from_what_was_in_use() {
     let reduced = |flight: u32| {
@@ -194,7 +194,8 @@ fn the_reduction_starts_from_what_was_in_use() {
     assert_eq!(reduced(12 * MSS), (beta(window), window)); // no more than the window
 }
 
-/// §4.10: slow start when cwnd is no more than ssthresh. So the first acknowledgment after a loss adds a segment at most.
+/// §4.10: slow start when cwnd is no more than ssthresh. So the first acknowledgment after a loss adds a segment at
+/// most.
 #[test]
 fn congestion_avoidance_begins_above_the_threshold() {
     let mut cubic = Cubic::default();
@@ -321,8 +322,8 @@ fn a_late_undo_changes_nothing() {
     assert_eq!(cubic, Cubic { saved: None, ..before });
 }
 
-/// RFC 4015 §3 (9): a window of one segment grows with the acknowledgment that comes before the undo; slow start goes on all the
-/// same.
+/// RFC 4015 §3 (9): a window of one segment grows with the acknowledgment that comes before the undo; slow start goes
+/// on all the same.
 #[test]
 fn a_late_undo_of_a_timeout_lets_slow_start_go_on() {
     let mut cubic = Cubic::default();
@@ -347,8 +348,8 @@ fn the_initial_slow_start_goes_on_after_a_spurious_loss() {
     assert_eq!(cubic.window(), 26 * MSS); // L = 8
 }
 
-/// RFC 5681 §4.1 restarts from the restart window while ssthresh is still arbitrarily high: the train and the rounds of a
-/// larger window tell of no path that this one fills.
+/// RFC 5681 §4.1 restarts from the restart window while ssthresh is still arbitrarily high: the train and the rounds of
+/// a larger window tell of no path that this one fills.
 #[test]
 fn after_a_pause_the_initial_slow_start_begins_anew() {
     let mut cubic = Cubic::default();
@@ -422,7 +423,8 @@ fn two_that_will_do_the_same_are_equal_after_rebasing() {
 }
 
 /// A greedy sender over a path that carries `product` segments in a round trip, with an endless queue; every second
-/// segment is acknowledged. With pacing it sends twice a window in a round trip. The window when slow start ends, in segments.
+/// segment is acknowledged. With pacing it sends twice a window in a round trip. The window when slow start ends, in
+/// segments.
 fn slow_start_over(rtt_us: u64, product: u64, paced: bool) -> u64 {
     let (rtt, segment) = (rtt_us * 1000, rtt_us * 1000 / product); // nanoseconds
     let mut cubic = Cubic::default();

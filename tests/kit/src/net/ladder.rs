@@ -58,7 +58,7 @@ impl Ladder {
         Self::build(plan, trace.records.iter())
     }
 
-    /// The diagram of the last so many records.
+    /// The diagram of the last `count` records.
     pub fn of_last(count: usize, plan: &Plan, trace: &Trace) -> Self {
         Self::build(plan, trace.records.iter().skip(trace.records.len().saturating_sub(count)))
     }

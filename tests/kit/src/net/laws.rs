@@ -1,5 +1,5 @@
-//! Laws of runs that are `strict`: bounds on the memory that a connection holds, on the work of one event, on what is
-//! sent again, on segments and time; and who closes names a limit that was truly reached.
+//! Laws of runs that are `strict`: bounds on the memory that a connection holds, on the work of one event, on
+//! retransmissions, on segments and time; and who closes names a limit that was truly reached.
 
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};

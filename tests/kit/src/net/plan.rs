@@ -41,9 +41,9 @@ impl Side {
 pub enum FaultKind {
     /// It is lost.
     Lose,
-    /// It arrives, and once more so many microseconds later.
+    /// It arrives, and once more this many microseconds later.
     Duplicate(u32),
-    /// It arrives so many microseconds late: others overtake it.
+    /// It arrives this many microseconds late: others overtake it.
     Hold(u32),
     /// This bit of it is flipped (modulo its length): the checksum must give it away.
     Corrupt(u16),
@@ -211,13 +211,13 @@ pub enum Closing {
     WhenWritten,
     /// So long after the other side closed, all being written.
     AfterPeer(Duration),
-    /// So long after so many octets came, all being written.
+    /// This long after this many octets came, all being written.
     AfterText(u64, Duration),
     /// At this time, all being written.
     At(Duration),
     /// ABORT at this time.
     Abort(Duration),
-    /// The user leaves at this time, with what is written by then.
+    /// The user leaves at this time, with the text written by then.
     Release(Duration),
     /// Never.
     Never,
@@ -228,9 +228,9 @@ pub enum Closing {
 pub enum Reading {
     /// At once.
     Eager,
-    /// At once, but for one long pause that begins when so many octets have come: the window starves.
+    /// At once, but for one long pause that begins when `at` octets have come: the window starves.
     Pause { at: u32, length: Duration },
-    /// So many octets at regular intervals.
+    /// `octets` octets at regular intervals.
     Sips { octets: u32, every: Duration },
     /// Nothing until so long after the start, then at once.
     Late(Duration),
@@ -273,15 +273,15 @@ pub struct End {
     pub pieces: Vec<(Duration, u32)>,
     /// Every SEND is urgent.
     pub urgent: bool,
-    /// The user writes only when so many octets have come.
+    /// The user writes only when this many octets have come.
     pub answers: u64,
     pub closing: Closing,
     pub reading: Reading,
     pub driver: Driver,
     /// Segments that are handed over together are merged where they can be (GRO).
     pub merges: bool,
-    /// In so many of a thousand cases the host makes a needless call after an event: a timer that is not due, `Continue`,
-    /// `consume(0)`.
+    /// In this many of a thousand cases the host makes a needless call after an event: a timer that is not due,
+    /// `Continue`, `consume(0)`.
     pub fidgets: u32,
     pub sleep: Option<Sleep>,
     pub orders: Vec<(Duration, Order)>,
@@ -368,7 +368,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// The client sends so many octets and closes; the server sends so many and follows.
+    /// The client sends `client` octets and closes; the server sends `server` octets and follows.
     pub fn exchange(client: u64, server: u64) -> Self {
         let mut plan = Self::default();
         plan.ends[0].octets = client;

@@ -5,13 +5,13 @@ use segue::{Action, Config, Info, SeqNum, State};
 
 use super::Input;
 
-/// What is remembered of a connection between two calls.
+/// The memory of a connection between two calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sending {
     last: Option<Info>,
     /// The last episode ends when this is acknowledged, unless it turns out to have been none.
     until: Option<SeqNum>,
-    /// The peer has shown that something was lost or came out of order, so that SND.NXT - SND.UNA is not what is in
+    /// The peer has shown that something was lost or came out of order, so that SND.NXT - SND.UNA is not the
     /// flight; or the path became narrower.
     disordered: bool,
     /// The most that the congestion window and a segment ever were.

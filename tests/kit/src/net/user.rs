@@ -57,7 +57,7 @@ impl User {
         }
     }
 
-    /// What the machine tells the user. What is delivered must be the peer's text, in order, between `Connected` and
+    /// What the machine tells the user. Delivered text must be the peer's, in order, between `Connected` and
     /// `PeerClosed`.
     pub fn told(&mut self, action: &Action, now: Instant) {
         let answers = matches!(action, Action::Transmit(_) | Action::Discarded(_)); // as any TCP without a connection

@@ -171,7 +171,7 @@ impl Rig {
         &self.last
     }
 
-    /// SEND of so many octets, all of which are taken.
+    /// SEND of `octets` octets, all of which are taken.
     pub fn send(&mut self, octets: usize) -> String {
         self.handle(Event::Send(vec![b'.'; octets].into())).expect("SEND is possible")
     }
@@ -257,7 +257,7 @@ impl Rig {
         told
     }
 
-    /// Audits the actions of one call, which handed over so many segments.
+    /// Audits the actions of one call, which handed over `arrived` segments.
     fn take(&mut self, actions: Vec<Action>, arrived: usize) {
         audit::order(&actions, arrived > 1);
         let sent = segments(&actions);

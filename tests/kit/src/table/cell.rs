@@ -186,7 +186,7 @@ dimension! {
 }
 
 dimension! {
-    /// What is held: out of order behind a gap; in SYN-RECEIVED what came on the SYN.
+    /// Held text: out of order behind a gap; in SYN-RECEIVED what came on the SYN.
     Held = "held" {
         /// Nothing.
         No = "none",

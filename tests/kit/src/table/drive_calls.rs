@@ -109,7 +109,7 @@ impl User {
         }
     }
 
-    /// The host is in time: what is sent again before goes first.
+    /// The host is in time: a retransmission due before goes first.
     fn until_patience_ends(&mut self) {
         while let Some((next, at)) = self.fixture.connection.next_deadline() {
             if next == Timer::UserTimeout || self.due(Timer::UserTimeout).is_none() {

@@ -84,7 +84,7 @@ impl Fixture {
         SeqNum::new(self.world.irs)
     }
 
-    /// Where what is held ends.
+    /// Where held text ends.
     pub fn held_end(&self) -> Option<SeqNum> {
         match (self.setup.held, self.setup.state.is_syn_received()) {
             (Held::No, _) => None,

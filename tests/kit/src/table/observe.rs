@@ -18,7 +18,7 @@ pub struct Sorted {
     pub urgent_ahead: Option<u32>,
     pub acked: usize,
     pub report: Option<Report>,
-    /// What is against the rules for actions themselves.
+    /// Breaches of the rules for actions themselves.
     pub faults: Vec<&'static str>,
 }
 

@@ -7,7 +7,7 @@ use segue::{CloseReason, Discard, Error, State};
 use super::cell::{Dimension, dimension};
 
 dimension! {
-    /// What is sent.
+    /// The reply.
     Reply = "reply" {
         /// Nothing.
         Nothing = "none",
