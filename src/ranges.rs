@@ -119,7 +119,7 @@ impl<K: Copy + Ord, T: Copy> Ranges<K, T> {
     /// The place of the first range that ends at or beyond `offset`: text from there on joins no range before it.
     #[inline]
     pub(crate) fn find(&self, offset: K) -> Place {
-        match self.top.last() {
+        match self.last() {
             Some(last) if last.start > offset => self.search(offset),
             last => {
                 let joins = last.is_some_and(|last| last.end >= offset);
