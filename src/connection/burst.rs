@@ -49,9 +49,8 @@ impl<C: Controller> Tcb<C> {
         let (mut todo, mut room) = (self.snd.unsent(), self.snd.room_for_new(mss));
         let budget = todo.min(room);
         if budget >= full || (budget == todo && self.sends_small(todo, steady)) {
-            let sent = self.transmit_budget(budget, full, steady);
-            todo -= sent;
-            room -= sent;
+            todo -= self.transmit_budget(budget, full, steady);
+            room = self.snd.room_for_new(mss); // the controller may have changed its window with a segment
         }
         if todo == 0 {
             self.snd.on_all_sent(mss);
@@ -82,8 +81,8 @@ impl<C: Controller> Tcb<C> {
         let header = self.header_of_text(steady);
         let text = u16::try_from(budget.min(full)).unwrap_or(u16::MAX);
         let mut burst = self.snd.begin_text(packet_size(steady.path, self.option_octets(0), text));
-        let mut left = budget;
-        while left > 0 && records > 0 && *steady.transmits < limit {
+        let (mut left, window) = (budget, self.snd.cc.window());
+        while left > 0 && records > 0 && *steady.transmits < limit && self.snd.cc.window() == window {
             let len = left.min(max).min(records.saturating_mul(full));
             let len = match () {
                 () if len < full && !(all && len == left && self.sends_small(left, steady)) => break,

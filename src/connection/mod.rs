@@ -280,8 +280,7 @@ impl<C: Controller> Connection<C> {
 
     #[inline(never)]
     fn take_text(&mut self, octets: usize, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
-        let at_once = self.phase.take_text(octets);
-        if at_once || !(shortcuts && self.phase.has_shortcuts()) {
+        if self.phase.take_text(octets) {
             self.whole_step(Event::Consume(0), now, sink, shortcuts);
         } else {
             self.pass_to(now); // nothing follows

@@ -103,7 +103,8 @@ impl<C: Controller> Tcb<C> {
         }
         if pending {
             let moves = advances || nxt != self.snd.nxt;
-            return !moves || self.arm_sender(advances, steady);
+            // Beyond a window that shrank any answer is progress (SHLD-17), and the user timeout moves alone.
+            return if moves { self.arm_sender(advances, steady) } else { !self.snd.is_beyond_edge() };
         }
         if self.pending_since.take().is_some() {
             // This event acknowledged the last.

@@ -200,7 +200,8 @@ pub(crate) const fn whole_millis(at: Instant) -> Instant {
     Instant::from_micros(at.as_micros() - at.as_micros() % 1000)
 }
 
-#[cfg(all(test, feature = "rack"))]
+#[cfg(feature = "rack")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::send::scoreboard::Fate;

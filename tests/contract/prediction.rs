@@ -3,7 +3,11 @@
 //! of the segments that it gives.
 
 use quickcheck::{Arbitrary, Gen, quickcheck};
-use segue::{Ecn, Event, Flags, Knob, Options, SackBlock, SackBlocks, Segment, State, Timer, Timestamps};
+use segue::congestion::{Acked, Congestion, Controller};
+use segue::{
+    Action, Arc, Config, Connection, Ecn, Event, Flags, Instant, Knob, Options, Path, SackBlock, SackBlocks, Secrets,
+    Segment, SeqNum, State, Timer, Timestamps,
+};
 use segue_kit::ms;
 use segue_kit::rig::{At, Rig, everywhere};
 
@@ -216,5 +220,56 @@ quickcheck! {
             }
         });
         true
+    }
+}
+
+/// SHLD-17: while the peer has taken back a part of the window, each of its answers is progress, and the user timeout starts
+/// anew. So it is with text that acknowledges nothing new, which takes the shortcut.
+#[test]
+fn a_window_that_shrank_restarts_the_user_timeout_with_expected_text() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.send(500);
+        let before = rig.connection.deadline(Timer::UserTimeout).unwrap();
+        rig.pass(ms(100));
+        let shrinks = Segment { window: 200, ..rig.octets(1, 1, 100) };
+        assert!(takes_it(&rig, shrinks.clone()), "{shrinks}");
+        rig.arrives(shrinks);
+        assert!(rig.connection.info().snd_nxt.after(rig.connection.info().snd_una + 200), "300 octets lie beyond it");
+        assert_eq!(rig.connection.deadline(Timer::UserTimeout), Some(before + ms(100)));
+    });
+}
+
+/// A window that halves with each segment sent.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Halving(u32);
+
+impl Controller for Halving {
+    const WORKS_BY_RATES: bool = false;
+    fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    fn on_ack(&mut self, _: &Acked) {}
+    fn on_congestion(&mut self, _: &Congestion) {}
+    fn window(&self) -> u32 {
+        self.0
+    }
+    fn on_sent(&mut self, _: u32, _: u32, _: Instant) {
+        self.0 /= 2;
+    }
+}
+
+/// A controller may change its window when text is sent: a burst asks for it before each segment, as the long way does.
+#[test]
+fn a_burst_heeds_a_window_that_changes_with_each_segment() {
+    for (window, segments) in [(3, 1), (4, 2), (8, 2), (12, 3), (40, 4)] {
+        let (config, now) = (Arc::new(Config::default()), Instant::from_millis(1));
+        let secrets = Secrets { iss: SeqNum::new(99), ts_offset: 0 };
+        let controller = Halving(window * 536);
+        let (mut tcp, _) = Connection::connect_with(controller, config, Path::ipv4(1500), secrets, now);
+        let (seq, ack, flags) = (SeqNum::new(999), SeqNum::new(100), Flags::SYN | Flags::ACK);
+        tcp.handle_segment(Segment { seq, ack, flags, window: u16::MAX, ..Segment::default() }, now);
+        let mut actions = Vec::new();
+        tcp.handle(Event::Send(vec![0; 50 * 536].into()), now, &mut actions).unwrap();
+        let sent = actions.iter().filter(|action| matches!(action, Action::Transmit(_))).count();
+        assert_eq!(sent, segments, "a window of {window} segments");
     }
 }
