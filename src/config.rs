@@ -18,6 +18,7 @@ const fn secs(seconds: u64) -> Duration {
 /// Explicit Congestion Notification (RFC 3168): whether the handshake agrees on it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum EcnMode {
     /// Never.
     Off,

@@ -17,6 +17,7 @@ pub use reason::{CloseReason, Discard, Error, Report};
 /// A state of RFC 9293 §3.3.2.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// No connection.
     Closed,
@@ -91,6 +92,7 @@ impl fmt::Display for State {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Timer {
     /// 2 MSL in TIME-WAIT (MUST-13).
     TimeWait,
@@ -143,6 +145,7 @@ impl Timer {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Knob {
     /// Nagle's algorithm (MUST-17).
     Nagle(bool),
@@ -161,6 +164,7 @@ pub enum Knob {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Event {
     /// SEGMENT ARRIVES.
     Segment(Segment),
@@ -171,12 +175,24 @@ pub enum Event {
     Timer(Timer),
     /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits
     /// [`send_room`](crate::Connection::send_room); [`Connection::send`](crate::Connection::send) takes what fits.
-    Send(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
+    Send(
+        #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
+        Bytes,
+    ),
     /// SEND without the PUSH flag: more data will follow, and this data may wait for it to fill a segment. The next
     /// [`Send`](Self::Send), even an empty one, releases it, and so does the override timeout.
-    SendMore(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
+    SendMore(
+        #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
+        Bytes,
+    ),
     /// SEND with the URGENT flag: the urgent pointer points to the octet after this data.
-    SendUrgent(#[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))] Bytes),
+    SendUrgent(
+        #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
+        Bytes,
+    ),
     /// The user took this number of delivered octets: RECEIVE's effect on the receive window. A larger number counts as
     /// all of them.
     Consume(usize),
@@ -215,12 +231,13 @@ pub enum Event {
 /// the point of the decision.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Action {
     /// Send this segment. A host may drop it: that counts as packet loss.
     Transmit(Segment),
     /// The next payload of the stream, in order, each octet once. Give it to the user, and call `consume` when the user
     /// has taken it.
-    Deliver(Bytes),
+    Deliver(#[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))] Bytes),
     /// The peer sent urgent data; it ends `ahead` octets after all data delivered so far (MUST-32).
     Urgent {
         /// Octets from the next `Deliver` to the octet after the urgent data.

@@ -93,6 +93,8 @@ mod ecn;
 mod event;
 mod features;
 mod info;
+#[cfg(feature = "serde")]
+pub mod journal;
 mod options;
 mod path;
 #[cfg_attr(not(feature = "reassembly"), allow(dead_code))]
@@ -105,6 +107,8 @@ mod recv;
 mod segment;
 mod send;
 mod seq;
+#[cfg(feature = "serde")]
+mod serial;
 mod stream;
 mod time;
 mod timestamps;

@@ -5,6 +5,7 @@ use crate::SeqNum;
 /// The version of IP below a connection. It decides the default MSS (MUST-15) and the smallest MTU.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum IpVersion {
     /// IPv4: default MSS 536, smallest MTU 68.
     V4,
@@ -55,6 +56,7 @@ impl IpVersion {
 /// assert_eq!(Path::ipv6(1500).mss(), 1440);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Path {
     /// The version of IP.
     pub ip: IpVersion,
@@ -110,6 +112,7 @@ impl<'a> arbitrary::Arbitrary<'a> for Path {
 /// addresses and ports.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Secrets {
     /// The initial send sequence number (RFC 9293 §3.4.1).
     pub iss: SeqNum,

@@ -15,6 +15,7 @@ pub use options::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps};
 bitflags! {
     /// The control bits (RFC 9293 §3.1; AE: RFC 9768). A raw set: every combination can be represented.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct Flags: u16 {
         /// No more data from the sender.
         const FIN = 0x001;
@@ -47,6 +48,7 @@ impl<'a> arbitrary::Arbitrary<'a> for Flags {
 /// The ECN codepoint of the IP header that carried, or is to carry, the segment (RFC 3168 §5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Ecn {
     /// Not ECN-capable transport.
     #[default]
@@ -94,6 +96,8 @@ impl Ecn {
 /// assert_eq!(syn.len(), 1); // a SYN takes a sequence number
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Segment {
     /// SEG.SEQ.
     pub seq: SeqNum,
@@ -112,6 +116,7 @@ pub struct Segment {
     /// 0: one segment. Otherwise the payload stands for segments of this many octets each.
     pub segment_size: u16,
     /// The payload, which the RFC calls the segment text.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
     pub payload: Bytes,
 }
 

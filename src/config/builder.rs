@@ -159,7 +159,31 @@ macro_rules! config {
         /// # Ok::<(), segue::ConfigError>(())
         /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(try_from = "Unchecked"))]
         pub struct Config { $($name: $ty,)* }
+
+        /// What was read, before the checks. A setting that is missing has its default.
+        #[cfg(feature = "serde")]
+        #[derive(serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Unchecked { $($name: $ty,)* }
+
+        #[cfg(feature = "serde")]
+        impl Default for Unchecked {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl TryFrom<Unchecked> for Config {
+            type Error = ConfigError;
+
+            fn try_from(read: Unchecked) -> Result<Self, ConfigError> {
+                ConfigBuilder { config: Self { $($name: read.$name,)* } }.build()
+            }
+        }
 
         /// Makes a [`Config`]; every setting not named keeps its default.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -8,6 +8,7 @@ use super::IcmpKind;
 /// A user call that cannot proceed. The connection is unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Error {
     /// "connection does not exist": the state is CLOSED.
     NotConnected,
@@ -49,6 +50,7 @@ impl core::error::Error for Error {}
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum CloseReason {
     /// Both sides closed and every octet was acknowledged.
     Finished,
@@ -99,6 +101,7 @@ impl fmt::Display for CloseReason {
 /// statistics.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Discard {
     /// There is no connection; answered by a reset unless it is one (§3.10.7.1).
     NoConnection,
@@ -147,6 +150,7 @@ pub enum Discard {
 /// What the user may want to know while the connection goes on (MUST-47, RFC 9293 §3.9.1.8).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Report {
     /// R1: retransmissions of one segment reached the limit; advise IP to look for another route (MUST-20, SHLD-9).
     Unresponsive {

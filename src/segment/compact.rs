@@ -18,6 +18,8 @@ use super::{FastOpenCookie, Options, SackBlock, Timestamps};
 /// assert_eq!(syn.options, Options { window_scale: Some(7), ..options });
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "Options", from = "Options"))]
 pub struct CompactOptions(Repr);
 
 /// The two forms. Each list of options has exactly one, so that `==` and `Hash` can be derived.

@@ -7,6 +7,7 @@ use crate::SeqNum;
 /// The timestamps option (RFC 7323 §3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timestamps {
     /// TSval: the sender's clock.
     pub value: u32,
@@ -18,6 +19,7 @@ pub struct Timestamps {
 /// machine ignores pairs that are empty or inverted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SackBlock {
     /// The first sequence number of the block.
     pub left: SeqNum,
@@ -27,6 +29,8 @@ pub struct SackBlock {
 
 /// Up to four SACK blocks, in order of importance.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "crate::serial::Blocks", try_from = "crate::serial::Blocks"))]
 pub struct SackBlocks {
     len: u8,
     blocks: [SackBlock; 4],
@@ -87,6 +91,8 @@ impl fmt::Debug for SackBlocks {
 
 /// A Fast Open cookie (RFC 7413 §4.1.1): empty asks for one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "crate::serial::Octets", try_from = "crate::serial::Octets"))]
 pub struct FastOpenCookie {
     len: u8,
     octets: [u8; 16],
@@ -125,6 +131,8 @@ impl fmt::Debug for FastOpenCookie {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Options {
     /// Maximum segment size (RFC 9293 §3.2): the value on the wire. Only SYN segments send it (MUST-65).
     pub mss: Option<u16>,

@@ -1,0 +1,7 @@
+//! Values as data: what is written is read again as it was, what is no value is refused with words, a journal replays to
+//! the same connection or names the first difference, and a live connection goes on from a snapshot as if nothing had
+//! happened.
+
+mod pair;
+mod replay;
+mod values;

@@ -1,0 +1,89 @@
+//! Every public value, to JSON and to a compact binary format and back.
+
+use std::fmt::Debug;
+
+use arbitrary::{Arbitrary, Unstructured};
+use quickcheck::quickcheck;
+use segue::{Config, Event, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, SeqNum};
+use serde::{Serialize, de::DeserializeOwned};
+
+fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> bool {
+    let json = serde_json::to_string(value).expect("it is written");
+    let binary = postcard::to_allocvec(value).expect("it is written");
+    let read: T = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    let compact: T = postcard::from_bytes(&binary).unwrap_or_else(|error| panic!("{error}: {value:?}"));
+    read == *value && compact == *value
+}
+
+fn drawn<T: for<'a> Arbitrary<'a> + Serialize + DeserializeOwned + PartialEq + Debug>(octets: &[u8]) -> bool {
+    Unstructured::new(octets).arbitrary().is_ok_and(|value: T| same(&value))
+}
+
+quickcheck! {
+    fn any_event_is_read_as_written(octets: Vec<u8>) -> bool {
+        drawn::<Event>(&octets)
+    }
+
+    fn any_segment_is_read_as_written(octets: Vec<u8>) -> bool {
+        drawn::<Segment>(&octets)
+    }
+
+    fn any_configuration_is_read_as_written(octets: Vec<u8>) -> bool {
+        drawn::<Config>(&octets)
+    }
+
+    /// Whatever is read, it is a value or an error.
+    fn no_octets_read_as_an_event_do_harm(octets: Vec<u8>) -> bool {
+        let _ = postcard::from_bytes::<Event>(&octets);
+        let _ = serde_json::from_slice::<Event>(&octets);
+        true
+    }
+}
+
+#[test]
+fn people_can_read_the_form() {
+    let segment = Segment {
+        flags: Flags::SYN | Flags::ACK,
+        payload: bytes::Bytes::from_static(b"\x00\xffA"),
+        ..Segment::default()
+    };
+    let json = serde_json::to_string(&segment).unwrap();
+    assert!(json.contains(r#""flags":"SYN | ACK""#) && json.contains(r#""payload":"00ff41""#), "{json}");
+}
+
+#[test]
+fn a_missing_setting_or_field_has_its_default() {
+    let config: Config = serde_json::from_str(r#"{"nagle": false}"#).unwrap();
+    assert_eq!(config, Config::builder().nagle(false).build().unwrap());
+    assert_eq!(serde_json::from_str::<Segment>("{}").unwrap(), Segment::default());
+}
+
+/// The words of the refusal.
+fn refusal<T: DeserializeOwned + Debug>(json: &str) -> String {
+    serde_json::from_str::<T>(json).expect_err("it is no value").to_string()
+}
+
+#[test]
+fn no_value_is_refused_with_words() {
+    let config = refusal::<Config>(r#"{"ack_every": 9}"#);
+    assert!(config.starts_with("ack_every is out of range: give 1..=2"), "{config}");
+    let order = refusal::<Config>(r#"{"min_mss": 500, "max_mss": 100}"#);
+    assert!(order.starts_with("min_mss must not exceed max_mss"), "{order}");
+    assert!(refusal::<Config>(r#"{"nagel": false}"#).contains("unknown field `nagel`"));
+    for odd in ["0", "0g", "é"] {
+        let words = refusal::<Segment>(&format!(r#"{{"payload": "{odd}"}}"#));
+        assert!(words.starts_with("payload is two hexadecimal digits for each octet"), "{words}");
+    }
+    let block = r#"{"left": 1, "right": 2}"#;
+    let five = format!(r#"{{"sack": [{}]}}"#, [block; 5].join(","));
+    assert!(refusal::<Options>(&five).starts_with("a segment has up to 4 SACK blocks"));
+    assert!(refusal::<Options>(r#"{"fast_open": "010203"}"#).starts_with("a Fast Open cookie has no octet, or"));
+}
+
+#[test]
+fn all_options_of_a_segment_are_written() {
+    let mut sack = SackBlocks::new();
+    assert!((0..4u32).all(|n| sack.push(SackBlock { left: SeqNum::new(9 * n), right: SeqNum::new(9 * n + 5) })));
+    let options = Options { sack, fast_open: FastOpenCookie::new(&[7; 16]), ..Options::default() };
+    assert!(same(&options) && same(&Options { user_timeout: Some(9), mss: Some(0), ..options }));
+}
