@@ -1,5 +1,6 @@
 //! Everything that can happen to a connection, everything it can ask for, and the reasons it gives.
 
+mod cause;
 mod icmp;
 mod reason;
 
@@ -11,6 +12,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::{Instant, Secrets, Segment, SeqNum};
+pub use cause::Cause;
 pub use icmp::IcmpKind;
 pub use reason::{CloseReason, Discard, Error, Report};
 
@@ -177,20 +179,20 @@ pub enum Event {
     /// [`send_room`](crate::Connection::send_room); [`Connection::send`](crate::Connection::send) takes what fits.
     Send(
         #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))]
-        #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::segment::serial::octets"))]
         Bytes,
     ),
     /// SEND without the PUSH flag: more data will follow, and this data may wait for it to fill a segment. The next
     /// [`Send`](Self::Send), even an empty one, releases it, and so does the override timeout.
     SendMore(
         #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))]
-        #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::segment::serial::octets"))]
         Bytes,
     ),
     /// SEND with the URGENT flag: the urgent pointer points to the octet after this data.
     SendUrgent(
         #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::arbitrary_bytes))]
-        #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::segment::serial::octets"))]
         Bytes,
     ),
     /// The user took this number of delivered octets: RECEIVE's effect on the receive window. A larger number counts as
@@ -237,7 +239,7 @@ pub enum Action {
     Transmit(Segment),
     /// The next payload of the stream, in order, each octet once. Give it to the user, and call `consume` when the user
     /// has taken it.
-    Deliver(#[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))] Bytes),
+    Deliver(#[cfg_attr(feature = "serde", serde(with = "crate::segment::serial::octets"))] Bytes),
     /// The peer sent urgent data; it ends `ahead` octets after all data delivered so far (MUST-32).
     Urgent {
         /// Octets from the next `Deliver` to the octet after the urgent data.

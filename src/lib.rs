@@ -57,6 +57,7 @@
 //! - `shortcuts` (default): the expected segment and bursts skip steps that are void for them. Packets are the same.
 //! - `undo` (default): Eifel, DSACK and F-RTO undo a needless reduction of the window.
 //! - `window-validation` (default): RFC 7661, if [`Config::preserve_window`] asks for it.
+//! - `serde`: every value that goes in and out as data; journals of a connection, and their replay.
 //! - `arbitrary`: `Arbitrary` for [`Event`], [`Segment`], [`Config`] and what they are made of. Needs `std`.
 //! - `portable-atomic`: for targets without compare-and-swap on pointers; [`Arc`] is that of `portable-atomic-util`
 //!   then.
@@ -107,8 +108,6 @@ mod recv;
 mod segment;
 mod send;
 mod seq;
-#[cfg(feature = "serde")]
-mod serial;
 mod stream;
 mod time;
 mod timestamps;
@@ -116,7 +115,7 @@ mod user_timeout;
 
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
 pub use connection::{Canonical, Connection, TimeWait};
-pub use event::{Action, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
+pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
 pub use info::{Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
 pub use segment::{CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};

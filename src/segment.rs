@@ -4,6 +4,8 @@ mod compact;
 mod display;
 mod options;
 mod reset;
+#[cfg(feature = "serde")]
+pub(crate) mod serial;
 
 use bitflags::bitflags;
 use bytes::Bytes;
@@ -116,7 +118,7 @@ pub struct Segment {
     /// 0: one segment. Otherwise the payload stands for segments of this many octets each.
     pub segment_size: u16,
     /// The payload, which the RFC calls the segment text.
-    #[cfg_attr(feature = "serde", serde(with = "crate::serial::octets"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::segment::serial::octets"))]
     pub payload: Bytes,
 }
 

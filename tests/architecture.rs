@@ -118,6 +118,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "recv::tuning",
         ],
     ),
+    ("journal", &["time", "path", "segment", "config", "event", "connection"]),
 ];
 
 /// The algorithms are told facts: none of these names occurs in them.

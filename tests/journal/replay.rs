@@ -1,6 +1,6 @@
 //! Journals.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use quickcheck::quickcheck;
@@ -58,6 +58,29 @@ fn the_drawn_runs_reach_every_state() {
     }
     assert_eq!(State::ALL.iter().filter(|state| !states.contains(state)).count(), 0, "{states:?}");
     assert!(octets > 100_000, "{octets} octets arrived");
+}
+
+/// Each change of the state has a cause: here of drawn runs, the states on the way from the journals.
+#[test]
+fn every_transition_has_its_cause() {
+    let mut seen = BTreeMap::new();
+    for seed in 0..300 {
+        let plan = Plan::of(seed);
+        let run = Run::play(&if seed % 4 < 2 { plan.gentle() } else { plan }, |_| ());
+        for end in 0..2 {
+            let journal = run.journal(end);
+            let (mut connection, _) = journal.start.open();
+            for entry in journal.entries {
+                let from = connection.state();
+                let _ = connection.handle(entry.event.clone(), entry.at, &mut |_| ());
+                let to = connection.state();
+                let cause = entry.event.cause(from, to);
+                assert_eq!(cause.is_some(), from != to, "seed {seed}: {from} to {to} by {:?}", entry.event);
+                seen.extend(cause.map(|cause| ((from.name(), to.name()), cause)));
+            }
+        }
+    }
+    assert!(seen.len() > 14, "{} transitions: {seen:#?}", seen.len());
 }
 
 /// A journal of a handshake, an octet and a close.

@@ -171,6 +171,12 @@ impl User {
         let before = self.fixture.connection.info();
         let mut connection = self.fixture.connection.clone();
         let mut actions: Vec<Action> = Vec::new();
+        let cause = |to| match &doing {
+            Doing::Event(event) => event.cause(before.state, to),
+            Doing::AllTimers => Event::Timer(Timer::TimeWait).cause(before.state, to),
+            Doing::Status => None,
+        };
+        let causes = State::ALL.map(|to| (to, cause(to)));
         let result = match doing {
             Doing::Event(event) => connection.handle(event, at, &mut actions),
             Doing::AllTimers => {
@@ -192,6 +198,9 @@ impl User {
             faults.push("CLOSED without Closed, or the other way round");
         }
         let state = connection.state();
+        if causes.iter().any(|(to, cause)| *to == state && cause.is_some() != (state != before.state)) {
+            faults.push("a transition without a cause, or a cause without one");
+        }
         let reply = reply(&seen, &before, &connection.info()).unwrap_or_else(|| {
             faults.push("what is sent fits no word");
             Reply::Odd

@@ -1,6 +1,6 @@
 //! Puts what a connection did into the words of the table. Whatever fits no word is `odd`.
 
-use segue::{Action, CloseReason, Connection, Discard, Flags, Info, Report, Segment, SeqNum, State, Timer};
+use segue::{Action, CloseReason, Connection, Discard, Event, Flags, Info, Report, Segment, SeqNum, State, Timer};
 
 use super::cell::{Ack, Cell, Seq};
 use super::drive::Seen;
@@ -122,6 +122,10 @@ pub fn probe(cell: &Cell, fixture: &Fixture, segment: &Segment) -> Seen {
     let judge = Judge { cell, fixture, segment, before: &fixture.info, after: &after, connection: &connection };
     let mut faults = sorted.faults.clone();
     let outcome = judge.outcome(&sorted, &mut faults);
+    let (from, to) = (fixture.info.state, connection.state());
+    if Event::Segment(segment.clone()).cause(from, to).is_some() != (from != to) {
+        faults.push("a transition without a cause, or a cause without one");
+    }
     Seen { outcome, faults }
 }
 
