@@ -29,7 +29,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Arc, Config, Connection, Error, Event, Instant, Path, Secrets, Segment};
+use crate::{Action, Algorithm, Arc, Config, Connection, Controller, Error, Event, Instant, Path, Secrets, Segment};
 
 /// How a connection was opened.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -60,11 +60,16 @@ pub struct Start {
 impl Start {
     /// Opens the connection.
     pub fn open(&self) -> (Connection, Vec<Action>) {
+        self.open_with(Algorithm::default())
+    }
+
+    /// [`open`](Self::open) with this congestion controller.
+    pub fn open_with<C: Controller>(&self, controller: C) -> (Connection<C>, Vec<Action>) {
         let (config, path, secrets) = (Arc::new(self.config), self.path, self.secrets);
         match &self.opening {
-            Opening::Connect => Connection::connect(config, path, secrets, self.at),
-            Opening::Listen => (Connection::listen(config, path, secrets), Vec::new()),
-            Opening::Accept(syn) => Connection::accept(config, path, secrets, syn.clone(), self.at),
+            Opening::Connect => Connection::connect_with(controller, config, path, secrets, self.at),
+            Opening::Listen => (Connection::listen_with(controller, config, path, secrets), Vec::new()),
+            Opening::Accept(syn) => Connection::accept_with(controller, config, path, secrets, syn.clone(), self.at),
         }
     }
 }
@@ -129,14 +134,21 @@ impl Line {
 /// A connection that says what it was told and what it answered: a line for the log, whose actions the host carries
 /// out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Recorder {
-    connection: Connection,
+pub struct Recorder<C: Controller = Algorithm> {
+    connection: Connection<C>,
 }
 
 impl Recorder {
     /// Opens the connection.
     pub fn begin(start: Start) -> (Self, Line) {
-        let (connection, actions) = start.open();
+        Self::begin_with(Algorithm::default(), start)
+    }
+}
+
+impl<C: Controller> Recorder<C> {
+    /// [`begin`](Recorder::begin) with this congestion controller. A journal does not hold it: replay with the same.
+    pub fn begin_with(controller: C, start: Start) -> (Self, Line) {
+        let (connection, actions) = start.open_with(controller);
         (Self { connection }, Line::Start { version: Journal::VERSION, start, actions })
     }
 
@@ -147,12 +159,12 @@ impl Recorder {
     }
 
     /// The connection.
-    pub const fn connection(&self) -> &Connection {
+    pub const fn connection(&self) -> &Connection<C> {
         &self.connection
     }
 }
 
-fn answer(connection: &mut Connection, event: Event, now: Instant) -> Answer {
+fn answer<C: Controller>(connection: &mut Connection<C>, event: Event, now: Instant) -> Answer {
     let mut actions = Vec::new();
     match connection.handle(event, now, &mut actions) {
         Ok(()) => Answer::Actions(actions),
@@ -210,12 +222,28 @@ impl Journal {
         self.state_after(self.entries.len())
     }
 
+    /// [`replay`](Self::replay) of a connection that was opened with this congestion controller.
+    ///
+    /// # Errors
+    /// The first [`Difference`].
+    pub fn replay_with<C: Controller>(&self, controller: C) -> Result<Connection<C>, Difference> {
+        self.state_after_with(controller, self.entries.len())
+    }
+
     /// The connection after this number of events, 0: opened; more than there are: after all.
     ///
     /// # Errors
     /// The first [`Difference`] up to there.
     pub fn state_after(&self, events: usize) -> Result<Connection, Difference> {
-        let (mut connection, opened) = self.start.open();
+        self.state_after_with(Algorithm::default(), events)
+    }
+
+    /// [`state_after`](Self::state_after) of a connection that was opened with this congestion controller.
+    ///
+    /// # Errors
+    /// The first [`Difference`] up to there.
+    pub fn state_after_with<C: Controller>(&self, controller: C, events: usize) -> Result<Connection<C>, Difference> {
+        let (mut connection, opened) = self.start.open_with(controller);
         compare(0, self.start.at, Answer::Actions(self.opened.clone()), Answer::Actions(opened))?;
         for (entry, number) in self.entries.iter().take(events).zip(1..) {
             let now = answer(&mut connection, entry.event.clone(), entry.at);

@@ -118,7 +118,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "recv::tuning",
         ],
     ),
-    ("journal", &["time", "path", "segment", "config", "event", "connection"]),
+    ("journal", &["time", "path", "segment", "config", "event", "send::congestion", "connection"]),
 ];
 
 /// The algorithms are told facts: none of these names occurs in them.

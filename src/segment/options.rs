@@ -30,7 +30,10 @@ pub struct SackBlock {
 /// Up to four SACK blocks, in order of importance.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "crate::segment::serial::Blocks", try_from = "crate::serial::Blocks"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(into = "crate::segment::serial::Blocks", try_from = "crate::segment::serial::Blocks")
+)]
 pub struct SackBlocks {
     len: u8,
     blocks: [SackBlock; 4],
@@ -92,7 +95,10 @@ impl fmt::Debug for SackBlocks {
 /// A Fast Open cookie (RFC 7413 §4.1.1): empty asks for one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "crate::segment::serial::Octets", try_from = "crate::serial::Octets"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(into = "crate::segment::serial::Octets", try_from = "crate::segment::serial::Octets")
+)]
 pub struct FastOpenCookie {
     len: u8,
     octets: [u8; 16],
