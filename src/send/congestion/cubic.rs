@@ -69,8 +69,10 @@ pub struct Cubic {
 enum Stage {
     /// The initial slow start: ssthresh is still arbitrarily high (RFC 9406 §4.3).
     Initial(HyStart),
-    /// Congestion avoidance, and each later slow start, which ends the stage before.
-    Avoidance(Option<Epoch>),
+    /// A later slow start, and congestion avoidance until its first acknowledgment.
+    NoEpoch,
+    /// Congestion avoidance.
+    Avoidance(Epoch),
 }
 
 impl Default for Cubic {
@@ -109,8 +111,8 @@ impl Cubic {
 
     const fn epoch(&self) -> Option<Epoch> {
         match self.stage {
-            Stage::Initial(_) => None,
-            Stage::Avoidance(epoch) => epoch,
+            Stage::Initial(_) | Stage::NoEpoch => None,
+            Stage::Avoidance(epoch) => Some(epoch),
         }
     }
 
@@ -121,14 +123,18 @@ impl Cubic {
 
     /// A stage of congestion avoidance is over.
     fn end_epoch(&mut self) {
-        if let Stage::Avoidance(epoch) = &mut self.stage {
-            *epoch = None;
+        if let Stage::Avoidance(_) = self.stage {
+            self.stage = Stage::NoEpoch;
         }
     }
 
     /// A stage goes on, or none does.
     fn resume(&mut self, epoch: Option<Epoch>) {
-        self.stage = if self.is_initial() { Stage::Initial(HyStart::new()) } else { Stage::Avoidance(epoch) };
+        self.stage = match epoch {
+            _ if self.is_initial() => Stage::Initial(HyStart::new()),
+            Some(epoch) => Stage::Avoidance(epoch),
+            None => Stage::NoEpoch,
+        };
     }
 
     /// K of equation 2, in microseconds: 0 from W_max on.
@@ -184,12 +190,12 @@ impl Cubic {
             epoch.cwnd_carry = carry;
             self.cwnd = self.cwnd.saturating_add(whole).min(MAX_CWND);
         }
-        self.stage = Stage::Avoidance(Some(epoch));
+        self.stage = Stage::Avoidance(epoch);
     }
 
     /// t does not include the time since the last acknowledgment (§4.2).
     fn pause(&mut self, now: Instant) {
-        if let Stage::Avoidance(Some(epoch)) = &mut self.stage {
+        if let Stage::Avoidance(epoch) = &mut self.stage {
             epoch.start += now.since(self.last_ack);
         }
         self.last_ack = now;
@@ -199,7 +205,9 @@ impl Cubic {
     fn slow_start(&mut self, acked: &Acked) {
         let growth = match &mut self.stage {
             Stage::Initial(hystart) => hystart.on_ack(acked, self.mss, self.paced),
-            Stage::Avoidance(_) => Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false },
+            Stage::NoEpoch | Stage::Avoidance(_) => {
+                Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false }
+            }
         };
         if acked.window_limited {
             self.cwnd = self.cwnd.saturating_add(growth.octets).min(MAX_CWND);
@@ -354,7 +362,8 @@ impl Controller for Cubic {
         let relative = |epoch: &mut Epoch| epoch.start = ago(epoch.start, now);
         match &mut self.stage {
             Stage::Initial(hystart) => hystart.rebase(now),
-            Stage::Avoidance(epoch) => epoch.iter_mut().for_each(relative),
+            Stage::NoEpoch => {}
+            Stage::Avoidance(epoch) => relative(epoch),
         }
         if let Some(saved) = &mut self.saved {
             saved.epoch.iter_mut().for_each(relative);
