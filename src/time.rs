@@ -92,8 +92,9 @@ pub(crate) const fn micros(d: Duration) -> u64 {
 }
 
 /// A span of time in microseconds. All arithmetic saturates. Inside the machine all spans are of this type; `Duration`,
-/// of which each use would convert, stands at the border.
+/// of which each use would convert, stands at the border. In memory it is aligned as 32 bits are: options of it are shorter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(packed(4))]
 pub(crate) struct Micros(u64);
 
 impl Micros {
@@ -179,6 +180,6 @@ impl AddAssign<Micros> for Instant {
 
 impl fmt::Debug for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} us", self.0)
+        write!(f, "{} us", self.get())
     }
 }
