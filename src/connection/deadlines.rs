@@ -21,6 +21,8 @@ const _: () = assert!(Timer::ALL.len() <= 1 << TIMER_BITS && END_OF_TIME.as_micr
 
 impl Due {
     const NEVER: Self = Self(u64::MAX);
+    /// The earliest deadline is to be looked for: no other one comes before it.
+    const STALE: Self = Self(0);
 
     /// A deadline beyond twice the end of time counts as that: no call could reach it.
     fn new(timer: Timer, at: Instant) -> Self {
@@ -94,10 +96,8 @@ const fn place(timer: Timer) -> usize {
 pub(crate) struct Deadlines {
     usual: [Due; USUAL],
     others: Option<Box<[Due; OTHERS]>>,
-    /// The earliest deadline.
+    /// The earliest deadline. Where it was moved later, `STALE` to the end of the event, which looks for it.
     next: Due,
-    /// `next` was moved later: it is looked for at the end of the event.
-    stale: bool,
     /// When the host will call, in microseconds, as far as it was told.
     wake: u64,
 }
@@ -107,16 +107,15 @@ const NO_WAKE: u64 = u64::MAX;
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { usual: [Due::NEVER; USUAL], others: None, next: Due::NEVER, stale: false, wake: NO_WAKE }
+        Self { usual: [Due::NEVER; USUAL], others: None, next: Due::NEVER, wake: NO_WAKE }
     }
 }
 
 /// Whether memory is kept for a deadline that is not set does not count.
 impl PartialEq for Deadlines {
     fn eq(&self, other: &Self) -> bool {
-        let Self { usual, others: _, next, stale, wake } = self;
-        (usual, next, stale, wake) == (&other.usual, &other.next, &other.stale, &other.wake)
-            && self.others() == other.others()
+        let Self { usual, others: _, next, wake } = self;
+        (usual, next, wake) == (&other.usual, &other.next, &other.wake) && self.others() == other.others()
     }
 }
 
@@ -124,8 +123,8 @@ impl Eq for Deadlines {}
 
 impl Hash for Deadlines {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { usual, others: _, next, stale, wake } = self;
-        (usual, next, stale, wake, self.others()).hash(state);
+        let Self { usual, others: _, next, wake } = self;
+        (usual, next, wake, self.others()).hash(state);
     }
 }
 
@@ -161,9 +160,8 @@ impl Deadlines {
         };
         let due = Due::new(timer, deadline);
         if let Some(slot) = slot {
-            self.stale |= *slot == self.next && due > self.next;
+            self.next = if *slot == self.next && due > self.next { Due::STALE } else { self.next.min(due) };
             *slot = due;
-            self.next = self.next.min(due);
         }
     }
 
@@ -203,7 +201,9 @@ impl Deadlines {
             None => self.others.as_mut().and_then(|others| others.get_mut(place - USUAL)),
         };
         if let Some(slot) = slot {
-            self.stale |= *slot == self.next;
+            if *slot == self.next {
+                self.next = Due::STALE;
+            }
             *slot = Due::NEVER;
         }
     }
@@ -230,7 +230,7 @@ impl Deadlines {
                 *slot = due;
             }
         }
-        self.stale = true;
+        self.next = Due::STALE;
     }
 
     pub(crate) fn clear_all(&mut self) {
@@ -253,7 +253,7 @@ impl Deadlines {
     /// Finds the earliest deadline anew where it moved later.
     #[inline]
     fn refresh(&mut self) {
-        if core::mem::take(&mut self.stale) {
+        if self.next == Due::STALE {
             self.next = self.earliest();
         }
     }
@@ -301,7 +301,7 @@ impl Deadlines {
     pub(crate) fn check_invariants(&self) {
         assert_eq!(self.earliest(), self.next, "the earliest deadline");
         let told = self.next == Due::NEVER || self.wake <= self.next.micros();
-        assert!(!self.stale && told, "the host does not know when to call");
+        assert!(told, "the host does not know when to call");
         for timer in Timer::ALL.into_iter().filter(|&timer| self.is_set(timer)) {
             assert_eq!(self.due(timer).timer(), Some(timer), "whose deadline it is");
         }
@@ -309,7 +309,7 @@ impl Deadlines {
 
     /// All deadlines relative to `now`, and no announcement: what `canonical` compares.
     pub(crate) fn rebase(&mut self, now: Instant) {
-        let Self { usual: _, others: _, next: _, stale: _, wake: _ } = self; // a field that is added has to be looked at here
+        let Self { usual: _, others: _, next: _, wake: _ } = self; // a field that is added has to be looked at here
         let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
         for due in self.usual.iter_mut().chain(others).chain([&mut self.next]).filter(|due| **due != Due::NEVER) {
             due.0 = due.0.wrapping_sub(now.as_micros() << TIMER_BITS);
