@@ -265,7 +265,7 @@ impl<C: Controller> Tcb<C> {
         self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark
         self.echo = Echo::new(self.ecn.echoes());
         self.snd.shrink(); // the record of our SYN
-        self.pending_since = self.pending_since.filter(|_| self.snd.is_pending());
+        self.pending_since = self.pending_since.get().filter(|_| self.snd.is_pending()).into();
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
@@ -491,7 +491,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The segment is one of this connection's: the peer is there, and TS.Recent may follow it (R3 of RFC 7323 §5.3).
     pub(super) fn heard(&mut self, segment: &Segment, now: Instant) {
-        self.keep_alive.heard = now;
+        self.keep_alive.since = now;
         self.keep_alive.unanswered = 0;
         if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps()) {
             ts.update(new, segment.seq, now);

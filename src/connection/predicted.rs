@@ -86,7 +86,7 @@ impl<C: Controller> Tcb<C> {
         let advances = ack != self.snd.una;
         let progress = if advances { self.advance_as_expected(ack, stamps, steady) } else { Progress::default() }; // fifth step
         self.update_window(seq, ack, u32::from(window) << self.snd.shift, steady.now);
-        self.keep_alive.heard = steady.now;
+        self.keep_alive.since = steady.now;
         self.keep_alive.unanswered = 0;
         if let Some((ts, new)) = self.ts.as_mut().zip(stamps) {
             ts.follow(new, seq, steady.now);

@@ -108,7 +108,7 @@ impl<C: Controller> Tcb<C> {
         let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), syn, cx);
         tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
-        tcb.pending_since = Some(since);
+        tcb.pending_since = since.into();
         tcb.hold_syn_text(syn, cx);
         tcb.hear_user_timeout(syn.options.user_timeout(), cx);
         tcb
@@ -118,7 +118,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
         let since = opening.pending_since;
         let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), segment, cx);
-        tcb.pending_since = Some(since);
+        tcb.pending_since = since.into();
         tcb.establish(segment, cx);
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any

@@ -17,7 +17,7 @@ use crate::recv::limits::Limits;
 use crate::recv::tuning::Tuning;
 use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
-use crate::time::Micros;
+use crate::time::{MaybeInstant, Micros};
 use crate::timestamps::TsState;
 use crate::user_timeout::{adopted, decode, encode};
 use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Sink, Timer};
@@ -83,12 +83,13 @@ impl<'o> Cx<'_, 'o> {
 }
 
 /// Keep-alive probing (RFC 9293 §3.8.4).
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(packed(4))]
 pub(super) struct KeepAlive {
-    /// When a segment was last accepted.
-    pub(super) heard: Instant,
+    /// When a segment was last accepted, or a keep-alive sent.
+    pub(super) since: Instant,
+    /// Keep-alives since the last segment.
     pub(super) unanswered: u8,
-    pub(super) probed: Instant,
 }
 
 /// A connection in SYN-RECEIVED or any state after it.
@@ -116,7 +117,7 @@ pub(super) struct Tcb<C> {
     pub(super) prediction: Prediction,
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
-    pub(super) pending_since: Option<Instant>,
+    pub(super) pending_since: MaybeInstant,
     /// The peer's user timeout, REMOTE_UTO, as its option says it, 0: none; and whether it is to be told ours with the
     /// next segment (RFC 5482 §3).
     pub(super) remote_user_timeout: u16,
@@ -166,8 +167,8 @@ impl<C: Controller> Tcb<C> {
             released: false,
             throttles: Rare::default(),
             prediction: Prediction::Off,
-            keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
-            pending_since: None,
+            keep_alive: KeepAlive { since: cx.now, unanswered: 0 },
+            pending_since: MaybeInstant::NONE,
             remote_user_timeout: 0,
             owes_user_timeout: cx.config.user_timeout_option(),
             overridden: false,
@@ -266,7 +267,7 @@ impl<C: Controller> Tcb<C> {
 
     /// Text or FIN moved on, or a closed window was confirmed.
     pub(super) fn progressed(&mut self, now: Instant) {
-        self.pending_since = self.pending_since.map(|_| now);
+        self.pending_since = self.pending_since.get().map(|_| now).into();
         self.retries = 0;
     }
 
@@ -330,14 +331,14 @@ impl<C: Controller> Tcb<C> {
         } = self; // a field that is added has to be looked at here
         let irs = self.rcv.irs;
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
+        let age = |at: Instant| Instant::from_micros(now.since(at).get());
         self.snd.rebase(irs, now);
         self.rcv.rebase(now);
         if let Some(ts) = &mut self.ts {
             ts.rebase(irs, now);
         }
-        self.keep_alive.heard = ago(self.keep_alive.heard);
-        self.keep_alive.probed = ago(self.keep_alive.probed);
-        self.pending_since = self.pending_since.map(ago);
+        self.keep_alive.since = ago(self.keep_alive.since);
+        self.pending_since = self.pending_since.get().map(age).into();
         self.throttles.end();
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.duplicate = self.duplicate.map(|(left, right)| (relative(left), relative(right)));

@@ -66,7 +66,8 @@ impl<C: Controller> Tcb<C> {
             | Timer::Idle => false,
         };
         if asks && late > Micros::ZERO {
-            self.pending_since = self.pending_since.map(|since| (since + late).min(cx.now)); // not what came before the progress
+            let since = self.pending_since.get();
+            self.pending_since = since.map(|since| (since + late).min(cx.now)).into(); // not what came before the progress
             cx.timers.clear(Timer::UserTimeout);
         }
     }
@@ -157,7 +158,7 @@ impl<C: Controller> Tcb<C> {
             return Break(Stop::Delete(CloseReason::KeepAliveTimeout));
         }
         self.keep_alive.unanswered += 1;
-        self.keep_alive.probed = cx.now;
+        self.keep_alive.since = cx.now;
         self.transmit_keep_alive(cx);
         Continue(())
     }
@@ -173,10 +174,11 @@ impl<C: Controller> Tcb<C> {
 
     /// When the next keep-alive is due.
     pub(super) fn next_keep_alive(&self, cx: &Cx<'_, '_>) -> Instant {
-        match self.keep_alive.unanswered {
-            0 => self.keep_alive.heard + self.keep_alive_idle(cx),
-            _ => self.keep_alive.probed + cx.config.keep_alive_interval(),
-        }
+        self.keep_alive.since
+            + match self.keep_alive.unanswered {
+                0 => self.keep_alive_idle(cx),
+                _ => cx.config.keep_alive_interval().into(),
+            }
     }
 
     /// Whether a reset is sent when the connection is aborted in this state (§3.10.5).
