@@ -300,7 +300,7 @@ impl<C: Controller> Tcb<C> {
     /// SND.UNA =< SEG.ACK =< SND.NXT. With `bare` it may be a duplicate.
     fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
         let echo = segment.options.timestamps().zip(self.ts.as_ref());
-        let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, self.snd.opened, cx.now));
+        let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, cx.now));
         let mss = u32::from(self.eff_snd_mss);
         let reported = if self.sack { segment.options.sack() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));

@@ -108,9 +108,9 @@ impl<C: Controller> Tcb<C> {
         stamps: Option<Timestamps>,
         steady: &mut Steady<'_, S>,
     ) -> Progress {
-        let (opened, now) = (self.snd.opened, steady.now);
+        let now = steady.now;
         let stamps = self.ts.as_ref().zip(stamps);
-        let echoed = || stamps.and_then(|(state, new)| state.shown_at(new.echo, opened, now));
+        let echoed = || stamps.and_then(|(state, new)| state.shown_at(new.echo, now));
         let text = self.snd.on_expected_ack(ack, u32::from(self.eff_snd_mss), echoed, now);
         self.acknowledged(text, steady)
     }

@@ -132,7 +132,7 @@ impl<C: Controller> Tcb<C> {
     /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
     pub(super) fn new(
         origin: Origin,
-        (mut snd, ts_offset, mut ecn): (Sender<C>, u32, Handshake),
+        (mut snd, (ts_offset, opened), mut ecn): (Sender<C>, (u32, Instant), Handshake),
         syn: &Segment,
         cx: &Cx<'_, '_>,
     ) -> Self {
@@ -149,7 +149,7 @@ impl<C: Controller> Tcb<C> {
         let policy = AckPolicy::new(cx.config, rmss, agreed.send_mss, cx.now);
         let tuning = Tuning::new(cx.config, rmss, ours, cx.now);
         let rcv = Receiver::new(syn.seq, promised, ours, policy, tuning);
-        let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
+        let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, opened, ts.value, rcv.nxt, cx.now));
         let mut tcb = Self {
             state: LiveState::SynReceived,
             origin,

@@ -118,8 +118,6 @@ pub(crate) struct Sender<C> {
     probed: bool,
     last_sent: Instant,
     pub(crate) path_mtu: PathMtu,
-    /// When the connection was opened.
-    pub(crate) opened: Instant,
 }
 
 impl<C: Controller> Sender<C> {
@@ -159,7 +157,6 @@ impl<C: Controller> Sender<C> {
             probed: false,
             last_sent: now,
             path_mtu: PathMtu::new(),
-            opened: now,
         }
     }
 
@@ -597,7 +594,6 @@ impl<C: Controller> Sender<C> {
             probed: _,
             last_sent: _,
             path_mtu: _,
-            opened: _,
         } = self; // a field that is added has to be looked at here
         let iss = self.iss;
         let relative = |seq: SeqNum| SeqNum::new(seq - iss);
@@ -623,7 +619,6 @@ impl<C: Controller> Sender<C> {
             pacer.rebase(now);
         }
         self.last_sent = ago(self.last_sent);
-        self.opened = ago(self.opened);
         self.path_mtu.rebase(ago);
         self.cc.rebase(now);
         if let Some(validation) = &mut self.validation {
