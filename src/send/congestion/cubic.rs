@@ -25,9 +25,12 @@ const fn converged(octets: u32) -> u32 {
 
 /// A congestion avoidance stage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(packed(4))]
 struct Epoch {
-    /// t_epoch, moved by the time in which the application limited the flow.
-    start: Instant,
+    /// The last acknowledgment, or the end of a pause.
+    last_ack: Instant,
+    /// t then, in microseconds: the time since t_epoch without that in which the application limited the flow.
+    t_us: u32,
     /// K, in microseconds.
     k_us: u32,
     w_est: u32,
@@ -59,8 +62,6 @@ pub struct Cubic {
     w_max: u32,
     paced: bool,
     stage: Stage,
-    /// The last acknowledgment in congestion avoidance.
-    last_ack: Instant,
     saved: Option<Box<Saved>>,
 }
 
@@ -85,7 +86,6 @@ impl Default for Cubic {
             w_max: 0,
             paced: false,
             stage: Stage::Initial(HyStart::new()),
-            last_ack: Instant::ZERO,
             saved: None,
         }
     }
@@ -159,7 +159,7 @@ impl Cubic {
     /// A stage begins with the window as it is.
     fn begin(&mut self, now: Instant) -> Epoch {
         self.w_max = self.w_max.max(self.cwnd); // unknown: after a timeout (§4.8), without any loss so far (§4.10)
-        Epoch { start: now, k_us: self.k_us(), w_est: self.cwnd, cwnd_carry: 0, est_carry: 0 }
+        Epoch { last_ack: now, t_us: 0, k_us: self.k_us(), w_est: self.cwnd, cwnd_carry: 0, est_carry: 0 }
     }
 
     /// Equation 4, in octets: alpha_cubic = 9/17 until W_est reaches cwnd_prior, then 1.
@@ -178,7 +178,8 @@ impl Cubic {
             Some(epoch) => epoch,
             None => self.begin(acked.now),
         };
-        let t = acked.now.since(epoch.start);
+        let t = Micros::from_u32(epoch.t_us) + acked.now.since(epoch.last_ack);
+        (epoch.t_us, epoch.last_ack) = (t.saturated(), acked.now);
         self.reno_estimate(&mut epoch, acked.octets);
         if self.w_cubic(epoch.k_us, t) < epoch.w_est {
             self.cwnd = self.cwnd.max(epoch.w_est); // Reno-friendly region; it takes nothing back
@@ -196,9 +197,8 @@ impl Cubic {
     /// t does not include the time since the last acknowledgment (§4.2).
     fn pause(&mut self, now: Instant) {
         if let Stage::Avoidance(epoch) = &mut self.stage {
-            epoch.start += now.since(self.last_ack);
+            epoch.last_ack = epoch.last_ack.max(now);
         }
-        self.last_ack = now;
     }
 
     #[inline]
@@ -247,7 +247,6 @@ impl Controller for Cubic {
             self.slow_start(acked); // "when cwnd is no more than ssthresh" (§4.10): with the first one after a loss, too
         } else if acked.window_limited {
             self.avoid(acked);
-            self.last_ack = acked.now;
         } else {
             self.pause(acked.now);
         }
@@ -357,9 +356,8 @@ impl Controller for Cubic {
     }
 
     fn rebase(&mut self, now: Instant) {
-        let Self { mss: _, cwnd: _, ssthresh: _, cwnd_prior: _, w_max: _, paced: _, stage: _, last_ack: _, saved: _ } =
-            self; // a field that is added has to be looked at here
-        let relative = |epoch: &mut Epoch| epoch.start = ago(epoch.start, now);
+        let Self { mss: _, cwnd: _, ssthresh: _, cwnd_prior: _, w_max: _, paced: _, stage: _, saved: _ } = self; // a field that is added has to be looked at here
+        let relative = |epoch: &mut Epoch| epoch.last_ack = ago(epoch.last_ack, now);
         match &mut self.stage {
             Stage::Initial(hystart) => hystart.rebase(now),
             Stage::NoEpoch => {}
@@ -368,8 +366,6 @@ impl Controller for Cubic {
         if let Some(saved) = &mut self.saved {
             saved.epoch.iter_mut().for_each(relative);
         }
-        let counts = self.epoch().is_some() || self.saved.as_ref().is_some_and(|saved| saved.epoch.is_some());
-        self.last_ack = if counts { ago(self.last_ack, now) } else { Instant::ZERO };
     }
 }
 
