@@ -4,7 +4,7 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Origin, Step, Stop};
 use super::steady::{Progress, Steady};
-use super::tcb::{Cx, Tcb};
+use super::tcb::{Cx, Duplicate, Tcb};
 use crate::counts::trimmed;
 use crate::ecn::Echo;
 use crate::recv::Accepted;
@@ -145,7 +145,7 @@ impl<C: Controller> Tcb<C> {
             cx.out.discard(reason);
         }
         if arrived.owed {
-            self.duplicate = arrived.duplicate;
+            self.duplicate = arrived.duplicate.and_then(Duplicate::new);
             self.ack.at_once();
         }
     }
@@ -397,7 +397,7 @@ impl<C: Controller> Tcb<C> {
         if segment.payload.is_empty() {
             return Continue(fin);
         }
-        if !self.state.receives() || self.rcv.fin.is_some_and(|fin| segment.seq.at_or_after(fin)) {
+        if !self.state.receives() || self.rcv.fin().is_some_and(|fin| segment.seq.at_or_after(fin)) {
             self.ack.at_once();
             cx.out.discard(Discard::AfterFin);
             return Continue(None);
@@ -407,7 +407,7 @@ impl<C: Controller> Tcb<C> {
             return self.reset_unread(cx);
         }
         self.note_mark(segment, cx);
-        let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
+        let end = self.rcv.fin().map_or(edge, |fin| fin.min(edge));
         let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let pushed = segment.flags.contains(Flags::PSH);
         let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), pushed);
@@ -415,7 +415,7 @@ impl<C: Controller> Tcb<C> {
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(trimmed(segment.payload.len(), behind, room));
         keep_front(&mut segment.payload, room);
-        self.duplicate = self.duplicate_of(segment, cx.config);
+        self.duplicate = self.duplicate_of(segment, cx.config).and_then(Duplicate::new);
         let text = core::mem::take(&mut segment.payload);
         let seq = segment.seq;
         let out = &mut *cx.out;
@@ -471,7 +471,7 @@ impl<C: Controller> Tcb<C> {
             self.ack.at_once();
             self.rcv.note_fin(fin);
         }
-        if self.rcv.fin != Some(self.rcv.nxt) {
+        if self.rcv.fin() != Some(self.rcv.nxt) {
             return;
         }
         self.rcv.nxt += 1;

@@ -1,5 +1,6 @@
 //! The transmission control block of §3.10.7.4: both sides, the handshake's outcome, the owed acknowledgment.
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use super::challenge::Throttles;
@@ -82,6 +83,24 @@ impl<'o> Cx<'_, 'o> {
     }
 }
 
+/// Text that had arrived before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Duplicate {
+    left: SeqNum,
+    len: NonZeroU32,
+}
+
+impl Duplicate {
+    pub(super) fn new((left, right): (SeqNum, SeqNum)) -> Option<Self> {
+        NonZeroU32::new(right - left).map(|len| Self { left, len })
+    }
+
+    /// Its left and its right edge.
+    pub(super) fn block(self) -> (SeqNum, SeqNum) {
+        (self.left, self.left + self.len.get())
+    }
+}
+
 /// Keep-alive probing (RFC 9293 §3.8.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(packed(4))]
@@ -110,7 +129,7 @@ pub(super) struct Tcb<C> {
     pub(super) echo: Echo,
     pub(super) ack: PendingAck,
     /// What of the last text had arrived before, until an acknowledgment reports it (RFC 2883 §4).
-    pub(super) duplicate: Option<(SeqNum, SeqNum)>,
+    pub(super) duplicate: Option<Duplicate>,
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
     pub(super) throttles: Rare<Throttles>,
@@ -123,7 +142,7 @@ pub(super) struct Tcb<C> {
     pub(super) remote_user_timeout: u16,
     pub(super) owes_user_timeout: bool,
     /// Retransmissions and probes of a closed window since the last answer.
-    pub(super) retries: u32,
+    pub(super) retries: u16,
     /// The override timeout expired: text held back goes with the next flush.
     pub(super) overridden: bool,
 }
@@ -284,7 +303,7 @@ impl<C: Controller> Tcb<C> {
         };
         assert_eq!(
             fin_of_peer_processed,
-            self.rcv.fin.is_some_and(|fin| self.rcv.nxt == fin + 1),
+            self.rcv.fin().is_some_and(|fin| self.rcv.nxt == fin + 1),
             "peer's FIN and {:?}",
             self.state
         );
@@ -341,6 +360,6 @@ impl<C: Controller> Tcb<C> {
         self.pending_since = self.pending_since.get().map(age).into();
         self.throttles.end();
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
-        self.duplicate = self.duplicate.map(|(left, right)| (relative(left), relative(right)));
+        self.duplicate = self.duplicate.map(|text| Duplicate { left: relative(text.left), ..text });
     }
 }
