@@ -17,9 +17,10 @@ struct Due(u64);
 
 /// Bits of the number of a timer.
 const TIMER_BITS: u32 = 4;
-const _: () = assert!(Timer::ALL.len() <= 1 << TIMER_BITS && END_OF_TIME.as_micros() < 1 << (63 - TIMER_BITS));
+const _: () = assert!(Timer::ALL.len() < 1 << TIMER_BITS && END_OF_TIME.as_micros() < 1 << (63 - TIMER_BITS));
 
 impl Due {
+    /// No timer's.
     const NEVER: Self = Self(u64::MAX);
     /// The earliest deadline is to be looked for: no other one comes before it.
     const STALE: Self = Self(0);
@@ -38,6 +39,11 @@ impl Due {
         (self != Self::NEVER).then(|| Instant::from_micros(self.micros()))
     }
 
+    /// Whether it is set, and this timer's.
+    const fn is_of(self, timer: Timer) -> bool {
+        self.0 & ((1 << TIMER_BITS) - 1) == order(timer)
+    }
+
     fn timer(self) -> Option<Timer> {
         let order = usize::try_from(self.0 & ((1 << TIMER_BITS) - 1)).unwrap_or(usize::MAX);
         Timer::ALL.get(order).copied() // none where it is never
@@ -46,8 +52,10 @@ impl Due {
 
 /// How many timers have a place in the value itself: those of steady traffic, and TIME-WAIT. The others, seldom set,
 /// are on the heap.
-const USUAL: usize = 6;
-const OTHERS: usize = Timer::ALL.len() - USUAL;
+const USUAL: usize = 5;
+/// The place of two timers that are never set at once: where our FIN is acknowledged, there is no `Timer::Idle`.
+const SHARED: usize = 4;
+const OTHERS: usize = Timer::ALL.len() - 1 - USUAL;
 
 /// The place of a timer in `Timer::ALL`.
 const fn order(timer: Timer) -> u64 {
@@ -75,15 +83,14 @@ const fn place(timer: Timer) -> usize {
         Timer::DelayedAck => 1,
         Timer::TailLossProbe => 2,
         Timer::UserTimeout => 3,
-        Timer::Idle => 4,
-        Timer::TimeWait => 5,
-        Timer::FinWait2 => 6,
-        Timer::Reorder => 7,
-        Timer::Persist => 8,
-        Timer::Override => 9,
-        Timer::KeepAlive => 10,
-        Timer::Pace => 11,
-        Timer::Continue => 12,
+        Timer::Idle | Timer::TimeWait => SHARED,
+        Timer::FinWait2 => 5,
+        Timer::Reorder => 6,
+        Timer::Persist => 7,
+        Timer::Override => 8,
+        Timer::KeepAlive => 9,
+        Timer::Pace => 10,
+        Timer::Continue => 11,
     }
 }
 
@@ -136,7 +143,8 @@ impl Deadlines {
     fn due(&self, timer: Timer) -> Due {
         let place = place(timer);
         match self.usual.get(place) {
-            Some(due) => *due,
+            Some(due) if place != SHARED || due.is_of(timer) => *due,
+            Some(_) => Due::NEVER,
             None => self.others.as_ref().and_then(|others| others.get(place - USUAL)).copied().unwrap_or(Due::NEVER),
         }
     }
@@ -200,7 +208,7 @@ impl Deadlines {
             Some(slot) => Some(slot),
             None => self.others.as_mut().and_then(|others| others.get_mut(place - USUAL)),
         };
-        if let Some(slot) = slot {
+        if let Some(slot) = slot.filter(|due| place != SHARED || due.is_of(timer)) {
             if *slot == self.next {
                 self.next = Due::STALE;
             }
@@ -326,6 +334,19 @@ mod tests {
 
     fn at(micros: u64) -> Instant {
         Instant::from_micros(micros)
+    }
+
+    #[test]
+    fn timers_that_share_a_place_do_not_answer_for_each_other() {
+        for (timer, other) in [(Timer::Idle, Timer::TimeWait), (Timer::TimeWait, Timer::Idle)] {
+            let mut deadlines = Deadlines::default();
+            deadlines.set(timer, at(7));
+            assert_eq!((deadlines.get(timer), deadlines.get(other)), (Some(at(7)), None));
+            deadlines.clear(other);
+            assert_eq!(deadlines.next(), Some((timer, at(7))));
+            assert_eq!(deadlines.take_due(at(9)), Some((timer, Micros::new(2))));
+            assert_eq!((deadlines.get(timer), deadlines.take_due(at(9))), (None, None));
+        }
     }
 
     fn late(micros: u64) -> Micros {
