@@ -7,7 +7,7 @@ use core::ops::{Add, AddAssign, Sub};
 /// A place in the sequence space of one direction, counted from the ISS: the SYN takes position 0, each octet of text
 /// one, the FIN the one after. In memory it is aligned as the sequence numbers that it stands beside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(crate) struct Position(u64);
 
 impl Position {

@@ -82,7 +82,7 @@ impl fmt::Display for Instant {
 
 /// An instant or none, in the size of an instant, and aligned as 32 bits are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(crate) struct MaybeInstant(u64);
 
 impl MaybeInstant {
@@ -141,7 +141,7 @@ pub(crate) const fn micros(d: Duration) -> u64 {
 /// A span of time in microseconds. All arithmetic saturates. Inside the machine all spans are of this type; `Duration`,
 /// of which each use would convert, stands at the border. In memory it is aligned as 32 bits are: options of it are shorter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(crate) struct Micros(u64);
 
 impl Micros {

@@ -8,7 +8,7 @@ const RECENT_LIFETIME: Micros = Micros::from_secs(24 * 24 * 3600);
 
 /// The timestamp state of a connection that negotiated them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(crate) struct TsState {
     /// The offset of our clock.
     offset: u32,

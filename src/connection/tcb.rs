@@ -103,7 +103,7 @@ impl Duplicate {
 
 /// Keep-alive probing (RFC 9293 §3.8.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(super) struct KeepAlive {
     /// When a segment was last accepted, or a keep-alive sent.
     pub(super) since: Instant,

@@ -23,7 +23,7 @@ enum Estimator {
 
 /// A span in 2^-10 us, aligned as 32 bits are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 struct Fine(u64);
 
 impl Fine {
@@ -34,7 +34,7 @@ impl Fine {
 
 /// The smallest round trip of a recent time: of the window that is going on, and of the one before it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 struct MinRtt {
     /// Since when the window goes on.
     since: Instant,

@@ -25,7 +25,7 @@ const fn converged(octets: u32) -> u32 {
 
 /// A congestion avoidance stage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 struct Epoch {
     /// The last acknowledgment, or the end of a pause.
     last_ack: Instant,
