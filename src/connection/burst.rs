@@ -64,14 +64,14 @@ impl<C: Controller> Tcb<C> {
     /// `nagle_allows` and `cork_allows` of `Sender`.
     fn sends_small<S: Sink + ?Sized>(&self, todo: u32, steady: &Steady<'_, S>) -> bool {
         let (config, settings) = (steady.config, steady.settings);
-        let nagle = settings.nagle && self.snd.flight() > 0 && self.snd.small.is_held(config.minshall());
+        let nagle = settings.nagle && self.snd.flight() > 0 && self.snd.small.is_held(config.minshall(), self.snd.una);
         todo > self.snd.small.unpushed() && !nagle && !settings.cork
     }
 
     /// Sends `budget` octets, as far as they fill segments. Returns the octets sent.
     fn transmit_budget<S: Sink + ?Sized>(&mut self, budget: u32, full: u32, steady: &mut Steady<'_, S>) -> u32 {
         let all = budget == self.snd.unsent();
-        let nagle = steady.settings.nagle && self.snd.small.is_held(steady.config.minshall());
+        let nagle = steady.settings.nagle && self.snd.small.is_held(steady.config.minshall(), self.snd.una);
         let max = u32::from(steady.config.max_transmit()).max(full);
         let limit = max_transmits(steady.config);
         let mut records = self.snd.records_left(steady.config.send_buffer(), u32::from(self.eff_snd_mss));

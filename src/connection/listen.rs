@@ -55,7 +55,7 @@ impl<C: Controller> Listen<C> {
 /// SYN-RECEIVED by a passive OPEN. The SYN,ACK leaves with the flush.
 pub(super) fn opened<C: Controller>(controller: C, secrets: Secrets, syn: &Segment, cx: &mut Cx<'_, '_>) -> Tcb<C> {
     let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
-    let mut tcb = Tcb::new(Origin::Listen, (snd, secrets.ts_offset, Handshake::default()), syn, cx);
+    let mut tcb = Tcb::new(Origin::Listen, (snd, (secrets.ts_offset, cx.now), Handshake::default()), syn, cx);
     tcb.hold_syn_text(syn, cx);
     tcb.hear_user_timeout(syn.options.user_timeout(), cx);
     tcb

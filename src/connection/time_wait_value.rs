@@ -171,7 +171,7 @@ impl TimeWait {
     fn tcb(&self, cx: &Cx<'_, '_>) -> Tcb<Algorithm> {
         let snd = Sender::new(self.snd_nxt, Algorithm::default(), cx.config, cx.now);
         let syn = Segment { flags: Flags::SYN, ..Segment::default() };
-        let mut tcb = Tcb::new(Origin::Accept, (snd, self.ts_offset, Handshake::default()), &syn, cx);
+        let mut tcb = Tcb::new(Origin::Accept, (snd, (self.ts_offset, cx.now), Handshake::default()), &syn, cx);
         tcb.state = LiveState::TimeWait;
         tcb.snd.syn = false;
         tcb.snd.fin = Fin::Acked;
