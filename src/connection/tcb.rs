@@ -238,8 +238,12 @@ impl<C: Controller> Tcb<C> {
     /// The text of this segment that arrived before, if that is to be reported.
     pub(super) fn duplicate_of(&self, segment: &Segment, config: &Config) -> Option<(SeqNum, SeqNum)> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        let reports = SACK && self.sack && config.dsack() && !self.snd.syn; // text of the SYN is held, not acknowledged
-        if reports { self.rcv.duplicate_in(segment.seq, len) } else { None }
+        if self.reports_duplicates(config) { self.rcv.duplicate_in(segment.seq, len) } else { None }
+    }
+
+    /// Whether text that arrived before is to be reported (RFC 2883).
+    pub(super) fn reports_duplicates(&self, config: &Config) -> bool {
+        SACK && self.sack && config.dsack() && !self.snd.syn // text of the SYN is held, not acknowledged
     }
 
     /// "Return this connection to the LISTEN state"; but a user who has closed does not listen any more.
