@@ -127,14 +127,17 @@ pub(super) struct Tcb<C> {
     pub(super) overridden: bool,
 }
 
+/// Our half of the handshake.
+pub(super) struct OurHalf<C> {
+    pub(super) snd: Sender<C>,
+    pub(super) ts_offset: u32,
+    pub(super) ecn: Handshake,
+}
+
 impl<C: Controller> Tcb<C> {
-    /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
-    pub(super) fn new(
-        origin: Origin,
-        (mut snd, ts_offset, mut ecn): (Sender<C>, u32, Handshake),
-        syn: &Segment,
-        cx: &Cx<'_, '_>,
-    ) -> Self {
+    /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `ours.snd`, sent or about to be.
+    pub(super) fn new(origin: Origin, ours: OurHalf<C>, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
+        let OurHalf { mut snd, ts_offset, mut ecn } = ours;
         ecn.heard(syn.flags);
         let agreed = Agreed::new(cx.config, cx.path, &syn.options.get());
         let promised = syn_window(cx.config);
