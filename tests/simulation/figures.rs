@@ -75,9 +75,9 @@ fn what_is_missed_is_told() {
     };
     let missed = rows.iter().filter(missed).map(|row| row.name.clone()).collect::<BTreeSet<_>>();
     assert_eq!(
-        told("What is not reached"),
+        told("Missed targets"),
         missed,
-        "docs/simulation.md, \"What is not reached\", against the recorded figures"
+        "docs/simulation.md, \"Missed targets\", against the recorded figures"
     );
 }
 
@@ -104,7 +104,7 @@ fn every_row_below_nine_tenths_of_what_is_possible_is_told_with_its_cause() {
     let (recorded, rows) = (recorded(), matrix(&all(), &Sender::ALL));
     let low = |row: &&Row| ratios(&recorded, row).iter().any(|ratio| *ratio < 0.9);
     let low = rows.iter().filter(low).map(|row| row.name.clone()).collect::<BTreeSet<_>>();
-    assert_eq!(told("Below nine tenths of what is possible"), low);
+    assert_eq!(told("Below nine tenths of the ideal"), low);
 }
 
 /// Paced at least as good as unpaced, less 1 %.
