@@ -71,7 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("recv::ack", &["time", "config"]),
     ("recv::filling", &["seq", "time"]),
-    ("recv::limits", &["config"]),
+    ("recv::limits", &["stream", "config"]),
     ("recv::in_order", &["stream", "recent", "recv::limits"]),
     ("recv::pieces", &[]),
     ("recv::reassembly", &["stream", "ranges", "recent", "recv::limits", "recv::pieces"]),

@@ -415,15 +415,15 @@ impl<C: Controller> Tcb<C> {
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(trimmed(segment.payload.len(), behind, room));
         keep_front(&mut segment.payload, room);
-        self.duplicate = self.duplicate_of(segment, cx.config).and_then(Duplicate::new);
         let text = core::mem::take(&mut segment.payload);
         let seq = segment.seq;
         let out = &mut *cx.out;
         let limits = Limits::of(cx.config);
-        let accepted = self.rcv.accept(seq, text, &limits, &mut |text| {
+        let (accepted, duplicate) = self.rcv.accept(seq, text, &limits, &mut |text| {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
+        self.duplicate = duplicate.filter(|_| self.reports_duplicates(cx.config)).and_then(Duplicate::new);
         let stamps = self.ts.as_ref().zip(segment.options.timestamps());
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);

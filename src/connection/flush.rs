@@ -2,10 +2,10 @@
 
 use super::burst::max_transmits;
 use super::state::LiveState;
-use super::tcb::{Cx, Duplicate, Tcb};
+use super::tcb::{Cx, Duplicate, Settings, Tcb};
 use crate::recv::ack::PendingAck;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
-use crate::{CompactOptions, Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
+use crate::{CompactOptions, Config, Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// Octets of the user timeout option.
@@ -88,7 +88,7 @@ impl<C: Controller> Tcb<C> {
             }
             if plan.kind == Kind::New && self.is_plain(&gate) {
                 gate.records = self.records_left(cx);
-                gate.nagle = self.nagle(cx);
+                gate.nagle = self.nagle(cx.settings, cx.config);
             } else {
                 gate = self.gate(cx);
             }
@@ -101,8 +101,10 @@ impl<C: Controller> Tcb<C> {
         gate.mss == u32::from(self.eff_snd_mss) && gate.first.is_none() && gate.mtu_probe.is_none()
     }
 
-    pub(super) fn nagle(&self, cx: &Cx<'_, '_>) -> bool {
-        cx.settings.nagle && self.snd.small.is_held(cx.config.minshall(), self.snd.una)
+    /// Whether Nagle's algorithm holds back a small segment while something is in flight.
+    #[inline]
+    pub(super) fn nagle(&self, settings: &Settings, config: &Config) -> bool {
+        settings.nagle && self.snd.small.is_held(config.minshall(), self.snd.una)
     }
 
     /// Whether anything leaves with this event.
@@ -136,7 +138,7 @@ impl<C: Controller> Tcb<C> {
             mss,
             full,
             max: most.max(full),
-            nagle: self.nagle(cx),
+            nagle: self.nagle(cx.settings, cx.config),
             cork: cx.settings.cork,
             records: self.records_left(cx),
             held: self.snd.held_by_mark(cx.now).is_some(),

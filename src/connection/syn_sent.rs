@@ -3,7 +3,7 @@
 use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{Origin, Step, Stop};
-use super::tcb::{Cx, Tcb};
+use super::tcb::{Cx, OurHalf, Tcb};
 use super::timeouts::evidence;
 use crate::ecn::Handshake;
 use crate::options::of_syn;
@@ -108,12 +108,11 @@ impl<C: Controller> SynSent<C> {
 impl<C: Controller> Tcb<C> {
     /// Our SYN crossed the peer's (MUST-10): SYN-RECEIVED, and a SYN,ACK leaves with the flush.
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
-        let since = opening.pending_since;
-        let mut tcb =
-            Self::new(Origin::Active, (opening.snd, (opening.ts_offset, opening.opened), opening.ecn), syn, cx);
+        let SynSent { snd, ts_offset, opened, ecn, pending_since } = opening;
+        let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, syn, cx);
         tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
-        tcb.pending_since = since.into();
+        tcb.pending_since = pending_since.into();
         tcb.hold_syn_text(syn, cx);
         tcb.hear_user_timeout(syn.options.user_timeout(), cx);
         tcb
@@ -121,10 +120,9 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
     pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
-        let since = opening.pending_since;
-        let mut tcb =
-            Self::new(Origin::Active, (opening.snd, (opening.ts_offset, opening.opened), opening.ecn), segment, cx);
-        tcb.pending_since = since.into();
+        let SynSent { snd, ts_offset, opened, ecn, pending_since } = opening;
+        let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, segment, cx);
+        tcb.pending_since = pending_since.into();
         tcb.establish(segment, cx);
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any

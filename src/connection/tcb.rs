@@ -147,14 +147,19 @@ pub(super) struct Tcb<C> {
     pub(super) overridden: bool,
 }
 
+/// Our half of the handshake.
+pub(super) struct OurHalf<C> {
+    pub(super) snd: Sender<C>,
+    pub(super) ts_offset: u32,
+    /// When the connection was opened: the clock of the timestamps began there.
+    pub(super) opened: Instant,
+    pub(super) ecn: Handshake,
+}
+
 impl<C: Controller> Tcb<C> {
-    /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
-    pub(super) fn new(
-        origin: Origin,
-        (mut snd, (ts_offset, opened), mut ecn): (Sender<C>, (u32, Instant), Handshake),
-        syn: &Segment,
-        cx: &Cx<'_, '_>,
-    ) -> Self {
+    /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `ours.snd`, sent or about to be.
+    pub(super) fn new(origin: Origin, ours: OurHalf<C>, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
+        let OurHalf { mut snd, ts_offset, opened, mut ecn } = ours;
         ecn.heard(syn.flags);
         let agreed = Agreed::new(cx.config, cx.path, &syn.options.get());
         let promised = syn_window(cx.config);
@@ -258,8 +263,12 @@ impl<C: Controller> Tcb<C> {
     /// The text of this segment that arrived before, if that is to be reported.
     pub(super) fn duplicate_of(&self, segment: &Segment, config: &Config) -> Option<(SeqNum, SeqNum)> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        let reports = SACK && self.sack && config.dsack() && !self.snd.syn; // text of the SYN is held, not acknowledged
-        if reports { self.rcv.duplicate_in(segment.seq, len) } else { None }
+        if self.reports_duplicates(config) { self.rcv.duplicate_in(segment.seq, len) } else { None }
+    }
+
+    /// Whether text that arrived before is to be reported (RFC 2883).
+    pub(super) fn reports_duplicates(&self, config: &Config) -> bool {
+        SACK && self.sack && config.dsack() && !self.snd.syn // text of the SYN is held, not acknowledged
     }
 
     /// "Return this connection to the LISTEN state"; but a user who has closed does not listen any more.

@@ -1,14 +1,12 @@
 //! RACK: loss and reordering told apart by time (RFC 8985 §6).
 
 use super::rtt::Rtt;
-use super::scoreboard::Sent;
+use super::scoreboard::{DUP_THRESH, Sent};
 use crate::Instant;
 use crate::features::RACK;
 use crate::stream::Position;
 use crate::time::Micros;
 
-/// DupThresh (RFC 5681 §3.2), in segments.
-const DUP_THRESH: u32 = 3;
 /// The granularity of the timestamp clock.
 const TICK: Micros = Micros::from_millis(1);
 /// Recoveries for which a reordering window that grew is kept (RFC 8985 §6.2, step 4).
