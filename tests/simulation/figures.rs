@@ -74,11 +74,7 @@ fn what_is_missed_is_told() {
         values.into_iter().any(|(want, value)| verdict(want, value.unwrap_or(f64::NAN)) == Verdict::Missed)
     };
     let missed = rows.iter().filter(missed).map(|row| row.name.clone()).collect::<BTreeSet<_>>();
-    assert_eq!(
-        told("Missed targets"),
-        missed,
-        "docs/simulation.md, \"Missed targets\", against the recorded figures"
-    );
+    assert_eq!(told("Missed targets"), missed, "docs/simulation.md, \"Missed targets\", against the recorded figures");
 }
 
 /// The names between backticks in a section of `docs/simulation.md`.
