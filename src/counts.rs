@@ -11,17 +11,29 @@ pub(crate) struct Counts {
     pub(crate) segments_out: u64,
     pub(crate) octets_in: u64,
     pub(crate) octets_acked: u64,
-    /// All others, once one of them has counted; its own five usual counters stay 0.
-    rare: Rare<Counters>,
+    /// All others, once one of them has counted.
+    rare: Rare<RareCounts>,
 }
 
-impl AtRest for Counters {
+/// The counters of what happens seldom; [`Counters`] tells what they count.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct RareCounts {
+    pub(crate) retransmissions: u64,
+    pub(crate) timeouts: u64,
+    pub(crate) fast_retransmits: u64,
+    pub(crate) spurious_recoveries: u64,
+    pub(crate) tail_probes: u64,
+    pub(crate) duplicate_acks: u64,
+    pub(crate) discarded: u64,
+    pub(crate) octets_trimmed: u64,
+    pub(crate) ecn_marks: u64,
+    pub(crate) ecn_reductions: u64,
+    pub(crate) probes: u64,
+    pub(crate) challenge_acks: u64,
+}
+
+impl AtRest for RareCounts {
     const AT_REST: &'static Self = &Self {
-        segments_in: 0,
-        segments_predicted: 0,
-        segments_out: 0,
-        octets_in: 0,
-        octets_acked: 0,
         retransmissions: 0,
         timeouts: 0,
         fast_retransmits: 0,
@@ -40,7 +52,7 @@ impl AtRest for Counters {
 impl Counts {
     /// The rare counters, to count.
     #[cold]
-    pub(crate) fn rare(&mut self) -> &mut Counters {
+    pub(crate) fn rare(&mut self) -> &mut RareCounts {
         self.rare.begin()
     }
 
@@ -52,14 +64,24 @@ impl Counts {
     }
 
     pub(crate) fn get(&self) -> Counters {
-        let Self { segments_in, segments_predicted, segments_out, octets_in, octets_acked, rare } = self;
         Counters {
-            segments_in: *segments_in,
-            segments_predicted: *segments_predicted,
-            segments_out: *segments_out,
-            octets_in: *octets_in,
-            octets_acked: *octets_acked,
-            ..**rare
+            segments_in: self.segments_in,
+            segments_predicted: self.segments_predicted,
+            segments_out: self.segments_out,
+            octets_in: self.octets_in,
+            octets_acked: self.octets_acked,
+            retransmissions: self.rare.retransmissions,
+            timeouts: self.rare.timeouts,
+            fast_retransmits: self.rare.fast_retransmits,
+            spurious_recoveries: self.rare.spurious_recoveries,
+            tail_probes: self.rare.tail_probes,
+            duplicate_acks: self.rare.duplicate_acks,
+            discarded: self.rare.discarded,
+            octets_trimmed: self.rare.octets_trimmed,
+            ecn_marks: self.rare.ecn_marks,
+            ecn_reductions: self.rare.ecn_reductions,
+            probes: self.rare.probes,
+            challenge_acks: self.rare.challenge_acks,
         }
     }
 }

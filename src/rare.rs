@@ -11,7 +11,8 @@ pub(crate) trait AtRest: Clone + Eq + 'static {
 /// State at rest takes no memory: reading it gives `AT_REST`, and the first change allocates.
 ///
 /// Whoever changes it gives it back where that is known to be at rest again: episodes, marks, urgent data, doubts about the
-/// MTU. Throttles, the pacer and the rare counters, once used, stay: what they have counted matters later.
+/// MTU, the queue of text to send. Throttles, the pacer, samples of the rate and the rare counters, once used, stay:
+/// what they have counted matters later.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Rare<T>(Option<Box<T>>);
 

@@ -5,8 +5,9 @@ use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
 
 /// A place in the sequence space of one direction, counted from the ISS: the SYN takes position 0, each octet of text
-/// one, the FIN the one after.
+/// one, the FIN the one after. In memory it is aligned as the sequence numbers that it stands beside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(Rust, packed(4))]
 pub(crate) struct Position(u64);
 
 impl Position {
@@ -59,7 +60,7 @@ impl Sub for Position {
 
 impl fmt::Debug for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&{ self.0 }, f)
     }
 }
 

@@ -82,6 +82,53 @@ impl fmt::Display for Instant {
     }
 }
 
+/// An instant or none, in the size of an instant, and aligned as 32 bits are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(Rust, packed(4))]
+pub(crate) struct MaybeInstant(u64);
+
+impl MaybeInstant {
+    /// No instant of the machine is so late.
+    pub(crate) const NONE: Self = Self(u64::MAX);
+
+    pub(crate) fn get(self) -> Option<Instant> {
+        (self != Self::NONE).then_some(Instant(self.0))
+    }
+
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Instant> {
+        core::mem::replace(self, Self::NONE).get()
+    }
+
+    /// The instant, which is `now` where there was none.
+    pub(crate) fn get_or_insert(&mut self, now: Instant) -> Instant {
+        let at = self.get().unwrap_or(now);
+        *self = at.into();
+        at
+    }
+}
+
+impl From<Instant> for MaybeInstant {
+    fn from(at: Instant) -> Self {
+        Self(at.0)
+    }
+}
+
+impl From<Option<Instant>> for MaybeInstant {
+    fn from(at: Option<Instant>) -> Self {
+        at.map_or(Self::NONE, Self::from)
+    }
+}
+
+impl fmt::Debug for MaybeInstant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 /// The latest instant the machine works with, 9,000 years after the epoch; later ones count as this. So deadlines
 /// cannot overflow.
 pub(crate) const END_OF_TIME: Instant = Instant::from_micros(1 << 58);
@@ -94,8 +141,9 @@ pub(crate) const fn micros(d: Duration) -> u64 {
 }
 
 /// A span of time in microseconds. All arithmetic saturates. Inside the machine all spans are of this type; `Duration`,
-/// of which each use would convert, stands at the border.
+/// of which each use would convert, stands at the border. In memory it is aligned as 32 bits are: options of it are shorter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(Rust, packed(4))]
 pub(crate) struct Micros(u64);
 
 impl Micros {
@@ -181,6 +229,6 @@ impl AddAssign<Micros> for Instant {
 
 impl fmt::Debug for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} us", self.0)
+        write!(f, "{} us", self.get())
     }
 }

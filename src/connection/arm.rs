@@ -66,7 +66,7 @@ impl<C: Controller> Tcb<C> {
     fn arm_idle(&self, pending: bool, cx: &mut Cx<'_, '_>) {
         if pending {
             cx.timers.clear(Timer::Idle);
-        } else if self.pending_since.is_some() && !self.fin_acked() {
+        } else if !self.pending_since.is_none() && !self.fin_acked() {
             cx.timers.set(Timer::Idle, cx.now + self.snd.rtt.rto()); // this event acknowledged the last
         }
     }
@@ -86,12 +86,12 @@ impl<C: Controller> Tcb<C> {
     /// The timers that end a wait for the peer: user timeout, keep-alive, FIN-WAIT-2; and the delayed ACK that ends the
     /// peer's.
     fn arm_patience(&mut self, pending: bool, cx: &mut Cx<'_, '_>) {
-        self.pending_since = if pending { Some(self.pending_since.unwrap_or(cx.now)) } else { None };
+        self.pending_since = pending.then(|| self.pending_since.get().unwrap_or(cx.now)).into();
         let user_timeout = self.user_timeout(cx.config, cx.settings);
         let limit = if self.snd.syn { cx.config.connect_timeout().map(Micros::from) } else { user_timeout };
         cx.timers.put(
             Timer::UserTimeout,
-            self.pending_since.zip(limit).map(|(since, limit)| self.patience(since + limit, cx)),
+            self.pending_since.get().zip(limit).map(|(since, limit)| self.patience(since + limit, cx)),
         );
         self.arm_delayed_ack(cx);
         self.arm_keep_alive(pending, cx);

@@ -4,7 +4,7 @@ use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{LiveState, Origin, Step, Stop};
 use super::steady::{Progress, Steady};
-use super::tcb::{Cx, Tcb};
+use super::tcb::{Cx, Duplicate, Tcb};
 use crate::counts::trimmed;
 use crate::ecn::Echo;
 use crate::recv::Accepted;
@@ -145,7 +145,7 @@ impl<C: Controller> Tcb<C> {
             cx.out.discard(reason);
         }
         if arrived.owed {
-            self.duplicate = arrived.duplicate;
+            self.duplicate = arrived.duplicate.and_then(Duplicate::new);
             self.ack.at_once();
         }
     }
@@ -265,7 +265,7 @@ impl<C: Controller> Tcb<C> {
         self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark
         self.echo = Echo::new(self.ecn.echoes());
         self.snd.shrink(); // the record of our SYN
-        self.pending_since = self.pending_since.filter(|_| self.snd.is_pending());
+        self.pending_since = self.pending_since.get().filter(|_| self.snd.is_pending()).into();
         self.state = match self.snd.fin {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
@@ -300,7 +300,7 @@ impl<C: Controller> Tcb<C> {
     /// SND.UNA =< SEG.ACK =< SND.NXT. With `bare` it may be a duplicate.
     fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
         let echo = segment.options.timestamps().zip(self.ts.as_ref());
-        let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, self.snd.opened, cx.now));
+        let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, cx.now));
         let mss = u32::from(self.eff_snd_mss);
         let reported = if self.sack { segment.options.sack() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));
@@ -397,7 +397,7 @@ impl<C: Controller> Tcb<C> {
         if segment.payload.is_empty() {
             return Continue(fin);
         }
-        if !self.state.receives() || self.rcv.fin.is_some_and(|fin| segment.seq.at_or_after(fin)) {
+        if !self.state.receives() || self.rcv.fin().is_some_and(|fin| segment.seq.at_or_after(fin)) {
             self.ack.at_once();
             cx.out.discard(Discard::AfterFin);
             return Continue(None);
@@ -407,7 +407,7 @@ impl<C: Controller> Tcb<C> {
             return self.reset_unread(cx);
         }
         self.note_mark(segment, cx);
-        let end = self.rcv.fin.map_or(edge, |fin| fin.min(edge));
+        let end = self.rcv.fin().map_or(edge, |fin| fin.min(edge));
         let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let pushed = segment.flags.contains(Flags::PSH);
         let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), pushed);
@@ -415,15 +415,15 @@ impl<C: Controller> Tcb<C> {
         let behind = usize::try_from(self.rcv.nxt.saturating_since(segment.seq)).unwrap_or(usize::MAX);
         cx.out.counters.trimmed(trimmed(segment.payload.len(), behind, room));
         keep_front(&mut segment.payload, room);
-        self.duplicate = self.duplicate_of(segment, cx.config);
         let text = core::mem::take(&mut segment.payload);
         let seq = segment.seq;
         let out = &mut *cx.out;
         let limits = Limits::of(cx.config);
-        let accepted = self.rcv.accept(seq, text, &limits, &mut |text| {
+        let (accepted, duplicate) = self.rcv.accept(seq, text, &limits, &mut |text| {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
+        self.duplicate = duplicate.filter(|_| self.reports_duplicates(cx.config)).and_then(Duplicate::new);
         let stamps = self.ts.as_ref().zip(segment.options.timestamps());
         self.rcv.on_round(|since| stamps.map(|(state, new)| state.has_seen(new.echo, since)), cx.now);
         self.acknowledge_text(accepted, arrival, cx);
@@ -471,7 +471,7 @@ impl<C: Controller> Tcb<C> {
             self.ack.at_once();
             self.rcv.note_fin(fin);
         }
-        if self.rcv.fin != Some(self.rcv.nxt) {
+        if self.rcv.fin() != Some(self.rcv.nxt) {
             return;
         }
         self.rcv.nxt += 1;
@@ -491,7 +491,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The segment is one of this connection's: the peer is there, and TS.Recent may follow it (R3 of RFC 7323 §5.3).
     pub(super) fn heard(&mut self, segment: &Segment, now: Instant) {
-        self.keep_alive.heard = now;
+        self.keep_alive.since = now;
         self.keep_alive.unanswered = 0;
         if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps()) {
             ts.update(new, segment.seq, now);

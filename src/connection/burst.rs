@@ -48,7 +48,7 @@ impl<C: Controller> Tcb<C> {
         let full = self.snd.full_segment(mss);
         let (mut todo, mut room) = (self.snd.unsent(), self.snd.room_for_new(mss));
         let budget = todo.min(room);
-        if budget >= full || (budget == todo && self.sends_small(todo, steady)) {
+        if budget >= full || (budget == todo && budget > 0 && self.sends_small(budget, steady)) {
             todo -= self.transmit_budget(budget, full, steady);
             room = self.snd.room_for_new(mss); // the controller may have changed its window with a segment
         }
@@ -60,18 +60,16 @@ impl<C: Controller> Tcb<C> {
         full_window.then_some(Wait::Ack)
     }
 
-    /// Whether Nagle's algorithm, a cork and a missing push let the last `todo` octets go in a small segment:
-    /// `nagle_allows` and `cork_allows` of `Sender`.
+    /// Whether Nagle's algorithm, a cork and a missing push let the last `todo` octets go in a small segment.
     fn sends_small<S: Sink + ?Sized>(&self, todo: u32, steady: &Steady<'_, S>) -> bool {
-        let (config, settings) = (steady.config, steady.settings);
-        let nagle = settings.nagle && self.snd.flight() > 0 && self.snd.small.is_held(config.minshall());
-        todo > self.snd.small.unpushed() && !nagle && !settings.cork
+        let settings = steady.settings;
+        self.snd.nagle_allows(self.nagle(settings, steady.config)) && self.snd.cork_allows(todo, settings.cork)
     }
 
     /// Sends `budget` octets, as far as they fill segments. Returns the octets sent.
     fn transmit_budget<S: Sink + ?Sized>(&mut self, budget: u32, full: u32, steady: &mut Steady<'_, S>) -> u32 {
         let all = budget == self.snd.unsent();
-        let nagle = steady.settings.nagle && self.snd.small.is_held(steady.config.minshall());
+        let nagle = self.nagle(steady.settings, steady.config);
         let max = u32::from(steady.config.max_transmit()).max(full);
         let limit = max_transmits(steady.config);
         let mut records = self.snd.records_left(steady.config.send_buffer(), u32::from(self.eff_snd_mss));

@@ -120,7 +120,7 @@ impl<C: Controller> Phase<C> {
         let urgent = urgent && !text.is_empty(); // at least one octet of data (U-19)
         snd.queue(text, push, cx.config);
         if urgent {
-            snd.up = Some(snd.text_end());
+            snd.urge();
             if let Some(ack) = ack.filter(|_| snd.wnd == 0 && !snd.syn) {
                 ack.at_once(); // the pointer goes ahead of text that a closed window holds back (RFC 9293 §3.8.5)
             }
@@ -239,12 +239,12 @@ impl<C: Controller> SynSent<C> {
                 self.pending_since += late; // the host slept: that is no silence of the peer's
                 cx.timers.clear(Timer::UserTimeout); // the flush sets it again
                 let limit = u32::from(cx.config.syn_retries());
-                if limit > 0 && self.snd.repeats >= limit {
+                if limit > 0 && u32::from(self.snd.repeats) >= limit {
                     return Break(Stop::Delete(CloseReason::ConnectTimeout)); // R2 as a count
                 }
                 self.snd.on_timeout(cx.out.counters, cx.now);
-                if self.snd.repeats == u32::from(cx.config.r1()) {
-                    cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats }));
+                if self.snd.repeats == cx.config.r1().into() {
+                    cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats.into() }));
                 }
             }
             Timer::TimeWait

@@ -2,10 +2,10 @@
 
 use super::burst::max_transmits;
 use super::state::LiveState;
-use super::tcb::{Cx, Tcb};
+use super::tcb::{Cx, Duplicate, Settings, Tcb};
 use crate::recv::ack::PendingAck;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
-use crate::{CompactOptions, Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
+use crate::{CompactOptions, Config, Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// Octets of the user timeout option.
@@ -88,7 +88,7 @@ impl<C: Controller> Tcb<C> {
             }
             if plan.kind == Kind::New && self.is_plain(&gate) {
                 gate.records = self.records_left(cx);
-                gate.nagle = self.nagle(cx);
+                gate.nagle = self.nagle(cx.settings, cx.config);
             } else {
                 gate = self.gate(cx);
             }
@@ -101,8 +101,10 @@ impl<C: Controller> Tcb<C> {
         gate.mss == u32::from(self.eff_snd_mss) && gate.first.is_none() && gate.mtu_probe.is_none()
     }
 
-    pub(super) fn nagle(&self, cx: &Cx<'_, '_>) -> bool {
-        cx.settings.nagle && self.snd.small.is_held(cx.config.minshall())
+    /// Whether Nagle's algorithm holds back a small segment while something is in flight.
+    #[inline]
+    pub(super) fn nagle(&self, settings: &Settings, config: &Config) -> bool {
+        settings.nagle && self.snd.small.is_held(config.minshall(), self.snd.una)
     }
 
     /// Whether anything leaves with this event.
@@ -128,7 +130,7 @@ impl<C: Controller> Tcb<C> {
         let text = |size: u16| u32::from(self.text_mss(&Path { mtu: size, ..*cx.path }));
         let first = self.snd.path_mtu.cut().map(text);
         let mtu_probe = self.mtu_probe_size(cx).map(text);
-        let urgent = self.snd.up.is_some(); // its text is not for GSO
+        let urgent = self.snd.up().is_some(); // its text is not for GSO
         let most = if urgent { 0 } else { u32::from(cx.config.max_transmit()) };
         let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };
         let full = self.snd.full_segment(mss);
@@ -136,7 +138,7 @@ impl<C: Controller> Tcb<C> {
             mss,
             full,
             max: most.max(full),
-            nagle: self.nagle(cx),
+            nagle: self.nagle(cx.settings, cx.config),
             cork: cx.settings.cork,
             records: self.records_left(cx),
             held: self.snd.held_by_mark(cx.now).is_some(),
@@ -228,7 +230,7 @@ impl<C: Controller> Tcb<C> {
         self.ack = PendingAck::No;
         cx.timers.clear(Timer::DelayedAck);
         let window = self.rcv.advertise(self.eff_snd_mss, || self.snd.rtt.round_trip(), cx.now);
-        let duplicate = self.duplicate.take();
+        let duplicate = self.duplicate.take().map(Duplicate::block);
         let mut options = self.options(!payload.is_empty(), duplicate, cx);
         if self.owes_user_timeout && self.state != LiveState::TimeWait {
             let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
@@ -272,7 +274,7 @@ impl<C: Controller> Tcb<C> {
     /// URG and the pointer to the octet after the urgent text, while it lies ahead (MUST-62); as far as 16 bits reach
     /// (MUST-31).
     pub(super) fn point_urgent(&self, segment: &mut Segment) {
-        if let Some(up) = self.snd.up.filter(|up| up.after(segment.seq)) {
+        if let Some(up) = self.snd.up().filter(|up| up.after(segment.seq)) {
             segment.flags.insert(Flags::URG);
             segment.urgent = u16::try_from(up - segment.seq).unwrap_or(u16::MAX);
         }

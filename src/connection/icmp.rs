@@ -79,7 +79,7 @@ impl<C: Controller> Tcb<C> {
         }
         let rtt = self.snd.rtt.srtt().unwrap_or(self.snd.rtt.base_rto());
         let times = (rtt.max(Micros::from_millis(1)), cx.now);
-        let mtu = self.snd.path_mtu.on_too_big(error, (cx.path.mtu, self.snd.repeats), &policy, times);
+        let mtu = self.snd.path_mtu.on_too_big(error, (cx.path.mtu, self.snd.repeats.into()), &policy, times);
         self.change_mtu(mtu, &mut cx.steady());
     }
 
@@ -92,7 +92,7 @@ impl<C: Controller> Tcb<C> {
         self.snd.path_mtu.on_probe_timeout(una, next, cx.path.mtu, &policy, cx.now);
         let text = u16::try_from(self.snd.first_lost(mss)).unwrap_or(u16::MAX);
         let size = if self.snd.is_beyond_edge() { 0 } else { packet_size(cx.path, self.option_octets(0), text) };
-        let mtu = self.snd.path_mtu.on_timeout(size, (cx.path.mtu, self.snd.repeats), &policy, cx.now);
+        let mtu = self.snd.path_mtu.on_timeout(size, (cx.path.mtu, self.snd.repeats.into()), &policy, cx.now);
         self.change_mtu(mtu, &mut cx.steady());
     }
 

@@ -1,7 +1,7 @@
 //! SEGMENT ARRIVES in LISTEN (RFC 9293 §3.10.7.2).
 
 use super::state::Origin;
-use super::tcb::{Cx, Tcb};
+use super::tcb::{Cx, OurHalf, Tcb};
 use crate::counts::trimmed;
 use crate::ecn::Handshake;
 use crate::recv::limits::keep_front;
@@ -55,7 +55,8 @@ impl<C: Controller> Listen<C> {
 /// SYN-RECEIVED by a passive OPEN. The SYN,ACK leaves with the flush.
 pub(super) fn opened<C: Controller>(controller: C, secrets: Secrets, syn: &Segment, cx: &mut Cx<'_, '_>) -> Tcb<C> {
     let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
-    let mut tcb = Tcb::new(Origin::Listen, (snd, secrets.ts_offset, Handshake::default()), syn, cx);
+    let ours = OurHalf { snd, ts_offset: secrets.ts_offset, opened: cx.now, ecn: Handshake::default() };
+    let mut tcb = Tcb::new(Origin::Listen, ours, syn, cx);
     tcb.hold_syn_text(syn, cx);
     tcb.hear_user_timeout(syn.options.user_timeout(), cx);
     tcb

@@ -83,7 +83,7 @@ pub struct Connection<C: Controller = Algorithm> {
     phase: Phase<C>,
 }
 
-const _: () = assert!(size_of::<Connection>() <= 976);
+const _: () = assert!(size_of::<Connection>() <= 768);
 
 impl Connection {
     /// Passive OPEN as hosts do it, a value of its own for each SYN (MUST-41): the SYN has arrived, so the host chooses

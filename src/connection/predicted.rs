@@ -86,7 +86,7 @@ impl<C: Controller> Tcb<C> {
         let advances = ack != self.snd.una;
         let progress = if advances { self.advance_as_expected(ack, stamps, steady) } else { Progress::default() }; // fifth step
         self.update_window(seq, ack, u32::from(window) << self.snd.shift, steady.now);
-        self.keep_alive.heard = steady.now;
+        self.keep_alive.since = steady.now;
         self.keep_alive.unanswered = 0;
         if let Some((ts, new)) = self.ts.as_mut().zip(stamps) {
             ts.follow(new, seq, steady.now);
@@ -108,9 +108,9 @@ impl<C: Controller> Tcb<C> {
         stamps: Option<Timestamps>,
         steady: &mut Steady<'_, S>,
     ) -> Progress {
-        let (opened, now) = (self.snd.opened, steady.now);
+        let now = steady.now;
         let stamps = self.ts.as_ref().zip(stamps);
-        let echoed = || stamps.and_then(|(state, new)| state.shown_at(new.echo, opened, now));
+        let echoed = || stamps.and_then(|(state, new)| state.shown_at(new.echo, now));
         let text = self.snd.on_expected_ack(ack, u32::from(self.eff_snd_mss), echoed, now);
         self.acknowledged(text, steady)
     }

@@ -53,7 +53,7 @@ impl<C: Controller> Connection<C> {
             info.snd_wnd = snd.wnd;
             info.snd_wl1 = snd.wl1;
             info.snd_wl2 = snd.wl2;
-            info.snd_up = snd.up;
+            info.snd_up = snd.up();
             info.send_queue = usize::try_from(snd.buffer.len()).unwrap_or(usize::MAX);
             info.cwnd = snd.cwnd(u32::from(snd.send_mss));
             info.ssthresh = snd.cc.ssthresh();

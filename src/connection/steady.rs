@@ -129,7 +129,7 @@ impl<C: Controller> Tcb<C> {
         let running = if advances { None } else { steady.timers.get(Timer::Retransmit) };
         let timeout = running.unwrap_or(now + rto);
         let probe = self.snd.steady_tail_probe_after(self.eff_snd_mss.into(), steady.config);
-        let since = *self.pending_since.get_or_insert(now);
+        let since = self.pending_since.get_or_insert(now);
         let limit = self.user_timeout(steady.config, steady.settings).map(|limit| since + limit);
         steady.timers.restart_sender(timeout, probe.map(|after| (now + after).min(timeout)), limit);
         limit.is_none_or(|limit| timeout + rto.times(3) <= limit)

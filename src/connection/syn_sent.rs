@@ -3,7 +3,7 @@
 use core::ops::ControlFlow::{Break, Continue};
 
 use super::state::{Origin, Step, Stop};
-use super::tcb::{Cx, Tcb};
+use super::tcb::{Cx, OurHalf, Tcb};
 use super::timeouts::evidence;
 use crate::ecn::Handshake;
 use crate::options::of_syn;
@@ -16,6 +16,8 @@ use crate::{CloseReason, Controller, Discard, Flags, Instant, Options, Segment, 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct SynSent<C> {
     pub(super) snd: Sender<C>,
+    /// When the connection was opened.
+    opened: Instant,
     pub(super) ts_offset: u32,
     pub(super) ecn: Handshake,
     /// R2 for SYN counts from here: the active OPEN, later by what the host slept.
@@ -32,7 +34,7 @@ pub(super) enum Outcome {
 
 impl<C: Controller> SynSent<C> {
     pub(super) fn new(snd: Sender<C>, ts_offset: u32, now: Instant) -> Self {
-        Self { snd, ts_offset, ecn: Handshake::default(), pending_since: now }
+        Self { snd, opened: now, ts_offset, ecn: Handshake::default(), pending_since: now }
     }
 
     /// The checks of §3.10.7.3, in order. What they let through opens the connection.
@@ -93,10 +95,12 @@ impl<C: Controller> SynSent<C> {
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
-        let Self { snd: _, ts_offset: _, ecn: _, pending_since: _ } = self; // a field that is added has to be looked at here
+        let Self { snd: _, opened: _, ts_offset: _, ecn: _, pending_since: _ } = self; // a field that is added has to be looked at here
         let irs = crate::SeqNum::new(0);
         self.snd.rebase(irs, now);
-        self.pending_since = Instant::from_micros(self.pending_since.as_micros().wrapping_sub(now.as_micros()));
+        let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
+        self.pending_since = ago(self.pending_since);
+        self.opened = ago(self.opened);
         self.ts_offset = 0;
     }
 }
@@ -104,11 +108,11 @@ impl<C: Controller> SynSent<C> {
 impl<C: Controller> Tcb<C> {
     /// Our SYN crossed the peer's (MUST-10): SYN-RECEIVED, and a SYN,ACK leaves with the flush.
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
-        let since = opening.pending_since;
-        let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), syn, cx);
+        let SynSent { snd, ts_offset, opened, ecn, pending_since } = opening;
+        let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, syn, cx);
         tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
-        tcb.pending_since = Some(since);
+        tcb.pending_since = pending_since.into();
         tcb.hold_syn_text(syn, cx);
         tcb.hear_user_timeout(syn.options.user_timeout(), cx);
         tcb
@@ -116,9 +120,9 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
     pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
-        let since = opening.pending_since;
-        let mut tcb = Self::new(Origin::Active, (opening.snd, opening.ts_offset, opening.ecn), segment, cx);
-        tcb.pending_since = Some(since);
+        let SynSent { snd, ts_offset, opened, ecn, pending_since } = opening;
+        let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, segment, cx);
+        tcb.pending_since = pending_since.into();
         tcb.establish(segment, cx);
         tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any

@@ -1,5 +1,6 @@
 //! The transmission control block of §3.10.7.4: both sides, the handshake's outcome, the owed acknowledgment.
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use super::challenge::Throttles;
@@ -17,7 +18,7 @@ use crate::recv::limits::Limits;
 use crate::recv::tuning::Tuning;
 use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
-use crate::time::Micros;
+use crate::time::{MaybeInstant, Micros};
 use crate::timestamps::TsState;
 use crate::user_timeout::{adopted, decode, encode};
 use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Sink, Timer};
@@ -82,13 +83,32 @@ impl<'o> Cx<'_, 'o> {
     }
 }
 
+/// Text that had arrived before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Duplicate {
+    left: SeqNum,
+    len: NonZeroU32,
+}
+
+impl Duplicate {
+    pub(super) fn new((left, right): (SeqNum, SeqNum)) -> Option<Self> {
+        NonZeroU32::new(right - left).map(|len| Self { left, len })
+    }
+
+    /// Its left and its right edge.
+    pub(super) fn block(self) -> (SeqNum, SeqNum) {
+        (self.left, self.left + self.len.get())
+    }
+}
+
 /// Keep-alive probing (RFC 9293 §3.8.4).
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(Rust, packed(4))]
 pub(super) struct KeepAlive {
-    /// When a segment was last accepted.
-    pub(super) heard: Instant,
+    /// When a segment was last accepted, or a keep-alive sent.
+    pub(super) since: Instant,
+    /// Keep-alives since the last segment.
     pub(super) unanswered: u8,
-    pub(super) probed: Instant,
 }
 
 /// A connection in SYN-RECEIVED or any state after it.
@@ -109,32 +129,37 @@ pub(super) struct Tcb<C> {
     pub(super) echo: Echo,
     pub(super) ack: PendingAck,
     /// What of the last text had arrived before, until an acknowledgment reports it (RFC 2883 §4).
-    pub(super) duplicate: Option<(SeqNum, SeqNum)>,
+    pub(super) duplicate: Option<Duplicate>,
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
     pub(super) throttles: Rare<Throttles>,
     pub(super) prediction: Prediction,
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
-    pub(super) pending_since: Option<Instant>,
+    pub(super) pending_since: MaybeInstant,
     /// The peer's user timeout, REMOTE_UTO, as its option says it, 0: none; and whether it is to be told ours with the
     /// next segment (RFC 5482 §3).
     pub(super) remote_user_timeout: u16,
     pub(super) owes_user_timeout: bool,
     /// Retransmissions and probes of a closed window since the last answer.
-    pub(super) retries: u32,
+    pub(super) retries: u16,
     /// The override timeout expired: text held back goes with the next flush.
     pub(super) overridden: bool,
 }
 
+/// Our half of the handshake.
+pub(super) struct OurHalf<C> {
+    pub(super) snd: Sender<C>,
+    pub(super) ts_offset: u32,
+    /// When the connection was opened: the clock of the timestamps began there.
+    pub(super) opened: Instant,
+    pub(super) ecn: Handshake,
+}
+
 impl<C: Controller> Tcb<C> {
-    /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `snd`, sent or about to be.
-    pub(super) fn new(
-        origin: Origin,
-        (mut snd, ts_offset, mut ecn): (Sender<C>, u32, Handshake),
-        syn: &Segment,
-        cx: &Cx<'_, '_>,
-    ) -> Self {
+    /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `ours.snd`, sent or about to be.
+    pub(super) fn new(origin: Origin, ours: OurHalf<C>, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
+        let OurHalf { mut snd, ts_offset, opened, mut ecn } = ours;
         ecn.heard(syn.flags);
         let agreed = Agreed::new(cx.config, cx.path, &syn.options.get());
         let promised = syn_window(cx.config);
@@ -148,7 +173,7 @@ impl<C: Controller> Tcb<C> {
         let policy = AckPolicy::new(cx.config, rmss, agreed.send_mss, cx.now);
         let tuning = Tuning::new(cx.config, rmss, ours, cx.now);
         let rcv = Receiver::new(syn.seq, promised, ours, policy, tuning);
-        let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, ts.value, rcv.nxt, cx.now));
+        let ts = agreed.timestamps.map(|ts| TsState::new(ts_offset, opened, ts.value, rcv.nxt, cx.now));
         let mut tcb = Self {
             state: LiveState::SynReceived,
             origin,
@@ -166,8 +191,8 @@ impl<C: Controller> Tcb<C> {
             released: false,
             throttles: Rare::default(),
             prediction: Prediction::Off,
-            keep_alive: KeepAlive { heard: cx.now, unanswered: 0, probed: cx.now },
-            pending_since: None,
+            keep_alive: KeepAlive { since: cx.now, unanswered: 0 },
+            pending_since: MaybeInstant::NONE,
             remote_user_timeout: 0,
             owes_user_timeout: cx.config.user_timeout_option(),
             overridden: false,
@@ -238,8 +263,12 @@ impl<C: Controller> Tcb<C> {
     /// The text of this segment that arrived before, if that is to be reported.
     pub(super) fn duplicate_of(&self, segment: &Segment, config: &Config) -> Option<(SeqNum, SeqNum)> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        let reports = SACK && self.sack && config.dsack() && !self.snd.syn; // text of the SYN is held, not acknowledged
-        if reports { self.rcv.duplicate_in(segment.seq, len) } else { None }
+        if self.reports_duplicates(config) { self.rcv.duplicate_in(segment.seq, len) } else { None }
+    }
+
+    /// Whether text that arrived before is to be reported (RFC 2883).
+    pub(super) fn reports_duplicates(&self, config: &Config) -> bool {
+        SACK && self.sack && config.dsack() && !self.snd.syn // text of the SYN is held, not acknowledged
     }
 
     /// "Return this connection to the LISTEN state"; but a user who has closed does not listen any more.
@@ -266,7 +295,7 @@ impl<C: Controller> Tcb<C> {
 
     /// Text or FIN moved on, or a closed window was confirmed.
     pub(super) fn progressed(&mut self, now: Instant) {
-        self.pending_since = self.pending_since.map(|_| now);
+        self.pending_since = self.pending_since.get().map(|_| now).into();
         self.retries = 0;
     }
 
@@ -283,7 +312,7 @@ impl<C: Controller> Tcb<C> {
         };
         assert_eq!(
             fin_of_peer_processed,
-            self.rcv.fin.is_some_and(|fin| self.rcv.nxt == fin + 1),
+            self.rcv.fin().is_some_and(|fin| self.rcv.nxt == fin + 1),
             "peer's FIN and {:?}",
             self.state
         );
@@ -330,16 +359,16 @@ impl<C: Controller> Tcb<C> {
         } = self; // a field that is added has to be looked at here
         let irs = self.rcv.irs;
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
+        let age = |at: Instant| Instant::from_micros(now.since(at).get());
         self.snd.rebase(irs, now);
         self.rcv.rebase(now);
         if let Some(ts) = &mut self.ts {
             ts.rebase(irs, now);
         }
-        self.keep_alive.heard = ago(self.keep_alive.heard);
-        self.keep_alive.probed = ago(self.keep_alive.probed);
-        self.pending_since = self.pending_since.map(ago);
+        self.keep_alive.since = ago(self.keep_alive.since);
+        self.pending_since = self.pending_since.get().map(age).into();
         self.throttles.end();
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
-        self.duplicate = self.duplicate.map(|(left, right)| (relative(left), relative(right)));
+        self.duplicate = self.duplicate.map(|text| Duplicate { left: relative(text.left), ..text });
     }
 }

@@ -9,7 +9,7 @@ use super::Connection;
 use super::challenge::Throttles;
 use super::phase::Phase;
 use super::state::{LiveState, Origin};
-use super::tcb::{Cx, Tcb};
+use super::tcb::{Cx, OurHalf, Tcb};
 use crate::ecn::Handshake;
 use crate::send::{Fin, Sender};
 use crate::time::Micros;
@@ -171,7 +171,8 @@ impl TimeWait {
     fn tcb(&self, cx: &Cx<'_, '_>) -> Tcb<Algorithm> {
         let snd = Sender::new(self.snd_nxt, Algorithm::default(), cx.config, cx.now);
         let syn = Segment { flags: Flags::SYN, ..Segment::default() };
-        let mut tcb = Tcb::new(Origin::Accept, (snd, self.ts_offset, Handshake::default()), &syn, cx);
+        let ours = OurHalf { snd, ts_offset: self.ts_offset, opened: cx.now, ecn: Handshake::default() };
+        let mut tcb = Tcb::new(Origin::Accept, ours, &syn, cx);
         tcb.state = LiveState::TimeWait;
         tcb.snd.syn = false;
         tcb.snd.fin = Fin::Acked;

@@ -66,7 +66,8 @@ impl<C: Controller> Tcb<C> {
             | Timer::Idle => false,
         };
         if asks && late > Micros::ZERO {
-            self.pending_since = self.pending_since.map(|since| (since + late).min(cx.now)); // not what came before the progress
+            let since = self.pending_since.get();
+            self.pending_since = since.map(|since| (since + late).min(cx.now)).into(); // not what came before the progress
             cx.timers.clear(Timer::UserTimeout);
         }
     }
@@ -74,14 +75,14 @@ impl<C: Controller> Tcb<C> {
     /// When a retransmission or probe has timed out unanswered: nobody gives up before. Once one has, any instant will
     /// do.
     pub(super) fn evidence(&self, cx: &Cx<'_, '_>) -> Instant {
-        let sent = self.retries.saturating_sub(u32::from(self.holds_retransmission(cx)));
+        let sent = self.retries.saturating_sub(u16::from(self.holds_retransmission(cx)));
         if sent > 1 {
             return Instant::ZERO;
         }
         let (rto, max) = (self.snd.rtt.rto(), cx.config.max_rto().into());
         let next = |timer| cx.timers.get(timer);
         if let Some(probe) = next(Timer::Persist) {
-            let after = self.snd.rtt.base_rto().backed_off(self.snd.probes.saturating_add(1), max);
+            let after = self.snd.rtt.base_rto().backed_off(self.snd.probes.saturating_add(1).into(), max);
             return evidence(sent, probe, after);
         }
         if self.snd.flight() > 0 {
@@ -108,7 +109,7 @@ impl<C: Controller> Tcb<C> {
     /// One more retransmission or probe without an answer, or the end: R2 as a count.
     fn count_retry(&mut self, config: &Config) -> Step {
         let limit = if self.snd.syn { config.syn_retries() } else { config.data_retries() };
-        if limit > 0 && self.retries >= u32::from(limit) {
+        if limit > 0 && self.retries >= u16::from(limit) {
             return self.give_up();
         }
         self.retries = self.retries.saturating_add(1);
@@ -125,8 +126,8 @@ impl<C: Controller> Tcb<C> {
         self.count_retry(cx.config)?;
         self.snd.on_timeout(cx.out.counters, cx.now);
         cx.timers.clear(Timer::TailLossProbe); // RFC 8985 §7.3: none in RTO recovery
-        if self.snd.repeats == u32::from(cx.config.r1()) {
-            cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats })); // R1
+        if self.snd.repeats == cx.config.r1().into() {
+            cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats.into() })); // R1
         }
         if !self.snd.syn {
             self.suspect_mtu(cx);
@@ -157,7 +158,7 @@ impl<C: Controller> Tcb<C> {
             return Break(Stop::Delete(CloseReason::KeepAliveTimeout));
         }
         self.keep_alive.unanswered += 1;
-        self.keep_alive.probed = cx.now;
+        self.keep_alive.since = cx.now;
         self.transmit_keep_alive(cx);
         Continue(())
     }
@@ -173,10 +174,11 @@ impl<C: Controller> Tcb<C> {
 
     /// When the next keep-alive is due.
     pub(super) fn next_keep_alive(&self, cx: &Cx<'_, '_>) -> Instant {
-        match self.keep_alive.unanswered {
-            0 => self.keep_alive.heard + self.keep_alive_idle(cx),
-            _ => self.keep_alive.probed + cx.config.keep_alive_interval(),
-        }
+        self.keep_alive.since
+            + match self.keep_alive.unanswered {
+                0 => self.keep_alive_idle(cx),
+                _ => cx.config.keep_alive_interval().into(),
+            }
     }
 
     /// Whether a reset is sent when the connection is aborted in this state (§3.10.5).
@@ -194,7 +196,7 @@ impl<C: Controller> Tcb<C> {
 
 /// When a retransmission has timed out, after `retries` retransmissions since the last progress: the `next` is due
 /// then, and `after` is its own timeout. R2 is more than one retransmission (RFC 9293 §3.8.3).
-pub(super) fn evidence(retries: u32, next: Instant, after: Micros) -> Instant {
+pub(super) fn evidence(retries: u16, next: Instant, after: Micros) -> Instant {
     match retries {
         0 => next + after,
         1 => next,

@@ -10,7 +10,7 @@ pub(crate) enum PendingAck {
     #[default]
     No,
     /// One that may wait until `Timer::DelayedAck`, for `segments` segments and `octets` octets.
-    Delayed { segments: u32, octets: u32 },
+    Delayed { segments: u16, octets: u32 },
     /// One that leaves with this event, on text if there is any.
     Now,
     /// One that leaves with this event as a segment of its own: a duplicate ACK carries no text (RFC 5681 §2).
@@ -20,7 +20,7 @@ pub(crate) enum PendingAck {
 impl PendingAck {
     /// In-order text arrived: it is acknowledged at once, or may wait.
     #[inline]
-    fn on_text(&mut self, text: Arrival, at_once: impl FnOnce(u32, u32) -> bool) {
+    fn on_text(&mut self, text: Arrival, at_once: impl FnOnce(u16, u32) -> bool) {
         let (segments, octets) = match *self {
             Self::No => (0, 0),
             Self::Delayed { segments, octets } => (segments, octets),
@@ -43,7 +43,7 @@ impl PendingAck {
 pub(crate) struct Arrival {
     pub(crate) octets: u32,
     /// How many segments brought it: more than one when the host coalesced them (GRO).
-    segments: u32,
+    segments: u16,
     /// The size of the largest.
     size: u32,
     /// The last of them ends what the peer had to send (PSH): it may be small.
@@ -55,11 +55,12 @@ impl Arrival {
     #[inline]
     pub(crate) fn new(octets: u32, segment_size: u16, rmss: u16, pushed: bool) -> Self {
         if segment_size == 0 && octets <= u32::from(rmss) {
-            return Self { octets, segments: octets.min(1), size: octets.max(1), pushed };
+            return Self { octets, segments: u16::from(octets > 0), size: octets.max(1), pushed };
         }
         let size = if segment_size == 0 { rmss } else { segment_size };
         let size = u32::from(size).clamp(1, octets.max(1));
-        Self { octets, segments: octets.div_ceil(size), size, pushed }
+        let segments = u16::try_from(octets.div_ceil(size)).unwrap_or(u16::MAX);
+        Self { octets, segments, size, pushed }
     }
 }
 
@@ -159,7 +160,7 @@ impl AckPolicy {
         }
         let full = u32::from(self.full.size);
         ack.on_text(text, |segments, octets| {
-            quick || if config.ack_full_sized() { octets >= every * full } else { segments >= every }
+            quick || if config.ack_full_sized() { octets >= every * full } else { u32::from(segments) >= every }
         });
     }
 

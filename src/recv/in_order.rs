@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use super::limits::{Full, Limits};
+use super::limits::{Full, Inserted, Limits};
 use crate::recent::Recent;
 use crate::stream::Offset;
 
@@ -62,12 +62,13 @@ impl Reassembly {
         text: Bytes,
         expected: Offset,
         limits: &Limits,
-    ) -> Result<(Offset, Offset), Full> {
+    ) -> Result<Inserted, Full> {
         if offset != expected {
             return Err(Full);
         }
+        let repeated = self.first_overlap(offset, offset.end_of(&text));
         let held = self.0.get_or_insert_with(|| Box::new(Held { start: offset, text: limits.kept(text) }));
-        Ok((held.start, held.end()))
+        Ok(Inserted { range: (held.start, held.end()), repeated })
     }
 
     pub(crate) fn release(&mut self, expected: Offset, mut deliver: impl FnMut(Bytes)) {

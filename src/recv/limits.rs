@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::Config;
+use crate::stream::Offset;
 
 /// Where `max_ranges` is 0, octets of the receive buffer for each range: when every other segment of a large window is
 /// lost, all that arrive can be held.
@@ -57,6 +58,15 @@ pub(crate) fn keep_front(text: &mut Bytes, len: usize) {
     if text.len() < whole / 2 {
         *text = Bytes::copy_from_slice(text);
     }
+}
+
+/// What was done with text that is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Inserted {
+    /// The range that the text is part of.
+    pub(crate) range: (Offset, Offset),
+    /// The first part of the text that was held before.
+    pub(crate) repeated: Option<(Offset, Offset)>,
 }
 
 /// The cap on ranges is reached and the text would open another.

@@ -1,5 +1,6 @@
 //! The receiving side: RCV.*, its window, and the text on its way to the user.
 
+mod accept;
 pub(crate) mod ack;
 pub(crate) mod filling;
 #[cfg_attr(not(feature = "reassembly"), allow(dead_code))]
@@ -21,7 +22,7 @@ use crate::time::Micros;
 use crate::{Config, Instant, SackBlock, SackBlocks, SeqNum};
 use ack::AckPolicy;
 use filling::Filling;
-use limits::{Full, Limits};
+use limits::Limits;
 use reassembly::Reassembly;
 use tuning::{Round, Tuning};
 
@@ -36,8 +37,6 @@ pub(crate) struct Receiver {
     pub(crate) nxt: SeqNum,
     /// The furthest right edge ever promised; it never moves left.
     edge: SeqNum,
-    /// The largest window ever announced: the peer's estimate of our buffer (RFC 9293 §3.8.6.2.1).
-    max_wnd: u32,
     /// RCV.BUFF, as far as it is in use.
     tuning: Tuning,
     filling: Filling,
@@ -52,8 +51,9 @@ pub(crate) struct Receiver {
     /// The last that arrived out of order is the FIN.
     fin_is_recent: bool,
     pub(crate) policy: AckPolicy,
-    /// The number of the peer's FIN, once one was accepted.
-    pub(crate) fin: Option<SeqNum>,
+    /// The number of the peer's FIN, and whether one was accepted.
+    fin: SeqNum,
+    has_fin: bool,
 }
 
 /// Where urgent text ends.
@@ -84,9 +84,6 @@ pub(crate) enum Accepted {
     Refused,
 }
 
-/// No window is larger (RFC 7323 §2.3): text further behind is not told from what never came.
-const MAX_WINDOW: u32 = 1 << 30;
-
 /// One part in this many of a window that the peer fills is worth a segment of its own.
 const CONSIDERABLE: u32 = 16;
 
@@ -110,8 +107,7 @@ impl Receiver {
             irs,
             nxt,
             edge: nxt + u32::from(promised).max(1 << shift), // rounding must not make it 0 before text arrives
-            max_wnd: u32::from(promised),
-            tuning,
+            tuning: tuning.announced(promised.into()),
             filling: Filling::default(),
             shift,
             user: 0,
@@ -120,7 +116,8 @@ impl Receiver {
             held: Reassembly::default(),
             fin_is_recent: false,
             policy,
-            fin: None,
+            fin: irs,
+            has_fin: false,
         }
     }
 
@@ -131,6 +128,11 @@ impl Receiver {
 
     pub(crate) const fn user(&self) -> u32 {
         self.user
+    }
+
+    /// The number of the peer's FIN, once one was accepted.
+    pub(crate) fn fin(&self) -> Option<SeqNum> {
+        self.has_fin.then_some(self.fin)
     }
 
     pub(crate) fn up(&self) -> Option<SeqNum> {
@@ -194,7 +196,7 @@ impl Receiver {
             self.edge = edge;
             self.filling.on_promise(edge, rtt(), now);
         }
-        self.max_wnd = self.max_wnd.max(window);
+        self.tuning.on_announced(window);
         self.field(window)
     }
 
@@ -212,7 +214,7 @@ impl Receiver {
     /// sends, and the acknowledgment of that tells of the window.
     fn peer_may_wait(&self) -> bool {
         let told = self.told();
-        told < u32::from(self.policy.rmss()) || told < self.max_wnd / 2 || self.gains_much()
+        told < u32::from(self.policy.rmss()) || told < self.tuning.max_wnd() / 2 || self.gains_much()
     }
 
     /// Whether the peer fills every window, and one promised now were larger by a considerable part.
@@ -256,7 +258,7 @@ impl Receiver {
 
     /// Whether nothing is missing, urgent or the last: text at RCV.NXT is delivered and no more.
     pub(crate) fn is_in_order(&self) -> bool {
-        self.held.is_empty() && self.fin.is_none() && self.urgent.is_at_rest()
+        self.held.is_empty() && !self.has_fin && self.urgent.is_at_rest()
     }
 
     /// RCV.NXT advances over text that is delivered, where nothing is urgent.
@@ -281,69 +283,6 @@ impl Receiver {
         if self.urgent.up.is_none() && self.urgent.syn_up.is_none() && self.urgent_remaining() == 0 {
             self.urgent.end();
         }
-    }
-
-    /// Takes text that lies inside the window and before any FIN; text in order goes to `deliver`, moved.
-    pub(crate) fn accept(
-        &mut self,
-        seq: SeqNum,
-        text: Bytes,
-        limits: &Limits,
-        deliver: &mut dyn FnMut(Bytes),
-    ) -> Accepted {
-        let old = usize::try_from(self.nxt.saturating_since(seq)).unwrap_or(usize::MAX);
-        if old >= text.len() {
-            return Accepted::Old;
-        }
-        let (seq, text) = if old > 0 { (self.nxt, text.slice(old..)) } else { (seq, text) };
-        if self.held.is_empty() && seq == self.nxt {
-            self.advance(text.len());
-            deliver(text);
-            return Accepted::InOrder { filled: false };
-        }
-        if seq == self.nxt {
-            self.fill(text, limits, deliver);
-            return Accepted::InOrder { filled: true };
-        }
-        match self.held.insert(self.offset_of(seq), text, self.received, limits) {
-            Err(Full) => Accepted::Refused,
-            Ok(_) => {
-                self.fin_is_recent = false;
-                Accepted::Held
-            }
-        }
-    }
-
-    /// Text at RCV.NXT fills a part of a gap. It need not be held first, unless it overlaps held text, or is small and
-    /// touches some.
-    fn fill(&mut self, text: Bytes, limits: &Limits, deliver: &mut dyn FnMut(Bytes)) {
-        let end = self.received.end_of(&text);
-        let apart =
-            self.held.start().is_some_and(|start| end < start || (end == start && !limits.is_small(text.len())));
-        if apart {
-            self.advance(text.len());
-            deliver(text);
-        } else {
-            // The text is the next expected: it is never refused.
-            let _ = self.held.insert(self.received, text, self.received, limits);
-        }
-        self.release_held(deliver);
-    }
-
-    /// Octets before RCV.NXT that are told from what never came.
-    pub(crate) fn in_reach(&self) -> u32 {
-        self.received.saturating_since(Offset::START).min(MAX_WINDOW)
-    }
-
-    /// The first part of `len` octets of text at `seq` that has arrived before (RFC 2883 §4).
-    pub(crate) fn duplicate_in(&self, seq: SeqNum, len: u32) -> Option<(SeqNum, SeqNum)> {
-        let behind = self.nxt.saturating_since(seq);
-        if behind > 0 {
-            return (behind <= self.in_reach() && len > 0).then(|| (seq, (seq + len).min(self.nxt)));
-        }
-        let start = self.offset_of(seq);
-        let (from, to) = self.held.first_overlap(start, start + len)?;
-        Some((self.seq_of(from), self.seq_of(to)))
     }
 
     /// Holds text that came on the SYN until the handshake is complete.
@@ -403,15 +342,15 @@ impl Receiver {
     pub(crate) fn note_fin(&mut self, fin: SeqNum) {
         let held = self.held.end().is_some_and(|end| end > self.offset_of(fin));
         let cuts = held || fin.before(self.nxt);
-        if self.fin.is_none() && !cuts {
-            self.fin = Some(fin);
+        if !self.has_fin && !cuts {
+            (self.fin, self.has_fin) = (fin, true);
         }
-        self.fin_is_recent = self.fin == Some(fin);
+        self.fin_is_recent = self.fin() == Some(fin);
     }
 
     /// The FIN, if it has arrived and text before it is missing.
     fn early_fin(&self) -> Option<SeqNum> {
-        self.fin.filter(|fin| fin.after(self.nxt))
+        self.fin().filter(|fin| fin.after(self.nxt))
     }
 
     /// The FIN, if it arrived early and no held text reaches up to it: a range of its own.
@@ -422,7 +361,7 @@ impl Receiver {
 
     /// How many ranges there are to report.
     pub(crate) fn reports(&self) -> usize {
-        if self.held.is_empty() && self.fin.is_none() {
+        if self.held.is_empty() && !self.has_fin {
             return 0;
         }
         self.held.ranges() + usize::from(self.lone_fin().is_some())
@@ -431,10 +370,10 @@ impl Receiver {
     /// The peer's FIN has this number, and nothing before it is missing any more: the stream ends there, unless it was
     /// to end before. Drops the text held beyond it and returns how many octets that was.
     pub(crate) fn end_stream(&mut self, fin: SeqNum, limits: &Limits) -> usize {
-        if self.fin.is_some_and(|first| first.at_or_before(fin)) {
+        if self.fin().is_some_and(|first| first.at_or_before(fin)) {
             return 0;
         }
-        self.fin = Some(fin);
+        (self.fin, self.has_fin) = (fin, true);
         self.held.drop_beyond(self.offset_of(fin), limits)
     }
 
@@ -471,15 +410,14 @@ impl Receiver {
         self.nxt = nxt;
         self.edge = nxt + wnd;
         self.received = Offset::START + in_reach;
-        self.fin = Some(nxt - 1);
+        (self.fin, self.has_fin) = (nxt - 1, true);
         self.shift = shift;
-        self.tuning = Tuning::full(wnd.max(u32::from(window) << shift));
-        self.max_wnd = 0; // nobody waits for a window any more
+        self.tuning = Tuning::full(wnd.max(u32::from(window) << shift)); // none announced: nobody waits for one any more
     }
 
     /// No acknowledgment is owed: the peer knows a window that it can use, if the buffer is empty.
     pub(crate) fn check_told(&self) {
-        let (told, most) = (self.told(), self.max_wnd);
+        let (told, most) = (self.told(), self.tuning.max_wnd());
         assert!(self.user > 0 || told >= most / 2, "the buffer is empty, and of {most} octets the peer may use {told}");
     }
 
@@ -487,7 +425,6 @@ impl Receiver {
         assert!(self.nxt.at_or_before(self.edge), "RCV.NXT {} beyond the promised edge {}", self.nxt, self.edge);
         let (wnd, capacity) = (self.wnd(), self.capacity());
         assert!(wnd <= capacity, "RCV.WND {wnd} beyond RCV.BUFF {capacity}");
-        assert!(self.max_wnd <= capacity, "announced {} of RCV.BUFF {capacity}", self.max_wnd);
         assert!(self.user <= capacity, "RCV.USER {} beyond RCV.BUFF {capacity}", self.user);
         assert!(
             self.held.octets() <= usize::try_from(self.wnd()).unwrap_or(usize::MAX),
@@ -502,7 +439,6 @@ impl Receiver {
             irs: _,
             nxt: _,
             edge: _,
-            max_wnd: _,
             tuning: _,
             filling: _,
             shift: _,
@@ -513,6 +449,7 @@ impl Receiver {
             fin_is_recent: _,
             policy: _,
             fin: _,
+            has_fin: _,
         } = self; // a field that is added has to be looked at here
         let irs = self.irs;
         self.policy.rebase(now);
@@ -525,7 +462,7 @@ impl Receiver {
             urgent.up = urgent.up.map(relative);
             urgent.syn_up = urgent.syn_up.map(relative);
         }
-        self.fin = self.fin.map(relative);
+        self.fin = self.fin().map_or(SeqNum::new(0), relative);
         self.irs = SeqNum::new(0);
     }
 }

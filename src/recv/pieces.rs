@@ -94,6 +94,15 @@ impl Pieces {
         self.link(chain, Chain { first: place, last: place })
     }
 
+    /// Adds a piece at the start of a chain.
+    pub(crate) fn prepend(&mut self, chain: Chain, text: Bytes) -> Chain {
+        let first = self.add(text);
+        if let Some(piece) = self.piece_mut(first) {
+            piece.next = Some(chain.first);
+        }
+        Chain { first, last: chain.last }
+    }
+
     /// One chain of two that touch.
     pub(crate) fn link(&mut self, chain: Option<Chain>, behind: Chain) -> Chain {
         let Some(chain) = chain else { return behind };

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::limits::{Full, Limits};
+use super::limits::{Full, Inserted, Limits};
 use super::pieces::{Chain, Pieces};
 use crate::ranges::{Place, Range, Ranges};
 use crate::recent::{REPORTS, Recent};
@@ -133,9 +133,15 @@ impl Growing {
 }
 
 impl Held {
-    /// The usual case: text that continues the range at `place`, or opens another there, and overlaps and joins none.
-    /// Returns that range.
-    fn append(&mut self, offset: Offset, text: &mut Bytes, place: Place, limits: &Limits) -> Option<(Offset, Offset)> {
+    /// The usual cases: text that continues the range at `place`, opens another there, or is what was missing just
+    /// before it, and overlaps and joins no other. Returns that range.
+    fn insert_apart(
+        &mut self,
+        offset: Offset,
+        text: &mut Bytes,
+        place: Place,
+        limits: &Limits,
+    ) -> Option<(Offset, Offset)> {
         let (len, end) = (text.len(), offset.end_of(text));
         match self.ranges.at(place) {
             Some(range) if range.end == offset && !limits.is_small(len) => {
@@ -148,6 +154,13 @@ impl Held {
                 self.octets += len;
                 Some((range.start, end))
             }
+            // The range before ends before the text, or it would stand at `place`.
+            Some(range) if range.start == end && !limits.is_small(len) => {
+                let value = self.pieces.prepend(range.value, limits.kept(core::mem::take(text)));
+                self.ranges.replace(place, 1, Range { start: offset, end: range.end, value });
+                self.octets += len;
+                Some((offset, range.end))
+            }
             Some(range) if range.start <= end => None,
             _ if self.ranges.len() >= limits.max_ranges => None,
             Some(_) | None => {
@@ -159,19 +172,14 @@ impl Held {
         }
     }
 
-    /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of.
-    fn insert(
-        &mut self,
-        offset: Offset,
-        mut text: Bytes,
-        needed: bool,
-        limits: &Limits,
-    ) -> Result<(Offset, Offset), Full> {
+    /// Holds the parts of `text` at `offset` that are not held yet.
+    fn insert(&mut self, offset: Offset, mut text: Bytes, needed: bool, limits: &Limits) -> Result<Inserted, Full> {
         let (len, end) = (text.len(), offset.end_of(&text));
         let place = self.ranges.find(offset);
-        if let Some(range) = self.append(offset, &mut text, place, limits) {
-            return Ok(range);
+        if let Some(range) = self.insert_apart(offset, &mut text, place, limits) {
+            return Ok(Inserted { range, repeated: None });
         }
+        let repeated = self.ranges.first_overlap(offset, end);
         let Self { ranges, pieces, octets, .. } = self;
         let mut growing = Growing { start: offset, end: offset, chain: None, block: Vec::new(), began_with: None };
         let (mut at, mut joined) = (place, 0);
@@ -202,7 +210,7 @@ impl Held {
         if let Some(value) = growing.chain {
             ranges.replace(place, joined, Range { start, end, value });
         }
-        Ok((start, end))
+        Ok(Inserted { range: (start, end), repeated })
     }
 
     /// Lets go of all that is held at or beyond `end`.
@@ -265,8 +273,8 @@ impl Reassembly {
         if known { held.recent } else { held.recent.with(held.ranges.iter_down().take(2 * REPORTS)) }
     }
 
-    /// Holds the parts of `text` at `offset` that are not held yet, and returns the range they are part of. `expected`
-    /// is the offset of RCV.NXT: text that starts there leaves at once, so it is never refused, and no range to report.
+    /// Holds the parts of `text` at `offset` that are not held yet. `expected` is the offset of RCV.NXT: text that
+    /// starts there leaves at once, so it is never refused, and no range to report.
     /// This copies at most the text and `copy_below` octets on either side of it.
     pub(crate) fn insert(
         &mut self,
@@ -274,13 +282,13 @@ impl Reassembly {
         text: Bytes,
         expected: Offset,
         limits: &Limits,
-    ) -> Result<(Offset, Offset), Full> {
+    ) -> Result<Inserted, Full> {
         let held = self.0.get_or_insert_default();
-        let range = held.insert(offset, text, offset == expected, limits)?;
+        let inserted = held.insert(offset, text, offset == expected, limits)?;
         if offset != expected {
-            held.recent.touch(range);
+            held.recent.touch(inserted.range);
         }
-        Ok(range)
+        Ok(inserted)
     }
 
     /// Takes the range that starts at `expected`, the offset of RCV.NXT: its pieces go to `deliver`.

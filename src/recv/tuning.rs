@@ -30,6 +30,8 @@ pub(crate) enum Round {
 pub(crate) struct Tuning {
     capacity: u32,
     limit: u32,
+    /// The largest window ever announced: the peer's estimate of our buffer (RFC 9293 §3.8.6.2.1).
+    max_wnd: u32,
     /// When this round trip began, and what the user has taken since.
     since: Instant,
     taken: u32,
@@ -63,6 +65,7 @@ impl Tuning {
         Self {
             capacity: first.next_multiple_of(unit).min(config.receive_buffer()),
             limit: config.receive_buffer(),
+            max_wnd: 0,
             since: now,
             taken: 0,
             timing: Rare::default(),
@@ -71,7 +74,23 @@ impl Tuning {
 
     /// All of a buffer of `capacity` octets is in use.
     pub(crate) fn full(capacity: u32) -> Self {
-        Self { capacity, limit: capacity, since: Instant::ZERO, taken: 0, timing: Rare::default() }
+        Self { capacity, limit: capacity, max_wnd: 0, since: Instant::ZERO, taken: 0, timing: Rare::default() }
+    }
+
+    /// The peer was told of a window of `wnd` octets, and of no other.
+    pub(crate) fn announced(self, wnd: u32) -> Self {
+        Self { max_wnd: wnd, ..self }
+    }
+
+    /// The peer is told of a window of `wnd` octets.
+    #[inline]
+    pub(crate) fn on_announced(&mut self, wnd: u32) {
+        self.max_wnd = self.max_wnd.max(wnd);
+    }
+
+    /// The largest window ever announced.
+    pub(crate) const fn max_wnd(&self) -> u32 {
+        self.max_wnd
     }
 
     pub(crate) const fn capacity(&self) -> u32 {
@@ -130,10 +149,11 @@ impl Tuning {
 
     pub(crate) fn check_invariants(&self) {
         assert!(self.capacity <= self.limit, "more than RCV.BUFF in use");
+        assert!(self.max_wnd <= self.capacity, "announced {} of RCV.BUFF {}", self.max_wnd, self.capacity);
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
-        let Self { capacity: _, limit: _, since: _, taken: _, timing: _ } = self; // a field that is added has to be looked at here
+        let Self { capacity: _, limit: _, max_wnd: _, since: _, taken: _, timing: _ } = self; // a field that is added has to be looked at here
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
         self.since = ago(self.since);
         if let Some(timing) = self.timing.active() {

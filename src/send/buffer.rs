@@ -1,9 +1,11 @@
 //! The send buffer: text queued by the user and not acknowledged.
 
 use alloc::collections::VecDeque;
+use core::hash::{Hash, Hasher};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::rare::{AtRest, Rare};
 use crate::stream::Offset;
 
 /// Capacity, in pieces, that an emptied buffer may keep.
@@ -37,27 +39,54 @@ impl Piece {
     }
 }
 
-/// Text from offset [`start`](Self::start) on, as the user's own pieces. Finding an offset
-/// costs O(log n); a segment inside one piece is a view of it, one across pieces is copied.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+/// Text from offset [`start`](Self::start) on, as the user's own pieces. Finding an offset costs O(log n); a segment
+/// inside one piece is a view of it, one across pieces is copied. Where the memory of an empty queue was given back,
+/// offsets begin anew.
+#[derive(Clone, Eq, Debug, Default)]
 pub(crate) struct SendBuffer {
-    pieces: VecDeque<Piece>,
-    start: Offset,
+    queue: Rare<Queue>,
     len: u32,
-    /// The piece in which the last slice ended: the next one usually begins there.
-    cursor: usize,
     /// The queue was full, and the user was not told since that there is room.
     awaited: bool,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Queue {
+    pieces: VecDeque<Piece>,
+    /// The offset of the first octet that is not acknowledged.
+    start: Offset,
+    /// The piece in which the last slice ended: the next one usually begins there.
+    cursor: usize,
+}
+
+impl AtRest for Queue {
+    const AT_REST: &'static Self = &Self { pieces: VecDeque::new(), start: Offset::START, cursor: 0 };
+}
+
+/// Whether memory is kept for an empty queue does not count, nor where in the text it is.
+impl PartialEq for SendBuffer {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { queue, len, awaited } = self;
+        (len, awaited) == (&other.len, &other.awaited) && (*len == 0 || **queue == *other.queue)
+    }
+}
+
+impl Hash for SendBuffer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { queue, len, awaited } = self;
+        ((*len > 0).then_some(&**queue), len, awaited).hash(state);
+    }
+}
+
 impl SendBuffer {
     /// The offset of the first octet that is not acknowledged.
-    pub(crate) const fn start(&self) -> Offset {
-        self.start
+    pub(crate) fn start(&self) -> Offset {
+        self.queue.start
     }
 
+    #[cfg(test)]
     fn end(&self) -> Offset {
-        self.start + self.len
+        self.start() + self.len
     }
 
     /// Octets held: no more than `Config::send_buffer`.
@@ -76,14 +105,16 @@ impl SendBuffer {
             return;
         }
         let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        match self.pieces.back_mut() {
+        let Queue { pieces, start, .. } = self.queue.begin();
+        let start = *start + self.len;
+        match pieces.back_mut() {
             Some(last) if last.text.len() + text.len() < copy_below => {
                 let mut merged = BytesMut::with_capacity(copy_below);
                 merged.extend_from_slice(&last.text);
                 merged.extend_from_slice(&text);
                 last.text = merged.freeze();
             }
-            Some(_) | None => self.pieces.push_back(Piece { start: self.end(), text }),
+            Some(_) | None => pieces.push_back(Piece { start, text }),
         }
         self.len = self.len.saturating_add(len);
     }
@@ -107,14 +138,16 @@ impl SendBuffer {
 
     /// The cursor saves a search and means nothing.
     pub(crate) fn rebase(&mut self) {
-        let Self { pieces: _, start: _, len: _, cursor: _, awaited: _ } = self; // a field that is added has to be looked at here
-        self.cursor = 0;
+        let Self { queue: _, len: _, awaited: _ } = self; // a field that is added has to be looked at here
+        if let Some(queue) = self.queue.active() {
+            queue.cursor = 0;
+        }
     }
 
     /// Gives the memory of an empty queue back.
     pub(crate) fn shrink(&mut self) {
-        if self.pieces.is_empty() {
-            self.pieces = VecDeque::new();
+        if self.queue.pieces.is_empty() {
+            self.queue.end();
         }
     }
 
@@ -122,8 +155,29 @@ impl SendBuffer {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn release(&mut self, octets: u32) {
         let octets = octets.min(self.len);
-        self.start += octets;
         self.len -= octets;
+        if let Some(queue) = self.queue.active() {
+            queue.release(octets);
+        }
+    }
+
+    /// The text at `offset..offset + len`, cut to the text there.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn slice(&mut self, offset: Offset, len: usize) -> Bytes {
+        self.queue.active().map_or_else(Bytes::new, |queue| queue.slice(offset, len))
+    }
+
+    #[cfg(test)]
+    fn pieces(&self) -> usize {
+        self.queue.pieces.len()
+    }
+}
+
+impl Queue {
+    /// Drops the first octets.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn release(&mut self, octets: u32) {
+        self.start += octets;
         match self.pieces.front_mut() {
             Some(first) if first.covers(self.start) => first.cut(self.start),
             Some(_) | None => self.drop_pieces(),
@@ -148,7 +202,7 @@ impl SendBuffer {
 
     /// The text at `offset..offset + len`, cut to the text there.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn slice(&mut self, offset: Offset, len: usize) -> Bytes {
+    fn slice(&mut self, offset: Offset, len: usize) -> Bytes {
         if let Some(piece) = self.pieces.get(self.cursor) {
             let at = offset.index_from(piece.start);
             if let Some(left) = piece.text.len().checked_sub(at).and_then(|left| left.checked_sub(len)) {
@@ -185,11 +239,6 @@ impl SendBuffer {
         let piece = self.pieces.get(index)?;
         let at = offset - piece.start;
         (at < piece.text.len()).then_some((index, piece, at))
-    }
-
-    #[cfg(test)]
-    fn pieces(&self) -> usize {
-        self.pieces.len()
     }
 }
 

@@ -200,9 +200,7 @@ impl<C: Controller> Sender<C> {
             self.fin = Fin::Acked;
         }
         self.syn = false;
-        if self.up.is_some_and(|up| up.at_or_before(ack)) {
-            self.up = None;
-        }
+        self.urgent = self.urgent && self.up.after(ack);
         self.advance_over(text, ack, octets);
         text
     }

@@ -80,8 +80,9 @@ pub(crate) struct Sender<C> {
     pub(crate) wl2: SeqNum,
     /// MAX.SND.WND (RFC 5961 §5), also the estimate of the peer's buffer (RFC 9293 §3.8.6.2.1).
     pub(crate) max_wnd: u32,
-    /// SND.UP, until it is acknowledged.
-    pub(crate) up: Option<SeqNum>,
+    /// SND.UP, and whether it is unacknowledged.
+    up: SeqNum,
+    urgent: bool,
     /// The shift of the windows we receive (RFC 7323 §2).
     pub(crate) shift: u8,
     /// SendMSS: what the peer's option allows (RFC 9293 §3.7.1).
@@ -111,15 +112,13 @@ pub(crate) struct Sender<C> {
     validation: Option<Box<Validation>>,
     used: Used,
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
-    pub(crate) repeats: u32,
+    pub(crate) repeats: u16,
     /// Zero-window probes since the window was last open or SND.UNA last advanced: the back-off of the persist timer.
-    pub(crate) probes: u32,
+    pub(crate) probes: u16,
     /// A zero-window probe was sent since the window was last open.
     probed: bool,
     last_sent: Instant,
     pub(crate) path_mtu: PathMtu,
-    /// When the connection was opened.
-    pub(crate) opened: Instant,
 }
 
 impl<C: Controller> Sender<C> {
@@ -134,13 +133,14 @@ impl<C: Controller> Sender<C> {
             wl1: SeqNum::new(0),
             wl2: iss,
             max_wnd: 0,
-            up: None,
+            up: iss,
+            urgent: false,
             shift: 0,
             send_mss: 0,
             syn: true,
             fin: Fin::None,
             buffer: SendBuffer::default(),
-            small: Small::default(),
+            small: Small::new(iss),
             rtt: Rtt::new(config),
             cc,
             board: Scoreboard::default(),
@@ -159,7 +159,6 @@ impl<C: Controller> Sender<C> {
             probed: false,
             last_sent: now,
             path_mtu: PathMtu::new(),
-            opened: now,
         }
     }
 
@@ -307,6 +306,16 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn text(&mut self, seq: SeqNum, len: u32) -> bytes::Bytes {
         let offset = self.buffer.start() + seq.saturating_since(self.text_start());
         self.buffer.slice(offset, usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    /// SND.UP, until it is acknowledged.
+    pub(crate) fn up(&self) -> Option<SeqNum> {
+        self.urgent.then_some(self.up)
+    }
+
+    /// The text queued last is urgent.
+    pub(crate) fn urge(&mut self) {
+        (self.up, self.urgent) = (self.text_end(), true);
     }
 
     /// Octets of text that the user may still queue.
@@ -519,7 +528,7 @@ impl<C: Controller> Sender<C> {
 
     /// The interval to the next zero-window probe: an RTO, then doubled (RFC 9293 §3.8.6.1, SHLD-29, SHLD-30).
     pub(crate) fn persist_interval(&self, most: Micros) -> Micros {
-        self.rtt.base_rto().backed_off(self.probes, most)
+        self.rtt.base_rto().backed_off(self.probes.into(), most)
     }
 
     /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).
@@ -559,7 +568,7 @@ impl<C: Controller> Sender<C> {
         assert!(self.wnd <= self.max_wnd, "SND.WND beyond MAX.SND.WND");
         let rounding = self.edge - (self.una + self.wnd);
         assert!(self.syn || rounding < 1 << self.shift, "the promised edge is {rounding} beyond the window");
-        assert!(self.up.is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged");
+        assert!(self.up().is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged");
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {
@@ -573,6 +582,7 @@ impl<C: Controller> Sender<C> {
             wl2: _,
             max_wnd: _,
             up: _,
+            urgent: _,
             shift: _,
             send_mss: _,
             syn: _,
@@ -597,7 +607,6 @@ impl<C: Controller> Sender<C> {
             probed: _,
             last_sent: _,
             path_mtu: _,
-            opened: _,
         } = self; // a field that is added has to be looked at here
         let iss = self.iss;
         let relative = |seq: SeqNum| SeqNum::new(seq - iss);
@@ -606,7 +615,7 @@ impl<C: Controller> Sender<C> {
         self.edge = relative(self.edge);
         self.wl2 = relative(self.wl2);
         self.wl1 = SeqNum::new(self.wl1 - irs);
-        self.up = self.up.map(relative);
+        self.up = self.up().map_or(SeqNum::new(0), relative);
         self.small.rebase(iss);
         self.buffer.rebase();
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
@@ -623,7 +632,6 @@ impl<C: Controller> Sender<C> {
             pacer.rebase(now);
         }
         self.last_sent = ago(self.last_sent);
-        self.opened = ago(self.opened);
         self.path_mtu.rebase(ago);
         self.cc.rebase(now);
         if let Some(validation) = &mut self.validation {

@@ -180,7 +180,7 @@ impl<C: Controller> Sender<C> {
             return Next::Send(plan); // where the user has closed, nothing will follow that could fill it
         }
         Next::Wait(match () {
-            () if len == todo && !self.cork_allows(todo, gate) => Wait::Cork,
+            () if len == todo && !self.cork_allows(todo, gate.cork) => Wait::Cork,
             () if idle => Wait::Silly,
             () => Wait::Ack,
         })
@@ -190,18 +190,21 @@ impl<C: Controller> Sender<C> {
     /// octets D that wait are worth a segment.
     fn sws_allows(&self, len: u32, todo: u32, gate: &Gate) -> bool {
         len >= gate.full // (1) a full segment, (3) or half of the largest window seen
-            || (len == todo && self.nagle_allows(gate) && self.cork_allows(todo, gate)) // (2) all there is
+            || (len == todo && self.nagle_allows(gate.nagle) && self.cork_allows(todo, gate.cork)) // (2) all there is
             || gate.overridden // (4)
     }
 
     /// Nagle's algorithm (SHLD-7, RFC 9293 §3.7.4): a segment that is not full waits while something is unacknowledged.
-    fn nagle_allows(&self, gate: &Gate) -> bool {
-        self.una == self.nxt || !gate.nagle
+    /// `nagle`: whether the algorithm is on and holds back a small segment now.
+    #[inline]
+    pub(crate) fn nagle_allows(&self, nagle: bool) -> bool {
+        self.una == self.nxt || !nagle
     }
 
     /// Neither a cork nor a missing push (MAY-15) holds back the last `todo` octets.
-    fn cork_allows(&self, todo: u32, gate: &Gate) -> bool {
-        !gate.cork && !self.is_unpushed(todo)
+    #[inline]
+    pub(crate) fn cork_allows(&self, todo: u32, cork: bool) -> bool {
+        !cork && !self.is_unpushed(todo)
     }
 
     /// Octets of new text in a full segment, of the `mss` that fit: no more than half of the largest window seen (RFC

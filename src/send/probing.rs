@@ -25,7 +25,7 @@ impl<C: Controller> Sender<C> {
     /// as far as windows and queue are large enough: new text waits for them.
     pub(super) fn next_mtu_probe(&self, len: u32, gate: &Gate) -> Option<Next> {
         let quiet = self.episode.recovery.is_open() && self.board.sacked_segments() == 0 && !self.board.has_lost();
-        let held = gate.held || gate.records < 2 || self.up.is_some() || self.episode.probe.is_some();
+        let held = gate.held || gate.records < 2 || self.urgent || self.episode.probe.is_some();
         if !PATH_MTU || !quiet || held || len <= gate.mss {
             return None;
         }

@@ -1,46 +1,27 @@
 //! RACK: loss and reordering told apart by time (RFC 8985 §6).
 
-use core::num::NonZeroU32;
-
 use super::rtt::Rtt;
-use super::scoreboard::Sent;
+use super::scoreboard::{DUP_THRESH, Sent};
 use crate::Instant;
 use crate::features::RACK;
 use crate::stream::Position;
 use crate::time::Micros;
 
-/// DupThresh (RFC 5681 §3.2), in segments.
-const DUP_THRESH: u32 = 3;
 /// The granularity of the timestamp clock.
 const TICK: Micros = Micros::from_millis(1);
 /// Recoveries for which a reordering window that grew is kept (RFC 8985 §6.2, step 4).
 const PERSIST: u8 = 16;
 
-/// RACK.segment: the most recently sent segment that was delivered.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Newest {
-    xmit_ts: Instant,
-    end: Position,
-    /// RACK.rtt, in microseconds, the unit of our clock. None counts as 0: at one instant nothing is overdue, and
-    /// nothing is lost twice.
-    rtt: NonZeroU32,
-}
-
-impl Newest {
-    fn new(xmit_ts: Instant, end: Position, rtt: Micros) -> Self {
-        Self { xmit_ts, end, rtt: NonZeroU32::new(rtt.saturated()).unwrap_or(NonZeroU32::MIN) }
-    }
-
-    fn rtt(&self) -> Micros {
-        Micros::from_u32(self.rtt.get())
-    }
-}
-
 /// The variables of RFC 8985 §5.3 that last as long as the connection, but for RACK.min_RTT, which the round-trip
 /// estimator keeps.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Rack {
-    newest: Option<Newest>,
+    /// RACK.xmit_ts and RACK.end_seq of RACK.segment, the most recently sent segment that was delivered.
+    xmit_ts: Instant,
+    end: Position,
+    /// RACK.rtt, in microseconds, the unit of our clock. None counts as 0: at one instant nothing is overdue, and
+    /// nothing is lost twice. 0: there is no RACK.segment.
+    rtt: u32,
     reordering_seen: bool,
     reo_wnd_mult: u16,
     reo_wnd_persist: u8,
@@ -84,7 +65,22 @@ pub(crate) struct Facts {
 
 impl Rack {
     pub(crate) const fn new() -> Self {
-        Self { newest: None, reordering_seen: false, reo_wnd_mult: 1, reo_wnd_persist: 0 }
+        Self {
+            xmit_ts: Instant::ZERO,
+            end: Position::ISS,
+            rtt: 0,
+            reordering_seen: false,
+            reo_wnd_mult: 1,
+            reo_wnd_persist: 0,
+        }
+    }
+
+    /// RACK.segment is this one, unless it was sent before RACK.segment; it took `rtt`.
+    fn follow(&mut self, sent: &Sent, rtt: Micros) {
+        if !self.sent_after(sent) {
+            (self.xmit_ts, self.end) = (sent.at, sent.end);
+        }
+        self.rtt = rtt.saturated().max(1);
     }
 
     /// Steps 2 and 3: a segment is newly acknowledged. `echoed` is when our clock showed the timestamp that came back.
@@ -111,18 +107,14 @@ impl Rack {
         if sent.again && !timely {
             return; // it was not the last retransmission that arrived
         }
-        let (xmit_ts, end) = self.newest.map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end).max((sent.at, sent.end)));
-        self.newest = Some(Newest::new(xmit_ts, end, rtt));
+        self.follow(sent, rtt);
     }
 
     /// The same for a segment that was sent once, in order, and is acknowledged in order.
     pub(crate) fn on_delivered_in_order(&mut self, sent: &Sent, now: Instant) {
-        if !RACK {
-            return;
+        if RACK {
+            self.follow(sent, now.since(sent.at));
         }
-        let newer = self.newest.is_none_or(|n| (n.xmit_ts, n.end) <= (sent.at, sent.end));
-        let (xmit_ts, end) = self.newest.filter(|_| !newer).map_or((sent.at, sent.end), |n| (n.xmit_ts, n.end));
-        self.newest = Some(Newest::new(xmit_ts, end, now.since(sent.at)));
     }
 
     fn detect_reordering(&mut self, sent: &Sent, fack: &mut Position) {
@@ -173,24 +165,28 @@ impl Rack {
 
     /// Step 5: whether RACK.segment was sent after this one.
     pub(crate) fn sent_after(&self, sent: &Sent) -> bool {
-        self.newest.is_some_and(|newest| (newest.xmit_ts, newest.end) > (sent.at, sent.end))
+        (self.xmit_ts, self.end) > (sent.at, sent.end) // no segment ends at the ISS
     }
 
     /// Step 5, and §6.3: whether this one is overdue. RACK.rtt is 0 until it is measured.
     pub(crate) fn is_overdue(&self, sent: &Sent, reo_wnd: Micros, now: Instant) -> bool {
-        let rtt = self.newest.map_or(Micros::ZERO, |newest| newest.rtt());
-        sent.at + rtt + reo_wnd <= now
+        sent.at + self.rtt() + reo_wnd <= now
     }
 
     /// When all that was sent before RACK.segment is overdue.
     pub(crate) fn all_overdue_at(&self, reo_wnd: Micros) -> Option<Instant> {
-        self.newest.map(|newest| newest.xmit_ts + newest.rtt() + reo_wnd)
+        (self.rtt > 0).then(|| self.xmit_ts + self.rtt() + reo_wnd)
+    }
+
+    /// RACK.rtt.
+    const fn rtt(&self) -> Micros {
+        Micros::from_u32(self.rtt)
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        let Self { newest: _, reordering_seen: _, reo_wnd_mult: _, reo_wnd_persist: _ } = self; // a field that is added has to be looked at here
-        if let Some(newest) = &mut self.newest {
-            newest.xmit_ts = ago(newest.xmit_ts);
+        let Self { xmit_ts: _, end: _, rtt: _, reordering_seen: _, reo_wnd_mult: _, reo_wnd_persist: _ } = self; // a field that is added has to be looked at here
+        if self.rtt > 0 {
+            self.xmit_ts = ago(self.xmit_ts);
         }
     }
 }
@@ -209,13 +205,13 @@ mod tests {
     const MIN_RTT: Micros = Micros::new(151_235);
 
     /// RACK after a segment that was sent again is acknowledged: the echo is what the clock showed at `echoed`.
-    fn after(at: Instant, rtt: Micros, echoed: Option<Instant>) -> Option<Newest> {
+    fn after(at: Instant, rtt: Micros, echoed: Option<Instant>) -> Option<Micros> {
         let rate = super::super::rate::Snapshot::default();
         let (start, end) = (Position::ISS + 1, Position::ISS + 2);
         let sent = Sent { start, end, at, fate: Fate::InFlight, again: true, rate };
         let mut rack = Rack::new();
         rack.on_delivered(&sent, &mut Position::default(), (echoed.map(whole_millis), Some(MIN_RTT)), at + rtt);
-        rack.newest
+        (rack.rtt > 0).then(|| rack.rtt())
     }
 
     /// RFC 8985 §6.2, step 2: an echo is up to a tick early, and so RACK.min_RTT up to a tick too long. Where the echo
@@ -225,7 +221,7 @@ mod tests {
         for phase in (0..1000).step_by(7) {
             let at = Instant::from_micros(5_000_000 + phase);
             let rtt = Micros::new(151_000);
-            assert_eq!(after(at, rtt, Some(at)).map(|newest| newest.rtt()), Some(rtt), "{phase}");
+            assert_eq!(after(at, rtt, Some(at)), Some(rtt), "{phase}");
             let earlier = Instant::from_micros(4_999_999);
             assert_eq!(after(at, rtt, Some(earlier)), None, "the original, or an earlier retransmission");
             assert_eq!(after(at, rtt, None), None, "without timestamps RACK.min_RTT decides");

@@ -2,6 +2,7 @@
 
 use super::congestion::RateSample;
 use crate::Instant;
+use crate::rare::{AtRest, Rare};
 
 /// What a segment remembers of the moment it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -29,11 +30,22 @@ impl Snapshot {
 /// What was delivered so far.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Rate {
+    /// While so many octets more are delivered, samples tell how much the application had to send; 0: they do not.
+    application_limited: u32,
+    /// For a controller that works by rates.
+    sampling: Rare<Sampling>,
+}
+
+/// What samples of the rate are taken from.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Sampling {
     delivered: u64,
     delivered_at: Instant,
     first_at: Instant,
-    /// Until this many octets are delivered, samples tell how much the application had to send.
-    application_limited: u64,
+}
+
+impl AtRest for Sampling {
+    const AT_REST: &'static Self = &Self { delivered: 0, delivered_at: Instant::ZERO, first_at: Instant::ZERO };
 }
 
 /// The newest segment that an acknowledgment delivers, and when it was sent.
@@ -51,17 +63,18 @@ impl Newest {
 }
 
 impl Rate {
-    pub(crate) const fn delivered(&self) -> u64 {
-        self.delivered
+    pub(crate) fn delivered(&self) -> u64 {
+        self.sampling.delivered
     }
 
     /// A segment is sent while `inflight` octets are in the network.
     pub(crate) fn on_sent(&mut self, inflight: u32, now: Instant) -> Snapshot {
         if inflight == 0 {
-            self.first_at = now;
-            self.delivered_at = now;
+            let sampling = self.sampling.begin();
+            sampling.first_at = now;
+            sampling.delivered_at = now;
         }
-        let (delivered, delivered_at, first_at) = (self.delivered, self.delivered_at, self.first_at);
+        let &Sampling { delivered, delivered_at, first_at } = &*self.sampling;
         Snapshot { delivered, delivered_at, first_at, application_limited: self.application_limited > 0 }
     }
 
@@ -70,9 +83,10 @@ impl Rate {
         Snapshot { application_limited: self.application_limited > 0, ..Snapshot::default() }
     }
 
-    /// There was nothing to send although `inflight` octets left room for more.
+    /// There was nothing to send although `inflight` octets left room for more: what is in the network, and the first
+    /// octet after it.
     pub(crate) fn on_application_limited(&mut self, inflight: u32) {
-        self.application_limited = (self.delivered + u64::from(inflight)).max(1);
+        self.application_limited = inflight.saturating_add(1);
     }
 
     /// The acknowledgment delivered `octets`, all told.
@@ -81,13 +95,15 @@ impl Rate {
             return None;
         }
         self.count(octets);
-        self.delivered_at = now;
+        let sampling = self.sampling.begin();
+        sampling.delivered += u64::from(octets);
+        sampling.delivered_at = now;
         let (snapshot, at) = newest.0?;
         let sending = at.saturating_since(snapshot.first_at);
         let arriving = now.saturating_since(snapshot.delivered_at);
-        self.first_at = at;
+        sampling.first_at = at;
         Some(RateSample {
-            delivered: self.delivered - snapshot.delivered,
+            delivered: sampling.delivered - snapshot.delivered,
             interval: sending.max(arriving),
             prior_delivered: snapshot.delivered,
             application_limited: snapshot.application_limited,
@@ -96,25 +112,21 @@ impl Rate {
 
     /// The same for a controller that needs no samples: whether the application limited what was sent.
     pub(crate) fn on_counted(&mut self, octets: u32, newest: Newest) -> bool {
-        if octets == 0 {
-            return false;
-        }
         self.count(octets);
-        newest.0.is_some_and(|(snapshot, _)| snapshot.application_limited)
+        octets > 0 && newest.0.is_some_and(|(snapshot, _)| snapshot.application_limited)
     }
 
     /// So many octets are delivered.
     #[inline]
     pub(crate) fn count(&mut self, octets: u32) {
-        self.delivered += u64::from(octets);
-        if self.delivered > self.application_limited {
-            self.application_limited = 0;
-        }
+        self.application_limited = self.application_limited.saturating_sub(octets);
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        let Self { delivered: _, delivered_at: _, first_at: _, application_limited: _ } = self; // a field that is added has to be looked at here
-        self.delivered_at = ago(self.delivered_at);
-        self.first_at = ago(self.first_at);
+        let Self { application_limited: _, sampling: _ } = self; // a field that is added has to be looked at here
+        if let Some(sampling) = self.sampling.active() {
+            sampling.delivered_at = ago(sampling.delivered_at);
+            sampling.first_at = ago(sampling.first_at);
+        }
     }
 }

@@ -1,11 +1,8 @@
 //! Loss recovery: which phase the sender is in, and what the window is in each (RFC 5681 §3.2, RFC 6582, RFC 6675).
 
 use super::prr::Prr;
-use super::scoreboard::Scoreboard;
+use super::scoreboard::{DUP_THRESH, Scoreboard};
 use crate::stream::Position;
-
-/// Duplicate acknowledgments that mean loss (RFC 5681 §3.2).
-const DUP_THRESH: u32 = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Phase {

@@ -18,11 +18,23 @@ const MOST_SAMPLES: u32 = 1 << 16;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Estimator {
     NoSample { rto: Micros },
-    Measured { srtt: u64, rttvar: u64 },
+    Measured { srtt: Fine, rttvar: Fine },
+}
+
+/// A span in 2^-10 us, aligned as 32 bits are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(Rust, packed(4))]
+struct Fine(u64);
+
+impl Fine {
+    const fn micros(self) -> Micros {
+        Micros::new(self.0 >> FRACTION)
+    }
 }
 
 /// The smallest round trip of a recent time: of the window that is going on, and of the one before it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(Rust, packed(4))]
 struct MinRtt {
     /// Since when the window goes on.
     since: Instant,
@@ -55,7 +67,7 @@ impl MinRtt {
     }
 
     fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        let Self { since: _, current: _, previous: _ } = self; // a field that is added has to be looked at here
+        let Self { since: _, current: _, previous: _ } = *self; // a field that is added has to be looked at here
         if self.current != NO_SAMPLE {
             self.since = ago(self.since);
         }
@@ -125,13 +137,13 @@ impl Rtt {
         let n = u64::from(samples.clamp(1, MOST_SAMPLES));
         self.backoff = 0;
         self.estimator = match self.estimator {
-            Estimator::NoSample { .. } => Estimator::Measured { srtt: r, rttvar: r / 2 },
+            Estimator::NoSample { .. } => Estimator::Measured { srtt: Fine(r), rttvar: Fine(r / 2) },
             Estimator::Measured { srtt, rttvar } if self.spurious => {
-                Estimator::Measured { srtt: srtt.max(r), rttvar: rttvar.max(r / 2) }
+                Estimator::Measured { srtt: Fine(srtt.0.max(r)), rttvar: Fine(rttvar.0.max(r / 2)) }
             }
-            Estimator::Measured { srtt, rttvar } => Estimator::Measured {
-                rttvar: mean(rttvar, srtt.abs_diff(r), 4 * n), // beta = 1/4, with the old SRTT
-                srtt: mean(srtt, r, 8 * n),                    // alpha = 1/8
+            Estimator::Measured { srtt: Fine(srtt), rttvar: Fine(rttvar) } => Estimator::Measured {
+                rttvar: Fine(mean(rttvar, srtt.abs_diff(r), 4 * n)), // beta = 1/4, with the old SRTT
+                srtt: Fine(mean(srtt, r, 8 * n)),                    // alpha = 1/8
             },
         };
         self.spurious = false;
@@ -153,7 +165,7 @@ impl Rtt {
     pub(crate) fn on_spurious_timeout(&mut self) {
         self.backoff = 0;
         if let Estimator::Measured { srtt, .. } = &mut self.estimator {
-            *srtt = srtt.saturating_add((2 * GRANULARITY_US) << FRACTION);
+            *srtt = Fine(srtt.0.saturating_add((2 * GRANULARITY_US) << FRACTION));
             self.spurious = true;
         }
         self.derive_rto();
@@ -183,8 +195,8 @@ impl Rtt {
             Estimator::NoSample { rto } => rto.clamp(Micros::from_u32(self.min), self.max()),
             Estimator::Measured { srtt, rttvar } => {
                 let variation =
-                    Micros::new(GRANULARITY_US.max((4 * rttvar) >> FRACTION)).max(Micros::from_u32(self.min));
-                (Micros::new(srtt >> FRACTION) + variation).min(self.max())
+                    Micros::new(GRANULARITY_US.max((4 * rttvar.0) >> FRACTION)).max(Micros::from_u32(self.min));
+                (srtt.micros() + variation).min(self.max())
             }
         }
     }
@@ -201,7 +213,7 @@ impl Rtt {
     pub(crate) fn srtt(&self) -> Option<Micros> {
         match self.estimator {
             Estimator::NoSample { .. } => None,
-            Estimator::Measured { srtt, .. } => Some(Micros::new(srtt >> FRACTION)),
+            Estimator::Measured { srtt, .. } => Some(srtt.micros()),
         }
     }
 
@@ -221,7 +233,7 @@ impl Rtt {
     pub(crate) fn rttvar(&self) -> Option<Micros> {
         match self.estimator {
             Estimator::NoSample { .. } => None,
-            Estimator::Measured { rttvar, .. } => Some(Micros::new(rttvar >> FRACTION)),
+            Estimator::Measured { rttvar, .. } => Some(rttvar.micros()),
         }
     }
 

@@ -24,7 +24,7 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn is_steady(&self) -> bool {
         !self.syn
             && self.fin == Fin::None
-            && self.up.is_none()
+            && !self.urgent
             && self.episode.is_at_rest()
             && self.board.is_plain()
             && !self.probed

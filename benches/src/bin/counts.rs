@@ -14,7 +14,8 @@ Counts the instructions of every row of the benchmarks under callgrind and print
     cargo run --release --manifest-path benches/Cargo.toml --bin counts [-- OPTIONS] [WORD...]
 
     WORD             only rows whose name or form contains it (all words, if several)
-    --check          fail if a row takes more than 3 % more instructions than recorded
+    --check          fail if a row takes more than 3 % more instructions than recorded, or if a segment
+                     out of order takes more than 4 times the instructions of one in order
     --record         write benches/counts.csv; a row up to 3 % slower keeps its figure,
                      so that small steps do not add up unseen
     --reason TEXT    with --record: why rows became slower; required for those that did
@@ -30,6 +31,18 @@ fn slower(recorded: f64, now: f64) -> bool {
 
 fn faster(recorded: f64, now: f64) -> bool {
     now < (recorded * 0.97).min(recorded - 1.0)
+}
+
+/// How many times as much as a segment in order one out of order may take, whatever the number of holes.
+const OUT_OF_ORDER: f64 = 4.0;
+const IN_ORDER: &str = "receive a segment in order, and half an ACK";
+
+/// The rows of segments out of order, each with its multiple of the row of the same form in order.
+fn out_of_order<'a>(table: &'a [Line<'_>]) -> impl Iterator<Item = (&'a Row, f64)> {
+    table.iter().filter(|line| line.row.name.starts_with("receive out of order,")).filter_map(|line| {
+        let in_order = table.iter().find(|other| other.row.name == IN_ORDER && other.row.form == line.row.form)?;
+        Some((line.row, line.now / in_order.now))
+    })
 }
 
 #[derive(Default)]
@@ -85,6 +98,9 @@ fn run() -> Outcome<bool> {
     let table: Vec<Line<'_>> =
         rows.iter().zip(counts).map(|(row, now)| Line { row, was: recorded.figure(row), now }).collect();
     println!("{}", render(&table));
+    if let Some((row, ratio)) = out_of_order(&table).max_by(|(_, a), (_, b)| a.total_cmp(b)) {
+        println!("A segment out of order takes up to {ratio:.2} times the instructions of one in order: {row:?}.");
+    }
 
     if arguments.record {
         return recorded.record(&table, arguments.reason.as_deref(), &all, &file);
@@ -143,7 +159,11 @@ fn verdict(table: &[Line<'_>], recorded: &Recorded) -> bool {
             println!("The figures were recorded with {}; this is {}.", recorded.compiler, compiler());
         }
     }
-    slow.is_empty() && new.is_empty()
+    let dear: Vec<(&Row, f64)> = out_of_order(table).filter(|&(_, ratio)| ratio > OUT_OF_ORDER).collect();
+    for (row, ratio) in &dear {
+        println!("FAILED: {row:?}: {ratio:.2} times \"{IN_ORDER}\", and {OUT_OF_ORDER} times is the limit.");
+    }
+    slow.is_empty() && new.is_empty() && dear.is_empty()
 }
 
 /// `counts.csv`: a figure for each row and form, and why it became larger when it last did.

@@ -26,9 +26,16 @@ quickcheck! {
             let text = Bytes::from(vec![fill; usize::from(len % 60) + 1]);
             let full_before = held.ranges() >= LIMITS.max_ranges;
             let offset = usize::from(offset) + 1;
+            let old = &model[offset..offset + text.len()];
+            let from = old.iter().position(Option::is_some);
+            let repeated = from.map(|from| {
+                let len = old[from..].iter().take_while(|octet| octet.is_some()).count();
+                (at(offset + from), at(offset + from + len))
+            });
             match held.insert(at(offset), text.clone(), Offset::START, &LIMITS) {
-                Ok((start, end)) => {
-                    assert!(start <= at(offset) && end >= at(offset + text.len()));
+                Ok(inserted) => {
+                    assert!(inserted.range.0 <= at(offset) && inserted.range.1 >= at(offset + text.len()));
+                    assert_eq!(inserted.repeated, repeated, "what was held before");
                     for slot in &mut model[offset..][..text.len()] {
                         slot.get_or_insert(fill);
                     }
@@ -162,9 +169,10 @@ fn the_next_expected_text_is_never_refused() {
     for range in 1..=4 {
         held.insert(at(range * 10), Bytes::from_static(b"x"), Offset::START, &LIMITS).unwrap();
     }
-    assert_eq!(held.insert(at(90), Bytes::from_static(b"x"), Offset::START, &LIMITS), Err(Full));
-    assert_eq!(held.insert(at(11), Bytes::from_static(b"y"), Offset::START, &LIMITS), Ok((at(10), at(12))));
-    assert_eq!(held.insert(at(0), Bytes::from_static(b"z"), Offset::START, &LIMITS), Ok((at(0), at(1))));
+    let mut range = |offset, text| held.insert(at(offset), text, Offset::START, &LIMITS).map(|held| held.range);
+    assert_eq!(range(90, Bytes::from_static(b"x")), Err(Full));
+    assert_eq!(range(11, Bytes::from_static(b"y")), Ok((at(10), at(12))));
+    assert_eq!(range(0, Bytes::from_static(b"z")), Ok((at(0), at(1))));
 }
 
 #[test]

@@ -25,9 +25,12 @@ const fn converged(octets: u32) -> u32 {
 
 /// A congestion avoidance stage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(Rust, packed(4))]
 struct Epoch {
-    /// t_epoch, moved by the time in which the application limited the flow.
-    start: Instant,
+    /// The last acknowledgment, or the end of a pause.
+    last_ack: Instant,
+    /// t then, in microseconds: the time since t_epoch without that in which the application limited the flow.
+    t_us: u32,
     /// K, in microseconds.
     k_us: u32,
     w_est: u32,
@@ -59,8 +62,6 @@ pub struct Cubic {
     w_max: u32,
     paced: bool,
     stage: Stage,
-    /// The last acknowledgment in congestion avoidance.
-    last_ack: Instant,
     saved: Option<Box<Saved>>,
 }
 
@@ -69,8 +70,10 @@ pub struct Cubic {
 enum Stage {
     /// The initial slow start: ssthresh is still arbitrarily high (RFC 9406 §4.3).
     Initial(HyStart),
-    /// Congestion avoidance, and each later slow start, which ends the stage before.
-    Avoidance(Option<Epoch>),
+    /// A later slow start, and congestion avoidance until its first acknowledgment.
+    NoEpoch,
+    /// Congestion avoidance.
+    Avoidance(Epoch),
 }
 
 impl Default for Cubic {
@@ -83,7 +86,6 @@ impl Default for Cubic {
             w_max: 0,
             paced: false,
             stage: Stage::Initial(HyStart::new()),
-            last_ack: Instant::ZERO,
             saved: None,
         }
     }
@@ -109,8 +111,8 @@ impl Cubic {
 
     const fn epoch(&self) -> Option<Epoch> {
         match self.stage {
-            Stage::Initial(_) => None,
-            Stage::Avoidance(epoch) => epoch,
+            Stage::Initial(_) | Stage::NoEpoch => None,
+            Stage::Avoidance(epoch) => Some(epoch),
         }
     }
 
@@ -121,14 +123,18 @@ impl Cubic {
 
     /// A stage of congestion avoidance is over.
     fn end_epoch(&mut self) {
-        if let Stage::Avoidance(epoch) = &mut self.stage {
-            *epoch = None;
+        if let Stage::Avoidance(_) = self.stage {
+            self.stage = Stage::NoEpoch;
         }
     }
 
     /// A stage goes on, or none does.
     fn resume(&mut self, epoch: Option<Epoch>) {
-        self.stage = if self.is_initial() { Stage::Initial(HyStart::new()) } else { Stage::Avoidance(epoch) };
+        self.stage = match epoch {
+            _ if self.is_initial() => Stage::Initial(HyStart::new()),
+            Some(epoch) => Stage::Avoidance(epoch),
+            None => Stage::NoEpoch,
+        };
     }
 
     /// K of equation 2, in microseconds: 0 from W_max on.
@@ -153,7 +159,7 @@ impl Cubic {
     /// A stage begins with the window as it is.
     fn begin(&mut self, now: Instant) -> Epoch {
         self.w_max = self.w_max.max(self.cwnd); // unknown: after a timeout (§4.8), without any loss so far (§4.10)
-        Epoch { start: now, k_us: self.k_us(), w_est: self.cwnd, cwnd_carry: 0, est_carry: 0 }
+        Epoch { last_ack: now, t_us: 0, k_us: self.k_us(), w_est: self.cwnd, cwnd_carry: 0, est_carry: 0 }
     }
 
     /// Equation 4, in octets: alpha_cubic = 9/17 until W_est reaches cwnd_prior, then 1.
@@ -172,7 +178,8 @@ impl Cubic {
             Some(epoch) => epoch,
             None => self.begin(acked.now),
         };
-        let t = acked.now.since(epoch.start);
+        let t = Micros::from_u32(epoch.t_us) + acked.now.since(epoch.last_ack);
+        (epoch.t_us, epoch.last_ack) = (t.saturated(), acked.now);
         self.reno_estimate(&mut epoch, acked.octets);
         if self.w_cubic(epoch.k_us, t) < epoch.w_est {
             self.cwnd = self.cwnd.max(epoch.w_est); // Reno-friendly region; it takes nothing back
@@ -184,22 +191,23 @@ impl Cubic {
             epoch.cwnd_carry = carry;
             self.cwnd = self.cwnd.saturating_add(whole).min(MAX_CWND);
         }
-        self.stage = Stage::Avoidance(Some(epoch));
+        self.stage = Stage::Avoidance(epoch);
     }
 
     /// t does not include the time since the last acknowledgment (§4.2).
     fn pause(&mut self, now: Instant) {
-        if let Stage::Avoidance(Some(epoch)) = &mut self.stage {
-            epoch.start += now.since(self.last_ack);
+        if let Stage::Avoidance(epoch) = &mut self.stage {
+            epoch.last_ack = epoch.last_ack.max(now);
         }
-        self.last_ack = now;
     }
 
     #[inline]
     fn slow_start(&mut self, acked: &Acked) {
         let growth = match &mut self.stage {
             Stage::Initial(hystart) => hystart.on_ack(acked, self.mss, self.paced),
-            Stage::Avoidance(_) => Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false },
+            Stage::NoEpoch | Stage::Avoidance(_) => {
+                Growth { octets: acked.octets.min(self.mss.saturating_mul(LIMIT)), ends: false }
+            }
         };
         if acked.window_limited {
             self.cwnd = self.cwnd.saturating_add(growth.octets).min(MAX_CWND);
@@ -239,7 +247,6 @@ impl Controller for Cubic {
             self.slow_start(acked); // "when cwnd is no more than ssthresh" (§4.10): with the first one after a loss, too
         } else if acked.window_limited {
             self.avoid(acked);
-            self.last_ack = acked.now;
         } else {
             self.pause(acked.now);
         }
@@ -349,18 +356,16 @@ impl Controller for Cubic {
     }
 
     fn rebase(&mut self, now: Instant) {
-        let Self { mss: _, cwnd: _, ssthresh: _, cwnd_prior: _, w_max: _, paced: _, stage: _, last_ack: _, saved: _ } =
-            self; // a field that is added has to be looked at here
-        let relative = |epoch: &mut Epoch| epoch.start = ago(epoch.start, now);
+        let Self { mss: _, cwnd: _, ssthresh: _, cwnd_prior: _, w_max: _, paced: _, stage: _, saved: _ } = self; // a field that is added has to be looked at here
+        let relative = |epoch: &mut Epoch| epoch.last_ack = ago(epoch.last_ack, now);
         match &mut self.stage {
             Stage::Initial(hystart) => hystart.rebase(now),
-            Stage::Avoidance(epoch) => epoch.iter_mut().for_each(relative),
+            Stage::NoEpoch => {}
+            Stage::Avoidance(epoch) => relative(epoch),
         }
         if let Some(saved) = &mut self.saved {
             saved.epoch.iter_mut().for_each(relative);
         }
-        let counts = self.epoch().is_some() || self.saved.as_ref().is_some_and(|saved| saved.epoch.is_some());
-        self.last_ack = if counts { ago(self.last_ack, now) } else { Instant::ZERO };
     }
 }
 

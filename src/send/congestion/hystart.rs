@@ -2,6 +2,7 @@
 
 use super::Acked;
 use crate::Instant;
+use crate::time::Micros;
 
 // RFC 9406 §4.3
 const MIN_RTT_THRESH_US: u32 = 4_000;
@@ -25,7 +26,7 @@ const HELD_ROUNDS: u8 = 2;
 const INFINITY: u32 = u32::MAX;
 
 /// Before the first acknowledgment; no instant of the machine is so late.
-const NO_TRAIN: (Instant, Instant) = (Instant::from_micros(u64::MAX), Instant::from_micros(u64::MAX));
+const NO_TRAIN: Instant = Instant::from_micros(u64::MAX);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Phase {
@@ -44,16 +45,18 @@ enum Phase {
 /// Why slow start became conservative.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Sign {
-    /// The delay grew, perhaps by chance: cssBaselineMinRtt.
-    Delay { baseline_us: u32 },
-    /// A long train of acknowledgments came: the smallest round-trip time then.
-    Train { least_us: u32 },
+    /// The delay grew, perhaps by chance.
+    Delay,
+    /// A long train of acknowledgments came.
+    Train,
 }
 
 /// The rounds of the initial slow start and the smallest round-trip time of each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct HyStart {
     phase: Phase,
+    /// In conservative slow start the smallest round-trip time when it began: cssBaselineMinRtt; else 0.
+    baseline_us: u32,
     /// Octets still to be acknowledged up to windowEnd; 0 where the next acknowledgment begins a round.
     left: u32,
     /// lastRoundMinRTT and currentRoundMinRTT.
@@ -61,8 +64,9 @@ pub(super) struct HyStart {
     current_min_us: u32,
     /// rttSampleCount.
     samples: u8,
-    /// The first and the last acknowledgment of a train.
-    train: (Instant, Instant),
+    /// The first acknowledgment of a train, and how much later the last of it came, in microseconds.
+    train: Instant,
+    train_us: u32,
     /// The application wrote now and then, in less than the window: acknowledgments are as far apart, and so is all
     /// that they let go. No train tells of the path until a pause.
     spread: bool,
@@ -87,11 +91,13 @@ impl HyStart {
     pub(super) const fn new() -> Self {
         Self {
             phase: Phase::SlowStart,
+            baseline_us: 0,
             left: 0,
             last_min_us: INFINITY,
             current_min_us: INFINITY,
             samples: 0,
             train: NO_TRAIN,
+            train_us: 0,
             spread: false,
         }
     }
@@ -106,7 +112,7 @@ impl HyStart {
         let standard = acked.octets.min(limit);
         let octets = match self.phase {
             Phase::SlowStart => standard,
-            Phase::Conservative { sign: Sign::Train { .. }, rounds: 0..HELD_ROUNDS } if paced => 0,
+            Phase::Conservative { sign: Sign::Train, rounds: 0..HELD_ROUNDS } if paced => 0,
             Phase::Conservative { .. } | Phase::Full => standard / CSS_GROWTH_DIVISOR,
         };
         if let Some(rtt_us) = acked.rtt_us {
@@ -126,19 +132,29 @@ impl HyStart {
         if self.samples < N_RTT_SAMPLE || self.current_min_us == INFINITY {
             return;
         }
-        let current_us = self.current_min_us;
-        self.phase = match self.phase {
+        let (current_us, baseline_us) = (self.current_min_us, self.baseline_us);
+        match self.phase {
             Phase::SlowStart if has_grown(self.last_min_us, current_us) => {
-                Phase::Conservative { sign: Sign::Delay { baseline_us: current_us }, rounds: 0 }
+                self.enter_conservative(Sign::Delay, current_us);
             }
-            Phase::Conservative { sign: Sign::Delay { baseline_us }, .. } if current_us < baseline_us => {
-                Phase::SlowStart // the delay had grown by chance
+            Phase::Conservative { sign: Sign::Delay, .. } if current_us < baseline_us => {
+                self.leave_conservative(Phase::SlowStart); // the delay had grown by chance
             }
-            Phase::Conservative { sign: Sign::Train { least_us }, .. } if has_grown(least_us, current_us) => {
-                Phase::Full
+            Phase::Conservative { sign: Sign::Train, .. } if has_grown(baseline_us, current_us) => {
+                self.leave_conservative(Phase::Full);
             }
-            Phase::SlowStart | Phase::Conservative { .. } | Phase::Full => self.phase,
-        };
+            Phase::SlowStart | Phase::Conservative { .. } | Phase::Full => {}
+        }
+    }
+
+    const fn enter_conservative(&mut self, sign: Sign, baseline_us: u32) {
+        self.phase = Phase::Conservative { sign, rounds: 0 };
+        self.baseline_us = baseline_us;
+    }
+
+    const fn leave_conservative(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.baseline_us = 0;
     }
 
     /// A train of acknowledgments that is longer than half of the round trip: the window of the last round kept the
@@ -148,31 +164,43 @@ impl HyStart {
     fn measure_train(&mut self, acked: &Acked, paced: bool) {
         let (least_us, now) = (self.last_min_us.min(self.current_min_us), acked.now);
         if acked.application_limited {
-            self.train = NO_TRAIN; // as long as the user writes
+            (self.train, self.train_us) = (NO_TRAIN, 0); // as long as the user writes
             self.spread |= !acked.window_limited;
         }
         if acked.application_limited || self.spread {
             return;
         }
-        let (first, last) = self.train;
-        let gap_us = u64::from(least_us / TRAIN_GAP_DIVISOR);
-        let goes_on = self.train != NO_TRAIN && now.since(last).get() <= gap_us;
-        let first = if goes_on { first } else { now };
-        self.train = (first, now);
-        if now.since(first).get() <= longest_train(least_us, acked, paced) {
+        let last = self.train + Micros::from_u32(self.train_us);
+        let gap = Micros::from_u32(least_us / TRAIN_GAP_DIVISOR);
+        if self.train == NO_TRAIN || now.since(last) > gap {
+            self.train = now;
+        }
+        let length = now.since(self.train);
+        self.train_us = length.saturated();
+        if length.get() <= longest_train(least_us, acked, paced) {
             return;
         }
-        self.phase = match self.phase {
-            Phase::SlowStart => Phase::Conservative { sign: Sign::Train { least_us }, rounds: 0 },
-            Phase::Conservative { sign: Sign::Delay { .. }, .. } => Phase::Full,
-            Phase::Conservative { sign: Sign::Train { .. }, .. } | Phase::Full => self.phase,
-        };
+        match self.phase {
+            Phase::SlowStart => self.enter_conservative(Sign::Train, least_us),
+            Phase::Conservative { sign: Sign::Delay, .. } => self.leave_conservative(Phase::Full),
+            Phase::Conservative { sign: Sign::Train, .. } | Phase::Full => {}
+        }
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
-        let Self { phase: _, left: _, last_min_us: _, current_min_us: _, samples: _, train: _, spread: _ } = self; // a field that is added has to be looked at here
+        let Self {
+            phase: _,
+            baseline_us: _,
+            left: _,
+            last_min_us: _,
+            current_min_us: _,
+            samples: _,
+            train: _,
+            train_us: _,
+            spread: _,
+        } = self; // a field that is added has to be looked at here
         if self.train != NO_TRAIN {
-            self.train = (super::ago(self.train.0, now), super::ago(self.train.1, now));
+            self.train = super::ago(self.train, now);
         }
     }
 

@@ -20,7 +20,12 @@ use search::Search;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Watched {
     end: Position,
+    /// 0: there is none.
     size: u16,
+}
+
+impl Watched {
+    const NONE: Self = Self { end: Position::ISS, size: 0 };
 }
 
 /// A packet with a piece of the stream, as it leaves.
@@ -114,7 +119,7 @@ pub(crate) struct PathMtu {
     max_sent: u16,
     /// maxsizeacked.
     max_acked: u16,
-    watched: Option<Watched>,
+    watched: Watched,
     /// The last packet that started at SND.UNA: its size. 0: none has, since SND.UNA is there.
     first: u16,
     /// The largest pure ACK since SND.NXT is where it is; 0: none.
@@ -129,7 +134,7 @@ impl PathMtu {
             told: 0,
             max_sent: 0,
             max_acked: 0,
-            watched: None,
+            watched: Watched::NONE,
             first: 0,
             pure_ack: 0,
             trouble: Rare::default(),
@@ -163,12 +168,19 @@ impl PathMtu {
         if probe {
             return self.search.on_probe(start, end, size);
         }
-        if again {
-            self.watched = self.watched.filter(|watched| start >= watched.end || size >= watched.size);
+        if again && start < self.watched.end && size < self.watched.size {
+            self.watched = Watched::NONE;
         }
-        let proves = !again || self.trouble.hole.is_doubt();
-        if proves && size > self.watched.map_or(self.max_acked, |watched| watched.size) {
-            self.watched = Some(Watched { end, size });
+        if !again || self.trouble.hole.is_doubt() {
+            self.watch(end, size);
+        }
+    }
+
+    /// The packet with the text up to `end` proves something if it arrives, where no other of its size does before.
+    fn watch(&mut self, end: Position, size: u16) {
+        let proven = if self.watched.size > 0 { self.watched.size } else { self.max_acked };
+        if size > proven {
+            self.watched = Watched { end, size };
         }
     }
 
@@ -180,9 +192,7 @@ impl PathMtu {
         if first {
             self.first = size;
         }
-        if size > self.watched.map_or(self.max_acked, |watched| watched.size) {
-            self.watched = Some(Watched { end, size });
-        }
+        self.watch(end, size);
     }
 
     /// A packet of `size` octets leaves that carries nothing of the stream.
@@ -200,9 +210,9 @@ impl PathMtu {
     #[inline]
     pub(crate) fn on_acknowledged_at_rest(&mut self, una: Position) -> bool {
         self.first = 0;
-        if let Some(watched) = self.watched.filter(|watched| watched.end <= una) {
-            self.max_acked = self.max_acked.max(watched.size);
-            self.watched = None;
+        if self.watched.size > 0 && self.watched.end <= una {
+            self.max_acked = self.max_acked.max(self.watched.size);
+            self.watched = Watched::NONE;
         }
         self.is_at_rest()
     }
@@ -238,7 +248,7 @@ impl PathMtu {
     fn restart(&mut self, acked: u16) {
         self.max_sent = 0;
         self.max_acked = acked;
-        self.watched = None;
+        self.watched = Watched::NONE;
         self.set_pending(None);
     }
 

@@ -145,7 +145,7 @@ fn document(counts: &Counts, times: &[(&str, f64)]) -> Outcome<String> {
     }
     write!(
         text,
-        "\n\n## What is compared\n\n\
+        "\n\n## The comparison\n\n\
 - {date}, {}, `opt-level = 3`, fat LTO, one codegen unit, the\n  \
   baseline of the target. segue {}, smoltcp {}, pktkit {} (vtcp), etherparse {}, pnet_packet {}, internet-checksum {}.\n\
 - Two hosts over IPv4 with timestamps, an MSS of 1448, packets handed over one at a time, and a user that takes the text\n  \

@@ -205,7 +205,7 @@ fn congestion_avoidance_begins_above_the_threshold() {
     assert_eq!((cubic.window(), cubic.epoch()), (beta(100 * MSS) + MSS, None));
     cubic.on_ack(&acked(2 * MSS, Micros::from_millis(40), &cubic, 41_000));
     let epoch = cubic.epoch().expect("the stage has begun");
-    assert_eq!(epoch.start, at(41_000));
+    assert_eq!((epoch.last_ack, epoch.t_us), (at(41_000), 0));
     assert!(cubic.window() < beta(100 * MSS) + 2 * MSS);
 }
 

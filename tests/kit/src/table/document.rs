@@ -67,7 +67,9 @@ pub fn render(table: &Table) -> String {
     of([Kind::Segment, Kind::Segment]).for_each(|s| section(&mut out, table, &counts, s));
     out.push_str("\n## User calls and timeouts\n");
     of([Kind::Call, Kind::Call]).for_each(|s| section(&mut out, table, &counts, s));
-    out.push_str("\n## What cannot be\n\nThe first reason that fits; these combinations are no cells of the table.\n");
+    out.push_str(
+        "\n## Impossible combinations\n\nThe first reason that fits; these combinations are no cells of the table.\n",
+    );
     of([Kind::ImpossibleSegment, Kind::ImpossibleCall]).for_each(|s| section(&mut out, table, &counts, s));
     out
 }
@@ -110,16 +112,16 @@ fn dimensions(out: &mut String) {
     dimension::<St>(out, "the state");
     dimension::<Seq>(out, "SEG.SEQ and SEG.LEN against RCV.NXT and RCV.WND");
     dimension::<Ack>(out, "SEG.ACK against SND.UNA and SND.NXT");
-    dimension::<Len>(out, "what takes sequence numbers");
+    dimension::<Len>(out, "the parts that take sequence numbers");
     dimension::<Close>(out, "CLOSE was called and our FIN is not sent");
     dimension::<Held>(out, "text held out of order, or from the SYN");
     dimension::<Ts>(out, "timestamps");
     dimension::<Call>(out, "the event of the second table");
     dimension::<Unread>(out, "so much delivered text is not consumed that the window is zero");
     out.push_str("\n## The words of the outcomes\n");
-    dimension::<Reply>(out, "what is sent");
-    dimension::<Delivered>(out, "what the user gets");
-    dimension::<Signal>(out, "what the user or the host is told");
+    dimension::<Reply>(out, "the segment sent in answer");
+    dimension::<Delivered>(out, "the text delivered to the user");
+    dimension::<Signal>(out, "the notice to the user or the host");
     out.push_str(
         "\n`discarded(..)` and `closed(..)` carry the reasons `Discard` and `CloseReason` of the crate's documentation.\n\n",
     );
