@@ -213,6 +213,23 @@ impl ConfigBuilder {
     }
 }
 
+/// A shared configuration is written as its settings.
+#[cfg(feature = "serde")]
+pub(crate) mod shared {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Config;
+    use crate::Arc;
+
+    pub(crate) fn serialize<S: Serializer>(config: &Arc<Config>, to: S) -> Result<S::Ok, S::Error> {
+        Config::serialize(config, to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Config>, D::Error> {
+        Config::deserialize(from).map(Arc::new)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use crate::rare::{AtRest, Rare};
 
 /// The [`Counters`] of a connection.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Counts {
     pub(crate) segments_in: u64,
     pub(crate) segments_predicted: u64,
@@ -17,6 +18,7 @@ pub(crate) struct Counts {
 
 /// The counters of what happens seldom; [`Counters`] tells what they count.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct RareCounts {
     pub(crate) retransmissions: u64,
     pub(crate) timeouts: u64,

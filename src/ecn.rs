@@ -10,6 +10,7 @@ const SETUP: Flags = Flags::ECE.union(Flags::CWR);
 
 /// Which kinds of SYN or SYN,ACK one end has sent in this handshake: a repeated one may be of the other kind.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Said {
     /// At least one ECN-setup SYN or SYN,ACK.
     setup: bool,
@@ -26,6 +27,7 @@ impl Said {
 
 /// The negotiation (RFC 3168 §6.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Handshake {
     ours: Said,
     theirs: Said,
@@ -74,6 +76,7 @@ impl Handshake {
 /// The receiver's part (§6.1.3): once a mark came, every acknowledgment echoes it until the sender says that it has
 /// reduced its window.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Echo {
     /// ECN is in use on what the peer sends.
     enabled: bool,

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Range<K> {
     pub(crate) start: K,
     pub(crate) end: K,
@@ -10,6 +11,7 @@ pub(crate) struct Range<K> {
 
 /// Disjoint, non-adjacent, non-empty ranges in ascending order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ranges<K>(Vec<Range<K>>);
 
 impl<K> Ranges<K> {

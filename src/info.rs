@@ -73,6 +73,7 @@ pub struct Info {
 /// The counters of a connection. Statistics: [`canonical`](crate::Connection::canonical) leaves them out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Segments handled.
     pub segments_in: u64,

@@ -10,6 +10,7 @@ const CHUNK: usize = if cfg!(test) { 4 } else { 64 };
 
 /// A half-open range of positions or offsets, and what belongs to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Range<K, T> {
     pub(crate) start: K,
     pub(crate) end: K,
@@ -18,6 +19,7 @@ pub(crate) struct Range<K, T> {
 
 /// Where a range stands, until the next change.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Place {
     chunk: usize,
     index: usize,
@@ -32,6 +34,7 @@ impl Place {
 /// The usual case, a range at the upper end, costs O(1). Any other look-up costs O(log n). A change moves the ranges of
 /// two chunks at most, and a pointer to each chunk when their number changes.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ranges<K, T = ()> {
     /// All chunks but the highest, none of them empty.
     #[allow(clippy::vec_box)] // else three words for each chunk would move

@@ -14,6 +14,7 @@ pub(crate) trait AtRest: Clone + Eq + 'static {
 /// MTU, the queue of text to send. Throttles, the pacer, samples of the rate and the rare counters, once used, stay:
 /// what they have counted matters later.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rare<T>(Option<Box<T>>);
 
 impl<T> Default for Rare<T> {

@@ -5,6 +5,7 @@ pub(crate) const REPORTS: usize = 4;
 
 /// Ranges of positions or offsets, the most recent first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Recent<K> {
     len: usize,
     ranges: [(K, K); REPORTS],

@@ -8,6 +8,7 @@ use core::ops::{Add, AddAssign, Sub};
 /// one, the FIN the one after. In memory it is aligned as the sequence numbers that it stands beside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Position(u64);
 
 impl Position {
@@ -66,6 +67,7 @@ impl fmt::Debug for Position {
 
 /// A place in the text of one direction, counted from its first octet: neither SYN nor FIN has one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Offset(u64);
 
 impl Offset {

@@ -85,6 +85,7 @@ impl fmt::Display for Instant {
 /// An instant or none, in the size of an instant, and aligned as 32 bits are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct MaybeInstant(u64);
 
 impl MaybeInstant {
@@ -144,6 +145,7 @@ pub(crate) const fn micros(d: Duration) -> u64 {
 /// of which each use would convert, stands at the border. In memory it is aligned as 32 bits are: options of it are shorter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Micros(u64);
 
 impl Micros {

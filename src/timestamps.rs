@@ -9,6 +9,7 @@ const RECENT_LIFETIME: Micros = Micros::from_secs(24 * 24 * 3600);
 /// The timestamp state of a connection that negotiated them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct TsState {
     /// The offset of our clock.
     offset: u32,

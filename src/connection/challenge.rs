@@ -11,6 +11,7 @@ const BARE_ANSWERS: u16 = 10;
 const BARE_WINDOW: Micros = Micros::from_secs(5);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Throttle {
     since: Instant,
     sent: u16,
@@ -40,6 +41,7 @@ impl Throttle {
 
 /// Three throttles, so that who can cause answers of one kind cannot use up those of another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Throttles {
     /// Answers to SYNs and resets: a peer that rebooted, or that means its reset, waits for them.
     challenges: Throttle,

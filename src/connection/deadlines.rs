@@ -13,6 +13,7 @@ const SENDS: [Timer; 5] = [Timer::Retransmit, Timer::Persist, Timer::Override, T
 
 /// A deadline and its timer in one number: the earlier is less, and at one instant the timer that runs first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Due(u64);
 
 /// Bits of the number of a timer.
@@ -100,6 +101,7 @@ const fn place(timer: Timer) -> usize {
 /// that moves later, or is not needed any more, costs a call that finds nothing to do, or announces the next. So timers
 /// that move with every segment cost no action.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Deadlines {
     usual: [Due; USUAL],
     others: Option<Box<[Due; OTHERS]>>,

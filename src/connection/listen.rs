@@ -10,6 +10,7 @@ use crate::{Controller, Discard, Flags, Secrets, Segment, SeqNum};
 
 /// The LISTEN state for one peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Listen<C> {
     pub(super) controller: C,
     /// Used up by the first SYN: no ISS serves twice.

@@ -14,6 +14,8 @@ mod marks;
 mod output;
 mod phase;
 mod predicted;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod state;
 mod status;
 mod steady;

@@ -14,6 +14,7 @@ use crate::{Action, Controller, Discard, Event, Segment};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::large_enum_variant)] // nearly all connections are `Live`: a box would cost an allocation and a hop for each
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Phase<C> {
     Closed,
     Listen(Listen<C>),

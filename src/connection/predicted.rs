@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 /// What the next event may leave out, as the state stands at the end of an event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Prediction {
     /// Nothing.
     Off,

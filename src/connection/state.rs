@@ -6,6 +6,7 @@ use crate::{CloseReason, State};
 
 /// The eight states that §3.10.7.4 covers together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum LiveState {
     SynReceived,
     Established,
@@ -63,6 +64,7 @@ impl From<LiveState> for State {
 
 /// Where a connection in SYN-RECEIVED came from (MUST-11).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Origin {
     /// LISTEN as a value: a reset returns to it.
     Listen,

@@ -14,6 +14,7 @@ use crate::{CloseReason, Controller, Discard, Flags, Instant, Options, Segment, 
 
 /// A connection in SYN-SENT.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct SynSent<C> {
     pub(super) snd: Sender<C>,
     /// When the connection was opened.

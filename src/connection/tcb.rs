@@ -25,6 +25,7 @@ use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, Sack
 
 /// What a connection can change of its configuration while it lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Settings {
     pub(super) nagle: bool,
     pub(super) cork: bool,
@@ -85,6 +86,7 @@ impl<'o> Cx<'_, 'o> {
 
 /// Text that had arrived before.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Duplicate {
     left: SeqNum,
     len: NonZeroU32,
@@ -104,6 +106,7 @@ impl Duplicate {
 /// Keep-alive probing (RFC 9293 §3.8.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct KeepAlive {
     /// When a segment was last accepted, or a keep-alive sent.
     pub(super) since: Instant,
@@ -113,6 +116,7 @@ pub(super) struct KeepAlive {
 
 /// A connection in SYN-RECEIVED or any state after it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Tcb<C> {
     pub(super) state: LiveState,
     pub(super) origin: Origin,

@@ -53,6 +53,7 @@ use crate::{
 /// assert!(matches!(&actions[..], [Action::Closed(_)]) && client.state() == State::Closed);
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TimeWait {
     /// The latest `now`.
     clock: Instant,

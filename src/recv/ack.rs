@@ -5,6 +5,7 @@ use crate::{Config, Instant};
 
 /// The acknowledgment that is owed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum PendingAck {
     /// None.
     #[default]
@@ -40,6 +41,7 @@ impl PendingAck {
 
 /// Text as it arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Arrival {
     pub(crate) octets: u32,
     /// How many segments brought it: more than one when the host coalesced them (GRO).
@@ -66,6 +68,7 @@ impl Arrival {
 
 /// The peer's full-sized segment, as far as its text tells.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct FullSize {
     /// Our MSS at the most.
     size: u16,
@@ -115,6 +118,7 @@ const DEFAULT_SIZE: u16 = 536;
 
 /// How fast text in order is acknowledged.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct AckPolicy {
     /// So many segments more are acknowledged at once. The RFCs leave this to the receiver: a SHOULD asks for an
     /// acknowledgment of every second segment at least (RFC 5681 §4.2), and where the peer's window is small each one

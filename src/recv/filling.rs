@@ -10,6 +10,7 @@ const ROUND_TRIPS: u32 = 2;
 
 /// The right edge that is watched, and what became of the one before.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Filling {
     edge: SeqNum,
     filled: bool,

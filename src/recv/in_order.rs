@@ -10,9 +10,11 @@ use crate::stream::Offset;
 
 /// Text held at RCV.NXT: that of a SYN, until the handshake is complete.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Reassembly(Option<Box<Held>>);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Held {
     start: Offset,
     text: Bytes,

@@ -32,6 +32,7 @@ use tuning::{Round, Tuning};
 /// be promised next is the capacity less what was delivered and not consumed; text held out of order lies inside the
 /// window and is not subtracted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Receiver {
     pub(crate) irs: SeqNum,
     pub(crate) nxt: SeqNum,
@@ -58,6 +59,7 @@ pub(crate) struct Receiver {
 
 /// Where urgent text ends.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Urgent {
     /// RCV.UP, until the text before it was delivered.
     up: Option<SeqNum>,
@@ -73,6 +75,7 @@ impl AtRest for Urgent {
 
 /// What became of text that was given to the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Accepted {
     /// RCV.NXT advanced; `filled` when it filled a part of a gap.
     InOrder { filled: bool },

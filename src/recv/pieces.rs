@@ -10,6 +10,7 @@ const BLOCK: usize = if cfg!(test) { 4 } else { 32 };
 
 /// A piece of text and the one behind it in its chain; or an unused place and the next one.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Piece {
     text: Bytes,
     next: Option<u32>,
@@ -17,6 +18,7 @@ struct Piece {
 
 /// Pieces that touch, in order. A chain has one piece at least.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Chain {
     first: u32,
     last: u32,
@@ -30,6 +32,7 @@ impl Chain {
 
 /// The memory of all chains. Each operation but those on a whole chain costs O(1). Places that were used once stay.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Pieces {
     #[allow(clippy::vec_box)] // a block does not move when another is added
     full: Vec<Box<[Piece; BLOCK]>>,

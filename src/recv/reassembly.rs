@@ -19,10 +19,12 @@ use crate::stream::Offset;
 /// Two pieces that touch hold more than `copy_below` octets together, whatever the order in which they came. So there
 /// are at most two pieces for each `copy_below` octets, and one more for each range.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Reassembly(Option<Box<Held>>);
 
 /// The ranges held, each with its pieces. There is one range at least.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Held {
     ranges: Ranges<Offset, Chain>,
     pieces: Pieces,

@@ -17,6 +17,7 @@ const PROBE: u32 = 1;
 
 /// What tells that a round trip is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Round {
     /// Timestamps: whether this text was sent after the sender had seen an acknowledgment of this round.
     Echoed(bool),
@@ -27,6 +28,7 @@ pub(crate) enum Round {
 
 /// RCV.BUFF as far as it is in use. It grows and never shrinks.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Tuning {
     capacity: u32,
     limit: u32,
@@ -41,6 +43,7 @@ pub(crate) struct Tuning {
 /// Without timestamps: the right edge of the window being timed, when that began, and the shortest time until text came
 /// from beyond one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Timing {
     mark: Option<SeqNum>,
     marked: Instant,

@@ -13,6 +13,7 @@ const KEEP: usize = 64;
 
 #[derive(Clone, Eq, Hash, Debug)]
 #[allow(clippy::derived_hash_with_manual_eq)] // equal pieces have equal text
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Piece {
     start: Offset,
     text: Bytes,
@@ -43,6 +44,7 @@ impl Piece {
 /// inside one piece is a view of it, one across pieces is copied. Where the memory of an empty queue was given back,
 /// offsets begin anew.
 #[derive(Clone, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct SendBuffer {
     queue: Rare<Queue>,
     len: u32,
@@ -51,6 +53,7 @@ pub(crate) struct SendBuffer {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Queue {
     pieces: VecDeque<Piece>,
     /// The offset of the first octet that is not acknowledged.

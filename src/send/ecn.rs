@@ -6,6 +6,7 @@ use crate::stream::Position;
 
 /// What the sender knows of marks as long as the connection lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct EcnSender {
     /// The handshake agreed: new text carries ECT(0).
     capable: bool,
@@ -16,6 +17,7 @@ pub(crate) struct EcnSender {
 /// The last reduction, and the marks and losses that it covers. It owns no window: it says when the controller must
 /// reduce it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Cover {
     /// SND.NXT when the window was last reduced, for whatever reason. An echo that comes with the acknowledgment of no
     /// more than this tells of the same congestion.

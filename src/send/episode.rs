@@ -13,6 +13,7 @@ use crate::stream::Position;
 
 /// What the sender remembers of loss, marks and probes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Episode {
     /// Which phase the sender is in, and RecoveryPoint.
     pub(super) recovery: Recovery,

@@ -56,6 +56,7 @@ const LEAST_RECORDS: u32 = 64;
 
 /// Our FIN: an octet of the stream after the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Fin {
     /// The user has not closed.
     None,
@@ -67,6 +68,7 @@ pub(crate) enum Fin {
 
 /// SND.* of RFC 9293 §3.3.1, with the stream it numbers: SYN, text, FIN.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Sender<C> {
     pub(crate) iss: SeqNum,
     pub(crate) una: SeqNum,

@@ -9,6 +9,7 @@ const NANOS: u64 = 1_000_000_000;
 /// The allowance: how many octets may leave grows with time, up to a burst. Kept in nanoseconds: at 10 Gbit/s a segment
 /// takes about one microsecond.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Pacer {
     /// When the allowance was, or will be, nothing.
     empty_ns: i128,
@@ -27,6 +28,7 @@ fn nanos(at: Instant) -> i128 {
 
 /// What leaves: `octets` octets, at `rate` octets per second, in bursts of `burst` octets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Flow {
     pub(crate) octets: u32,
     pub(crate) rate: u64,

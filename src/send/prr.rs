@@ -2,6 +2,7 @@
 
 /// The variables of RFC 9937 §5, in octets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Prr {
     ssthresh: u32,
     /// RecoverFS.
@@ -16,6 +17,7 @@ pub(crate) struct Prr {
 
 /// What an acknowledgment in fast recovery told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Progress {
     /// DeliveredData.
     pub(crate) delivered: u32,

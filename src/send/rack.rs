@@ -15,6 +15,7 @@ const PERSIST: u8 = 16;
 /// The variables of RFC 8985 §5.3 that last as long as the connection, but for RACK.min_RTT, which the round-trip
 /// estimator keeps.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rack {
     /// RACK.xmit_ts and RACK.end_seq of RACK.segment, the most recently sent segment that was delivered.
     xmit_ts: Instant,
@@ -29,6 +30,7 @@ pub(crate) struct Rack {
 
 /// Those of an episode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Reordering {
     /// RACK.fack, the highest number acknowledged cumulatively or selectively, where that is more than SND.UNA.
     pub(crate) fack: Position,
@@ -48,6 +50,7 @@ impl Reordering {
 
 /// What the reordering window depends on beside RACK's own variables.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Facts {
     pub(crate) una: Position,
     pub(crate) nxt: Position,

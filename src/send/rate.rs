@@ -6,6 +6,7 @@ use crate::rare::{AtRest, Rare};
 
 /// What a segment remembers of the moment it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Snapshot {
     /// Octets delivered by then, and when the last of them were.
     delivered: u64,
@@ -29,6 +30,7 @@ impl Snapshot {
 
 /// What was delivered so far.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rate {
     /// While so many octets more are delivered, samples tell how much the application had to send; 0: they do not.
     application_limited: u32,
@@ -38,6 +40,7 @@ pub(crate) struct Rate {
 
 /// What samples of the rate are taken from.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Sampling {
     delivered: u64,
     delivered_at: Instant,
@@ -50,6 +53,7 @@ impl AtRest for Sampling {
 
 /// The newest segment that an acknowledgment delivers, and when it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Newest(Option<(Snapshot, Instant)>);
 
 impl Newest {

@@ -5,6 +5,7 @@ use super::scoreboard::{DUP_THRESH, Scoreboard};
 use crate::stream::Position;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Phase {
     /// No loss known.
     Open,
@@ -16,6 +17,7 @@ pub(crate) enum Phase {
 
 /// How loss is detected.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Detector {
     /// RFC 8985.
     Rack,
@@ -27,6 +29,7 @@ pub(crate) enum Detector {
 
 /// The phase, and what it needs beside the scoreboard.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Recovery {
     pub(crate) phase: Phase,
     /// RecoveryPoint: the highest number sent when the last episode began. One episode, one reduction.

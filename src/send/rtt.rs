@@ -16,6 +16,7 @@ const MIN_RTT_WINDOW: Micros = Micros::from_millis(150_000);
 const MOST_SAMPLES: u32 = 1 << 16;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Estimator {
     NoSample { rto: Micros },
     Measured { srtt: Fine, rttvar: Fine },
@@ -24,6 +25,7 @@ enum Estimator {
 /// A span in 2^-10 us, aligned as 32 bits are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Fine(u64);
 
 impl Fine {
@@ -35,6 +37,7 @@ impl Fine {
 /// The smallest round trip of a recent time: of the window that is going on, and of the one before it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct MinRtt {
     /// Since when the window goes on.
     since: Instant,
@@ -76,6 +79,7 @@ impl MinRtt {
 
 /// SRTT, RTTVAR and the RTO with its back-off. The RTO lies between the configured limits at all times.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rtt {
     estimator: Estimator,
     least: MinRtt,

@@ -21,6 +21,7 @@ const KEEP: usize = 64;
 
 /// A segment that is not acknowledged cumulatively, as far as the sender knows its fate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Fate {
     /// It is in the network, as far as known.
     InFlight,
@@ -32,6 +33,7 @@ pub(crate) enum Fate {
 
 /// A segment of the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Sent {
     pub(crate) start: Position,
     pub(crate) end: Position,
@@ -66,6 +68,7 @@ impl Sent {
 /// last sending and stops at the first that is not lost: those never sent again stand in that order in `segments`,
 /// from `fresh` on; those sent again in `again`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Scoreboard {
     segments: VecDeque<Sent>,
     una: Position,

@@ -4,6 +4,7 @@ use crate::SeqNum;
 
 /// What of the queue leaves in a small segment, or must not yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Small {
     /// The number after the last segment that was not full, until it is acknowledged; then SND.UNA.
     outstanding: SeqNum,

@@ -4,6 +4,7 @@ use crate::stream::Position;
 
 /// A probe that is out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Probe {
     /// TLP.end_seq.
     pub(crate) end: Position,
@@ -13,6 +14,7 @@ pub(crate) struct Probe {
 
 /// What an acknowledgment tells a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Answer {
     pub(crate) una: Position,
     /// The end of the text that it reports as a duplicate.

@@ -8,6 +8,7 @@ use crate::stream::Position;
 
 /// Forward RTO recovery (RFC 5682 §2.1, §3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Frto {
     Off,
     /// Step 1: the first segment goes again; up to where, once it has.
@@ -18,6 +19,7 @@ enum Frto {
 
 /// The memory of the last reduction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Reduction {
     /// It began with a timeout.
     timeout: bool,
@@ -34,6 +36,7 @@ struct Reduction {
 
 /// The last episode of loss, while it may turn out to have been none.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Undo {
     reduction: Option<Reduction>,
     frto: Frto,
@@ -41,6 +44,7 @@ pub(crate) struct Undo {
 
 /// What an acknowledgment tells of an reduction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Evidence {
     /// SND.UNA before it, and now.
     pub(crate) before: Position,
@@ -67,6 +71,7 @@ pub(crate) struct Evidence {
 
 /// What kind of reduction was a mistake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Spurious {
     FastRetransmit,
     Timeout,

@@ -14,6 +14,7 @@ const MOST_PERIODS: u32 = 32;
 
 /// pipeACK, the phase, and what a loss found.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Validation {
     /// The non-validated period.
     period: Micros,
@@ -176,6 +177,7 @@ impl Validation {
 /// acknowledgment comes would not do: a sender that used all of its window has less and less in flight while that is
 /// acknowledged.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Used {
     /// The position that ends the round.
     until: Position,

@@ -4,4 +4,5 @@
 
 mod pair;
 mod replay;
+mod snapshot;
 mod values;

@@ -26,6 +26,7 @@ const fn converged(octets: u32) -> u32 {
 /// A congestion avoidance stage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(Rust, packed(4))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Epoch {
     /// The last acknowledgment, or the end of a pause.
     last_ack: Instant,
@@ -42,6 +43,7 @@ struct Epoch {
 
 /// What a spurious loss restores (§4.9.2), beside cwnd: that one is cwnd_prior.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Saved {
     /// It was a timeout.
     timeout: bool,
@@ -53,6 +55,7 @@ struct Saved {
 
 /// CUBIC with HyStart++ in the initial slow start.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Cubic {
     mss: u32,
     cwnd: u32,
@@ -67,6 +70,7 @@ pub struct Cubic {
 
 /// What growth goes by.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Stage {
     /// The initial slow start: ssthresh is still arbitrarily high (RFC 9406 §4.3).
     Initial(HyStart),

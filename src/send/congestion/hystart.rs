@@ -29,6 +29,7 @@ const INFINITY: u32 = u32::MAX;
 const NO_TRAIN: Instant = Instant::from_micros(u64::MAX);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// Standard slow start.
     SlowStart,
@@ -44,6 +45,7 @@ enum Phase {
 
 /// Why slow start became conservative.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Sign {
     /// The delay grew, perhaps by chance.
     Delay,
@@ -53,6 +55,7 @@ enum Sign {
 
 /// The rounds of the initial slow start and the smallest round-trip time of each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct HyStart {
     phase: Phase,
     /// In conservative slow start the smallest round-trip time when it began: cssBaselineMinRtt; else 0.
@@ -74,6 +77,7 @@ pub(super) struct HyStart {
 
 /// What slow start does on an acknowledgment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Growth {
     /// Octets to add.
     pub(super) octets: u32,

@@ -271,6 +271,7 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::large_enum_variant)] // a box would cost an allocation for each connection
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Algorithm {
     /// RFC 5681.
     Reno(Reno),

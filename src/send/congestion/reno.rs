@@ -9,6 +9,7 @@ const LIMIT: u32 = 1;
 
 /// RFC 5681's congestion window: slow start, congestion avoidance by octets, half on loss.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reno {
     mss: u32,
     cwnd: u32,
@@ -20,6 +21,7 @@ pub struct Reno {
 
 /// What a spurious loss restores (RFC 4015 §3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Saved {
     cwnd: u32,
     ssthresh: u32,

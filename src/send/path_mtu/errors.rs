@@ -9,6 +9,7 @@ use crate::time::Micros;
 
 /// An error that is not believed yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pending {
     pub(super) start: Position,
     mtu: u16,

@@ -16,6 +16,7 @@ const OPTIONS: u32 = 40;
 
 /// The memory of timeouts while sizes are in doubt.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Doubt {
     /// How often smaller packets got through where those of the MTU in use did not, and how large those were.
     times: u8,
@@ -38,6 +39,7 @@ impl Doubt {
 
 /// What timeouts came to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Hole {
     /// Nothing: packets get through, as far as known.
     None,

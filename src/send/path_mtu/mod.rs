@@ -18,6 +18,7 @@ use search::Search;
 
 /// A packet whose acknowledgment will tell that its size gets through.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Watched {
     end: Position,
     /// 0: there is none.
@@ -98,6 +99,7 @@ impl Policy {
 
 /// Errors and timeouts that tell of the MTU, as long as they may.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Trouble {
     pending: Option<Pending>,
     /// When an error was last believed.
@@ -112,6 +114,7 @@ impl AtRest for Trouble {
 /// Knowledge of the sizes of packets on the path. It does not hold the MTU in use (eff_pmtu): it answers when that
 /// must change.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct PathMtu {
     /// The MTU that the host gave.
     told: u16,

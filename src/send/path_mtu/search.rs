@@ -18,6 +18,7 @@ const COMMON: [u16; 20] = [
 
 /// A probe that is out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Probe {
     start: Position,
     end: Position,
@@ -31,6 +32,7 @@ struct Probe {
 
 /// What was lost while a probe was out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum ProbeLoss {
     /// The probe, and nothing else.
     Alone,
@@ -41,6 +43,7 @@ pub(crate) enum ProbeLoss {
 
 /// The search. search_low is the MTU in use, as always when probing upward (RFC 4821 §7.1).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Search {
     /// search_high: the greatest size that is not known to fail.
     high: u16,
@@ -53,6 +56,7 @@ pub(super) struct Search {
 
 /// What goes on while there is something to search.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Course {
     /// When the next probe may leave, or, where nothing is left to search, the search begins anew; `None`: never.
     next: Option<Instant>,

@@ -14,6 +14,7 @@ use crate::stream::Position;
 
 /// Where a search may look first. Nothing but its cost depends on it, so it is no part of the value.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Fingers {
     /// The ranges of `sacked` that grew last.
     pub(super) recent: Recent<Position>,
@@ -38,6 +39,7 @@ impl Hash for Fingers {
 /// What sets records apart from such as were sent once, in order, and wait for their acknowledgment: reports, losses
 /// and retransmissions.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Marks {
     pub(super) sacked: Ranges<Position>,
     pub(super) sacked_octets: u32,

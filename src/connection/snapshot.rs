@@ -1,0 +1,78 @@
+//! A connection as data, to be stored or to move to another host, and to go on there.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Connection;
+use super::deadlines::Deadlines;
+use super::phase::Phase;
+use super::tcb::Settings;
+use crate::counts::Counts;
+use crate::{Arc, Config, Controller, Instant, Path};
+
+/// The form that this crate writes and reads: it changes with what a connection consists of.
+const VERSION: u32 = 1;
+
+/// The version comes first, so that a form that cannot be read is refused for its version.
+struct Version;
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        VERSION.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match u32::deserialize(from)? {
+            VERSION => Ok(Self),
+            other => Err(D::Error::custom(format_args!(
+                "the snapshot has version {other}, this crate reads version {VERSION}"
+            ))),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename = "Connection")]
+struct Written<'a, C> {
+    version: Version,
+    #[serde(serialize_with = "crate::config::shared::serialize")]
+    config: &'a Arc<Config>,
+    settings: &'a Settings,
+    path: &'a Path,
+    timers: &'a Deadlines,
+    counters: &'a Counts,
+    clock: &'a Instant,
+    phase: &'a Phase<C>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename = "Connection", deny_unknown_fields)]
+struct Read<C> {
+    #[serde(rename = "version")]
+    _version: Version,
+    #[serde(deserialize_with = "crate::config::shared::deserialize")]
+    config: Arc<Config>,
+    settings: Settings,
+    path: Path,
+    timers: Deadlines,
+    counters: Counts,
+    clock: Instant,
+    phase: Phase<C>,
+}
+
+impl<C: Controller + Serialize> Serialize for Connection<C> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { config, settings, path, timers, counters, clock, phase } = self;
+        Written { version: Version, config, settings, path, timers, counters, clock, phase }.serialize(to)
+    }
+}
+
+impl<'de, C: Controller + Deserialize<'de>> Deserialize<'de> for Connection<C> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Read { _version: Version, config, settings, path, timers, counters, clock, phase } =
+            Read::deserialize(from)?;
+        Ok(Self { config, settings, path: path.limited(), timers, counters, clock, phase })
+    }
+}

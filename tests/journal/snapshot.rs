@@ -1,0 +1,101 @@
+//! Snapshots of live connections.
+
+use std::collections::HashSet;
+
+use quickcheck::quickcheck;
+use segue::journal::Answer;
+use segue::{Connection, State};
+
+use crate::pair::{Plan, Run};
+
+/// To a binary format and back, and to text and back.
+fn restored(connection: &Connection) -> [Connection; 2] {
+    let octets = postcard::to_allocvec(connection).expect("it is written");
+    let text = serde_json::to_string(connection).expect("it is written");
+    let from_octets = postcard::from_bytes(&octets).expect("it is read");
+    [from_octets, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))]
+}
+
+quickcheck! {
+    /// What is restored is the same value, whatever goes on.
+    fn restoring_a_snapshot_is_the_identity(seed: u64, gentle: bool) -> bool {
+        let plan = Plan::of(seed);
+        Run::play(&if gentle { plan.gentle() } else { plan }, |run| {
+            for end in 0..2 {
+                let connection = run.connection(end);
+                for restored in restored(connection) {
+                    assert_eq!(&restored, connection);
+                    restored.check_invariants();
+                }
+            }
+        });
+        true
+    }
+
+    /// It goes on as the connection that it was taken of: no octet and no timer is different.
+    fn a_restored_connection_goes_on(seed: u64, at: u16) -> bool {
+        let run = Run::play(&Plan::of(seed), |_| ());
+        for end in 0..2 {
+            let journal = run.journal(end);
+            let at = usize::from(at) % (journal.entries.len() + 1);
+            let before = journal.state_after(at).unwrap_or_else(|difference| panic!("{difference}"));
+            for mut restored in restored(&before) {
+                for entry in &journal.entries[at..] {
+                    let mut actions = vec![];
+                    let answer = match restored.handle(entry.event.clone(), entry.at, &mut actions) {
+                        Ok(()) => Answer::Actions(actions),
+                        Err(error) => Answer::Refused(error),
+                    };
+                    assert_eq!(answer, entry.answer, "seed {seed}, snapshot after {at}");
+                }
+                assert_eq!(restored, *run.connection(end));
+            }
+        }
+        true
+    }
+}
+
+#[test]
+fn every_state_has_its_snapshot() {
+    let mut states = HashSet::new();
+    for seed in 0..400 {
+        let plan = Plan::of(seed);
+        Run::play(&if seed % 4 < 2 { plan.gentle() } else { plan }, |run| {
+            for end in 0..2 {
+                if states.insert(run.connection(end).state()) {
+                    assert_eq!(restored(run.connection(end))[0], *run.connection(end));
+                }
+            }
+        });
+    }
+    assert_eq!(states.len(), State::ALL.len(), "{states:?}");
+}
+
+#[test]
+fn another_version_is_refused_for_its_version() {
+    let run = Run::play(&Plan::plain(), |_| ());
+    let text = serde_json::to_string(run.connection(0)).unwrap();
+    assert!(text.starts_with(r#"{"version":1,"#), "{text}");
+    // whatever else has changed
+    let refused = serde_json::from_str::<Connection>(r#"{"version":2,"clocks":[]}"#).unwrap_err().to_string();
+    assert!(refused.starts_with("the snapshot has version 2, this crate reads version 1"), "{refused}");
+    let other = text.replacen(r#""nagle":true"#, r#""ack_every":7,"nagle":true"#, 1);
+    assert!(serde_json::from_str::<Connection>(&other).is_err(), "a configuration that is none");
+}
+
+/// Octets that are no snapshot give an error: cut anywhere, or with one octet changed where that makes no value.
+#[test]
+fn spoiled_octets_do_no_harm() {
+    let run = Run::play(&Plan::of(2), |_| ());
+    let octets = postcard::to_allocvec(run.connection(0)).unwrap();
+    for end in 0..octets.len() {
+        assert!(postcard::from_bytes::<Connection>(&octets[..end]).is_err(), "cut at {end}");
+    }
+    for place in 0..octets.len() {
+        for change in [1, 0x80, 0xFF] {
+            let mut spoiled = octets.clone();
+            spoiled[place] ^= change;
+            let _ = postcard::from_bytes::<Connection>(&spoiled);
+        }
+    }
+}
