@@ -167,6 +167,11 @@ pub enum Event {
     /// SEGMENT ARRIVES for several segments that arrived together: the connection processes all of them before it sends
     /// anything, and they share acknowledgments (MUST-58, MUST-59).
     Segments(Vec<Segment>),
+    /// Several events of one time with one flush at their end: what they owe leaves together.
+    /// [`Connection::batch`](crate::Connection::batch) makes one. Each part acts in its turn; a call that cannot
+    /// proceed then is left out, so a batch never fails. A [`Timer`](Self::Timer) that is not the first part runs after
+    /// the flush, if it is still due: the parts before it may have stopped it.
+    Batch(Vec<Event>),
     /// A timer fired. All due timers run; if none is due, nothing happens.
     Timer(Timer),
     /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits

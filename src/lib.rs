@@ -111,7 +111,7 @@ mod timestamps;
 mod user_timeout;
 
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
-pub use connection::{Canonical, Connection, TimeWait};
+pub use connection::{Batch, Canonical, Connection, TimeWait};
 pub use event::{Action, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
 pub use info::{Counters, Info};
 pub use path::{IpVersion, Path, Secrets};

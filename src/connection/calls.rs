@@ -56,6 +56,16 @@ impl<C: Controller> Connection<C> {
         self.actions_of(Event::Abort, now)
     }
 
+    /// Octets that SEND would take now; 0: the send buffer is full, and [`Action::Writable`] tells when it has room.
+    ///
+    /// # Errors
+    /// The error of SEND: [`Error::RemoteUnspecified`] in LISTEN, [`Error::Closing`] after CLOSE,
+    /// [`Error::NotConnected`] in CLOSED.
+    pub fn writable(&self) -> Result<usize, Error> {
+        self.check_call(&Event::Send(Bytes::new()))?;
+        Ok(self.send_room())
+    }
+
     /// Octets that SEND would take now: 0 where SEND is an error.
     pub fn send_room(&self) -> usize {
         match self.phase.sender().filter(|snd| snd.fin == Fin::None) {
@@ -97,6 +107,7 @@ impl<C: Controller> Connection<C> {
             },
             Event::Segment(_)
             | Event::Segments(_)
+            | Event::Batch(_)
             | Event::Timer(_)
             | Event::Consume(_)
             | Event::Release
