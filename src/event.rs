@@ -171,7 +171,7 @@ pub enum Event {
     /// [`Connection::batch`](crate::Connection::batch) makes one. Each part acts in its turn; a call that cannot
     /// proceed then is left out, so a batch never fails. A [`Timer`](Self::Timer) that is not the first part runs after
     /// the flush, if it is still due: the parts before it may have stopped it.
-    Batch(Vec<Event>),
+    Batch(Vec<Self>),
     /// A timer fired. All due timers run; if none is due, nothing happens.
     Timer(Timer),
     /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits

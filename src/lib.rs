@@ -92,6 +92,8 @@ mod counts;
 mod ecn;
 mod event;
 mod features;
+#[cfg(feature = "host")]
+pub mod host;
 mod info;
 mod options;
 mod path;
