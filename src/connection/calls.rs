@@ -76,7 +76,7 @@ impl<C: Controller> Connection<C> {
 
     /// The errors of §3.10.2, §3.10.4: before anything changes.
     #[inline]
-    pub(super) fn check_call(&self, event: &Event) -> Result<(), Error> {
+    pub(crate) fn check_call(&self, event: &Event) -> Result<(), Error> {
         match event {
             Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => {
                 match &self.phase {
@@ -188,6 +188,11 @@ impl<C: Controller> Phase<C> {
                 }
             }
             Knob::KeepAliveIdle(idle) => cx.settings.keep_alive_idle = Micros::from(idle).max(Micros::from_secs(1)),
+            Knob::ReceiveBuffer(octets) => {
+                if let Self::Live(tcb) = self {
+                    tcb.rcv.limit_buffer(octets.min(cx.config.receive_buffer()), cx.now);
+                }
+            }
             Knob::UserTimeout(limit) => {
                 cx.settings.user_timeout = limit.map(|limit| Micros::from(limit).max(Micros::from_secs(1)));
                 cx.settings.changeable = false; // RFC 5482 §3

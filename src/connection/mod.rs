@@ -36,6 +36,8 @@ use crate::{
     Action, Algorithm, Arc, CloseReason, Config, Controller, Error, Event, Instant, Path, Secrets, Segment, Sink, Timer,
 };
 pub use batch::Batch;
+#[cfg(feature = "host")]
+pub(crate) use batch::Open;
 use deadlines::Deadlines;
 use listen::Listen;
 use output::Output;

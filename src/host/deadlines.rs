@@ -182,6 +182,7 @@ impl Heap {
         self.entries.first().filter(|entry| entry.at <= now.as_micros()).map(|entry| entry.number)
     }
 
+    #[cfg(test)]
     fn deadline(&self, number: u32) -> u64 {
         usize::try_from(number).ok().and_then(|n| self.known.get(n)).map_or(NEVER, |(_, at)| *at)
     }
@@ -250,6 +251,11 @@ impl Heap {
         self.put(place, entry);
     }
 
+    /// Octets on the heap.
+    pub(super) fn octets(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.known.capacity() * size_of::<(u32, u64)>()
+    }
+
     /// Panics when the heap is no heap, or the top is not the earliest deadline.
     #[cfg(test)]
     fn check(&self) {
@@ -262,8 +268,8 @@ impl Heap {
         assert_eq!(self.next().map(Instant::as_micros), earliest);
     }
 
-    /// The deadline of a number.
-    pub(super) fn get(&self, number: u32) -> Option<Instant> {
+    #[cfg(test)]
+    fn get(&self, number: u32) -> Option<Instant> {
         Some(self.deadline(number)).filter(|at| *at != NEVER).map(Instant::from_micros)
     }
 }

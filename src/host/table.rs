@@ -23,7 +23,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) const fn len(&self) -> usize {
+    #[cfg(test)]
+    const fn len(&self) -> usize {
         self.len
     }
 
