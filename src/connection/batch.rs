@@ -27,7 +27,8 @@ pub(crate) struct Open {
 
 /// Several events with one flush, when the value is dropped. [`Connection::batch`] makes it.
 ///
-/// Each part acts at once, and its answers to the user (`Connected`, `Deliver`, `PeerClosed` …) go into the sink at once.
+/// Each part acts at once, and its answers to the user (`Connected`, `Deliver`, `Acked`, `Writable` …) go into the sink at
+/// once; so the user can act on them in the same batch.
 /// What the stream owes leaves at the end, together: a reply carries the acknowledgment of its request, `send` and
 /// [`close`](Self::close) put the FIN on the last text, the window update of `consume` rides on either.
 ///
@@ -147,7 +148,10 @@ impl<C: Controller> Connection<C> {
             | Event::Rearm(_) => {}
         }
         open.begun = true;
-        self.within(now, open, sink, |phase, cx| phase.dispatch(&mut part, cx));
+        self.within(now, open, sink, |phase, cx| {
+            phase.dispatch(&mut part, cx);
+            cx.out.report_progress();
+        });
     }
 
     /// The end of a batch: its one flush; then the timers, where they wait and are still due.
@@ -156,7 +160,6 @@ impl<C: Controller> Connection<C> {
             return;
         }
         self.within(now, &mut open, sink, |phase, cx| {
-            cx.out.report_progress();
             phase.flush(cx);
         });
         if open.timers {

@@ -247,7 +247,7 @@ impl<'a, C: Controller> Socket<'a, C> {
 impl<C: Controller> Drop for Socket<'_, C> {
     fn drop(&mut self) {
         self.tell_taken();
-        self.endpoint.after_use(self.id);
+        self.endpoint.after_use(self.id, self.now);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::codec::{Packet, PseudoHeader, opens, reset_for};
 use crate::host::flow::Flow;
 use crate::host::signal::{Gone, Received};
 use crate::host::slots::Entry;
-use crate::{Action, Controller, Event, Flags, IcmpKind, Instant, Segment, SeqNum, State};
+use crate::{Action, Controller, Event, Flags, IcmpKind, Instant, Segment, SeqNum};
 
 impl<C: Controller> Endpoint<C> {
     /// A packet arrived between these addresses; its checksum is right ([`codec::decode`](crate::codec::decode)). All
@@ -31,10 +31,6 @@ impl<C: Controller> Endpoint<C> {
                 Received::Connection(id)
             }
             Entry::Waiting(_) => self.waiting_arrives(index, flow, packet.segment, now),
-            Entry::Live(live) if live.open.is_some() && live.connection.state() == State::Closed => {
-                self.finish_into_answers(index, now); // it ended in this turn
-                self.stranger(flow, packet, now)
-            }
             Entry::Live(_) => {
                 let _ = self.part(index, Event::Segment(packet.segment), now);
                 self.look(index, now);

@@ -321,9 +321,11 @@ impl<C: Controller> Endpoint<C> {
         if side.owner == Owner::User { Ok(Socket::new(self, id, now)) } else { Err(Gone) }
     }
 
-    /// When [`timers`](Self::timers) has something to do, in O(1). Exact after [`flush`](Self::flush).
+    /// When the host has to begin a turn although nothing arrives, in O(1): when timers are due, or at once
+    /// ([`Instant::ZERO`]) where signals wait to be polled, as after a flush in which a connection gave up. Exact after
+    /// [`flush`](Self::flush).
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        if self.signals.is_empty() { self.deadlines.next() } else { Some(Instant::ZERO) }
     }
 
     /// Whether [`flush`](Self::flush) has something to do.

@@ -56,8 +56,8 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    /// Ends the batch of a connection whose flow is needed at once.
-    pub(super) fn finish_into_answers(&mut self, index: u32, now: Instant) {
+    /// Ends the batch of a connection before the flush.
+    fn finish_into_answers(&mut self, index: u32, now: Instant) {
         let mut answers = core::mem::replace(&mut self.answers.queue, [].into());
         self.finish(index, now, &mut |flow, segment| answers.push_back((*flow, segment)));
         answers.append(&mut self.answers.queue);
@@ -98,6 +98,28 @@ impl<C: Controller> Endpoint<C> {
             self.end(id, reason);
         } else {
             self.queue_signals(index);
+            self.settle(index, now);
+        }
+    }
+
+    /// A connection that is over, or in TIME-WAIT with all read, needs no more of this turn: its user is told in it.
+    pub(in crate::host) fn settle(&mut self, index: u32, now: Instant) {
+        let Some(live) = self.slots.live(index).filter(|live| live.open.is_some()) else { return };
+        let over = match live.connection.state() {
+            State::Closed => true,
+            State::TimeWait => live.side.unread == 0,
+            State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck => false,
+        };
+        if over {
+            self.finish_into_answers(index, now);
         }
     }
 
@@ -349,8 +371,9 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// The guard is dropped: of a connection that is over, nothing stays once all was read and told.
-    pub(in crate::host) fn after_use(&mut self, id: Id) {
+    pub(in crate::host) fn after_use(&mut self, id: Id, now: Instant) {
         let Some(index) = self.slots.index(id) else { return };
+        self.look(index, now);
         match self.slots.get(index) {
             Entry::Over(side) if side.unread == 0 && side.pending.is_empty() => self.free(index),
             Entry::Free | Entry::Held(_) | Entry::Live(_) | Entry::Over(_) | Entry::Waiting(_) => {}
