@@ -128,8 +128,8 @@ pub enum Received {
     TimeWait,
     /// A SYN, answered with a cookie; nothing is kept.
     Cookie,
-    /// A SYN for a listener that has no room, and what its backlog says then; or a SYN beyond the limits of the
-    /// endpoint, which is dropped.
+    /// A SYN for a listener that has no room, and what its backlog says then; or beyond the limits of the endpoint, and
+    /// dropped. While cookies are out, also text without connection: the segment with its cookie may come later.
     Full,
     /// No connection and no listener: answered as §3.10.7.1 says, with a reset unless it is one.
     Stray,

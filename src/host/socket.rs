@@ -203,6 +203,9 @@ impl<'a, C: Controller> Socket<'a, C> {
     pub fn notify_flushed(&mut self) {
         let done = self.endpoint.is_flushed(self.id.index);
         let index = self.id.index;
+        if self.endpoint.connection(index).is_none() {
+            return; // `Signal::Closed` says all
+        }
         let Some(side) = self.side_mut() else { return };
         if done {
             side.pending.add(Signal::Flushed);

@@ -8,7 +8,7 @@ use segue::codec::{Packet, PseudoHeader};
 use segue::host::{
     Backlog, Endpoint, EndpointConfig, Flow, Full, Gone, Id, Listen, ListenerId, OpenError, Received, Signal,
 };
-use segue::{Arc, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, SeqNum};
+use segue::{Arc, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, SeqNum, State};
 use segue_kit::{Rng, ms, secs};
 
 use super::world::{CLIENT, Faults, SERVER, World};
@@ -142,6 +142,12 @@ impl Chaos {
         self.read_some(end, id, most);
     }
 
+    fn read_if_open(&mut self, end: usize, id: Id) {
+        if self.users[end].contains_key(&id) {
+            self.read_some(end, id, usize::MAX);
+        }
+    }
+
     fn read_some(&mut self, end: usize, id: Id, most: usize) {
         let user = self.users[end].get_mut(&id).expect("a user");
         let Ok(mut socket) = self.world.ends[end].socket(id, self.world.now) else { return };
@@ -195,7 +201,11 @@ impl Chaos {
     fn leave(&mut self, end: usize) {
         let Some(id) = self.any_user(end) else { return };
         let Ok(socket) = self.world.ends[end].socket(id, self.world.now) else { return };
-        if self.rng.chance(500) { socket.release() } else { socket.abort() }
+        if self.rng.chance(500) {
+            socket.release()
+        } else {
+            socket.abort()
+        }
         assert!(self.world.ends[end].socket(id, self.world.now).is_err());
         self.retire(end, id);
     }
@@ -262,7 +272,8 @@ impl Chaos {
         self.world.flush(end);
         while let Some((id, signal)) = self.world.ends[end].poll_signal() {
             assert!(self.users[end].contains_key(&id), "a signal for nobody: {id} {signal}");
-            if matches!(signal, Signal::Closed(_)) && self.world.ends[end].socket(id, self.world.now).is_err() {
+            let over = matches!(signal, Signal::Closed(_));
+            if over && self.world.ends[end].socket(id, self.world.now).is_err() {
                 self.retire(end, id);
             }
         }
@@ -277,6 +288,7 @@ impl Chaos {
     /// Everybody reads all, writes no more, and closes: then everything ends.
     fn calm(&mut self) {
         self.world.faults = Faults::default();
+        let mut idle = false;
         for _ in 0..20_000 {
             self.gate();
             for listener in 0..3 {
@@ -289,16 +301,38 @@ impl Chaos {
                 self.world.ends[end].timers(self.world.now);
                 let ids: Vec<Id> = self.users[end].keys().copied().collect();
                 for id in ids {
-                    if let Ok(mut socket) = self.world.ends[end].socket(id, self.world.now) {
-                        let _ = socket.close();
-                    }
-                    self.read_some(end, id, usize::MAX);
+                    let Ok(mut socket) = self.world.ends[end].socket(id, self.world.now) else {
+                        self.retire(end, id); // what was left was read, and the end was told
+                        continue;
+                    };
+                    let _ = socket.close();
+                    let pieces = socket.readable();
+                    drop(socket);
+                    (0..=pieces.min(200)).for_each(|_| self.read_if_open(end, id));
                 }
                 self.flush(end);
             }
-            let Some(at) = self.world.next() else { break };
-            self.world.now = self.world.now.max(at);
+            match self.world.next() {
+                Some(at) => self.world.now = self.world.now.max(at),
+                None if idle => break,
+                None => {}
+            }
+            idle = self.world.next().is_none();
             self.pass_nothing();
+        }
+    }
+
+    /// Whose peer has ended with a reset that got lost waits in FIN-WAIT-2 for ever, without keep-alives (RFC 9293 §3.6).
+    fn give_up(&mut self) {
+        for end in [0, 1] {
+            for (id, user) in self.users[end].clone() {
+                let socket = self.world.ends[end].socket(id, self.world.now).expect("it waits");
+                assert_eq!(socket.state(), State::FinWait2);
+                assert!(!self.users[1 - end].values().any(|peer| peer.name == user.name), "it has a peer");
+                socket.abort();
+                self.retire(end, id);
+                self.world.flush(end);
+            }
         }
     }
 
@@ -311,7 +345,11 @@ impl Chaos {
     fn check(&self, seed: u64) {
         for end in [0, 1] {
             let ends = &self.world.ends[end];
-            assert_eq!((ends.len(), ends.memory(), self.users[end].len()), ((0, 0), 0, 0), "seed {seed}: stuck at {end}");
+            assert_eq!(
+                (ends.len(), ends.memory(), self.users[end].len()),
+                ((0, 0), 0, 0),
+                "seed {seed}: stuck at {end}"
+            );
             for (id, user) in self.old[end].iter().filter(|(_, user)| user.eof) {
                 let peer = self.old[1 - end].iter().find(|(_, peer)| peer.name == user.name);
                 let (_, peer) = peer.expect("it has a peer");
@@ -327,6 +365,7 @@ fn chaos(seed: u64, calls: usize) -> usize {
         chaos.call();
     }
     chaos.calm();
+    chaos.give_up();
     chaos.check(seed);
     chaos.old.iter().flatten().filter(|(_, user)| user.eof && user.read > 0).count()
 }

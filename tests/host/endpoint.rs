@@ -349,11 +349,10 @@ fn an_icmp_error_goes_to_its_connection() {
     let mut syn = Vec::new();
     world.ends[0].flush(world.now, |addresses, packet| syn.push((addresses, packet)));
     let (addresses, packet) = &syn[0];
-    let quoted = Flow::of_received(addresses.reversed(), &Packet {
-        src_port: packet.dst_port,
-        dst_port: packet.src_port,
-        segment: Segment::default(),
-    });
+    let quoted = Flow::of_received(
+        addresses.reversed(),
+        &Packet { src_port: packet.dst_port, dst_port: packet.src_port, segment: Segment::default() },
+    );
     let (flow, now) = (quoted.unwrap(), world.now);
     let error = (IcmpKind::PortUnreachable, 0);
     assert_eq!(world.ends[0].icmp(&flow.reversed(), error, packet.segment.seq, now), Err(Gone));

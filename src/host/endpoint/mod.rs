@@ -303,8 +303,8 @@ impl<C: Controller> Endpoint<C> {
                 self.signals.pop_front();
             }
             let Some(signal) = signal else { continue };
-            if matches!(signal, Signal::Closed(_)) && unread == 0 {
-                self.free(id.index);
+            if done && unread == 0 && matches!(self.slots.get(id.index), Entry::Over(_)) {
+                self.free(id.index); // `Closed` comes last
             }
             return Some((id, signal));
         }

@@ -10,7 +10,8 @@ use crate::host::live::{Held, Live, Owner, Side, Taker};
 use crate::host::signal::{Gone, Id, OpenError, Received};
 use crate::host::slots::Entry;
 use crate::{
-    Action, Arc, Config, Connection, Controller, Event, Instant, Knob, Path, Secrets, Segment, SeqNum, Sink, State,
+    Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Knob, Path, Secrets, Segment, SeqNum, Sink,
+    State,
 };
 
 /// Octets that a connection takes beside itself and its buffers: its place in the tables, what it allocates when it runs.
@@ -224,7 +225,11 @@ impl<C: Controller> Endpoint<C> {
         now: Instant,
     ) -> Option<Received> {
         let bound = self.listeners.get(&port).filter(|bound| bound.listener.expects_cookies(now))?;
-        let found = self.keys.redeem(&flow, segment, now)?;
+        let Some(found) = self.keys.redeem(&flow, segment, now) else {
+            // Text may overtake the segment with the cookie, which comes again: a reset would end a good connection.
+            let may_follow = !segment.payload.is_empty() && !segment.flags.contains(Flags::RST);
+            return may_follow.then_some(Received::Full);
+        };
         if !bound.listener.has_room() {
             return Some(Received::Full); // the peer repeats its text
         }
