@@ -95,6 +95,8 @@ impl fmt::Display for CloseReason {
     }
 }
 
+impl core::error::Error for CloseReason {}
+
 /// Why the connection discarded a segment or its payload. A segment that it discards whole changes nothing but
 /// statistics.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -110,7 +110,7 @@ impl Keys {
             Some(ts) => Duration::from_millis(clock(ts_offset, now).wrapping_sub(ts.echo).min(120_000).into()),
             None => Duration::from_millis(333), // SRTT + 4 * SRTT / 2 is a second
         };
-        let sent = Instant::from_micros(now.as_micros().saturating_sub(crate::time::micros(ago)));
+        let sent = now - ago;
         let mut syn = remembered(irs, *MSS.get(index)?, timestamps, bits);
         syn.window = segment.window;
         Some(Redeemed { syn, secrets: Secrets { iss, ts_offset }, sent })

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use crate::{Arc, Config, IpVersion, Path};
+use crate::{Arc, Config, Path};
 
 /// R2 of passive opens: a half-open connection waits no longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,10 +73,6 @@ impl EndpointConfig {
 
     /// The path to a peer.
     pub(super) const fn path(&self, peer: IpAddr) -> Path {
-        let ip = match peer {
-            IpAddr::V4(_) => IpVersion::V4,
-            IpAddr::V6(_) => IpVersion::V6,
-        };
-        Path { ip, mtu: self.mtu, ip_options: 0 }
+        Path::new(peer, self.mtu)
     }
 }
