@@ -15,6 +15,7 @@ mod prediction;
 mod steady;
 mod time_wait;
 mod timeouts;
+mod window_limit;
 mod windows;
 mod words;
 mod writable;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Flow, Gone, Id, Listen, ListenerId, OpenError, Received, Signal};
-use segue::{Arc, CloseReason, Config, Error, Flags, IcmpKind, Instant, Segment, State};
+use segue::{Arc, CloseReason, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, State};
 use segue_kit::secs;
 
 use super::world::{CLIENT, SERVER, World};
@@ -168,6 +168,33 @@ fn flushed_comes_once_for_each_wish() {
         let signals = std::mem::take(&mut world.signals[0]);
         assert_eq!(signals.contains(&(client, Signal::Flushed)), wishes);
     }
+}
+
+/// A timer behind another part of the turn runs in the flush: the host hears that it has to take another turn.
+#[test]
+fn a_connection_that_gives_up_in_a_flush_wakes_its_host() {
+    let (mut world, client, _) = pair();
+    world.faults.lost = 1000;
+    let mut socket = world.ends[0].socket(client, world.now).unwrap();
+    socket.set(Knob::UserTimeout(Some(secs(1))));
+    socket.write(b"text").unwrap();
+    drop(socket);
+    world.flush(0);
+    for _ in 0..20 {
+        let Some(at) = world.ends[0].next_deadline() else { break };
+        if at == Instant::ZERO {
+            let reason = CloseReason::UserTimeout;
+            assert_eq!(world.ends[0].poll_signal(), Some((client, Signal::Closed(reason))));
+            assert!(world.ends[0].is_empty());
+            return;
+        }
+        world.now = at;
+        world.ends[0].socket(client, at).unwrap().set(Knob::Nagle(false)); // a part that comes before the timers
+        world.ends[0].timers(at);
+        assert_eq!(world.ends[0].poll_signal(), None);
+        world.flush(0);
+    }
+    panic!("it did not give up");
 }
 
 /// Text that was delivered before the end is there after it.

@@ -104,6 +104,37 @@ fn a_listener_that_drops_is_shut_by_a_flood() {
     assert_eq!(served_in(3, Backlog { half_open: 1024, ready: 128, full: Full::Drop }), None);
 }
 
+/// The ACK and the first text are lost: what follows them draws no reset, and the first comes again.
+#[test]
+fn text_that_overtakes_its_cookie_is_no_stray() {
+    let mut world = World::plain();
+    let backlog = Backlog { half_open: 0, ..Backlog::default() };
+    let listener = world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
+    let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    world.ends[0].socket(client, world.now).unwrap().write(&[7; 5000]).unwrap();
+    world.flush(0);
+    world.go(5, |_, _, _| {}); // the SYN is answered
+    assert!(world.ends[1].is_empty());
+    world.now += ms(5);
+    assert!(world.arrive(0));
+    let (mut out, now) = (Vec::new(), world.now);
+    world.ends[0].flush(now, |addresses, packet| out.push((addresses, packet)));
+    let (addresses, last) = out.pop().expect("text");
+    assert!(!out.is_empty() && !last.segment.payload.is_empty());
+    assert_eq!(world.receive(1, addresses, last), Received::Full);
+    assert!(!world.ends[1].wants_flush());
+    let mut octets = 0;
+    world.go(5000, |endpoint, end, now| {
+        if end == 1 {
+            while endpoint.accept(listener).is_some() {}
+            while let Some((id, _)) = endpoint.poll_signal() {
+                octets += endpoint.socket(id, now).unwrap().chunks().map(|text| text.len()).sum::<usize>();
+            }
+        }
+    });
+    assert_eq!(octets, 5000);
+}
+
 #[test]
 fn a_repeated_syn_never_makes_a_second_connection() {
     let mut world = World::plain();
