@@ -143,6 +143,27 @@ impl Timer {
     ];
 }
 
+/// The usual name, such as `retransmission timeout`.
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::TimeWait => "TIME-WAIT",
+            Self::FinWait2 => "FIN-WAIT-2 timeout",
+            Self::UserTimeout => "user timeout",
+            Self::Reorder => "reordering timer",
+            Self::TailLossProbe => "tail-loss probe",
+            Self::Retransmit => "retransmission timeout",
+            Self::Persist => "zero-window probe",
+            Self::Override => "override timeout",
+            Self::KeepAlive => "keep-alive",
+            Self::DelayedAck => "delayed ACK",
+            Self::Pace => "pacing",
+            Self::Continue => "rest of a burst",
+            Self::Idle => "idle",
+        })
+    }
+}
+
 /// A setting that can change while the connection lives; its first value comes from [`Config`](crate::Config).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -160,6 +181,10 @@ pub enum Knob {
     /// The user timeout, R2 for data (MUST-21), 1 s or more; it never ends before one retransmission has timed out.
     /// `None`: no user timeout.
     UserTimeout(Option<Duration>),
+    /// How many octets of [`Config::receive_buffer`](crate::Config::receive_buffer) the window may grow into, at most
+    /// all. What is in use stays in use: nothing that was promised is taken back. Counts once the handshake is complete
+    /// on our side; before, it has no effect.
+    ReceiveBuffer(u32),
 }
 
 /// Everything that changes a connection. A run is the list of its events with their times.
@@ -173,6 +198,11 @@ pub enum Event {
     /// SEGMENT ARRIVES for several segments that arrived together: the connection processes all of them before it sends
     /// anything, and they share acknowledgments (MUST-58, MUST-59).
     Segments(Vec<Segment>),
+    /// Several events of one time with one flush at their end: what they owe leaves together.
+    /// [`Connection::batch`](crate::Connection::batch) makes one. Each part acts in its turn; a call that cannot
+    /// proceed then is left out, so a batch never fails. A [`Timer`](Self::Timer) that is not the first part runs after
+    /// the flush, if it is still due: the parts before it may have stopped it.
+    Batch(Vec<Self>),
     /// A timer fired. All due timers run; if none is due, nothing happens.
     Timer(Timer),
     /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits

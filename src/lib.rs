@@ -29,6 +29,8 @@
 //!   They have no ports and no addresses; the host keeps those.
 //! - [`codec`]: [`Segment`]s with ports to octets and back, with the checksum.
 //! - [`Config`]: every number that the RFCs leave to policy, with default, range and clause.
+//! - `host` (feature `host`): what every host needs around connections: the table of flows, listeners with SYN cookies,
+//!   timers, secrets, TIME-WAIT, a memory budget.
 //! - [`congestion`]: the trait [`Controller`], CUBIC and NewReno.
 //!
 //! `docs/embedding.md` in the repository is the guide for a host: the loop, and the duty that comes with each action.
@@ -58,6 +60,8 @@
 //! - `undo` (default): Eifel, DSACK and F-RTO undo a needless reduction of the window.
 //! - `window-validation` (default): RFC 7661, if [`Config::preserve_window`] asks for it.
 //! - `serde`: every value that goes in and out as data; journals of a connection, and their replay.
+//! - `host`: the module `host`: an endpoint for all connections of a host, and its parts. `no_std`.
+//! - `std`: conveniences: `Clock`, and `std::io::Error` from a [`CloseReason`] or an [`Error`].
 //! - `arbitrary`: `Arbitrary` for [`Event`], [`Segment`], [`Config`] and what they are made of. Needs `std`.
 //! - `portable-atomic`: for targets without compare-and-swap on pointers; [`Arc`] is that of `portable-atomic-util`
 //!   then.
@@ -83,7 +87,7 @@
 )]
 
 extern crate alloc;
-#[cfg(any(test, feature = "arbitrary"))]
+#[cfg(any(test, feature = "arbitrary", feature = "std"))]
 extern crate std;
 
 pub mod codec;
@@ -93,6 +97,8 @@ mod counts;
 mod ecn;
 mod event;
 mod features;
+#[cfg(feature = "host")]
+pub mod host;
 mod info;
 #[cfg(feature = "serde")]
 pub mod journal;
@@ -109,18 +115,22 @@ mod segment;
 mod send;
 mod seq;
 mod stream;
+#[cfg(feature = "std")]
+mod system;
 mod time;
 mod timestamps;
 mod user_timeout;
 
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
-pub use connection::{Canonical, Connection, TimeWait};
 pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
+pub use connection::{Batch, Canonical, Connection, TimeWait};
 pub use info::{Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
 pub use segment::{CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
 pub use send::congestion::{self, Algorithm, Controller};
 pub use seq::SeqNum;
+#[cfg(feature = "std")]
+pub use system::Clock;
 pub use time::Instant;
 
 /// The shared pointer that holds a [`Config`].

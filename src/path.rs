@@ -1,5 +1,7 @@
 //! The path to the peer, and the secrets of one incarnation.
 
+use core::net::IpAddr;
+
 use crate::SeqNum;
 
 /// The version of IP below a connection. It decides the default MSS (MUST-15) and the smallest MTU.
@@ -69,6 +71,20 @@ pub struct Path {
 }
 
 impl Path {
+    /// A path to a peer with this address, with this MTU in octets and no IP options.
+    ///
+    /// ```
+    /// use segue::Path;
+    /// assert_eq!(Path::new("2001:db8::1".parse()?, 1500), Path::ipv6(1500));
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
+    pub const fn new(peer: IpAddr, mtu: u16) -> Self {
+        match peer {
+            IpAddr::V4(_) => Self::ipv4(mtu),
+            IpAddr::V6(_) => Self::ipv6(mtu),
+        }
+    }
+
     /// A path over IPv4 with this MTU and no IP options.
     pub const fn ipv4(mtu: u16) -> Self {
         Self { ip: IpVersion::V4, mtu, ip_options: 0 }

@@ -1,7 +1,7 @@
 //! Time as a value: microseconds since an epoch that the host chooses.
 
 use core::fmt;
-use core::ops::{Add, AddAssign};
+use core::ops::{Add, AddAssign, Sub};
 use core::time::Duration;
 
 /// A point in time, in microseconds since an arbitrary epoch of the host's choice.
@@ -37,6 +37,11 @@ impl Instant {
         Self(millis.saturating_mul(1000))
     }
 
+    /// The instant this many seconds after the epoch (saturating).
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
     /// Microseconds since the epoch.
     pub const fn as_micros(self) -> u64 {
         self.0
@@ -60,6 +65,22 @@ impl Add<Duration> for Instant {
     type Output = Self;
     fn add(self, d: Duration) -> Self {
         Self(self.0.saturating_add(micros(d)))
+    }
+}
+
+/// The time from the other instant to this one; zero when the other is later.
+impl Sub for Instant {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        self.saturating_since(earlier)
+    }
+}
+
+/// The instant that much earlier; not before the epoch.
+impl Sub<Duration> for Instant {
+    type Output = Self;
+    fn sub(self, d: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(d)))
     }
 }
 

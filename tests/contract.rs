@@ -1,6 +1,7 @@
 //! What the machine promises to its host, and what it does where the RFCs conflict or leave a choice: every promise and
 //! every choice as a test with the exact actions.
 
+mod batch;
 mod bursts;
 mod calls;
 mod canonical;
@@ -14,6 +15,7 @@ mod prediction;
 mod steady;
 mod time_wait;
 mod timeouts;
+mod window_limit;
 mod windows;
 mod words;
 mod writable;

@@ -11,6 +11,7 @@ mod conversation;
 mod docs;
 mod ecn;
 mod handshake_example;
+mod host;
 mod host_contract;
 mod kernel_capture;
 mod path_mtu;

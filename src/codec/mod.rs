@@ -71,7 +71,7 @@ pub use endpoint::valid_endpoint;
 pub use error::{DecodeError, EncodeError};
 pub use header::{Fill, Header, Verify, decode, decode_raw, encode};
 pub use options::{BadOption, RawOption, RawOptions, RawOptionsIter};
-pub use reset::reset_for;
+pub use reset::{opens, reset_for, reset_to};
 pub use split::{Split, split};
 
 /// A segment with the ports it travels between.

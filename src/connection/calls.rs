@@ -56,6 +56,16 @@ impl<C: Controller> Connection<C> {
         self.actions_of(Event::Abort, now)
     }
 
+    /// Octets that SEND would take now; 0: the send buffer is full, and [`Action::Writable`] tells when it has room.
+    ///
+    /// # Errors
+    /// The error of SEND: [`Error::RemoteUnspecified`] in LISTEN, [`Error::Closing`] after CLOSE,
+    /// [`Error::NotConnected`] in CLOSED.
+    pub fn writable(&self) -> Result<usize, Error> {
+        self.check_call(&Event::Send(Bytes::new()))?;
+        Ok(self.send_room())
+    }
+
     /// Octets that SEND would take now: 0 where SEND is an error.
     pub fn send_room(&self) -> usize {
         match self.phase.sender().filter(|snd| snd.fin == Fin::None) {
@@ -66,7 +76,7 @@ impl<C: Controller> Connection<C> {
 
     /// The errors of §3.10.2, §3.10.4: before anything changes.
     #[inline]
-    pub(super) fn check_call(&self, event: &Event) -> Result<(), Error> {
+    pub(crate) fn check_call(&self, event: &Event) -> Result<(), Error> {
         match event {
             Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => {
                 match &self.phase {
@@ -97,6 +107,7 @@ impl<C: Controller> Connection<C> {
             },
             Event::Segment(_)
             | Event::Segments(_)
+            | Event::Batch(_)
             | Event::Timer(_)
             | Event::Consume(_)
             | Event::Release
@@ -177,6 +188,11 @@ impl<C: Controller> Phase<C> {
                 }
             }
             Knob::KeepAliveIdle(idle) => cx.settings.keep_alive_idle = Micros::from(idle).max(Micros::from_secs(1)),
+            Knob::ReceiveBuffer(octets) => {
+                if let Self::Live(tcb) = self {
+                    tcb.rcv.limit_buffer(octets.min(cx.config.receive_buffer()), cx.now);
+                }
+            }
             Knob::UserTimeout(limit) => {
                 cx.settings.user_timeout = limit.map(|limit| Micros::from(limit).max(Micros::from_secs(1)));
                 cx.settings.changeable = false; // RFC 5482 §3

@@ -2,6 +2,7 @@
 
 mod arm;
 mod arrives;
+mod batch;
 mod burst;
 mod calls;
 mod challenge;
@@ -36,6 +37,9 @@ use crate::time::END_OF_TIME;
 use crate::{
     Action, Algorithm, Arc, CloseReason, Config, Controller, Error, Event, Instant, Path, Secrets, Segment, Sink, Timer,
 };
+pub use batch::Batch;
+#[cfg(feature = "host")]
+pub(crate) use batch::Open;
 use deadlines::Deadlines;
 use listen::Listen;
 use output::Output;
@@ -244,6 +248,7 @@ impl<C: Controller> Connection<C> {
             }
             Event::Consume(octets) => self.take_text(octets, now, sink, shortcuts),
             Event::Continue if shortcuts && self.phase.is_quiet() => self.pass_to(now),
+            Event::Batch(parts) => self.whole_batch(parts, now, sink, shortcuts),
             event @ (Event::Segments(_)
             | Event::Timer(_)
             | Event::Send(_)

@@ -4,20 +4,42 @@ use super::steady::Progress;
 use crate::counts::Counts;
 use crate::{Action, CloseReason, Discard, Segment, Sink};
 
-/// The actions of one event, in the order of the contract: what must come later is noted, until
-/// [`report_progress`](Self::report_progress) or the end of the event pushes it.
-pub(super) struct Output<'a> {
-    sink: &'a mut (dyn Sink + 'a),
-    pub(super) counters: &'a mut Counts,
+/// What an event has noted for its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Notes {
     progress: Progress,
     closed: Option<CloseReason>,
     transmits: u32,
 }
 
+impl Notes {
+    pub(super) const fn close_reason(&self) -> Option<CloseReason> {
+        self.closed
+    }
+}
+
+/// The actions of one event, in the order of the contract: what must come later is noted, until
+/// [`report_progress`](Self::report_progress) or the end of the event pushes it.
+pub(super) struct Output<'a> {
+    sink: &'a mut (dyn Sink + 'a),
+    pub(super) counters: &'a mut Counts,
+    notes: Notes,
+}
+
 impl<'a> Output<'a> {
     /// The output of an event that has transmitted this number of segments already.
     pub(super) fn new(sink: &'a mut dyn Sink, counters: &'a mut Counts, transmits: u32) -> Self {
-        Self { sink, counters, progress: Progress::default(), closed: None, transmits }
+        Self::resume(sink, counters, Notes { transmits, ..Notes::default() })
+    }
+
+    /// The output of an event that goes on: a batch has several parts.
+    pub(super) fn resume(sink: &'a mut dyn Sink, counters: &'a mut Counts, notes: Notes) -> Self {
+        Self { sink, counters, notes }
+    }
+
+    /// What is noted, for [`resume`](Self::resume).
+    pub(super) const fn notes(&self) -> Notes {
+        self.notes
     }
 
     pub(super) fn push(&mut self, action: Action) {
@@ -30,26 +52,26 @@ impl<'a> Output<'a> {
 
     /// What takes the actions, the counters, and how many segments were transmitted.
     pub(super) fn parts(&mut self) -> (&mut (dyn Sink + 'a), &mut Counts, &mut u32) {
-        (self.sink, self.counters, &mut self.transmits)
+        (self.sink, self.counters, &mut self.notes.transmits)
     }
 
     /// News of our own stream, until `report_progress`.
     pub(super) fn note_progress(&mut self, progress: Progress) {
-        self.progress.acked += progress.acked;
-        self.progress.writable |= progress.writable;
-        self.progress.flushed |= progress.flushed;
+        self.notes.progress.acked += progress.acked;
+        self.notes.progress.writable |= progress.writable;
+        self.notes.progress.flushed |= progress.flushed;
     }
 
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn transmit(&mut self, segment: Segment) {
         self.counters.segments_out += 1;
-        self.transmits += 1;
+        self.notes.transmits += 1;
         self.sink.push(Action::Transmit(segment));
     }
 
     /// `Transmit`s of this event so far.
     pub(super) const fn transmits(&self) -> u32 {
-        self.transmits
+        self.notes.transmits
     }
 
     #[cold]
@@ -61,15 +83,15 @@ impl<'a> Output<'a> {
 
     /// The connection ended; `Closed` comes last.
     pub(super) fn closed(&mut self, reason: CloseReason) {
-        self.closed.get_or_insert(reason);
+        self.notes.closed.get_or_insert(reason);
     }
 
     pub(super) const fn close_reason(&self) -> Option<CloseReason> {
-        self.closed
+        self.notes.close_reason()
     }
 
     /// `Acked`, `Writable`, `Flushed`: before the first segment of the flush.
     pub(super) fn report_progress(&mut self) {
-        core::mem::take(&mut self.progress).report(self.counters, self.sink);
+        core::mem::take(&mut self.notes.progress).report(self.counters, self.sink);
     }
 }

@@ -64,7 +64,7 @@ impl<C: Controller> Phase<C> {
             Event::Send(text) => self.queue_text(mem::take(text), true, false, cx),
             Event::SendMore(text) => self.queue_text(mem::take(text), false, false, cx),
             Event::SendUrgent(text) => self.queue_text(mem::take(text), true, true, cx),
-            Event::Consume(_) | Event::Continue => {}
+            Event::Batch(_) | Event::Consume(_) | Event::Continue => {} // their callers look after them
             Event::Close => self.close_call(cx),
             Event::Release => self.release_call(cx),
             Event::Abort => self.abort_call(cx),

@@ -41,6 +41,21 @@ impl<C: Controller> Connection<C> {
         self.timers.next()
     }
 
+    /// Whether the peer has acknowledged all that was sent and queued, SYN and FIN included.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.phase.sender().is_none_or(|snd| !snd.is_pending())
+    }
+
+    /// RCV.BUFF as far as it is in use; 0 before the peer's SYN.
+    #[cfg(feature = "host")]
+    pub(crate) fn receive_capacity(&self) -> u32 {
+        match &self.phase {
+            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => 0,
+            Phase::Live(tcb) => tcb.rcv.capacity(),
+        }
+    }
+
     /// STATUS (§3.10.6): the RFC's variables, and the counters.
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters.get());

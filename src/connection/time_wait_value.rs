@@ -101,6 +101,12 @@ impl<C: Controller> Connection<C> {
     pub fn time_wait(self) -> Result<TimeWait, Self> {
         TimeWait::of(&self).ok_or(self)
     }
+
+    /// The same, without an end of the connection.
+    #[cfg(feature = "host")]
+    pub(crate) fn as_time_wait(&self) -> Option<TimeWait> {
+        TimeWait::of(self)
+    }
 }
 
 impl TimeWait {

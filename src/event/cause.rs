@@ -41,6 +41,7 @@ impl Event {
         match self {
             Self::Segment(segment) => by_segments(slice::from_ref(segment), from, to),
             Self::Segments(segments) => by_segments(segments, from, to),
+            Self::Batch(parts) => parts.iter().find_map(|part| part.cause(from, to)),
             Self::Timer(_) => by_timer(from, to),
             Self::Close | Self::Release => by_close(from, to),
             Self::Abort => (to == State::Closed).then(|| cause("the user aborted", "RFC 9293 §3.10.5")),

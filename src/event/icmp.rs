@@ -1,5 +1,7 @@
 //! ICMP errors as TCP sees them (RFC 9293 §3.9.2.2).
 
+use core::fmt;
+
 /// The kind of an ICMP or ICMPv6 error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -20,6 +22,20 @@ pub enum IcmpKind {
     PacketTooBig,
     /// Source Quench: silently ignored (MUST-55).
     SourceQuench,
+}
+
+impl fmt::Display for IcmpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "unreachable",
+            Self::TimeExceeded => "time exceeded",
+            Self::ParameterProblem => "parameter problem",
+            Self::ProtocolUnreachable => "protocol unreachable",
+            Self::PortUnreachable => "port unreachable",
+            Self::PacketTooBig => "packet too big",
+            Self::SourceQuench => "source quench",
+        })
+    }
 }
 
 impl IcmpKind {

@@ -97,6 +97,8 @@ impl fmt::Display for CloseReason {
     }
 }
 
+impl core::error::Error for CloseReason {}
+
 /// Why the connection discarded a segment or its payload. A segment that it discards whole changes nothing but
 /// statistics.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -165,4 +167,45 @@ pub enum Report {
     /// The peer suggests this user timeout (RFC 5482 §3.1). It counts unless the user has set one; see
     /// [`Info::user_timeout`](crate::Info::user_timeout).
     UserTimeout(Duration),
+}
+
+impl fmt::Display for Discard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoConnection => "no connection",
+            Self::NotSyn => "not a SYN, in LISTEN",
+            Self::AckInListen => "an ACK, in LISTEN",
+            Self::NotArmed => "a SYN before new secrets",
+            Self::SynFin => "SYN with FIN",
+            Self::BadHandshakeAck => "the ACK is not for our SYN",
+            Self::BlindReset => "a reset without an acceptable ACK",
+            Self::OutOfWindow => "outside the receive window",
+            Self::Duplicate => "duplicate",
+            Self::ZeroWindow => "payload for a closed receive window",
+            Self::ResetOutOfWindow => "a reset outside the window",
+            Self::ResetChallenged => "an inexact reset, challenged",
+            Self::SynChallenged => "a SYN on an open connection, challenged",
+            Self::SynRepeated => "a repeated SYN",
+            Self::NoAck => "no ACK",
+            Self::AckOutOfRange => "the ACK is out of range",
+            Self::Paws => "an old timestamp (PAWS)",
+            Self::MissingTimestamp => "no timestamp",
+            Self::AfterFin => "payload after the FIN",
+            Self::ReassemblyFull => "too many ranges out of order",
+            Self::TimeWait => "TIME-WAIT",
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unresponsive { retransmissions } => {
+                write!(f, "the peer did not answer {retransmissions} retransmissions")
+            }
+            Self::Icmp(kind) => write!(f, "ICMP error: {kind}"),
+            Self::PathMtu(mtu) => write!(f, "the path MTU is {mtu}"),
+            Self::UserTimeout(time) => write!(f, "the peer suggests a user timeout of {} s", time.as_secs()),
+        }
+    }
 }

@@ -148,6 +148,11 @@ impl Receiver {
         self.urgent.end.saturating_since(consumed)
     }
 
+    /// RCV.BUFF grows up to this from now on.
+    pub(crate) fn limit_buffer(&mut self, octets: u32, now: Instant) {
+        self.tuning.set_limit(octets, now);
+    }
+
     /// RCV.BUFF, as far as it is in use.
     pub(crate) const fn capacity(&self) -> u32 {
         self.tuning.capacity()

@@ -96,6 +96,17 @@ impl Tuning {
         self.max_wnd
     }
 
+    /// The capacity grows up to this from now on; what is in use stays.
+    pub(crate) fn set_limit(&mut self, octets: u32, now: Instant) {
+        if self.capacity == self.limit {
+            (self.since, self.taken) = (now, 0); // nobody counted
+        }
+        self.limit = octets.max(self.capacity);
+        if self.capacity == self.limit {
+            self.timing.end();
+        }
+    }
+
     pub(crate) const fn capacity(&self) -> u32 {
         self.capacity
     }

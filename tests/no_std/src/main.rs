@@ -2,6 +2,8 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "host")]
+mod endpoints;
 mod runtime;
 
 extern crate alloc;
@@ -77,6 +79,10 @@ fn converse(client: &mut Side, server: &mut Side, now: &mut Instant) {
 }
 
 fn conversation() -> bool {
+    #[cfg(feature = "host")]
+    if !endpoints::conversation() {
+        return false;
+    }
     let config = Arc::new(Config::default());
     let path = Path::ipv4(1500);
     let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };

@@ -1,0 +1,288 @@
+//! A batch: several events of one time with one flush at their end.
+
+use core::fmt;
+use core::mem;
+use core::ops::Deref;
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::Connection;
+use super::output::{Notes, Output};
+use super::tcb::Cx;
+use crate::features::SHORTCUTS;
+use crate::{Action, Algorithm, Controller, Error, Event, Instant, Segment, Sink, Timer};
+
+/// What a batch has noted for its end: it may rest between its parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Open {
+    notes: Notes,
+    /// Whether its parts and its flush may take shortcuts: where an event that began as it did might.
+    shortcuts: bool,
+    /// Whether a part has come.
+    begun: bool,
+    /// Whether the timers are still to run.
+    timers: bool,
+}
+
+/// Several events with one flush, when the value is dropped. [`Connection::batch`] makes it.
+///
+/// Each part acts at once, and its answers to the user (`Connected`, `Deliver`, `Acked`, `Writable` …) go into the sink at
+/// once; so the user can act on them in the same batch.
+/// What the stream owes leaves at the end, together: a reply carries the acknowledgment of its request, `send` and
+/// [`close`](Self::close) put the FIN on the last text, the window update of `consume` rides on either.
+///
+/// The value reads as the connection: `batch.state()`, `batch.writable()`. A leaked batch (`core::mem::forget`) sends
+/// nothing; the next event of the connection does.
+///
+/// ```
+/// use segue::{Action, Arc, Config, Connection, Event, Flags, Instant, Path, Secrets, SeqNum};
+/// # fn sent(actions: &[Action]) -> Vec<segue::Segment> {
+/// #     actions.iter().filter_map(|a| if let Action::Transmit(s) = a { Some(s.clone()) } else { None }).collect()
+/// # }
+/// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+/// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+/// # let (mut client, actions) = Connection::connect(config.clone(), path, secrets(100), now);
+/// # let (mut server, actions) = Connection::accept(config, path, secrets(300), sent(&actions).remove(0), now);
+/// # let actions = client.handle_segment(sent(&actions).remove(0), now);
+/// # server.handle_segment(sent(&actions).remove(0), now);
+/// let request = sent(&client.send(&mut "GET /".into(), now)?).remove(0);
+///
+/// let mut actions = Vec::new();
+/// let mut batch = server.batch(now, &mut actions);
+/// batch.segment(request);
+/// batch.consume(5);
+/// batch.send(&mut "200 OK".into())?;
+/// batch.close()?;
+/// drop(batch); // here the segment leaves
+/// let [reply] = &sent(&actions)[..] else { panic!("one segment") };
+/// assert_eq!((reply.flags, &reply.payload[..]), (Flags::ACK | Flags::PSH | Flags::FIN, &b"200 OK"[..]));
+/// # Ok::<(), segue::Error>(())
+/// ```
+#[must_use = "a batch sends when it is dropped"]
+pub struct Batch<'a, S: Sink, C: Controller = Algorithm> {
+    connection: &'a mut Connection<C>,
+    sink: Watched<'a, S>,
+    now: Instant,
+    open: Open,
+    record: Option<(Connection<C>, Vec<Event>)>,
+}
+
+/// The sink, and in debug builds what went into it.
+struct Watched<'a, S> {
+    sink: &'a mut S,
+    actions: Vec<Action>,
+}
+
+/// Whether each batch proves that its record replays it.
+const PROVES: bool = cfg!(any(debug_assertions, fuzzing));
+
+impl<S: Sink> Sink for Watched<'_, S> {
+    fn push(&mut self, action: Action) {
+        if PROVES {
+            self.actions.push(action.clone());
+        }
+        self.sink.push(action);
+    }
+}
+
+impl<C: Controller> Connection<C> {
+    /// Begins a batch: several events at `now`, their actions into `sink`, one flush when the value is dropped. It is
+    /// the same as [`Event::Batch`] with its parts, which is what a record keeps.
+    pub fn batch<'a, S: Sink>(&'a mut self, now: Instant, sink: &'a mut S) -> Batch<'a, S, C> {
+        let record = PROVES.then(|| (self.clone(), Vec::new()));
+        self.pass_to(now);
+        let (sink, open) = (Watched { sink, actions: Vec::new() }, self.open_batch(SHORTCUTS));
+        Batch { connection: self, sink, now, open, record }
+    }
+
+    pub(crate) fn open_batch(&self, shortcuts: bool) -> Open {
+        let shortcuts = shortcuts && self.phase.has_shortcuts();
+        Open { notes: Notes::default(), shortcuts, begun: false, timers: false }
+    }
+
+    /// [`Event::Batch`].
+    #[inline(never)]
+    pub(super) fn whole_batch(&mut self, parts: Vec<Event>, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
+        let mut open = self.open_batch(shortcuts);
+        self.pass_to(now);
+        for part in parts {
+            if self.check_call(&part).is_ok() {
+                self.part(part, now, &mut open, sink);
+            }
+        }
+        self.end_batch(now, open, sink);
+    }
+
+    /// One part of a batch. `check_call` let it pass.
+    pub(crate) fn part(&mut self, mut part: Event, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
+        match &mut part {
+            Event::Batch(parts) => {
+                for part in mem::take(parts) {
+                    if self.check_call(&part).is_ok() {
+                        self.part(part, now, open, sink);
+                    }
+                }
+                return;
+            }
+            Event::Timer(_) if open.begun => {
+                open.timers = true;
+                return;
+            }
+            Event::Consume(octets) => {
+                self.phase.take_text(*octets);
+            }
+            Event::Segment(_)
+            | Event::Segments(_)
+            | Event::Timer(_)
+            | Event::Send(_)
+            | Event::SendMore(_)
+            | Event::SendUrgent(_)
+            | Event::Close
+            | Event::Release
+            | Event::Abort
+            | Event::Continue
+            | Event::Set(_)
+            | Event::Mtu(_)
+            | Event::Icmp { .. }
+            | Event::Rearm(_) => {}
+        }
+        open.begun = true;
+        self.within(now, open, sink, |phase, cx| {
+            phase.dispatch(&mut part, cx);
+            cx.out.report_progress();
+        });
+    }
+
+    /// The end of a batch: its one flush; then the timers, where they wait and are still due.
+    pub(crate) fn end_batch(&mut self, now: Instant, mut open: Open, sink: &mut dyn Sink) {
+        if !open.begun {
+            return;
+        }
+        self.within(now, &mut open, sink, |phase, cx| {
+            phase.flush(cx);
+        });
+        if open.timers {
+            self.within(now, &mut open, sink, |phase, cx| {
+                phase.dispatch(&mut Event::Timer(Timer::Retransmit), cx);
+                cx.out.report_progress();
+                phase.flush(cx);
+            });
+        }
+        self.timers.announce(sink);
+        if let Some(reason) = open.notes.close_reason() {
+            sink.push(Action::Closed(reason));
+        }
+    }
+
+    /// A change in an event that has begun and is not over.
+    fn within(
+        &mut self,
+        now: Instant,
+        open: &mut Open,
+        sink: &mut dyn Sink,
+        change: impl FnOnce(&mut super::Phase<C>, &mut Cx<'_, '_>),
+    ) {
+        self.pass_to(now);
+        let Self { config, settings, path, timers, counters, clock, phase } = self;
+        let mut out = Output::resume(sink, counters, open.notes);
+        let shortcuts = open.shortcuts;
+        change(phase, &mut Cx { config, settings, path, timers, out: &mut out, now: *clock, shortcuts });
+        open.notes = out.notes();
+        open.shortcuts &= phase.has_shortcuts();
+    }
+}
+
+impl<S: Sink, C: Controller> Batch<'_, S, C> {
+    /// Any event. The methods below are short forms.
+    ///
+    /// # Errors
+    /// Those of [`Connection::handle`]; the connection and the batch are unchanged then.
+    pub fn event(&mut self, event: Event) -> Result<(), Error> {
+        self.connection.check_call(&event)?;
+        if let Some((_, parts)) = &mut self.record {
+            parts.push(event.clone());
+        }
+        self.connection.part(event, self.now, &mut self.open, &mut self.sink);
+        Ok(())
+    }
+
+    /// An event that `check_call` lets pass in every state.
+    fn infallible(&mut self, event: Event) {
+        let done = self.event(event);
+        debug_assert!(done.is_ok(), "it cannot fail");
+    }
+
+    /// SEGMENT ARRIVES (§3.10.7).
+    pub fn segment(&mut self, segment: Segment) {
+        self.infallible(Event::Segment(segment));
+    }
+
+    /// All due timers run: at once as the first part, else after the flush.
+    pub fn timer(&mut self, timer: Timer) {
+        self.infallible(Event::Timer(timer));
+    }
+
+    /// SEND: takes the octets from the front of `data` that fit the send buffer, leaves the rest there, and returns how
+    /// many it took.
+    ///
+    /// # Errors
+    /// Those of [`Connection::send`]; `data` is unchanged then.
+    pub fn send(&mut self, data: &mut Bytes) -> Result<usize, Error> {
+        let room = self.connection.writable()?;
+        let fits = data.len().min(room);
+        if fits == 0 && !data.is_empty() {
+            return Err(Error::NoRoom { room });
+        }
+        self.event(Event::Send(data.split_to(fits)))?;
+        Ok(fits)
+    }
+
+    /// RECEIVE's effect on the receive window, as [`Connection::consume`].
+    pub fn consume(&mut self, octets: usize) {
+        self.infallible(Event::Consume(octets));
+    }
+
+    /// CLOSE: the FIN leaves on the last text of the batch.
+    ///
+    /// # Errors
+    /// Those of [`Connection::close`].
+    pub fn close(&mut self) -> Result<(), Error> {
+        self.event(Event::Close)
+    }
+
+    /// The user is gone, as [`Connection::release`].
+    pub fn release(&mut self) {
+        self.infallible(Event::Release);
+    }
+
+    /// ABORT.
+    pub fn abort(&mut self) {
+        self.infallible(Event::Abort);
+    }
+}
+
+impl<S: Sink, C: Controller> Deref for Batch<'_, S, C> {
+    type Target = Connection<C>;
+
+    fn deref(&self) -> &Connection<C> {
+        self.connection
+    }
+}
+
+impl<S: Sink, C: Controller> fmt::Debug for Batch<'_, S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+impl<S: Sink, C: Controller> Drop for Batch<'_, S, C> {
+    fn drop(&mut self) {
+        self.connection.end_batch(self.now, self.open, &mut self.sink);
+        let Some((mut twin, parts)) = self.record.take() else { return };
+        let mut actions = Vec::new();
+        twin.take(Event::Batch(parts), self.now, &mut actions);
+        assert_eq!(actions, self.sink.actions, "the actions of the record, and those of the batch");
+        assert_eq!(twin, *self.connection, "the connection after the record, and after the batch");
+    }
+}

@@ -1,0 +1,175 @@
+//! SYN cookies (RFC 4987 §3.6): a SYN,ACK whose numbers remember the SYN, so that the host need not.
+//!
+//! The ISS holds an MSS out of eight, the parity of the period and 28 bits of a keyed hash over everything. The window
+//! scale and SACK-permitted stand in the low bits of the timestamp, which the peer echoes. Without timestamps, the
+//! connection has neither.
+
+use super::flow::Flow;
+use super::keys::Keys;
+use crate::timestamps::clock;
+use crate::{Action, Arc, Config, Connection, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, Timestamps};
+use core::time::Duration;
+
+/// A cookie is good for one to two of these, in microseconds: longer than a peer repeats the last ACK of a handshake.
+const PERIOD: u64 = 64_000_000;
+/// The MSS that a cookie can hold. A smaller one than the first has no cookie.
+const MSS: [u16; 8] = [216, 536, 1220, 1300, 1360, 1400, 1440, 1460];
+/// Bits of the timestamp that hold options: the shift, and SACK-permitted.
+const BITS: u32 = 0x3F;
+const NO_SCALE: u8 = 15;
+const SACK: u8 = 0x10;
+
+/// What a valid cookie tells: the SYN as far as it is remembered, and the secrets of the SYN,ACK.
+///
+/// Give `syn` and `secrets` to [`Connection::accept`] with the time `sent`, drop its SYN,ACK, and hand over the segment
+/// with the cookie: the connection is established.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Redeemed {
+    /// The SYN: its number, MSS, and with timestamps window scale and SACK-permitted.
+    pub syn: Segment,
+    /// The numbers of the SYN,ACK with the cookie.
+    pub secrets: Secrets,
+    /// When the SYN,ACK left, by its timestamp to 64 ms; without one, so that the first RTO is that of RFC 6298 (2.1).
+    pub sent: Instant,
+}
+
+impl Keys {
+    /// The SYN,ACK that answers `syn` and remembers it; nothing has to be kept. `None`: the SYN opens nothing, or its
+    /// MSS is below 216.
+    ///
+    /// `config` and `path` are those that the connection will have.
+    ///
+    /// ```
+    /// use segue::host::{Flow, Keys};
+    /// use segue::{Action, Arc, Config, Connection, Instant, Path, State};
+    /// # let keys = Keys::new(*b"drawn at startup");
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::from_millis(90));
+    /// # let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
+    /// # let sent = |actions: &[Action]| {
+    /// #     actions.iter().find_map(|a| if let Action::Transmit(s) = a { Some(s.clone()) } else { None }).unwrap()
+    /// # };
+    /// let (mut client, actions) = Connection::connect(config.clone(), path, keys.secrets(&flow, now, None), now);
+    /// let syn_ack = keys.cookie(&flow, &sent(&actions), &config, path, now).expect("a SYN");
+    /// let ack = sent(&client.handle_segment(syn_ack, now));
+    ///
+    /// let found = keys.redeem(&flow, &ack, now).expect("our cookie");
+    /// let (mut server, _) = Connection::accept(config, path, found.secrets, found.syn, found.sent);
+    /// server.handle_segment(ack, now);
+    /// assert_eq!(server.state(), State::Established);
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
+    pub fn cookie(
+        &self,
+        flow: &Flow,
+        syn: &Segment,
+        config: &Arc<Config>,
+        path: Path,
+        now: Instant,
+    ) -> Option<Segment> {
+        let options = syn.options.get();
+        let (index, mss) = mss_below(options.mss.unwrap_or(path.ip.default_mss()))?;
+        let timestamps = options.timestamps.filter(|_| config.timestamps());
+        let bits = timestamps.map(|_| {
+            let shift = options.window_scale.map_or(NO_SCALE, |shift| shift.min(14));
+            shift | if options.sack_permitted { SACK } else { 0 }
+        });
+        let period = now.as_micros() / PERIOD;
+        let iss = self.cookie_iss(flow, syn.seq, (index, bits), period);
+        let secrets = Secrets { iss, ts_offset: self.secrets(flow, now, None).ts_offset };
+        let known = remembered(syn.seq, mss, timestamps, bits);
+        let (_, actions) = Connection::accept(config.clone(), path, secrets, known, now);
+        let mut syn_ack =
+            actions.into_iter().find_map(|a| if let Action::Transmit(segment) = a { Some(segment) } else { None })?;
+        if let Some(bits) = bits {
+            syn_ack.options.update(|options| {
+                if let Some(ts) = &mut options.timestamps {
+                    ts.value = with_bits(ts.value, bits);
+                }
+            });
+        }
+        Some(syn_ack)
+    }
+
+    /// What the cookie that this segment acknowledges remembers; `None`: there is none that is ours and not too old.
+    pub fn redeem(&self, flow: &Flow, segment: &Segment, now: Instant) -> Option<Redeemed> {
+        if segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST) != Flags::ACK {
+            return None;
+        }
+        let (iss, irs) = (segment.ack - 1, segment.seq - 1);
+        let index = usize::try_from(iss.value() & 7).unwrap_or(0);
+        let this = now.as_micros() / PERIOD;
+        let period = if this & 1 == u64::from(iss.value() >> 3 & 1) { this } else { this.checked_sub(1)? };
+        let timestamps = segment.options.timestamps();
+        let bits = timestamps.map(|ts| u8::try_from(ts.echo & BITS).unwrap_or(0));
+        if self.cookie_iss(flow, irs, (index, bits), period) != iss {
+            return None;
+        }
+        let ts_offset = self.secrets(flow, now, None).ts_offset;
+        let ago = match timestamps {
+            Some(ts) => Duration::from_millis(clock(ts_offset, now).wrapping_sub(ts.echo).min(120_000).into()),
+            None => Duration::from_millis(333), // SRTT + 4 * SRTT / 2 is a second
+        };
+        let sent = now - ago;
+        let mut syn = remembered(irs, *MSS.get(index)?, timestamps, bits);
+        syn.window = segment.window;
+        Some(Redeemed { syn, secrets: Secrets { iss, ts_offset }, sent })
+    }
+
+    /// The ISS that is the cookie.
+    fn cookie_iss(&self, flow: &Flow, irs: SeqNum, (index, bits): (usize, Option<u8>), period: u64) -> SeqNum {
+        let index = u8::try_from(index & 7).unwrap_or(0);
+        let [a, b, c, d] = irs.value().to_be_bytes();
+        let [e, f, g, h, i, j, k, l] = period.to_be_bytes();
+        let facts = [a, b, c, d, e, f, g, h, i, j, k, l, index, bits.unwrap_or(0xFF)];
+        let parity = u32::from(period & 1 == 1);
+        SeqNum::new(self.cookie_hash(flow, &facts) << 4 | parity << 3 | u32::from(index))
+    }
+}
+
+/// The largest MSS of the table that is not larger, and its place.
+fn mss_below(mss: u16) -> Option<(usize, u16)> {
+    MSS.into_iter().enumerate().rfind(|(_, known)| *known <= mss)
+}
+
+/// The SYN as far as a cookie remembers it: without text, without ECN.
+fn remembered(seq: SeqNum, mss: u16, timestamps: Option<Timestamps>, bits: Option<u8>) -> Segment {
+    let shift = bits.map(|bits| bits & NO_SCALE).filter(|shift| *shift != NO_SCALE);
+    let options = Options {
+        mss: Some(mss),
+        window_scale: shift,
+        sack_permitted: bits.is_some_and(|bits| bits & SACK != 0),
+        timestamps: timestamps.map(|ts| Timestamps { echo: 0, ..ts }),
+        ..Options::default()
+    };
+    Segment { seq, flags: Flags::SYN, window: u16::MAX, options: options.into(), ..Segment::default() }
+}
+
+/// The latest timestamp not after `value` whose low bits are these.
+fn with_bits(value: u32, bits: u8) -> u32 {
+    let with = value & !BITS | u32::from(bits);
+    if with > value { with.wrapping_sub(BITS + 1) } else { with }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_with_bits_is_at_most_64_ms_old() {
+        for value in [0, 1, 63, 64, 65, 0x7FFF_FFFF, 0x8000_0000, u32::MAX] {
+            for bits in 0..64 {
+                let with = with_bits(value, bits);
+                assert!(value.wrapping_sub(with) < 64 && with & BITS == u32::from(bits), "{value} {bits}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_mss_that_fits_is_remembered() {
+        assert_eq!(mss_below(215), None);
+        assert_eq!(mss_below(216), Some((0, 216)));
+        assert_eq!(mss_below(1459), Some((6, 1440)));
+        assert_eq!(mss_below(9000), Some((7, 1460)));
+    }
+}

@@ -1,0 +1,385 @@
+//! The endpoint: all connections of a host, found by their flows.
+
+mod arrivals;
+mod config;
+mod open;
+mod turn;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use super::budget::Budget;
+use super::deadlines::Heap;
+use super::flow::Flow;
+use super::keys::Keys;
+use super::listener::{Backlog, Listener};
+use super::live::{Owner, Port, Taker};
+use super::ports::Ports;
+use super::signal::{Gone, Id, OpenError, Signal};
+use super::slots::{Entry, Slots};
+use super::socket::Socket;
+use super::table::Table;
+use crate::features::SHORTCUTS;
+use crate::{Algorithm, Arc, Config, Controller, Error, Event, Instant, Segment};
+pub use config::EndpointConfig;
+
+/// The connections of a host: the table of flows, listeners, timers, TIME-WAIT, answers to strays, and one memory
+/// budget. Values go in with the time, packets and signals come out; it has no clock, no entropy and no I/O.
+///
+/// A host does this in each turn:
+///
+/// 1. Wait for a packet, a user or [`next_deadline`](Self::next_deadline), and read the clock once.
+/// 2. [`receive`](Self::receive) every packet that waits, [`timers`](Self::timers) once.
+/// 3. For each of [`poll_signal`](Self::poll_signal) and [`accept`](Self::accept): read, write and close by the
+///    [`socket`](Self::socket).
+/// 4. [`flush`](Self::flush): the packets to send.
+///
+/// Whatever happened to a connection in a turn is one batch (see [`Connection::batch`](crate::Connection::batch)): it
+/// sends once, in `flush`. So the response carries the acknowledgment of the request, and the FIN goes on the last text.
+/// What was done and not flushed has not left: call `flush` after a turn of any kind. [`wants_flush`](Self::wants_flush)
+/// tells.
+///
+/// The cost of a packet does not depend on the number of connections. No outsider can choose flows that collide: the
+/// table is keyed.
+///
+/// An echo server and its client, in memory:
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+///
+/// let mut server = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+/// let mut client = Endpoint::new(Keys::new(*b"drawn by another"), EndpointConfig::default());
+/// let listener = server.listen(Listen::port(7))?;
+/// let mut now = Instant::ZERO;
+/// let id = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+///
+/// let (mut to_server, mut to_client, mut echoed) = (Vec::new(), Vec::new(), Vec::new());
+/// while echoed != b"hello" {
+///     now += core::time::Duration::from_millis(1);
+///     for (addresses, packet) in to_server.drain(..) {
+///         server.receive(addresses, packet, now);
+///     }
+///     while let Some(id) = server.accept(listener) {
+///         println!("{id} is here");
+///     }
+///     while let Some((id, signal)) = server.poll_signal() {
+///         if signal == Signal::Readable {
+///             let mut socket = server.socket(id, now)?;
+///             while let Some(mut text) = socket.chunk() {
+///                 socket.write_bytes(&mut text)?;
+///             }
+///             socket.close()?;
+///         }
+///     }
+///     server.flush(now, |addresses, packet| to_client.push((addresses, packet)));
+///
+///     for (addresses, packet) in to_client.drain(..) {
+///         client.receive(addresses, packet, now);
+///     }
+///     while let Some((id, signal)) = client.poll_signal() {
+///         let mut socket = client.socket(id, now)?;
+///         match signal {
+///             Signal::Connected => drop(socket.write(b"hello")?),
+///             Signal::Readable => echoed.extend(socket.chunks().flatten()),
+///             _ => {}
+///         }
+///     }
+///     client.flush(now, |addresses, packet| to_server.push((addresses, packet)));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Endpoint<C: Controller = Algorithm> {
+    keys: Keys,
+    config: EndpointConfig,
+    /// The configuration of passive opens.
+    passive: Arc<Config>,
+    controller: C,
+    slots: Slots<C>,
+    table: Table,
+    deadlines: Heap,
+    listeners: BTreeMap<Port, Bound>,
+    addresses: BTreeMap<Place, Port>,
+    next_listener: Port,
+    ports: Ports,
+    /// What leaves with the next flush beside what the connections have to send.
+    answers: Answers,
+    /// Connections whose batch has begun.
+    dirty: VecDeque<u32>,
+    signals: VecDeque<Id>,
+    incoming: VecDeque<Id>,
+    /// Connections that wait for room in the budget.
+    starved: VecDeque<Id>,
+    time_waits: VecDeque<Id>,
+    waiting: usize,
+    /// Connections and held SYNs, without those in TIME-WAIT.
+    live: usize,
+    budget: Budget,
+}
+
+/// Where a listener listens: an address or all, a port or all.
+type Place = (Option<IpAddr>, Option<u16>);
+
+/// A listener and its terms.
+#[derive(Clone, Debug)]
+struct Bound {
+    listener: Listener<Id>,
+    listen: Listen,
+}
+
+/// The answers that wait for the next flush, up to a limit.
+#[derive(Clone, Debug)]
+struct Answers {
+    queue: VecDeque<(Flow, Segment)>,
+    most: usize,
+}
+
+impl Answers {
+    fn push(&mut self, flow: &Flow, segment: Segment) {
+        if self.queue.len() < self.most {
+            self.queue.push_back((*flow, segment));
+        } // else it is lost, as packets may be
+    }
+}
+
+/// What to listen to, and on which terms.
+///
+/// ```
+/// use core::time::Duration;
+/// use segue::host::{Backlog, Full, Listen};
+/// let web = Listen::port(80);
+/// let proxy = Listen { gate: Some(Duration::from_secs(5)), ..Listen::anywhere() };
+/// let small = Listen { backlog: Backlog { half_open: 8, ready: 4, full: Full::EvictOldest }, ..Listen::port(23) };
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// The address, or all. A listener on an address goes before one on all.
+    pub address: Option<IpAddr>,
+    /// The port, or all (a transparent proxy). A listener on a port goes before one on all.
+    pub port: Option<u16>,
+    /// The limits.
+    pub backlog: Backlog,
+    /// A gate: each SYN waits this long at most for [`Endpoint::admit`] or [`Endpoint::refuse`], then it is refused. For
+    /// proxies that dial first. Without a gate each SYN is answered at once.
+    pub gate: Option<Duration>,
+    /// The configuration of its connections; none: that of the endpoint with R2 for the SYN,ACK of at most 60 s.
+    pub config: Option<Arc<Config>>,
+}
+
+impl Listen {
+    /// A port on all addresses.
+    pub fn port(port: u16) -> Self {
+        Self { port: Some(port), ..Self::anywhere() }
+    }
+
+    /// A port on one address.
+    pub fn on(local: SocketAddr) -> Self {
+        Self { address: Some(local.ip()), ..Self::port(local.port()) }
+    }
+
+    /// Every address and port for which there is no other listener: a transparent proxy.
+    pub fn anywhere() -> Self {
+        Self { address: None, port: None, backlog: Backlog::default(), gate: None, config: None }
+    }
+}
+
+/// A listener of an [`Endpoint`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ListenerId(Port);
+
+/// A SYN that a gate holds: answer with [`Endpoint::admit`], [`Endpoint::refuse`] or [`Endpoint::ignore`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Incoming {
+    /// The connection to be, for the answer.
+    pub id: Id,
+    /// Its flow.
+    pub flow: Flow,
+    /// The listener.
+    pub listener: ListenerId,
+}
+
+impl Endpoint {
+    /// An endpoint without connections, with the default congestion controller.
+    pub fn new(keys: Keys, config: EndpointConfig) -> Self {
+        Self::with_controller(keys, config, Algorithm::default())
+    }
+}
+
+impl<C: Controller> Endpoint<C> {
+    /// An endpoint whose connections have this congestion controller.
+    pub fn with_controller(keys: Keys, config: EndpointConfig, controller: C) -> Self {
+        Self {
+            passive: config.passive(),
+            ports: Ports::new(&keys, config.ports.clone()),
+            answers: Answers { queue: VecDeque::new(), most: config.answers },
+            budget: Budget::new(config.memory),
+            keys,
+            config,
+            controller,
+            slots: Slots::default(),
+            table: Table::default(),
+            deadlines: Heap::default(),
+            listeners: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            next_listener: 0,
+            dirty: VecDeque::new(),
+            signals: VecDeque::new(),
+            incoming: VecDeque::new(),
+            starved: VecDeque::new(),
+            time_waits: VecDeque::new(),
+            waiting: 0,
+            live: 0,
+        }
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] when there is a listener for this very address and port.
+    pub fn listen(&mut self, listen: Listen) -> Result<ListenerId, OpenError> {
+        let place = (listen.address, listen.port);
+        if self.addresses.contains_key(&place) {
+            return Err(OpenError::InUse);
+        }
+        let number = self.next_listener;
+        self.next_listener += 1;
+        self.addresses.insert(place, number);
+        self.listeners.insert(number, Bound { listener: Listener::new(listen.backlog), listen });
+        Ok(ListenerId(number))
+    }
+
+    /// Stops listening. Connections that no user has accepted are reset; accepted ones go on.
+    pub fn unlisten(&mut self, listener: ListenerId, now: Instant) {
+        let Some(mut bound) = self.listeners.remove(&listener.0) else { return };
+        self.addresses.remove(&(bound.listen.address, bound.listen.port));
+        for id in bound.listener.drain() {
+            let Some(index) = self.slots.index(id) else { continue };
+            if let Some(live) = self.slots.live_mut(index) {
+                live.side.owner = Owner::Nobody;
+                let _ = self.part(index, Event::Abort, now);
+            } else {
+                self.turn_away(index, true);
+            }
+        }
+    }
+
+    /// The connection that has been ready for longest, for the user. Its signals come from now on.
+    pub fn accept(&mut self, listener: ListenerId) -> Option<Id> {
+        let bound = self.listeners.get_mut(&listener.0)?;
+        let id = bound.listener.accept()?;
+        let live = self.slots.live_mut(id.index)?;
+        live.side.owner = Owner::User;
+        self.queue_signals(id.index);
+        Some(id)
+    }
+
+    /// The next SYN at a gate that nobody was told of.
+    pub fn incoming(&mut self) -> Option<Incoming> {
+        while let Some(id) = self.incoming.pop_front() {
+            let Some(index) = self.slots.index(id) else { continue };
+            if let Entry::Held(held) = self.slots.get(index) {
+                return Some(Incoming { id, flow: held.flow, listener: ListenerId(held.port) });
+            }
+        }
+        None
+    }
+
+    /// The next signal, and whose it is.
+    pub fn poll_signal(&mut self) -> Option<(Id, Signal)> {
+        while let Some(&id) = self.signals.front() {
+            let index = self.slots.index(id);
+            let side = index.and_then(|index| self.side_mut(index)).filter(|side| side.owner == Owner::User);
+            let Some(side) = side else {
+                self.signals.pop_front();
+                continue;
+            };
+            let signal = side.pending.take();
+            let (done, unread) = (side.pending.is_empty(), side.unread);
+            if done {
+                side.queued = false;
+                self.signals.pop_front();
+            }
+            let Some(signal) = signal else { continue };
+            if done && unread == 0 && matches!(self.slots.get(id.index), Entry::Over(_)) {
+                self.free(id.index); // `Closed` comes last
+            }
+            return Some((id, signal));
+        }
+        None
+    }
+
+    /// The connection with this id, for its user: a guard over what happens in this turn.
+    ///
+    /// # Errors
+    /// [`Gone`]: there is no such connection any more, or it is not the user's yet.
+    pub fn socket(&mut self, id: Id, now: Instant) -> Result<Socket<'_, C>, Gone> {
+        let index = self.slots.index(id).ok_or(Gone)?;
+        let side = self.side_mut(index).ok_or(Gone)?;
+        if side.owner == Owner::User { Ok(Socket::new(self, id, now)) } else { Err(Gone) }
+    }
+
+    /// When the host has to begin a turn although nothing arrives, in O(1): when timers are due, or at once
+    /// ([`Instant::ZERO`]) where signals wait to be polled, as after a flush in which a connection gave up. Exact after
+    /// [`flush`](Self::flush).
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.signals.is_empty() { self.deadlines.next() } else { Some(Instant::ZERO) }
+    }
+
+    /// Whether [`flush`](Self::flush) has something to do.
+    pub fn wants_flush(&self) -> bool {
+        !self.dirty.is_empty() || !self.answers.queue.is_empty()
+    }
+
+    /// Connections that are half-open, ready or open, without TIME-WAIT; and those in TIME-WAIT.
+    pub fn len(&self) -> (usize, usize) {
+        (self.live, self.waiting)
+    }
+
+    /// Whether there is no connection.
+    pub fn is_empty(&self) -> bool {
+        self.len() == (0, 0)
+    }
+
+    /// Octets of [`EndpointConfig::memory`] that are spoken for; without a limit, not counting text to send.
+    pub fn memory(&self) -> usize {
+        self.budget.used()
+    }
+
+    /// Octets that the tables take, beside the connections themselves: a figure for measurements.
+    pub fn table_octets(&self) -> usize {
+        self.table.octets() + self.slots.octets() + self.deadlines.octets()
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &EndpointConfig {
+        &self.config
+    }
+
+    fn find(&self, flow: &Flow) -> Option<u32> {
+        self.table.find(self.keys.table_hash(flow), |index| self.slots.flow(index) == Some(flow))
+    }
+
+    /// One part of the batch of this turn.
+    pub(in crate::host) fn part(&mut self, index: u32, event: Event, now: Instant) -> Result<(), Error> {
+        let Self { slots, answers, dirty, .. } = self;
+        let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
+        live.connection.check_call(&event)?;
+        let open = live.open.get_or_insert_with(|| {
+            dirty.push_back(index);
+            live.connection.open_batch(SHORTCUTS)
+        });
+        let transmit = &mut |flow: &Flow, segment| answers.push(flow, segment);
+        live.connection.part(event, now, open, &mut Taker { side: &mut live.side, transmit });
+        Ok(())
+    }
+}
+
+impl<C: Controller> fmt::Debug for Endpoint<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (live, waiting) = self.len();
+        f.debug_struct("Endpoint").field("live", &live).field("time_wait", &waiting).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,146 @@
+//! The secrets of a host: one drawn key, and from it a key for each purpose.
+
+use core::fmt;
+use core::hash::Hasher;
+use core::net::IpAddr;
+
+use siphasher::sip::{SipHasher13, SipHasher24};
+use siphasher::sip128::{Hasher128, SipHasher24 as SipHasher128};
+
+use super::flow::{Flow, address};
+use crate::{FastOpenCookie, Instant, Secrets, SeqNum};
+
+type Key = [u8; 16];
+
+/// The keyed functions that a host needs: initial sequence numbers (RFC 6528), offsets of timestamps (RFC 7323 §5.4),
+/// ephemeral ports (RFC 6056), SYN cookies (RFC 4987) and Fast Open cookies (RFC 7413).
+///
+/// All are SipHash under keys that are derived from the drawn one, a different one for each purpose: what one of them
+/// shows tells nothing about another. There is no default key, and `Debug` shows none.
+///
+/// Draw 16 octets from the entropy of the system when the host starts. A restart draws anew; so does a virtual machine
+/// that wakes up from a snapshot.
+///
+/// ```
+/// use core::time::Duration;
+/// use segue::host::{Flow, Keys};
+/// use segue::{Instant, SeqNum};
+///
+/// let keys = Keys::new(*b"drawn at startup"); // a product asks the system
+/// let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
+/// let now = Instant::from_millis(5);
+/// let secrets = keys.secrets(&flow, now, None);
+/// // RFC 6528: the next incarnation has later numbers, one tick each 4 microseconds.
+/// let later = keys.secrets(&flow, now + Duration::from_secs(1), None);
+/// assert_eq!(later.iss - secrets.iss, 250_000);
+/// // A successor in TIME-WAIT begins after the numbers of its predecessor, whatever the clock says.
+/// let after = later.iss + 10_000_000;
+/// assert_eq!(keys.secrets(&flow, now, Some(after)).iss, after + 1);
+/// assert_eq!(format!("{keys:?}"), "Keys(..)");
+/// # Ok::<(), core::net::AddrParseError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    iss: Key,
+    timestamps: Key,
+    ports: Key,
+    places: Key,
+    cookies: Key,
+    fast_open: Key,
+    table: Key,
+}
+
+impl Keys {
+    /// The keys that follow from 16 drawn octets.
+    pub fn new(drawn: [u8; 16]) -> Self {
+        let derive = |purpose: &[u8]| {
+            let mut hasher = SipHasher128::new_with_key(&drawn);
+            hasher.write(purpose);
+            hasher.finish128().as_bytes()
+        };
+        Self {
+            iss: derive(b"RFC 6528 ISS"),
+            timestamps: derive(b"RFC 7323 timestamp offset"),
+            ports: derive(b"RFC 6056 offset"),
+            places: derive(b"RFC 6056 index"),
+            cookies: derive(b"RFC 4987 SYN cookie"),
+            fast_open: derive(b"RFC 7413 cookie"),
+            table: derive(b"flow table"),
+        }
+    }
+
+    /// The secrets of a connection that opens now. `after`: the last number that the previous incarnation of the flow
+    /// used, from [`Action::Successor`](crate::Action::Successor); the ISS comes after it (MAY-2).
+    ///
+    /// The ISS is M + F(flow), where M ticks every 4 microseconds (RFC 6528 §3, MUST-8, MUST-9). The offset of
+    /// timestamps is that of the two addresses (RFC 7323 §5.4), so that a later connection between two hosts has later
+    /// timestamps.
+    pub fn secrets(&self, flow: &Flow, now: Instant, after: Option<SeqNum>) -> Secrets {
+        let ticks = low(now.as_micros() / 4);
+        let iss = SeqNum::new(ticks.wrapping_add(low(hash(&self.iss, |hasher| flow.hash_into(hasher)))));
+        let iss = match after {
+            Some(last) if !iss.after(last) => last + 1,
+            Some(_) | None => iss,
+        };
+        let ts_offset = low(hash(&self.timestamps, |hasher| {
+            address(flow.local().ip(), hasher);
+            address(flow.remote().ip(), hasher);
+        }));
+        Secrets { iss, ts_offset }
+    }
+
+    /// The Fast Open cookie of a client at this server address (RFC 7413 §4.1.2), 8 octets. The machine itself does not
+    /// use Fast Open: the cookie is for hosts that do.
+    pub fn fast_open_cookie(&self, server: IpAddr, client: IpAddr) -> FastOpenCookie {
+        let cookie = hash(&self.fast_open, |hasher| {
+            address(server, hasher);
+            address(client, hasher);
+        });
+        FastOpenCookie::new(&cookie.to_be_bytes()).unwrap_or_default()
+    }
+
+    /// F and G of RFC 6056 §3.3.4: the offset of a destination among the ports, and its place in the table of counters.
+    pub(super) fn port_hashes(&self, local: IpAddr, remote: IpAddr, remote_port: u16) -> (u64, u64) {
+        let of = |key| {
+            hash(key, |hasher| {
+                address(local, hasher);
+                address(remote, hasher);
+                hasher.write(&remote_port.to_be_bytes());
+            })
+        };
+        (of(&self.ports), of(&self.places))
+    }
+
+    /// The keyed hash in a SYN cookie.
+    pub(super) fn cookie_hash(&self, flow: &Flow, facts: &[u8]) -> u32 {
+        low(hash(&self.cookies, |hasher| {
+            flow.hash_into(hasher);
+            hasher.write(facts);
+        }))
+    }
+
+    /// The hash of the flow table: nobody outside can choose flows that collide. SipHash-1-3, as in the standard
+    /// library.
+    pub(super) fn table_hash(&self, flow: &Flow) -> u32 {
+        let mut hasher = SipHasher13::new_with_key(&self.table);
+        flow.hash_into(&mut hasher);
+        low(hasher.finish())
+    }
+}
+
+fn hash(key: &Key, feed: impl FnOnce(&mut SipHasher24)) -> u64 {
+    let mut hasher = SipHasher24::new_with_key(key);
+    feed(&mut hasher);
+    hasher.finish()
+}
+
+/// The low 32 bits.
+fn low(n: u64) -> u32 {
+    u32::try_from(n & 0xFFFF_FFFF).unwrap_or(0)
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}

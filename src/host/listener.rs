@@ -1,0 +1,203 @@
+//! A listening port: the SYN queue, the accept backlog, and what happens when they are full.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use crate::Instant;
+
+/// How long cookies are redeemed after the last one left.
+const COOKIES_LAST: Duration = Duration::from_secs(128);
+
+/// The limits of a listener.
+///
+/// A connection counts as half-open from its SYN until the handshake is complete, and as ready from then until the user
+/// takes it. While `ready` connections wait, no SYN is taken; those that are half-open then may still get ready. So a
+/// listener holds `half_open + ready` connections at most.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Backlog {
+    /// Connections whose handshake is not complete. With [`Full::Cookies`], 0 means that no SYN costs memory.
+    pub half_open: usize,
+    /// Connections that wait for the user to take them, 1 or more; 0 counts as 1.
+    pub ready: usize,
+    /// What happens to a SYN when `half_open` connections are half-open.
+    pub full: Full,
+}
+
+/// 1024 half-open, 128 ready, cookies when full.
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { half_open: 1024, ready: 128, full: Full::Cookies }
+    }
+}
+
+/// What happens to a SYN when the SYN queue is full (RFC 4987 §3).
+///
+/// To drop it in silence would be a denial of service: a few SYNs a second from addresses that nobody has keep such a
+/// port shut, because each half-open connection waits until R2.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub enum Full {
+    /// The host answers without keeping anything (RFC 4987 §3.6): the SYN,ACK remembers the connection. Clients are
+    /// served whatever the flood; those without timestamps get no window scaling and no SACK.
+    #[default]
+    Cookies,
+    /// The connection that is half-open for longest makes room (RFC 4987 §3.5). Clients are served as long as a round
+    /// trip is shorter than the time in which `half_open` SYNs arrive.
+    EvictOldest,
+    /// The SYN is dropped; the peer repeats it. For networks without strangers.
+    Drop,
+    /// The peer is refused with a reset at once. For networks without strangers.
+    Reset,
+}
+
+/// What to do with a SYN.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Admit<K> {
+    /// Open a connection, and call [`Listener::opened`].
+    Open,
+    /// Drop this half-open connection first, without a word; the listener has forgotten it. Then as `Open`.
+    Evict(K),
+    /// Answer with [`Keys::cookie`](super::Keys::cookie).
+    Cookie,
+    /// Do nothing: the peer will repeat it.
+    Drop,
+    /// Answer with [`codec::reset_for`](crate::codec::reset_for).
+    Reset,
+}
+
+/// The place of a connection in a listener's queues.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket(u64);
+
+/// The queues of one listener. It holds keys of connections, such as flows or [`Id`](super::Id)s, and no connection: a
+/// host with a table of its own can use it as [`Endpoint`](super::Endpoint) does.
+///
+/// The caller looks into its table first. A SYN of a flow that is there, a repeated one above all, goes to its
+/// connection: so a repeated SYN never makes a second one.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Admit, Backlog, Full, Listener};
+///
+/// let now = Instant::ZERO;
+/// let mut listener = Listener::new(Backlog { half_open: 2, ready: 1, full: Full::EvictOldest });
+/// // The SYNs of three peers arrive.
+/// assert_eq!(listener.on_syn(now), Admit::Open);
+/// let a = listener.opened("a");
+/// assert_eq!(listener.on_syn(now), Admit::Open);
+/// let b = listener.opened("b");
+/// assert_eq!(listener.on_syn(now), Admit::Evict("a")); // the oldest
+/// let c = listener.opened("c");
+/// // The handshake of one is complete, the other is reset.
+/// listener.established(b);
+/// listener.gone(c);
+/// assert_eq!(listener.on_syn(now), Admit::Drop); // a user has to take the one that is ready
+/// assert_eq!(listener.accept(), Some("b"));
+/// assert_eq!((listener.accept(), listener.on_syn(now)), (None, Admit::Open));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listener<K> {
+    backlog: Backlog,
+    half_open: BTreeMap<Ticket, K>,
+    ready: BTreeMap<Ticket, K>,
+    tickets: u64,
+    /// When the last cookie left.
+    cookies: Option<Instant>,
+}
+
+impl<K: Copy> Listener<K> {
+    /// A listener with these limits.
+    pub const fn new(backlog: Backlog) -> Self {
+        Self { backlog, half_open: BTreeMap::new(), ready: BTreeMap::new(), tickets: 0, cookies: None }
+    }
+
+    /// A SYN of a new flow arrived. Changes nothing but what [`Admit::Evict`] and [`Admit::Cookie`] say.
+    pub fn on_syn(&mut self, now: Instant) -> Admit<K> {
+        if !self.has_room() {
+            return if self.backlog.full == Full::Reset { Admit::Reset } else { Admit::Drop };
+        }
+        if self.half_open.len() < self.backlog.half_open {
+            return Admit::Open;
+        }
+        match self.backlog.full {
+            Full::Cookies => self.on_flood(now),
+            Full::EvictOldest => self.half_open.pop_first().map_or(Admit::Drop, |(_, key)| Admit::Evict(key)),
+            Full::Drop => Admit::Drop,
+            Full::Reset => Admit::Reset,
+        }
+    }
+
+    /// A SYN for which the host has no memory: a cookie, if the listener has room for what comes of it.
+    pub(super) fn on_flood(&mut self, now: Instant) -> Admit<K> {
+        if !self.has_room() {
+            return Admit::Drop;
+        }
+        self.cookies = self.cookies.max(Some(now));
+        Admit::Cookie
+    }
+
+    /// The SYN of this connection was answered: it is half-open.
+    pub fn opened(&mut self, key: K) -> Ticket {
+        let ticket = self.ticket();
+        self.half_open.insert(ticket, key);
+        ticket
+    }
+
+    /// The handshake is complete: the connection waits for [`accept`](Self::accept), behind those that came before.
+    /// Returns its new ticket; the old one is void. `None`: the listener does not know the ticket.
+    pub fn established(&mut self, ticket: Ticket) -> Option<Ticket> {
+        let key = self.half_open.remove(&ticket)?;
+        Some(self.ready(key))
+    }
+
+    /// A connection got ready that was never half-open here: by a cookie.
+    pub fn ready(&mut self, key: K) -> Ticket {
+        let ticket = self.ticket();
+        self.ready.insert(ticket, key);
+        ticket
+    }
+
+    /// The connection ended before the user took it.
+    pub fn gone(&mut self, ticket: Ticket) {
+        if self.half_open.remove(&ticket).is_none() {
+            self.ready.remove(&ticket);
+        }
+    }
+
+    /// The connection that has been ready for longest, for the user.
+    pub fn accept(&mut self) -> Option<K> {
+        self.ready.pop_first().map(|(_, key)| key)
+    }
+
+    /// Whether cookies may come back: [`Keys::redeem`](super::Keys::redeem) is asked only then, and only if
+    /// [`has_room`](Self::has_room). Without a flood a guessed cookie is worth nothing.
+    pub fn expects_cookies(&self, now: Instant) -> bool {
+        self.cookies.is_some_and(|last| now.saturating_since(last) <= COOKIES_LAST)
+    }
+
+    /// Whether another connection may get ready.
+    pub fn has_room(&self) -> bool {
+        self.ready.len() < self.backlog.ready.max(1)
+    }
+
+    /// Connections that are half-open, and that are ready.
+    pub fn len(&self) -> (usize, usize) {
+        (self.half_open.len(), self.ready.len())
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == (0, 0)
+    }
+
+    /// All that wait, half-open or ready.
+    pub fn drain(&mut self) -> impl Iterator<Item = K> {
+        let (half_open, ready) = (core::mem::take(&mut self.half_open), core::mem::take(&mut self.ready));
+        half_open.into_values().chain(ready.into_values())
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+}

@@ -1,0 +1,179 @@
+//! What an endpoint keeps for a connection beside the connection, and how it takes the actions.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::flow::Flow;
+use super::listener::Ticket;
+use super::signal::{Pending, Signal};
+use crate::connection::Open;
+use crate::{Action, Arc, CloseReason, Config, Connection, Controller, Segment, SeqNum, Sink, TimeWait};
+
+/// The key of a listener in an endpoint.
+pub(super) type Port = u32;
+
+/// Who owns a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Owner {
+    /// The handshake of a passive open is not complete.
+    HalfOpen(Port, Ticket),
+    /// It waits for the user to accept it.
+    Ready(Port, Ticket),
+    /// A user.
+    User,
+    /// Nobody: the user released or aborted it.
+    Nobody,
+}
+
+/// A connection in the table.
+#[derive(Clone, Debug)]
+pub(super) struct Live<C: Controller> {
+    pub(super) connection: Connection<C>,
+    /// The batch of this turn, when it has begun.
+    pub(super) open: Option<Open>,
+    pub(super) side: Side,
+}
+
+/// The host's side of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Side {
+    pub(super) flow: Flow,
+    pub(super) owner: Owner,
+    pub(super) config: Arc<Config>,
+    /// Delivered text that the user has not read, and its octets.
+    pub(super) inbox: VecDeque<Bytes>,
+    pub(super) unread: usize,
+    pub(super) pending: Pending,
+    /// Whether the id is in the queue of those with signals.
+    pub(super) queued: bool,
+    /// Whether text that arrives is news.
+    pub(super) watches: bool,
+    pub(super) wants_flushed: bool,
+    /// A write took less than it was given because the send buffer was full.
+    pub(super) wants_room: bool,
+    pub(super) peer_closed: bool,
+    /// A write took less than it was given because the budget was used up.
+    pub(super) starved: bool,
+    /// The handshake is complete, since the last look.
+    pub(super) connected: bool,
+    /// Octets that the peer acknowledged, since the last look.
+    pub(super) acked: usize,
+    /// The end, since the last look.
+    pub(super) closed: Option<CloseReason>,
+    /// A SYN that may open the next connection of the flow.
+    pub(super) successor: Option<(Box<Segment>, SeqNum)>,
+    /// What the budget holds for the receive window, and for text to send.
+    pub(super) window: usize,
+    pub(super) sending: usize,
+}
+
+impl Side {
+    pub(super) fn new(flow: Flow, owner: Owner, config: Arc<Config>) -> Self {
+        Self {
+            flow,
+            owner,
+            config,
+            inbox: VecDeque::new(),
+            unread: 0,
+            pending: Pending::default(),
+            queued: false,
+            watches: true,
+            wants_flushed: false,
+            wants_room: false,
+            peer_closed: false,
+            starved: false,
+            connected: false,
+            acked: 0,
+            closed: None,
+            successor: None,
+            window: 0,
+            sending: 0,
+        }
+    }
+
+    /// The user has read this number of octets; where none is left, the next text is news.
+    pub(super) fn on_read(&mut self, octets: usize) {
+        self.unread = self.unread.saturating_sub(octets);
+        if self.unread == 0 {
+            self.watches = true;
+            self.inbox.shrink_to(4);
+        }
+    }
+
+    /// Nobody will read.
+    pub(super) fn drop_inbox(&mut self) {
+        self.inbox = VecDeque::new();
+        self.unread = 0;
+    }
+
+    /// One action of the connection. A segment goes to `transmit`.
+    fn take(&mut self, action: Action, transmit: &mut dyn FnMut(&Flow, Segment)) {
+        match action {
+            Action::Transmit(segment) => transmit(&self.flow, segment),
+            Action::Deliver(_) if self.owner == Owner::Nobody => {} // nobody reads it
+            Action::Deliver(text) => {
+                self.unread += text.len();
+                self.inbox.push_back(text);
+                if core::mem::take(&mut self.watches) {
+                    self.pending.add(Signal::Readable);
+                }
+            }
+            Action::PeerClosed => {
+                self.peer_closed = true;
+                self.pending.add(Signal::PeerClosed);
+            }
+            Action::Connected => self.connected = true,
+            Action::Acked(octets) => self.acked += octets,
+            Action::Writable => {
+                if core::mem::take(&mut self.wants_room) {
+                    self.pending.add(Signal::Writable);
+                }
+            }
+            Action::Flushed => {
+                if core::mem::take(&mut self.wants_flushed) {
+                    self.pending.add(Signal::Flushed);
+                }
+            }
+            Action::Successor { syn, iss_after } => self.successor = Some((syn, iss_after)),
+            Action::Report(report) => self.pending.add(Signal::Report(report)),
+            Action::Closed(reason) => self.closed = Some(reason),
+            // The deadline is asked for at the end; a burst that was cut goes on by its timer; urgent text is text.
+            Action::SetTimer(..)
+            | Action::MorePending
+            | Action::Urgent { .. }
+            | Action::ReturnedToListen
+            | Action::Discarded(_) => {}
+        }
+    }
+}
+
+/// The sink of a connection in the table.
+pub(super) struct Taker<'a> {
+    pub(super) side: &'a mut Side,
+    pub(super) transmit: &'a mut dyn FnMut(&Flow, Segment),
+}
+
+impl Sink for Taker<'_> {
+    fn push(&mut self, action: Action) {
+        self.side.take(action, self.transmit);
+    }
+}
+
+/// A connection in TIME-WAIT.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) value: TimeWait,
+    pub(super) flow: Flow,
+    pub(super) config: Arc<Config>,
+}
+
+/// A SYN that a gate holds.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) flow: Flow,
+    pub(super) syn: Segment,
+    pub(super) port: Port,
+    pub(super) ticket: Ticket,
+}

@@ -1,0 +1,196 @@
+//! What an endpoint tells its host: which connection, what happened, what became of a packet.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{CloseReason, Report};
+
+/// A connection of an [`Endpoint`](super::Endpoint).
+///
+/// It stays valid until the connection is over and read, see [`Signal::Closed`]. An id that is no longer valid is
+/// answered with [`Gone`], and never means another connection: places are used again, with another generation, and a
+/// place whose generations are used up is not used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Id {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+impl Id {
+    /// The id as a number, for tables and foreign interfaces. Never 0.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The id with this number, whether it is valid or not.
+    pub fn from_bits(bits: u64) -> Self {
+        let low = |n: u64| u32::try_from(n & 0xFFFF_FFFF).unwrap_or(0);
+        Self { index: low(bits), generation: low(bits >> 32) }
+    }
+}
+
+/// For logs: `12v3`.
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}v{}", self.index, self.generation)
+    }
+}
+
+/// News of a connection for the task that owns it. Signals are edges: each comes once, when something changed that a
+/// task may wait for, and not again before the task did its part.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Signal {
+    /// An active open succeeded. (A passive one is told by [`Endpoint::accept`](super::Endpoint::accept).)
+    Connected,
+    /// Text arrived where none waited. Read until [`Socket::readable`](super::Socket::readable) is 0; then the next text
+    /// signals again.
+    Readable,
+    /// A write took less than it was given, and there is room again.
+    Writable,
+    /// The peer acknowledged all that was written, and the FIN after a close; once for each
+    /// [`Socket::notify_flushed`](super::Socket::notify_flushed).
+    Flushed,
+    /// The peer sent its FIN: no more text will come after what waits.
+    PeerClosed,
+    /// Something that the user may want to know. Of each kind, the last report counts.
+    Report(Report),
+    /// The connection is over. Comes last, once. In an orderly end it comes when both sides have closed, before TIME-WAIT
+    /// is over. The id is void then; but where text waits, it stays valid until that is read, or until
+    /// [`Socket::release`](super::Socket::release) or [`Socket::abort`](super::Socket::abort).
+    Closed(CloseReason),
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected => f.write_str("connected"),
+            Self::Readable => f.write_str("readable"),
+            Self::Writable => f.write_str("writable"),
+            Self::Flushed => f.write_str("flushed"),
+            Self::PeerClosed => f.write_str("the peer closed"),
+            Self::Report(report) => write!(f, "report: {report}"),
+            Self::Closed(reason) => write!(f, "closed: {reason}"),
+        }
+    }
+}
+
+/// The id is not valid (any more): the connection is over, or never was.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection is over: its id is not valid any more")
+    }
+}
+
+impl core::error::Error for Gone {}
+
+/// Why a connection was not opened. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The two ends can have no connection: different versions of IP, an address that is not unicast, port 0 (MUST-46).
+    Unusable,
+    /// There is a connection between these ends, or one in TIME-WAIT; or somebody listens there already.
+    InUse,
+    /// Each port of the range has a connection to this peer.
+    NoPort,
+    /// [`EndpointConfig::connections`](super::EndpointConfig::connections) is reached, or the memory budget.
+    Full,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unusable => "no connection is possible between these ends",
+            Self::InUse => "address in use",
+            Self::NoPort => "no local port is left for this peer",
+            Self::Full => "too many connections, or no memory left in the budget",
+        })
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+/// What became of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Received {
+    /// It went to this connection, or to a SYN that a gate holds.
+    Connection(Id),
+    /// It opened this connection, which is half-open or, by a cookie, ready.
+    Opened(Id),
+    /// A SYN for a gate: [`Endpoint::incoming`](super::Endpoint::incoming) tells of it.
+    Held(Id),
+    /// It went to a connection in TIME-WAIT.
+    TimeWait,
+    /// A SYN, answered with a cookie; nothing is kept.
+    Cookie,
+    /// A SYN for a listener that has no room, and what its backlog says then; or beyond the limits of the endpoint, and
+    /// dropped. While cookies are out, also text without connection: the segment with its cookie may come later.
+    Full,
+    /// No connection and no listener: answered as §3.10.7.1 says, with a reset unless it is one.
+    Stray,
+    /// Not between two ends that can have a connection (MUST-57, MUST-63): dropped in silence.
+    Unusable,
+}
+
+/// The signals of a connection that its host has not taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    flags: u8,
+    /// The last of each kind, in the order of the first.
+    reports: Vec<Report>,
+    closed: Option<CloseReason>,
+}
+
+const CONNECTED: u8 = 1;
+const READABLE: u8 = 2;
+const WRITABLE: u8 = 4;
+const FLUSHED: u8 = 8;
+const PEER_CLOSED: u8 = 16;
+
+impl Pending {
+    pub(super) fn add(&mut self, signal: Signal) {
+        match signal {
+            Signal::Connected => self.flags |= CONNECTED,
+            Signal::Readable => self.flags |= READABLE,
+            Signal::Writable => self.flags |= WRITABLE,
+            Signal::Flushed => self.flags |= FLUSHED,
+            Signal::PeerClosed => self.flags |= PEER_CLOSED,
+            Signal::Report(report) => {
+                let kind = core::mem::discriminant(&report);
+                match self.reports.iter_mut().find(|old| core::mem::discriminant(*old) == kind) {
+                    Some(old) => *old = report,
+                    None => self.reports.push(report),
+                }
+            }
+            Signal::Closed(reason) => self.closed = Some(reason),
+        }
+    }
+
+    /// In the order of [`Signal`].
+    pub(super) fn take(&mut self) -> Option<Signal> {
+        let flags = [
+            (CONNECTED, Signal::Connected),
+            (READABLE, Signal::Readable),
+            (WRITABLE, Signal::Writable),
+            (FLUSHED, Signal::Flushed),
+            (PEER_CLOSED, Signal::PeerClosed),
+        ];
+        if let Some((flag, signal)) = flags.into_iter().find(|(flag, _)| self.flags & flag != 0) {
+            self.flags &= !flag;
+            return Some(signal);
+        }
+        if !self.reports.is_empty() {
+            return Some(Signal::Report(self.reports.remove(0)));
+        }
+        self.closed.take().map(Signal::Closed)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flags == 0 && self.reports.is_empty() && self.closed.is_none()
+    }
+}

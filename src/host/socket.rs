@@ -1,0 +1,281 @@
+//! A connection as its user sees it.
+
+use bytes::Bytes;
+
+use super::endpoint::Endpoint;
+use super::flow::Flow;
+use super::live::{Owner, Side};
+use super::signal::{Id, Pending, Signal};
+use crate::{Algorithm, Controller, Error, Event, Info, Instant, Knob, State};
+
+/// A connection of an [`Endpoint`], for its user: a guard that [`Endpoint::socket`] gives out for a while.
+///
+/// All that happens by it is part of the batch of the turn: it leaves with [`Endpoint::flush`], together with what the
+/// packets and the timers of the turn owe, in as few segments as can be. Nothing leaves earlier.
+///
+/// ```
+/// # use segue::Instant;
+/// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+/// # let mut server = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+/// # let mut client = Endpoint::new(Keys::new(*b"drawn by another"), EndpointConfig::default());
+/// # let listener = server.listen(Listen::port(7))?;
+/// # let now = Instant::ZERO;
+/// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+/// # client.socket(peer, now)?.write(b"GET /\n")?;
+/// # for _ in 0..4 {
+/// #     let mut wire = Vec::new();
+/// #     client.flush(now, |addresses, packet| wire.push((addresses, packet)));
+/// #     wire.drain(..).for_each(|(addresses, packet)| drop(server.receive(addresses, packet, now)));
+/// #     if wire.is_empty() && server.is_empty() { break; }
+/// #     if let Some(id) = server.accept(listener) {
+/// #         assert_eq!(server.poll_signal(), Some((id, Signal::Readable)));
+/// let mut socket = server.socket(id, now)?;
+/// let mut request = [0; 100];
+/// let octets = socket.read(&mut request);
+/// assert_eq!(&request[..octets], b"GET /\n");
+/// assert_eq!(socket.write(b"200 OK\n")?, 7); // less, when the buffer is full: `Signal::Writable` follows
+/// socket.close()?; // the FIN goes on the text, and both on the acknowledgment
+/// # drop(socket);
+/// # let mut segments = 0;
+/// # server.flush(now, |_, _| segments += 1);
+/// # assert_eq!(segments, 1);
+/// # return Ok(());
+/// #     }
+/// #     server.flush(now, |addresses, packet| wire.push((addresses, packet)));
+/// #     wire.drain(..).for_each(|(addresses, packet)| drop(client.receive(addresses, packet, now)));
+/// # }
+/// # panic!("no connection");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Socket<'a, C: Controller = Algorithm> {
+    endpoint: &'a mut Endpoint<C>,
+    id: Id,
+    now: Instant,
+    /// Octets read, of which the connection has not been told.
+    taken: usize,
+}
+
+impl<'a, C: Controller> Socket<'a, C> {
+    pub(super) fn new(endpoint: &'a mut Endpoint<C>, id: Id, now: Instant) -> Self {
+        Self { endpoint, id, now, taken: 0 }
+    }
+
+    /// The id.
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The addresses and ports.
+    pub fn flow(&self) -> Option<Flow> {
+        Some(self.side()?.flow)
+    }
+
+    fn side(&self) -> Option<&Side> {
+        self.endpoint.side(self.id.index)
+    }
+
+    fn side_mut(&mut self) -> Option<&mut Side> {
+        self.endpoint.side_mut(self.id.index)
+    }
+
+    /// Octets that wait to be read.
+    pub fn readable(&self) -> usize {
+        self.side().map_or(0, |side| side.unread)
+    }
+
+    /// Whether the stream of the peer has ended and all of it was read: what `read` returning 0 means elsewhere.
+    pub fn eof(&self) -> bool {
+        self.side().is_some_and(|side| side.unread == 0 && side.peer_closed)
+    }
+
+    /// Reads into `to`; returns the octets, 0 when none wait: see [`eof`](Self::eof). The receive window opens by as
+    /// many.
+    pub fn read(&mut self, to: &mut [u8]) -> usize {
+        let mut octets = 0;
+        while let Some(rest) = to.get_mut(octets..).filter(|rest| !rest.is_empty()) {
+            let Some(side) = self.side_mut() else { break };
+            let Some(mut text) = side.inbox.pop_front() else { break };
+            let piece = text.split_to(text.len().min(rest.len()));
+            if !text.is_empty() {
+                side.inbox.push_front(text);
+            }
+            if let Some(place) = rest.get_mut(..piece.len()) {
+                place.copy_from_slice(&piece);
+            }
+            octets += piece.len();
+            self.on_read(piece.len());
+        }
+        octets
+    }
+
+    /// Reads the next piece as it arrived, without a copy. The receive window opens by as many octets.
+    pub fn chunk(&mut self) -> Option<Bytes> {
+        let text = self.side_mut()?.inbox.pop_front()?;
+        self.on_read(text.len());
+        Some(text)
+    }
+
+    /// Reads all that waits, piece by piece.
+    pub fn chunks(&mut self) -> Chunks<'_, 'a, C> {
+        Chunks(self)
+    }
+
+    fn on_read(&mut self, octets: usize) {
+        self.taken += octets;
+        if let Some(side) = self.side_mut() {
+            side.on_read(octets);
+        }
+    }
+
+    /// Octets that a write would take; 0: [`Signal::Writable`] follows a write that took less than it was given.
+    ///
+    /// # Errors
+    /// [`Error::Closing`] after a close, [`Error::NotConnected`] when the connection is over.
+    pub fn writable(&self) -> Result<usize, Error> {
+        self.endpoint.writable(self.id.index)
+    }
+
+    /// Writes the octets from the front of `from` that fit, and returns their number. If it is less than all, the send
+    /// buffer or the budget is full, and [`Signal::Writable`] follows.
+    ///
+    /// # Errors
+    /// Those of [`writable`](Self::writable).
+    pub fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
+        let fits = self.fits(from.len())?;
+        self.send(from.get(..fits).map(Bytes::copy_from_slice).unwrap_or_default())
+    }
+
+    /// The same without a copy: takes the octets that fit off the front of `from`, and leaves the rest there.
+    ///
+    /// # Errors
+    /// Those of [`writable`](Self::writable); `from` is unchanged then.
+    pub fn write_bytes(&mut self, from: &mut Bytes) -> Result<usize, Error> {
+        let fits = self.fits(from.len())?;
+        let text = from.split_to(fits);
+        self.send(text)
+    }
+
+    /// How many of these octets fit; if not all do, the user waits.
+    fn fits(&mut self, octets: usize) -> Result<usize, Error> {
+        let fits = self.writable()?.min(octets);
+        if fits < octets {
+            self.endpoint.await_room(self.id, fits);
+        }
+        Ok(fits)
+    }
+
+    fn send(&mut self, text: Bytes) -> Result<usize, Error> {
+        let octets = text.len();
+        if octets > 0 {
+            self.part(Event::Send(text))?;
+            self.endpoint.on_sent(self.id.index, octets);
+        }
+        Ok(octets)
+    }
+
+    /// No more text will be written: the FIN leaves on the last of it. Reading goes on.
+    ///
+    /// # Errors
+    /// Those of [`writable`](Self::writable).
+    pub fn close(&mut self) -> Result<(), Error> {
+        self.part(Event::Close)
+    }
+
+    /// The user is gone, as when a process ends. What was written is sent, with the FIN; if text waits unread, also here,
+    /// the peer is told by a reset instead (SHLD-3). The id is void.
+    pub fn release(self) {
+        self.leave(Event::Release);
+    }
+
+    /// Ends the connection at once, with a reset. The id is void.
+    pub fn abort(self) {
+        self.leave(Event::Abort);
+    }
+
+    fn leave(mut self, event: Event) {
+        self.tell_taken();
+        let _ = self.part(event);
+        self.endpoint.disown(self.id);
+    }
+
+    /// [`Signal::Flushed`] comes once, when the peer has acknowledged all that is written so far; at once, if it has.
+    pub fn notify_flushed(&mut self) {
+        let done = self.endpoint.is_flushed(self.id.index);
+        let index = self.id.index;
+        if self.endpoint.connection(index).is_none() {
+            return; // `Signal::Closed` says all
+        }
+        let Some(side) = self.side_mut() else { return };
+        if done {
+            side.pending.add(Signal::Flushed);
+            self.endpoint.queue_signals(index);
+        } else {
+            side.wants_flushed = true;
+        }
+    }
+
+    /// Changes a setting.
+    pub fn set(&mut self, knob: Knob) {
+        let _ = self.part(Event::Set(knob)); // fails only when the connection is over
+    }
+
+    /// The host learned another MTU for the path, in octets.
+    pub fn set_mtu(&mut self, mtu: u16) {
+        let _ = self.part(Event::Mtu(mtu));
+    }
+
+    /// The state; CLOSED when the connection is over.
+    pub fn state(&self) -> State {
+        self.endpoint.connection(self.id.index).map_or(State::Closed, |connection| connection.state())
+    }
+
+    /// STATUS: the variables and counters; `None` when the connection is over.
+    pub fn info(&self) -> Option<Info> {
+        Some(self.endpoint.connection(self.id.index)?.info())
+    }
+
+    fn part(&mut self, event: Event) -> Result<(), Error> {
+        self.endpoint.part(self.id.index, event, self.now)
+    }
+
+    fn tell_taken(&mut self) {
+        let taken = core::mem::take(&mut self.taken);
+        if taken > 0 {
+            let _ = self.part(Event::Consume(taken)); // fails only when the connection is over
+        }
+    }
+}
+
+impl<C: Controller> Drop for Socket<'_, C> {
+    fn drop(&mut self) {
+        self.tell_taken();
+        self.endpoint.after_use(self.id, self.now);
+    }
+}
+
+/// All that waits to be read, from [`Socket::chunks`]. What is not taken waits on.
+#[derive(Debug)]
+pub struct Chunks<'s, 'a, C: Controller = Algorithm>(&'s mut Socket<'a, C>);
+
+impl<C: Controller> Iterator for Chunks<'_, '_, C> {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.0.chunk()
+    }
+}
+
+/// What the guard needs of the endpoint.
+impl<C: Controller> Endpoint<C> {
+    pub(super) fn disown(&mut self, id: Id) {
+        if let Some(side) = self.side_mut(id.index) {
+            side.owner = Owner::Nobody;
+            side.pending = Pending::default();
+            side.drop_inbox();
+        }
+        if self.connection(id.index).is_none() {
+            self.free(id.index); // it was over
+        }
+    }
+}

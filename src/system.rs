@@ -1,0 +1,119 @@
+//! Conveniences for hosts with the standard library.
+
+use std::io::{self, ErrorKind};
+use std::time::Instant as SystemInstant;
+
+use crate::{CloseReason, Error, IcmpKind, Instant};
+
+/// The system's monotonic clock as [`Instant`]s: microseconds since the clock was made.
+///
+/// ```
+/// use segue::{Clock, Instant};
+/// let clock = Clock::new();
+/// let now = clock.now();
+/// assert!(now >= Instant::ZERO && clock.now() >= now);
+/// assert_eq!(clock.instant(clock.system(now)), now); // for the timers of an event loop
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Clock {
+    anchor: SystemInstant,
+}
+
+impl Clock {
+    /// A clock that begins now.
+    pub fn new() -> Self {
+        Self { anchor: SystemInstant::now() }
+    }
+
+    /// The time. Read it once in a turn of the host.
+    pub fn now(&self) -> Instant {
+        self.instant(SystemInstant::now())
+    }
+
+    /// An instant of the system as an instant of this clock; one from before the clock was made is its epoch.
+    pub fn instant(&self, at: SystemInstant) -> Instant {
+        Instant::ZERO + at.saturating_duration_since(self.anchor)
+    }
+
+    /// The other way round: when to wake up for a deadline. One that the system cannot express is a century away.
+    pub fn system(&self, at: Instant) -> SystemInstant {
+        let since = at.saturating_since(Instant::ZERO);
+        let century = core::time::Duration::from_secs(100 * 365 * 24 * 3600);
+        self.anchor.checked_add(since).or_else(|| self.anchor.checked_add(century)).unwrap_or(self.anchor)
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// As the sockets of the system say it; the reason is the inner error.
+impl From<CloseReason> for io::Error {
+    fn from(reason: CloseReason) -> Self {
+        let kind = match reason {
+            CloseReason::Finished => ErrorKind::NotConnected,
+            CloseReason::Cancelled | CloseReason::Aborted | CloseReason::Unread => ErrorKind::ConnectionAborted,
+            CloseReason::Refused
+            | CloseReason::Unreachable(IcmpKind::PortUnreachable | IcmpKind::ProtocolUnreachable) => {
+                ErrorKind::ConnectionRefused
+            }
+            CloseReason::Reset => ErrorKind::ConnectionReset,
+            CloseReason::ConnectTimeout
+            | CloseReason::UserTimeout
+            | CloseReason::KeepAliveTimeout
+            | CloseReason::FinWait2Timeout => ErrorKind::TimedOut,
+            CloseReason::Unreachable(
+                IcmpKind::Unreachable
+                | IcmpKind::TimeExceeded
+                | IcmpKind::ParameterProblem
+                | IcmpKind::PacketTooBig
+                | IcmpKind::SourceQuench,
+            ) => ErrorKind::HostUnreachable,
+            CloseReason::NotSyn => ErrorKind::InvalidData,
+        };
+        Self::new(kind, reason)
+    }
+}
+
+/// As the sockets of the system say it; the error is the inner error.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::NotConnected | Error::RemoteUnspecified => ErrorKind::NotConnected,
+            Error::Closing => ErrorKind::BrokenPipe,
+            Error::NoRoom { .. } => ErrorKind::WouldBlock,
+            Error::NotWaiting => ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn instants_of_the_system_go_there_and_back() {
+        let clock = Clock::new();
+        assert_eq!(clock.instant(clock.anchor), Instant::ZERO);
+        assert_eq!(clock.instant(clock.anchor + Duration::from_micros(7)), Instant::from_micros(7));
+        let before = clock.anchor.checked_sub(Duration::from_micros(1));
+        assert!(before.is_none_or(|before| clock.instant(before) == Instant::ZERO));
+        assert!(clock.system(Instant::from_micros(u64::MAX)) > clock.anchor);
+    }
+
+    #[test]
+    fn reasons_are_the_usual_errors() {
+        let error = io::Error::from(CloseReason::Reset);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<CloseReason>());
+        assert_eq!(inner, Some(&CloseReason::Reset));
+        let unreachable = |kind| io::Error::from(CloseReason::Unreachable(kind)).kind();
+        assert_eq!(unreachable(IcmpKind::PortUnreachable), ErrorKind::ConnectionRefused);
+        assert_eq!(unreachable(IcmpKind::TimeExceeded), ErrorKind::HostUnreachable);
+        assert_eq!(io::Error::from(Error::NoRoom { room: 0 }).kind(), ErrorKind::WouldBlock);
+    }
+}

@@ -1,0 +1,437 @@
+//! What an endpoint promises, one by one.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use segue::codec::{Packet, PseudoHeader};
+use segue::host::{Endpoint, EndpointConfig, Flow, Gone, Id, Listen, ListenerId, OpenError, Received, Signal};
+use segue::{Arc, CloseReason, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, State};
+use segue_kit::secs;
+
+use super::world::{CLIENT, SERVER, World};
+
+const PORT: u16 = 80;
+
+fn server() -> SocketAddr {
+    SocketAddr::new(SERVER, PORT)
+}
+
+/// Adds up the signals of an end by their names.
+fn count(signals: &[(Id, Signal)]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, signal) in signals {
+        *counts.entry(signal.to_string()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn expected<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
+    counts.into_iter().map(|(name, n)| (name.to_string(), n)).collect()
+}
+
+/// The server's turn: a response for each request; `closes` after it. Adds the signals to `seen`.
+fn serve(endpoint: &mut Endpoint, listener: ListenerId, closes: bool, now: Instant, seen: &mut Vec<(Id, Signal)>) {
+    while endpoint.accept(listener).is_some() {}
+    while let Some((id, signal)) = endpoint.poll_signal() {
+        seen.push((id, signal));
+        if signal == Signal::Readable {
+            let mut socket = endpoint.socket(id, now).unwrap();
+            assert_eq!(socket.chunk().unwrap(), "GET /");
+            assert_eq!(socket.write(b"200 OK"), Ok(6));
+            if closes {
+                socket.close().unwrap();
+            }
+        }
+    }
+}
+
+/// A client and a server with an open connection.
+fn connected() -> (World, Id, ListenerId) {
+    let mut world = World::plain();
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    world.flush(0);
+    world.go(20, |_, _, _| {});
+    assert_eq!(world.signals[0], [(id, Signal::Connected)]);
+    (world, id, listener)
+}
+
+/// The same, with the id of the server's connection.
+fn pair() -> (World, Id, Id) {
+    let (mut world, client, listener) = connected();
+    let server = world.ends[1].accept(listener).unwrap();
+    world.signals = [Vec::new(), Vec::new()];
+    (world, client, server)
+}
+
+/// Both ends: request, response, acknowledgment. And a user wakes once for each request.
+#[test]
+fn a_keep_alive_request_costs_three_segments_and_two_signals() {
+    let (mut world, id, listener) = connected();
+    let mut seen = Vec::new();
+    for _ in 0..100 {
+        world.sent = 0;
+        world.ends[0].socket(id, world.now).unwrap().write(b"GET /").unwrap();
+        world.flush(0);
+        world.go(200, |endpoint, end, now| {
+            if end == 1 {
+                serve(endpoint, listener, false, now, &mut seen);
+            } else {
+                endpoint.socket(id, now).unwrap().chunk();
+            }
+        });
+        assert!(world.sent <= 3, "{} segments", world.sent);
+    }
+    assert_eq!(count(&seen), expected([("readable", 100)]));
+    assert_eq!(count(&world.signals[0]), expected([("connected", 1), ("readable", 100)]));
+}
+
+/// SYN, SYN,ACK, ACK, request, response with FIN, FIN, ACK: the client writes when it is connected.
+#[test]
+fn a_connection_for_each_request_costs_at_most_eight_segments() {
+    let mut world = World::plain();
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let (mut seen, mut own) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        world.sent = 0;
+        world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        world.flush(0);
+        world.go(200, |endpoint, end, now| {
+            if end == 1 {
+                return serve(endpoint, listener, true, now, &mut seen);
+            }
+            while let Some((id, signal)) = endpoint.poll_signal() {
+                own.push((id, signal));
+                match signal {
+                    Signal::Connected => drop(endpoint.socket(id, now).unwrap().write(b"GET /")),
+                    Signal::Readable => {
+                        let mut socket = endpoint.socket(id, now).unwrap();
+                        assert_eq!(socket.chunk().unwrap(), "200 OK");
+                        socket.close().unwrap();
+                    }
+                    _ => {}
+                }
+            }
+        });
+        assert!(world.sent <= 6, "{} segments", world.sent);
+    }
+    let finished = CloseReason::Finished.to_string();
+    let closed = format!("closed: {finished}");
+    assert_eq!(count(&seen), expected([("readable", 100), ("the peer closed", 100), (&closed, 100)]));
+    let all = expected([("connected", 100), ("readable", 100), ("the peer closed", 100), (&closed, 100)]);
+    assert_eq!(count(&own), all);
+    // The server closed first: its connections are in TIME-WAIT, and nobody else holds anything.
+    assert_eq!((world.ends[0].len(), world.ends[1].len()), ((0, 0), (0, 100)));
+    world.go(300_000, |_, _, _| {});
+    assert_eq!((world.ends[1].len(), world.ends[1].next_deadline()), ((0, 0), None));
+}
+
+#[test]
+fn writable_comes_after_a_short_write_and_only_then() {
+    let (mut world, client, peer) = pair();
+    let mut socket = world.ends[0].socket(client, world.now).unwrap();
+    let room = socket.writable().unwrap();
+    assert_eq!(socket.write(&vec![7; room]), Ok(room)); // all of it
+    drop(socket);
+    world.flush(0);
+    let read = |endpoint: &mut Endpoint, end, now| {
+        if end == 1 {
+            assert!(endpoint.socket(peer, now).unwrap().chunks().all(|text| text.iter().all(|octet| *octet == 7)));
+        }
+    };
+    world.go(2000, read);
+    assert_eq!(world.signals[0], []);
+    let mut socket = world.ends[0].socket(client, world.now).unwrap();
+    assert_eq!(socket.write(&vec![7; room + 1]), Ok(room));
+    drop(socket);
+    world.flush(0);
+    world.go(2000, read);
+    assert_eq!(world.signals[0], [(client, Signal::Writable)]);
+}
+
+#[test]
+fn flushed_comes_once_for_each_wish() {
+    let (mut world, client, _) = pair();
+    let mut socket = world.ends[0].socket(client, world.now).unwrap();
+    socket.notify_flushed(); // nothing is written
+    drop(socket);
+    assert_eq!(world.ends[0].poll_signal(), Some((client, Signal::Flushed)));
+    for wishes in [false, true] {
+        let mut socket = world.ends[0].socket(client, world.now).unwrap();
+        socket.write(b"text").unwrap();
+        if wishes {
+            socket.notify_flushed();
+        }
+        drop(socket);
+        world.flush(0);
+        world.go(100, |_, _, _| {});
+        let signals = std::mem::take(&mut world.signals[0]);
+        assert_eq!(signals.contains(&(client, Signal::Flushed)), wishes);
+    }
+}
+
+/// A timer behind another part of the turn runs in the flush: the host hears that it has to take another turn.
+#[test]
+fn a_connection_that_gives_up_in_a_flush_wakes_its_host() {
+    let (mut world, client, _) = pair();
+    world.faults.lost = 1000;
+    let mut socket = world.ends[0].socket(client, world.now).unwrap();
+    socket.set(Knob::UserTimeout(Some(secs(1))));
+    socket.write(b"text").unwrap();
+    drop(socket);
+    world.flush(0);
+    for _ in 0..20 {
+        let Some(at) = world.ends[0].next_deadline() else { break };
+        if at == Instant::ZERO {
+            let reason = CloseReason::UserTimeout;
+            assert_eq!(world.ends[0].poll_signal(), Some((client, Signal::Closed(reason))));
+            assert!(world.ends[0].is_empty());
+            return;
+        }
+        world.now = at;
+        world.ends[0].socket(client, at).unwrap().set(Knob::Nagle(false)); // a part that comes before the timers
+        world.ends[0].timers(at);
+        assert_eq!(world.ends[0].poll_signal(), None);
+        world.flush(0);
+    }
+    panic!("it did not give up");
+}
+
+/// Text that was delivered before the end is there after it.
+#[test]
+fn what_waits_can_be_read_after_the_end() {
+    let (mut world, client, peer) = pair();
+    world.ends[0].socket(client, world.now).unwrap().write(b"last words").unwrap();
+    world.flush(0);
+    world.go(100, |_, _, _| {});
+    world.ends[0].socket(client, world.now).unwrap().abort();
+    assert_eq!(world.ends[0].socket(client, world.now).map(drop), Err(Gone));
+    world.flush(0);
+    world.go(100, |_, _, _| {});
+    assert_eq!(world.signals[1], [(peer, Signal::Readable), (peer, Signal::Closed(CloseReason::Reset))]);
+    let mut socket = world.ends[1].socket(peer, world.now).unwrap();
+    assert_eq!((socket.state(), socket.writable()), (State::Closed, Err(Error::NotConnected)));
+    let mut octets = [0; 5];
+    assert_eq!((socket.read(&mut octets), &octets), (5, b"last "));
+    drop(socket);
+    assert_eq!(world.ends[1].socket(peer, world.now).unwrap().chunk().unwrap(), "words");
+    assert_eq!(world.ends[1].socket(peer, world.now).map(drop), Err(Gone));
+    assert_eq!((world.ends[0].len(), world.ends[1].len()), ((0, 0), (0, 0)));
+}
+
+/// Release sends what was written; text that nobody will read draws a reset.
+#[test]
+fn release_ends_as_when_a_process_ends() {
+    for unread in [false, true] {
+        let (mut world, client, peer) = pair();
+        if unread {
+            world.ends[1].socket(peer, world.now).unwrap().write(b"unread").unwrap();
+            world.flush(1);
+            world.go(100, |_, _, _| {});
+        }
+        let mut socket = world.ends[0].socket(client, world.now).unwrap();
+        socket.write(b"text").unwrap();
+        socket.release();
+        world.flush(0);
+        world.go(100, |endpoint, end, now| {
+            if end == 1 {
+                if let Ok(mut socket) = endpoint.socket(peer, now) {
+                    socket.chunks().for_each(drop);
+                    let _ = socket.close();
+                }
+            }
+        });
+        let reason = if unread { CloseReason::Reset } else { CloseReason::Finished };
+        assert_eq!(world.signals[1].last(), Some(&(peer, Signal::Closed(reason))));
+        assert_eq!(world.ends[0].len(), (0, usize::from(!unread)));
+    }
+}
+
+#[test]
+fn strays_are_answered_as_by_a_tcp_without_connection() {
+    let mut world = World::plain();
+    let addresses = PseudoHeader::new(SERVER, CLIENT).unwrap();
+    let packet = |flags| Packet { src_port: PORT, dst_port: 9, segment: Segment { flags, ..Segment::default() } };
+    for (flags, answer) in [
+        (Flags::SYN, Some(Flags::RST | Flags::ACK)),
+        (Flags::ACK, Some(Flags::RST)),
+        (Flags::empty(), Some(Flags::RST | Flags::ACK)),
+        (Flags::all(), None),
+        (Flags::RST, None),
+    ] {
+        assert_eq!(world.receive(0, addresses, packet(flags)), Received::Stray);
+        let mut out = Vec::new();
+        world.ends[0].flush(world.now, |to, packet| out.push((to, packet.src_port, packet.segment.flags)));
+        assert_eq!(out, Vec::from_iter(answer.map(|answer| (addresses.reversed(), 9, answer))));
+    }
+    let multicast = PseudoHeader::new("224.0.0.1".parse().unwrap(), CLIENT).unwrap();
+    assert_eq!(world.receive(0, multicast, packet(Flags::SYN)), Received::Unusable);
+    let port_0 = Packet { src_port: 0, ..packet(Flags::SYN) };
+    assert_eq!(world.receive(0, addresses, port_0), Received::Unusable);
+    assert!(world.ends[0].is_empty() && !world.ends[0].wants_flush());
+}
+
+/// More answers than the limit are lost, as in a network.
+#[test]
+fn a_flood_of_strays_takes_no_more_than_its_limit() {
+    let config = EndpointConfig { answers: 3, ..EndpointConfig::default() };
+    let mut world = World::new([config, EndpointConfig::default()], 1);
+    let addresses = PseudoHeader::new(SERVER, CLIENT).unwrap();
+    for port in 1..100 {
+        let segment = Segment { flags: Flags::SYN, ..Segment::default() };
+        world.receive(0, addresses, Packet { src_port: port, dst_port: 9, segment });
+    }
+    let mut out = 0;
+    world.ends[0].flush(world.now, |_, _| out += 1);
+    assert_eq!(out, 3);
+}
+
+#[test]
+fn what_cannot_be_opened_has_a_typed_answer() {
+    let config = EndpointConfig { connections: 3, ports: 50_000..=50_001, ..EndpointConfig::default() };
+    let mut world = World::new([config, EndpointConfig::default()], 1);
+    let now = world.now;
+    let [client, _] = &mut world.ends;
+    assert_eq!(client.connect(CLIENT, "224.0.0.1:80".parse().unwrap(), now), Err(OpenError::Unusable));
+    assert_eq!(client.connect(CLIENT, "[2001:db8::1]:80".parse().unwrap(), now), Err(OpenError::Unusable));
+    assert_eq!(client.connect(CLIENT, SocketAddr::new(SERVER, 0), now), Err(OpenError::Unusable));
+    let first = client.connect(CLIENT, server(), now).unwrap();
+    client.connect(CLIENT, server(), now).unwrap();
+    assert_eq!(client.connect(CLIENT, server(), now), Err(OpenError::NoPort));
+    let flow = client.socket(first, now).unwrap().flow().unwrap();
+    assert_eq!(client.connect_from(flow, now), Err(OpenError::InUse));
+    client.connect(CLIENT, SocketAddr::new(SERVER, 81), now).unwrap();
+    assert_eq!(client.connect(CLIENT, SocketAddr::new(SERVER, 82), now), Err(OpenError::Full));
+    assert_eq!(client.len(), (3, 0));
+}
+
+/// A place that is used again has another generation.
+#[test]
+fn a_stale_id_is_gone_and_never_another_connection() {
+    let mut world = World::plain();
+    let mut old = Vec::new();
+    for _ in 0..50 {
+        let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        assert!(!old.contains(&id) && Id::from_bits(id.to_bits()) == id && id.to_bits() != 0);
+        for stale in &old {
+            assert_eq!(world.ends[0].socket(*stale, world.now).map(drop), Err(Gone));
+            assert_eq!(world.ends[0].admit(*stale, world.now), Err(Gone));
+        }
+        world.ends[0].socket(id, world.now).unwrap().abort();
+        world.flush(0);
+        old.push(id);
+    }
+    assert_eq!(world.ends[0].socket(Id::from_bits(7), world.now).map(drop), Err(Gone));
+    assert_eq!(world.ends[0].socket(Id::from_bits(u64::MAX), world.now).map(drop), Err(Gone));
+}
+
+/// A SYN for the ports of a connection in TIME-WAIT opens the next one (RFC 6191, MAY-2).
+#[test]
+fn time_wait_hands_over_to_a_successor() {
+    let (mut world, client, peer) = pair();
+    let flow = world.ends[0].socket(client, world.now).unwrap().flow().unwrap();
+    world.ends[1].socket(peer, world.now).unwrap().close().unwrap();
+    world.flush(1);
+    world.go(50, |endpoint, end, now| {
+        if end == 0 {
+            let _ = endpoint.socket(client, now).map(|mut socket| socket.close());
+        }
+    });
+    assert_eq!((world.ends[0].len(), world.ends[1].len()), ((0, 0), (0, 1)));
+    world.go(2000, |_, _, _| {});
+    let again = world.ends[0].connect_from(flow, world.now).unwrap();
+    world.flush(0);
+    world.go(50, |_, _, _| {});
+    assert_eq!(world.signals[0].last(), Some(&(again, Signal::Connected)));
+    assert_eq!(world.ends[1].len(), (1, 0));
+}
+
+#[test]
+fn beyond_its_limit_the_oldest_time_wait_ends() {
+    let config = EndpointConfig { time_wait: 5, ..EndpointConfig::default() };
+    let mut world = World::new([config, EndpointConfig::default()], 1);
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    for _ in 0..20 {
+        let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        world.ends[0].socket(id, world.now).unwrap().close().unwrap(); // CLOSE in SYN-SENT ends it
+        let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        world.flush(0);
+        world.go(50, |_, _, _| {});
+        world.ends[0].socket(id, world.now).unwrap().close().unwrap();
+        world.flush(0);
+        world.go(50, |endpoint, end, now| {
+            if let Some(id) = endpoint.accept(listener).filter(|_| end == 1) {
+                endpoint.socket(id, now).unwrap().close().unwrap();
+            }
+        });
+        assert!(world.ends[0].len().1 <= 5);
+    }
+    assert_eq!(world.ends[0].len(), (0, 5));
+}
+
+#[test]
+fn an_icmp_error_goes_to_its_connection() {
+    let mut world = World::plain();
+    let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    let mut syn = Vec::new();
+    world.ends[0].flush(world.now, |addresses, packet| syn.push((addresses, packet)));
+    let (addresses, packet) = &syn[0];
+    let quoted = Flow::of_received(
+        addresses.reversed(),
+        &Packet { src_port: packet.dst_port, dst_port: packet.src_port, segment: Segment::default() },
+    );
+    let (flow, now) = (quoted.unwrap(), world.now);
+    let error = (IcmpKind::PortUnreachable, 0);
+    assert_eq!(world.ends[0].icmp(&flow.reversed(), error, packet.segment.seq, now), Err(Gone));
+    assert_eq!(world.ends[0].icmp(&flow, error, packet.segment.seq + 9, now), Ok(())); // blind
+    world.flush(0);
+    assert_eq!(world.ends[0].poll_signal(), None);
+    assert_eq!(world.ends[0].icmp(&flow, error, packet.segment.seq, now), Ok(()));
+    world.flush(0);
+    let closed = Signal::Closed(CloseReason::Unreachable(IcmpKind::PortUnreachable));
+    assert_eq!(world.ends[0].poll_signal(), Some((id, closed)));
+    assert!(world.ends[0].is_empty());
+}
+
+/// Windows grow while the budget has room, then writes take less, then nothing is opened; and all of it comes back.
+#[test]
+fn the_budget_holds_over_all_connections() {
+    let connection = Config::builder().receive_buffer_initial(16_384).build().unwrap();
+    let memory = 600_000;
+    let config = EndpointConfig { memory, connection: Arc::new(connection), ..EndpointConfig::default() };
+    let mut world = World::new([config.clone(), config], 1);
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let mut ids = Vec::new();
+    loop {
+        match world.ends[0].connect(CLIENT, server(), world.now) {
+            Ok(id) => ids.push(id),
+            Err(error) => break assert_eq!(error, OpenError::Full),
+        }
+    }
+    assert!((10..20).contains(&ids.len()), "{}", ids.len());
+    world.flush(0);
+    let mut left: BTreeMap<Id, usize> = ids.iter().map(|id| (*id, 100_000)).collect();
+    let mut read = 0;
+    world.go(60_000, |endpoint, end, now| {
+        assert!(endpoint.memory() <= memory, "{}", endpoint.memory());
+        while endpoint.accept(listener).is_some() {}
+        while let Some((id, signal)) = endpoint.poll_signal() {
+            let Ok(mut socket) = endpoint.socket(id, now) else { continue };
+            match signal {
+                Signal::Connected | Signal::Writable => {
+                    let rest = left.get_mut(&id).unwrap();
+                    *rest -= socket.write(&vec![7; *rest]).unwrap();
+                    if *rest == 0 {
+                        socket.close().unwrap();
+                    }
+                }
+                Signal::Readable => read += socket.chunks().map(|text| text.len()).sum::<usize>(),
+                Signal::PeerClosed if end == 1 => socket.close().unwrap(),
+                _ => {}
+            }
+        }
+    });
+    assert_eq!((read, left.values().sum::<usize>()), (ids.len() * 100_000, 0));
+    world.run(world.now + secs(300), |_, _, _| {});
+    assert_eq!([0, 1].map(|end| (world.ends[end].len(), world.ends[end].memory())), [((0, 0), 0); 2]);
+}

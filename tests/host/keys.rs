@@ -1,0 +1,203 @@
+//! The keyed functions: what the RFCs ask of them.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use segue::host::{Flow, Keys, Ports};
+use segue::{
+    Action, Arc, Config, Connection, Event, Flags, Instant, Options, Path, Segment, SeqNum, State, Timestamps,
+};
+use segue_kit::{Rng, ms, secs};
+
+fn keys() -> Keys {
+    Keys::new(*b"drawn at startup")
+}
+
+fn flow(local: &str, remote: &str) -> Flow {
+    Flow::new(local.parse().unwrap(), remote.parse().unwrap()).unwrap()
+}
+
+fn usual() -> Flow {
+    flow("192.0.2.1:80", "198.51.100.7:49152")
+}
+
+#[test]
+fn must_8_the_iss_ticks_every_four_microseconds() {
+    let (keys, start) = (keys(), u64::from(u32::MAX) * 4 - 12);
+    let iss = |micros| keys.secrets(&usual(), Instant::from_micros(start + micros), None).iss;
+    assert_eq!([0, 3, 4, 16, 400].map(|micros| iss(micros) - iss(0)), [0, 0, 1, 4, 100]);
+}
+
+#[test]
+fn must_9_other_flows_and_other_keys_have_other_numbers() {
+    let now = Instant::from_millis(5);
+    let mut seen = BTreeSet::new();
+    for local in ["192.0.2.1:80", "192.0.2.1:81", "192.0.2.2:80"] {
+        for remote in ["198.51.100.7:49152", "198.51.100.7:49153", "198.51.100.8:49152"] {
+            for keys in [keys(), Keys::new(*b"drawn by another")] {
+                assert!(seen.insert(keys.secrets(&flow(local, remote), now, None).iss.value()));
+            }
+        }
+    }
+    let v6 = keys().secrets(&flow("[2001:db8::1]:80", "[2001:db8::2]:9"), now, None).iss;
+    assert!(seen.insert(v6.value()));
+}
+
+#[test]
+fn rfc_7323_5_4_the_offset_of_timestamps_is_that_of_the_addresses() {
+    let offset = |local, remote| keys().secrets(&flow(local, remote), Instant::ZERO, None).ts_offset;
+    let one = offset("192.0.2.1:80", "198.51.100.7:49152");
+    assert_eq!(one, offset("192.0.2.1:81", "198.51.100.7:9"));
+    assert_ne!(one, offset("192.0.2.1:80", "198.51.100.8:49152"));
+}
+
+#[test]
+fn may_2_a_successor_begins_after_its_predecessor() {
+    let now = Instant::from_millis(5);
+    let iss = keys().secrets(&usual(), now, None).iss;
+    assert_eq!(keys().secrets(&usual(), now, Some(iss - 1)).iss, iss);
+    assert_eq!(keys().secrets(&usual(), now, Some(iss)).iss, iss + 1);
+    assert_eq!(keys().secrets(&usual(), now, Some(iss + 0x7000_0000)).iss, iss + 0x7000_0001);
+}
+
+#[test]
+fn debug_shows_no_key() {
+    assert_eq!(format!("{:?}", keys()), "Keys(..)");
+}
+
+#[test]
+fn rfc_6056_3_3_4_a_destination_sees_each_port_once_before_one_again() {
+    let (local, remote): (IpAddr, SocketAddr) = ("192.0.2.1".parse().unwrap(), "198.51.100.7:80".parse().unwrap());
+    let mut ports = Ports::new(&keys(), 50_000..=50_999);
+    let mut seen = BTreeSet::new();
+    while seen.len() < 1000 {
+        assert!(seen.insert(ports.choose(&keys(), local, remote, |_| true).unwrap()));
+    }
+    assert_eq!((seen.first(), seen.last()), (Some(&50_000), Some(&50_999)));
+    assert!(seen.contains(&ports.choose(&keys(), local, remote, |_| true).unwrap()));
+    // Another destination begins elsewhere, and another host too.
+    let first = |keys: &Keys, remote: &str| {
+        Ports::new(keys, 1024..=65_535).choose(keys, local, remote.parse().unwrap(), |_| true).unwrap()
+    };
+    let one = first(&keys(), "198.51.100.7:80");
+    assert_ne!(one, first(&keys(), "198.51.100.7:81"));
+    assert_ne!(one, first(&Keys::new(*b"drawn by another"), "198.51.100.7:80"));
+}
+
+#[test]
+fn a_range_of_ports_ends() {
+    let (local, remote): (IpAddr, SocketAddr) = ("192.0.2.1".parse().unwrap(), "198.51.100.7:80".parse().unwrap());
+    let choose = |range, free: fn(u16) -> bool| Ports::new(&keys(), range).choose(&keys(), local, remote, free);
+    assert_eq!(choose(7..=9, |port| port == 8), Some(8));
+    assert_eq!(choose(7..=9, |_| false), None);
+    assert_eq!(choose(0..=0, |_| true), None); // port 0 is none
+    #[allow(clippy::reversed_empty_ranges)]
+    let empty = 9..=7;
+    assert_eq!(choose(empty, |_| true), None);
+    assert_eq!(choose(u16::MAX..=u16::MAX, |_| true), Some(u16::MAX));
+}
+
+fn sent(actions: Vec<Action>) -> Vec<Segment> {
+    actions.into_iter().filter_map(|a| if let Action::Transmit(s) = a { Some(s) } else { None }).collect()
+}
+
+/// A handshake by cookie, whose ACK arrives after `wait` milliseconds: the client and what the cookie brought.
+fn by_cookie(config: Config, wait: u64, now: Instant) -> [Connection; 2] {
+    let (client, server, path) = (Arc::new(config), Arc::new(Config::default()), Path::ipv4(1500));
+    let (keys, flow) = (keys(), usual());
+    let (mut client, actions) = Connection::connect(client, path, keys.secrets(&flow.reversed(), now, None), now);
+    let answer = keys.cookie(&flow, &sent(actions)[0], &server, path, now).expect("a cookie");
+    assert_eq!(answer.flags, Flags::SYN | Flags::ACK);
+    let now = now + ms(wait);
+    let ack = sent(client.handle_segment(answer, now)).remove(0);
+    let found = keys.redeem(&flow, &ack, now).expect("our cookie");
+    let (mut server, _) = Connection::accept(server, path, found.secrets, found.syn, found.sent);
+    server.handle_segment(ack, now);
+    assert_eq!((client.state(), server.state()), (State::Established, State::Established));
+    [client, server]
+}
+
+/// More text than an unscaled window holds goes both ways, and nothing is misunderstood.
+fn talk(ends: &mut [Connection; 2], mut now: Instant) {
+    let mut wires = [Vec::new(), Vec::new()];
+    let (mut left, mut got) = ([200_000usize; 2], [0; 2]);
+    for _ in 0..2000 {
+        now += ms(1);
+        for end in [0, 1] {
+            let mut actions = Vec::new();
+            let mut batch = ends[end].batch(now, &mut actions);
+            wires[end].drain(..).for_each(|segment: Segment| batch.segment(segment));
+            let room = batch.writable().unwrap().min(left[end]);
+            left[end] -= batch.send(&mut vec![7; room].into()).unwrap();
+            drop(batch);
+            let texts = actions.iter().map(|a| if let Action::Deliver(text) = a { text.len() } else { 0 });
+            let octets = texts.sum();
+            got[end] += octets;
+            ends[end].handle(Event::Consume(octets), now, &mut actions).unwrap();
+            wires[1 - end].extend(sent(actions));
+        }
+    }
+    assert_eq!((got, left), ([200_000; 2], [0; 2]));
+    assert_eq!(ends.each_ref().map(|end| end.info().counters.retransmissions), [0, 0]);
+}
+
+#[test]
+fn rfc_4987_3_6_a_cookie_carries_the_options_of_the_syn() {
+    let all = Config::builder();
+    let configs = [
+        all.build(),
+        all.sack(false).build(),
+        all.window_scaling(false).build(),
+        all.timestamps(false).build(),
+        all.max_mss(500).build(),
+        all.receive_buffer(1 << 20).build(),
+    ];
+    for config in configs.map(Result::unwrap) {
+        for start in [3, 63_999, 64_000] {
+            let now = Instant::from_millis(start);
+            let mut ends = by_cookie(config, 40, now);
+            talk(&mut ends, now + ms(40));
+        }
+    }
+}
+
+#[test]
+fn a_cookie_is_good_for_a_minute_and_for_its_flow_only() {
+    let (keys, path, config) = (keys(), Path::ipv4(1500), Arc::new(Config::default()));
+    let now = Instant::from_millis(200_000);
+    let (mut client, actions) = Connection::connect(config.clone(), path, keys.secrets(&usual(), now, None), now);
+    let answer = keys.cookie(&usual(), &sent(actions)[0], &config, path, now).unwrap();
+    let ack = sent(client.handle_segment(answer, now)).remove(0);
+    let good = |segment: &Segment, at| keys.redeem(&usual(), segment, at).is_some();
+    assert!(good(&ack, now) && good(&ack, now + secs(50)) && !good(&ack, now + secs(129)));
+    assert_eq!(keys.redeem(&flow("192.0.2.1:80", "198.51.100.7:49153"), &ack, now), None);
+    assert_eq!(Keys::new(*b"drawn by another").redeem(&usual(), &ack, now), None);
+    let changes: [fn(&mut Segment); 7] = [
+        |s| s.ack += 1,
+        |s| s.ack += 8,
+        |s| s.seq += 1,
+        |s| s.flags = Flags::ACK | Flags::RST,
+        |s| s.flags = Flags::SYN,
+        |s| s.options = None.into(),
+        |s| s.options = Some(Timestamps { value: 1, echo: 1 }).into(),
+    ];
+    for change in changes {
+        let mut other = ack.clone();
+        change(&mut other);
+        assert!(!good(&other, now), "{other}");
+    }
+    let rng = &mut Rng::new(1);
+    let guesses = (0..100_000).map(|_| Segment { ack: SeqNum::new(rng.next() as u32), ..ack.clone() });
+    assert_eq!(guesses.filter(|guess| good(guess, now)).count(), 0); // 28 bits of hash
+}
+
+#[test]
+fn a_syn_with_a_tiny_mss_has_no_cookie() {
+    let syn = |mss| Segment {
+        flags: Flags::SYN,
+        options: Options { mss: Some(mss), ..Options::default() }.into(),
+        ..Segment::default()
+    };
+    let cookie = |mss| keys().cookie(&usual(), &syn(mss), &Arc::default(), Path::ipv4(1500), Instant::ZERO);
+    assert!(cookie(215).is_none() && cookie(216).is_some());
+}

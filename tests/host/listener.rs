@@ -1,0 +1,263 @@
+//! Listeners under a flood of SYNs, and the gate.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use segue::codec::{Packet, PseudoHeader};
+use segue::host::{Backlog, Endpoint, Full, Gone, Id, Incoming, Listen, ListenerId, Received, Signal};
+use segue::{CloseReason, Flags, Instant, Options, Segment, SeqNum, Timestamps};
+use segue_kit::{ms, secs};
+
+use super::world::{CLIENT, SERVER, World};
+
+const PORT: u16 = 80;
+
+fn server() -> SocketAddr {
+    SocketAddr::new(SERVER, PORT)
+}
+
+/// A SYN from an address that nobody has.
+fn spoofed(n: u32) -> (PseudoHeader, Packet) {
+    let from = Ipv4Addr::from(0x0A00_0000 + n % 0x00FF_FFFF + 1);
+    let options = Options {
+        mss: Some(1460),
+        sack_permitted: true,
+        window_scale: Some(7),
+        timestamps: Some(Timestamps { value: n, echo: 0 }),
+        ..Options::default()
+    };
+    let segment = Segment {
+        seq: SeqNum::new(n.wrapping_mul(0x9E37_79B9)),
+        flags: Flags::SYN,
+        window: 64_000,
+        options: options.into(),
+        ..Segment::default()
+    };
+    let addresses = PseudoHeader::new(IpAddr::V4(from), SERVER).unwrap();
+    (addresses, Packet { src_port: 1024 + (n % 50_000) as u16, dst_port: PORT, segment })
+}
+
+/// The server answers each request with a response.
+fn serve(endpoint: &mut Endpoint, listener: ListenerId, now: Instant) {
+    while endpoint.accept(listener).is_some() {}
+    while let Some((id, signal)) = endpoint.poll_signal() {
+        if signal == Signal::Readable {
+            let mut socket = endpoint.socket(id, now).unwrap();
+            assert_eq!(socket.chunk().unwrap(), "GET /");
+            assert_eq!(socket.write(b"200 OK"), Ok(6));
+        }
+    }
+}
+
+/// How long a client, 40 ms away, takes for a request and its response, under a flood of so many SYNs a millisecond that
+/// began 2 s before.
+fn served_in(flood: u32, backlog: Backlog) -> Option<Duration> {
+    let mut world = World::plain();
+    world.delay = ms(20);
+    let listener = world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
+    let start = world.now + secs(2);
+    let (mut n, mut id, mut answered) = (0, None, None);
+    while world.now < start + secs(15) && answered.is_none() {
+        if id.is_none() && world.now >= start {
+            let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+            world.ends[0].socket(client, world.now).unwrap().write(b"GET /").unwrap();
+            world.flush(0);
+            id = Some(client);
+        }
+        for _ in 0..flood {
+            n += 1;
+            let (addresses, packet) = spoofed(n);
+            world.receive(1, addresses, packet);
+        }
+        world.flush(1); // the answers to those that nobody has go nowhere
+        world.go(1, |endpoint, end, now| {
+            if end == 1 {
+                return serve(endpoint, listener, now);
+            }
+            let mut socket = endpoint.socket(id.expect("nothing arrives before"), now).unwrap();
+            if socket.readable() == 6 {
+                assert_eq!(socket.chunk().unwrap(), "200 OK");
+                answered = Some(now);
+            }
+        });
+        assert!(world.ends[1].len().0 <= backlog.half_open + backlog.ready);
+    }
+    answered.map(|at| at.saturating_since(start))
+}
+
+/// 3000 SYNs a second from addresses that nobody has, beside a client.
+#[test]
+fn a_client_is_served_beside_a_flood_as_if_there_were_none() {
+    let quiet = served_in(0, Backlog::default()).expect("nobody disturbs");
+    assert_eq!(quiet, ms(80)); // two round trips
+    for full in [Full::Cookies, Full::EvictOldest] {
+        let flooded = served_in(3, Backlog { half_open: 1024, ready: 128, full }).expect("served");
+        assert!(flooded <= 2 * quiet, "{full:?}: {flooded:?} against {quiet:?}");
+    }
+    let stateless = Backlog { half_open: 0, ready: 128, full: Full::Cookies };
+    assert_eq!(served_in(3, stateless), Some(quiet));
+}
+
+/// What the guide used to advise.
+#[test]
+fn a_listener_that_drops_is_shut_by_a_flood() {
+    assert_eq!(served_in(3, Backlog { half_open: 1024, ready: 128, full: Full::Drop }), None);
+}
+
+/// The ACK and the first text are lost: what follows them draws no reset, and the first comes again.
+#[test]
+fn text_that_overtakes_its_cookie_is_no_stray() {
+    let mut world = World::plain();
+    let backlog = Backlog { half_open: 0, ..Backlog::default() };
+    let listener = world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
+    let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    world.ends[0].socket(client, world.now).unwrap().write(&[7; 5000]).unwrap();
+    world.flush(0);
+    world.go(5, |_, _, _| {}); // the SYN is answered
+    assert!(world.ends[1].is_empty());
+    world.now += ms(5);
+    assert!(world.arrive(0));
+    let (mut out, now) = (Vec::new(), world.now);
+    world.ends[0].flush(now, |addresses, packet| out.push((addresses, packet)));
+    let (addresses, last) = out.pop().expect("text");
+    assert!(!out.is_empty() && !last.segment.payload.is_empty());
+    assert_eq!(world.receive(1, addresses, last), Received::Full);
+    assert!(!world.ends[1].wants_flush());
+    let mut octets = 0;
+    world.go(5000, |endpoint, end, now| {
+        if end == 1 {
+            while endpoint.accept(listener).is_some() {}
+            while let Some((id, _)) = endpoint.poll_signal() {
+                octets += endpoint.socket(id, now).unwrap().chunks().map(|text| text.len()).sum::<usize>();
+            }
+        }
+    });
+    assert_eq!(octets, 5000);
+}
+
+#[test]
+fn a_repeated_syn_never_makes_a_second_connection() {
+    let mut world = World::plain();
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let (addresses, packet) = spoofed(1);
+    let Received::Opened(id) = world.receive(1, addresses, packet.clone()) else { panic!("opened") };
+    for _ in 0..3 {
+        assert_eq!(world.receive(1, addresses, packet.clone()), Received::Connection(id));
+        world.flush(1);
+    }
+    assert_eq!((world.ends[1].len(), world.ends[1].accept(listener)), ((1, 0), None));
+}
+
+#[test]
+fn half_open_connections_end_after_a_minute() {
+    let mut world = World::plain();
+    world.ends[1].listen(Listen::port(PORT)).unwrap();
+    for n in 0..100 {
+        let (addresses, packet) = spoofed(n);
+        world.receive(1, addresses, packet);
+    }
+    assert_eq!(world.ends[1].len(), (100, 0));
+    world.faults.lost = 1000;
+    world.go(90_000, |_, _, _| {});
+    assert_eq!((world.ends[1].len(), world.ends[1].next_deadline()), ((0, 0), None));
+    assert!(world.signals[1].is_empty()); // no user knew of them
+}
+
+#[test]
+fn a_full_listener_may_refuse() {
+    let mut world = World::plain();
+    let backlog = Backlog { half_open: 1, ready: 1, full: Full::Reset };
+    world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
+    let (addresses, packet) = spoofed(1);
+    assert!(matches!(world.receive(1, addresses, packet), Received::Opened(_)));
+    world.ends[1].flush(world.now, |_, _| {});
+    let (addresses, packet) = spoofed(2);
+    assert_eq!(world.receive(1, addresses, packet), Received::Full);
+    let mut out = Vec::new();
+    world.ends[1].flush(world.now, |_, packet| out.push(packet.segment.flags));
+    assert_eq!(out, [Flags::RST | Flags::ACK]);
+}
+
+/// The client has sent its SYN; the server holds it.
+fn at_the_gate(patience: Duration) -> (World, Incoming, Id, ListenerId) {
+    let mut world = World::plain();
+    let listener = world.ends[1].listen(Listen { gate: Some(patience), ..Listen::anywhere() }).unwrap();
+    let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    world.flush(0);
+    world.go(10, |_, _, _| {});
+    let incoming = world.ends[1].incoming().expect("a SYN");
+    assert_eq!((incoming.flow.local(), world.sent, world.ends[1].incoming()), (server(), 1, None));
+    (world, incoming, id, listener)
+}
+
+#[test]
+fn a_gate_answers_when_the_user_says_so() {
+    let (mut world, incoming, client, listener) = at_the_gate(secs(5));
+    world.go(1500, |_, _, _| {}); // the client repeats its SYN
+    assert_eq!((world.sent, world.ends[1].len(), world.ends[1].incoming()), (2, (1, 0), None));
+    world.ends[1].admit(incoming.id, world.now).unwrap();
+    assert_eq!(world.ends[1].admit(incoming.id, world.now), Err(Gone));
+    world.flush(1);
+    world.go(100, |_, _, _| {});
+    assert_eq!(world.signals[0], [(client, Signal::Connected)]);
+    assert_eq!(world.ends[1].accept(listener), Some(incoming.id));
+}
+
+#[test]
+fn a_gate_refuses_by_call_and_by_its_deadline() {
+    for calls in [true, false] {
+        let (mut world, incoming, client, _) = at_the_gate(ms(500));
+        if calls {
+            world.ends[1].refuse(incoming.id).unwrap();
+            world.flush(1);
+        }
+        world.go(600, |_, _, _| {});
+        assert_eq!(world.signals[0], [(client, Signal::Closed(CloseReason::Refused))]);
+        assert_eq!((world.ends[1].len(), world.ends[1].refuse(incoming.id)), ((0, 0), Err(Gone)));
+    }
+}
+
+#[test]
+fn a_gate_forgets_without_a_word() {
+    let (mut world, incoming, _, _) = at_the_gate(secs(5));
+    assert_eq!(world.ends[1].ignore(incoming.id), Ok(()));
+    assert_eq!((world.ends[1].len(), world.ends[1].wants_flush()), ((0, 0), false));
+}
+
+#[test]
+fn the_most_special_listener_is_asked() {
+    let mut world = World::plain();
+    let anywhere = world.ends[1].listen(Listen::anywhere()).unwrap();
+    let port = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let on = world.ends[1].listen(Listen::on(server())).unwrap();
+    assert!(world.ends[1].listen(Listen::port(PORT)).is_err());
+    let other = SocketAddr::new("192.0.2.9".parse().unwrap(), PORT);
+    for to in [server(), other, SocketAddr::new(SERVER, 9)] {
+        world.ends[0].connect(CLIENT, to, world.now).unwrap();
+    }
+    world.flush(0);
+    world.go(100, |_, _, _| {});
+    for listener in [anywhere, port, on] {
+        assert!(world.ends[1].accept(listener).is_some());
+        assert_eq!(world.ends[1].accept(listener), None);
+    }
+}
+
+#[test]
+fn who_stops_listening_resets_what_nobody_accepted() {
+    let mut world = World::plain();
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    for _ in 0..3 {
+        world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    }
+    world.flush(0);
+    world.go(100, |_, _, _| {});
+    let kept = world.ends[1].accept(listener).unwrap();
+    world.ends[1].unlisten(listener, world.now);
+    world.flush(1);
+    world.go(100, |_, _, _| {});
+    assert_eq!((world.ends[1].len(), world.ends[0].len()), ((1, 0), (1, 0)));
+    assert!(world.ends[1].socket(kept, world.now).is_ok());
+    let resets = world.signals[0].iter().filter(|(_, s)| *s == Signal::Closed(CloseReason::Reset)).count();
+    assert_eq!(resets, 2);
+}
