@@ -45,7 +45,7 @@
 //!
 //! # Features
 //!
-//! The crate is `no_std` with `alloc`. Small devices leave out the default features and save two fifths of the code.
+//! The crate is `no_std` with `alloc`. Small devices leave out the default features and save almost half of the code.
 //! The settings of a feature that is left out read as off. The README tells the size of each.
 //!
 //! - `cubic` (default): CUBIC with HyStart++; without it, NewReno is the default controller.

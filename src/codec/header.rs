@@ -36,7 +36,7 @@ pub enum Fill {
 
 /// The packet in these octets, which are the whole payload of an IP packet.
 ///
-/// The text is not copied: it is what remains of `octets`. The ECN codepoint stands in the IP header and the number of
+/// The text is not copied: it is the rest of `octets`. The ECN codepoint stands in the IP header and the number of
 /// merged segments in the receive descriptor; who knows them sets [`Segment::ecn`] and [`Segment::segment_size`].
 ///
 /// # Errors

@@ -135,7 +135,7 @@ pub enum Discard {
     SynRepeated,
     /// No ACK where every segment has one.
     NoAck,
-    /// The ACK is too old or for what was never sent; challenged (RFC 5961 §5).
+    /// The ACK is too old or for data never sent; challenged (RFC 5961 §5).
     AckOutOfRange,
     /// An old timestamp (RFC 7323 §5.3, PAWS).
     Paws,
@@ -149,7 +149,7 @@ pub enum Discard {
     TimeWait,
 }
 
-/// What the user may want to know while the connection goes on (MUST-47, RFC 9293 §3.9.1.8).
+/// News for the user while the connection goes on (MUST-47, RFC 9293 §3.9.1.8).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

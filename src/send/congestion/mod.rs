@@ -75,7 +75,7 @@ pub struct RateSample {
     /// Octets delivered on the connection when the segment was sent: a round trip ends when this passes the total at
     /// its beginning.
     pub prior_delivered: u64,
-    /// The application, not the window, limited what was sent: the rate may be too low.
+    /// The application, not the window, limited the sending: the rate may be too low.
     pub application_limited: bool,
 }
 
@@ -145,7 +145,7 @@ pub enum Signal {
     TimeoutAgain,
 }
 
-/// What a congestion signal found.
+/// The facts of a congestion signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Congestion {
@@ -192,7 +192,7 @@ impl Congestion {
 /// assert_eq!(tcp.info().cwnd, 100_000);
 /// ```
 pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
-    /// Whether it works by rates: only then rates are sampled and [`on_delivery`](Self::on_delivery) is told.
+    /// Whether it works by rates: only then the machine samples rates and calls [`on_delivery`](Self::on_delivery).
     const WORKS_BY_RATES: bool = true;
     /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial`
     /// octets.
