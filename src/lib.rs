@@ -122,8 +122,8 @@ mod timestamps;
 mod user_timeout;
 
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
-pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
 pub use connection::{Batch, Canonical, Connection, TimeWait};
+pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
 pub use info::{Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
 pub use segment::{CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};

@@ -19,7 +19,6 @@ pub(crate) struct Range<K, T> {
 
 /// Where a range stands, until the next change.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Place {
     chunk: usize,
     index: usize,

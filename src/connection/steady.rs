@@ -43,7 +43,6 @@ impl<S: Sink + ?Sized> Steady<'_, S> {
 
 /// What an event told of our own stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Progress {
     /// Octets of our text acknowledged.
     pub(super) acked: u32,

@@ -41,7 +41,6 @@ impl PendingAck {
 
 /// Text as it arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Arrival {
     pub(crate) octets: u32,
     /// How many segments brought it: more than one when the host coalesced them (GRO).

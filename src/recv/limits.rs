@@ -62,7 +62,6 @@ pub(crate) fn keep_front(text: &mut Bytes, len: usize) {
 
 /// What was done with text that is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Inserted {
     /// The range that the text is part of.
     pub(crate) range: (Offset, Offset),
@@ -72,5 +71,4 @@ pub(crate) struct Inserted {
 
 /// The cap on ranges is reached and the text would open another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Full;

@@ -75,7 +75,6 @@ impl AtRest for Urgent {
 
 /// What became of text that was given to the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Accepted {
     /// RCV.NXT advanced; `filled` when it filled a part of a gap.
     InOrder { filled: bool },

@@ -35,7 +35,6 @@ pub(crate) struct Ack<B> {
 
 /// What an acknowledgment came to, for those who wait for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Newly {
     /// Octets of text acknowledged.
     pub(crate) text: u32,

@@ -17,7 +17,6 @@ pub(crate) struct Prr {
 
 /// What an acknowledgment in fast recovery told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Progress {
     /// DeliveredData.
     pub(crate) delivered: u32,

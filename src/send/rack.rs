@@ -50,7 +50,6 @@ impl Reordering {
 
 /// What the reordering window depends on beside RACK's own variables.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Facts {
     pub(crate) una: Position,
     pub(crate) nxt: Position,

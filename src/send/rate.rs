@@ -53,7 +53,6 @@ impl AtRest for Sampling {
 
 /// The newest segment that an acknowledgment delivers, and when it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Newest(Option<(Snapshot, Instant)>);
 
 impl Newest {

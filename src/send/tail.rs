@@ -14,7 +14,6 @@ pub(crate) struct Probe {
 
 /// What an acknowledgment tells a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Answer {
     pub(crate) una: Position,
     /// The end of the text that it reports as a duplicate.

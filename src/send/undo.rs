@@ -44,7 +44,6 @@ pub(crate) struct Undo {
 
 /// What an acknowledgment tells of an reduction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Evidence {
     /// SND.UNA before it, and now.
     pub(crate) before: Position,

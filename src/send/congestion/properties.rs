@@ -9,7 +9,6 @@ use crate::Instant;
 
 /// One call of the trait, after some time.
 #[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Call {
     Ack { octets: u32, flight: u32, rtt_us: u64, limited: bool },
     Congestion { signal: Signal, flight: u32 },

@@ -8,7 +8,6 @@ use super::*;
 
 /// An octet that was sent and is not acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Octet {
     /// A record begins here.
     begins: bool,
@@ -34,7 +33,6 @@ fn at(number: u32) -> Position {
 
 /// The naive model: nothing but octets. Every question is answered by looking at all of them.
 #[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Model {
     una: u32,
     octets: Vec<Octet>,
