@@ -7,9 +7,10 @@ use core::ops::Deref;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::Connection;
 use super::output::{Notes, Output};
+use super::steady::Steady;
 use super::tcb::Cx;
+use super::{Connection, Phase};
 use crate::features::SHORTCUTS;
 use crate::{Action, Algorithm, Controller, Error, Event, Instant, Segment, Sink, Timer};
 
@@ -19,6 +20,10 @@ pub(crate) struct Open {
     notes: Notes,
     /// Whether its parts and its flush may take shortcuts: where an event that began as it did might.
     shortcuts: bool,
+    /// Whether all parts so far were those of steady traffic, so that the flush is too; and whether the peer acknowledged
+    /// something new.
+    steady: bool,
+    advances: bool,
     /// Whether a part has come.
     begun: bool,
     /// Whether the timers are still to run.
@@ -98,7 +103,8 @@ impl<C: Controller> Connection<C> {
 
     pub(crate) fn open_batch(&self, shortcuts: bool) -> Open {
         let shortcuts = shortcuts && self.phase.has_shortcuts();
-        Open { notes: Notes::default(), shortcuts, begun: false, timers: false }
+        let steady = shortcuts && self.phase.flushes_steadily();
+        Open { notes: Notes::default(), shortcuts, steady, advances: false, begun: false, timers: false }
     }
 
     /// [`Event::Batch`].
@@ -115,24 +121,28 @@ impl<C: Controller> Connection<C> {
     }
 
     /// One part of a batch. `check_call` let it pass.
-    pub(crate) fn part(&mut self, mut part: Event, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
-        match &mut part {
+    pub(crate) fn part(&mut self, part: Event, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
+        match part {
             Event::Batch(parts) => {
-                for part in mem::take(parts) {
+                for part in parts {
                     if self.check_call(&part).is_ok() {
                         self.part(part, now, open, sink);
                     }
                 }
-                return;
             }
-            Event::Timer(_) if open.begun => {
-                open.timers = true;
-                return;
+            Event::Timer(_) if open.begun => open.timers = true,
+            Event::Segment(segment) if open.steady && self.phase.expects(&segment) => {
+                open.begun = true;
+                self.expected_part(segment, now, open, sink);
             }
+            Event::Send(text) if open.steady => self.text_part(text, true, now, open),
+            Event::SendMore(text) if open.steady => self.text_part(text, false, now, open),
             Event::Consume(octets) => {
-                self.phase.take_text(*octets);
+                open.begun = true;
+                self.pass_to(now);
+                self.phase.take_text(octets);
             }
-            Event::Segment(_)
+            part @ (Event::Segment(_)
             | Event::Segments(_)
             | Event::Timer(_)
             | Event::Send(_)
@@ -145,13 +155,58 @@ impl<C: Controller> Connection<C> {
             | Event::Set(_)
             | Event::Mtu(_)
             | Event::Icmp { .. }
-            | Event::Rearm(_) => {}
+            | Event::Rearm(_)) => self.whole_part(part, now, open, sink),
         }
+    }
+
+    /// A part that leaves nothing out.
+    #[inline(never)]
+    fn whole_part(&mut self, mut part: Event, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
         open.begun = true;
+        self.leave_steady(open);
         self.within(now, open, sink, |phase, cx| {
             phase.dispatch(&mut part, cx);
             cx.out.report_progress();
         });
+    }
+
+    /// SEND in steady traffic.
+    fn text_part(&mut self, text: Bytes, push: bool, now: Instant, open: &mut Open) {
+        open.begun = true;
+        self.pass_to(now);
+        if let Phase::Live(tcb) = &mut self.phase {
+            tcb.snd.queue(text, push, &self.config);
+        }
+    }
+
+    /// The expected segment in steady traffic.
+    fn expected_part(&mut self, segment: Segment, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
+        self.pass_to(now);
+        let Self { config, settings, path, timers, counters, clock, phase } = self;
+        let Phase::Live(tcb) = phase else { return };
+        let transmits = open.notes.transmits_mut();
+        let mut steady = Steady { config, settings, path, timers, counters, sink, now: *clock, transmits };
+        let progress = tcb.arrives_as_expected(segment, &mut steady);
+        progress.report(steady.counters, steady.sink);
+        open.advances |= progress.acked > 0;
+    }
+
+    /// What comes now is not of steady traffic.
+    fn leave_steady(&mut self, open: &mut Open) {
+        open.steady = false;
+        if mem::take(&mut open.advances) {
+            self.timers.stop_sender(); // the flush starts them again
+        }
+    }
+
+    /// The flush of steady traffic; whether that was all.
+    fn flush_steadily(&mut self, now: Instant, open: &mut Open, sink: &mut dyn Sink) -> bool {
+        self.pass_to(now);
+        let Self { config, settings, path, timers, counters, clock, phase } = self;
+        let Phase::Live(tcb) = phase else { return false };
+        let transmits = open.notes.transmits_mut();
+        let mut steady = Steady { config, settings, path, timers, counters, sink, now: *clock, transmits };
+        tcb.flush_steadily(open.advances, &mut steady)
     }
 
     /// The end of a batch: its one flush; then the timers, where they wait and are still due.
@@ -159,9 +214,10 @@ impl<C: Controller> Connection<C> {
         if !open.begun {
             return;
         }
-        self.within(now, &mut open, sink, |phase, cx| {
-            phase.flush(cx);
-        });
+        if !(open.steady && self.flush_steadily(now, &mut open, sink)) {
+            self.leave_steady(&mut open);
+            self.within(now, &mut open, sink, |phase, cx| phase.flush(cx));
+        }
         if open.timers {
             self.within(now, &mut open, sink, |phase, cx| {
                 phase.dispatch(&mut Event::Timer(Timer::Retransmit), cx);
@@ -181,7 +237,7 @@ impl<C: Controller> Connection<C> {
         now: Instant,
         open: &mut Open,
         sink: &mut dyn Sink,
-        change: impl FnOnce(&mut super::Phase<C>, &mut Cx<'_, '_>),
+        change: impl FnOnce(&mut Phase<C>, &mut Cx<'_, '_>),
     ) {
         self.pass_to(now);
         let Self { config, settings, path, timers, counters, clock, phase } = self;

@@ -13,6 +13,11 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    /// `Transmit`s so far.
+    pub(super) const fn transmits_mut(&mut self) -> &mut u32 {
+        &mut self.transmits
+    }
+
     pub(super) const fn close_reason(&self) -> Option<CloseReason> {
         self.closed
     }

@@ -56,6 +56,14 @@ impl<C: Controller> Phase<C> {
         }
     }
 
+    /// Whether this is the segment that steady traffic expects.
+    pub(super) fn expects(&self, segment: &Segment) -> bool {
+        match self {
+            Self::Closed | Self::Listen(_) | Self::SynSent(_) => false,
+            Self::Live(tcb) => tcb.expects(segment),
+        }
+    }
+
     pub(super) fn dispatch(&mut self, event: &mut Event, cx: &mut Cx<'_, '_>) {
         match event {
             Event::Segment(segment) => self.segment_arrives(segment, cx),

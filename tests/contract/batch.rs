@@ -161,7 +161,8 @@ fn draw(rng: &mut Rng, waiting: &mut Vec<Segment>, due: Option<Timer>) -> Event 
         12 => Event::Set(Knob::Cork(rng.chance(500))),
         13 if rng.chance(100) => Event::SendUrgent("!".into()),
         14 if rng.chance(30) => Event::Close,
-        15 if rng.chance(3) => rng.pick(&[true, false]).then_some(Event::Abort).unwrap_or(Event::Release),
+        15 if rng.chance(2) => Event::Abort,
+        15 if rng.chance(2) => Event::Release,
         _ => Event::Continue,
     }
 }

@@ -77,27 +77,36 @@ impl<C: Controller> Endpoint<C> {
 
     /// What follows from the actions of a connection so far.
     pub(super) fn look(&mut self, index: u32, now: Instant) {
-        let id = self.slots.id(index);
         let Some(live) = self.slots.live_mut(index) else { return };
         let side = &mut live.side;
-        if core::mem::take(&mut side.connected) {
+        let (connected, acked) = (core::mem::take(&mut side.connected), core::mem::take(&mut side.acked));
+        let acked = acked.min(side.sending);
+        let over = side.closed.is_some() || side.successor.is_some();
+        if connected {
             self.on_connected(index, now);
         }
-        let Some(live) = self.slots.live_mut(index) else { return };
-        let acked = core::mem::take(&mut live.side.acked).min(live.side.sending);
         if acked > 0 {
             self.on_acked(index, acked);
         }
+        if over {
+            self.on_over(index, now);
+        } else {
+            self.queue_signals(index);
+            self.settle(index, now);
+        }
+    }
+
+    /// The connection ended, or in TIME-WAIT another one of its flow begins; what the user has not read stays.
+    fn on_over(&mut self, index: u32, now: Instant) {
+        let id = self.slots.id(index);
         let Some(live) = self.slots.live_mut(index) else { return };
         let (flow, successor, closed) = (live.side.flow, live.side.successor.take(), live.side.closed);
         if let Some(((syn, iss_after), port)) = successor.zip(self.listener_for(flow.local())) {
-            // In TIME-WAIT with text that the user has not read: the flow begins anew, the text stays.
             self.end(id, CloseReason::Finished);
             self.syn_arrives((flow, port), *syn, Some(iss_after), now);
         } else if let Some(reason) = closed {
             self.end(id, reason);
         } else {
-            self.queue_signals(index);
             self.settle(index, now);
         }
     }
@@ -156,11 +165,10 @@ impl<C: Controller> Endpoint<C> {
 
     /// The signals of a connection wait in the queue, if it has a user.
     pub(in crate::host) fn queue_signals(&mut self, index: u32) {
-        let id = self.slots.id(index);
         let Some(side) = self.side_mut(index) else { return };
-        if side.owner == Owner::User && !side.queued && !side.pending.is_empty() {
+        if !side.queued && !side.pending.is_empty() && side.owner == Owner::User {
             side.queued = true;
-            self.signals.push_back(id);
+            self.signals.push_back(self.slots.id(index));
         }
     }
 
