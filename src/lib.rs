@@ -59,7 +59,8 @@
 //! - `shortcuts` (default): the expected segment and bursts skip steps that are void for them. Packets are the same.
 //! - `undo` (default): Eifel, DSACK and F-RTO undo a needless reduction of the window.
 //! - `window-validation` (default): RFC 7661, if [`Config::preserve_window`] asks for it.
-//! - `serde`: every value that goes in and out as data; journals of a connection, and their replay.
+//! - `serde`: every value that goes in and out as data; journals of a connection and their replay; snapshots.
+//!   A [`Connection`] is written in any state, and goes on where it is read.
 //! - `host`: the module `host`: an endpoint for all connections of a host, and its parts. `no_std`.
 //! - `std`: conveniences: `Clock`, and `std::io::Error` from a [`CloseReason`] or an [`Error`].
 //! - `arbitrary`: `Arbitrary` for [`Event`], [`Segment`], [`Config`] and what they are made of. Needs `std`.
