@@ -79,6 +79,9 @@ struct Watched<'a, S> {
     actions: Vec<Action>,
 }
 
+/// Whether steady traffic has a flush of its own in a batch: not on small machines, where code counts more.
+const STEADY: bool = SHORTCUTS && cfg!(target_pointer_width = "64");
+
 /// Whether each batch proves that its record replays it.
 const PROVES: bool = cfg!(any(debug_assertions, fuzzing));
 
@@ -112,31 +115,30 @@ impl<C: Controller> Connection<C> {
     pub(super) fn whole_batch(&mut self, parts: Vec<Event>, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
         let mut open = self.open_batch(shortcuts);
         self.pass_to(now);
+        self.parts(parts, now, &mut open, sink);
+        self.end_batch(now, open, sink);
+    }
+
+    /// Parts in their order, as far as they can proceed in their turn.
+    fn parts(&mut self, parts: Vec<Event>, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
         for part in parts {
             if self.check_call(&part).is_ok() {
-                self.part(part, now, &mut open, sink);
+                self.part(part, now, open, sink);
             }
         }
-        self.end_batch(now, open, sink);
     }
 
     /// One part of a batch. `check_call` let it pass.
     pub(crate) fn part(&mut self, part: Event, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
         match part {
-            Event::Batch(parts) => {
-                for part in parts {
-                    if self.check_call(&part).is_ok() {
-                        self.part(part, now, open, sink);
-                    }
-                }
-            }
+            Event::Batch(parts) => self.parts(parts, now, open, sink),
             Event::Timer(_) if open.begun => open.timers = true,
-            Event::Segment(segment) if open.steady && self.phase.expects(&segment) => {
+            Event::Segment(segment) if STEADY && open.steady && self.phase.expects(&segment) => {
                 open.begun = true;
                 self.expected_part(segment, now, open, sink);
             }
-            Event::Send(text) if open.steady => self.text_part(text, true, now, open),
-            Event::SendMore(text) if open.steady => self.text_part(text, false, now, open),
+            Event::Send(text) if STEADY && open.steady => self.text_part(text, true, now, open),
+            Event::SendMore(text) if STEADY && open.steady => self.text_part(text, false, now, open),
             Event::Consume(octets) => {
                 open.begun = true;
                 self.pass_to(now);
@@ -214,16 +216,13 @@ impl<C: Controller> Connection<C> {
         if !open.begun {
             return;
         }
-        if !(open.steady && self.flush_steadily(now, &mut open, sink)) {
+        if !(STEADY && open.steady && self.flush_steadily(now, &mut open, sink)) {
             self.leave_steady(&mut open);
-            self.within(now, &mut open, sink, |phase, cx| phase.flush(cx));
+            self.flush_whole(now, &mut open, sink);
         }
         if open.timers {
-            self.within(now, &mut open, sink, |phase, cx| {
-                phase.dispatch(&mut Event::Timer(Timer::Retransmit), cx);
-                cx.out.report_progress();
-                phase.flush(cx);
-            });
+            self.whole_part(Event::Timer(Timer::Retransmit), now, &mut open, sink);
+            self.flush_whole(now, &mut open, sink);
         }
         self.timers.announce(sink);
         if let Some(reason) = open.notes.close_reason() {
@@ -231,7 +230,14 @@ impl<C: Controller> Connection<C> {
         }
     }
 
+    /// The whole flush.
+    #[inline(never)]
+    fn flush_whole(&mut self, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
+        self.within(now, open, sink, |phase, cx| phase.flush(cx));
+    }
+
     /// A change in an event that has begun and is not over.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn within(
         &mut self,
         now: Instant,
