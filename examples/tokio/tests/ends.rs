@@ -1,0 +1,205 @@
+//! How connections end, and what their users hear of it.
+
+use std::io::ErrorKind;
+use std::task::Poll;
+use std::time::Duration;
+
+use segue::host::{EndpointConfig, Keys, Listen};
+use segue_tokio::{Device, Host, Link};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
+
+use crate::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn the_client_closes_its_direction_first_and_still_reads() {
+    let world = World::new(0);
+    let (mut client, mut server) = world.connection().await;
+    client.write_all(b"question").await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(client.write(b"more").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    let mut question = Vec::new();
+    server.read_to_end(&mut question).await.unwrap();
+    sleep(Duration::from_secs(30)).await; // the other direction stays open
+    server.write_all(b"answer").await.unwrap();
+    server.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!((&*question, &*answer), (&b"question"[..], &b"answer"[..]));
+    client.shutdown().await.unwrap(); // again: nothing happens
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_closes_its_direction_first_and_still_reads() {
+    let world = World::new(0);
+    let (client, server) = world.connection().await;
+    let (mut reader, mut writer) = server.into_split();
+    writer.write_all(b"greeting").await.unwrap();
+    drop(writer); // a half that is dropped sends the FIN
+    let (mut from_server, mut to_server) = client.into_split();
+    let mut greeting = Vec::new();
+    from_server.read_to_end(&mut greeting).await.unwrap();
+    drop(from_server); // and this one does nothing
+    sleep(Duration::from_secs(30)).await;
+    to_server.write_all(b"thanks").await.unwrap();
+    to_server.shutdown().await.unwrap();
+    let mut thanks = Vec::new();
+    reader.read_to_end(&mut thanks).await.unwrap();
+    assert_eq!((&*greeting, &*thanks), (&b"greeting"[..], &b"thanks"[..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn halves_of_a_borrowed_stream_work_in_one_task() {
+    let world = World::new(0);
+    let (mut client, mut server) = world.connection().await;
+    let (mut reader, mut writer) = client.split();
+    let mut answer = [0; 2];
+    let (read, write, _) = tokio::join!(reader.read_exact(&mut answer), writer.write_all(b"hi"), async {
+        let mut question = [0; 2];
+        server.read_exact(&mut question).await.unwrap();
+        server.write_all(&question).await.unwrap();
+    });
+    assert_eq!((read.unwrap(), write.unwrap(), &answer), (2, (), b"hi"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_ends_know_the_addresses() {
+    let world = World::new(0);
+    let (client, server) = world.connection().await;
+    assert_eq!((client.peer_addr(), client.local_addr()), (server.local_addr(), server.peer_addr()));
+    assert_eq!(client.peer_addr(), World::at(9));
+    let named = "198.51.100.7:4000".parse().unwrap();
+    let mut listener = world.listen(10);
+    let stream = world.client.connect_from(named, World::at(10)).await.unwrap();
+    assert_eq!((stream.local_addr(), listener.accept().await.unwrap().peer_addr()), (named, named));
+    let again = world.client.connect_from(named, World::at(10)).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+#[tokio::test(start_paused = true)]
+async fn abort_resets_the_peer_and_ends_all_calls() {
+    let world = World::new(0);
+    let (client, mut server) = world.connection().await;
+    let (mut reader, mut writer) = client.into_split();
+    let reading = tokio::spawn(async move { reader.read_u8().await });
+    let reset = tokio::spawn(async move { server.read_u8().await });
+    sleep(Duration::from_secs(1)).await;
+    writer.as_ref().abort();
+    assert_eq!(reading.await.unwrap().unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    assert_eq!(writer.write(b"x").await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    assert_eq!(reset.await.unwrap().unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrived_before_a_reset_is_read_first() {
+    let world = World::new(0);
+    let (mut client, mut server) = world.connection().await;
+    client.write_all(b"last words").await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    client.abort();
+    sleep(Duration::from_secs(1)).await;
+    let mut words = [0; 10];
+    server.read_exact(&mut words).await.unwrap();
+    assert_eq!(&words, b"last words");
+    assert_eq!(server.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(server.write(b"x").await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_dropped_with_text_unread_resets_the_peer() {
+    let world = World::new(0);
+    let (mut client, server) = world.connection().await;
+    client.write_all(b"nobody reads this").await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    drop(server);
+    assert_eq!(client.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_before_a_drop_arrives_with_2_percent_lost() {
+    let world = World::new(20);
+    let (mut client, mut server) = world.connection().await;
+    client.write_all(&[7; 200_000]).await.unwrap();
+    drop((client, world.client)); // the host lives on until it is done
+    let mut read = Vec::new();
+    server.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read, [7; 200_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_without_listener_refuses() {
+    let world = World::new(0);
+    let refused = world.client.connect(World::at(81)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(refused.to_string(), "connection refused");
+    assert_eq!(world.client.connections(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_is_dropped_refuses_and_frees_its_port() {
+    let world = World::new(0);
+    let mut listener = world.listen(80);
+    assert_eq!(world.server.listen(Listen::port(80)).unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert!(timeout(Duration::from_secs(1), listener.accept()).await.is_err());
+    drop(listener);
+    assert_eq!(world.client.connect(World::at(80)).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    drop(world.listen(80));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_came_while_nobody_waited_any_more_is_not_lost() {
+    let world = World::new(0);
+    let mut listener = world.listen(80);
+    assert!(timeout(Duration::from_millis(12), listener.accept()).await.is_err());
+    {
+        let mut accepting = std::pin::pin!(listener.accept());
+        assert!(std::future::poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx).is_pending())).await);
+        let _stream = world.client.connect(World::at(80)).await.unwrap();
+        sleep(Duration::from_secs(1)).await; // the driver has chosen the connection for this call, which is dropped
+    }
+    timeout(Duration::from_secs(1), listener.accept()).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_times_out() {
+    let world = World::new(1000);
+    assert_eq!(world.client.connect(World::at(80)).await.unwrap_err().kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_of_connect_that_is_dropped_leaves_nothing() {
+    let world = World::new(1000);
+    assert!(timeout(Duration::from_secs(3), world.client.connect(World::at(80))).await.is_err());
+    assert_eq!(world.client.connections(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_fails_ends_every_call() {
+    struct Unplugged(segue_tokio::Memory, std::pin::Pin<Box<tokio::time::Sleep>>);
+    impl Device for Unplugged {
+        fn poll_recv(
+            &mut self,
+            cx: &mut std::task::Context<'_>,
+        ) -> Poll<std::io::Result<(segue::codec::PseudoHeader, segue::codec::Packet)>> {
+            if self.1.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(std::io::Error::new(ErrorKind::NotConnected, "unplugged")));
+            }
+            self.0.poll_recv(cx)
+        }
+        fn send(&mut self, addresses: segue::codec::PseudoHeader, packet: segue::codec::Packet) {
+            self.0.send(addresses, packet);
+        }
+    }
+    let (here, there) = Link::default().open();
+    let unplugged = Unplugged(there, Box::pin(sleep(Duration::from_secs(1))));
+    let (keys, config) = (|| Keys::new(*b"a key of a test."), EndpointConfig::default());
+    let client = Host::spawn(here, [198, 51, 100, 7].into(), keys(), config.clone());
+    let server = Host::spawn(unplugged, [192, 0, 2, 1].into(), keys(), config);
+    let mut listener = server.listen(Listen::port(9)).unwrap();
+    let (_client, stream) = tokio::join!(client.connect(World::at(9)), listener.accept());
+    let mut stream = stream.unwrap();
+    let (read, accepted) = tokio::join!(stream.read_u8(), listener.accept());
+    for error in [read.unwrap_err(), accepted.unwrap_err(), server.listen(Listen::port(1)).unwrap_err()] {
+        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotConnected, "the device failed: unplugged"));
+    }
+}
