@@ -90,6 +90,18 @@ impl Shared {
         driver.into_iter().for_each(Waker::wake);
         result
     }
+
+    /// No packet comes or goes any more: all calls fail.
+    fn fail(&self, kind: io::ErrorKind, why: String) {
+        let mut core = self.lock();
+        core.failed.get_or_insert((kind, why));
+        let mut woken: Vec<_> = core.doors.values_mut().filter_map(|door| door.acceptor.take()).collect();
+        for tasks in core.tasks.values_mut() {
+            woken.extend(tasks.reader.take().into_iter().chain(tasks.writer.take()));
+        }
+        drop(core);
+        woken.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl Core {
@@ -152,9 +164,10 @@ impl<D: Device> Driver<D> {
         Self { shared, device, packets: Vec::new() }
     }
 
-    /// Turn after turn, until nobody needs the host any more or the device is gone.
+    /// Turn after turn, until the device is gone or nobody needs the host any more.
     pub(crate) async fn run(mut self) {
-        while let Some(deadline) = self.shared.deadline() {
+        let mut deadline = None;
+        loop {
             let work = poll_fn(|cx| self.poll_work(cx));
             let outcome = match deadline {
                 Some(at) => timeout_at(at, work).await.unwrap_or(Ok(())),
@@ -163,38 +176,54 @@ impl<D: Device> Driver<D> {
             if let Err(error) = outcome {
                 return self.shared.fail(error.kind(), format!("the device failed: {error}"));
             }
-            self.shared.tell();
+            self.begin();
             // The tasks that were woken read and write now, and so do others that are ready: then one flush has the
             // acknowledgment on the response, and the FIN on the text.
             yield_now().await;
-            self.flush();
+            deadline = self.flush();
+            if self.shared.lock().is_done() {
+                return;
+            }
         }
     }
 
-    /// Waits for packets, which it hands over, or for a call of a user.
+    /// Waits for packets, or for a call of a user that leaves something to do.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.packets.len() < BATCH {
             let Poll::Ready(packet) = self.device.poll_recv(cx) else { break };
             self.packets.push(packet?);
         }
         let mut core = self.shared.lock();
-        let now = core.now();
-        if core.has_work(now) || !self.packets.is_empty() {
-            for (addresses, packet) in self.packets.drain(..) {
-                core.endpoint.receive(addresses, packet, now);
-            }
+        if !self.packets.is_empty() || core.has_work(core.now()) {
             return Poll::Ready(Ok(()));
         }
         core.driver = Some(cx.waker().clone());
         Poll::Pending
     }
 
-    fn flush(&mut self) {
+    /// Hands over what came, runs the timers, and wakes those whom it concerns.
+    fn begin(&mut self) {
+        let mut core = self.shared.lock();
+        let now = core.now();
+        core.driver = None; // until it waits again, no call needs to wake it
+        for (addresses, packet) in self.packets.drain(..) {
+            core.endpoint.receive(addresses, packet, now);
+        }
+        core.endpoint.timers(now);
+        let woken = core.news();
+        drop(core);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Sends all that the turn has to send, once. Returns when the next one begins although nothing comes.
+    fn flush(&mut self) -> Option<TokioInstant> {
         let mut core = self.shared.lock();
         let now = core.now();
         core.endpoint.flush(now, |addresses, packet| self.packets.push((addresses, packet)));
+        let deadline = core.endpoint.next_deadline().map(|at| core.epoch + at.saturating_since(Instant::ZERO));
         drop(core);
         self.packets.drain(..).for_each(|(addresses, packet)| self.device.send(addresses, packet));
+        deadline
     }
 }
 
@@ -202,38 +231,5 @@ impl<D: Device> Driver<D> {
 impl<D> Drop for Driver<D> {
     fn drop(&mut self) {
         self.shared.fail(io::ErrorKind::BrokenPipe, "the driver of the host ended".to_owned());
-    }
-}
-
-/// The driver's part.
-impl Shared {
-    /// When the next turn begins although nothing comes; `None`: the host is done.
-    fn deadline(&self) -> Option<Option<TokioInstant>> {
-        let core = self.lock();
-        let at = core.endpoint.next_deadline().map(|at| core.epoch + at.saturating_since(Instant::ZERO));
-        (!core.is_done()).then_some(at)
-    }
-
-    /// Runs the timers, and wakes those whom the news of this turn concern.
-    fn tell(&self) {
-        let mut core = self.lock();
-        let now = core.now();
-        core.driver = None; // it does not wait: no call needs to wake it
-        core.endpoint.timers(now);
-        let woken = core.news();
-        drop(core);
-        woken.into_iter().for_each(Waker::wake);
-    }
-
-    /// No packet comes or goes any more: all calls fail.
-    fn fail(&self, kind: io::ErrorKind, why: String) {
-        let mut core = self.lock();
-        core.failed.get_or_insert((kind, why));
-        let mut woken: Vec<_> = core.doors.values_mut().filter_map(|door| door.acceptor.take()).collect();
-        for tasks in core.tasks.values_mut() {
-            woken.extend(tasks.reader.take().into_iter().chain(tasks.writer.take()));
-        }
-        drop(core);
-        woken.into_iter().for_each(Waker::wake);
     }
 }

@@ -1,6 +1,7 @@
 //! How connections end, and what their users hear of it.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -127,6 +128,19 @@ async fn what_was_written_before_a_drop_arrives_with_2_percent_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_that_nobody_has_ends_when_its_connections_have() {
+    let world = World::new(0);
+    let (client, server) = world.connection().await;
+    let World { client: host, server: other, counts } = world;
+    drop((host, other));
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(counts.each_ref().map(Arc::strong_count), [2, 2], "a stream keeps its host");
+    drop((client, server));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(counts.each_ref().map(Arc::strong_count), [1, 1], "the devices are gone");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_port_without_listener_refuses() {
     let world = World::new(0);
     let refused = world.client.connect(World::at(81)).await.unwrap_err();
@@ -198,7 +212,9 @@ async fn a_device_that_fails_ends_every_call() {
     let mut listener = server.listen(Listen::port(9)).unwrap();
     let (_client, stream) = tokio::join!(client.connect(World::at(9)), listener.accept());
     let mut stream = stream.unwrap();
-    let (read, accepted) = tokio::join!(stream.read_u8(), listener.accept());
+    let reading = tokio::spawn(async move { stream.read_u8().await });
+    let accepting = tokio::spawn(async move { listener.accept().await });
+    let (read, accepted) = (reading.await.unwrap(), accepting.await.unwrap());
     for error in [read.unwrap_err(), accepted.unwrap_err(), server.listen(Listen::port(1)).unwrap_err()] {
         assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotConnected, "the device failed: unplugged"));
     }
