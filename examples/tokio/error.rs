@@ -2,14 +2,14 @@
 
 use std::io::{self, ErrorKind};
 
-use segue::CloseReason;
 use segue::host::OpenError;
+use segue::{CloseReason, IcmpKind};
 
 /// The kind that a kernel gives for this end.
 pub(crate) fn ended(reason: CloseReason) -> io::Error {
     let kind = match reason {
         CloseReason::Finished => ErrorKind::BrokenPipe,
-        CloseReason::Refused => ErrorKind::ConnectionRefused,
+        CloseReason::Refused | CloseReason::Unreachable(IcmpKind::PortUnreachable) => ErrorKind::ConnectionRefused,
         CloseReason::Reset => ErrorKind::ConnectionReset,
         CloseReason::ConnectTimeout
         | CloseReason::UserTimeout

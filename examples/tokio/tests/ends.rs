@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use segue::host::{EndpointConfig, Keys, Listen};
+use segue::IcmpKind;
+use segue::host::{EndpointConfig, Flow, Keys, Listen};
 use segue_tokio::{Device, Host, Link};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::world::World;
 
@@ -28,6 +29,9 @@ async fn the_client_closes_its_direction_first_and_still_reads() {
     client.read_to_end(&mut answer).await.unwrap();
     assert_eq!((&*question, &*answer), (&b"question"[..], &b"answer"[..]));
     client.shutdown().await.unwrap(); // again: nothing happens
+    sleep(Duration::from_secs(1)).await; // both ends are over by now
+    assert_eq!((client.read(&mut [0; 9]).await.unwrap(), server.read(&mut [0; 9]).await.unwrap()), (0, 0));
+    assert_eq!(server.write(b"more").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,6 +179,56 @@ async fn a_connection_that_came_while_nobody_waited_any_more_is_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_that_is_dropped_resets_a_connection_that_a_call_was_given() {
+    let world = World::new(0);
+    let mut listener = world.listen(80);
+    {
+        let mut accepting = std::pin::pin!(listener.accept());
+        assert!(std::future::poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx).is_pending())).await);
+        sleep(Duration::from_millis(1)).await;
+    }
+    let mut stream = world.client.connect(World::at(80)).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    drop(listener);
+    assert_eq!(stream.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(world.server.connections(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ipv6_is_as_good() {
+    let (here, there) = Link::default().open();
+    let (keys, config) = (|| Keys::new(*b"a key of a test."), EndpointConfig::default());
+    let client = Host::spawn(here, "2001:db8::7".parse().unwrap(), keys(), config.clone());
+    let server = Host::spawn(there, "2001:db8::1".parse().unwrap(), keys(), config);
+    let at = "[2001:db8::1]:80".parse().unwrap();
+    let mut listener = server.listen(Listen::on(at)).unwrap();
+    let (stream, accepted) = tokio::join!(client.connect(at), listener.accept());
+    let (mut stream, mut accepted) = (stream.unwrap(), accepted.unwrap());
+    stream.write_all(b"hello").await.unwrap();
+    let mut hello = [0; 5];
+    accepted.read_exact(&mut hello).await.unwrap();
+    assert_eq!((&hello, accepted.local_addr()), (b"hello", at));
+    let other = client.connect(World::at(80)).await.unwrap_err();
+    assert_eq!(other.kind(), ErrorKind::InvalidInput); // IPv4, from a host with an address of IPv6
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_icmp_error_about_the_syn_ends_connect() {
+    let world = World::new(1000);
+    let (local, remote) = ("198.51.100.7:4000".parse().unwrap(), World::at(80));
+    let flow = Flow::new(local, remote).unwrap();
+    let connecting = world.client.connect_from(local, remote);
+    let error = async {
+        sleep(Duration::from_millis(1)).await;
+        // The number of the SYN: that of the keys, at the time at which it left.
+        let secrets = Keys::new(*b"a client's key..").secrets(&flow, segue::Instant::ZERO, None);
+        world.client.icmp(&flow, (IcmpKind::PortUnreachable, 0), secrets.iss);
+    };
+    let (failed, ()) = tokio::join!(connecting, error);
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::ConnectionRefused); // nobody listens there
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_peer_times_out() {
     let world = World::new(1000);
     assert_eq!(world.client.connect(World::at(80)).await.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -218,4 +272,24 @@ async fn a_device_that_fails_ends_every_call() {
     for error in [read.unwrap_err(), accepted.unwrap_err(), server.listen(Listen::port(1)).unwrap_err()] {
         assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotConnected, "the device failed: unplugged"));
     }
+}
+
+/// When a second short text arrives that was written 1 ms after the first.
+async fn second_text(nodelay: bool) -> Duration {
+    let world = World::new(0);
+    let (mut client, mut server) = world.connection().await;
+    client.set_nodelay(nodelay);
+    let begun = Instant::now();
+    client.write_all(b"one").await.unwrap();
+    sleep(Duration::from_millis(1)).await;
+    client.write_all(b"two").await.unwrap();
+    server.read_exact(&mut [0; 6]).await.unwrap();
+    begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodelay_sends_a_short_text_although_another_is_under_way() {
+    // 5 ms there; the acknowledgment of the first comes back after 10.
+    let [soon, late] = [second_text(true).await, second_text(false).await].map(|time| time.as_millis());
+    assert!((6..=8).contains(&soon) && late >= 15, "{soon} ms, {late} ms");
 }
