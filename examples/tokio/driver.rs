@@ -1,6 +1,6 @@
 //! The task that moves packets: it waits for the device, the users and the deadline, and ends each turn with one flush.
 //!
-//! This and [`Shared`] are all that a host needs beside the host layer. What the calls of the user do stands in `stream`.
+//! This is all that a host needs beside the host layer. What the calls of the users do stands in `stream`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;

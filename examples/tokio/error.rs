@@ -1,25 +1,8 @@
-//! What went wrong, in the words of `std::io`.
+//! What went wrong, in the words of `std::io`. The reason of an end becomes an error in the crate, by its feature `std`.
 
 use std::io::{self, ErrorKind};
 
 use segue::host::OpenError;
-use segue::{CloseReason, IcmpKind};
-
-/// The kind that a kernel gives for this end.
-pub(crate) fn ended(reason: CloseReason) -> io::Error {
-    let kind = match reason {
-        CloseReason::Finished => ErrorKind::BrokenPipe,
-        CloseReason::Refused | CloseReason::Unreachable(IcmpKind::PortUnreachable) => ErrorKind::ConnectionRefused,
-        CloseReason::Reset => ErrorKind::ConnectionReset,
-        CloseReason::ConnectTimeout
-        | CloseReason::UserTimeout
-        | CloseReason::KeepAliveTimeout
-        | CloseReason::FinWait2Timeout => ErrorKind::TimedOut,
-        CloseReason::Unreachable(_) => ErrorKind::HostUnreachable,
-        _ => ErrorKind::ConnectionAborted, // we ended it
-    };
-    io::Error::new(kind, reason.to_string())
-}
 
 /// Why a connection or a listener was not opened.
 pub(crate) fn not_opened(error: OpenError) -> io::Error {

@@ -11,7 +11,6 @@ use segue::{CloseReason, Error, Info, Knob};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::driver::{Core, Tasks};
-use crate::error::ended;
 use crate::host::Handle;
 
 /// A connection, as `tokio::net::TcpStream` is one.
@@ -21,7 +20,8 @@ use crate::host::Handle;
 ///
 /// Reads return 0 octets after the peer's FIN. Errors have these kinds: `ConnectionReset` by the peer; `TimedOut` when it
 /// does not answer; `BrokenPipe` for a write after `shutdown`; `ConnectionAborted` after [`abort`](Self::abort);
-/// `HostUnreachable`; that of the device when it failed. What arrived before can be read first.
+/// `HostUnreachable`; that of the device when it failed. The inner error of an end is its [`CloseReason`]. What arrived
+/// before can be read first.
 #[derive(Debug)]
 pub struct TcpStream {
     handle: Arc<Handle>,
@@ -90,7 +90,7 @@ impl TcpStream {
     pub(crate) fn poll_connected(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.step(|core, _| match core.tasks.entry(self.id).or_default() {
             Tasks { connected: true, .. } => Poll::Ready(Ok(())),
-            Tasks { ended: Some(reason), .. } => Poll::Ready(Err(ended(*reason))),
+            Tasks { ended: Some(reason), .. } => Poll::Ready(Err((*reason).into())),
             Tasks { writer, .. } => wait(writer, cx),
         })
     }
@@ -107,7 +107,7 @@ impl TcpStream {
             }
             match core.tasks.entry(self.id).or_default() {
                 Tasks { ended: Some(CloseReason::Finished), .. } => Poll::Ready(Ok(())),
-                Tasks { ended: Some(reason), .. } => Poll::Ready(Err(ended(*reason))),
+                Tasks { ended: Some(reason), .. } => Poll::Ready(Err((*reason).into())),
                 Tasks { reader, .. } => wait(reader, cx),
             }
         })
@@ -127,8 +127,10 @@ impl TcpStream {
             match (outcome, core.tasks.entry(self.id).or_default()) {
                 (Ok(()), _) => Poll::Ready(Ok(octets)),
                 (Err(_), _) if octets > 0 => Poll::Ready(Ok(octets)),
-                (Err(Error::Closing), _) => Poll::Ready(Err(ErrorKind::BrokenPipe.into())),
-                (Err(_), Tasks { ended: Some(reason), .. }) => Poll::Ready(Err(ended(*reason))),
+                (Err(Error::Closing), _) | (Err(_), Tasks { ended: Some(CloseReason::Finished), .. }) => {
+                    Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
+                }
+                (Err(_), Tasks { ended: Some(reason), .. }) => Poll::Ready(Err((*reason).into())),
                 (Err(_), Tasks { writer, .. }) => wait(writer, cx), // for room, or for the reason of the end
             }
         })
@@ -142,7 +144,7 @@ impl TcpStream {
             };
             match (outcome, core.tasks.get(&self.id).and_then(|tasks| tasks.ended)) {
                 (Ok(()) | Err(Error::Closing), _) | (Err(_), Some(CloseReason::Finished) | None) => Poll::Ready(Ok(())),
-                (Err(_), Some(reason)) => Poll::Ready(Err(ended(reason))),
+                (Err(_), Some(reason)) => Poll::Ready(Err(reason.into())),
             }
         })
     }

@@ -149,7 +149,8 @@ async fn a_port_without_listener_refuses() {
     let world = World::new(0);
     let refused = world.client.connect(World::at(81)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    assert_eq!(refused.to_string(), "connection refused");
+    let reason = refused.get_ref().and_then(|inner| inner.downcast_ref());
+    assert_eq!((refused.to_string(), reason), ("connection refused".to_owned(), Some(&segue::CloseReason::Refused)));
     assert_eq!(world.client.connections(), (0, 0));
 }
 

@@ -1,8 +1,11 @@
 //! Streams over a lossy link in virtual time: deterministic, without sleeping.
 
+#[path = "../demo.rs"]
+mod demo;
 mod ends;
 mod http2;
 mod pressure;
+mod program;
 mod tls;
 mod transfer;
 mod wakes;

@@ -96,8 +96,14 @@ impl World {
     }
 }
 
-/// So many octets of a stream that repeats itself nowhere near.
+/// So many octets without a pattern: SplitMix64, as the link has it. (`segue-kit` has one, too, but takes as long to build
+/// as all of this.)
 pub(crate) fn text(octets: usize, salt: u64) -> Vec<u8> {
-    let mut rng = segue_kit::Rng::new(salt);
-    (0..octets.div_ceil(8)).flat_map(|_| rng.next().to_le_bytes()).take(octets).collect()
+    let eight = |n: u64| {
+        let mut z = (salt << 32 | n).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)).to_le_bytes()
+    };
+    (0..).flat_map(eight).take(octets).collect()
 }
