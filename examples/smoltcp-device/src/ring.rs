@@ -50,13 +50,19 @@ pub fn link<const FRAMES: usize, const MTU: usize>() -> [Port<FRAMES, MTU>; 2] {
     [Port { from: back.clone(), to: there.clone() }, Port { from: there, to: back }]
 }
 
+impl<const FRAMES: usize, const MTU: usize> Port<FRAMES, MTU> {
+    /// Whether a frame waits here: the interrupt of a card.
+    pub fn has_arrived(&self) -> bool {
+        self.from.borrow().len > 0
+    }
+}
+
 impl<const FRAMES: usize, const MTU: usize> phy::Device for Port<FRAMES, MTU> {
     type RxToken<'a> = Arrived<'a, FRAMES, MTU>;
     type TxToken<'a> = Room<'a, FRAMES, MTU>;
 
     fn receive(&mut self, _: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        let arrived = self.from.borrow().len > 0;
-        arrived.then_some((Arrived(&self.from), Room(&self.to)))
+        self.has_arrived().then_some((Arrived(&self.from), Room(&self.to)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Self::TxToken<'_>> {
