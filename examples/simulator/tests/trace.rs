@@ -18,7 +18,7 @@ fn quietly(options: &Options) -> Summary {
     summary
 }
 
-/// `tests/elsewhere` runs this on other platforms, against the same number. Whatever changes what segue sends changes the
+/// `examples/simulator/elsewhere` runs this on other platforms, against the same number. Whatever changes what segue sends changes the
 /// number: then `SEGUE_BLESS=1` writes it anew.
 #[test]
 fn two_hundred_connections_give_the_recorded_hash_twice() {
