@@ -60,7 +60,7 @@ impl Host {
     fn serve(&mut self) {
         // A client that gave up may be lost together with its reset.
         let config = Config::builder().keep_alive(true).keep_alive_idle(secs(60));
-        let bulk = config.clone().receive_buffer(1 << 20).send_buffer(1 << 20).build().expect("in range");
+        let bulk = config.receive_buffer(1 << 20).send_buffer(1 << 20).build().expect("in range");
         let bulk = Listen { config: Some(Arc::new(bulk)), ..Listen::port(BULK) };
         let config = Some(Arc::new(config.build().expect("in range")));
         let web = Listen { config: config.clone(), ..Listen::port(WEB) };

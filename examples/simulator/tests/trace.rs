@@ -33,7 +33,7 @@ fn two_hundred_connections_give_the_recorded_hash_twice() {
     assert_eq!(
         hash, recorded,
         "segue sends something else than recorded, or not the same everywhere. If a change of this checkout is meant to do \
-         so: SEGUE_BLESS=1 cargo test -p segue-simulator --test trace"
+         so: SEGUE_BLESS=1 cargo test -p segue-simulator"
     );
 }
 
