@@ -8,6 +8,9 @@
 //! acknowledgment, and the FIN goes on the last text.
 //!
 //! [`small`] are limits for a device with some tens of kilobytes; `firmware` beside this package is such a device.
+//!
+//! ICMP is left out: who wants errors to end a connection early hands them to [`Endpoint::icmp`]. Without them, the
+//! connection finds the MTU of its path by itself (feature `path-mtu`).
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -92,13 +95,22 @@ impl<D: Device> Host<D> {
     }
 }
 
-/// Limits for a small device: `connections` of about 20 KB each, when all their buffers are full.
+/// Octets that [`small`] allows a connection, its buffers included.
+pub const CONNECTION: usize = 16 * 1024;
+
+/// Limits for a small device: so many connections of [`CONNECTION`] octets at most, and 64 octets for each that is in
+/// TIME-WAIT, of which there are as many.
 ///
-/// Send and receive buffer hold 4 KB each. A receive window counts twice in the budget, since text out of order may pin
-/// its frames. TIME-WAIT takes 64 octets of each of `connections` and lasts 10 s, which is enough on a link without
-/// detours; RFC 9293 says 4 minutes.
+/// Send and receive buffer hold 4 KB each. A receive window counts twice, since text out of order may pin its frames.
+/// TIME-WAIT lasts 10 s, which is enough on a link without detours; RFC 9293 says 4 minutes.
 pub fn small(connections: usize) -> EndpointConfig {
     let config = Config::builder().receive_buffer(4096).send_buffer(4096).msl(Duration::from_secs(5)).build();
-    let connection = Arc::new(config.unwrap_or_default());
-    EndpointConfig { connection, connections, time_wait: connections, answers: 16, ..EndpointConfig::default() }
+    EndpointConfig {
+        connection: Arc::new(config.unwrap_or_default()),
+        connections,
+        time_wait: connections,
+        memory: connections * CONNECTION,
+        answers: 16,
+        ..EndpointConfig::default()
+    }
 }

@@ -1,5 +1,7 @@
 //! Two hosts on a link in memory, on a Cortex-M3 with 64 KB of RAM: a handshake, an echo and a close. The debugger of
 //! qemu shows what it prints, and gets its exit code.
+//!
+//! It takes about 130 KB of flash, and a heap of 40 KB for both hosts, their connections and the frames on the link.
 #![no_std]
 #![no_main]
 
@@ -94,7 +96,7 @@ struct Echo {
 impl Echo {
     fn turn(&mut self, tcp: &mut Endpoint, listener: ListenerId, now: Instant) {
         while let Some(id) = tcp.accept(listener) {
-            hprintln!("server: connection {} at {}", id, now);
+            hprintln!("server: connection {} at {}, {} octets of memory at most", id, now, tcp.memory());
             self.open.push(id);
         }
         while let Some((id, signal)) = tcp.poll_signal() {
