@@ -61,7 +61,7 @@ fn main() -> ! {
 fn run() {
     let [a, b] = link::<4, 576>();
     // A board draws the keys from its source of entropy.
-    let mut server = Host::new(b, vec![SERVER], Keys::new(*b"drawn by a board"), small(2));
+    let mut server = Host::new(b, vec![SERVER], Keys::new(*b"drawn by a board"), small(1));
     let mut client = Host::new(a, vec![CLIENT], Keys::new(*b"drawn by another"), small(1));
     let listener = server.tcp.listen(Listen::port(7)).expect("nobody listens yet");
     let (mut user, mut echo) = (User::default(), Echo::default());
