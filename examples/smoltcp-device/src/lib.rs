@@ -31,7 +31,7 @@ use smoltcp::phy::{Device, Medium, RxToken};
 
 /// Frames that one call of [`Host::poll`] takes: then it is the user's turn.
 const FRAMES: usize = 32;
-/// Packets that one call sends or leaves for the next. They share their text with the send buffers.
+/// Packets that wait at most until the device has room. They share their text with the send buffers.
 const OUTBOX: usize = 64;
 
 /// The connections of one device. All that is between the device and [`Endpoint`] is here and in [`ip`].
@@ -72,16 +72,15 @@ impl<D: Device> Host<D> {
         });
         tcp.timers(now);
         user(tcp);
+        let mut send = |ends, packet: &_| device.transmit(at).map(|token| ip::encode(ends, packet, &checks, token));
+        while outbox.front().is_some_and(|(ends, packet)| send(*ends, packet).is_some()) {
+            outbox.pop_front();
+        }
         tcp.flush(now, |ends, packet| {
-            if outbox.len() < OUTBOX {
+            if (!outbox.is_empty() || send(ends, &packet).is_none()) && outbox.len() < OUTBOX {
                 outbox.push_back((ends, packet)); // beyond, it is lost, as packets may be
             }
         });
-        while !outbox.is_empty()
-            && let Some(token) = device.transmit(at)
-        {
-            outbox.pop_front().inspect(|(ends, packet)| ip::encode(*ends, packet, &checks, token));
-        }
     }
 
     /// When the next call is due although nothing arrives; [`Instant::ZERO`]: at once.
