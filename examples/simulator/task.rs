@@ -10,7 +10,7 @@ use segue_kit::Rng;
 pub const WEB: u16 = 80;
 /// Larger buffers.
 pub const BULK: u16 = 8080;
-/// Small queues: some SYNs are turned away, and come again.
+/// Small queues: a SYN may push out a half-open connection, whose client is reset when it goes on.
 pub const TIGHT: u16 = 7;
 /// Nobody listens.
 pub const CLOSED: u16 = 9;

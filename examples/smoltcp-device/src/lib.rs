@@ -8,6 +8,9 @@
 //! acknowledgment, and the FIN goes on the last text.
 //!
 //! [`small`] are limits for a device with some tens of kilobytes; `firmware` beside this package is such a device.
+//!
+//! ICMP is left out: who wants errors to end a connection early hands them to [`Endpoint::icmp`]. Without them, the
+//! connection finds the MTU of its path by itself (feature `path-mtu`).
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -28,7 +31,7 @@ use smoltcp::phy::{Device, Medium, RxToken};
 
 /// Frames that one call of [`Host::poll`] takes: then it is the user's turn.
 const FRAMES: usize = 32;
-/// Packets that one call sends or leaves for the next. They share their text with the send buffers.
+/// Packets that wait at most until the device has room. They share their text with the send buffers.
 const OUTBOX: usize = 64;
 
 /// The connections of one device. All that is between the device and [`Endpoint`] is here and in [`ip`].
@@ -69,16 +72,15 @@ impl<D: Device> Host<D> {
         });
         tcp.timers(now);
         user(tcp);
+        let mut send = |ends, packet: &_| device.transmit(at).map(|token| ip::encode(ends, packet, &checks, token));
+        while outbox.front().is_some_and(|(ends, packet)| send(*ends, packet).is_some()) {
+            outbox.pop_front();
+        }
         tcp.flush(now, |ends, packet| {
-            if outbox.len() < OUTBOX {
+            if (!outbox.is_empty() || send(ends, &packet).is_none()) && outbox.len() < OUTBOX {
                 outbox.push_back((ends, packet)); // beyond, it is lost, as packets may be
             }
         });
-        while !outbox.is_empty()
-            && let Some(token) = device.transmit(at)
-        {
-            outbox.pop_front().inspect(|(ends, packet)| ip::encode(*ends, packet, &checks, token));
-        }
     }
 
     /// When the next call is due although nothing arrives; [`Instant::ZERO`]: at once.
@@ -92,13 +94,22 @@ impl<D: Device> Host<D> {
     }
 }
 
-/// Limits for a small device: `connections` of about 20 KB each, when all their buffers are full.
+/// Octets that [`small`] allows a connection, its buffers included.
+pub const CONNECTION: usize = 16 * 1024;
+
+/// Limits for a small device: so many connections of [`CONNECTION`] octets at most, and 64 octets for each that is in
+/// TIME-WAIT, of which there are as many.
 ///
-/// Send and receive buffer hold 4 KB each. A receive window counts twice in the budget, since text out of order may pin
-/// its frames. TIME-WAIT takes 64 octets of each of `connections` and lasts 10 s, which is enough on a link without
-/// detours; RFC 9293 says 4 minutes.
+/// Send and receive buffer hold 4 KB each. A receive window counts twice, since text out of order may pin its frames.
+/// TIME-WAIT lasts 10 s, which is enough on a link without detours; RFC 9293 says 4 minutes.
 pub fn small(connections: usize) -> EndpointConfig {
     let config = Config::builder().receive_buffer(4096).send_buffer(4096).msl(Duration::from_secs(5)).build();
-    let connection = Arc::new(config.unwrap_or_default());
-    EndpointConfig { connection, connections, time_wait: connections, answers: 16, ..EndpointConfig::default() }
+    EndpointConfig {
+        connection: Arc::new(config.unwrap_or_default()),
+        connections,
+        time_wait: connections,
+        memory: connections * CONNECTION,
+        answers: 16,
+        ..EndpointConfig::default()
+    }
 }

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use segue::Instant;
 use segue::codec::{Packet, PseudoHeader};
-use segue::host::{Endpoint, EndpointConfig, Id, Keys, Listen, Signal};
+use segue::host::{Endpoint, EndpointConfig, Id, Keys, Listen, OpenError, Signal};
 use segue_smoltcp_device::ring::{Port, link};
-use segue_smoltcp_device::{Host, ip, small};
+use segue_smoltcp_device::{CONNECTION, Host, ip, small};
 use smoltcp::phy::{Device, RxToken, TxToken};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -93,4 +93,16 @@ fn a_burst_of_frames_is_taken_in_parts() {
     assert_eq!((server.next_deadline(), server.device.has_arrived()), (Some(Instant::ZERO), true));
     server.poll(NOW, |_| ());
     assert_eq!((server.next_deadline(), server.device.has_arrived()), (None, false));
+}
+
+/// The limits of `small` are those that it tells: the connections come about, and no further one.
+#[test]
+fn small_has_memory_for_its_connections_and_no_more() {
+    let [a, _] = link::<40, 1500>();
+    let mut client = host(a, CLIENT, small(3));
+    let mut connect = || client.tcp.connect(CLIENT, SocketAddr::new(SERVER, 7), NOW);
+    assert!((0..3).all(|_| connect().is_ok()));
+    assert_eq!(connect(), Err(OpenError::Full));
+    assert!(client.tcp.memory() <= 3 * CONNECTION, "{}", client.tcp.memory());
+    println!("{} octets for each connection", client.tcp.memory() / 3);
 }

@@ -1,5 +1,7 @@
 //! Two hosts on a link in memory, on a Cortex-M3 with 64 KB of RAM: a handshake, an echo and a close. The debugger of
 //! qemu shows what it prints, and gets its exit code.
+//!
+//! It takes about 130 KB of flash, and a heap of 40 KB for both hosts, their connections and the frames on the link.
 #![no_std]
 #![no_main]
 
@@ -59,7 +61,7 @@ fn main() -> ! {
 fn run() {
     let [a, b] = link::<4, 576>();
     // A board draws the keys from its source of entropy.
-    let mut server = Host::new(b, vec![SERVER], Keys::new(*b"drawn by a board"), small(2));
+    let mut server = Host::new(b, vec![SERVER], Keys::new(*b"drawn by a board"), small(1));
     let mut client = Host::new(a, vec![CLIENT], Keys::new(*b"drawn by another"), small(1));
     let listener = server.tcp.listen(Listen::port(7)).expect("nobody listens yet");
     let (mut user, mut echo) = (User::default(), Echo::default());
@@ -94,7 +96,7 @@ struct Echo {
 impl Echo {
     fn turn(&mut self, tcp: &mut Endpoint, listener: ListenerId, now: Instant) {
         while let Some(id) = tcp.accept(listener) {
-            hprintln!("server: connection {} at {}", id, now);
+            hprintln!("server: connection {} at {}, {} octets of memory at most", id, now, tcp.memory());
             self.open.push(id);
         }
         while let Some((id, signal)) = tcp.poll_signal() {
