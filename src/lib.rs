@@ -152,6 +152,7 @@ fn arbitrary_bytes(u: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<byt
 #[cfg(all(doc, feature = "host"))]
 pub mod guide {
     // The first definition of a link counts: on these pages the links lead to modules, in the repository to files.
+    #![doc = ""]
     #![cfg_attr(feature = "serde", doc = "[records]: crate::guide::records")]
     #![doc = "[smoltcp]: crate::guide::smoltcp"]
     #![doc = "[comparison]: crate::guide::comparison"]
