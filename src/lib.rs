@@ -33,7 +33,8 @@
 //!   timers, secrets, TIME-WAIT, a memory budget.
 //! - [`congestion`]: the trait [`Controller`], CUBIC and NewReno.
 //!
-//! `docs/embedding.md` in the repository is the guide for a host: the loop, and the duty that comes with each action.
+//! The module `guide` (`docs/embedding.md` in the repository) is the guide for a host: which layer to take, a host in 25
+//! lines, recipes, and the duty that comes with each action.
 //!
 //! # Promises
 //!
@@ -148,17 +149,42 @@ fn arbitrary_bytes(u: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<byt
     Ok(bytes::Bytes::copy_from_slice(octets))
 }
 
-/// The examples of the README and the guides are tests.
+/// The guide for hosts, the documents of the repository; only in the documentation.
+#[cfg(all(doc, feature = "host"))]
+pub mod guide {
+    // The first definition of a link counts: on these pages the links lead to modules, in the repository to files.
+    #![doc = ""]
+    #![cfg_attr(feature = "serde", doc = "[records]: crate::guide::records")]
+    #![doc = "[smoltcp]: crate::guide::smoltcp"]
+    #![doc = "[comparison]: crate::guide::comparison"]
+    #![doc = ""]
+    #![doc = include_str!("../docs/embedding.md")]
+
+    #[cfg(feature = "serde")]
+    pub mod records {
+        #![doc = include_str!("../docs/records.md")]
+    }
+    pub mod smoltcp {
+        #![doc = "[comparison]: crate::guide::comparison"]
+        #![doc = ""]
+        #![doc = include_str!("../docs/smoltcp.md")]
+    }
+    pub mod comparison {
+        #![doc = include_str!("../docs/comparison.md")]
+    }
+    pub mod configuration {
+        #![doc = include_str!("../docs/configuration.md")]
+    }
+}
+
+/// The examples of the README and of the documents that are not part of the guide are tests.
 #[cfg(doctest)]
 mod guides {
+    #[cfg(feature = "host")]
     #[doc = include_str!("../README.md")]
     struct Readme;
     #[doc = include_str!("../docs/architecture.md")]
     struct Architecture;
-    #[doc = include_str!("../docs/configuration.md")]
-    struct Configuration;
-    #[doc = include_str!("../docs/embedding.md")]
-    struct Embedding;
     #[doc = include_str!("../docs/testing.md")]
     struct Testing;
 }
