@@ -42,7 +42,8 @@ pub enum Full {
     #[default]
     Cookies,
     /// The connection that is half-open for longest makes room (RFC 4987 §3.5). Clients are served as long as a round
-    /// trip is shorter than the time in which `half_open` SYNs arrive.
+    /// trip is shorter than the time in which `half_open` SYNs arrive. With `half_open` 0, and where an
+    /// [`Endpoint`](super::Endpoint) reaches the limits of its connections or its memory, the SYN is dropped.
     EvictOldest,
     /// The SYN is dropped; the peer repeats it. For networks without strangers.
     Drop,

@@ -17,7 +17,7 @@
 //! use segue::codec::{self, Fill, Packet, PseudoHeader};
 //! use segue::host::{Endpoint, ListenerId, Signal};
 //!
-//! /// One turn of an echo server. A device gives the packets, and takes the octets of TCP with the addresses.
+//! /// One turn of a server. A device gives the packets, and takes the octets of TCP with the addresses.
 //! fn turn(
 //!     endpoint: &mut Endpoint,
 //!     listener: ListenerId,
@@ -34,9 +34,8 @@
 //!         match signal {
 //!             Signal::Readable => {
 //!                 let mut socket = endpoint.socket(id, now)?;
-//!                 while let Some(text) = socket.chunk() {
-//!                     socket.write(&text)?; // less, when the peer does not read: see `Signal::Writable`
-//!                 }
+//!                 socket.chunks().for_each(drop); // the request
+//!                 socket.write(b"hello\n")?; // takes what fits; `Signal::Writable` asks for the rest
 //!             }
 //!             Signal::PeerClosed => endpoint.socket(id, now)?.close()?,
 //!             _ => {}

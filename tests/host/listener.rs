@@ -224,6 +224,30 @@ fn a_gate_forgets_without_a_word() {
     assert_eq!((world.ends[1].len(), world.ends[1].wants_flush()), ((0, 0), false));
 }
 
+/// Whatever waits at a gate has no answer that could carry a cookie: a flood evicts what waits for longest, and the SYN of
+/// a client gets in.
+#[test]
+fn a_flood_does_not_shut_a_gate() {
+    let mut world = World::plain();
+    let backlog = Backlog { half_open: 8, ..Backlog::default() };
+    assert_eq!(backlog.full, Full::Cookies);
+    world.ends[1].listen(Listen { gate: Some(secs(5)), backlog, ..Listen::anywhere() }).unwrap();
+    for n in 0..100 {
+        let (addresses, packet) = spoofed(n);
+        assert!(matches!(world.receive(1, addresses, packet), Received::Held(_)), "{n}");
+        assert!(world.ends[1].len().0 <= 8, "{n}");
+    }
+    let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    world.flush(0);
+    world.go(10, |_, _, _| {});
+    let incoming = std::iter::from_fn(|| world.ends[1].incoming()).last().expect("the client's SYN");
+    assert_eq!(incoming.flow.remote().ip(), CLIENT);
+    world.ends[1].admit(incoming.id, world.now).unwrap();
+    world.flush(1);
+    world.go(100, |_, _, _| {});
+    assert_eq!(world.signals[0], [(client, Signal::Connected)]);
+}
+
 #[test]
 fn the_most_special_listener_is_asked() {
     let mut world = World::plain();

@@ -14,7 +14,7 @@ use super::budget::Budget;
 use super::deadlines::Heap;
 use super::flow::Flow;
 use super::keys::Keys;
-use super::listener::{Backlog, Listener};
+use super::listener::{Backlog, Full, Listener};
 use super::live::{Owner, Port, Taker};
 use super::ports::Ports;
 use super::signal::{Gone, Id, OpenError, Signal};
@@ -69,7 +69,7 @@ pub use config::EndpointConfig;
 ///         if signal == Signal::Readable {
 ///             let mut socket = server.socket(id, now)?;
 ///             while let Some(mut text) = socket.chunk() {
-///                 socket.write_bytes(&mut text)?;
+///                 socket.write_bytes(&mut text)?; // a larger text: keep the rest for `Signal::Writable`
 ///             }
 ///             socket.close()?;
 ///         }
@@ -163,9 +163,11 @@ pub struct Listen {
     /// The limits.
     pub backlog: Backlog,
     /// A gate: each SYN waits this long at most for [`Endpoint::admit`] or [`Endpoint::refuse`], then it is refused. For
-    /// proxies that dial first. Without a gate each SYN is answered at once.
+    /// proxies that dial first. Without a gate each SYN is answered at once. A SYN that waits has no answer that could
+    /// carry a cookie: with [`Full::Cookies`] a gate evicts the oldest, as with [`Full::EvictOldest`].
     pub gate: Option<Duration>,
-    /// The configuration of its connections; none: that of the endpoint with R2 for the SYN,ACK of at most 60 s.
+    /// The configuration of its connections, with R2 as it says (180 s by default); none: that of the endpoint with R2
+    /// for the SYN,ACK of at most 60 s.
     pub config: Option<Arc<Config>>,
 }
 
@@ -178,6 +180,14 @@ impl Listen {
     /// A port on one address.
     pub fn on(local: SocketAddr) -> Self {
         Self { address: Some(local.ip()), ..Self::port(local.port()) }
+    }
+
+    /// The limits that hold: behind a gate there are no cookies.
+    const fn limits(&self) -> Backlog {
+        match (self.gate, self.backlog.full) {
+            (Some(_), Full::Cookies) => Backlog { full: Full::EvictOldest, ..self.backlog },
+            (_, Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset) => self.backlog,
+        }
     }
 
     /// Every address and port for which there is no other listener: a transparent proxy.
@@ -247,7 +257,8 @@ impl<C: Controller> Endpoint<C> {
         let number = self.next_listener;
         self.next_listener += 1;
         self.addresses.insert(place, number);
-        self.listeners.insert(number, Bound { listener: Listener::new(listen.backlog), listen });
+        let backlog = listen.limits();
+        self.listeners.insert(number, Bound { listener: Listener::new(backlog), listen: Listen { backlog, ..listen } });
         Ok(ListenerId(number))
     }
 
@@ -333,7 +344,8 @@ impl<C: Controller> Endpoint<C> {
         !self.dirty.is_empty() || !self.answers.queue.is_empty()
     }
 
-    /// Connections that are half-open, ready or open, without TIME-WAIT; and those in TIME-WAIT.
+    /// Connections that are half-open, ready or open, with the SYNs that a gate holds, without TIME-WAIT; and those in
+    /// TIME-WAIT.
     pub fn len(&self) -> (usize, usize) {
         (self.live, self.waiting)
     }

@@ -153,14 +153,13 @@ impl<C: Controller> Endpoint<C> {
         let needs = for_itself::<C>().saturating_add(for_window(first_window(&config)));
         let full = self.live >= self.config.connections || needs > self.budget.left();
         let admit = match bound.listen.backlog.full {
-            Full::Cookies if full && gate.is_none() => bound.listener.on_flood(now),
+            Full::Cookies if full => bound.listener.on_flood(now),
             Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset if full => Admit::Drop,
             Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset => bound.listener.on_syn(now),
         };
         match admit {
             Admit::Open => {}
             Admit::Evict(id) => self.turn_away(id.index, false),
-            Admit::Cookie if gate.is_some() => return Received::Full, // a gate decides before anything is answered
             Admit::Cookie => {
                 let path = self.config.path(flow.remote().ip());
                 let answer = self.keys.cookie(&flow, &syn, &config, path, now);
@@ -269,7 +268,8 @@ impl<C: Controller> Endpoint<C> {
     /// complete. The id stays the same.
     ///
     /// # Errors
-    /// [`Gone`]: the peer gave up, the deadline passed, or the SYN made room for another.
+    /// [`Gone`]: the peer gave up, the deadline passed, the SYN made room for another, or the memory budget is used up, and
+    /// the peer was refused.
     pub fn admit(&mut self, id: Id, now: Instant) -> Result<(), Gone> {
         let index = self.slots.index(id).ok_or(Gone)?;
         let Entry::Held(held) = self.slots.get(index) else { return Err(Gone) };
