@@ -45,6 +45,8 @@ pub(super) struct Side {
     /// Delivered text that the user has not read, and its octets.
     pub(super) inbox: VecDeque<Bytes>,
     pub(super) unread: usize,
+    /// Octets delivered since the window was last let grow.
+    pub(super) delivered: usize,
     pub(super) pending: Pending,
     /// Whether the id is in the queue of those with signals.
     pub(super) queued: bool,
@@ -77,6 +79,7 @@ impl Side {
             config,
             inbox: VecDeque::new(),
             unread: 0,
+            delivered: 0,
             pending: Pending::default(),
             queued: false,
             watches: true,
@@ -115,6 +118,7 @@ impl Side {
             Action::Deliver(_) if self.owner == Owner::Nobody => {} // nobody reads it
             Action::Deliver(text) => {
                 self.unread += text.len();
+                self.delivered = self.delivered.saturating_add(text.len());
                 self.inbox.push_back(text);
                 if core::mem::take(&mut self.watches) {
                     self.pending.add(Signal::Readable);

@@ -393,6 +393,23 @@ fn an_icmp_error_goes_to_its_connection() {
     assert!(world.ends[0].is_empty());
 }
 
+/// A connection that does nothing holds no more than it was opened with: what it might need is there for others.
+#[test]
+fn the_budget_of_an_idle_connection_does_not_grow() {
+    let config = EndpointConfig { memory: 4_000_000, ..EndpointConfig::default() };
+    let mut world = World::new([config.clone(), config], 1);
+    world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let mut opened = 0;
+    while world.ends[0].connect(CLIENT, server(), world.now).is_ok() {
+        opened += 1;
+        let before = world.ends[0].memory();
+        world.flush(0);
+        world.go(1000, |_, _, _| {});
+        assert_eq!(world.ends.each_ref().map(Endpoint::memory), [before; 2], "{opened}");
+    }
+    assert_eq!((opened, world.ends[0].len().0), (4_000_000 / (world.ends[0].memory() / opened), opened));
+}
+
 /// Windows grow while the budget has room, then writes take less, then nothing is opened; and all of it comes back.
 #[test]
 fn the_budget_holds_over_all_connections() {

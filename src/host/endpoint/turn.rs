@@ -244,7 +244,7 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    /// A window that is as large as it may get grows while the budget has room.
+    /// A window that is as large as it may get grows while the budget has room, if its peer makes use of it.
     fn widen(&mut self, index: u32, now: Instant) {
         if !self.budget.is_limited() {
             return;
@@ -252,9 +252,11 @@ impl<C: Controller> Endpoint<C> {
         let Some(live) = self.slots.live_mut(index) else { return };
         let (most, now_at) = (live.side.config.receive_buffer(), live.connection.receive_capacity());
         let granted = for_window(now_at);
-        if now_at >= most || granted < live.side.window {
+        let used = live.side.delivered >= usize::try_from(now_at / 2).unwrap_or(usize::MAX);
+        if now_at >= most || granted < live.side.window || !used {
             return;
         }
+        live.side.delivered = 0;
         let more = for_window(now_at.saturating_mul(2).min(most)).saturating_sub(live.side.window);
         let more = more.min(self.budget.left() / 4); // the last quarter is for new connections and for writes
         if more < 2048 || !self.budget.take(more) {
