@@ -133,7 +133,9 @@ impl Server {
 
     fn serve(&mut self, endpoint: &mut Endpoint, id: Id, now: Instant) {
         let (Some(peer), Ok(mut socket)) = (self.peers.get_mut(&id), endpoint.socket(id, now)) else { return };
-        self.idle.set(id, Some(now + self.patience));
+        if peer.end != End::Closed {
+            self.idle.set(id, Some(now + self.patience)); // who was answered for the last time cannot stay by sending
+        }
         // An error: the connection is over, which `Signal::Closed` says.
         let _ = peer.serve(&mut socket, &self.block, &mut self.answered);
     }
@@ -150,18 +152,11 @@ impl Server {
 impl Peer {
     /// Writes, understands and reads by turns, until the peer has to do something.
     fn serve(&mut self, socket: &mut Socket<'_>, block: &Bytes, answered: &mut u64) -> Result<(), Error> {
-        while self.write(socket, block)? {
-            match self.end {
-                End::Open => {}
-                End::LastResponse => {
-                    socket.close()?;
-                    self.end = End::Closed;
-                    continue;
-                }
-                End::Closed => {
-                    socket.chunks().for_each(drop);
-                    return Ok(());
-                }
+        while self.end != End::Closed && self.write(socket, block)? {
+            if self.end == End::LastResponse {
+                socket.close()?;
+                self.end = End::Closed;
+                break;
             }
             if let Some((asked, octets)) = self.understand() {
                 self.input.advance(octets);
@@ -174,6 +169,9 @@ impl Peer {
             } else {
                 return Ok(());
             }
+        }
+        if self.end == End::Closed {
+            socket.chunks().for_each(drop);
         }
         Ok(())
     }

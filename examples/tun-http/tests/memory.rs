@@ -219,6 +219,24 @@ fn bad_requests_are_answered_once_and_end_the_connection() {
     }
 }
 
+/// RFC 9112 §9.6: a server that stops reading after its last response would reset the connection, and the client might
+/// lose the response.
+#[test]
+fn what_follows_the_last_response_is_read_and_dropped() {
+    let mut world = World::new();
+    let id = world.connect();
+    world.write(id, b"nonsense\r\n\r\n");
+    for _ in 0..20 {
+        world.settle();
+        world.write(id, &[b'x'; 50_000]);
+    }
+    world.settle();
+    assert!(world.read(id).starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+    world.close(id);
+    world.settle();
+    assert!(world.read(id).is_empty() && world.closed == [id] && world.http.is_empty());
+}
+
 #[test]
 fn pipelined_requests_are_answered_in_their_order() {
     let requests: String = (0..500).map(|n| format!("GET /bytes/{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();

@@ -200,6 +200,14 @@ fn the_proxy_refuses_what_the_upstream_refuses() {
         let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = upstream.local_addr().expect("an address").port();
         let _running = Running::new(&["proxy"]);
+        let stream = connect(&format!("192.0.2.5:{port}"));
+        let (mut accepted, _) = upstream.accept().expect("the proxy dials");
+        accepted.write_all(b"hello").expect("room");
+        stream.peek(&mut [0; 1]).expect("the text");
+        drop(stream); // it is unread: the kernel sends a reset
+        let reset = accepted.read(&mut [0; 1]).expect_err("a reset, no end");
+        assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+
         let mut stream = connect(&format!("192.0.2.5:{port}"));
         let (mut accepted, _) = upstream.accept().expect("the proxy dials");
         stream.write_all(b"hello").expect("room");
