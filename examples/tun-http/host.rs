@@ -1,0 +1,64 @@
+//! The turn of a host: everything between a device and an application.
+
+use std::io;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use segue::host::Endpoint;
+use segue::{Clock, Instant};
+
+use crate::device::{Arrived, Tun};
+
+/// The most packets of one turn: beyond, answers would wait for too long.
+const BATCH: usize = 256;
+/// The token of the device; the sockets of an application have others.
+const DEVICE: Token = Token(0);
+
+/// What a host runs.
+pub trait App {
+    /// Does what there is to do: takes signals and new connections, reads, writes and closes. `events` tells of sockets
+    /// of the application's own.
+    fn turn(&mut self, endpoint: &mut Endpoint, events: &Events, now: Instant);
+
+    /// When it needs a turn although nothing arrives.
+    fn next_deadline(&self) -> Option<Instant>;
+}
+
+/// Turn after turn, until the device fails.
+///
+/// # Errors
+/// The device failed.
+pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, app: &mut impl App) -> io::Result<()> {
+    let (clock, mut events, mut drained) = (Clock::new(), Events::with_capacity(1024), true);
+    poll.registry().register(&mut SourceFd(&tun.fd()), DEVICE, Interest::READABLE)?;
+    loop {
+        let next = [endpoint.next_deadline(), app.next_deadline()].into_iter().flatten().min();
+        let wait = next.map(|at| at.saturating_since(clock.now()));
+        // Readiness is told once, so the device is waited for only after all that it has was read.
+        match poll.poll(&mut events, if drained { wait } else { Some(Default::default()) }) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let now = clock.now();
+        drained = false;
+        for _ in 0..BATCH {
+            match tun.recv()? {
+                Some(Arrived::Packet(addresses, packet)) => drop(endpoint.receive(addresses, packet, now)),
+                Some(Arrived::Icmp(flow, what, seq)) => drop(endpoint.icmp(&flow, what, seq, now)),
+                None => {
+                    drained = true;
+                    break;
+                }
+            }
+        }
+        endpoint.timers(now);
+        app.turn(&mut endpoint, &events, now);
+        let mut sent = Ok(());
+        endpoint.flush(now, |addresses, packet| {
+            if sent.is_ok() {
+                sent = tun.send(addresses, &packet);
+            }
+        });
+        sent?;
+    }
+}
