@@ -175,8 +175,8 @@ fn icmp(octets: &Bytes) -> Option<Arrived> {
     Some(Arrived::Icmp(Flow::new(flow.local, flow.remote)?, (kind, mtu), quoted_seq))
 }
 
-/// Puts an IP header for this many octets of TCP. Without options and with DF set over IPv4: the path MTU is discovered (RFC
-/// 1191), and the ID may then be anything (RFC 6864).
+/// Puts an IP header for this many octets of TCP. Without options and with DF set over IPv4: the path MTU is discovered
+/// (RFC 1191), and the ID may then be anything (RFC 6864).
 fn put_ip_header(to: &mut Vec<u8>, addresses: PseudoHeader, length: u16, ecn: IpEcn) -> io::Result<()> {
     match addresses {
         PseudoHeader::V4 { src, dst } => {
