@@ -91,29 +91,27 @@ impl Tun {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),
             };
-            // A copy: the text of a connection then holds no more memory than came.
-            let octets = self.arrived.get(..length).map(Bytes::copy_from_slice).unwrap_or_default();
-            if let Some(arrived) = self.parse(octets) {
+            if let Some(arrived) = self.arrived.get(..length).and_then(|octets| self.parse(octets)) {
                 return Ok(Some(arrived));
             } // else it is dropped, as a network may
         }
     }
 
-    fn parse(&self, mut octets: Bytes) -> Option<Arrived> {
+    fn parse(&self, mut octets: &[u8]) -> Option<Arrived> {
         let (mut flags, mut gso_size) = (0, 0);
         if self.offload {
             let mut header = octets.get(..VIRTIO)?;
             (flags, gso_size) = (header.get_u8(), header.get(3..5).map_or(0, |mut size| size.get_u16_ne()));
             octets.advance(VIRTIO);
         }
-        let ip = IpSlice::from_slice(&octets).ok()?;
+        let ip = IpSlice::from_slice(octets).ok()?;
         let (src, dst) = (ip.source_addr(), ip.destination_addr());
         let foreign = !self.own.is_empty() && !self.own.contains(&dst);
         if foreign || ip.is_fragmenting_payload() {
             return None;
         }
         if ip.payload_ip_number() != ip_number::TCP {
-            return icmp(&octets);
+            return icmp(&Bytes::copy_from_slice(octets));
         }
         let ecn = match &ip {
             IpSlice::Ipv4(v4) => {
@@ -129,7 +127,8 @@ impl Tun {
         let addresses = PseudoHeader::new(src, dst)?;
         let valid = flags & (NEEDS_CSUM | DATA_VALID) != 0;
         let verify = if valid { Verify::ByHardware } else { Verify::Now(addresses) };
-        let mut packet = codec::decode(octets.slice_ref(ip.payload().payload), verify).ok()?;
+        // A copy: the text of a connection then holds no more memory than came.
+        let mut packet = codec::decode(Bytes::copy_from_slice(ip.payload().payload), verify).ok()?;
         packet.segment.ecn = Ecn::from_bits(ecn.value());
         packet.segment.segment_size = gso_size; // how many segments came, for the acknowledgment rules
         Some(Arrived::Packet(addresses, packet))
@@ -144,14 +143,15 @@ impl Tun {
         let (text, header) = (segment.payload.len(), 20 + segment.options.wire_len());
         let length = u16::try_from(header + text).map_err(io::Error::other)?;
         let ecn = IpEcn::try_new(segment.ecn.bits()).map_err(io::Error::other)?;
-        let ip = ip_header(addresses, length, ecn)?;
         let to = &mut self.leaving;
         to.clear();
         if self.offload {
             let cut = text > usize::from(segment.segment_size) && segment.segment_size > 0;
-            let kind = if matches!(addresses, PseudoHeader::V4 { .. }) { GSO_TCP_V4 } else { GSO_TCP_V6 };
+            let (kind, at) = match addresses {
+                PseudoHeader::V4 { .. } => (GSO_TCP_V4, 20),
+                PseudoHeader::V6 { .. } => (GSO_TCP_V6, 40),
+            };
             let ecn = if segment.flags.contains(Flags::CWR) { GSO_ECN } else { 0 };
-            let at = u16::try_from(ip.as_ref().len()).map_err(io::Error::other)?;
             to.put_u8(NEEDS_CSUM);
             to.put_u8(if cut { kind | ecn } else { 0 });
             to.put_u16_ne(at + u16::try_from(header).map_err(io::Error::other)?);
@@ -159,7 +159,7 @@ impl Tun {
             to.put_u16_ne(at);
             to.put_u16_ne(CHECKSUM);
         }
-        to.put_slice(ip.as_ref());
+        put_ip_header(to, addresses, length, ecn)?;
         let fill = if self.offload { Fill::ByHardware(addresses) } else { Fill::Now(addresses) };
         codec::encode(packet, fill, to).map_err(io::Error::other)?;
         match self.device.send(to) {
@@ -175,17 +175,16 @@ fn icmp(octets: &Bytes) -> Option<Arrived> {
     Some(Arrived::Icmp(Flow::new(flow.local, flow.remote)?, (kind, mtu), quoted_seq))
 }
 
-/// An IP header for this many octets of TCP. Without options and with DF set over IPv4: the path MTU is discovered (RFC
-/// 1191), and the ID may then be anything (RFC 6864).
-fn ip_header(addresses: PseudoHeader, length: u16, ecn: IpEcn) -> io::Result<impl AsRef<[u8]>> {
-    let mut octets = Vec::with_capacity(40);
+/// Puts an IP header for this many octets of TCP. Without options and with DF set over IPv4: the path MTU is discovered
+/// (RFC 1191), and the ID may then be anything (RFC 6864).
+fn put_ip_header(to: &mut Vec<u8>, addresses: PseudoHeader, length: u16, ecn: IpEcn) -> io::Result<()> {
     match addresses {
         PseudoHeader::V4 { src, dst } => {
             let header = Ipv4Header::new(length, HOP_LIMIT, ip_number::TCP, src.octets(), dst.octets());
             let mut header = header.map_err(io::Error::other)?;
             header.ecn = ecn;
             header.header_checksum = header.calc_header_checksum();
-            octets.extend_from_slice(&header.to_bytes());
+            to.put_slice(&header.to_bytes());
         }
         PseudoHeader::V6 { src, dst } => {
             let (next_header, source, destination) = (ip_number::TCP, src.octets(), dst.octets());
@@ -193,8 +192,8 @@ fn ip_header(addresses: PseudoHeader, length: u16, ecn: IpEcn) -> io::Result<imp
             let mut header =
                 Ipv6Header { payload_length: length, next_header, hop_limit: HOP_LIMIT, source, destination, ..rest };
             header.set_ecn(ecn);
-            octets.extend_from_slice(&header.to_bytes());
+            to.put_slice(&header.to_bytes());
         }
     }
-    Ok(octets)
+    Ok(())
 }

@@ -83,8 +83,8 @@ enum Body {
 }
 
 impl Server {
-    /// Listens on these terms: `Listen::port(80)`, or several. Connections without a sign of life for as long as
-    /// `patience` are reset.
+    /// Listens at `Listen::port(80)`, or several places, each with a backlog for a burst of clients. Connections without
+    /// a sign of life for as long as `patience` are reset.
     ///
     /// # Errors
     /// [`OpenError::InUse`].

@@ -69,13 +69,17 @@ mod program {
         if options.proxy {
             let mut proxy = Proxy::new(&mut endpoint, poll.registry(), options.to).map_err(io::Error::other)?;
             say(&format!("{}: what connects behind it goes to {}; end with Ctrl-C", options.device, options.to))?;
-            return host::run(tun, endpoint, poll, &mut proxy);
+            return host::run(tun, endpoint, poll, &mut proxy).map_err(failed);
         }
         let places = [Listen::port(options.port)];
         let server = Server::new(&mut endpoint, &places, options.idle).map_err(io::Error::other)?;
         let [v4, v6] = HOST;
         say(&format!("http://{v4}:{0}/ and http://[{v6}]:{0}/; end with Ctrl-C", options.port))?;
-        host::run(tun, endpoint, poll, &mut Http(server))
+        host::run(tun, endpoint, poll, &mut Http(server)).map_err(failed)
+    }
+
+    fn failed(error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("the device failed; was it set down or deleted? ({error})"))
     }
 
     /// Says that all is ready, at once also to a pipe.
