@@ -26,6 +26,9 @@ enum State {
     Panicked,
 }
 
+/// The last time that a connection knows, see [`Instant`].
+const LAST: u64 = 1 << 58;
+
 /// The endpoint and what its calls need.
 pub(crate) struct Host {
     pub(crate) endpoint: Endpoint,
@@ -39,9 +42,10 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// The time of a call.
+    /// The time of a call. Connections take a later one than `LAST` as that; so must the endpoint, or timers that they set
+    /// after it are due for it and not for them, and it runs them forever.
     pub(crate) fn at(&mut self, now: u64) -> Instant {
-        let now = Instant::from_micros(now);
+        let now = Instant::from_micros(now.min(LAST));
         self.latest = self.latest.max(now);
         now
     }

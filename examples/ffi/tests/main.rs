@@ -4,4 +4,5 @@ mod calls;
 mod header;
 mod mistakes;
 mod programs;
+mod random;
 mod world;
