@@ -325,6 +325,34 @@ fn a_stale_id_is_gone_and_never_another_connection() {
     assert_eq!(world.ends[0].socket(Id::from_bits(u64::MAX), world.now).map(drop), Err(Gone));
 }
 
+/// The clock of connections ends before that of a host might: a turn ends then, too.
+#[test]
+fn a_turn_ends_after_the_end_of_time() {
+    for now in [1 << 58, (1 << 58) + 1, u64::MAX].map(Instant::from_micros) {
+        let mut world = World::plain();
+        world.now = now;
+        let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+        let client = world.ends[0].connect(CLIENT, server(), now).unwrap();
+        let mut server = None;
+        for turn in 0..12 {
+            for end in [0, 1] {
+                let mut out = Vec::new();
+                world.ends[end].timers(now);
+                world.ends[end].flush(now, |addresses, packet| out.push((addresses, packet)));
+                for (addresses, packet) in out {
+                    world.ends[1 - end].receive(addresses, packet, now);
+                }
+            }
+            server = server.or_else(|| world.ends[1].accept(listener));
+            if turn == 6 {
+                world.ends[0].socket(client, now).unwrap().close().unwrap();
+                world.ends[1].socket(server.expect("a connection"), now).unwrap().close().unwrap();
+            }
+        }
+        assert!(world.ends.iter().any(|end| end.len().1 == 1), "TIME-WAIT at {now}");
+    }
+}
+
 /// A SYN for the ports of a connection in TIME-WAIT opens the next one (RFC 6191, MAY-2).
 #[test]
 fn time_wait_hands_over_to_a_successor() {

@@ -9,11 +9,13 @@ use crate::host::flow::Flow;
 use crate::host::live::{Owner, Side, Taker, Waiting};
 use crate::host::signal::{Id, Signal};
 use crate::host::slots::Entry;
+use crate::time::END_OF_TIME;
 use crate::{CloseReason, Connection, Controller, Error, Event, Instant, Segment, State};
 
 impl<C: Controller> Endpoint<C> {
     /// Runs all timers that are due. What they send leaves with the flush.
     pub fn timers(&mut self, now: Instant) {
+        let now = now.min(END_OF_TIME); // the clocks of connections end there: later deadlines are never due
         while let Some(index) = self.deadlines.due(now) {
             self.deadlines.set(index, None); // the flush sets it again
             match self.slots.get(index) {
