@@ -25,6 +25,11 @@ impl Budget {
         self.limit.saturating_sub(self.used)
     }
 
+    /// Octets for peers that have proved nothing yet: the last quarter is not theirs.
+    pub(super) const fn left_for_strangers(&self) -> usize {
+        self.left().saturating_sub(if self.is_limited() { self.limit / 4 } else { 0 })
+    }
+
     /// Takes octets if they are there.
     pub(super) fn take(&mut self, octets: usize) -> bool {
         let fits = octets <= self.left();

@@ -43,7 +43,8 @@ pub enum Full {
     Cookies,
     /// The connection that is half-open for longest makes room (RFC 4987 §3.5). Clients are served as long as a round
     /// trip is shorter than the time in which `half_open` SYNs arrive. With `half_open` 0, and where an
-    /// [`Endpoint`](super::Endpoint) reaches the limits of its connections or its memory, the SYN is dropped.
+    /// [`Endpoint`](super::Endpoint) is at the limits of its connections or its memory though nothing is half-open
+    /// here, the SYN is dropped.
     EvictOldest,
     /// The SYN is dropped; the peer repeats it. For networks without strangers.
     Drop,
@@ -122,10 +123,15 @@ impl<K: Copy> Listener<K> {
         }
         match self.backlog.full {
             Full::Cookies => self.on_flood(now),
-            Full::EvictOldest => self.half_open.pop_first().map_or(Admit::Drop, |(_, key)| Admit::Evict(key)),
+            Full::EvictOldest => self.evict().map_or(Admit::Drop, Admit::Evict),
             Full::Drop => Admit::Drop,
             Full::Reset => Admit::Reset,
         }
+    }
+
+    /// The connection that is half-open for longest, to be dropped without a word: the listener forgets it.
+    pub fn evict(&mut self) -> Option<K> {
+        self.half_open.pop_first().map(|(_, key)| key)
     }
 
     /// A SYN for which the host has no memory: a cookie, if the listener has room for what comes of it.

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::flow::Flow;
 use super::listener::Ticket;
@@ -111,6 +111,22 @@ impl Side {
         self.unread = 0;
     }
 
+    /// Text that waits for the user, without the frames that it came in: pieces pin no more than twice their size, and two
+    /// that touch hold `copy_below` octets at least. So a peer that sends octet by octet fills no more than the window.
+    fn keep(&mut self, text: Bytes) {
+        let copy_below = usize::from(self.config.copy_below());
+        if let Some(last) = self.inbox.back_mut().filter(|last| last.len() + text.len() < copy_below) {
+            let mut both = BytesMut::with_capacity(last.len() + text.len());
+            both.extend_from_slice(last);
+            both.extend_from_slice(&text);
+            *last = both.freeze();
+            return;
+        }
+        let frame = usize::try_from(self.config.frame_size()).unwrap_or(usize::MAX);
+        let pins = text.len() < copy_below || frame > text.len().saturating_mul(2);
+        self.inbox.push_back(if pins { Bytes::copy_from_slice(&text) } else { text });
+    }
+
     /// One action of the connection. A segment goes to `transmit`.
     fn take(&mut self, action: Action, transmit: &mut dyn FnMut(&Flow, Segment)) {
         match action {
@@ -119,7 +135,7 @@ impl Side {
             Action::Deliver(text) => {
                 self.unread += text.len();
                 self.delivered = self.delivered.saturating_add(text.len());
-                self.inbox.push_back(text);
+                self.keep(text);
                 if core::mem::take(&mut self.watches) {
                     self.pending.add(Signal::Readable);
                 }
@@ -178,6 +194,8 @@ pub(super) struct Waiting {
 pub(super) struct Held {
     pub(super) flow: Flow,
     pub(super) syn: Segment,
+    /// The last number of the previous incarnation, which the ISS has to pass (MAY-2).
+    pub(super) after: Option<SeqNum>,
     pub(super) port: Port,
     pub(super) ticket: Ticket,
 }

@@ -55,9 +55,11 @@ impl Ports {
         let (offset, index) = keys.port_hashes(local, remote.ip(), remote.port());
         let place = usize::try_from(index % PLACES as u64).unwrap_or(0);
         let counter = self.table.get_mut(place)?;
+        let count = u64::from(self.count);
         for _ in 0..self.count {
-            let n = offset.wrapping_add(u64::from(*counter)) % u64::from(self.count);
-            *counter = counter.wrapping_add(1);
+            // The counter stays below the count: where it wraps, no port of the range is left out.
+            let n = (offset % count + u64::from(*counter)) % count;
+            *counter = u16::try_from((u64::from(*counter) + 1) % count).unwrap_or(0);
             let port = self.first.saturating_add(u16::try_from(n).unwrap_or(0));
             if is_free(port) {
                 return Some(port);

@@ -217,6 +217,11 @@ impl<'a, C: Controller> Socket<'a, C> {
 
     /// Changes a setting.
     pub fn set(&mut self, knob: Knob) {
+        let knob = if let Knob::ReceiveBuffer(octets) = knob {
+            Knob::ReceiveBuffer(self.endpoint.window_within_budget(self.id.index, octets))
+        } else {
+            knob
+        };
         let _ = self.part(Event::Set(knob)); // fails only when the connection is over
     }
 

@@ -325,6 +325,45 @@ fn a_stale_id_is_gone_and_never_another_connection() {
     assert_eq!(world.ends[0].socket(Id::from_bits(u64::MAX), world.now).map(drop), Err(Gone));
 }
 
+/// A user that does not read, and a peer that sends octet by octet: what waits are few pieces, and none pins a frame.
+#[test]
+fn what_waits_for_the_user_is_bounded_by_its_octets() {
+    let (mut world, client, server) = pair();
+    for n in 0..5000u32 {
+        let mut socket = world.ends[0].socket(client, world.now).unwrap();
+        socket.set(Knob::Nagle(false));
+        assert_eq!(socket.write(&[n as u8]), Ok(1));
+        drop(socket);
+        world.flush(0);
+        world.go(1, |_, _, _| {});
+    }
+    world.go(200, |_, _, _| {});
+    let mut socket = world.ends[1].socket(server, world.now).unwrap();
+    let pieces: Vec<_> = socket.chunks().collect();
+    assert_eq!(pieces.concat(), (0..5000u32).map(|n| n as u8).collect::<Vec<u8>>());
+    assert!(pieces.len() <= 2 * 5000 / 1024 + 1, "{} pieces", pieces.len());
+}
+
+/// Strays fill the queue of answers, and what our connections send goes out all the same.
+#[test]
+fn answers_to_strays_take_no_place_from_our_own_segments() {
+    let config = EndpointConfig { answers: 4, ..EndpointConfig::default() };
+    let mut world = World::new([config.clone(), config], 1);
+    for n in 0..100 {
+        let segment = Segment { flags: Flags::ACK, ..Segment::default() };
+        let packet = Packet { src_port: 1000 + n, dst_port: 9, segment };
+        let addresses = PseudoHeader::new(SERVER, CLIENT).unwrap();
+        world.ends[0].receive(addresses, packet, world.now);
+    }
+    let opened = (0..50).filter(|_| world.ends[0].connect(CLIENT, server(), world.now).is_ok()).count();
+    let (mut resets, mut syns) = (0, 0);
+    world.ends[0].flush(world.now, |_, packet| match packet.segment.flags {
+        Flags::SYN => syns += 1,
+        _ => resets += 1,
+    });
+    assert_eq!((opened, syns, resets), (50, 50, 4));
+}
+
 /// The clock of connections ends before that of a host might: a turn ends then, too.
 #[test]
 fn a_turn_ends_after_the_end_of_time() {
@@ -372,6 +411,67 @@ fn time_wait_hands_over_to_a_successor() {
     world.go(50, |_, _, _| {});
     assert_eq!(world.signals[0].last(), Some(&(again, Signal::Connected)));
     assert_eq!(world.ends[1].len(), (1, 0));
+}
+
+/// The ISS of the next connection comes after the numbers of the last one (MAY-2), behind a gate as well: also where the
+/// last one used more of them than the clock of RFC 6528 moved on.
+#[test]
+fn a_successor_at_a_gate_has_a_later_iss() {
+    for gate in [None, Some(secs(5))] {
+        let mut world = World::plain();
+        let listener = world.ends[1].listen(Listen { gate, ..Listen::port(PORT) }).unwrap();
+        let now = world.now;
+        let mut last = None;
+        let mut flow = None;
+        for round in 0..2 {
+            let client = match flow {
+                None => world.ends[0].connect(CLIENT, server(), now).unwrap(),
+                Some(flow) => world.ends[0].connect_from(flow, world.now).unwrap(),
+            };
+            flow = world.ends[0].socket(client, world.now).unwrap().flow();
+            world.flush(0);
+            world.go(10, |endpoint, end, now| {
+                if let (1, Some(incoming)) = (end, endpoint.incoming()) {
+                    endpoint.admit(incoming.id, now).unwrap();
+                }
+            });
+            world.flush(1);
+            world.go(50, |_, _, _| {});
+            let peer = world.ends[1].accept(listener).expect("a connection");
+            let info = world.ends[1].socket(peer, world.now).unwrap().info().unwrap();
+            if let Some(last) = last.replace(info.iss) {
+                assert!(info.iss.after(last + 4_000_000), "{gate:?}: {} after {last}", info.iss);
+            }
+            if round == 1 {
+                continue;
+            }
+            // within a second far more numbers than the clock's 250 for each ms
+            let mut rest = 4_000_000;
+            let mut socket = world.ends[1].socket(peer, world.now).unwrap();
+            rest -= socket.write(&vec![7; rest]).unwrap();
+            drop(socket);
+            world.flush(1);
+            world.go(800, |endpoint, end, now| {
+                while let Some((id, signal)) = endpoint.poll_signal() {
+                    let Ok(mut socket) = endpoint.socket(id, now) else { continue };
+                    match (end, signal) {
+                        (0, Signal::Readable) => socket.chunks().for_each(drop),
+                        (1, Signal::Writable) => rest -= socket.write(&vec![7; rest]).unwrap(),
+                        _ => {}
+                    }
+                }
+            });
+            assert_eq!(rest, 0);
+            world.ends[1].socket(peer, world.now).unwrap().close().unwrap();
+            world.flush(1);
+            world.go(50, |endpoint, end, now| {
+                if end == 0 {
+                    let _ = endpoint.socket(client, now).map(|mut socket| socket.close());
+                }
+            });
+            assert_eq!(world.ends[1].len(), (0, 1), "{gate:?}");
+        }
+    }
 }
 
 #[test]

@@ -201,3 +201,16 @@ fn a_syn_with_a_tiny_mss_has_no_cookie() {
     let cookie = |mss| keys().cookie(&usual(), &syn(mss), &Arc::default(), Path::ipv4(1500), Instant::ZERO);
     assert!(cookie(215).is_none() && cookie(216).is_some());
 }
+
+/// Every port of the range is tried, wherever the counter stands: also where it wraps.
+#[test]
+fn no_port_of_the_range_is_left_out() {
+    let (local, remote) = ("192.0.2.1".parse().unwrap(), "198.51.100.7:80".parse().unwrap());
+    let mut ports = Ports::new(&keys(), 50_000..=50_009);
+    for round in 0..7000 {
+        let mut tried = BTreeSet::new();
+        assert_eq!(ports.choose(&keys(), local, remote, |port| !tried.insert(port)), None);
+        assert_eq!(tried.len(), 10, "{round}: {tried:?}");
+        ports.choose(&keys(), local, remote, |_| true).unwrap();
+    }
+}

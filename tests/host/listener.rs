@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
-use segue::host::{Backlog, Endpoint, Full, Gone, Id, Incoming, Listen, ListenerId, Received, Signal};
+use segue::host::{Backlog, Endpoint, EndpointConfig, Full, Gone, Id, Incoming, Listen, ListenerId, Received, Signal};
 use segue::{CloseReason, Flags, Instant, Options, Segment, SeqNum, Timestamps};
 use segue_kit::{ms, secs};
 
@@ -222,6 +222,77 @@ fn a_gate_forgets_without_a_word() {
     let (mut world, incoming, _, _) = at_the_gate(secs(5));
     assert_eq!(world.ends[1].ignore(incoming.id), Ok(()));
     assert_eq!((world.ends[1].len(), world.ends[1].wants_flush()), ((0, 0), false));
+}
+
+/// SYNs of a flood take no more of the budget than three quarters, and what they take makes room for a client that proves
+/// itself: also where the budget is full long before the queue of SYNs.
+#[test]
+fn a_flood_does_not_shut_a_listener_by_its_budget() {
+    for (full, memory, connections) in [
+        (Full::Cookies, 4 << 20, 65_536),
+        (Full::EvictOldest, 4 << 20, 65_536),
+        (Full::Cookies, usize::MAX, 16),
+        (Full::EvictOldest, usize::MAX, 16),
+    ] {
+        let config = EndpointConfig { memory, connections, ..EndpointConfig::default() };
+        let mut world = World::new([EndpointConfig::default(), config], 1);
+        let backlog = Backlog { full, ..Backlog::default() };
+        let listener = world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
+        for n in 0..200 {
+            let (addresses, packet) = spoofed(n);
+            world.receive(1, addresses, packet);
+        }
+        assert!(world.ends[1].memory() <= memory - memory / 4, "{full:?}: {}", world.ends[1].memory());
+        assert!(world.ends[1].len().0 <= connections - connections / 4, "{full:?}: {:?}", world.ends[1].len());
+        let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        world.ends[0].socket(client, world.now).unwrap().write(b"GET /").unwrap();
+        world.flush(0);
+        world.go(200, |_, _, _| {});
+        assert_eq!(world.signals[0], [(client, Signal::Connected)], "{full:?}");
+        assert!(world.ends[1].accept(listener).is_some(), "{full:?}");
+    }
+}
+
+/// The cookie of a client brings it in even where connections that are half-open hold all of the budget.
+#[test]
+fn a_cookie_makes_room_in_a_full_budget() {
+    let config = EndpointConfig { memory: 2 << 20, ..EndpointConfig::default() };
+    let mut world = World::new([EndpointConfig::default(), config], 1);
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    for n in 0..100 {
+        let (addresses, packet) = spoofed(n);
+        world.receive(1, addresses, packet);
+    }
+    // our own opens take the rest
+    while world.ends[1].connect(SERVER, SocketAddr::new(CLIENT, 9), world.now).is_ok() {}
+    let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    world.ends[0].socket(client, world.now).unwrap().write(b"GET /").unwrap();
+    world.flush(0);
+    world.go(200, |_, _, _| {});
+    assert!(world.signals[0].contains(&(client, Signal::Connected)));
+    assert!(world.ends[1].accept(listener).is_some());
+    assert!(world.ends[1].memory() <= 2 << 20);
+}
+
+/// Another SYN of the flow that a gate holds, as an outsider would forge it, changes nothing.
+#[test]
+fn a_forged_syn_does_not_replace_the_one_at_the_gate() {
+    let mut world = World::plain();
+    world.ends[1].listen(Listen { gate: Some(secs(5)), ..Listen::anywhere() }).unwrap();
+    let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    let mut syn = None;
+    let now = world.now;
+    world.ends[0].flush(now, |addresses, packet| syn = Some((addresses, packet)));
+    let (addresses, packet) = syn.unwrap();
+    world.receive(1, addresses, packet.clone());
+    let incoming = world.ends[1].incoming().unwrap();
+    let mut forged = packet;
+    forged.segment.seq += 1_000_000;
+    world.receive(1, addresses, forged);
+    world.ends[1].admit(incoming.id, now).unwrap();
+    world.flush(1);
+    world.go(100, |_, _, _| {});
+    assert_eq!(world.signals[0], [(client, Signal::Connected)]);
 }
 
 /// Whatever waits at a gate has no answer that could carry a cookie: a flood evicts what waits for longest, and the SYN of

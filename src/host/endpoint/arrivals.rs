@@ -1,6 +1,7 @@
 //! What arrives: packets and ICMP errors.
 
 use super::Endpoint;
+use super::open::bare;
 use crate::codec::{Packet, PseudoHeader, opens, reset_for};
 use crate::host::flow::Flow;
 use crate::host::signal::{Gone, Received};
@@ -43,7 +44,8 @@ impl<C: Controller> Endpoint<C> {
     fn held_arrives(&mut self, index: u32, segment: Segment) {
         let Some(Entry::Held(held)) = self.slots.get_mut(index) else { return };
         match segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST) {
-            Flags::SYN => held.syn = segment,
+            // The same SYN again, with a later timestamp; another one may be forged, and the one that waits stays.
+            Flags::SYN if segment.seq == held.syn.seq => held.syn = bare(segment),
             Flags::RST if segment.seq == held.syn.seq + 1 => self.turn_away(index, false),
             _ => {}
         }

@@ -39,8 +39,8 @@ pub struct EndpointConfig {
     pub memory: usize,
     /// The local ports of active opens (RFC 6056).
     pub ports: RangeInclusive<u16>,
-    /// The most segments that wait for a flush as answers: resets, challenge ACKs, SYN,ACKs. More are dropped, as a
-    /// network may.
+    /// The most segments that wait for a flush as answers to packets without a connection: resets, cookies, answers of
+    /// TIME-WAIT. More are dropped, as a network may.
     pub answers: usize,
 }
 

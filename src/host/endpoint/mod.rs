@@ -143,6 +143,11 @@ impl Answers {
             self.queue.push_back((*flow, segment));
         } // else it is lost, as packets may be
     }
+
+    /// A segment of a connection of ours: the connection bounds them, and none is lost here.
+    fn push_own(&mut self, flow: &Flow, segment: Segment) {
+        self.queue.push_back((*flow, segment));
+    }
 }
 
 /// What to listen to, and on which terms.
@@ -383,7 +388,7 @@ impl<C: Controller> Endpoint<C> {
             dirty.push_back(index);
             live.connection.open_batch(SHORTCUTS)
         });
-        let transmit = &mut |flow: &Flow, segment| answers.push(flow, segment);
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
         live.connection.part(event, now, open, &mut Taker { side: &mut live.side, transmit });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! New connections: active opens, SYNs, cookies, and the gate.
 
 use alloc::boxed::Box;
+use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Endpoint, Listener, Place, Port};
@@ -42,6 +43,13 @@ pub(super) const fn for_itself<C: Controller>() -> usize {
 /// What the window may grow to at first.
 fn first_window(config: &Config) -> u32 {
     config.receive_buffer_initial().min(config.receive_buffer())
+}
+
+/// A SYN without what comes again: text, which would pin its frame, and a FIN behind it.
+pub(super) fn bare(mut syn: Segment) -> Segment {
+    syn.payload = Bytes::new();
+    syn.flags.remove(Flags::FIN);
+    syn
 }
 
 impl<C: Controller> Endpoint<C> {
@@ -112,7 +120,7 @@ impl<C: Controller> Endpoint<C> {
         self.live += 1;
         let Self { slots, answers, .. } = self;
         if let Some(live) = slots.live_mut(id.index) {
-            let transmit = &mut |flow: &Flow, segment| answers.push(flow, segment);
+            let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
             let mut taker = Taker { side: &mut live.side, transmit };
             actions.into_iter().for_each(|action| taker.push(action));
         }
@@ -129,6 +137,16 @@ impl<C: Controller> Endpoint<C> {
         let octets = u32::try_from(live.side.window / 2).unwrap_or(u32::MAX);
         if octets < live.side.config.receive_buffer() {
             let _ = self.part(index, Event::Set(Knob::ReceiveBuffer(octets)), now);
+        }
+    }
+
+    /// A limit of the window, no larger than the budget knows of.
+    pub(in crate::host) fn window_within_budget(&self, index: u32, octets: u32) -> u32 {
+        match self.slots.live(index) {
+            Some(live) if self.budget.is_limited() => {
+                octets.min(u32::try_from(live.side.window / 2).unwrap_or(u32::MAX))
+            }
+            _ => octets,
         }
     }
 
@@ -152,14 +170,24 @@ impl<C: Controller> Endpoint<C> {
         let gate = bound.listen.gate;
         let needs = for_itself::<C>().saturating_add(for_window(first_window(&config)));
         let full = self.live >= self.config.connections || needs > self.budget.left();
+        // The last quarter of the limits is for peers that have proved themselves, and for our own opens.
+        let scarce = full
+            || self.live >= self.config.connections - self.config.connections / 4
+            || needs > self.budget.left_for_strangers();
         let admit = match bound.listen.backlog.full {
-            Full::Cookies if full => bound.listener.on_flood(now),
-            Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset if full => Admit::Drop,
+            Full::Cookies if scarce => bound.listener.on_flood(now),
+            Full::EvictOldest if scarce => match bound.listener.evict() {
+                Some(oldest) => Admit::Evict(oldest),
+                None if full => Admit::Drop,
+                None => bound.listener.on_syn(now),
+            },
+            Full::Drop | Full::Reset if full => Admit::Drop,
             Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset => bound.listener.on_syn(now),
         };
         match admit {
             Admit::Open => {}
             Admit::Evict(id) => self.turn_away(id.index, false),
+            Admit::Cookie if after.is_some() => return Received::Full, // a cookie knows of no previous incarnation
             Admit::Cookie => {
                 let path = self.config.path(flow.remote().ip());
                 let answer = self.keys.cookie(&flow, &syn, &config, path, now);
@@ -174,7 +202,7 @@ impl<C: Controller> Endpoint<C> {
             }
         }
         if let Some(patience) = gate {
-            return self.hold((flow, port), syn, now + patience);
+            return self.hold((flow, port), (syn, after), now + patience);
         }
         let secrets = self.keys.secrets(&flow, now, after);
         match self.open_passive(flow, config, (secrets, syn), now) {
@@ -234,8 +262,12 @@ impl<C: Controller> Endpoint<C> {
         }
         let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
         let mut side = Side::new(flow, Owner::Nobody, config.clone());
-        if !self.reserve(&config) {
-            return Some(Received::Full);
+        // The cookie proves its peer: those that are half-open make room.
+        while !self.reserve(&config) {
+            let Some(oldest) = self.listeners.get_mut(&port).and_then(|bound| bound.listener.evict()) else {
+                return Some(Received::Full);
+            };
+            self.turn_away(oldest.index, false);
         }
         let (controller, path) = (self.controller.clone(), self.config.path(flow.remote().ip()));
         let (connection, _) = Connection::accept_with(controller, config, path, found.secrets, found.syn, found.sent);
@@ -247,13 +279,18 @@ impl<C: Controller> Endpoint<C> {
         Some(Received::Opened(id))
     }
 
-    /// A SYN waits at the gate.
-    fn hold(&mut self, (flow, port): (Flow, Port), syn: Segment, until: Instant) -> Received {
+    /// A SYN waits at the gate, without its text.
+    fn hold(
+        &mut self,
+        (flow, port): (Flow, Port),
+        (syn, after): (Segment, Option<SeqNum>),
+        until: Instant,
+    ) -> Received {
         let hash = self.keys.table_hash(&flow);
         let Some(bound) = self.listeners.get_mut(&port) else { return Received::Full };
         let next = self.slots.insert(Entry::Free);
         let ticket = bound.listener.opened(next);
-        let held = Entry::Held(Box::new(Held { flow, syn, port, ticket }));
+        let held = Entry::Held(Box::new(Held { flow, syn: bare(syn), after, port, ticket }));
         if let Some(entry) = self.slots.get_mut(next.index) {
             *entry = held;
         }
@@ -273,20 +310,20 @@ impl<C: Controller> Endpoint<C> {
     pub fn admit(&mut self, id: Id, now: Instant) -> Result<(), Gone> {
         let index = self.slots.index(id).ok_or(Gone)?;
         let Entry::Held(held) = self.slots.get(index) else { return Err(Gone) };
-        let (flow, port, ticket, syn) = (held.flow, held.port, held.ticket, held.syn.clone());
+        let (flow, port, ticket, syn, after) = (held.flow, held.port, held.ticket, held.syn.clone(), held.after);
         let Some(bound) = self.listeners.get(&port) else { return Err(Gone) };
         let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
         if !self.budget.take(for_itself::<C>().saturating_add(for_window(first_window(&config)))) {
             self.turn_away(index, true);
             return Err(Gone);
         }
-        let secrets = self.keys.secrets(&flow, now, None);
+        let secrets = self.keys.secrets(&flow, now, after);
         let (controller, path) = (self.controller.clone(), self.config.path(flow.remote().ip()));
         let (connection, actions) = Connection::accept_with(controller, config.clone(), path, secrets, syn, now);
         let mut side = Side::new(flow, Owner::HalfOpen(port, ticket), config);
         side.window = for_window(first_window(&side.config));
         let answers = &mut self.answers;
-        let transmit = &mut |flow: &Flow, segment| answers.push(flow, segment);
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
         let mut taker = Taker { side: &mut side, transmit };
         actions.into_iter().for_each(|action| taker.push(action));
         self.deadlines.set(index, connection.next_deadline().map(|(_, at)| at));
