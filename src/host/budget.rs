@@ -25,9 +25,9 @@ impl Budget {
         self.limit.saturating_sub(self.used)
     }
 
-    /// Octets for peers that have proved nothing yet: the last quarter is not theirs.
-    pub(super) const fn left_for_strangers(&self) -> usize {
-        self.left().saturating_sub(if self.is_limited() { self.limit / 4 } else { 0 })
+    /// The most octets that may be spoken for.
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Takes octets if they are there.

@@ -170,10 +170,12 @@ impl<C: Controller> Endpoint<C> {
         let gate = bound.listen.gate;
         let needs = for_itself::<C>().saturating_add(for_window(first_window(&config)));
         let full = self.live >= self.config.connections || needs > self.budget.left();
-        // The last quarter of the limits is for peers that have proved themselves, and for our own opens.
+        // Connections that are half-open take a quarter of the limits at most: the rest is for peers that have proved
+        // themselves, and for our own opens.
+        let (half_open, _) = bound.listener.len();
         let scarce = full
-            || self.live >= self.config.connections - self.config.connections / 4
-            || needs > self.budget.left_for_strangers();
+            || half_open > self.config.connections / 4
+            || half_open > 0 && half_open.saturating_add(1).saturating_mul(needs) > self.budget.limit() / 4;
         let admit = match bound.listen.backlog.full {
             Full::Cookies if scarce => bound.listener.on_flood(now),
             Full::EvictOldest if scarce => match bound.listener.evict() {
