@@ -82,7 +82,7 @@ class Endpoint:
     """An endpoint; its packets are kept as bytes until the peer takes them."""
 
     def __init__(self, library, key):
-        self.library, self.sent, self.pointer = library, [], c_void_p()
+        self.abi, self.sent, self.pointer = library, [], c_void_p()
         # The callback lives as long as the endpoint.
         self.send = Send(lambda _, packet: self.sent.append(self.copy(packet.contents)))
         self.call("endpoint_new", key, None, byref(self.pointer), own=False)
@@ -92,9 +92,9 @@ class Endpoint:
         return (bytes(packet.src), bytes(packet.dst), string_at(packet.octets, packet.len), packet.ecn)
 
     def call(self, name, *arguments, own=True):
-        code = getattr(self.library, "segue_" + name)(*([self.pointer] if own else []), *arguments)
+        code = getattr(self.abi, "segue_" + name)(*([self.pointer] if own else []), *arguments)
         if code < 0:
-            raise Failed(f"segue_{name}: {self.library.segue_strerror(code).decode()}")
+            raise Failed(f"segue_{name}: {self.abi.segue_strerror(code).decode()}")
         return code
 
     def listen(self, port):

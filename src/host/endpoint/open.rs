@@ -263,7 +263,7 @@ impl<C: Controller> Endpoint<C> {
             return Some(Received::Full); // the peer repeats its text
         }
         let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
-        let mut side = Side::new(flow, Owner::Nobody, config.clone());
+        let side = Side::new(flow, Owner::Nobody, config.clone());
         // The cookie proves its peer: those that are half-open make room.
         while !self.reserve(&config) {
             let Some(oldest) = self.listeners.get_mut(&port).and_then(|bound| bound.listener.evict()) else {
@@ -273,7 +273,6 @@ impl<C: Controller> Endpoint<C> {
         }
         let (controller, path) = (self.controller.clone(), self.config.path(flow.remote().ip()));
         let (connection, _) = Connection::accept_with(controller, config, path, found.secrets, found.syn, found.sent);
-        side.owner = Owner::Nobody;
         let id = self.adopt(connection, side, [], now); // its SYN,ACK left long ago
         self.own(id, port, |listener| Owner::Ready(port, listener.ready(id)));
         let _ = self.part(id.index, Event::Segment(segment.clone()), now);
