@@ -101,8 +101,15 @@ impl Side {
         self.unread = self.unread.saturating_sub(octets);
         if self.unread == 0 {
             self.watches = true;
+            self.pending.drop_readable();
             self.inbox.shrink_to(4);
         }
+    }
+
+    /// The user writes no more.
+    pub(super) fn stop_writing(&mut self) {
+        (self.wants_room, self.starved) = (false, false);
+        self.pending.drop_writable();
     }
 
     /// Nobody will read.

@@ -37,7 +37,8 @@ impl fmt::Display for Id {
 }
 
 /// News of a connection for the task that owns it. Signals are edges: each comes once, when something changed that a
-/// task may wait for, and not again before the task did its part.
+/// task may wait for, and not again before the task did its part. None comes for what the task has done without it: text
+/// that it read meanwhile, room that it filled or, after a close, does not want.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Signal {
@@ -188,6 +189,16 @@ impl Pending {
             return Some(Signal::Report(self.reports.remove(0)));
         }
         self.closed.take().map(Signal::Closed)
+    }
+
+    /// The user has read all: the next text is told anew.
+    pub(super) fn drop_readable(&mut self) {
+        self.flags &= !READABLE;
+    }
+
+    /// A write found the room too small: the next room is told anew.
+    pub(super) fn drop_writable(&mut self) {
+        self.flags &= !WRITABLE;
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -179,7 +179,11 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// # Errors
     /// Those of [`writable`](Self::writable).
     pub fn close(&mut self) -> Result<(), Error> {
-        self.part(Event::Close)
+        self.part(Event::Close)?;
+        if let Some(side) = self.side_mut() {
+            side.stop_writing();
+        }
+        Ok(())
     }
 
     /// The user is gone, as when a process ends. What was written is sent, with the FIN; if text waits unread, also here,

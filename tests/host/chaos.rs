@@ -273,6 +273,11 @@ impl Chaos {
         while let Some((id, signal)) = self.world.ends[end].poll_signal() {
             assert!(self.users[end].contains_key(&id), "a signal for nobody: {id} {signal}");
             let over = matches!(signal, Signal::Closed(_));
+            let fits = self.world.ends[end].memory() < MEMORY / 2; // else another user may have taken the room
+            if let Ok(socket) = self.world.ends[end].socket(id, self.world.now) {
+                assert!(signal != Signal::Readable || socket.readable() > 0, "nothing to read: {id}");
+                assert!(signal != Signal::Writable || !fits || socket.writable() != Ok(0), "no room: {id}");
+            }
             if over && self.world.ends[end].socket(id, self.world.now).is_err() {
                 self.retire(end, id);
             }

@@ -66,7 +66,7 @@ fn pair() -> (World, Id, Id) {
 
 /// Both ends: request, response, acknowledgment. And a user wakes once for each request.
 #[test]
-fn a_keep_alive_request_costs_three_segments_and_two_signals() {
+fn a_keep_alive_request_costs_three_segments_and_one_signal() {
     let (mut world, id, listener) = connected();
     let mut seen = Vec::new();
     for _ in 0..100 {
@@ -83,7 +83,50 @@ fn a_keep_alive_request_costs_three_segments_and_two_signals() {
         assert!(world.sent <= 3, "{} segments", world.sent);
     }
     assert_eq!(count(&seen), expected([("readable", 100)]));
-    assert_eq!(count(&world.signals[0]), expected([("connected", 1), ("readable", 100)]));
+    // The client reads before it polls: nothing is left to be told.
+    assert_eq!(count(&world.signals[0]), expected([("connected", 1)]));
+}
+
+/// What the task has done without a signal, it is not told of.
+#[test]
+fn no_signal_comes_for_text_that_was_read_nor_for_room_that_was_filled() {
+    let (mut world, client, server) = pair();
+    let now = world.now;
+    let text = vec![7; 1_000_000];
+    let mut socket = world.ends[0].socket(client, now).unwrap();
+    let mut written = socket.write(&text).unwrap();
+    assert!(written < text.len());
+    drop(socket);
+    world.flush(0);
+    let mut told = 0;
+    world.go(1000, |endpoint, end, now| {
+        let mut socket = endpoint.socket([client, server][end], now).unwrap();
+        if end == 1 {
+            told += socket.chunks().count();
+        } else if socket.writable().unwrap() > 0 && written < text.len() {
+            written += socket.write(&text[written..]).unwrap();
+        }
+    });
+    assert!(told > 100, "{told} pieces were read");
+    assert_eq!(written, text.len());
+    assert_eq!(count(&world.signals[1]), expected([]));
+    // All room was filled before a poll, but the room for the last piece.
+    let last = count(&world.signals[0]);
+    assert!(last == expected([]) || last == expected([("writable", 1)]), "{last:?}");
+    // Nor after a close.
+    let mut socket = world.ends[0].socket(client, world.now).unwrap();
+    assert!(socket.write(&text).unwrap() < text.len());
+    socket.close().unwrap();
+    drop(socket);
+    world.signals = [Vec::new(), Vec::new()];
+    world.flush(0);
+    world.go(1000, |endpoint, end, now| {
+        if end == 1 {
+            endpoint.socket(server, now).unwrap().chunks().for_each(drop);
+        }
+    });
+    assert_eq!(count(&world.signals[0]), expected([]));
+    assert_eq!(count(&world.signals[1]), expected([("the peer closed", 1)]));
 }
 
 /// SYN, SYN,ACK, ACK, request, response with FIN, FIN, ACK: the client writes when it is connected.

@@ -358,6 +358,7 @@ impl<C: Controller> Endpoint<C> {
     pub(in crate::host) fn await_room(&mut self, id: Id, took: usize) {
         let short = self.connection(id.index).is_some_and(|connection| connection.send_room() > took);
         let Some(side) = self.side_mut(id.index) else { return };
+        side.pending.drop_writable();
         if !short {
             side.wants_room = true;
         } else if !core::mem::replace(&mut side.starved, true) {
