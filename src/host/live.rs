@@ -196,6 +196,9 @@ pub(super) struct Waiting {
     pub(super) config: Arc<Config>,
 }
 
+// The state of TCP in 64 octets, and who it is: two addresses of IPv6, two ports, the configuration.
+const _: () = assert!(size_of::<Waiting>() <= 112);
+
 /// A SYN that a gate holds.
 #[derive(Clone, Debug)]
 pub(super) struct Held {

@@ -101,16 +101,29 @@ fn sent(actions: Vec<Action>) -> Vec<Segment> {
     actions.into_iter().filter_map(|a| if let Action::Transmit(s) = a { Some(s) } else { None }).collect()
 }
 
+/// What the cookie tells of the SYN: scale and SACK ride on the timestamp, so without one there is neither.
+fn remembers(told: &Segment, syn: &Segment) {
+    let (told, syn) = (told.options.get(), syn.options.get());
+    let with = syn.timestamps.is_some();
+    assert_eq!(told.timestamps.map(|ts| ts.echo), syn.timestamps.map(|_| 0));
+    assert_eq!(told.window_scale, syn.window_scale.filter(|_| with));
+    assert_eq!(told.sack_permitted, syn.sack_permitted && with);
+    let (told, sent) = (told.mss.unwrap(), syn.mss.unwrap());
+    assert!(told <= sent && sent - told < 320, "{told} for {sent}");
+}
+
 /// A handshake by cookie, whose ACK arrives after `wait` milliseconds: the client and what the cookie brought.
 fn by_cookie(config: Config, wait: u64, now: Instant) -> [Connection; 2] {
     let (client, server, path) = (Arc::new(config), Arc::new(Config::default()), Path::ipv4(1500));
     let (keys, flow) = (keys(), usual());
     let (mut client, actions) = Connection::connect(client, path, keys.secrets(&flow.reversed(), now, None), now);
-    let answer = keys.cookie(&flow, &sent(actions)[0], &server, path, now).expect("a cookie");
+    let syn = sent(actions).remove(0);
+    let answer = keys.cookie(&flow, &syn, &server, path, now).expect("a cookie");
     assert_eq!(answer.flags, Flags::SYN | Flags::ACK);
     let now = now + ms(wait);
     let ack = sent(client.handle_segment(answer, now)).remove(0);
     let found = keys.redeem(&flow, &ack, now).expect("our cookie");
+    remembers(&found.syn, &syn);
     let (mut server, _) = Connection::accept(server, path, found.secrets, found.syn, found.sent);
     server.handle_segment(ack, now);
     assert_eq!((client.state(), server.state()), (State::Established, State::Established));

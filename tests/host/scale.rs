@@ -102,6 +102,7 @@ fn resident() -> usize {
 #[test]
 #[ignore = "it measures time, and takes gigabytes"]
 fn a_request_beside_idle_connections() {
+    let mut all = Vec::new();
     for idle in [1, 1000, 100_000, 1_000_000] {
         let mut now = Instant::from_millis(1000);
         let before = resident();
@@ -114,7 +115,44 @@ fn a_request_beside_idle_connections() {
         request(&mut world, 2000, &mut now);
         let nanos = (0..20).map(|_| request(&mut world, 500, &mut now)).min().unwrap();
         println!("{idle:8} idle: {nanos} ns a request, {octets} octets each, {tables} of them in tables");
+        all.push(nanos);
     }
+    assert!(all[2] * 10 <= all[0] * 13, "beside 100,000: {} ns, beside one {} ns", all[2], all[0]);
+    assert!(all[3] <= all[0] * 2, "beside 1,000,000: {} ns, beside one {} ns", all[3], all[0]);
+}
+
+/// The server closes first, so that it waits.
+#[test]
+#[ignore = "it measures memory"]
+fn a_connection_in_time_wait() {
+    const WAITING: usize = 60_000;
+    let now = Instant::from_millis(1000);
+    let mut server = endpoint(1);
+    let listener = server.listen(Listen::port(80)).unwrap();
+    let before = resident();
+    for n in 0..WAITING / 100 {
+        let mut clients = endpoint(2);
+        let local = IpAddr::V4(Ipv4Addr::from(0x0A00_0000 + n as u32));
+        let ids: Vec<Id> =
+            (0..100).map(|_| clients.connect(local, SocketAddr::new(SERVER, 80), now).unwrap()).collect();
+        exchange(&mut clients, &mut server, now);
+        while let Some(id) = server.accept(listener) {
+            server.socket(id, now).unwrap().close().unwrap();
+        }
+        for first in [false, true] {
+            if first {
+                ids.iter().for_each(|id| clients.socket(*id, now).unwrap().close().unwrap());
+            }
+            let back = flush(&mut server, now);
+            deliver(back, &mut clients, now);
+            exchange(&mut clients, &mut server, now);
+        }
+        while server.poll_signal().is_some() {}
+    }
+    assert_eq!(server.len(), (0, WAITING));
+    let (octets, tables) = ((resident() - before) / WAITING, server.table_octets() / WAITING);
+    println!("{WAITING} in TIME-WAIT: {octets} octets each, {tables} of them in tables");
+    assert!(octets < 384, "{octets} octets each");
 }
 
 /// A packet of a stranger finds no connection, whatever there is.

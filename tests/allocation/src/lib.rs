@@ -2,6 +2,8 @@
 //! `docs/architecture.md`, and idle connections keep nothing. The allocator of this test binary counts, per thread.
 #![cfg(test)]
 
+mod budget;
+
 use core::time::Duration;
 use std::collections::VecDeque;
 
