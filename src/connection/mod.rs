@@ -173,8 +173,7 @@ impl<C: Controller> Connection<C> {
         now: Instant,
     ) -> (Self, Vec<Action>) {
         let mut actions = Vec::new();
-        let connection = Self::accept_with_into(controller, config, path, secrets, syn, now, &mut actions);
-        (connection, actions)
+        (Self::accept_with_into(controller, config, path, secrets, syn, now, &mut actions), actions)
     }
 
     /// [`accept_into`](Connection::accept_into) with this congestion controller.
@@ -215,8 +214,7 @@ impl<C: Controller> Connection<C> {
         now: Instant,
     ) -> (Self, Vec<Action>) {
         let mut actions = Vec::new();
-        let connection = Self::connect_with_into(controller, config, path, secrets, now, &mut actions);
-        (connection, actions)
+        (Self::connect_with_into(controller, config, path, secrets, now, &mut actions), actions)
     }
 
     /// [`connect_into`](Connection::connect_into) with this congestion controller.
