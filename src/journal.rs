@@ -24,155 +24,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod recorder;
+
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Action, Algorithm, Arc, Config, Connection, Controller, Error, Event, Instant, Path, Secrets, Segment};
-
-/// How a connection was opened.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub enum Opening {
-    /// By [`Connection::connect`].
-    Connect,
-    /// By [`Connection::listen`].
-    Listen,
-    /// By [`Connection::accept`] of this SYN.
-    Accept(Segment),
-}
-
-/// All that a connection is opened with. It holds the secrets: keep a journal as you keep the octets of the connection.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Start {
-    /// The call.
-    pub opening: Opening,
-    /// The configuration.
-    pub config: Config,
-    /// The path.
-    pub path: Path,
-    /// The secrets.
-    pub secrets: Secrets,
-    /// When. [`Connection::listen`] takes no time: there it is only for the reader.
-    pub at: Instant,
-}
-
-impl Start {
-    /// Opens the connection.
-    pub fn open(&self) -> (Connection, Vec<Action>) {
-        self.open_with(Algorithm::default())
-    }
-
-    /// [`open`](Self::open) with this congestion controller.
-    pub fn open_with<C: Controller>(&self, controller: C) -> (Connection<C>, Vec<Action>) {
-        let (config, path, secrets) = (Arc::new(self.config), self.path, self.secrets);
-        match &self.opening {
-            Opening::Connect => Connection::connect_with(controller, config, path, secrets, self.at),
-            Opening::Listen => (Connection::listen_with(controller, config, path, secrets), Vec::new()),
-            Opening::Accept(syn) => Connection::accept_with(controller, config, path, secrets, syn.clone(), self.at),
-        }
-    }
-}
-
-/// An event, its time and what came of it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Entry {
-    /// When.
-    pub at: Instant,
-    /// The event.
-    pub event: Event,
-    /// What the connection answered.
-    pub answer: Answer,
-}
-
-/// What came of an event.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub enum Answer {
-    /// These actions, in order.
-    Actions(Vec<Action>),
-    /// The call could not proceed, and changed nothing.
-    Refused(Error),
-}
-
-impl Answer {
-    /// The actions; none of a call that could not proceed.
-    pub fn actions(&self) -> &[Action] {
-        match self {
-            Self::Actions(actions) => actions,
-            Self::Refused(_) => &[],
-        }
-    }
-}
-
-/// A line of a journal.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[allow(clippy::large_enum_variant)] // a line lives until it is written
-pub enum Line {
-    /// The first one.
-    Start {
-        /// The version of the form: [`Journal::VERSION`].
-        version: u32,
-        /// What the connection was opened with.
-        start: Start,
-        /// What the opening gave.
-        actions: Vec<Action>,
-    },
-    /// Each other one.
-    Entry(Entry),
-}
-
-impl Line {
-    /// The actions that the host carries out.
-    pub fn actions(&self) -> &[Action] {
-        match self {
-            Self::Start { actions, .. } => actions,
-            Self::Entry(entry) => entry.answer.actions(),
-        }
-    }
-}
-
-/// A connection that says what it was told and what it answered: a line for the log, whose actions the host carries
-/// out.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Recorder<C: Controller = Algorithm> {
-    connection: Connection<C>,
-}
-
-impl Recorder {
-    /// Opens the connection.
-    pub fn begin(start: Start) -> (Self, Line) {
-        Self::begin_with(Algorithm::default(), start)
-    }
-}
-
-impl<C: Controller> Recorder<C> {
-    /// [`begin`](Recorder::begin) with this congestion controller. A journal does not hold it: replay with the same.
-    pub fn begin_with(controller: C, start: Start) -> (Self, Line) {
-        let (connection, actions) = start.open_with(controller);
-        (Self { connection }, Line::Start { version: Journal::VERSION, start, actions })
-    }
-
-    /// Handles an event; the line holds its actions, or why the call could not proceed.
-    #[must_use = "the line holds the actions, which the host carries out"]
-    pub fn handle(&mut self, event: Event, now: Instant) -> Line {
-        Line::Entry(Entry { at: now, answer: answer(&mut self.connection, event.clone(), now), event })
-    }
-
-    /// The connection.
-    pub const fn connection(&self) -> &Connection<C> {
-        &self.connection
-    }
-}
-
-fn answer<C: Controller>(connection: &mut Connection<C>, event: Event, now: Instant) -> Answer {
-    let mut actions = Vec::new();
-    match connection.handle(event, now, &mut actions) {
-        Ok(()) => Answer::Actions(actions),
-        Err(error) => Answer::Refused(error),
-    }
-}
+use crate::{Action, Algorithm, Connection, Controller, Instant};
+use recorder::answer;
+pub use recorder::{Answer, Entry, Line, Opening, Recorder, Start};
 
 /// A whole record.
+///
+/// ```
+/// # use segue::Instant;
+/// # use segue::journal::{Opening, Start};
+/// # use segue::{Config, Path, Secrets, SeqNum};
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+/// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+/// # let start = Start { opening, config, path, secrets, at };
+/// # use segue::journal::Recorder;
+/// # use segue::{Event, Timer};
+/// # let (mut recorder, first) = Recorder::begin(start);
+/// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
+/// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
+/// use segue::journal::Journal;
+/// let journal = Journal::read([first, second, third])?;
+/// let aborted = journal.entries.iter().position(|entry| entry.event == Event::Abort);
+/// assert_eq!(aborted, Some(1));
+/// assert_eq!(journal.replay()?, *recorder.connection());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Journal {
     /// What the connection was opened with.
@@ -183,6 +64,25 @@ pub struct Journal {
     pub entries: Vec<Entry>,
 }
 
+/// From lines, to lines, and the replay.
+///
+/// ```
+/// # use segue::Instant;
+/// # use segue::journal::{Opening, Start};
+/// # use segue::{Config, Path, Secrets, SeqNum};
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+/// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+/// # let start = Start { opening, config, path, secrets, at };
+/// # use segue::journal::Recorder;
+/// # use segue::{Event, Timer};
+/// # let (mut recorder, first) = Recorder::begin(start);
+/// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
+/// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
+/// use segue::journal::Journal;
+/// let journal = Journal::read([first, second, third])?;
+/// assert_eq!(Journal::read(journal.lines())?, journal);
+/// # Ok::<(), segue::journal::Unreadable>(())
+/// ```
 impl Journal {
     /// The version of the form that this crate writes and reads. It grows with each change of an event, an action or a
     /// setting that an older reader would take wrongly.
@@ -192,6 +92,25 @@ impl Journal {
     ///
     /// # Errors
     /// [`Unreadable`] when they are no journal of one connection in this version of the form.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// # use segue::journal::Recorder;
+    /// # use segue::{Event, Timer};
+    /// # let (mut recorder, first) = Recorder::begin(start);
+    /// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
+    /// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
+    /// use segue::journal::{Journal, Unreadable};
+    /// assert_eq!(Journal::read([second.clone()]), Err(Unreadable::NoStart));
+    /// let journal = Journal::read([first, second, third])?;
+    /// assert_eq!(journal.entries.len(), 2);
+    /// # Ok::<(), Unreadable>(())
+    /// ```
     pub fn read(lines: impl IntoIterator<Item = Line>) -> Result<Self, Unreadable> {
         let mut lines = lines.into_iter();
         let Some(Line::Start { version, start, actions: opened }) = lines.next() else {
@@ -208,6 +127,25 @@ impl Journal {
     }
 
     /// The lines again.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// # use segue::journal::Recorder;
+    /// # use segue::{Event, Timer};
+    /// # let (mut recorder, first) = Recorder::begin(start);
+    /// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
+    /// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
+    /// use segue::journal::Journal;
+    /// let mut journal = Journal::read([first, second.clone(), third])?;
+    /// journal.entries.truncate(1); // what led to it
+    /// assert_eq!(journal.lines().last(), Some(second));
+    /// # Ok::<(), segue::journal::Unreadable>(())
+    /// ```
     pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
         let (start, actions) = (self.start.clone(), self.opened.clone());
         let first = Line::Start { version: Self::VERSION, start, actions };
@@ -218,6 +156,25 @@ impl Journal {
     ///
     /// # Errors
     /// The first [`Difference`]. A replay by the version of the crate that recorded gives none.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// # use segue::journal::Recorder;
+    /// # use segue::{Event, Timer};
+    /// # let (mut recorder, first) = Recorder::begin(start);
+    /// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
+    /// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
+    /// use segue::State;
+    /// use segue::journal::Journal;
+    /// let journal = Journal::read([first, second, third])?;
+    /// assert_eq!(journal.replay()?.state(), State::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn replay(&self) -> Result<Connection, Difference> {
         self.state_after(self.entries.len())
     }
@@ -226,6 +183,22 @@ impl Journal {
     ///
     /// # Errors
     /// The first [`Difference`].
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// use segue::congestion::{Algorithm, Reno};
+    /// use segue::journal::{Journal, Recorder};
+    /// let reno = Algorithm::Reno(Reno::default());
+    /// let (recorder, first) = Recorder::begin_with(reno.clone(), start);
+    /// let journal = Journal::read([first])?;
+    /// assert_eq!(journal.replay_with(reno)?, *recorder.connection());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn replay_with<C: Controller>(&self, controller: C) -> Result<Connection<C>, Difference> {
         self.state_after_with(controller, self.entries.len())
     }
@@ -234,6 +207,25 @@ impl Journal {
     ///
     /// # Errors
     /// The first [`Difference`] up to there.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// # use segue::journal::Recorder;
+    /// # use segue::{Event, Timer};
+    /// # let (mut recorder, first) = Recorder::begin(start);
+    /// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
+    /// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
+    /// use segue::journal::Journal;
+    /// let journal = Journal::read([first, second, third])?;
+    /// let sent = |events| Ok::<_, Box<dyn std::error::Error>>(journal.state_after(events)?.info().counters.segments_out);
+    /// assert_eq!((sent(0)?, sent(1)?), (1, 2)); // the SYN, and the SYN again
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state_after(&self, events: usize) -> Result<Connection, Difference> {
         self.state_after_with(Algorithm::default(), events)
     }
@@ -242,6 +234,23 @@ impl Journal {
     ///
     /// # Errors
     /// The first [`Difference`] up to there.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// use segue::congestion::Reno;
+    /// use segue::journal::{Journal, Recorder};
+    /// use segue::{Event, State};
+    /// let (mut recorder, first) = Recorder::begin_with(Reno::default(), start);
+    /// let second = recorder.handle(Event::Abort, Instant::from_secs(2));
+    /// let journal = Journal::read([first, second])?;
+    /// assert_eq!(journal.state_after_with(Reno::default(), 0)?.state(), State::SynSent);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state_after_with<C: Controller>(&self, controller: C, events: usize) -> Result<Connection<C>, Difference> {
         let (mut connection, opened) = self.start.open_with(controller);
         compare(0, self.start.at, Answer::Actions(self.opened.clone()), Answer::Actions(opened))?;
@@ -262,6 +271,13 @@ fn compare(event: usize, at: Instant, recorded: Answer, replayed: Answer) -> Res
 }
 
 /// Lines that are no journal.
+///
+/// ```
+/// use segue::journal::{Journal, Unreadable};
+/// let error = Journal::read([]).unwrap_err();
+/// assert_eq!(error, Unreadable::NoStart);
+/// assert_eq!(error.to_string(), "the first line does not say how the connection was opened");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Unreadable {
@@ -288,6 +304,28 @@ impl fmt::Display for Unreadable {
 impl core::error::Error for Unreadable {}
 
 /// Where a replay first gave something else.
+///
+/// ```
+/// # use segue::Instant;
+/// # use segue::journal::{Opening, Start};
+/// # use segue::{Config, Path, Secrets, SeqNum};
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+/// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+/// # let start = Start { opening, config, path, secrets, at };
+/// # use segue::journal::Recorder;
+/// # use segue::{Event, Timer};
+/// # let (mut recorder, first) = Recorder::begin(start);
+/// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
+/// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
+/// use segue::Action;
+/// use segue::journal::{Answer, Journal};
+/// let mut journal = Journal::read([first, second, third])?;
+/// journal.entries[0].answer = Answer::Actions(vec![Action::Flushed]); // as if another version had recorded it
+/// let difference = journal.replay().unwrap_err();
+/// assert_eq!((difference.event, difference.action), (1, 0));
+/// assert!(difference.to_string().contains("Flushed recorded, Transmit"));
+/// # Ok::<(), segue::journal::Unreadable>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Difference {
     /// The number of the event, from 1; 0: the opening.

@@ -74,7 +74,17 @@ pub use options::{BadOption, RawOption, RawOptions, RawOptionsIter};
 pub use reset::{opens, reset_for, reset_to};
 pub use split::{Split, split};
 
-/// A segment with the ports it travels between.
+/// A segment with the ports it travels between: what the functions of this module take and give.
+///
+/// ```
+/// use segue::codec::{Packet, opens, reset_to};
+/// use segue::{Flags, Segment};
+/// let segment = Segment { flags: Flags::SYN, window: 65535, ..Segment::default() };
+/// let packet = Packet { src_port: 49152, dst_port: 80, segment };
+/// assert!(opens(&packet));
+/// let refused = reset_to(&packet).expect("a SYN is answered");
+/// assert_eq!(refused.to_string(), "80 > 49152: Flags [R.], seq 0, ack 1, win 0, length 0");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Packet {

@@ -107,6 +107,18 @@ impl Connection {
         Self::accept_with(Algorithm::default(), config, path, secrets, syn, now)
     }
 
+    /// [`accept`](Self::accept) with the actions into `sink`, as [`connect_into`](Self::connect_into).
+    pub fn accept_into(
+        config: Arc<Config>,
+        path: Path,
+        secrets: Secrets,
+        syn: Segment,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> Self {
+        Self::accept_with_into(Algorithm::default(), config, path, secrets, syn, now, sink)
+    }
+
     /// The LISTEN state of the RFC as a value, for one peer. The first SYN uses the secrets up. When a reset brings the
     /// value back to LISTEN, it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: no ISS
     /// serves twice.
@@ -117,6 +129,29 @@ impl Connection {
     /// Active OPEN: returns the SYN. The host chooses the addresses and ports, and by them the secrets (RFC 6528).
     pub fn connect(config: Arc<Config>, path: Path, secrets: Secrets, now: Instant) -> (Self, Vec<Action>) {
         Self::connect_with(Algorithm::default(), config, path, secrets, now)
+    }
+
+    /// [`connect`](Self::connect) with the actions into `sink`, without allocating for them.
+    ///
+    /// ```
+    /// use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, Segment, SeqNum, State};
+    /// let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// let mut device: Vec<Segment> = Vec::new(); // the queue of the host, which stays
+    /// let mut send = |action: Action| {
+    ///     if let Action::Transmit(segment) = action {
+    ///         device.push(segment);
+    ///     }
+    /// };
+    /// let client = Connection::connect_into(config.clone(), path, secrets(100), now, &mut send);
+    /// let syn = device.remove(0);
+    /// let mut send = |action: Action| if let Action::Transmit(segment) = action { device.push(segment) };
+    /// let server = Connection::accept_into(config, path, secrets(300), syn, now, &mut send);
+    /// assert_eq!((client.state(), server.state()), (State::SynSent, State::SynReceived));
+    /// assert_eq!(device.len(), 1); // the SYN,ACK
+    /// ```
+    pub fn connect_into(config: Arc<Config>, path: Path, secrets: Secrets, now: Instant, sink: &mut impl Sink) -> Self {
+        Self::connect_with_into(Algorithm::default(), config, path, secrets, now, sink)
     }
 }
 
@@ -134,13 +169,26 @@ impl<C: Controller> Connection<C> {
         config: Arc<Config>,
         path: Path,
         secrets: Secrets,
-        mut syn: Segment,
+        syn: Segment,
         now: Instant,
     ) -> (Self, Vec<Action>) {
+        let mut actions = Vec::new();
+        (Self::accept_with_into(controller, config, path, secrets, syn, now, &mut actions), actions)
+    }
+
+    /// [`accept_into`](Connection::accept_into) with this congestion controller.
+    pub fn accept_with_into(
+        controller: C,
+        config: Arc<Config>,
+        path: Path,
+        secrets: Secrets,
+        mut syn: Segment,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> Self {
         let listen = Listen { controller, secrets: Some(secrets) };
         let mut connection = Self::new(Phase::Listen(listen), config, path);
-        let mut actions = Vec::new();
-        connection.event(now, &mut actions, false, |phase, cx| {
+        connection.event(now, sink, false, |phase, cx| {
             phase.segment_arrives(&mut syn, cx);
             match phase {
                 Phase::Live(tcb) => tcb.origin = Origin::Accept,
@@ -149,7 +197,7 @@ impl<C: Controller> Connection<C> {
                 }
             }
         });
-        (connection, actions)
+        connection
     }
 
     /// [`listen`](Connection::listen) with this congestion controller.
@@ -165,13 +213,25 @@ impl<C: Controller> Connection<C> {
         secrets: Secrets,
         now: Instant,
     ) -> (Self, Vec<Action>) {
-        let mut connection = Self::new(Phase::Closed, config, path);
         let mut actions = Vec::new();
-        connection.event(now, &mut actions, false, |phase, cx| {
+        (Self::connect_with_into(controller, config, path, secrets, now, &mut actions), actions)
+    }
+
+    /// [`connect_into`](Connection::connect_into) with this congestion controller.
+    pub fn connect_with_into(
+        controller: C,
+        config: Arc<Config>,
+        path: Path,
+        secrets: Secrets,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> Self {
+        let mut connection = Self::new(Phase::Closed, config, path);
+        connection.event(now, sink, false, |phase, cx| {
             let snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
             *phase = Phase::SynSent(SynSent::new(snd, secrets.ts_offset, cx.now));
         });
-        (connection, actions)
+        connection
     }
 
     /// Handles any event and pushes the actions into `sink`, without allocating for them. The other methods are short

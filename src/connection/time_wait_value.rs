@@ -203,8 +203,13 @@ impl TimeWait {
     /// SEGMENT ARRIVES (§3.10.7). `config` is that of the connection, here and below.
     pub fn handle_segment(&mut self, segment: Segment, now: Instant, config: &Arc<Config>) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.handle_segments([segment], now, config, &mut actions);
+        self.handle_segment_into(segment, now, config, &mut actions);
         actions
+    }
+
+    /// [`handle_segment`](Self::handle_segment) with the actions into `sink`, without allocating for them.
+    pub fn handle_segment_into(&mut self, segment: Segment, now: Instant, config: &Arc<Config>, sink: &mut impl Sink) {
+        self.handle_segments([segment], now, config, sink);
     }
 
     /// Several segments that arrived together, as [`Connection::handle_segments`]; the actions go into `sink`.
@@ -224,8 +229,13 @@ impl TimeWait {
     /// at the host, as in [`Connection::handle_timer`].
     pub fn handle_timer(&mut self, timer: Timer, now: Instant, config: &Arc<Config>) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.event(now, config, &mut actions, |phase, cx| phase.dispatch(&mut Event::Timer(timer), cx));
+        self.handle_timer_into(timer, now, config, &mut actions);
         actions
+    }
+
+    /// [`handle_timer`](Self::handle_timer) with the actions into `sink`, without allocating for them.
+    pub fn handle_timer_into(&mut self, timer: Timer, now: Instant, config: &Arc<Config>, sink: &mut impl Sink) {
+        self.event(now, config, sink, |phase, cx| phase.dispatch(&mut Event::Timer(timer), cx));
     }
 
     fn event(

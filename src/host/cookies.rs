@@ -78,9 +78,13 @@ impl Keys {
         let iss = self.cookie_iss(flow, syn.seq, (index, bits), period);
         let secrets = Secrets { iss, ts_offset: self.secrets(flow, now, None).ts_offset };
         let known = remembered(syn.seq, mss, timestamps, bits);
-        let (_, actions) = Connection::accept(config.clone(), path, secrets, known, now);
-        let mut syn_ack =
-            actions.into_iter().find_map(|a| if let Action::Transmit(segment) = a { Some(segment) } else { None })?;
+        let mut syn_ack = None;
+        Connection::accept_into(config.clone(), path, secrets, known, now, &mut |action| {
+            if let Action::Transmit(segment) = action {
+                syn_ack = Some(segment);
+            }
+        });
+        let mut syn_ack = syn_ack?;
         if let Some(bits) = bits {
             syn_ack.options.update(|options| {
                 if let Some(ts) = &mut options.timestamps {

@@ -22,6 +22,7 @@ mod steady;
 mod tail;
 mod undo;
 mod validation;
+mod window;
 
 use alloc::boxed::Box;
 
@@ -39,7 +40,7 @@ use pace::Pacer;
 pub(crate) use path_mtu::{Packet, PathMtu, Policy, TooBig};
 use rack::Rack;
 use rate::Rate;
-use recovery::{Detector, Phase};
+use recovery::Detector;
 use rtt::Rtt;
 use scoreboard::Scoreboard;
 use small::Small;
@@ -276,25 +277,6 @@ impl<C: Controller> Sender<C> {
         (1..=self.flight()).contains(&(ack - self.una))
     }
 
-    /// The number of a segment without sequence length: SND.NXT, but not beyond the peer's right edge, where it would
-    /// be unacceptable and its acknowledgment lost: two ends that probe each other's closed window would wait for ever
-    /// (RFC 9293 App. A.2).
-    pub(crate) fn acceptable_seq(&self) -> SeqNum {
-        if self.is_beyond_edge() && !self.syn { self.edge } else { self.nxt }
-    }
-
-    /// Whether the peer took back a part of the window after text was sent into it.
-    pub(crate) fn is_beyond_edge(&self) -> bool {
-        self.nxt.after(self.edge)
-    }
-
-    /// Whether the window is closed to everything, so that zero-window probes go. A window of 0 that lies before the
-    /// promised edge by rounding is none to text sent before: that is retransmitted normally (RFC 7323 §2.4 (4)).
-    pub(crate) fn is_shut_out(&self) -> bool {
-        let only_probe = || self.flight() <= u32::from(self.probed);
-        self.wnd == 0 && self.is_pending() && !self.syn && (self.una == self.edge || only_probe())
-    }
-
     /// Whether our FIN was sent at least once.
     pub(crate) fn fin_sent(&self) -> bool {
         match self.fin {
@@ -361,69 +343,6 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// The congestion window in force, recovery included; never less than a segment but where recovery says so.
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    pub(crate) fn cwnd(&self, mss: u32) -> u32 {
-        match &self.episode.recovery.phase {
-            Phase::Fast(prr) if self.cc.reduces_proportionally() => prr.cwnd(),
-            Phase::Open | Phase::Fast(_) | Phase::Timeout => self.cc.window().max(mss),
-        }
-    }
-
-    /// SND.WND, SND.WL1 and SND.WL2 of a segment whose window counts. What was in flight into a closed window is taken
-    /// as refused when it opens after a probe at least, so for an RTO: it is sent again. A window that only flaps
-    /// orders no flight each time.
-    pub(crate) fn set_window(&mut self, wnd: u32, seq: SeqNum, ack: SeqNum) {
-        (self.wl1, self.wl2) = (seq, ack);
-        if wnd != self.wnd || self.una + wnd != self.edge {
-            self.move_window(wnd);
-        }
-    }
-
-    fn move_window(&mut self, wnd: u32) {
-        if self.wnd == 0 && wnd > 0 {
-            self.probes = 0;
-            let refused = core::mem::take(&mut self.probed);
-            if refused && !self.syn {
-                self.board.lose_where(&mut |_| true);
-            }
-        }
-        self.wnd = wnd;
-        let edge = self.una + wnd;
-        let withdrawn = self.edge.saturating_since(edge) >= 1 << self.shift; // less is rounding (RFC 7323 §2.4)
-        self.edge = if withdrawn { edge } else { self.edge.max(edge) };
-        self.max_wnd = self.max_wnd.max(wnd);
-    }
-
-    /// U-7: only a segment newer than the last update, or as new with a later acknowledgment, updates the window.
-    pub(crate) fn is_window_news(&self, seq: SeqNum, ack: SeqNum) -> bool {
-        self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack))
-    }
-
-    /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
-    /// (RFC 5681 §4.1), unless it is kept (RFC 7661).
-    fn has_idled(&self, now: Instant) -> bool {
-        let pause = now.since(self.last_sent);
-        !self.syn && self.una == self.nxt && pause > self.rtt.rto() && self.validation.is_none()
-    }
-
-    /// Whether disuse may have made the window another before something is sent.
-    pub(crate) fn may_revise_window(&self, now: Instant) -> bool {
-        !self.syn && (self.validation.is_some() || self.has_idled(now))
-    }
-
-    /// Something is about to be sent, after a pause (RFC 5681 §4.1), or when the window was not used for a
-    /// non-validated period, or for several (RFC 7661 §4.4.3).
-    pub(crate) fn revise_window(&mut self, initial: u32, now: Instant) {
-        if self.has_idled(now) {
-            self.cc.on_idle(initial, now);
-        }
-        if let Some(validation) = &mut self.validation {
-            let periods = validation.unused_periods(self.cc.window(), self.rtt.srtt().unwrap_or_default(), now);
-            (0..periods).for_each(|_| self.cc.on_unused(initial, now));
-        }
-    }
-
     /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something. Where there is room
     /// for `records` more, a segment sent again in part is cut in two.
     pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, records: u32, now: Instant) -> bool {
@@ -486,12 +405,6 @@ impl<C: Controller> Sender<C> {
         self.board.len()
     }
 
-    /// A probe goes into a closed window.
-    pub(crate) fn probed(&mut self) {
-        self.probes = self.probes.saturating_add(1);
-        self.probed = true;
-    }
-
     /// There is nothing to send: if the window has room, the application limits the rate.
     #[inline]
     pub(crate) fn on_idle(&mut self, mss: u32) {
@@ -526,11 +439,6 @@ impl<C: Controller> Sender<C> {
             pto if self.fin_sent() => pto.max(max_ack_delay),
             pto => pto + max_ack_delay,
         }
-    }
-
-    /// The interval to the next zero-window probe: an RTO, then doubled (RFC 9293 §3.8.6.1, SHLD-29, SHLD-30).
-    pub(crate) fn persist_interval(&self, most: Micros) -> Micros {
-        self.rtt.base_rto().backed_off(self.probes.into(), most)
     }
 
     /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).

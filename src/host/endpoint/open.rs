@@ -11,8 +11,7 @@ use crate::host::live::{Held, Live, Owner, Side, Taker};
 use crate::host::signal::{Gone, Id, OpenError, Received};
 use crate::host::slots::Entry;
 use crate::{
-    Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Knob, Path, Secrets, Segment, SeqNum, Sink,
-    State,
+    Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Knob, Path, Secrets, Segment, SeqNum, State,
 };
 
 /// Octets that a connection takes beside itself and its buffers: its place in the tables, what it allocates when it runs.
@@ -62,12 +61,12 @@ impl<C: Controller> Endpoint<C> {
     /// [`Signal::Connected`]: crate::host::Signal::Connected
     /// [`Signal::Closed`]: crate::host::Signal::Closed
     pub fn connect(&mut self, local: IpAddr, remote: SocketAddr, now: Instant) -> Result<Id, OpenError> {
-        let mut ports = self.ports.clone();
         let flow = |port| Flow::new(SocketAddr::new(local, port), remote);
         flow(1).ok_or(OpenError::Unusable)?;
-        let free = |port| flow(port).is_some_and(|flow| self.find(&flow).is_none());
-        let port = ports.choose(&self.keys, local, remote, free).ok_or(OpenError::NoPort)?;
-        self.ports = ports;
+        let Self { ports, keys, table, slots, .. } = self;
+        let in_use = |flow: &Flow| table.find(keys.table_hash(flow), |index| slots.flow(index) == Some(flow)).is_some();
+        let free = |port| flow(port).is_some_and(|flow| !in_use(&flow));
+        let port = ports.choose(keys, local, remote, free).ok_or(OpenError::NoPort)?;
         self.connect_from(flow(port).ok_or(OpenError::Unusable)?, now)
     }
 
@@ -92,9 +91,11 @@ impl<C: Controller> Endpoint<C> {
             return Err(OpenError::Full);
         }
         let secrets = self.keys.secrets(&flow, now, None);
-        let (controller, side) = (self.controller.clone(), Side::new(flow, Owner::User, config.clone()));
-        let (connection, actions) = Connection::connect_with(controller, config, path, secrets, now);
-        Ok(self.adopt(connection, side, actions, now))
+        let (controller, mut side) = (self.controller.clone(), Side::new(flow, Owner::User, config.clone()));
+        let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
+        let mut taker = Taker { side: &mut side, transmit };
+        let connection = Connection::connect_with_into(controller, config, path, secrets, now, &mut taker);
+        Ok(self.adopt(connection, side, now))
     }
 
     /// Takes what a connection needs from the budget, if it has it.
@@ -103,14 +104,8 @@ impl<C: Controller> Endpoint<C> {
         self.live < self.config.connections && self.budget.take(octets)
     }
 
-    /// A connection and its first actions become an entry.
-    fn adopt(
-        &mut self,
-        connection: Connection<C>,
-        mut side: Side,
-        actions: impl IntoIterator<Item = Action>,
-        now: Instant,
-    ) -> Id {
+    /// A connection becomes an entry. Its `side` has taken its first actions.
+    fn adopt(&mut self, connection: Connection<C>, mut side: Side, now: Instant) -> Id {
         side.window = for_window(first_window(&side.config));
         let hash = self.keys.table_hash(&side.flow);
         let at = connection.next_deadline().map(|(_, at)| at);
@@ -118,12 +113,6 @@ impl<C: Controller> Endpoint<C> {
         self.table.insert(hash, id.index);
         self.deadlines.set(id.index, at);
         self.live += 1;
-        let Self { slots, answers, .. } = self;
-        if let Some(live) = slots.live_mut(id.index) {
-            let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
-            let mut taker = Taker { side: &mut live.side, transmit };
-            actions.into_iter().for_each(|action| taker.push(action));
-        }
         self.limit_window(id.index, now);
         id
     }
@@ -228,13 +217,15 @@ impl<C: Controller> Endpoint<C> {
             return None;
         }
         let path = self.config.path(flow.remote().ip());
-        let controller = self.controller.clone();
-        let (connection, actions) = Connection::accept_with(controller, config.clone(), path, secrets, syn, now);
+        let (controller, mut side) = (self.controller.clone(), Side::new(flow, Owner::Nobody, config.clone()));
+        let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
+        let mut taker = Taker { side: &mut side, transmit };
+        let connection = Connection::accept_with_into(controller, config.clone(), path, secrets, syn, now, &mut taker);
         if connection.state() == State::Closed {
             self.budget.give_back(for_itself::<C>().saturating_add(for_window(first_window(&config))));
             return None;
         }
-        Some(self.adopt(connection, Side::new(flow, Owner::Nobody, config), actions, now))
+        Some(self.adopt(connection, side, now))
     }
 
     /// A new passive connection gets its place in the queues of its listener.
@@ -272,8 +263,10 @@ impl<C: Controller> Endpoint<C> {
             self.turn_away(oldest.index, false);
         }
         let (controller, path) = (self.controller.clone(), self.config.path(flow.remote().ip()));
-        let (connection, _) = Connection::accept_with(controller, config, path, found.secrets, found.syn, found.sent);
-        let id = self.adopt(connection, side, [], now); // its SYN,ACK left long ago
+        let left = &mut |_: Action| {}; // its SYN,ACK left long ago
+        let (secrets, syn) = (found.secrets, found.syn);
+        let connection = Connection::accept_with_into(controller, config, path, secrets, syn, found.sent, left);
+        let id = self.adopt(connection, side, now);
         self.own(id, port, |listener| Owner::Ready(port, listener.ready(id)));
         let _ = self.part(id.index, Event::Segment(segment.clone()), now);
         self.look(id.index, now);
@@ -320,13 +313,11 @@ impl<C: Controller> Endpoint<C> {
         }
         let secrets = self.keys.secrets(&flow, now, after);
         let (controller, path) = (self.controller.clone(), self.config.path(flow.remote().ip()));
-        let (connection, actions) = Connection::accept_with(controller, config.clone(), path, secrets, syn, now);
-        let mut side = Side::new(flow, Owner::HalfOpen(port, ticket), config);
+        let mut side = Side::new(flow, Owner::HalfOpen(port, ticket), config.clone());
         side.window = for_window(first_window(&side.config));
-        let answers = &mut self.answers;
-        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
+        let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
         let mut taker = Taker { side: &mut side, transmit };
-        actions.into_iter().for_each(|action| taker.push(action));
+        let connection = Connection::accept_with_into(controller, config, path, secrets, syn, now, &mut taker);
         self.deadlines.set(index, connection.next_deadline().map(|(_, at)| at));
         if let Some(entry) = self.slots.get_mut(index) {
             *entry = Entry::Live(Box::new(Live { connection, open: None, side }));

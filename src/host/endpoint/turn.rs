@@ -10,7 +10,7 @@ use crate::host::live::{Owner, Side, Taker, Waiting};
 use crate::host::signal::{Id, Signal};
 use crate::host::slots::Entry;
 use crate::time::END_OF_TIME;
-use crate::{CloseReason, Connection, Controller, Error, Event, Instant, Segment, State};
+use crate::{Action, CloseReason, Connection, Controller, Error, Event, Instant, Segment, State};
 
 impl<C: Controller> Endpoint<C> {
     /// Runs all timers that are due. What they send leaves with the flush.
@@ -35,7 +35,7 @@ impl<C: Controller> Endpoint<C> {
     fn waiting_timer(&mut self, index: u32, now: Instant) {
         let Some(Entry::Waiting(waiting)) = self.slots.get_mut(index) else { return };
         if let Some((timer, _)) = waiting.value.next_deadline() {
-            waiting.value.handle_timer(timer, now, &waiting.config);
+            waiting.value.handle_timer_into(timer, now, &waiting.config, &mut |_: Action| {}); // its user was told
         }
         match waiting.value.next_deadline() {
             Some((_, at)) => self.deadlines.set(index, Some(at)),

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
+use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
 use segue::{
     Action, Arc, Config, ConfigBuilder, Connection, Counters, Discard, Event, Flags, Instant, Options, Path, Secrets,
     Segment, SeqNum, State, Timestamps, codec,
@@ -584,7 +585,76 @@ fn time_wait_as_a_value_allocates_nothing() {
     let mut value = client.connection.clone().time_wait().unwrap();
     let mut answers = 0;
     let cost = measure(|| {
-        value.handle_segments([fin], now, &config, &mut |_: Action| answers += 1);
+        value.handle_segment_into(fin, now, &config, &mut |_: Action| answers += 1);
     });
     assert_eq!((answers, cost.count_total, cost.bytes_current), (1, 0, 0));
+    let (timer, at) = value.next_deadline().unwrap();
+    let mut closed = 0;
+    let cost = measure(|| {
+        value.handle_timer_into(timer, at, &config, &mut |action| closed += usize::from(is_end(&action)));
+    });
+    assert_eq!((closed, value.state(), cost.count_total), (1, State::Closed, 0));
+}
+
+fn is_end(action: &Action) -> bool {
+    matches!(action, Action::Closed(_))
+}
+
+/// In the sink form an open allocates the options of its SYN and the record of the flight; the form that returns a `Vec`
+/// allocates that, too.
+#[test]
+fn opens_allocate_nothing_for_their_actions() {
+    let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::from_millis(1));
+    let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    let (mut device, mut ends) = (VecDeque::with_capacity(4), Vec::with_capacity(4));
+    let mut send = |action: Action| {
+        if let Action::Transmit(segment) = action {
+            device.push_back(segment);
+        }
+    };
+    let active = measure(|| ends.push(Connection::connect_into(config.clone(), path, secrets(100), now, &mut send)));
+    let with_vec = measure(|| drop(Connection::connect(config.clone(), path, secrets(100), now)));
+    assert_eq!((active.count_total, with_vec.count_total), (2, 3));
+
+    let (syn, same) = (device[0].clone(), device[0].clone());
+    let mut send = |action: Action| {
+        if let Action::Transmit(segment) = action {
+            device.push_back(segment);
+        }
+    };
+    let passive =
+        measure(|| ends.push(Connection::accept_into(config.clone(), path, secrets(300), syn, now, &mut send)));
+    let with_vec = measure(|| drop(Connection::accept(config.clone(), path, secrets(300), same, now)));
+    assert_eq!((passive.count_total, with_vec.count_total), (2, 3));
+    let states = ends.iter().map(Connection::state);
+    assert!(states.eq([State::SynSent, State::SynReceived]) && device.len() == 2);
+}
+
+/// Once the queues and tables have grown, an open of an endpoint allocates its entry beside what the connection does.
+#[test]
+fn opens_of_an_endpoint_allocate_their_entry() {
+    let config = || EndpointConfig { connections: 4096, ..EndpointConfig::default() };
+    let mut client = Endpoint::new(Keys::new(*b"drawn at startup"), config());
+    let mut server = Endpoint::new(Keys::new(*b"drawn by another"), config());
+    let http = server.listen(Listen::port(80)).unwrap();
+    let (us, peer) = ("192.0.2.1".parse().unwrap(), "198.51.100.7:80".parse().unwrap());
+    let (now, mut wire) = (Instant::from_millis(1), Vec::with_capacity(2048));
+    let mut open = |count: u64| {
+        let active = measure(|| {
+            (0..count).for_each(|_| {
+                client.connect(us, peer, now).unwrap();
+            });
+            client.flush(now, |ends, packet| wire.push((ends, packet)));
+        });
+        let passive = measure(|| {
+            wire.drain(..).for_each(|(ends, packet)| {
+                server.receive(ends, packet, now);
+            })
+        });
+        (active.count_total, passive.count_total)
+    };
+    open(700); // the tables have room for more
+    let (active, passive) = open(100);
+    assert_eq!((active / 100, passive / 100), (3, 3), "{active} and {passive}: the entry, and two of the connection");
+    assert!(server.accept(http).is_none(), "no handshake is complete");
 }

@@ -1,0 +1,1 @@
+//! Nothing: `tests/interface.rs` is all.
