@@ -225,9 +225,12 @@ impl<'a, C: Controller> Socket<'a, C> {
         let _ = self.part(Event::Set(knob)); // fails only when the connection is over
     }
 
-    /// The host learned another MTU for the path, in octets.
+    /// The host learned another MTU for the path, in octets. Before the handshake a larger one means a larger first
+    /// window: it counts only if the memory budget has room for that.
     pub fn set_mtu(&mut self, mtu: u16) {
-        let _ = self.part(Event::Mtu(mtu));
+        if self.endpoint.covers_mtu(self.id.index, mtu) {
+            let _ = self.part(Event::Mtu(mtu)); // fails only when the connection is over
+        }
     }
 
     /// The state; CLOSED when the connection is over.
