@@ -160,7 +160,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     fn fits(&mut self, octets: usize) -> Result<usize, Error> {
         let fits = self.writable()?.min(octets);
         if fits < octets {
-            self.endpoint.await_room(self.id, fits);
+            self.endpoint.await_room(self.id.index, fits);
         }
         Ok(fits)
     }
@@ -179,7 +179,9 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// # Errors
     /// Those of [`writable`](Self::writable).
     pub fn close(&mut self) -> Result<(), Error> {
-        self.part(Event::Close)
+        self.part(Event::Close)?;
+        self.endpoint.await_no_room(self.id.index);
+        Ok(())
     }
 
     /// The user is gone, as when a process ends. What was written is sent, with the FIN; if text waits unread, also here,
@@ -277,6 +279,7 @@ impl<C: Controller> Iterator for Chunks<'_, '_, C> {
 /// What the guard needs of the endpoint.
 impl<C: Controller> Endpoint<C> {
     pub(super) fn disown(&mut self, id: Id) {
+        self.await_no_room(id.index);
         if let Some(side) = self.side_mut(id.index) {
             side.owner = Owner::Nobody;
             side.pending = Pending::default();

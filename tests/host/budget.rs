@@ -1,9 +1,10 @@
 //! The memory budget: whatever is promised or held has been taken from it before.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use segue::Arc;
-use segue::host::{EndpointConfig, Id, Listen};
+use segue::host::{Endpoint, EndpointConfig, Id, Listen, Signal};
+use segue::{Arc, CloseReason, Config, Instant};
 use segue_kit::Rng;
 use segue_kit::settings::{Mixture, config, magnitude};
 
@@ -81,4 +82,110 @@ fn no_window_exceeds_what_the_budget_holds_for_it() {
     let from = std::env::var("SEGUE_FROM").map_or(0, |from| from.parse().expect("a number"));
     let opened: usize = (from..from + cases).map(windows_within).sum();
     assert!(opened as u64 > cases / 2, "{opened} connections");
+}
+
+/// Many write into a budget that holds little of it; some never write again when they are told, some of those that wait end
+/// meanwhile. Who writes on in the same turn and who does so after all signals were polled is drawn.
+fn writers_in_turn(seed: u64) {
+    let rng = &mut Rng::new(seed);
+    let (connections, text) = (2 + rng.below(80) as usize, rng.pick(&[5000, 20_000, 60_000]));
+    let small = Arc::new(Config::builder().receive_buffer(1 + rng.below(5000)).build().unwrap());
+    let shared = rng.pick(&[0, 1, 1000, 50_000]);
+    let of_all = connections * (cost_of_one() + 2 * usize::try_from(small.receive_buffer()).unwrap());
+    let client = EndpointConfig { connection: small, memory: of_all + shared, ..EndpointConfig::default() };
+    let mut world = World::new([client, EndpointConfig::default()], seed);
+    let listener = world.ends[1].listen(Listen::port(80)).unwrap();
+    let mut left = BTreeMap::new();
+    for _ in 0..connections {
+        let id = world.ends[0].connect(CLIENT, SocketAddr::new(SERVER, 80), world.now).unwrap();
+        left.insert(id, text);
+    }
+    let write = |endpoint: &mut Endpoint, left: &mut BTreeMap<Id, usize>, id: Id, now| {
+        let Some(rest) = left.get_mut(&id) else { return };
+        let Ok(mut socket) = endpoint.socket(id, now) else { return };
+        *rest -= socket.write(&vec![7; *rest]).unwrap_or(0);
+    };
+    let (eager, laziness, mut lazy) = (rng.chance(500), rng.pick(&[0, 20, 900]), Vec::new());
+    let mut read = 0;
+    world.flush(0);
+    while let Some(at) = world.next().filter(|_| world.now < Instant::from_secs(200)) {
+        world.now = world.now.max(at);
+        let now = world.now;
+        if world.arrive(1) {
+            let server = &mut world.ends[1];
+            while server.accept(listener).is_some() {}
+            while let Some((id, _)) = server.poll_signal() {
+                read += server.socket(id, now).map_or(0, |mut socket| socket.chunks().map(|text| text.len()).sum());
+            }
+        }
+        world.ends[1].timers(now);
+        world.flush(1);
+        world.arrive(0);
+        let client = &mut world.ends[0];
+        client.timers(now);
+        let room = client.config().memory - client.memory();
+        let mut told = Vec::new();
+        while let Some((id, signal)) = client.poll_signal() {
+            // Who has room of its own is told beside those for whom the budget has it.
+            let has_own = client.socket(id, now).is_ok_and(|socket| socket.info().is_some_and(|i| i.send_queue < 4096));
+            match signal {
+                Signal::Writable if rng.chance(laziness) => {
+                    left.remove(&id); // it has nothing to say any more
+                    lazy.push(id);
+                }
+                Signal::Writable | Signal::Connected => told.push((id, has_own || signal == Signal::Connected)),
+                _ => {}
+            }
+            if eager {
+                write(client, &mut left, id, now);
+            }
+        }
+        let served = told.iter().filter(|(_, has_own)| !has_own).count();
+        assert!(served <= room / 4096 + 1, "seed {seed}: {served} told of {room} octets");
+        told.into_iter().for_each(|(id, _)| write(client, &mut left, id, now));
+        if let Some(id) = Some(()).filter(|()| rng.chance(20)).and_then(|()| lazy.pop()) {
+            let Ok(socket) = client.socket(id, now) else { continue };
+            if rng.chance(500) { socket.abort() } else { socket.release() }
+        }
+        world.flush(0);
+    }
+    assert!(left.values().all(|rest| *rest == 0), "seed {seed}: somebody waits for ever: {left:?}");
+    assert!(read >= left.len() * text, "seed {seed}");
+}
+
+/// Room in the budget wakes as many as it serves, in the order in which they began to wait, and nobody waits for ever.
+#[test]
+fn room_in_the_budget_is_told_to_those_that_it_serves() {
+    let cases = std::env::var("SEGUE_CASES").map_or(60, |cases| cases.parse().expect("a number"));
+    let from = std::env::var("SEGUE_FROM").map_or(0, |from| from.parse().expect("a number"));
+    (from..from + cases).for_each(writers_in_turn);
+}
+
+/// Whoever waits is told at once when another's text is gone, without an event of its own.
+#[test]
+fn room_in_the_budget_wakes_the_host() {
+    let small = Arc::new(Config::builder().receive_buffer(1).build().unwrap());
+    let config = EndpointConfig { connection: small, memory: 4 * cost_of_one(), ..EndpointConfig::default() };
+    let mut world = World::new([config, EndpointConfig::default()], 1);
+    let mut connect = || world.ends[0].connect(CLIENT, SocketAddr::new(SERVER, 80), world.now).unwrap();
+    let (first, second) = (connect(), connect());
+    for id in [first, second] {
+        let mut socket = world.ends[0].socket(id, world.now).unwrap();
+        assert!(socket.write(&[7; 100_000]).unwrap() < 100_000);
+    }
+    world.flush(0);
+    assert!(world.ends[0].next_deadline() > Some(world.now));
+    world.ends[0].socket(first, world.now).unwrap().abort();
+    world.flush(0);
+    assert_eq!(world.ends[0].next_deadline(), Some(Instant::ZERO));
+    assert_eq!(world.ends[0].poll_signal(), Some((second, Signal::Writable)));
+    assert_eq!(world.ends[0].poll_signal(), None);
+    assert!(world.ends[0].next_deadline() > Some(world.now));
+    // A close takes it out of those that wait.
+    let mut socket = world.ends[0].socket(second, world.now).unwrap();
+    assert!(socket.write(&[7; 100_000]).unwrap() < 100_000);
+    socket.close().unwrap();
+    drop(socket);
+    let cancelled = Signal::Closed(CloseReason::Cancelled);
+    assert_eq!(world.ends[0].poll_signal(), Some((second, cancelled)));
 }

@@ -19,7 +19,7 @@ use crate::{
 /// Octets that a connection takes beside itself and its buffers: its place in the tables, what it allocates when it runs.
 const OVERHEAD: usize = 1024;
 /// Octets that a connection may always have written, whatever the others do: so none waits for another.
-const FLOOR: usize = 4096;
+pub(super) const FLOOR: usize = 4096;
 
 /// Octets of the budget that hold this much written text, beside the floor.
 pub(super) const fn for_sending(octets: usize) -> usize {
@@ -308,13 +308,13 @@ impl<C: Controller> Endpoint<C> {
         let Some(bound) = self.listeners.get_mut(&port) else { return Received::Full };
         let next = self.slots.insert(Entry::Free);
         let ticket = bound.listener.opened(next);
-        let held = Entry::Held(Box::new(Held { flow, syn: bare(syn), after, port, ticket }));
+        let untold = Some(self.incoming.push(next.index));
+        let held = Entry::Held(Box::new(Held { flow, syn: bare(syn), after, port, ticket, untold }));
         if let Some(entry) = self.slots.get_mut(next.index) {
             *entry = held;
         }
         self.table.insert(hash, next.index);
         self.deadlines.set(next.index, Some(until));
-        self.incoming.push_back(next);
         self.live += 1;
         Received::Held(next)
     }
@@ -327,6 +327,7 @@ impl<C: Controller> Endpoint<C> {
     /// the peer was refused.
     pub fn admit(&mut self, id: Id, now: Instant) -> Result<(), Gone> {
         let index = self.slots.index(id).ok_or(Gone)?;
+        self.told_of(index);
         let Entry::Held(held) = self.slots.get(index) else { return Err(Gone) };
         let (flow, port, ticket, syn, after) = (held.flow, held.port, held.ticket, held.syn.clone(), held.after);
         let Some(bound) = self.listeners.get(&port) else { return Err(Gone) };
@@ -352,6 +353,15 @@ impl<C: Controller> Endpoint<C> {
         self.limit_window(index, now);
         self.look(index, now); // a SYN that opens nothing ends here
         Ok(())
+    }
+
+    /// Nobody has to be told of a held SYN any more.
+    pub(super) fn told_of(&mut self, index: u32) {
+        let Self { slots, incoming, .. } = self;
+        let Some(Entry::Held(held)) = slots.get_mut(index) else { return };
+        if let Some(number) = held.untold.take() {
+            incoming.remove(number);
+        }
     }
 
     /// The gate stays shut: a reset refuses the SYN.
