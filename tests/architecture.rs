@@ -125,6 +125,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("host::flow", &["path", "segment", "codec"]),
     ("host::keys", &["seq", "time", "path", "segment", "host::flow"]),
     ("host::ports", &["host::keys"]),
+    ("host::queue", &[]),
     (
         "host::cookies",
         &["seq", "time", "path", "segment", "config", "event", "timestamps", "connection", "host::flow", "host::keys"],
@@ -151,6 +152,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "host::flow",
             "host::keys",
             "host::ports",
+            "host::queue",
             "host::cookies",
             "host::listener",
             "host::signal",

@@ -49,6 +49,8 @@ use state::{Origin, Stop};
 pub use status::Canonical;
 use steady::{Progress, Steady};
 use syn_sent::SynSent;
+#[cfg(feature = "host")]
+pub(crate) use tcb::first_window;
 use tcb::{Cx, Settings, Tcb};
 pub use time_wait_value::TimeWait;
 

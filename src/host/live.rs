@@ -56,8 +56,8 @@ pub(super) struct Side {
     /// A write took less than it was given because the send buffer was full.
     pub(super) wants_room: bool,
     pub(super) peer_closed: bool,
-    /// A write took less than it was given because the budget was used up.
-    pub(super) starved: bool,
+    /// A write took less than it was given because the budget was used up: the number among those that wait for it.
+    pub(super) starved: Option<u64>,
     /// The handshake is complete, since the last look.
     pub(super) connected: bool,
     /// Octets that the peer acknowledged, since the last look.
@@ -86,7 +86,7 @@ impl Side {
             wants_flushed: false,
             wants_room: false,
             peer_closed: false,
-            starved: false,
+            starved: None,
             connected: false,
             acked: 0,
             closed: None,
@@ -108,7 +108,7 @@ impl Side {
 
     /// The user writes no more.
     pub(super) fn stop_writing(&mut self) {
-        (self.wants_room, self.starved) = (false, false);
+        self.wants_room = false;
         self.pending.drop_writable();
     }
 
@@ -208,4 +208,6 @@ pub(super) struct Held {
     pub(super) after: Option<SeqNum>,
     pub(super) port: Port,
     pub(super) ticket: Ticket,
+    /// The number among those that nobody was told of.
+    pub(super) untold: Option<u64>,
 }

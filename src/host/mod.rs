@@ -61,6 +61,7 @@ mod keys;
 mod listener;
 mod live;
 mod ports;
+mod queue;
 mod signal;
 mod slots;
 mod socket;

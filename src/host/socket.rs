@@ -160,7 +160,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     fn fits(&mut self, octets: usize) -> Result<usize, Error> {
         let fits = self.writable()?.min(octets);
         if fits < octets {
-            self.endpoint.await_room(self.id, fits);
+            self.endpoint.await_room(self.id.index, fits);
         }
         Ok(fits)
     }
@@ -180,6 +180,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// Those of [`writable`](Self::writable).
     pub fn close(&mut self) -> Result<(), Error> {
         self.part(Event::Close)?;
+        self.endpoint.await_no_room(self.id.index);
         if let Some(side) = self.side_mut() {
             side.stop_writing();
         }
@@ -229,9 +230,12 @@ impl<'a, C: Controller> Socket<'a, C> {
         let _ = self.part(Event::Set(knob)); // fails only when the connection is over
     }
 
-    /// The host learned another MTU for the path, in octets.
+    /// The host learned another MTU for the path, in octets. Before the handshake a larger one means a larger first
+    /// window: it counts only if the memory budget has room for that.
     pub fn set_mtu(&mut self, mtu: u16) {
-        let _ = self.part(Event::Mtu(mtu));
+        if self.endpoint.covers_mtu(self.id.index, mtu) {
+            let _ = self.part(Event::Mtu(mtu)); // fails only when the connection is over
+        }
     }
 
     /// The state; CLOSED when the connection is over.
@@ -278,6 +282,7 @@ impl<C: Controller> Iterator for Chunks<'_, '_, C> {
 /// What the guard needs of the endpoint.
 impl<C: Controller> Endpoint<C> {
     pub(super) fn disown(&mut self, id: Id) {
+        self.await_no_room(id.index);
         if let Some(side) = self.side_mut(id.index) {
             side.owner = Owner::Nobody;
             side.pending = Pending::default();

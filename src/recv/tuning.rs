@@ -59,14 +59,19 @@ pub(crate) fn initial(config: &Config) -> u32 {
     config.receive_buffer_initial().min(config.receive_buffer())
 }
 
+/// RCV.BUFF as far as it is in use at the start, with our MSS `rmss` and windows in units of 2^`shift`.
+pub(crate) fn first(config: &Config, rmss: u16, shift: u8) -> u32 {
+    let unit = 1 << shift;
+    // Two units at least: with one, the first octet that waits for the user would close the window.
+    let octets = initial(config).max(INITIAL_SEGMENTS * u32::from(rmss)).max(2 * unit);
+    octets.next_multiple_of(unit).min(config.receive_buffer())
+}
+
 impl Tuning {
     /// At the start, with our MSS `rmss` and windows in units of 2^`shift`.
     pub(crate) fn new(config: &Config, rmss: u16, shift: u8, now: Instant) -> Self {
-        let unit = 1 << shift;
-        // Two units at least: with one, the first octet that waits for the user would close the window.
-        let first = initial(config).max(INITIAL_SEGMENTS * u32::from(rmss)).max(2 * unit);
         Self {
-            capacity: first.next_multiple_of(unit).min(config.receive_buffer()),
+            capacity: first(config, rmss, shift),
             limit: config.receive_buffer(),
             max_wnd: 0,
             since: now,

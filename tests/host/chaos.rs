@@ -11,7 +11,7 @@ use segue::host::{
 use segue::{Arc, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, SeqNum, State};
 use segue_kit::{Rng, ms, secs};
 
-use super::world::{CLIENT, Faults, SERVER, World};
+use super::world::{CLIENT, Faults, SERVER, World, cost_of_one, owed};
 
 /// The budget of each end.
 const MEMORY: usize = 1_500_000;
@@ -41,12 +41,16 @@ struct Chaos {
     users: [BTreeMap<Id, User>; 2],
     old: [Vec<(Id, User)>; 2],
     calls: usize,
+    /// What the budget holds for each connection, beside its window.
+    cost: usize,
 }
 
 fn config(rng: &mut Rng) -> EndpointConfig {
     let connection = Config::builder().receive_buffer_initial(rng.pick(&[14_600, 16_384])).msl(secs(1));
+    let connection = connection.window_shift(rng.pick(&[None, None, Some(14)]));
     EndpointConfig {
         connection: Arc::new(connection.max_burst(rng.pick(&[0, 0, 3])).build().unwrap()),
+        mtu: rng.pick(&[1500, 1500, 9000]),
         memory: MEMORY,
         connections: CONNECTIONS,
         time_wait: 10,
@@ -76,6 +80,7 @@ impl Chaos {
             users: Default::default(),
             old: Default::default(),
             calls: 0,
+            cost: cost_of_one(),
         }
     }
 
@@ -111,7 +116,9 @@ impl Chaos {
             15..=17 => self.flush(end),
             _ => self.pass(),
         }
-        for end in &self.world.ends {
+        for (end, users) in self.world.ends.iter_mut().zip(&self.users) {
+            let owed = owed(end, users.keys().copied(), self.cost, now);
+            assert!(owed <= end.memory(), "{owed} of {}", end.memory());
             assert!(end.memory() <= MEMORY, "{}", end.memory());
             assert!(end.len().0 <= CONNECTIONS && end.len().1 <= 10);
         }

@@ -356,3 +356,37 @@ fn who_stops_listening_resets_what_nobody_accepted() {
     let resets = world.signals[0].iter().filter(|(_, s)| *s == Signal::Closed(CloseReason::Reset)).count();
     assert_eq!(resets, 2);
 }
+
+/// SYNs from everywhere, some of whose senders give up, for a host that only flushes: it asks neither for what waits at the
+/// gate nor for who is ready. Whatever the listener does, 20,000 more packets take no more memory than 20,000.
+#[test]
+fn a_flood_that_nobody_attends_to_leaves_nothing_behind() {
+    for full in [Full::Cookies, Full::EvictOldest, Full::Drop, Full::Reset] {
+        for gate in [None, Some(ms(3)), Some(secs(5))] {
+            let mut world = World::new(
+                [EndpointConfig::default(), EndpointConfig { memory: 4 << 20, ..EndpointConfig::default() }],
+                1,
+            );
+            let backlog = Backlog { half_open: 8, ready: 2, full };
+            world.ends[1].listen(Listen { gate, backlog, ..Listen::port(PORT) }).unwrap();
+            let mut flood = |from: u32| {
+                for n in from..from + 20_000 {
+                    let (addresses, mut packet) = spoofed(n);
+                    world.ends[1].receive(addresses, packet.clone(), world.now);
+                    if n % 3 == 0 {
+                        (packet.segment.flags, packet.segment.seq) = (Flags::RST, packet.segment.seq + 1);
+                        world.ends[1].receive(addresses, packet, world.now);
+                    }
+                    if n % 16 == 0 {
+                        world.now += ms(1);
+                        world.ends[1].timers(world.now);
+                        world.ends[1].flush(world.now, |_, _| {});
+                    }
+                }
+            };
+            flood(0);
+            let more = allocation_counter::measure(|| flood(20_000));
+            assert!(more.bytes_current < 8192, "{full:?}, {gate:?}: {} octets more", more.bytes_current);
+        }
+    }
+}

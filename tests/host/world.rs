@@ -1,12 +1,12 @@
 //! Endpoints joined in virtual time.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use segue::Instant;
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Id, Keys, Received, Signal};
+use segue::{Arc, Config, Instant};
 use segue_kit::{Rng, ms};
 
 /// The addresses of the client and of the server.
@@ -19,6 +19,27 @@ pub(crate) struct Faults {
     pub(crate) lost: u32,
     pub(crate) twice: u32,
     pub(crate) late: u32,
+}
+
+/// Octets of the budget for each connection beside its window and its text.
+pub(crate) fn cost_of_one() -> usize {
+    let connection = Arc::new(Config::builder().receive_buffer(1).build().unwrap());
+    let config = EndpointConfig { connection, memory: 1 << 20, ..EndpointConfig::default() };
+    let mut endpoint = Endpoint::new(Keys::new([7; 16]), config);
+    endpoint.connect(CLIENT, SocketAddr::new(SERVER, 80), Instant::ZERO).unwrap();
+    endpoint.memory() - 2
+}
+
+/// Octets of the budget that these connections owe at least: `cost` each, twice each window, and text to send beyond 4096
+/// octets.
+pub(crate) fn owed(endpoint: &mut Endpoint, ids: impl Iterator<Item = Id>, cost: usize, now: Instant) -> usize {
+    let of_one = |id| {
+        let Ok(socket) = endpoint.socket(id, now) else { return 0 };
+        let Some(info) = socket.info() else { return cost + 2 * socket.readable() };
+        let window = usize::try_from(info.rcv_buff.max(info.rcv_wnd)).unwrap().max(socket.readable());
+        cost + 2 * window + info.send_queue.saturating_sub(4096)
+    };
+    ids.map(of_one).sum()
 }
 
 /// A client, a server and the packets between them.
@@ -64,7 +85,7 @@ impl World {
     /// A packet is on its way to an end.
     pub(crate) fn plan(&mut self, to: usize, addresses: PseudoHeader, packet: &Packet) {
         let Faults { lost, twice, late } = self.faults;
-        let nobody = to == 0 && addresses.dst() != CLIENT;
+        let nobody = to == 0 && addresses.dst() != CLIENT && !addresses.dst().is_ipv6();
         if nobody || self.rng.chance(lost) {
             return;
         }

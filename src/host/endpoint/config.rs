@@ -34,8 +34,9 @@ pub struct EndpointConfig {
     ///
     /// It covers each connection itself, twice what its receive window may grow to (what is out of order may pin its
     /// frames, see [`Config::frame_size`]), and what it has to send. At first each window may grow to
-    /// [`Config::receive_buffer_initial`]; beyond, it grows as long as the budget has room. When little is left, windows
-    /// grow no more and writes take less, but 4096 octets are always a connection's own; then no connection is opened.
+    /// [`Config::receive_buffer_initial`], and to ten segments of the MTU and two units of the window scale at least;
+    /// beyond, it grows as long as the budget has room. When little is left, windows grow no more and writes take less,
+    /// but 4096 octets are always a connection's own; then no connection is opened.
     /// Nothing that was promised to a peer is taken back.
     pub memory: usize,
     /// The local ports of active opens (RFC 6056).

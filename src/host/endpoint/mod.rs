@@ -17,6 +17,7 @@ use super::keys::Keys;
 use super::listener::{Backlog, Full, Listener};
 use super::live::{Owner, Port, Taker};
 use super::ports::Ports;
+use super::queue::Queue;
 use super::signal::{Gone, Id, OpenError, Signal};
 use super::slots::{Entry, Slots};
 use super::socket::Socket;
@@ -110,9 +111,12 @@ pub struct Endpoint<C: Controller = Algorithm> {
     /// Connections whose batch has begun.
     dirty: VecDeque<u32>,
     signals: VecDeque<Id>,
-    incoming: VecDeque<Id>,
+    /// Held SYNs that nobody was told of.
+    incoming: Queue,
     /// Connections that wait for room in the budget.
-    starved: VecDeque<Id>,
+    starved: Queue,
+    /// What those that were told of room in this turn may take.
+    spoken_for: usize,
     time_waits: VecDeque<Id>,
     waiting: usize,
     /// Connections and held SYNs, without those in TIME-WAIT.
@@ -242,8 +246,9 @@ impl<C: Controller> Endpoint<C> {
             next_listener: 0,
             dirty: VecDeque::new(),
             signals: VecDeque::new(),
-            incoming: VecDeque::new(),
-            starved: VecDeque::new(),
+            incoming: Queue::default(),
+            starved: Queue::default(),
+            spoken_for: 0,
             time_waits: VecDeque::new(),
             waiting: 0,
             live: 0,
@@ -294,17 +299,26 @@ impl<C: Controller> Endpoint<C> {
 
     /// The next SYN at a gate that nobody was told of.
     pub fn incoming(&mut self) -> Option<Incoming> {
-        while let Some(id) = self.incoming.pop_front() {
-            let Some(index) = self.slots.index(id) else { continue };
-            if let Entry::Held(held) = self.slots.get(index) {
-                return Some(Incoming { id, flow: held.flow, listener: ListenerId(held.port) });
-            }
-        }
-        None
+        let index = self.incoming.first()?;
+        self.told_of(index);
+        let Entry::Held(held) = self.slots.get(index) else { return None };
+        Some(Incoming { id: self.slots.id(index), flow: held.flow, listener: ListenerId(held.port) })
     }
 
-    /// The next signal, and whose it is.
+    /// The next signal, and whose it is. Poll until there is none.
+    ///
+    /// [`Signal::Writable`] of those that wait for room in the budget comes last, to as many as it may serve, in the order
+    /// in which they began to wait; the others are told in later turns.
     pub fn poll_signal(&mut self) -> Option<(Id, Signal)> {
+        loop {
+            let next = self.next_signal();
+            if next.is_some() || !self.feed() {
+                return next;
+            }
+        }
+    }
+
+    fn next_signal(&mut self) -> Option<(Id, Signal)> {
         while let Some(&id) = self.signals.front() {
             let index = self.slots.index(id);
             let side = index.and_then(|index| self.side_mut(index)).filter(|side| side.owner == Owner::User);
@@ -341,7 +355,8 @@ impl<C: Controller> Endpoint<C> {
     /// ([`Instant::ZERO`]) where signals wait to be polled, as after a flush in which a connection gave up. Exact after
     /// [`flush`](Self::flush).
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.signals.is_empty() { self.deadlines.next() } else { Some(Instant::ZERO) }
+        let is_quiet = self.signals.is_empty() && self.hungry().is_none();
+        if is_quiet { self.deadlines.next() } else { Some(Instant::ZERO) }
     }
 
     /// Whether [`flush`](Self::flush) has something to do.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Endpoint, Listener, Place, Port};
+use crate::connection::first_window;
 use crate::host::flow::Flow;
 use crate::host::listener::{Admit, Full};
 use crate::host::live::{Held, Live, Owner, Side, Taker};
@@ -17,7 +18,7 @@ use crate::{
 /// Octets that a connection takes beside itself and its buffers: its place in the tables, what it allocates when it runs.
 const OVERHEAD: usize = 1024;
 /// Octets that a connection may always have written, whatever the others do: so none waits for another.
-const FLOOR: usize = 4096;
+pub(super) const FLOOR: usize = 4096;
 
 /// Octets of the budget that hold this much written text, beside the floor.
 pub(super) const fn for_sending(octets: usize) -> usize {
@@ -39,9 +40,9 @@ pub(super) const fn for_itself<C: Controller>() -> usize {
     size_of::<Live<C>>() + OVERHEAD + FLOOR
 }
 
-/// What the window may grow to at first.
-fn first_window(config: &Config) -> u32 {
-    config.receive_buffer_initial().min(config.receive_buffer())
+/// What a connection takes at first: itself, and its window.
+fn needs<C: Controller>(config: &Config, path: &Path) -> usize {
+    for_itself::<C>().saturating_add(for_window(first_window(config, path)))
 }
 
 /// A SYN without what comes again: text, which would pin its frame, and a FIN behind it.
@@ -87,26 +88,24 @@ impl<C: Controller> Endpoint<C> {
         if self.find(&flow).is_some() {
             return Err(OpenError::InUse);
         }
-        if !self.reserve(&config) {
-            return Err(OpenError::Full);
-        }
+        let window = self.reserve(&config, &path).ok_or(OpenError::Full)?;
         let secrets = self.keys.secrets(&flow, now, None);
-        let (controller, mut side) = (self.controller.clone(), Side::new(flow, Owner::User, config.clone()));
+        let controller = self.controller.clone();
+        let mut side = Side { window, ..Side::new(flow, Owner::User, config.clone()) };
         let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
         let mut taker = Taker { side: &mut side, transmit };
         let connection = Connection::connect_with_into(controller, config, path, secrets, now, &mut taker);
         Ok(self.adopt(connection, side, now))
     }
 
-    /// Takes what a connection needs from the budget, if it has it.
-    fn reserve(&mut self, config: &Config) -> bool {
-        let octets = for_itself::<C>().saturating_add(for_window(first_window(config)));
-        self.live < self.config.connections && self.budget.take(octets)
+    /// Takes what a connection needs from the budget, if it has it, and returns the part for the window.
+    fn reserve(&mut self, config: &Config, path: &Path) -> Option<usize> {
+        let has_place = self.live < self.config.connections;
+        (has_place && self.budget.take(needs::<C>(config, path))).then(|| for_window(first_window(config, path)))
     }
 
     /// A connection becomes an entry. Its `side` has taken its first actions.
-    fn adopt(&mut self, connection: Connection<C>, mut side: Side, now: Instant) -> Id {
-        side.window = for_window(first_window(&side.config));
+    fn adopt(&mut self, connection: Connection<C>, side: Side, now: Instant) -> Id {
         let hash = self.keys.table_hash(&side.flow);
         let at = connection.next_deadline().map(|(_, at)| at);
         let id = self.slots.insert(Entry::Live(Box::new(Live { connection, open: None, side })));
@@ -127,6 +126,21 @@ impl<C: Controller> Endpoint<C> {
         if octets < live.side.config.receive_buffer() {
             let _ = self.part(index, Event::Set(Knob::ReceiveBuffer(octets)), now);
         }
+    }
+
+    /// In SYN-SENT the MTU decides about the first window: whether the budget holds that of a path with this MTU, or has
+    /// the rest of it.
+    pub(in crate::host) fn covers_mtu(&mut self, index: u32, mtu: u16) -> bool {
+        let Some(live) = self.slots.live_mut(index).filter(|live| live.connection.state() == State::SynSent) else {
+            return true;
+        };
+        let path = Path::new(live.side.flow.remote().ip(), mtu);
+        let more = for_window(first_window(&live.side.config, &path)).saturating_sub(live.side.window);
+        let covers = self.budget.take(more);
+        if covers {
+            live.side.window += more;
+        }
+        covers
     }
 
     /// A limit of the window, no larger than the budget knows of.
@@ -157,7 +171,7 @@ impl<C: Controller> Endpoint<C> {
         let Some(bound) = self.listeners.get_mut(&port) else { return Received::Full };
         let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
         let gate = bound.listen.gate;
-        let needs = for_itself::<C>().saturating_add(for_window(first_window(&config)));
+        let needs = needs::<C>(&config, &self.config.path(flow.remote().ip()));
         let full = self.live >= self.config.connections || needs > self.budget.left();
         // Connections that are half-open take a quarter of the limits at most: the rest is for peers that have proved
         // themselves, and for our own opens.
@@ -213,16 +227,15 @@ impl<C: Controller> Endpoint<C> {
         (secrets, syn): (Secrets, Segment),
         now: Instant,
     ) -> Option<Id> {
-        if !self.reserve(&config) {
-            return None;
-        }
         let path = self.config.path(flow.remote().ip());
-        let (controller, mut side) = (self.controller.clone(), Side::new(flow, Owner::Nobody, config.clone()));
+        let window = self.reserve(&config, &path)?;
+        let mut side = Side { window, ..Side::new(flow, Owner::Nobody, config.clone()) };
+        let controller = self.controller.clone();
         let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
         let mut taker = Taker { side: &mut side, transmit };
         let connection = Connection::accept_with_into(controller, config.clone(), path, secrets, syn, now, &mut taker);
         if connection.state() == State::Closed {
-            self.budget.give_back(for_itself::<C>().saturating_add(for_window(first_window(&config))));
+            self.budget.give_back(needs::<C>(&config, &path));
             return None;
         }
         Some(self.adopt(connection, side, now))
@@ -254,15 +267,19 @@ impl<C: Controller> Endpoint<C> {
             return Some(Received::Full); // the peer repeats its text
         }
         let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
-        let side = Side::new(flow, Owner::Nobody, config.clone());
+        let path = self.config.path(flow.remote().ip());
         // The cookie proves its peer: those that are half-open make room.
-        while !self.reserve(&config) {
+        let window = loop {
+            if let Some(window) = self.reserve(&config, &path) {
+                break window;
+            }
             let Some(oldest) = self.listeners.get_mut(&port).and_then(|bound| bound.listener.evict()) else {
                 return Some(Received::Full);
             };
             self.turn_away(oldest.index, false);
-        }
-        let (controller, path) = (self.controller.clone(), self.config.path(flow.remote().ip()));
+        };
+        let side = Side { window, ..Side::new(flow, Owner::Nobody, config.clone()) };
+        let controller = self.controller.clone();
         let left = &mut |_: Action| {}; // its SYN,ACK left long ago
         let (secrets, syn) = (found.secrets, found.syn);
         let connection = Connection::accept_with_into(controller, config, path, secrets, syn, found.sent, left);
@@ -284,13 +301,13 @@ impl<C: Controller> Endpoint<C> {
         let Some(bound) = self.listeners.get_mut(&port) else { return Received::Full };
         let next = self.slots.insert(Entry::Free);
         let ticket = bound.listener.opened(next);
-        let held = Entry::Held(Box::new(Held { flow, syn: bare(syn), after, port, ticket }));
+        let untold = Some(self.incoming.push(next.index));
+        let held = Entry::Held(Box::new(Held { flow, syn: bare(syn), after, port, ticket, untold }));
         if let Some(entry) = self.slots.get_mut(next.index) {
             *entry = held;
         }
         self.table.insert(hash, next.index);
         self.deadlines.set(next.index, Some(until));
-        self.incoming.push_back(next);
         self.live += 1;
         Received::Held(next)
     }
@@ -303,18 +320,20 @@ impl<C: Controller> Endpoint<C> {
     /// the peer was refused.
     pub fn admit(&mut self, id: Id, now: Instant) -> Result<(), Gone> {
         let index = self.slots.index(id).ok_or(Gone)?;
+        self.told_of(index);
         let Entry::Held(held) = self.slots.get(index) else { return Err(Gone) };
         let (flow, port, ticket, syn, after) = (held.flow, held.port, held.ticket, held.syn.clone(), held.after);
         let Some(bound) = self.listeners.get(&port) else { return Err(Gone) };
         let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
-        if !self.budget.take(for_itself::<C>().saturating_add(for_window(first_window(&config)))) {
+        let path = self.config.path(flow.remote().ip());
+        if !self.budget.take(needs::<C>(&config, &path)) {
             self.turn_away(index, true);
             return Err(Gone);
         }
         let secrets = self.keys.secrets(&flow, now, after);
-        let (controller, path) = (self.controller.clone(), self.config.path(flow.remote().ip()));
-        let mut side = Side::new(flow, Owner::HalfOpen(port, ticket), config.clone());
-        side.window = for_window(first_window(&side.config));
+        let controller = self.controller.clone();
+        let window = for_window(first_window(&config, &path));
+        let mut side = Side { window, ..Side::new(flow, Owner::HalfOpen(port, ticket), config.clone()) };
         let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
         let mut taker = Taker { side: &mut side, transmit };
         let connection = Connection::accept_with_into(controller, config, path, secrets, syn, now, &mut taker);
@@ -325,6 +344,15 @@ impl<C: Controller> Endpoint<C> {
         self.limit_window(index, now);
         self.look(index, now); // a SYN that opens nothing ends here
         Ok(())
+    }
+
+    /// Nobody has to be told of a held SYN any more.
+    pub(super) fn told_of(&mut self, index: u32) {
+        let Self { slots, incoming, .. } = self;
+        let Some(Entry::Held(held)) = slots.get_mut(index) else { return };
+        if let Some(number) = held.untold.take() {
+            incoming.remove(number);
+        }
     }
 
     /// The gate stays shut: a reset refuses the SYN.

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::Endpoint;
-use super::open::{for_itself, for_sending, for_window, room_to_send};
+use super::open::{FLOOR, for_itself, for_sending, for_window, room_to_send};
 use crate::codec::{Packet, PseudoHeader};
 use crate::host::flow::Flow;
 use crate::host::live::{Owner, Side, Taker, Waiting};
@@ -136,16 +136,14 @@ impl<C: Controller> Endpoint<C> {
 
     /// The budget holds less for this connection; it goes on writing, if it waits.
     fn on_acked(&mut self, index: u32, octets: usize) {
-        let id = self.slots.id(index);
         let Some(side) = self.side_mut(index) else { return };
         let held = for_sending(side.sending);
         side.sending -= octets.min(side.sending);
-        let (holds, starved) = (for_sending(side.sending), side.starved);
+        let (holds, has_own) = (for_sending(side.sending), room_to_send(side.sending, 0) > 0);
         self.budget.give_back(held - holds);
-        if starved {
-            self.starved.push_front(id); // it has room again, of its own
+        if has_own {
+            self.tell_room(index); // what the budget has goes to those that have waited for longest
         }
-        self.feed();
     }
 
     fn on_connected(&mut self, index: u32, now: Instant) {
@@ -196,6 +194,7 @@ impl<C: Controller> Endpoint<C> {
 
     /// Of a connection that is over, the user's part stays until it was told.
     fn keep_side(&mut self, index: u32, reason: CloseReason) {
+        self.await_no_room(index);
         let Some(entry) = self.slots.get_mut(index) else { return };
         let Entry::Live(live) = core::mem::replace(entry, Entry::Free) else { return };
         let mut side = live.side;
@@ -209,7 +208,6 @@ impl<C: Controller> Endpoint<C> {
         side.pending.add(Signal::Closed(reason));
         *entry = Entry::Over(Box::new(side));
         self.queue_signals(index);
-        self.feed();
     }
 
     /// A connection in TIME-WAIT whose text was read needs 64 octets; for its user it is over.
@@ -268,25 +266,41 @@ impl<C: Controller> Endpoint<C> {
         self.limit_window(index, now);
     }
 
-    /// The budget has room again: those that wait for it are told.
-    pub(super) fn feed(&mut self) {
-        while let Some(&id) = self.starved.front() {
-            let left = self.budget.left();
-            if let Some(live) = self.slots.index(id).and_then(|index| self.slots.live_mut(index)) {
-                if live.side.starved && room_to_send(live.side.sending, left) == 0 {
-                    break;
-                }
-                if core::mem::take(&mut live.side.starved) {
-                    live.side.pending.add(Signal::Writable);
-                    self.queue_signals(id.index);
-                }
+    /// Who has waited for room in the budget for longest, if it has room.
+    pub(super) fn hungry(&self) -> Option<u32> {
+        self.starved.first().filter(|_| self.budget.left() > 0)
+    }
+
+    /// Tells the next that waits for room in the budget, if the budget has more than those may take that were told in this
+    /// turn: room for one wakes one. Whether it told anyone; if not, the turn is over.
+    pub(super) fn feed(&mut self) -> bool {
+        match self.hungry().filter(|_| self.budget.left() > self.spoken_for) {
+            Some(index) => {
+                self.spoken_for += FLOOR;
+                self.tell_room(index);
+                true
             }
-            self.starved.pop_front();
+            None => {
+                self.spoken_for = 0;
+                false
+            }
         }
+    }
+
+    /// The user of a connection that waits for room may write on.
+    fn tell_room(&mut self, index: u32) {
+        if !self.await_no_room(index) {
+            return;
+        }
+        if let Some(side) = self.side_mut(index) {
+            side.pending.add(Signal::Writable);
+        }
+        self.queue_signals(index);
     }
 
     /// A half-open connection or a held SYN leaves the listener's queue and the table; with a reset, where it `answers`.
     pub(super) fn turn_away(&mut self, index: u32, answers: bool) {
+        self.told_of(index);
         let (flow, syn, owner) = match self.slots.get(index) {
             Entry::Held(held) => (held.flow, Some(held.syn.clone()), Owner::HalfOpen(held.port, held.ticket)),
             Entry::Live(live) => (live.side.flow, None, live.side.owner),
@@ -321,8 +335,10 @@ impl<C: Controller> Endpoint<C> {
 
     fn give_back(&mut self, side: &Side) {
         self.live -= 1;
+        if let Some(number) = side.starved {
+            self.starved.remove(number);
+        }
         self.budget.give_back(for_itself::<C>() + side.window + for_sending(side.sending));
-        self.feed();
     }
 
     pub(in crate::host) fn side_mut(&mut self, index: u32) -> Option<&mut Side> {
@@ -355,15 +371,26 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// A write took only `took` octets: the user waits for the send buffer, or for the budget.
-    pub(in crate::host) fn await_room(&mut self, id: Id, took: usize) {
-        let short = self.connection(id.index).is_some_and(|connection| connection.send_room() > took);
-        let Some(side) = self.side_mut(id.index) else { return };
-        side.pending.drop_writable();
+    pub(in crate::host) fn await_room(&mut self, index: u32, took: usize) {
+        let short = self.connection(index).is_some_and(|connection| connection.send_room() > took);
+        let Self { slots, starved, .. } = self;
+        let Some(live) = slots.live_mut(index) else { return };
+        live.side.pending.drop_writable();
         if !short {
-            side.wants_room = true;
-        } else if !core::mem::replace(&mut side.starved, true) {
-            self.starved.push_back(id);
+            live.side.wants_room = true;
+        } else if live.side.starved.is_none() {
+            live.side.starved = Some(starved.push(index));
         }
+    }
+
+    /// The user waits for room in the budget no more; whether it did.
+    pub(in crate::host) fn await_no_room(&mut self, index: u32) -> bool {
+        let Self { slots, starved, .. } = self;
+        let number = slots.live_mut(index).and_then(|live| live.side.starved.take());
+        if let Some(number) = number {
+            starved.remove(number);
+        }
+        number.is_some()
     }
 
     /// The user wrote: the budget holds it until the peer acknowledges it.

@@ -1,0 +1,191 @@
+//! The memory budget: whatever is promised or held has been taken from it before.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use segue::host::{Endpoint, EndpointConfig, Id, Listen, Signal};
+use segue::{Arc, CloseReason, Config, Instant};
+use segue_kit::Rng;
+use segue_kit::settings::{Mixture, config, magnitude};
+
+use super::world::{CLIENT, SERVER, World, cost_of_one, owed};
+
+/// What decides about windows; all other settings are those of the default.
+const SETTINGS: [&str; 10] = [
+    "receive_buffer",
+    "receive_buffer_initial",
+    "window_scaling",
+    "window_shift",
+    "max_mss",
+    "mtu_probing",
+    "mtu_probe_max",
+    "timestamps",
+    "send_buffer",
+    "max_transmit",
+];
+
+fn endpoint(rng: &mut Rng) -> EndpointConfig {
+    let mixture = Mixture(SETTINGS.into_iter().filter(|_| rng.chance(700)).collect());
+    EndpointConfig {
+        connection: Arc::new(config(rng, &mixture, &[])),
+        mtu: u16::try_from(magnitude(rng, (0, 65_535), &[576, 1280, 1500, 9000])).unwrap(),
+        memory: usize::try_from(magnitude(rng, (10_000, 1 << 31), &[100_000, 1_000_000])).unwrap(),
+        ..EndpointConfig::default()
+    }
+}
+
+/// Users connect, tell of other MTUs before and after, write, and read all. After each step the budget holds all windows
+/// and all text that waits.
+fn windows_within(seed: u64) -> usize {
+    let rng = &mut Rng::new(seed);
+    let mut world = World::new([endpoint(rng), endpoint(rng)], seed);
+    let limits = world.ends.each_ref().map(|end| end.config().memory);
+    let listener = world.ends[1].listen(Listen::port(80)).unwrap();
+    let mut ids: [Vec<Id>; 2] = [Vec::new(), Vec::new()];
+    let [us, peer]: [IpAddr; 2] =
+        if rng.chance(500) { [CLIENT, SERVER] } else { ["2001:db8::7", "2001:db8::1"].map(|ip| ip.parse().unwrap()) };
+    for _ in 0..1 + rng.below(4) {
+        let Ok(id) = world.ends[0].connect(us, SocketAddr::new(peer, 80), world.now) else { continue };
+        ids[0].push(id);
+        let mut socket = world.ends[0].socket(id, world.now).unwrap();
+        if rng.chance(500) {
+            socket.set_mtu(rng.pick(&[68, 1280, 9000, 40_000, 65_535]));
+        }
+        socket.write(&vec![7; rng.pick(&[0, 100, 100_000])]).unwrap();
+    }
+    world.flush(0);
+    let (mut left, cost) = (200, cost_of_one());
+    world.go(3000, |endpoint, end, now| {
+        ids[end].extend(std::iter::from_fn(|| endpoint.accept(listener).filter(|_| end == 1)));
+        for id in &ids[end] {
+            let Ok(mut socket) = endpoint.socket(*id, now) else { continue };
+            let octets = socket.chunks().map(|text| text.len()).sum::<usize>();
+            if octets > 0 && left > 0 {
+                left -= 1;
+                let _ = socket.write(&vec![9; octets.max(3000)]);
+            }
+            if rng.chance(50) {
+                socket.set_mtu(rng.pick(&[68, 1280, 9000, 65_535]));
+            }
+        }
+        let owed = owed(endpoint, ids[end].iter().copied(), cost, now);
+        assert!(owed <= endpoint.memory(), "seed {seed}, end {end}: {owed} of {}", endpoint.memory());
+        assert!(endpoint.memory() <= limits[end], "seed {seed}, end {end}");
+    });
+    ids[1].len()
+}
+
+/// 300 worlds; more with `SEGUE_CASES`.
+#[test]
+fn no_window_exceeds_what_the_budget_holds_for_it() {
+    let cases = std::env::var("SEGUE_CASES").map_or(300, |cases| cases.parse().expect("a number"));
+    let from = std::env::var("SEGUE_FROM").map_or(0, |from| from.parse().expect("a number"));
+    let opened: usize = (from..from + cases).map(windows_within).sum();
+    assert!(opened as u64 > cases / 2, "{opened} connections");
+}
+
+/// Many write into a budget that holds little of it; some never write again when they are told, some of those that wait end
+/// meanwhile. Who writes on in the same turn and who does so after all signals were polled is drawn.
+fn writers_in_turn(seed: u64) {
+    let rng = &mut Rng::new(seed);
+    let (connections, text) = (2 + rng.below(80) as usize, rng.pick(&[5000, 20_000, 60_000]));
+    let small = Arc::new(Config::builder().receive_buffer(1 + rng.below(5000)).build().unwrap());
+    let shared = rng.pick(&[0, 1, 1000, 50_000]);
+    let of_all = connections * (cost_of_one() + 2 * usize::try_from(small.receive_buffer()).unwrap());
+    let client = EndpointConfig { connection: small, memory: of_all + shared, ..EndpointConfig::default() };
+    let mut world = World::new([client, EndpointConfig::default()], seed);
+    let listener = world.ends[1].listen(Listen::port(80)).unwrap();
+    let mut left = BTreeMap::new();
+    for _ in 0..connections {
+        let id = world.ends[0].connect(CLIENT, SocketAddr::new(SERVER, 80), world.now).unwrap();
+        left.insert(id, text);
+    }
+    let write = |endpoint: &mut Endpoint, left: &mut BTreeMap<Id, usize>, id: Id, now| {
+        let Some(rest) = left.get_mut(&id) else { return };
+        let Ok(mut socket) = endpoint.socket(id, now) else { return };
+        *rest -= socket.write(&vec![7; *rest]).unwrap_or(0);
+    };
+    let (eager, laziness, mut lazy) = (rng.chance(500), rng.pick(&[0, 20, 900]), Vec::new());
+    let mut read = 0;
+    world.flush(0);
+    while let Some(at) = world.next().filter(|_| world.now < Instant::from_secs(200)) {
+        world.now = world.now.max(at);
+        let now = world.now;
+        if world.arrive(1) {
+            let server = &mut world.ends[1];
+            while server.accept(listener).is_some() {}
+            while let Some((id, _)) = server.poll_signal() {
+                read += server.socket(id, now).map_or(0, |mut socket| socket.chunks().map(|text| text.len()).sum());
+            }
+        }
+        world.ends[1].timers(now);
+        world.flush(1);
+        world.arrive(0);
+        let client = &mut world.ends[0];
+        client.timers(now);
+        let room = client.config().memory - client.memory();
+        let mut told = Vec::new();
+        while let Some((id, signal)) = client.poll_signal() {
+            // Who has room of its own is told beside those for whom the budget has it.
+            let has_own = client.socket(id, now).is_ok_and(|socket| socket.info().is_some_and(|i| i.send_queue < 4096));
+            match signal {
+                Signal::Writable if rng.chance(laziness) => {
+                    left.remove(&id); // it has nothing to say any more
+                    lazy.push(id);
+                }
+                Signal::Writable | Signal::Connected => told.push((id, has_own || signal == Signal::Connected)),
+                _ => {}
+            }
+            if eager {
+                write(client, &mut left, id, now);
+            }
+        }
+        let served = told.iter().filter(|(_, has_own)| !has_own).count();
+        assert!(served <= room / 4096 + 1, "seed {seed}: {served} told of {room} octets");
+        told.into_iter().for_each(|(id, _)| write(client, &mut left, id, now));
+        if let Some(id) = Some(()).filter(|()| rng.chance(20)).and_then(|()| lazy.pop()) {
+            let Ok(socket) = client.socket(id, now) else { continue };
+            if rng.chance(500) { socket.abort() } else { socket.release() }
+        }
+        world.flush(0);
+    }
+    assert!(left.values().all(|rest| *rest == 0), "seed {seed}: somebody waits for ever: {left:?}");
+    assert!(read >= left.len() * text, "seed {seed}");
+}
+
+/// Room in the budget wakes as many as it serves, in the order in which they began to wait, and nobody waits for ever.
+#[test]
+fn room_in_the_budget_is_told_to_those_that_it_serves() {
+    let cases = std::env::var("SEGUE_CASES").map_or(60, |cases| cases.parse().expect("a number"));
+    let from = std::env::var("SEGUE_FROM").map_or(0, |from| from.parse().expect("a number"));
+    (from..from + cases).for_each(writers_in_turn);
+}
+
+/// Whoever waits is told at once when another's text is gone, without an event of its own.
+#[test]
+fn room_in_the_budget_wakes_the_host() {
+    let small = Arc::new(Config::builder().receive_buffer(1).build().unwrap());
+    let config = EndpointConfig { connection: small, memory: 4 * cost_of_one(), ..EndpointConfig::default() };
+    let mut world = World::new([config, EndpointConfig::default()], 1);
+    let mut connect = || world.ends[0].connect(CLIENT, SocketAddr::new(SERVER, 80), world.now).unwrap();
+    let (first, second) = (connect(), connect());
+    for id in [first, second] {
+        let mut socket = world.ends[0].socket(id, world.now).unwrap();
+        assert!(socket.write(&[7; 100_000]).unwrap() < 100_000);
+    }
+    world.flush(0);
+    assert!(world.ends[0].next_deadline() > Some(world.now));
+    world.ends[0].socket(first, world.now).unwrap().abort();
+    world.flush(0);
+    assert_eq!(world.ends[0].next_deadline(), Some(Instant::ZERO));
+    assert_eq!(world.ends[0].poll_signal(), Some((second, Signal::Writable)));
+    assert_eq!(world.ends[0].poll_signal(), None);
+    assert!(world.ends[0].next_deadline() > Some(world.now));
+    // A close takes it out of those that wait.
+    let mut socket = world.ends[0].socket(second, world.now).unwrap();
+    assert!(socket.write(&[7; 100_000]).unwrap() < 100_000);
+    socket.close().unwrap();
+    drop(socket);
+    let cancelled = Signal::Closed(CloseReason::Cancelled);
+    assert_eq!(world.ends[0].poll_signal(), Some((second, cancelled)));
+}
