@@ -4,7 +4,6 @@
 //! before is written, so a client that does not read its responses costs the send buffer and one request.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,14 +11,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use segue::host::{Backlog, Deadlines, Endpoint, Id, Listen, ListenerId, OpenError, Signal, Socket};
 use segue::{Error, Instant};
 
-/// The longest head of a request, in octets.
-const LONGEST_HEAD: usize = 8192;
-/// The most fields of a request.
-const MOST_FIELDS: usize = 64;
+use crate::message::{self, Asked, Body};
+
 /// A burst of clients: SYNs, and connections that wait until the turn takes them.
 const BACKLOG: Backlog = Backlog { half_open: 4096, ready: 4096, full: segue::host::Full::Cookies };
 
-const HELLO: &str = "Hello from segue. GET /bytes/N gives N octets.\n";
 /// The body of `/bytes/N` repeats this: lines of 64 octets.
 const LINE: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+\n";
 /// Lines in a block, which all bodies share.
@@ -63,23 +59,6 @@ enum End {
     LastResponse,
     /// We sent our FIN, and read until the peer's: so it gets the response, and no reset (RFC 9112 §9.6).
     Closed,
-}
-
-/// What a request asks for.
-struct Asked {
-    status: &'static str,
-    body: Body,
-    head_only: bool,
-    keep: bool,
-    /// Whether the client speaks HTTP/1.0, where keeping is the exception.
-    old: bool,
-    /// Octets of the request's own body.
-    skip: u64,
-}
-
-enum Body {
-    Text(&'static str),
-    Octets(u64),
 }
 
 impl Server {
@@ -158,7 +137,7 @@ impl Peer {
                 self.end = End::Closed;
                 break;
             }
-            if let Some((asked, octets)) = self.understand() {
+            if let Some((asked, octets)) = message::understand(&self.input) {
                 self.input.advance(octets);
                 self.answer(&asked);
                 *answered += 1;
@@ -206,23 +185,6 @@ impl Peer {
         }
     }
 
-    /// The next request, if its head is complete, and the octets that it takes from the input.
-    fn understand(&self) -> Option<(Asked, usize)> {
-        if self.input.is_empty() {
-            return None;
-        }
-        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(&self.input) {
-            Ok(httparse::Status::Complete(octets)) => Some((asked(&request), octets)),
-            Ok(httparse::Status::Partial) if self.input.len() <= LONGEST_HEAD => None,
-            Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                Some((refused("431 Request Header Fields Too Large"), self.input.len()))
-            }
-            Err(_) => Some((refused("400 Bad Request"), self.input.len())),
-        }
-    }
-
     fn answer(&mut self, asked: &Asked) {
         let in_input = self.input.len().min(usize::try_from(asked.skip).unwrap_or(usize::MAX));
         self.input.advance(in_input);
@@ -230,75 +192,11 @@ impl Peer {
         if !asked.keep {
             self.end = End::LastResponse;
         }
-        let (length, kind) = match asked.body {
-            Body::Text(text) => (u64::try_from(text.len()).unwrap_or(0), "text/plain"),
-            Body::Octets(octets) => (octets, "application/octet-stream"),
-        };
-        let connection = match (asked.keep, asked.old) {
-            (true, false) => "",
-            (true, true) => "Connection: keep-alive\r\n",
-            (false, _) => "Connection: close\r\n",
-        };
-        let mut head = BytesMut::with_capacity(256);
-        let allow = if asked.status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
-        // A `BytesMut` takes what it is given. No Date: this server has no clock of the day (RFC 9110 §6.6.1).
-        let _ = write!(
-            head,
-            "HTTP/1.1 {}\r\nServer: segue\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{allow}{connection}\r\n",
-            asked.status
-        );
-        match asked.body {
-            _ if asked.head_only => {}
-            Body::Text(text) => head.extend_from_slice(text.as_bytes()),
-            Body::Octets(octets) => self.body = 0..octets,
+        if let Body::Octets(octets) = asked.body {
+            self.body = if asked.head_only { 0..0 } else { 0..octets };
         }
+        let mut head = BytesMut::with_capacity(256);
+        message::answer(asked, &mut head);
         self.head = head.freeze();
     }
-}
-
-/// A request that is not understood: what follows it is not either.
-fn refused(status: &'static str) -> Asked {
-    Asked { status, body: Body::Text(status), head_only: false, keep: false, old: false, skip: 0 }
-}
-
-/// What a complete head asks for.
-fn asked(request: &httparse::Request<'_, '_>) -> Asked {
-    let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version) else {
-        return refused("400 Bad Request");
-    };
-    let (mut keep, mut hosts, mut length) = (version == 1, 0, None);
-    for field in request.headers.iter() {
-        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-        if is("Connection") {
-            let has =
-                |option: &[u8]| field.value.split(|c| *c == b',').any(|o| o.trim_ascii().eq_ignore_ascii_case(option));
-            keep = !has(b"close") && (keep || has(b"keep-alive"));
-        } else if is("Host") {
-            hosts += 1;
-        } else if is("Transfer-Encoding") {
-            return refused("501 Not Implemented"); // nobody sends bodies here
-        } else if is("Content-Length") {
-            // RFC 9112 §6.3: what differs or is no number cannot be trusted, nor can what follows.
-            let digits = field.value.iter().all(u8::is_ascii_digit);
-            let value = std::str::from_utf8(field.value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-            if value.is_none() || length.is_some_and(|length| Some(length) != value) {
-                return refused("400 Bad Request");
-            }
-            length = value;
-        }
-    }
-    // RFC 9112 §3.2: exactly one Host in HTTP/1.1.
-    if hosts > 1 || (version == 1 && hosts == 0) {
-        return refused("400 Bad Request");
-    }
-    let (status, body) = match (method, path, path.strip_prefix("/bytes/")) {
-        ("GET" | "HEAD", "/", _) => ("200 OK", Body::Text(HELLO)),
-        ("GET" | "HEAD", _, Some(number)) => match number.parse() {
-            Ok(octets) if number.bytes().all(|c| c.is_ascii_digit()) => ("200 OK", Body::Octets(octets)),
-            _ => ("404 Not Found", Body::Text("/bytes/N: N is a number of octets\n")),
-        },
-        ("GET" | "HEAD", _, None) => ("404 Not Found", Body::Text("there is / and /bytes/N\n")),
-        _ => ("405 Method Not Allowed", Body::Text("only GET and HEAD\n")),
-    };
-    Asked { status, body, head_only: method == "HEAD", keep, old: version == 0, skip: length.unwrap_or(0) }
 }
