@@ -1,5 +1,7 @@
 //! The messages of HTTP/1.1 (RFC 9112): what a request asks for, and the head of a response. It knows no connection.
 
+use std::mem::MaybeUninit;
+
 use bytes::BufMut;
 
 /// The longest head of a request, in octets.
@@ -31,9 +33,9 @@ pub fn understand(input: &[u8]) -> Option<(Asked, usize)> {
     if input.is_empty() {
         return None;
     }
-    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-    let mut request = httparse::Request::new(&mut fields);
-    match request.parse(input) {
+    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(input, &mut fields) {
         Ok(httparse::Status::Complete(octets)) => Some((asked(&request), octets)),
         Ok(httparse::Status::Partial) if input.len() <= LONGEST_HEAD => None,
         Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {

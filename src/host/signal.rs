@@ -17,6 +17,17 @@ pub struct Id {
 }
 
 impl Id {
+    /// The place of the connection: for a table of the user's, which compares the whole id. Places are numbered from 0 on
+    /// and used again, so there are no more than there were connections at once, those in TIME-WAIT included.
+    ///
+    /// ```
+    /// use segue::host::Id;
+    /// assert_eq!(Id::from_bits(3 << 32 | 12).index(), 12);
+    /// ```
+    pub const fn index(self) -> u32 {
+        self.index
+    }
+
     /// The id as a number, for tables and foreign interfaces. Never 0.
     pub fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
