@@ -157,6 +157,7 @@ pub(super) struct Pending {
     closed: Option<CloseReason>,
 }
 
+// In the order of `Signal`.
 const CONNECTED: u8 = 1;
 const READABLE: u8 = 2;
 const WRITABLE: u8 = 4;
@@ -184,16 +185,15 @@ impl Pending {
 
     /// In the order of [`Signal`].
     pub(super) fn take(&mut self) -> Option<Signal> {
-        let flags = [
-            (CONNECTED, Signal::Connected),
-            (READABLE, Signal::Readable),
-            (WRITABLE, Signal::Writable),
-            (FLUSHED, Signal::Flushed),
-            (PEER_CLOSED, Signal::PeerClosed),
-        ];
-        if let Some((flag, signal)) = flags.into_iter().find(|(flag, _)| self.flags & flag != 0) {
-            self.flags &= !flag;
-            return Some(signal);
+        let first = self.flags & self.flags.wrapping_neg(); // the lowest bit
+        self.flags &= !first;
+        match first {
+            CONNECTED => return Some(Signal::Connected),
+            READABLE => return Some(Signal::Readable),
+            WRITABLE => return Some(Signal::Writable),
+            FLUSHED => return Some(Signal::Flushed),
+            PEER_CLOSED => return Some(Signal::PeerClosed),
+            _ => {}
         }
         if !self.reports.is_empty() {
             return Some(Signal::Report(self.reports.remove(0)));
