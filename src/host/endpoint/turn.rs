@@ -146,6 +146,7 @@ impl<C: Controller> Endpoint<C> {
     }
 
     fn on_connected(&mut self, index: u32, now: Instant) {
+        self.limit_window(index, now);
         let Some(live) = self.slots.live_mut(index) else { return };
         match live.side.owner {
             Owner::HalfOpen(port, ticket) => {
@@ -154,10 +155,7 @@ impl<C: Controller> Endpoint<C> {
                     live.side.owner = Owner::Ready(port, ticket);
                 }
             }
-            Owner::User => {
-                live.side.pending.add(Signal::Connected);
-                self.limit_window(index, now);
-            }
+            Owner::User => live.side.pending.add(Signal::Connected),
             Owner::Ready(..) | Owner::Nobody => {}
         }
     }
