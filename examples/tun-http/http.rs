@@ -3,23 +3,23 @@
 //! It knows an endpoint and no device: the tests run it in memory. A connection is read only when all that was asked
 //! before is written, so a client that does not read its responses costs the send buffer and one request.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use segue::host::{Backlog, Deadlines, Endpoint, Id, Listen, ListenerId, OpenError, Signal, Socket};
+use segue::host::{Backlog, Endpoint, Id, Listen, ListenerId, OpenError, Signal, Socket};
 use segue::{Error, Instant};
 
-/// The longest head of a request, in octets.
-const LONGEST_HEAD: usize = 8192;
-/// The most fields of a request.
-const MOST_FIELDS: usize = 64;
+use crate::message::{self, Asked, Body};
+
 /// A burst of clients: SYNs, and connections that wait until the turn takes them.
 const BACKLOG: Backlog = Backlog { half_open: 4096, ready: 4096, full: segue::host::Full::Cookies };
 
-const HELLO: &str = "Hello from segue. GET /bytes/N gives N octets.\n";
+/// Octets of a head of ours, with a text as body; more are possible.
+const LONGEST_ANSWER: usize = 512;
+/// Octets of a block of heads: what a client that does not read its response keeps.
+const HEADS: usize = 8192;
+
 /// The body of `/bytes/N` repeats this: lines of 64 octets.
 const LINE: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+\n";
 /// Lines in a block, which all bodies share.
@@ -30,20 +30,32 @@ pub fn octet(place: u64) -> u8 {
     usize::try_from(place % 64).ok().and_then(|place| LINE.get(place).copied()).unwrap_or(b'\n')
 }
 
-/// The server: its connections, and when each has been idle for too long.
+/// The server and its connections.
 pub struct Server {
     listeners: Vec<ListenerId>,
-    peers: HashMap<Id, Peer>,
-    idle: Deadlines<Id>,
+    peers: Peers,
     patience: Duration,
+    /// When the server looks for connections that have been idle for too long.
+    next_look: Option<Instant>,
     block: Bytes,
+    /// Where the heads of responses are made, many in one allocation.
+    heads: BytesMut,
     /// Responses so far.
     pub answered: u64,
 }
 
-/// One connection.
+/// The connections, each at the index of its id.
 #[derive(Default)]
+struct Peers {
+    places: Vec<Option<Peer>>,
+    len: usize,
+}
+
+/// One connection.
 struct Peer {
+    id: Id,
+    /// Its last sign of life.
+    seen: Instant,
     /// What was read and not yet understood.
     input: Bytes,
     /// Octets of a request's body still to come, which nobody reads.
@@ -55,31 +67,13 @@ struct Peer {
 }
 
 /// How far the end of a connection has come.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    #[default]
     Open,
     /// No response comes after the one that is being written.
     LastResponse,
     /// We sent our FIN, and read until the peer's: so it gets the response, and no reset (RFC 9112 §9.6).
     Closed,
-}
-
-/// What a request asks for.
-struct Asked {
-    status: &'static str,
-    body: Body,
-    head_only: bool,
-    keep: bool,
-    /// Whether the client speaks HTTP/1.0, where keeping is the exception.
-    old: bool,
-    /// Octets of the request's own body.
-    skip: u64,
-}
-
-enum Body {
-    Text(&'static str),
-    Octets(u64),
 }
 
 impl Server {
@@ -92,16 +86,16 @@ impl Server {
         let listen = |place: &Listen| endpoint.listen(Listen { backlog: BACKLOG, ..place.clone() });
         let listeners = places.iter().map(listen).collect::<Result<_, _>>()?;
         let block: Vec<u8> = (0..BLOCK).map(octet).collect();
-        let (peers, idle) = (HashMap::new(), Deadlines::new());
-        Ok(Self { listeners, peers, idle, patience, block: block.into(), answered: 0 })
+        let (peers, heads) = (Peers::default(), BytesMut::new());
+        Ok(Self { listeners, peers, patience, next_look: None, block: block.into(), heads, answered: 0 })
     }
 
     /// What there is to do in this turn of the host.
     pub fn turn(&mut self, endpoint: &mut Endpoint, now: Instant) {
         for listener in &self.listeners {
             while let Some(id) = endpoint.accept(*listener) {
-                self.peers.insert(id, Peer::default());
-                self.idle.set(id, Some(now + self.patience));
+                self.peers.insert(Peer::new(id, now));
+                self.next_look = self.next_look.or(Some(now + self.patience));
             }
         }
         while let Some((id, signal)) = endpoint.poll_signal() {
@@ -111,56 +105,106 @@ impl Server {
                 _ => {} // nobody asked for `Flushed`, and reports are for logs
             }
         }
-        while let Some(id) = self.idle.due(now) {
-            self.forget(endpoint, id, now);
+        if self.next_look.is_some_and(|at| at <= now) {
+            self.end_idle(endpoint, now);
         }
     }
 
-    /// When the next connection has been idle for too long.
+    /// When [`turn`](Self::turn) has to look for connections that have been idle for too long.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.idle.next()
+        self.next_look
     }
 
     /// Connections.
     pub fn len(&self) -> usize {
-        self.peers.len()
+        self.peers.len
     }
 
     /// Whether there is no connection.
     pub fn is_empty(&self) -> bool {
-        self.peers.is_empty()
+        self.len() == 0
+    }
+
+    /// Resets who has been idle for too long. A deadline for each connection would move with each request; to look at all,
+    /// sixteen times in the time that they have, is less work.
+    fn end_idle(&mut self, endpoint: &mut Endpoint, now: Instant) {
+        let ends = |peer: &Peer| peer.seen + self.patience;
+        let idle: Vec<_> = self.peers.iter().filter(|peer| ends(peer) <= now).map(|peer| peer.id).collect();
+        let next = self.peers.iter().map(ends).filter(|at| *at > now).min();
+        self.next_look = next.map(|at| at.max(now + self.patience / 16));
+        idle.into_iter().for_each(|id| self.forget(endpoint, id, now));
     }
 
     fn serve(&mut self, endpoint: &mut Endpoint, id: Id, now: Instant) {
-        let (Some(peer), Ok(mut socket)) = (self.peers.get_mut(&id), endpoint.socket(id, now)) else { return };
+        let (Some(peer), Ok(mut socket)) = (self.peers.get_mut(id), endpoint.socket(id, now)) else { return };
         if peer.end != End::Closed {
-            self.idle.set(id, Some(now + self.patience)); // who was answered for the last time cannot stay by sending
+            peer.seen = now; // who was answered for the last time cannot stay by sending
         }
         // An error: the connection is over, which `Signal::Closed` says.
-        let _ = peer.serve(&mut socket, &self.block, &mut self.answered);
+        let _ = peer.serve(&mut socket, &self.block, &mut self.heads, &mut self.answered);
     }
 
     fn forget(&mut self, endpoint: &mut Endpoint, id: Id, now: Instant) {
-        self.peers.remove(&id);
-        self.idle.set(id, None);
+        self.peers.remove(id);
         if let Ok(socket) = endpoint.socket(id, now) {
             socket.abort(); // it is idle, or over with text that nobody wants
         }
     }
 }
 
+impl Peers {
+    fn place(&mut self, id: Id) -> Option<&mut Option<Peer>> {
+        self.places.get_mut(usize::try_from(id.index()).ok()?)
+    }
+
+    fn insert(&mut self, peer: Peer) {
+        let id = peer.id;
+        let needs = usize::try_from(id.index()).map_or(0, |index| index + 1);
+        if needs > self.places.len() {
+            self.places.resize_with(needs, || None);
+        }
+        if self.place(id).and_then(|place| place.replace(peer)).is_none() {
+            self.len += 1;
+        }
+    }
+
+    fn get_mut(&mut self, id: Id) -> Option<&mut Peer> {
+        self.place(id)?.as_mut().filter(|peer| peer.id == id)
+    }
+
+    fn remove(&mut self, id: Id) {
+        if self.place(id).and_then(|place| place.take_if(|peer| peer.id == id)).is_some() {
+            self.len -= 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.places.iter().flatten()
+    }
+}
+
 impl Peer {
+    fn new(id: Id, now: Instant) -> Self {
+        Self { id, seen: now, input: Bytes::new(), skip: 0, head: Bytes::new(), body: 0..0, end: End::Open }
+    }
+
     /// Writes, understands and reads by turns, until the peer has to do something.
-    fn serve(&mut self, socket: &mut Socket<'_>, block: &Bytes, answered: &mut u64) -> Result<(), Error> {
+    fn serve(
+        &mut self,
+        socket: &mut Socket<'_>,
+        block: &Bytes,
+        heads: &mut BytesMut,
+        answered: &mut u64,
+    ) -> Result<(), Error> {
         while self.end != End::Closed && self.write(socket, block)? {
             if self.end == End::LastResponse {
                 socket.close()?;
                 self.end = End::Closed;
                 break;
             }
-            if let Some((asked, octets)) = self.understand() {
+            if let Some((asked, octets)) = message::understand(&self.input) {
                 self.input.advance(octets);
-                self.answer(&asked);
+                self.answer(&asked, heads);
                 *answered += 1;
             } else if let Some(text) = socket.chunk() {
                 self.take(text);
@@ -178,7 +222,9 @@ impl Peer {
 
     /// Writes what is to be written; whether all of it was.
     fn write(&mut self, socket: &mut Socket<'_>, block: &Bytes) -> Result<bool, Error> {
-        socket.write_bytes(&mut self.head)?;
+        if !self.head.is_empty() {
+            socket.write_bytes(&mut self.head)?;
+        }
         while self.head.is_empty() && !self.body.is_empty() {
             let from = usize::try_from(self.body.start % BLOCK).unwrap_or(0);
             let left = usize::try_from(self.body.end - self.body.start).unwrap_or(usize::MAX);
@@ -206,99 +252,20 @@ impl Peer {
         }
     }
 
-    /// The next request, if its head is complete, and the octets that it takes from the input.
-    fn understand(&self) -> Option<(Asked, usize)> {
-        if self.input.is_empty() {
-            return None;
-        }
-        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(&self.input) {
-            Ok(httparse::Status::Complete(octets)) => Some((asked(&request), octets)),
-            Ok(httparse::Status::Partial) if self.input.len() <= LONGEST_HEAD => None,
-            Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                Some((refused("431 Request Header Fields Too Large"), self.input.len()))
-            }
-            Err(_) => Some((refused("400 Bad Request"), self.input.len())),
-        }
-    }
-
-    fn answer(&mut self, asked: &Asked) {
+    fn answer(&mut self, asked: &Asked, heads: &mut BytesMut) {
         let in_input = self.input.len().min(usize::try_from(asked.skip).unwrap_or(usize::MAX));
         self.input.advance(in_input);
         self.skip = asked.skip - u64::try_from(in_input).unwrap_or(0);
         if !asked.keep {
             self.end = End::LastResponse;
         }
-        let (length, kind) = match asked.body {
-            Body::Text(text) => (u64::try_from(text.len()).unwrap_or(0), "text/plain"),
-            Body::Octets(octets) => (octets, "application/octet-stream"),
-        };
-        let connection = match (asked.keep, asked.old) {
-            (true, false) => "",
-            (true, true) => "Connection: keep-alive\r\n",
-            (false, _) => "Connection: close\r\n",
-        };
-        let mut head = BytesMut::with_capacity(256);
-        let allow = if asked.status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
-        // A `BytesMut` takes what it is given. No Date: this server has no clock of the day (RFC 9110 §6.6.1).
-        let _ = write!(
-            head,
-            "HTTP/1.1 {}\r\nServer: segue\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{allow}{connection}\r\n",
-            asked.status
-        );
-        match asked.body {
-            _ if asked.head_only => {}
-            Body::Text(text) => head.extend_from_slice(text.as_bytes()),
-            Body::Octets(octets) => self.body = 0..octets,
+        if let Body::Octets(octets) = asked.body {
+            self.body = if asked.head_only { 0..0 } else { 0..octets };
         }
-        self.head = head.freeze();
-    }
-}
-
-/// A request that is not understood: what follows it is not either.
-fn refused(status: &'static str) -> Asked {
-    Asked { status, body: Body::Text(status), head_only: false, keep: false, old: false, skip: 0 }
-}
-
-/// What a complete head asks for.
-fn asked(request: &httparse::Request<'_, '_>) -> Asked {
-    let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version) else {
-        return refused("400 Bad Request");
-    };
-    let (mut keep, mut hosts, mut length) = (version == 1, 0, None);
-    for field in request.headers.iter() {
-        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-        if is("Connection") {
-            let has =
-                |option: &[u8]| field.value.split(|c| *c == b',').any(|o| o.trim_ascii().eq_ignore_ascii_case(option));
-            keep = !has(b"close") && (keep || has(b"keep-alive"));
-        } else if is("Host") {
-            hosts += 1;
-        } else if is("Transfer-Encoding") {
-            return refused("501 Not Implemented"); // nobody sends bodies here
-        } else if is("Content-Length") {
-            // RFC 9112 §6.3: what differs or is no number cannot be trusted, nor can what follows.
-            let digits = field.value.iter().all(u8::is_ascii_digit);
-            let value = std::str::from_utf8(field.value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-            if value.is_none() || length.is_some_and(|length| Some(length) != value) {
-                return refused("400 Bad Request");
-            }
-            length = value;
+        if heads.capacity() < LONGEST_ANSWER {
+            heads.reserve(HEADS); // the block that is there, once no response in it is on its way
         }
+        message::answer(asked, heads);
+        self.head = heads.split().freeze();
     }
-    // RFC 9112 §3.2: exactly one Host in HTTP/1.1.
-    if hosts > 1 || (version == 1 && hosts == 0) {
-        return refused("400 Bad Request");
-    }
-    let (status, body) = match (method, path, path.strip_prefix("/bytes/")) {
-        ("GET" | "HEAD", "/", _) => ("200 OK", Body::Text(HELLO)),
-        ("GET" | "HEAD", _, Some(number)) => match number.parse() {
-            Ok(octets) if number.bytes().all(|c| c.is_ascii_digit()) => ("200 OK", Body::Octets(octets)),
-            _ => ("404 Not Found", Body::Text("/bytes/N: N is a number of octets\n")),
-        },
-        ("GET" | "HEAD", _, None) => ("404 Not Found", Body::Text("there is / and /bytes/N\n")),
-        _ => ("405 Method Not Allowed", Body::Text("only GET and HEAD\n")),
-    };
-    Asked { status, body, head_only: method == "HEAD", keep, old: version == 0, skip: length.unwrap_or(0) }
 }

@@ -5,6 +5,7 @@
 //! | `host` | the turn: wait, receive, timers, application, flush. All that an endpoint needs around it |
 //! | `device` | the TUN device: IP headers, and segmentation offload by virtio-net's header |
 //! | [`http`] | an HTTP/1.1 server; it knows an endpoint, and no device |
+//! | [`message`] | the requests and responses of HTTP; it knows no connection |
 //! | `proxy` | splices connections to sockets of the kernel; it dials before it answers a SYN |
 //!
 //! To write a host of your own, begin with `host` and put your application in the place of [`http`].
@@ -15,5 +16,6 @@ pub mod device;
 #[cfg(target_os = "linux")]
 pub mod host;
 pub mod http;
+pub mod message;
 #[cfg(target_os = "linux")]
 pub mod proxy;

@@ -240,12 +240,18 @@ impl Heap {
         let Some(&entry) = self.entries.get(place) else { return };
         loop {
             let first = place * WIDTH + 1;
-            let children = self.entries.iter().enumerate().skip(first).take(WIDTH);
-            let Some((below, &child)) = children.min_by_key(|(_, child)| **child).filter(|(_, child)| **child < entry)
-            else {
+            let end = self.entries.len().min(first + WIDTH);
+            let Some(children) = self.entries.get(first..end) else { break };
+            let (mut least, mut below) = (entry, place);
+            for (child, at) in children.iter().zip(first..) {
+                if *child < least {
+                    (least, below) = (*child, at);
+                }
+            }
+            if below == place {
                 break;
-            };
-            self.put(place, child);
+            }
+            self.put(place, least);
             place = below;
         }
         self.put(place, entry);

@@ -96,6 +96,11 @@ impl Side {
         }
     }
 
+    /// Whether signals wait that the queue does not know of, and there is a user for them.
+    pub(super) fn has_news(&self) -> bool {
+        !self.queued && !self.pending.is_empty() && self.owner == Owner::User
+    }
+
     /// The user has read this number of octets; where none is left, the next text is news.
     pub(super) fn on_read(&mut self, octets: usize) {
         self.unread = self.unread.saturating_sub(octets);

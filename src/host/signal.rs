@@ -17,6 +17,17 @@ pub struct Id {
 }
 
 impl Id {
+    /// The place of the connection: for a table of the user's, which compares the whole id. Places are numbered from 0 on
+    /// and used again, so there are no more than there were connections at once, those in TIME-WAIT included.
+    ///
+    /// ```
+    /// use segue::host::Id;
+    /// assert_eq!(Id::from_bits(3 << 32 | 12).index(), 12);
+    /// ```
+    pub const fn index(self) -> u32 {
+        self.index
+    }
+
     /// The id as a number, for tables and foreign interfaces. Never 0.
     pub fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
@@ -147,6 +158,7 @@ pub(super) struct Pending {
     closed: Option<CloseReason>,
 }
 
+// In the order of `Signal`.
 const CONNECTED: u8 = 1;
 const READABLE: u8 = 2;
 const WRITABLE: u8 = 4;
@@ -174,16 +186,15 @@ impl Pending {
 
     /// In the order of [`Signal`].
     pub(super) fn take(&mut self) -> Option<Signal> {
-        let flags = [
-            (CONNECTED, Signal::Connected),
-            (READABLE, Signal::Readable),
-            (WRITABLE, Signal::Writable),
-            (FLUSHED, Signal::Flushed),
-            (PEER_CLOSED, Signal::PeerClosed),
-        ];
-        if let Some((flag, signal)) = flags.into_iter().find(|(flag, _)| self.flags & flag != 0) {
-            self.flags &= !flag;
-            return Some(signal);
+        let first = self.flags & self.flags.wrapping_neg(); // the lowest bit
+        self.flags &= !first;
+        match first {
+            CONNECTED => return Some(Signal::Connected),
+            READABLE => return Some(Signal::Readable),
+            WRITABLE => return Some(Signal::Writable),
+            FLUSHED => return Some(Signal::Flushed),
+            PEER_CLOSED => return Some(Signal::PeerClosed),
+            _ => {}
         }
         if !self.reports.is_empty() {
             return Some(Signal::Report(self.reports.remove(0)));

@@ -116,12 +116,14 @@ impl<C: Controller> Endpoint<C> {
         id
     }
 
-    /// The window of a live connection grows no further than the budget knows of.
+    /// The window of a live connection grows no further than the budget knows of. Before the handshake is complete it does
+    /// not grow, and that all is said in one batch counts more.
     pub(super) fn limit_window(&mut self, index: u32, now: Instant) {
         if !self.budget.is_limited() {
             return;
         }
-        let Some(live) = self.slots.live(index) else { return };
+        let opens = |live: &&Live<C>| matches!(live.connection.state(), State::SynSent | State::SynReceived);
+        let Some(live) = self.slots.live(index).filter(|live| !opens(live)) else { return };
         let octets = u32::try_from(live.side.window / 2).unwrap_or(u32::MAX);
         if octets < live.side.config.receive_buffer() {
             let _ = self.part(index, Event::Set(Knob::ReceiveBuffer(octets)), now);

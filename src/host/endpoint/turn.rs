@@ -6,7 +6,7 @@ use super::Endpoint;
 use super::open::{FLOOR, for_itself, for_sending, for_window, room_to_send};
 use crate::codec::{Packet, PseudoHeader};
 use crate::host::flow::Flow;
-use crate::host::live::{Owner, Side, Taker, Waiting};
+use crate::host::live::{Live, Owner, Side, Taker, Waiting};
 use crate::host::signal::{Id, Signal};
 use crate::host::slots::Entry;
 use crate::time::END_OF_TIME;
@@ -80,7 +80,18 @@ impl<C: Controller> Endpoint<C> {
     /// What follows from the actions of a connection so far.
     pub(super) fn look(&mut self, index: u32, now: Instant) {
         let Some(live) = self.slots.live_mut(index) else { return };
+        let ends = live.open.is_some() && is_over(live);
         let side = &mut live.side;
+        if !side.connected && side.acked == 0 && side.closed.is_none() && side.successor.is_none() {
+            // As a rule.
+            if side.has_news() {
+                self.queue_signals(index);
+            }
+            if ends {
+                self.finish_into_answers(index, now);
+            }
+            return;
+        }
         let (connected, acked) = (core::mem::take(&mut side.connected), core::mem::take(&mut side.acked));
         let acked = acked.min(side.sending);
         let over = side.closed.is_some() || side.successor.is_some();
@@ -115,21 +126,7 @@ impl<C: Controller> Endpoint<C> {
 
     /// A connection that is over, or in TIME-WAIT with all read, needs no more of this turn: its user is told in it.
     pub(in crate::host) fn settle(&mut self, index: u32, now: Instant) {
-        let Some(live) = self.slots.live(index).filter(|live| live.open.is_some()) else { return };
-        let over = match live.connection.state() {
-            State::Closed => true,
-            State::TimeWait => live.side.unread == 0,
-            State::Listen
-            | State::SynSent
-            | State::SynReceived
-            | State::Established
-            | State::FinWait1
-            | State::FinWait2
-            | State::CloseWait
-            | State::Closing
-            | State::LastAck => false,
-        };
-        if over {
+        if self.slots.live(index).is_some_and(|live| live.open.is_some() && is_over(live)) {
             self.finish_into_answers(index, now);
         }
     }
@@ -147,6 +144,7 @@ impl<C: Controller> Endpoint<C> {
     }
 
     fn on_connected(&mut self, index: u32, now: Instant) {
+        self.limit_window(index, now);
         let Some(live) = self.slots.live_mut(index) else { return };
         match live.side.owner {
             Owner::HalfOpen(port, ticket) => {
@@ -155,10 +153,7 @@ impl<C: Controller> Endpoint<C> {
                     live.side.owner = Owner::Ready(port, ticket);
                 }
             }
-            Owner::User => {
-                live.side.pending.add(Signal::Connected);
-                self.limit_window(index, now);
-            }
+            Owner::User => live.side.pending.add(Signal::Connected),
             Owner::Ready(..) | Owner::Nobody => {}
         }
     }
@@ -166,7 +161,7 @@ impl<C: Controller> Endpoint<C> {
     /// The signals of a connection wait in the queue, if it has a user.
     pub(in crate::host) fn queue_signals(&mut self, index: u32) {
         let Some(side) = self.side_mut(index) else { return };
-        if !side.queued && !side.pending.is_empty() && side.owner == Owner::User {
+        if side.has_news() {
             side.queued = true;
             self.signals.push_back(self.slots.id(index));
         }
@@ -347,6 +342,23 @@ impl<C: Controller> Endpoint<C> {
             Entry::Over(side) => Some(side),
             Entry::Free | Entry::Held(_) | Entry::Waiting(_) => None,
         }
+    }
+}
+
+/// Whether a connection needs no more of its turn.
+fn is_over<C: Controller>(live: &Live<C>) -> bool {
+    match live.connection.state() {
+        State::Closed => true,
+        State::TimeWait => live.side.unread == 0,
+        State::Listen
+        | State::SynSent
+        | State::SynReceived
+        | State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck => false,
     }
 }
 
