@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use siphasher::sip::{SipHasher13, SipHasher24};
 use siphasher::sip128::{Hasher128, SipHasher24 as SipHasher128};
 
-use super::flow::{Flow, address};
+use super::flow::{self, Flow, address};
 use crate::{FastOpenCookie, Instant, Secrets, SeqNum};
 
 type Key = [u8; 16];
@@ -77,7 +77,7 @@ impl Keys {
     /// timestamps.
     pub fn secrets(&self, flow: &Flow, now: Instant, after: Option<SeqNum>) -> Secrets {
         let ticks = low(now.as_micros() / 4);
-        let iss = SeqNum::new(ticks.wrapping_add(low(hash(&self.iss, |hasher| flow.hash_into(hasher)))));
+        let iss = SeqNum::new(ticks.wrapping_add(low(hash(&self.iss, |hasher| flow::ends(flow, hasher)))));
         let iss = match after {
             Some(last) if !iss.after(last) => last + 1,
             Some(_) | None => iss,
@@ -114,7 +114,7 @@ impl Keys {
     /// The keyed hash in a SYN cookie.
     pub(super) fn cookie_hash(&self, flow: &Flow, facts: &[u8]) -> u32 {
         low(hash(&self.cookies, |hasher| {
-            flow.hash_into(hasher);
+            flow::ends(flow, hasher);
             hasher.write(facts);
         }))
     }
@@ -123,7 +123,7 @@ impl Keys {
     /// library.
     pub(super) fn table_hash(&self, flow: &Flow) -> u32 {
         let mut hasher = SipHasher13::new_with_key(&self.table);
-        flow.hash_into(&mut hasher);
+        flow::ends(flow, &mut hasher);
         low(hasher.finish())
     }
 }
