@@ -33,7 +33,7 @@ pub(super) struct Ip {
 ///
 /// ```
 /// use segue::ip::{self, Format, Ignored};
-/// assert_eq!(ip::decode("no datagram".into(), Format::default()), Err(Ignored::Malformed));
+/// assert_eq!(ip::decode(vec![0x75; 40].into(), Format::default()), Err(Ignored::Malformed)); // version 7
 /// ```
 ///
 /// # Errors
