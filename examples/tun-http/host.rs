@@ -7,7 +7,7 @@ use mio::{Events, Interest, Poll, Token};
 use segue::host::Endpoint;
 use segue::{Clock, Instant};
 
-use crate::device::{Arrived, Tun};
+use crate::device::Tun;
 
 /// The most packets of one turn: beyond, answers would wait for too long.
 const BATCH: usize = 256;
@@ -42,21 +42,18 @@ pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, app: &mut impl 
         let now = clock.now();
         drained = false;
         for _ in 0..BATCH {
-            match tun.recv()? {
-                Some(Arrived::Packet(addresses, packet)) => drop(endpoint.receive(addresses, packet, now)),
-                Some(Arrived::Icmp(flow, what, seq)) => drop(endpoint.icmp(&flow, what, seq, now)),
-                None => {
-                    drained = true;
-                    break;
-                }
-            }
+            let Some(datagram) = tun.recv()? else {
+                drained = true;
+                break;
+            };
+            let _ = endpoint.receive_ip(datagram, tun.format(), now); // what is ignored is dropped, as a network may
         }
         endpoint.timers(now);
         app.turn(&mut endpoint, &events, now);
         let mut sent = Ok(());
-        endpoint.flush(now, |addresses, packet| {
+        endpoint.flush_ip(now, tun.format(), |datagram| {
             if sent.is_ok() {
-                sent = tun.send(addresses, &packet);
+                sent = tun.send(datagram);
             }
         });
         sent?;

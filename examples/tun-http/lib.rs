@@ -3,7 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `host` | the turn: wait, receive, timers, application, flush. All that an endpoint needs around it |
-//! | `device` | the TUN device: IP headers, and segmentation offload by virtio-net's header |
+//! | `device` | the TUN device: datagrams, with virtio-net's header for segmentation offload |
 //! | [`http`] | an HTTP/1.1 server; it knows an endpoint, and no device |
 //! | `proxy` | splices connections to sockets of the kernel; it dials before it answers a SYN |
 //!

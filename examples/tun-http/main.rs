@@ -58,13 +58,14 @@ mod program {
     }
 
     fn run(options: &Options) -> io::Result<()> {
-        let own: &[_] = if options.proxy { &[] } else { &HOST };
-        let tun = Tun::open(&options.device, options.mtu, options.offload, own)?;
+        let tun = Tun::open(&options.device, options.mtu, options.offload)?;
         let mut key = [0; 16];
         getrandom::fill(&mut key)?;
         let connection = Config::builder().max_transmit(if options.offload { MAX_TRANSMIT } else { 0 }).build();
         let connection = Arc::new(connection.map_err(io::Error::other)?);
-        let config = EndpointConfig { connection, mtu: options.mtu, memory: MEMORY, ..EndpointConfig::default() };
+        let addresses = if options.proxy { Vec::new() } else { HOST.to_vec() }; // the proxy is everybody
+        let (mtu, memory) = (options.mtu, MEMORY);
+        let config = EndpointConfig { connection, addresses, mtu, memory, ..EndpointConfig::default() };
         let (mut endpoint, poll) = (Endpoint::new(Keys::new(key), config), Poll::new()?);
         if options.proxy {
             let mut proxy = Proxy::new(&mut endpoint, poll.registry(), options.to).map_err(io::Error::other)?;

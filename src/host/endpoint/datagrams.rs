@@ -55,6 +55,7 @@ impl<C: Controller> Endpoint<C> {
         let mut octets = Vec::new();
         let mut put = |addresses, packet: &Packet| {
             octets.clear();
+            octets.reserve(ip::encoded_len(addresses, packet, format)); // once in a flush, as a rule
             // No segment of a connection is too long for IP.
             if ip::encode(addresses, packet, format, &mut octets).is_ok() {
                 send(&octets);
