@@ -22,20 +22,26 @@ pub trait App {
 
     /// When it needs a turn although nothing arrives.
     fn next_deadline(&self) -> Option<Instant>;
+
+    /// Whether it has done its work, and the host may end. A server never has.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
-/// Turn after turn, until the device fails.
+/// Turn after turn, until the application is over.
 ///
 /// # Errors
 /// The device failed.
-pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, app: &mut impl App) -> io::Result<()> {
-    let (clock, mut events, mut drained) = (Clock::new(), Events::with_capacity(1024), true);
+pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, clock: Clock, app: &mut impl App) -> io::Result<()> {
+    let (mut events, mut drained) = (Events::with_capacity(1024), true);
     poll.registry().register(&mut SourceFd(&tun.fd()), DEVICE, Interest::READABLE)?;
-    loop {
+    while !app.is_over() {
         let next = [endpoint.next_deadline(), app.next_deadline()].into_iter().flatten().min();
         let wait = next.map(|at| at.saturating_since(clock.now()));
         // Readiness is told once, so the device is waited for only after all that it has was read.
-        match poll.poll(&mut events, if drained { wait } else { Some(Default::default()) }) {
+        let idle = drained && !endpoint.wants_flush();
+        match poll.poll(&mut events, if idle { wait } else { Some(Default::default()) }) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
@@ -58,4 +64,5 @@ pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, app: &mut impl 
         });
         sent?;
     }
+    Ok(())
 }
