@@ -29,6 +29,7 @@
 //!   They have no ports and no addresses; the host keeps those.
 //! - [`codec`]: [`Segment`]s with ports to octets and back, with the checksum.
 //! - [`Config`]: every number that the RFCs leave to policy, with default, range and clause.
+//! - `ip` (feature `ip`): IP headers and ICMP errors around the codec.
 //! - `host` (feature `host`): what every host needs around connections: the table of flows, listeners with SYN cookies,
 //!   timers, secrets, TIME-WAIT, a memory budget.
 //! - [`congestion`]: the trait [`Controller`], CUBIC and NewReno.
@@ -63,6 +64,7 @@
 //! - `serde`: every value that goes in and out as data; journals of a connection and their replay; snapshots.
 //!   A [`Connection`] is written in any state, and goes on where it is read.
 //! - `host`: the module `host`: an endpoint for all connections of a host, and its parts. `no_std`.
+//! - `ip`: the module `ip`: IP headers and ICMP errors around the codec, and datagrams in and out of an endpoint. `no_std`.
 //! - `std`: conveniences: `Clock`, and `std::io::Error` from a [`CloseReason`] or an [`Error`].
 //! - `arbitrary`: `Arbitrary` for [`Event`], [`Segment`], [`Config`] and what they are made of. Needs `std`.
 //! - `portable-atomic`: for targets without compare-and-swap on pointers; [`Arc`] is that of `portable-atomic-util`
@@ -102,6 +104,8 @@ mod features;
 #[cfg(feature = "host")]
 pub mod host;
 mod info;
+#[cfg(feature = "ip")]
+pub mod ip;
 #[cfg(feature = "serde")]
 pub mod journal;
 mod options;

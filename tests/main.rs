@@ -13,6 +13,7 @@ mod ecn;
 mod handshake_example;
 mod host;
 mod host_contract;
+mod ip;
 mod kernel_capture;
 mod path_mtu;
 mod receiver;

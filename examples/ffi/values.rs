@@ -125,7 +125,7 @@ pub struct Options {
 
 impl Options {
     pub(crate) fn usual() -> Self {
-        let EndpointConfig { connection, mtu, connections, time_wait, memory, ports, answers } =
+        let EndpointConfig { connection, addresses: _, mtu, connections, time_wait, memory, ports, answers } =
             EndpointConfig::default();
         Self {
             connections,
@@ -159,6 +159,7 @@ impl TryFrom<Options> for EndpointConfig {
             .build()?;
         Ok(Self {
             connection: Arc::new(connection),
+            addresses: Vec::new(),
             mtu: options.mtu,
             connections: options.connections,
             time_wait: options.time_wait,

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::fetch::Url;
+
 /// What `--help` shows.
 pub const HELP: &str = "\
 TCP in this process, on a TUN device. The kernel is 192.0.2.1 and 2001:db8::1, this host is 192.0.2.2 and 2001:db8::2.
 
 Usage: tun-http [OPTIONS] [serve]   an HTTP/1.1 server: try `curl http://192.0.2.2/` and `curl http://192.0.2.2/bytes/100`
+       tun-http [OPTIONS] fetch URL the body of what is there, to standard output; the host of the URL is an address
        tun-http [OPTIONS] proxy     splices what connects to any address behind the device, to the same port at --to
 
 Options:
@@ -19,18 +22,26 @@ Options:
   --mtu N           its MTU, 1280 to 65535 [default: 1500]
   --port N          where the server listens [default: 80]
   --to ADDR         where the proxy dials, before it answers a SYN [default: 127.0.0.1]
-  --idle SECONDS    connections without a sign of life are reset after, 1 to 1000000 [default: 60]
+  --idle SECONDS    connections without a sign of life are reset after, 1 to 1000000 [default: 60]; so is a fetch
   --no-offload      no segmentation offload (virtio-net's GSO and GRO): each segment is a packet with a checksum
   -h, --help        show this
 
-Exit codes: 1 when the device cannot be made or fails, 2 for a wrong command line. Making a network device needs root, or
-CAP_NET_ADMIN.
+Exit codes: 1 when the device cannot be made or fails, or when what was to be fetched did not come whole or is an error of
+the server; 2 for a wrong command line. Making a network device needs root, or CAP_NET_ADMIN.
 ";
+
+/// What the host does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    Serve,
+    Proxy,
+    Fetch(Url),
+}
 
 /// What the user asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    pub proxy: bool,
+    pub command: Command,
     pub device: String,
     pub mtu: u16,
     pub port: u16,
@@ -42,7 +53,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            proxy: false,
+            command: Command::Serve,
             device: "segue0".to_owned(),
             mtu: 1500,
             port: 80,
@@ -81,13 +92,24 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Opti
             }
             Arg::Long("no-offload") => options.offload = false,
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
-            Arg::Value(command) if !word && (command == "serve" || command == "proxy") => {
-                (word, options.proxy) = (true, command == "proxy");
+            Arg::Value(command) if !word && (command == "serve" || command == "proxy" || command == "fetch") => {
+                word = true;
+                options.command = match command.to_str() {
+                    Some("proxy") => Command::Proxy,
+                    Some("fetch") => Command::Fetch(url(&mut parser)?),
+                    _ => Command::Serve,
+                };
             }
             Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(arg.unexpected().to_string()),
         }
     }
     Ok(Some(options))
+}
+
+fn url(parser: &mut Parser) -> Result<Url, String> {
+    let text =
+        parser.value().map_err(|_| "fetch: the URL is missing, such as http://192.0.2.1:8000/path".to_owned())?;
+    text.string().map_err(|error| error.to_string())?.parse().map_err(|problem| format!("fetch: {problem}"))
 }
 
 fn value<T: FromStr>(parser: &mut Parser, option: &str, wanted: &str, valid: impl Fn(&T) -> bool) -> Result<T, String> {

@@ -7,7 +7,7 @@ use mio::{Events, Interest, Poll, Token};
 use segue::host::Endpoint;
 use segue::{Clock, Instant};
 
-use crate::device::{Arrived, Tun};
+use crate::device::Tun;
 
 /// The most packets of one turn: beyond, answers would wait for too long.
 const BATCH: usize = 256;
@@ -22,43 +22,47 @@ pub trait App {
 
     /// When it needs a turn although nothing arrives.
     fn next_deadline(&self) -> Option<Instant>;
+
+    /// Whether it has done its work, and the host may end. A server never has.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
-/// Turn after turn, until the device fails.
+/// Turn after turn, until the application is over.
 ///
 /// # Errors
 /// The device failed.
-pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, app: &mut impl App) -> io::Result<()> {
-    let (clock, mut events, mut drained) = (Clock::new(), Events::with_capacity(1024), true);
+pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, clock: Clock, app: &mut impl App) -> io::Result<()> {
+    let (mut events, mut drained) = (Events::with_capacity(1024), true);
     poll.registry().register(&mut SourceFd(&tun.fd()), DEVICE, Interest::READABLE)?;
-    loop {
+    while !app.is_over() {
         let next = [endpoint.next_deadline(), app.next_deadline()].into_iter().flatten().min();
         let wait = next.map(|at| at.saturating_since(clock.now()));
         // Readiness is told once, so the device is waited for only after all that it has was read.
-        match poll.poll(&mut events, if drained { wait } else { Some(Default::default()) }) {
+        let idle = drained && !endpoint.wants_flush();
+        match poll.poll(&mut events, if idle { wait } else { Some(Default::default()) }) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         let now = clock.now();
         drained = false;
         for _ in 0..BATCH {
-            match tun.recv()? {
-                Some(Arrived::Packet(addresses, packet)) => drop(endpoint.receive(addresses, packet, now)),
-                Some(Arrived::Icmp(flow, what, seq)) => drop(endpoint.icmp(&flow, what, seq, now)),
-                None => {
-                    drained = true;
-                    break;
-                }
-            }
+            let Some(datagram) = tun.recv()? else {
+                drained = true;
+                break;
+            };
+            let _ = endpoint.receive_ip(datagram, tun.format(), now); // what is ignored is dropped, as a network may
         }
         endpoint.timers(now);
         app.turn(&mut endpoint, &events, now);
         let mut sent = Ok(());
-        endpoint.flush(now, |addresses, packet| {
+        endpoint.flush_ip(now, tun.format(), |datagram| {
             if sent.is_ok() {
-                sent = tun.send(addresses, &packet);
+                sent = tun.send(datagram);
             }
         });
         sent?;
     }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! An HTTP server, or a proxy, whose TCP is segue's, on a TUN device.
+//! An HTTP server, a client or a proxy, whose TCP is segue's, on a TUN device.
 //!
 //! ```sh
 //! cargo build --release -p segue-tun-http && sudo target/release/tun-http   # then: curl http://192.0.2.2/
@@ -6,16 +6,18 @@
 
 #[cfg(target_os = "linux")]
 mod program {
-    use std::io::{self, Write, stdout};
+    use std::io::{self, IsTerminal, Stdout, Write, stderr, stdout};
     use std::process::ExitCode;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use mio::{Events, Poll};
     use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
-    use segue::{Config, Instant};
+    use segue::{Clock, Config, Instant};
     use segue_tun::device::HOST;
-    use segue_tun_http::args::{self, Options};
+    use segue_tun_http::args::{self, Command, Options};
     use segue_tun_http::device::Tun;
+    use segue_tun_http::fetch::Fetch;
     use segue_tun_http::host::{self, App};
     use segue_tun_http::http::Server;
     use segue_tun_http::proxy::Proxy;
@@ -24,6 +26,9 @@ mod program {
     const MAX_TRANSMIT: u16 = 65_000;
     /// The most octets for all connections together.
     const MEMORY: usize = 1 << 30;
+    /// How often a client says how far it is, to a terminal and to a log.
+    const WATCHED: Duration = Duration::from_millis(200);
+    const UNWATCHED: Duration = Duration::from_secs(10);
 
     struct Http(Server);
 
@@ -57,25 +62,79 @@ mod program {
         }
     }
 
+    /// A client, and when it last said how far it is.
+    struct Client {
+        fetch: Fetch<Stdout>,
+        /// How often it says so, and when it does next.
+        every: Duration,
+        next: Instant,
+    }
+
+    impl App for Client {
+        fn turn(&mut self, endpoint: &mut Endpoint, _: &Events, now: Instant) {
+            self.fetch.turn(endpoint, now);
+            if now >= self.next {
+                self.next = now + self.every;
+                let (octets, all) = self.fetch.progress();
+                let all = all.map_or(String::new(), |all| format!(" of {all}"));
+                // Nothing depends on this being seen. On a terminal, the next line takes the place of this.
+                let (begin, end) = if stderr().is_terminal() { ("\r\x1b[K", "") } else { ("", "\n") };
+                let _ = write!(stderr(), "{begin}{octets}{all} octets{end}");
+            }
+        }
+
+        fn next_deadline(&self) -> Option<Instant> {
+            self.fetch.next_deadline().map(|at| at.min(self.next))
+        }
+
+        fn is_over(&self) -> bool {
+            self.fetch.outcome().is_some()
+        }
+    }
+
     fn run(options: &Options) -> io::Result<()> {
-        let own: &[_] = if options.proxy { &[] } else { &HOST };
-        let tun = Tun::open(&options.device, options.mtu, options.offload, own)?;
+        let tun = Tun::open(&options.device, options.mtu, options.offload)?;
         let mut key = [0; 16];
         getrandom::fill(&mut key)?;
-        let connection = Config::builder().max_transmit(if options.offload { MAX_TRANSMIT } else { 0 }).build();
-        let connection = Arc::new(connection.map_err(io::Error::other)?);
-        let config = EndpointConfig { connection, mtu: options.mtu, memory: MEMORY, ..EndpointConfig::default() };
-        let (mut endpoint, poll) = (Endpoint::new(Keys::new(key), config), Poll::new()?);
-        if options.proxy {
-            let mut proxy = Proxy::new(&mut endpoint, poll.registry(), options.to).map_err(io::Error::other)?;
-            say(&format!("{}: what connects behind it goes to {}; end with Ctrl-C", options.device, options.to))?;
-            return host::run(tun, endpoint, poll, &mut proxy).map_err(failed);
+        let connection = Config::builder().max_transmit(if options.offload { MAX_TRANSMIT } else { 0 });
+        let connection = Arc::new(connection.build().map_err(io::Error::other)?);
+        // The proxy is everybody.
+        let addresses = if options.command == Command::Proxy { Vec::new() } else { HOST.to_vec() };
+        let (mtu, memory) = (options.mtu, MEMORY);
+        let config = EndpointConfig { connection, addresses, mtu, memory, ..EndpointConfig::default() };
+        let (mut endpoint, poll, clock) = (Endpoint::new(Keys::new(key), config), Poll::new()?, Clock::new());
+        match &options.command {
+            Command::Serve => {
+                let places = [Listen::port(options.port)];
+                let server = Server::new(&mut endpoint, &places, options.idle).map_err(io::Error::other)?;
+                let [v4, v6] = HOST;
+                say(&format!("http://{v4}:{0}/ and http://[{v6}]:{0}/; end with Ctrl-C", options.port))?;
+                host::run(tun, endpoint, poll, clock, &mut Http(server)).map_err(failed)
+            }
+            Command::Proxy => {
+                let mut proxy = Proxy::new(&mut endpoint, poll.registry(), options.to).map_err(io::Error::other)?;
+                say(&format!("{}: what connects behind it goes to {}; end with Ctrl-C", options.device, options.to))?;
+                host::run(tun, endpoint, poll, clock, &mut proxy).map_err(failed)
+            }
+            Command::Fetch(url) => {
+                let [v4, v6] = HOST;
+                let from = if url.to.is_ipv4() { v4 } else { v6 };
+                let now = clock.now();
+                let fetch =
+                    Fetch::new(&mut endpoint, from, url, options.idle, stdout(), now).map_err(io::Error::other)?;
+                let watched = stderr().is_terminal() && !stdout().is_terminal();
+                let every = if watched { WATCHED } else { UNWATCHED };
+                let mut client = Client { fetch, every, next: now + every };
+                host::run(tun, endpoint, poll, clock, &mut client).map_err(failed)?;
+                if watched {
+                    eprint!("\r\x1b[K");
+                }
+                match client.fetch.outcome() {
+                    Some(Err(problem)) => Err(io::Error::other(format!("{}: {problem}", url.to))),
+                    _ => Ok(()),
+                }
+            }
         }
-        let places = [Listen::port(options.port)];
-        let server = Server::new(&mut endpoint, &places, options.idle).map_err(io::Error::other)?;
-        let [v4, v6] = HOST;
-        say(&format!("http://{v4}:{0}/ and http://[{v6}]:{0}/; end with Ctrl-C", options.port))?;
-        host::run(tun, endpoint, poll, &mut Http(server)).map_err(failed)
     }
 
     fn failed(error: io::Error) -> io::Error {

@@ -1,10 +1,10 @@
 //! Users of connections: an echo server, and a client that talks to one and checks what it hears.
 
 use bytes::Bytes;
+use segue::codec::Flow;
 use segue::{CloseReason, Info, Report};
 
 use super::Socket;
-use super::ip::Flow;
 
 /// The user of one connection.
 pub trait App: Send {

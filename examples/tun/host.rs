@@ -6,7 +6,6 @@
 
 pub mod apps;
 pub mod device;
-pub mod ip;
 pub mod isn;
 pub mod link;
 
@@ -16,14 +15,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{self, Duration};
 
-use bytes::Bytes;
-use segue::codec;
+use bytes::{Bytes, BytesMut};
+use segue::codec::{self, Flow, Packet, PseudoHeader};
+use segue::ip::{self, Datagram, Format, IcmpError};
 use segue::{
     Action, CloseReason, Config, Connection, Error, Event, Flags, Info, Instant, Path, Segment, SeqNum, Timer,
 };
 
 use apps::{App, News};
-use ip::{Flow, Incoming};
 use isn::Isn;
 use link::Link;
 
@@ -164,9 +163,9 @@ impl Host {
         self.opened = self.opened.wrapping_add(1);
         let flow = (0..EPHEMERAL_COUNT)
             .map(|n| FIRST_EPHEMERAL + (start + n) % EPHEMERAL_COUNT)
-            .map(|port| Flow { local: SocketAddr::new(local, port), remote })
+            .filter_map(|port| Flow::new(SocketAddr::new(local, port), remote))
             .find(|flow| !self.connections.contains_key(flow))
-            .ok_or_else(|| io::Error::other("all ephemeral ports are in use"))?;
+            .ok_or_else(|| io::Error::other("no host has this address, or all ephemeral ports are in use"))?;
         self.open(flow, app)?;
         Ok(flow)
     }
@@ -237,31 +236,33 @@ impl Host {
     /// # Errors
     /// When the device fails.
     pub fn packet_arrives(&mut self, packet: &Bytes) -> io::Result<()> {
-        match ip::parse(packet) {
-            Ok(Incoming::Segment(flow, segment)) => self.segment_arrives(flow, segment),
-            Ok(Incoming::Icmp { flow, kind, quoted_seq, mtu }) => {
-                self.event(flow, Event::Icmp { kind, quoted_seq, mtu })
+        let ignored = match ip::decode(packet.clone(), Format::default()) {
+            Ok(Datagram::Tcp(addresses, packet)) => match flow_of(addresses, &packet) {
+                Some(flow) => return self.segment_arrives(flow, packet.segment),
+                None => "not between two hosts".to_owned(),
+            },
+            Ok(Datagram::Icmp(IcmpError { flow, kind, mtu, quoted_seq })) => {
+                return self.event(flow, Event::Icmp { kind, quoted_seq, mtu });
             }
-            Err(why) => {
-                *self.ignored.entry(why.to_string()).or_default() += 1;
-                Ok(())
-            }
-        }
+            Err(why) => why.to_string(),
+        };
+        *self.ignored.entry(ignored).or_default() += 1;
+        Ok(())
     }
 
     fn segment_arrives(&mut self, flow: Flow, segment: Segment) -> io::Result<()> {
-        if !self.addresses.contains(&flow.local.ip()) {
+        if !self.addresses.contains(&flow.local().ip()) {
             return Ok(()); // not for us, and we are no router
         }
         if self.connections.contains_key(&flow) {
             return self.event(flow, Event::Segment(segment));
         }
         let opens = segment.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN;
-        if opens && self.servers.contains_key(&flow.local.port()) {
+        if opens && self.servers.contains_key(&flow.local().port()) {
             return self.accept(flow, segment, None);
         }
         match codec::reset_for(&segment) {
-            Some(reset) => self.link.send(ip::build(&flow, reset)?),
+            Some(reset) => send(&mut self.link, &flow, reset),
             None => Ok(()),
         }
     }
@@ -271,7 +272,7 @@ impl Host {
         if self.connections.len() >= MAX_CONNECTIONS {
             return Ok(());
         }
-        let Some(server) = self.servers.get_mut(&flow.local.port()) else { return Ok(()) };
+        let Some(server) = self.servers.get_mut(&flow.local().port()) else { return Ok(()) };
         let app = server(&flow);
         let now = self.now();
         let secrets = match iss_after {
@@ -313,7 +314,7 @@ impl Host {
             let (mut news, mut more_pending) = (false, false);
             for action in actions.drain(..) {
                 match action {
-                    Action::Transmit(segment) => self.link.send(ip::build(&flow, segment)?)?,
+                    Action::Transmit(segment) => send(&mut self.link, &flow, segment)?,
                     Action::Deliver(text) => {
                         entry.inbox.text.push_back(text);
                         news = true;
@@ -364,15 +365,23 @@ impl Host {
     }
 
     fn path(&self, flow: &Flow) -> Path {
-        match flow.remote {
-            SocketAddr::V4(_) => Path::ipv4(self.link.mtu()),
-            SocketAddr::V6(_) => Path::ipv6(self.link.mtu()),
-        }
+        Path::new(flow.remote().ip(), self.link.mtu())
     }
 
     fn now(&self) -> Instant {
         Instant::from_micros(u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
+}
+
+/// The flow of a packet, unless one end is not a single host with a port, or both are the same host (MUST-57, MUST-63).
+pub fn flow_of(addresses: PseudoHeader, packet: &Packet) -> Option<Flow> {
+    Flow::of_received(addresses, packet).filter(|_| addresses.src() != addresses.dst())
+}
+
+fn send(link: &mut Link, flow: &Flow, segment: Segment) -> io::Result<()> {
+    let mut datagram = BytesMut::new();
+    ip::encode(flow.pseudo(), &flow.packet(segment), Format::default(), &mut datagram).map_err(io::Error::other)?;
+    link.send(datagram.freeze())
 }
 
 impl Entry {

@@ -4,9 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
 
+use segue::codec::Flow;
 use segue::{Instant, Secrets, SeqNum};
-
-use super::ip::Flow;
 
 /// The generator. Its hash function is the standard library's SipHash, which takes its key from the operating
 /// system's entropy and keeps it for itself.
@@ -29,7 +28,7 @@ impl Isn {
         let f = self.key.hash_one(flow);
         // The offset is one per pair of hosts: the timestamps of a later connection between them are later ones, which
         // lets TIME-WAIT be cut short (RFC 6191).
-        let offset = self.key.hash_one((flow.local.ip(), flow.remote.ip()));
+        let offset = self.key.hash_one((flow.local().ip(), flow.remote().ip()));
         Secrets { iss: SeqNum::new(low_half(m.wrapping_add(f))), ts_offset: low_half(offset) }
     }
 

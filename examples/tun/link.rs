@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use etherparse::{IpEcn, Ipv4Header};
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, PcapError};
 use tun_rs::{InterruptEvent, SyncDevice};
-
-use super::ip;
 
 /// How much longer a reordered packet waits while others overtake it.
 const REORDER_DELAY: Duration = Duration::from_millis(2);
@@ -185,7 +184,7 @@ impl Link {
         if self.happens(self.faults.loss) {
             return Ok(None);
         }
-        let packet = if self.happens(self.faults.mark) { ip::mark(packet) } else { packet };
+        let packet = if self.happens(self.faults.mark) { mark(packet) } else { packet };
         let overtaken = self.happens(self.faults.reorder);
         let delay = self.faults.delay + if overtaken { REORDER_DELAY } else { Duration::ZERO };
         if self.happens(self.faults.duplicate) {
@@ -242,6 +241,24 @@ impl Link {
         z ^= z >> 31;
         (z % 1_000_000) as f64 / 10_000.0 < percent
     }
+}
+
+/// Marks a packet as a router does that is about to be congested (RFC 3168 §5): CE, unless its transport knows nothing of
+/// it.
+pub fn mark(packet: Bytes) -> Bytes {
+    let mut octets = BytesMut::from(packet);
+    if octets[0] >> 4 == 4 {
+        let Ok((mut header, _)) = Ipv4Header::from_slice(&octets) else { return octets.freeze() };
+        if header.ecn != IpEcn::ZERO {
+            header.ecn = IpEcn::THREE;
+            header.header_checksum = header.calc_header_checksum();
+            let header = header.to_bytes();
+            octets[..header.len()].copy_from_slice(&header);
+        }
+    } else if octets[1] & 0x30 != 0 {
+        octets[1] |= 0x30; // the lower half of the traffic class, in the second octet
+    }
+    octets.freeze()
 }
 
 fn io_error(error: PcapError) -> io::Error {

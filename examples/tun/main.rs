@@ -19,9 +19,8 @@ mod cli {
 
     use lexopt::prelude::*;
     use segue::Config;
-
+    use segue::codec::Flow;
     use segue_tun::apps::{Echo, News, Talker};
-    use segue_tun::ip::Flow;
     use segue_tun::link::{Faults, Link};
     use segue_tun::{Host, device};
 

@@ -56,6 +56,7 @@
 mod checksum;
 mod endpoint;
 mod error;
+mod flow;
 mod header;
 mod options;
 mod reset;
@@ -69,7 +70,10 @@ use crate::Segment;
 pub use checksum::{PseudoHeader, Sum, checksum};
 pub use endpoint::valid_endpoint;
 pub use error::{DecodeError, EncodeError};
+pub use flow::Flow;
 pub use header::{Fill, Header, Verify, decode, decode_raw, encode};
+#[cfg(feature = "ip")]
+pub(crate) use header::{Lens, encode_behind};
 pub use options::{BadOption, RawOption, RawOptions, RawOptionsIter};
 pub use reset::{opens, reset_for, reset_to};
 pub use split::{Split, split};

@@ -1,101 +1,23 @@
-//! The flow of a connection: two addresses and two ports.
+//! The flow of a connection in a keyed hash.
 
-use core::fmt;
 use core::hash::Hasher;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
-use crate::IpVersion;
-use crate::codec::{Packet, PseudoHeader, valid_endpoint};
+pub use crate::codec::Flow;
+use crate::codec::PseudoHeader;
 
-/// The addresses and ports of one connection, seen from our side.
-///
-/// Both addresses have the same IP version, and both ends can be the end of a connection (MUST-46, MUST-57): a flow that
-/// exists is valid. IPv6 scopes and flow labels are not part of it; a host with several links whose link-local addresses
-/// repeat keeps an endpoint for each.
-///
-/// ```
-/// use segue::host::Flow;
-/// let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("both are unicast");
-/// assert_eq!(flow.to_string(), "192.0.2.1:80 - 198.51.100.7:49152");
-/// assert_eq!(flow.remote().port(), 49152);
-/// assert_eq!(Flow::new("192.0.2.1:80".parse()?, "224.0.0.1:80".parse()?), None); // multicast
-/// assert_eq!(Flow::new("192.0.2.1:80".parse()?, "[2001:db8::1]:80".parse()?), None); // two versions
-/// # Ok::<(), core::net::AddrParseError>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Flow {
-    /// From us to the peer.
-    addresses: PseudoHeader,
-    local_port: u16,
-    remote_port: u16,
-}
-
-impl Flow {
-    /// The flow between these ends; `None` where they are of different IP versions, an address is not unicast, or a port
-    /// is 0.
-    pub const fn new(local: SocketAddr, remote: SocketAddr) -> Option<Self> {
-        if !valid_endpoint(local) || !valid_endpoint(remote) {
-            return None;
+/// The flow goes into a keyed hash.
+pub(super) fn ends(flow: &Flow, hasher: &mut impl Hasher) {
+    let ([i, j], [k, l]) = (flow.local().port().to_be_bytes(), flow.remote().port().to_be_bytes());
+    match flow.pseudo() {
+        PseudoHeader::V4 { src, dst } => {
+            let ([a, b, c, d], [e, f, g, h]) = (src.octets(), dst.octets());
+            hasher.write(&[a, b, c, d, e, f, g, h, i, j, k, l]);
         }
-        match PseudoHeader::new(local.ip(), remote.ip()) {
-            Some(addresses) => Some(Self { addresses, local_port: local.port(), remote_port: remote.port() }),
-            None => None,
-        }
-    }
-
-    /// The flow of a packet that arrived between these addresses; `None` as in [`new`](Self::new).
-    pub const fn of_received(addresses: PseudoHeader, packet: &Packet) -> Option<Self> {
-        let local = SocketAddr::new(addresses.dst(), packet.dst_port);
-        Self::new(local, SocketAddr::new(addresses.src(), packet.src_port))
-    }
-
-    /// Our end.
-    pub const fn local(&self) -> SocketAddr {
-        SocketAddr::new(self.addresses.src(), self.local_port)
-    }
-
-    /// The peer's end.
-    pub const fn remote(&self) -> SocketAddr {
-        SocketAddr::new(self.addresses.dst(), self.remote_port)
-    }
-
-    /// The addresses of packets that we send.
-    pub const fn pseudo(&self) -> PseudoHeader {
-        self.addresses
-    }
-
-    /// The version of IP.
-    pub const fn ip(&self) -> IpVersion {
-        match self.addresses {
-            PseudoHeader::V4 { .. } => IpVersion::V4,
-            PseudoHeader::V6 { .. } => IpVersion::V6,
-        }
-    }
-
-    /// The same flow as the peer sees it.
-    pub const fn reversed(&self) -> Self {
-        Self { addresses: self.addresses.reversed(), local_port: self.remote_port, remote_port: self.local_port }
-    }
-
-    /// A packet of ours with this segment.
-    pub const fn packet(&self, segment: crate::Segment) -> Packet {
-        Packet { src_port: self.local_port, dst_port: self.remote_port, segment }
-    }
-
-    /// The flow goes into a keyed hash.
-    pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
-        match self.addresses {
-            PseudoHeader::V4 { src, dst } => {
-                let ([a, b, c, d], [e, f, g, h]) = (src.octets(), dst.octets());
-                let ([i, j], [k, l]) = (self.local_port.to_be_bytes(), self.remote_port.to_be_bytes());
-                hasher.write(&[a, b, c, d, e, f, g, h, i, j, k, l]);
-            }
-            PseudoHeader::V6 { src, dst } => {
-                hasher.write(&src.octets());
-                hasher.write(&dst.octets());
-                let ([i, j], [k, l]) = (self.local_port.to_be_bytes(), self.remote_port.to_be_bytes());
-                hasher.write(&[i, j, k, l]);
-            }
+        PseudoHeader::V6 { src, dst } => {
+            hasher.write(&src.octets());
+            hasher.write(&dst.octets());
+            hasher.write(&[i, j, k, l]);
         }
     }
 }
@@ -105,12 +27,5 @@ pub(super) fn address(ip: IpAddr, hasher: &mut impl Hasher) {
     match ip {
         IpAddr::V4(ip) => hasher.write(&ip.octets()),
         IpAddr::V6(ip) => hasher.write(&ip.octets()),
-    }
-}
-
-/// Our end, then the peer's.
-impl fmt::Display for Flow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} - {}", self.local(), self.remote())
     }
 }

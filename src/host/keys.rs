@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use siphasher::sip::{SipHasher13, SipHasher24};
 use siphasher::sip128::{Hasher128, SipHasher24 as SipHasher128};
 
-use super::flow::{Flow, address};
+use super::flow::{self, Flow, address};
 use crate::codec::PseudoHeader;
 use crate::{FastOpenCookie, Instant, Secrets, SeqNum};
 
@@ -78,7 +78,7 @@ impl Keys {
     /// timestamps.
     pub fn secrets(&self, flow: &Flow, now: Instant, after: Option<SeqNum>) -> Secrets {
         let ticks = low(now.as_micros() / 4);
-        let iss = SeqNum::new(ticks.wrapping_add(low(hash(&self.iss, |hasher| flow.hash_into(hasher)))));
+        let iss = SeqNum::new(ticks.wrapping_add(low(hash(&self.iss, |hasher| flow::ends(flow, hasher)))));
         let iss = match after {
             Some(last) if !iss.after(last) => last + 1,
             Some(_) | None => iss,
@@ -115,7 +115,7 @@ impl Keys {
     /// The keyed hash in a SYN cookie.
     pub(super) fn cookie_hash(&self, flow: &Flow, facts: &[u8]) -> u32 {
         low(hash(&self.cookies, |hasher| {
-            flow.hash_into(hasher);
+            flow::ends(flow, hasher);
             hasher.write(facts);
         }))
     }
@@ -133,7 +133,7 @@ impl Keys {
             }
             PseudoHeader::V6 { .. } => {
                 let mut hasher = hasher;
-                flow.hash_into(&mut hasher);
+                flow::ends(flow, &mut hasher);
                 hasher.finish()
             }
         })

@@ -143,10 +143,13 @@ pub enum Received {
     /// A SYN for a listener that has no room, and what its backlog says then; or beyond the limits of the endpoint, and
     /// dropped. While cookies are out, also text without connection: the segment with its cookie may come later.
     Full,
-    /// No connection and no listener: answered as §3.10.7.1 says, with a reset unless it is one.
+    /// No connection and no listener: answered as §3.10.7.1 says, with a reset unless it is one. An ICMP error about no
+    /// connection: dropped.
     Stray,
     /// Not between two ends that can have a connection (MUST-57, MUST-63): dropped in silence.
     Unusable,
+    /// For another host than [`EndpointConfig::addresses`](super::EndpointConfig::addresses) name: dropped in silence.
+    Foreign,
 }
 
 /// The signals of a connection that its host has not taken.

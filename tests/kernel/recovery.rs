@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use segue::codec::Flow;
 use segue::{CloseReason, Info};
 
 use super::capture::{self, Captured};
@@ -13,7 +14,6 @@ use super::sockets::{self, KernelState};
 use super::world::{ECHO, Road, World};
 use segue_tun::Socket;
 use segue_tun::apps::{App, News, Tell, pattern};
-use segue_tun::ip::Flow;
 
 /// What it takes on a road.
 struct Limits {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use segue::codec::Flow;
 use segue::{CloseReason, Config, IcmpKind, Report, State};
 
 use super::capture;
@@ -12,7 +13,6 @@ use super::scenarios::{KERNEL_ECHO, accept, connect, read_pattern, write_pattern
 use super::sockets::{self, KernelState, sysctl};
 use super::world::{ECHO, LIMIT, Running, World, until};
 use segue_tun::apps::{App, Echo, News, Tell, pattern};
-use segue_tun::ip::Flow;
 use segue_tun::link::{Faults, Link};
 use segue_tun::{Host, Socket, device};
 
@@ -27,10 +27,10 @@ fn fix_kernel_port() {
 pub(crate) fn both_open_at_once(world: &World) {
     const PORT: u16 = 5000; // where segue does not listen
     fix_kernel_port();
-    let flow = Flow { local: world.segue(PORT), remote: world.kernel(KERNEL_PORT) };
+    let flow = Flow::new(world.segue(PORT), world.kernel(KERNEL_PORT)).expect("two hosts");
     let echo = Echo::new(world.tell());
     let kernel = world.on_host(move |host| {
-        let kernel = thread::spawn(move || TcpStream::connect_timeout(&flow.local, LIMIT));
+        let kernel = thread::spawn(move || TcpStream::connect_timeout(&flow.local(), LIMIT));
         until("the kernel's SYN is out", || (sockets::states() == [KernelState::SynSent]).then_some(()));
         host.open(flow, Box::new(echo)).expect("the device works");
         kernel

@@ -1,6 +1,7 @@
 //! The scene of every scenario: a TUN device in this namespace, segue's host on a thread of its own, a capture.
 
 use segue::Arc;
+use segue::codec::Flow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -15,7 +16,6 @@ use tun_rs::InterruptEvent;
 use super::namespace;
 use super::sockets::{self, KernelState};
 use segue_tun::apps::{App, Echo, News, Talker, Tell};
-use segue_tun::ip::Flow;
 use segue_tun::link::{Faults, Link};
 use segue_tun::{Host, Socket, device};
 

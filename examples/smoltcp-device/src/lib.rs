@@ -1,7 +1,7 @@
 //! A TCP host on a [`smoltcp::phy::Device`]: `no_std`, IPv4 and IPv6, no link layer ([`Medium::Ip`]).
 //!
-//! smoltcp has drivers for many network cards and a good `wire` module; segue has the connections. [`Host`] joins them: it
-//! is what a program needs beside [`Endpoint`]. Copy it and change what your device needs.
+//! smoltcp has drivers for many network cards; segue has the connections. [`Host`] joins them: it is what a program needs
+//! beside [`Endpoint`]. Copy it and change what your device needs.
 //!
 //! A program calls [`Host::poll`] when a frame arrived, when [`Host::next_deadline`] passed, when a user wants something,
 //! and while [`Host::is_sending`] when the device has sent. The user acts within the call: so its reply carries the
@@ -9,14 +9,12 @@
 //!
 //! [`small`] are limits for a device with some tens of kilobytes; `firmware` beside this package is such a device.
 //!
-//! ICMP is left out: who wants errors to end a connection early hands them to [`Endpoint::icmp`]. Without them, the
-//! connection finds the MTU of its path by itself (feature `path-mtu`).
+//! ICMP errors reach their connections, so one that nobody can reach fails early. Nothing answers a ping.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-pub mod ip;
 pub mod ring;
 
 use alloc::collections::VecDeque;
@@ -24,22 +22,23 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use bytes::Bytes;
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Keys};
+use segue::ip::{self, Format, Offload};
 use segue::{Arc, Config, Instant};
-use smoltcp::phy::{Device, Medium, RxToken};
+use smoltcp::phy::{Device, Medium, RxToken, TxToken};
 
 /// Frames that one call of [`Host::poll`] takes: then it is the user's turn.
 const FRAMES: usize = 32;
 /// Packets that wait at most until the device has room. They share their text with the send buffers.
 const OUTBOX: usize = 64;
 
-/// The connections of one device. All that is between the device and [`Endpoint`] is here and in [`ip`].
+/// The connections of one device. All that is between the device and [`Endpoint`] is here.
 #[derive(Debug)]
 pub struct Host<D> {
     pub device: D,
     pub tcp: Endpoint,
-    addresses: Vec<IpAddr>,
     /// Packets that the device had no room for.
     outbox: VecDeque<(PseudoHeader, Packet)>,
     /// More frames may wait than the last call took.
@@ -54,30 +53,26 @@ impl<D: Device> Host<D> {
     pub fn new(device: D, addresses: Vec<IpAddr>, keys: Keys, config: EndpointConfig) -> Self {
         assert_eq!(device.capabilities().medium, Medium::Ip, "the host speaks IP, and no protocol below");
         let mtu = device.capabilities().ip_mtu().try_into().unwrap_or(u16::MAX);
-        let tcp = Endpoint::new(keys, EndpointConfig { mtu, ..config });
-        Self { device, tcp, addresses, outbox: VecDeque::new(), busy: false }
+        let tcp = Endpoint::new(keys, EndpointConfig { mtu, addresses, ..config });
+        Self { device, tcp, outbox: VecDeque::new(), busy: false }
     }
 
     /// One turn: what arrived, the timers, the user, and what they all have to send.
     pub fn poll(&mut self, now: Instant, user: impl FnOnce(&mut Endpoint)) {
-        let Self { device, tcp, addresses, outbox, busy } = self;
-        let (at, checks) = (ip::time(now), device.capabilities().checksum);
+        let Self { device, tcp, outbox, busy } = self;
+        let format = format(device.capabilities().checksum.tcp.rx());
         *busy = (0..FRAMES).all(|_| {
-            let Some((frame, _)) = device.receive(at) else { return false };
-            let arrived = frame.consume(|octets| ip::decode(octets, &checks));
-            if let Some((ends, packet)) = arrived.filter(|(ends, _)| addresses.contains(&ends.dst())) {
-                tcp.receive(ends, packet, now);
-            }
+            let Some((frame, _)) = device.receive(time(now)) else { return false };
+            let _ = tcp.receive_ip(frame.consume(Bytes::copy_from_slice), format, now); // what is ignored is dropped
             true
         });
         tcp.timers(now);
         user(tcp);
-        let mut send = |ends, packet: &_| device.transmit(at).map(|token| ip::encode(ends, packet, &checks, token));
-        while outbox.front().is_some_and(|(ends, packet)| send(*ends, packet).is_some()) {
+        while outbox.front().is_some_and(|(ends, packet)| send(device, *ends, packet, now).is_some()) {
             outbox.pop_front();
         }
         tcp.flush(now, |ends, packet| {
-            if (!outbox.is_empty() || send(ends, &packet).is_none()) && outbox.len() < OUTBOX {
+            if (!outbox.is_empty() || send(device, ends, &packet, now).is_none()) && outbox.len() < OUTBOX {
                 outbox.push_back((ends, packet)); // beyond, it is lost, as packets may be
             }
         });
@@ -92,6 +87,25 @@ impl<D: Device> Host<D> {
     pub fn is_sending(&self) -> bool {
         !self.outbox.is_empty()
     }
+}
+
+/// Sends a packet; `None`: the device has no room.
+pub fn send(device: &mut impl Device, ends: PseudoHeader, packet: &Packet, now: Instant) -> Option<()> {
+    let format = format(device.capabilities().checksum.tcp.tx());
+    device.transmit(time(now))?.consume(ip::encoded_len(ends, packet, format), |mut octets| {
+        let _ = ip::encode(ends, packet, format, &mut octets); // no segment of a connection is too long
+    });
+    Some(())
+}
+
+/// How datagrams look where somebody computes TCP's checksum: we, or the device.
+fn format(we_do: bool) -> Format {
+    Format { offload: if we_do { Offload::None } else { Offload::Checksum }, ..Format::default() }
+}
+
+/// The clock of the device.
+pub fn time(now: Instant) -> smoltcp::time::Instant {
+    smoltcp::time::Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// Octets that [`small`] allows a connection, its buffers included.

@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use bytes::Bytes;
 use segue::Instant;
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Id, Keys, Listen, OpenError, Signal};
+use segue::ip::{self, Datagram, Format};
 use segue_smoltcp_device::ring::{Port, link};
-use segue_smoltcp_device::{CONNECTION, Host, ip, small};
+use segue_smoltcp_device::{CONNECTION, Host, send, small, time};
 use smoltcp::phy::{Device, RxToken, TxToken};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -24,9 +26,8 @@ fn retransmitted(tcp: &mut Endpoint, id: Id) -> u64 {
 /// A packet as octets.
 fn octets_of(ends: PseudoHeader, packet: &Packet) -> Vec<u8> {
     let [mut there, mut here] = link::<1, 1500>();
-    let checks = there.capabilities().checksum;
-    ip::encode(ends, packet, &checks, there.transmit(ip::time(NOW)).expect("there is room"));
-    here.receive(ip::time(NOW)).expect("a frame").0.consume(<[u8]>::to_vec)
+    send(&mut there, ends, packet, NOW).expect("there is room");
+    here.receive(time(NOW)).expect("a frame").0.consume(<[u8]>::to_vec)
 }
 
 /// The device has room for two frames, the first window for ten. Nothing gets lost, and no time passes.
@@ -66,14 +67,16 @@ fn frames_for_others_and_damaged_ones_are_dropped() {
         let ends = PseudoHeader::new(CLIENT, to).expect("one version");
         let mut packet = Packet { src_port: 49_152, dst_port: 7, ..Packet::default() };
         packet.segment.flags = segue::Flags::SYN;
-        let checks = a.capabilities().checksum;
         let mut octets = octets_of(ends, &packet);
         octets[35] ^= u8::from(damage); // one bit of the window
-        let token = a.transmit(ip::time(NOW)).expect("there is room");
+        let token = a.transmit(time(NOW)).expect("there is room");
         token.consume(octets.len(), |frame| frame.copy_from_slice(&octets));
         server.poll(NOW, |_| ());
-        let answer = a.receive(ip::time(NOW)).map(|(frame, _)| frame.consume(|octets| ip::decode(octets, &checks)));
-        let reset = answer.map(|answer| answer.expect("it is whole").1.segment.flags);
+        let answer = a.receive(time(NOW)).map(|(frame, _)| frame.consume(Bytes::copy_from_slice));
+        let reset = answer.map(|answer| match ip::decode(answer, Format::default()) {
+            Ok(Datagram::Tcp(_, packet)) => packet.segment.flags,
+            other => panic!("it is whole: {other:?}"),
+        });
         assert_eq!(reset, answers.then_some(segue::Flags::RST | segue::Flags::ACK), "{to} {damage}");
     }
 }
@@ -84,10 +87,9 @@ fn a_burst_of_frames_is_taken_in_parts() {
     let [mut a, b] = link::<40, 1500>();
     let mut server = host(b, SERVER, small(1));
     let ends = PseudoHeader::new(CLIENT, SERVER).expect("one version");
-    let checks = a.capabilities().checksum;
     for n in 1..=40 {
         let packet = Packet { src_port: n, dst_port: 7, ..Packet::default() };
-        ip::encode(ends, &packet, &checks, a.transmit(ip::time(NOW)).expect("there is room"));
+        send(&mut a, ends, &packet, NOW).expect("there is room");
     }
     server.poll(NOW, |_| ());
     assert_eq!((server.next_deadline(), server.device.has_arrived()), (Some(Instant::ZERO), true));

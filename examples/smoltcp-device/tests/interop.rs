@@ -9,7 +9,7 @@ use segue::host::{EndpointConfig, Id, Keys, Listen, ListenerId, Signal};
 use segue::{CloseReason, Instant};
 use segue_kit::{Rng, ms};
 use segue_smoltcp_device::ring::{Port, link};
-use segue_smoltcp_device::{Host, ip, small};
+use segue_smoltcp_device::{Host, send, small, time};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -129,7 +129,7 @@ impl Smoltcp {
 
     fn turn(&mut self, now: Instant) {
         let Self { device, interface, sockets, socket, user } = self;
-        interface.poll(ip::time(now), device, sockets);
+        interface.poll(time(now), device, sockets);
         let tcp = sockets.get_mut::<Socket<'_>>(*socket);
         while tcp.can_recv() {
             tcp.recv(|text| (text.len(), user.read(text))).expect("there is text");
@@ -141,13 +141,13 @@ impl Smoltcp {
                 tcp.close();
             }
         }
-        interface.poll(ip::time(now), device, sockets);
+        interface.poll(time(now), device, sockets);
         let state = sockets.get_mut::<Socket<'_>>(*socket).state();
         user.over = user.closed && matches!(state, State::Closed | State::TimeWait);
     }
 
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
-        let at = self.interface.poll_at(ip::time(now), &self.sockets)?;
+        let at = self.interface.poll_at(time(now), &self.sockets)?;
         Some(Instant::from_micros(at.total_micros().try_into().expect("a time from 0 on")))
     }
 }
@@ -190,7 +190,7 @@ struct Network {
 impl Network {
     fn take(&mut self, now: Instant, per_mille: u32, outcome: &mut Outcome) {
         for end in [0, 1] {
-            while let Some((frame, _)) = self.ports[end].receive(ip::time(now)) {
+            while let Some((frame, _)) = self.ports[end].receive(time(now)) {
                 let octets = frame.consume(<[u8]>::to_vec);
                 outcome.packets += 1;
                 if self.rng.chance(per_mille) {
@@ -206,7 +206,7 @@ impl Network {
     fn deliver(&mut self, now: Instant) {
         while let Some(first) = self.under_way.first_entry().filter(|first| first.key().0 <= now) {
             let (to, octets) = first.get();
-            let Some(token) = self.ports[*to].transmit(ip::time(now)) else { return };
+            let Some(token) = self.ports[*to].transmit(time(now)) else { return };
             token.consume(octets.len(), |frame| frame.copy_from_slice(octets));
             first.remove();
         }
@@ -306,10 +306,9 @@ fn marks_are_carried_by_the_ip_header() {
         let mut packet = segue::codec::Packet { src_port: 1, dst_port: 2, ..Default::default() };
         packet.segment.ecn = segue::Ecn::Ect0;
         packet.segment.payload = "text".into();
-        let checks = there.capabilities().checksum;
-        ip::encode(ends, &packet, &checks, there.transmit(smoltcp::time::Instant::ZERO).expect("room"));
+        send(&mut there, ends, &packet, Instant::ZERO).expect("room");
         let (frame, _) = here.receive(smoltcp::time::Instant::ZERO).expect("a frame");
-        let got = frame.consume(|octets| ip::decode(octets, &checks));
-        assert_eq!(got, Some((ends, packet)));
+        let got = segue::ip::decode(frame.consume(bytes::Bytes::copy_from_slice), Default::default());
+        assert_eq!(got, Ok(segue::ip::Datagram::Tcp(ends, packet)));
     }
 }

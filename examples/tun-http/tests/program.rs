@@ -75,7 +75,11 @@ fn help_is_told_and_a_wrong_command_line_is_2() {
     let help = output(Command::new(PROGRAM).arg("--help"));
     assert_eq!(help.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&help.stdout).contains("curl http://192.0.2.2/"));
-    let wrong: [&[&str]; 7] = [
+    let wrong: [&[&str]; 11] = [
+        &["fetch"],
+        &["fetch", "http://example.org/"],
+        &["fetch", "https://192.0.2.1/"],
+        &["fetch", "http://192.0.2.1/", "proxy"],
         &["--nonsense"],
         &["serve", "proxy"],
         &["--mtu", "100"],
@@ -217,5 +221,107 @@ fn the_proxy_refuses_what_the_upstream_refuses() {
         assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
         let refused = TcpStream::connect(format!("192.0.2.5:{port}")).expect_err("nobody listens");
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+/// A server of the kernel for one request: what it was asked, when it has answered and closed.
+fn serve_once(address: &str, answer: Vec<u8>) -> (u16, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind(format!("{address}:0")).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let served = thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().expect("the client comes").0);
+        let mut asked = String::new();
+        while !asked.ends_with("\r\n\r\n") {
+            assert!(stream.read_line(&mut asked).expect("a line") > 0, "it ended: {asked}");
+        }
+        stream.get_mut().write_all(&answer).expect("room");
+        asked
+    });
+    (port, served)
+}
+
+#[test]
+fn what_the_kernel_serves_is_fetched() {
+    isolated("program::what_the_kernel_serves_is_fetched", || {
+        let text: Vec<u8> = (0..3_000_000).map(octet).collect();
+        for (bind, host) in [("0.0.0.0", "192.0.2.1"), ("[::]", "[2001:db8::1]")] {
+            for options in [&[] as &[&str], &["--no-offload"]] {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len());
+                let (port, served) = serve_once(bind, [head.as_bytes(), &text].concat());
+                let url = format!("http://{host}:{port}/some?path");
+                let fetched = output(Command::new(PROGRAM).args(options).args(["fetch", &url]));
+                let errors = String::from_utf8_lossy(&fetched.stderr).into_owned();
+                assert_eq!(fetched.status.code(), Some(0), "{url}: {errors}");
+                assert!(fetched.stdout == text && errors.is_empty(), "{} octets, {errors}", fetched.stdout.len());
+                assert!(served.join().expect("no error").starts_with("GET /some?path HTTP/1.0\r\n"));
+            }
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_fetched_is_1_and_told_in_words() {
+    isolated("program::what_cannot_be_fetched_is_1_and_told_in_words", || {
+        let (port, served) = serve_once("0.0.0.0", b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone".to_vec());
+        let silent = TcpListener::bind("0.0.0.0:0").expect("a port"); // it accepts and says nothing
+        let silent = silent.local_addr().map(|address| (silent, address.port())).expect("an address");
+        for (port, body, words) in [
+            (port, "none", "the server answered 404 Not Found"),
+            (1, "", "connection refused"),
+            (silent.1, "", "nothing came for 1 s"),
+        ] {
+            let url = format!("http://192.0.2.1:{port}/");
+            let fetched = output(Command::new(PROGRAM).args(["--idle", "1", "fetch", &url]));
+            let (got, errors) = (String::from_utf8_lossy(&fetched.stdout), String::from_utf8_lossy(&fetched.stderr));
+            assert_eq!(fetched.status.code(), Some(1), "{url}: {errors}");
+            assert!(got == body && errors == format!("tun-http: 192.0.2.1:{port}: {words}\n"), "{got} {errors}");
+        }
+        served.join().expect("no error");
+    });
+}
+
+/// Octets of memory that the process has, the largest that it had.
+fn peak(running: &Running) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.0.id())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim_end_matches("kB").trim().parse::<usize>().expect("a number") << 10
+}
+
+/// Writes until there has been no room for a second; how much went.
+fn fill(stream: &mut TcpStream) -> usize {
+    stream.set_write_timeout(Some(Duration::from_secs(1))).expect("a time limit");
+    let (text, mut written) = ([b'x'; 65_536], 0);
+    while written < 1 << 30 {
+        match stream.write(&text) {
+            Ok(octets) => written += octets,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    written
+}
+
+/// Backpressure in both directions: who does not read stops who writes, and nothing is lost when it goes on.
+#[test]
+fn the_proxy_keeps_little_for_who_does_not_read() {
+    isolated("program::the_proxy_keeps_little_for_who_does_not_read", || {
+        let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let to = format!("192.0.2.77:{}", upstream.local_addr().expect("an address").port());
+        let running = Running::new(&["proxy"]);
+        let mut client = connect(&to);
+        let (mut server, _) = upstream.accept().expect("the proxy dials");
+        server.set_read_timeout(Some(LIMIT)).expect("a time limit");
+        let before = peak(&running);
+        let (up, down) = (fill(&mut client), fill(&mut server));
+        let kept = peak(&running) - before;
+        println!("{up} octets up and {down} down, {kept} in the proxy");
+        assert!(up < 64 << 20 && down < 64 << 20, "{up} up, {down} down");
+        assert!(kept < 8 << 20, "{kept} octets");
+        for (from, mut to, octets) in [(&client, &server, up), (&server, &client, down)] {
+            from.shutdown(Shutdown::Write).expect("once");
+            let mut all = Vec::new();
+            to.read_to_end(&mut all).expect("until the end");
+            assert!(all.len() == octets && all.iter().all(|octet| *octet == b'x'), "{} of {octets}", all.len());
+        }
     });
 }

@@ -12,10 +12,13 @@ impl<C: Controller> Endpoint<C> {
     /// A packet arrived between these addresses; its checksum is right ([`codec::decode`](crate::codec::decode)). All
     /// packets of a turn that belong to one connection share acknowledgments.
     ///
-    /// A packet that the host itself should not get, such as one to another host's address, it drops before. No packet
-    /// costs anything lasting unless it opens a connection within the limits.
+    /// Packets to other hosts are dropped if [`EndpointConfig::addresses`](crate::host::EndpointConfig::addresses) names
+    /// this host's. No packet costs anything lasting unless it opens a connection within the limits.
     pub fn receive(&mut self, addresses: PseudoHeader, packet: Packet, now: Instant) -> Received {
         let Some(flow) = Flow::of_received(addresses, &packet) else { return Received::Unusable };
+        if !self.config.is_own(addresses.dst()) {
+            return Received::Foreign;
+        }
         match self.find(&flow) {
             Some(index) => self.arrives(index, flow, packet, now),
             None => self.stranger(flow, packet, now),

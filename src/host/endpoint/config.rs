@@ -1,5 +1,6 @@
 //! The limits and choices of an endpoint.
 
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
@@ -21,6 +22,8 @@ pub struct EndpointConfig {
     /// The configuration of connections. Passive opens wait for the ACK of their SYN,ACK 60 s at most, whatever
     /// [`Config::connect_timeout`] says, unless a listener brings its own.
     pub connection: Arc<Config>,
+    /// The addresses of this host: packets for others are dropped. None: all are its own, as a transparent proxy needs it.
+    pub addresses: Vec<IpAddr>,
     /// The MTU towards all peers in octets, IP header included; [`Socket::set_mtu`](crate::host::Socket::set_mtu) tells
     /// that of one.
     pub mtu: u16,
@@ -46,12 +49,13 @@ pub struct EndpointConfig {
     pub answers: usize,
 }
 
-/// The default connections, an MTU of 1500, 65,536 connections and as many in TIME-WAIT, no limit of memory, the ports
+/// The default connections, no addresses of its own, an MTU of 1500, 65,536 connections and as many in TIME-WAIT, no limit of memory, the ports
 /// from 1024 on, 4096 answers.
 impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
             connection: Arc::new(Config::default()),
+            addresses: Vec::new(),
             mtu: 1500,
             connections: 65_536,
             time_wait: 65_536,
@@ -71,6 +75,12 @@ impl EndpointConfig {
             Ok(config) if given != Some(patience) => Arc::new(config),
             Ok(_) | Err(_) => self.connection.clone(),
         }
+    }
+
+    /// Whether packets to this address are for this host.
+    #[inline]
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        self.addresses.is_empty() || self.addresses.contains(&address)
     }
 
     /// The path to a peer.

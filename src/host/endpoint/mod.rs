@@ -2,6 +2,8 @@
 
 mod arrivals;
 mod config;
+#[cfg(feature = "ip")]
+mod datagrams;
 mod open;
 mod turn;
 

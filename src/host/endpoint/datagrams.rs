@@ -1,0 +1,74 @@
+//! IP datagrams in and out (feature `ip`).
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::Endpoint;
+use crate::codec::{self, Packet};
+use crate::host::signal::Received;
+use crate::ip::{self, Datagram, Format, Ignored, Offload};
+use crate::{Controller, Instant};
+
+impl<C: Controller> Endpoint<C> {
+    /// A datagram arrived: [`ip::decode`], and then [`receive`](Self::receive) or [`icmp`](Self::icmp). An ICMP error about
+    /// no connection is a [`Received::Stray`].
+    ///
+    /// With [`flush_ip`](Self::flush_ip), a host on a TUN device is a loop around its reads and writes:
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use segue::Instant;
+    /// use segue::host::Endpoint;
+    /// use segue::ip::Format;
+    ///
+    /// fn turn(tcp: &mut Endpoint, arrived: Vec<Bytes>, serve: impl FnOnce(&mut Endpoint), now: Instant) -> Vec<Vec<u8>> {
+    ///     for datagram in arrived {
+    ///         let _ = tcp.receive_ip(datagram, Format::default(), now); // what is ignored needs no answer
+    ///     }
+    ///     tcp.timers(now);
+    ///     serve(tcp);
+    ///     let mut leaving = Vec::new();
+    ///     tcp.flush_ip(now, Format::default(), |datagram| leaving.push(datagram.to_vec()));
+    ///     leaving
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Why the datagram brings nothing. It costs nothing lasting, and nothing answers it.
+    pub fn receive_ip(&mut self, datagram: Bytes, format: Format, now: Instant) -> Result<Received, Ignored> {
+        match ip::decode(datagram, format)? {
+            Datagram::Tcp(addresses, packet) => Ok(self.receive(addresses, packet, now)),
+            Datagram::Icmp(error) => {
+                let id = self.find(&error.flow).map(|index| self.slots.id(index)); // void, where it ends the connection
+                let taken = self.icmp(&error.flow, (error.kind, error.mtu), error.quoted_seq, now);
+                Ok(id.filter(|_| taken.is_ok()).map_or(Received::Stray, Received::Connection))
+            }
+        }
+    }
+
+    /// [`flush`](Self::flush) that hands out datagrams: all that a device takes for one. Values that stand for several
+    /// segments leave as such with [`Offload::VirtioNet`] alone, and are split for others.
+    ///
+    /// A datagram that is dropped here counts as lost in the network.
+    pub fn flush_ip(&mut self, now: Instant, format: Format, mut send: impl FnMut(&[u8])) {
+        let mut octets = Vec::new();
+        let mut put = |addresses, packet: &Packet| {
+            octets.clear();
+            octets.reserve(ip::encoded_len(addresses, packet, format)); // once in a flush, as a rule
+            // No segment of a connection is too long for IP.
+            if ip::encode(addresses, packet, format, &mut octets).is_ok() {
+                send(&octets);
+            }
+        };
+        self.flush(now, |addresses, packet| {
+            if format.offload == Offload::VirtioNet || !ip::is_large(&packet.segment) {
+                return put(addresses, &packet);
+            }
+            let Packet { src_port, dst_port, segment } = packet;
+            for segment in codec::split(segment) {
+                put(addresses, &Packet { src_port, dst_port, segment });
+            }
+        });
+    }
+}

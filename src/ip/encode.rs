@@ -1,0 +1,103 @@
+//! Datagrams that leave.
+
+use bytes::BufMut;
+use etherparse::{IpNumber, Ipv6Header};
+
+use super::{Format, Offload, TCP, virtio};
+use crate::codec::{EncodeError, Fill, Packet, PseudoHeader, Sum, encode_behind};
+use crate::{IpVersion, Segment};
+
+/// Octets of headers and text that [`encode`] appends for this packet: for devices that ask before they give a buffer.
+///
+/// ```
+/// use segue::codec::{Packet, PseudoHeader};
+/// use segue::ip::{self, Format};
+/// let addresses = PseudoHeader::new("2001:db8::1".parse()?, "2001:db8::2".parse()?).expect("one version");
+/// let mut frame = vec![0; ip::encoded_len(addresses, &Packet::default(), Format::default())];
+/// ip::encode(addresses, &Packet::default(), Format::default(), &mut &mut frame[..])?;
+/// assert_eq!((frame.len(), frame[0] >> 4), (40 + 20, 6));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn encoded_len(addresses: PseudoHeader, packet: &Packet, format: Format) -> usize {
+    front(addresses, format) + 20 + packet.segment.options.wire_len() + packet.segment.payload.len()
+}
+
+/// Appends the datagram of a packet between these addresses to `to`: all that a device takes, with virtio-net's header where
+/// the format has it.
+///
+/// Without IP options and with DF set, so that the path MTU is discovered (RFC 1191); the ID of such an IPv4 header says
+/// nothing (RFC 6864) and is 0. The ECN codepoint is that of the segment.
+///
+/// # Errors
+///
+/// Those of [`codec::encode`](crate::codec::encode); nothing is written then. A packet with a
+/// [`segment_size`](Segment::segment_size) leaves whole with [`Offload::VirtioNet`] alone;
+/// [`codec::split`](crate::codec::split()) it for others.
+#[inline]
+pub fn encode(
+    addresses: PseudoHeader,
+    packet: &Packet,
+    format: Format,
+    to: &mut impl BufMut,
+) -> Result<(), EncodeError> {
+    let segment = &packet.segment;
+    let fill = match format.offload {
+        Offload::None => Fill::Now(addresses),
+        Offload::Checksum if is_large(segment) => {
+            return Err(EncodeError::NotSplit { segment_size: segment.segment_size });
+        }
+        Offload::Checksum | Offload::VirtioNet => Fill::ByHardware(addresses),
+    };
+    let class = format.dscp << 2 | segment.ecn.bits();
+    encode_behind(front(addresses, format), packet, fill, to, |lens, to| {
+        if format.offload == Offload::VirtioNet {
+            to.put_slice(&virtio::header(&addresses, segment, lens, version(&addresses).header()));
+        }
+        match addresses {
+            PseudoHeader::V4 { src, dst } => {
+                to.put_slice(&v4(src.octets(), dst.octets(), lens.segment, class, format.hop_limit));
+            }
+            PseudoHeader::V6 { src, dst } => {
+                let header = Ipv6Header {
+                    traffic_class: class,
+                    payload_length: lens.segment,
+                    next_header: IpNumber(TCP),
+                    hop_limit: format.hop_limit,
+                    source: src.octets(),
+                    destination: dst.octets(),
+                    ..Ipv6Header::default()
+                };
+                to.put_slice(&header.to_bytes());
+            }
+        }
+    })
+}
+
+/// Whether the value stands for several segments.
+pub(crate) fn is_large(segment: &Segment) -> bool {
+    segment.segment_size > 0 && segment.payload.len() > usize::from(segment.segment_size)
+}
+
+const fn version(addresses: &PseudoHeader) -> IpVersion {
+    match addresses {
+        PseudoHeader::V4 { .. } => IpVersion::V4,
+        PseudoHeader::V6 { .. } => IpVersion::V6,
+    }
+}
+
+/// Octets before the TCP header.
+fn front(addresses: PseudoHeader, format: Format) -> usize {
+    let virtio = if format.offload == Offload::VirtioNet { virtio::LEN } else { 0 };
+    virtio + usize::from(version(&addresses).header())
+}
+
+/// An IPv4 header for `length` octets of TCP, which an IP packet carries. By hand: `docs/costs.md` tells why.
+fn v4([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4], length: u16, class: u8, ttl: u8) -> [u8; 20] {
+    const DF: u8 = 0x40;
+    let [l0, l1] = length.saturating_add(20).to_be_bytes();
+    let header = |c0, c1| [0x45, class, l0, l1, 0, 0, DF, 0, ttl, TCP, c0, c1, a, b, c, d, e, f, g, h];
+    let mut sum = Sum::new();
+    sum.add(&header(0, 0));
+    let [c0, c1] = sum.checksum().to_be_bytes();
+    header(c0, c1)
+}
