@@ -13,6 +13,12 @@ Usage: cargo run -p segue-explain --example explain -- [OPTIONS] FILE
 
 FILE is a capture of tcpdump or Wireshark, pcap or pcapng. It must show the SYN of a connection to explain it.
 
+Compared with segue, at the end where the capture was taken: acknowledgments of what did not arrive; text and FINs without
+an acknowledgment for 500 ms; answers that are due at once and do not come within 500 ms; text beyond the peer's window;
+options that the peer did not offer; retransmissions and their times; the number of resets. Not compared, because RFCs
+leave it to each end: when in these 500 ms an acknowledgment comes, the size of segments and windows, the congestion
+window, what a SYN offers, silence that throttles challenges (RFC 5961 section 7), when the user sends and closes.
+
 Options:
   --list            only list the connections
   --flow N          explain connection N of the list [default: the one with the most segments]

@@ -1,4 +1,4 @@
-//! Reads captures, and sorts their segments into connections.
+//! Reads captures.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -12,7 +12,7 @@ use pcap_file::DataLink;
 use pcap_file::pcap::PcapReader;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use segue::codec::{self, Packet, Verify};
-use segue::{Ecn, Flags, Instant, Segment};
+use segue::{Ecn, Flags, Instant, Segment, SeqNum};
 
 /// A segment of the capture.
 #[derive(Clone, Debug)]
@@ -24,21 +24,6 @@ pub struct Captured {
     pub segment: Segment,
 }
 
-/// The segments of one connection: the client sent the first SYN.
-#[derive(Clone, Debug)]
-pub struct Flow {
-    pub client: SocketAddr,
-    pub server: SocketAddr,
-    pub segments: Vec<Captured>,
-}
-
-impl Flow {
-    /// Whether its beginning was captured.
-    pub fn has_syn(&self) -> bool {
-        self.segments.first().is_some_and(|first| first.segment.flags.contains(Flags::SYN))
-    }
-}
-
 /// What a file holds.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
@@ -47,23 +32,23 @@ pub struct Capture {
     pub others: usize,
 }
 
-/// Reads a capture file.
+/// Reads a capture file. `progress` hears with each packet how many there were.
 ///
 /// # Errors
 /// Words for the user, when the file cannot be read or is no capture.
-pub fn read(file: &Path) -> Result<Capture, String> {
+pub fn read(file: &Path, progress: impl FnMut(usize)) -> Result<Capture, String> {
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let mut opened = BufReader::new(File::open(file).map_err(|error| told(&error))?);
     let mut magic = [0; 4];
     opened.read_exact(&mut magic).map_err(|_| told(&"too short for a capture"))?;
     opened.seek(SeekFrom::Start(0)).map_err(|error| told(&error))?;
-    let mut reading = Reading::default();
+    let mut reading = Reading { capture: Capture::default(), first: None, packets: 0, progress };
     if magic == [0x0A, 0x0D, 0x0D, 0x0A] { read_pcapng(opened, &mut reading) } else { read_pcap(opened, &mut reading) }
         .map_err(|error| told(&error))?;
     Ok(reading.capture)
 }
 
-fn read_pcap(from: impl Read, reading: &mut Reading) -> Result<(), String> {
+fn read_pcap(from: impl Read, reading: &mut Reading<impl FnMut(usize)>) -> Result<(), String> {
     let mut reader =
         PcapReader::new(from).map_err(|error| format!("no pcap file ({error}); give one of tcpdump -w"))?;
     let link = reader.header().datalink;
@@ -74,7 +59,7 @@ fn read_pcap(from: impl Read, reading: &mut Reading) -> Result<(), String> {
     Ok(())
 }
 
-fn read_pcapng(from: impl Read, reading: &mut Reading) -> Result<(), String> {
+fn read_pcapng(from: impl Read, reading: &mut Reading<impl FnMut(usize)>) -> Result<(), String> {
     let mut reader = PcapNgReader::new(from).map_err(|error| format!("no pcapng file ({error})"))?;
     let mut links = Vec::new();
     while let Some(block) = reader.next_block() {
@@ -92,14 +77,17 @@ fn read_pcapng(from: impl Read, reading: &mut Reading) -> Result<(), String> {
     Ok(())
 }
 
-#[derive(Default)]
-struct Reading {
+struct Reading<P> {
     capture: Capture,
     first: Option<Duration>,
+    packets: usize,
+    progress: P,
 }
 
-impl Reading {
+impl<P: FnMut(usize)> Reading<P> {
     fn packet(&mut self, time: Duration, link: DataLink, octets: &[u8]) -> Result<(), String> {
+        self.packets += 1;
+        (self.progress)(self.packets);
         let first = *self.first.get_or_insert(time);
         let at = Instant::from_millis(1000) + time.saturating_sub(first);
         match segment(link, octets)? {
@@ -161,31 +149,8 @@ fn in_net(net: &LaxNetSlice<'_>) -> Option<(SocketAddr, SocketAddr, Segment)> {
     Some((SocketAddr::new(src, src_port), SocketAddr::new(dst, dst_port), segment))
 }
 
-/// The connections of a capture, in the order of their first segments. A SYN with another number than the last one
-/// between the same two ends begins another connection.
-pub fn flows(capture: &Capture) -> Vec<Flow> {
-    let mut flows: Vec<Flow> = Vec::new();
-    for captured in &capture.segments {
-        let Captured { from, to, segment, .. } = captured;
-        let opens = segment.flags & (Flags::SYN | Flags::ACK) == Flags::SYN;
-        let same =
-            |flow: &&mut Flow| (flow.client, flow.server) == (*from, *to) || (flow.client, flow.server) == (*to, *from);
-        match flows.iter_mut().rev().find(same) {
-            Some(flow) if !opens || flow.segments.first().is_some_and(|first| first.segment.seq == segment.seq) => {
-                flow.segments.push(captured.clone());
-            }
-            _ => {
-                let answers = segment.flags.contains(Flags::SYN | Flags::ACK);
-                let (client, server) = if answers { (*to, *from) } else { (*from, *to) };
-                flows.push(Flow { client, server, segments: vec![captured.clone()] });
-            }
-        }
-    }
-    flows
-}
-
 /// The payload of a segment after the number `seq`.
-pub fn text_from(segment: &Segment, seq: segue::SeqNum) -> Bytes {
+pub fn text_from(segment: &Segment, seq: SeqNum) -> Bytes {
     let skip =
         usize::try_from(seq - (segment.seq + u32::from(segment.flags.contains(Flags::SYN)))).unwrap_or(usize::MAX);
     segment.payload.slice(skip.min(segment.payload.len())..)

@@ -1,16 +1,13 @@
 //! Where segue would have answered otherwise than the end of the capture.
 
 use std::fmt;
-use std::time::Duration;
 
-use segue::{Connection, Flags, Instant, Segment, SeqNum};
+use segue::{Connection, Flags, Instant, Options, Segment, SeqNum};
 
 use crate::capture::Captured;
 use crate::ladder::millis;
-use crate::replica::{Replica, Unlimited};
-
-/// MUST-40: an acknowledgment is delayed by less than half a second.
-const MOST_DELAY: Duration = Duration::from_millis(500);
+use crate::owed::{Owed, Why};
+use crate::replica::{Heard, Replica, Unlimited};
 
 /// Retransmissions less than these milliseconds apart are the same.
 const NEAR: u128 = 5;
@@ -22,6 +19,12 @@ pub enum What {
     Acknowledges(u32),
     /// Milliseconds that text waits for its acknowledgment.
     Silent(u128),
+    /// No answer to a segment that segue answers at once.
+    NoAnswer(Why),
+    /// Octets of text beyond SND.UNA + SND.WND, the furthest of all.
+    BeyondWindow(u32),
+    /// An option that the peer had to offer first, and the clause.
+    NotOffered(&'static str, &'static str),
     /// A retransmission this number of milliseconds after segue's.
     Later(u32, u128),
     /// A retransmission this number of milliseconds before segue's.
@@ -49,6 +52,11 @@ impl fmt::Display for Difference {
             What::Silent(ms) => {
                 write!(f, "it has not acknowledged text for {ms} ms; segue does within `delayed_ack` (MUST-40)")
             }
+            What::NoAnswer(why) => write!(f, "it does not answer within 500 ms, segue does at once: {why}"),
+            What::BeyondWindow(octets) => {
+                write!(f, "it sends {octets} octets beyond the peer's window (RFC 9293 §3.4, SND.UNA+SND.WND)")
+            }
+            What::NotOffered(option, clause) => write!(f, "it sends {option}, which the peer did not offer ({clause})"),
             What::Later(seq, ms) => write!(f, "it sends {seq} again {ms} ms later than segue"),
             What::Earlier(seq, ms) => write!(f, "it sends {seq} again {ms} ms earlier than segue"),
             What::Again(seq) => write!(f, "it sends {seq} again, segue does not"),
@@ -62,8 +70,14 @@ impl fmt::Display for Difference {
 #[derive(Debug, Default)]
 pub struct Comparison {
     pub differences: Vec<Difference>,
-    /// Since when text waits for an acknowledgment of this end.
-    waits: Option<Instant>,
+    owed: Owed,
+    /// The options of the SYN of this end, and of its peer's.
+    syns: [Option<Options>; 2],
+    /// The furthest that the peer has promised to take, and the difference that says how much was beyond.
+    edge: Option<SeqNum>,
+    beyond: Option<(SeqNum, usize)>,
+    /// Whether SACK without permission was told of.
+    sacks: bool,
     /// Retransmissions of this end.
     again: Vec<(Instant, SeqNum)>,
     /// Resets that this end sent.
@@ -72,47 +86,119 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Time goes on: what is overdue.
+    pub fn pass_to(&mut self, now: Instant) {
+        if let Some(since) = self.owed.silent(now) {
+            self.add(now, What::Silent(now.saturating_since(since).as_millis()));
+        }
+        let late = self.owed.overdue(now).map(|(at, why)| Difference { at, what: What::NoAnswer(why) });
+        self.differences.extend(late);
+    }
+
     /// Before the replica hears of it: this end sent a segment.
     pub fn sent(&mut self, captured: &Captured, replica: &Replica) {
         let Captured { at, segment, .. } = captured;
         self.resets += usize::from(segment.flags.contains(Flags::RST));
+        self.options(segment, *at);
         let end = segment.seq + segment.len();
         if !segment.is_empty() && self.highest.is_some_and(|highest| end.at_or_before(highest)) {
             self.again.push((*at, segment.seq));
         }
-        self.highest = Some(self.highest.map_or(end, |highest| highest.max(end)));
-        let Some(connection) = replica.connection() else { return };
-        if segment.flags.contains(Flags::ACK) && connection.state().is_synchronized() {
+        if let Some(connection) = replica.connection() {
+            self.in_window(segment, *at, connection);
             self.acknowledged(segment, *at, connection);
+        }
+        self.highest = Some(self.highest.map_or(end, |highest| highest.max(end)));
+        self.owed.sent(segment, self.promised(segment));
+    }
+
+    /// What the other side must offer first.
+    fn options(&mut self, segment: &Segment, at: Instant) {
+        let sent = segment.options.get();
+        let offered = self.syns[1];
+        if segment.flags.contains(Flags::SYN) {
+            self.syns[0] = Some(sent);
+            // A SYN offers what it likes; so may a SYN,ACK offer SACK (RFC 2018 §2).
+            let Some(offered) = offered.filter(|_| segment.flags.contains(Flags::ACK)) else { return };
+            if sent.window_scale.is_some() && offered.window_scale.is_none() {
+                self.add(at, What::NotOffered("a window scale", "RFC 7323 §2.2"));
+            }
+            if sent.timestamps.is_some() && offered.timestamps.is_none() {
+                self.add(at, What::NotOffered("timestamps", "RFC 7323 §3.2"));
+            }
+        } else if !sent.sack.is_empty() && offered.is_some_and(|offered| !offered.sack_permitted) && !self.sacks {
+            self.sacks = true;
+            self.add(at, What::NotOffered("SACK blocks", "RFC 2018 §4"));
         }
     }
 
+    /// The window of this segment in octets.
+    fn promised(&self, segment: &Segment) -> u32 {
+        let [own, peer] = self.syns.map(|options| options.and_then(|options| options.window_scale));
+        let scaled = !segment.flags.contains(Flags::SYN) && peer.is_some();
+        u32::from(segment.window) << own.filter(|_| scaled).unwrap_or(0).min(14)
+    }
+
+    /// New text ends within the furthest window that the peer promised: it may have taken some of it back (SHLD-15), which
+    /// is not compared. What begins at SND.UNA probes a closed window (MUST-36).
+    fn in_window(&mut self, segment: &Segment, at: Instant, connection: &Connection<Unlimited>) {
+        let info = connection.info();
+        if !connection.state().is_synchronized() || segment.flags.intersects(Flags::SYN | Flags::RST) {
+            return;
+        }
+        let edge = self.promise_of_peer(connection).unwrap_or(info.snd_una);
+        let end = segment.seq + u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let is_new = self.highest.is_none_or(|highest| end.after(highest));
+        let probes = info.snd_wnd == 0 && segment.seq == info.snd_una;
+        if !is_new || probes || !end.after(edge) {
+            return;
+        }
+        match self.beyond {
+            Some((same, place)) if same == edge => self.differences[place].what = What::BeyondWindow(end - edge),
+            _ => {
+                self.beyond = Some((edge, self.differences.len()));
+                self.add(at, What::BeyondWindow(end - edge));
+            }
+        }
+    }
+
+    fn promise_of_peer(&mut self, connection: &Connection<Unlimited>) -> Option<SeqNum> {
+        if connection.state().is_synchronized() {
+            let info = connection.info();
+            let edge = info.snd_una + info.snd_wnd;
+            self.edge = Some(self.edge.map_or(edge, |old| old.max(edge)));
+        }
+        self.edge
+    }
+
     fn acknowledged(&mut self, segment: &Segment, at: Instant, connection: &Connection<Unlimited>) {
+        if !segment.flags.contains(Flags::ACK) || !connection.state().is_synchronized() {
+            return;
+        }
         let (ours, theirs) = (connection.info().rcv_nxt, segment.ack);
         if theirs.after(ours) {
             self.add(at, What::Acknowledges(theirs - ours));
         }
-        if theirs.at_or_after(ours) {
-            self.waits = None;
-        }
     }
 
     /// After the replica heard of it: a segment came to this end.
-    pub fn heard(&mut self, captured: &Captured, replica: &Replica) {
-        let at = captured.at;
-        if let Some(since) = self.waits.filter(|since| at.saturating_since(*since) > MOST_DELAY) {
-            let delay = at.saturating_since(since).as_millis();
-            self.add(at, What::Silent(delay));
-            self.waits = None;
+    pub fn heard(&mut self, captured: &Captured, heard: &Heard, replica: &Replica) {
+        let Captured { at, segment, .. } = captured;
+        if segment.flags.contains(Flags::SYN) && self.syns[1].is_none() {
+            self.syns[1] = Some(segment.options.get());
         }
-        let established = replica.connection().is_some_and(|connection| connection.state().is_synchronized());
-        if !captured.segment.payload.is_empty() && established {
-            self.waits.get_or_insert(at);
+        let Some(connection) = replica.connection() else { return };
+        self.promise_of_peer(connection);
+        if connection.state().is_synchronized() {
+            self.owed.heard(*at, segment, heard);
+        } else {
+            self.owed.forget();
         }
     }
 
     /// The end of the capture.
-    pub fn end(mut self, replica: &Replica, iss: SeqNum) -> Vec<Difference> {
+    pub fn end(mut self, until: Instant, replica: &Replica, iss: SeqNum) -> Vec<Difference> {
+        self.pass_to(until);
         let mut highest: Option<SeqNum> = None;
         let mut ours = Vec::new();
         let mut resets = 0;

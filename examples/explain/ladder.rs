@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use segue::{Flags, Instant, Segment, SeqNum, State};
 
-use crate::capture::{Captured, Flow};
+use crate::capture::Captured;
 use crate::compare::{Comparison, Difference};
+use crate::flows::Flow;
 use crate::replica::{Note, Replica};
 
 /// Columns between the two lifelines.
@@ -38,32 +39,34 @@ pub struct Explained {
     pub replicas: [Replica; 2],
 }
 
-/// Tells a segue at each end what happened.
-pub fn explain(flow: &Flow, near: Option<usize>) -> Explained {
+/// Tells a segue at each end what happened. `progress` hears with each segment how many there were.
+pub fn explain(flow: &Flow, near: Option<usize>, mut progress: impl FnMut(usize)) -> Explained {
     let near = near.unwrap_or_else(|| nearer(flow));
     let mut explained = Explained { near, ..Explained::default() };
     explained.replicas[near].near = true;
     let mut comparisons = [Comparison::default(), Comparison::default()];
     let mut bases: [Option<SeqNum>; 2] = [None, None];
-    for captured in &flow.segments {
+    for (captured, number) in flow.segments.iter().zip(1..) {
+        progress(number);
         let from = usize::from(captured.from != flow.client);
         let to = 1 - from;
         if captured.segment.flags.contains(Flags::SYN) {
-            bases[from] = Some(captured.segment.seq);
+            bases[from].get_or_insert(captured.segment.seq);
         }
         explained.replicas.iter_mut().for_each(|replica| replica.pass_to(captured.at));
         explained.notes();
+        comparisons.iter_mut().for_each(|comparison| comparison.pass_to(captured.at));
         comparisons[from].sent(captured, &explained.replicas[from]);
         explained.replicas[from].did(captured);
         explained.notes_of(from);
         explained.segment(captured, from, bases);
-        explained.replicas[to].hears(captured);
+        let heard = explained.replicas[to].hears(captured);
         explained.notes_of(to);
-        comparisons[to].heard(captured, &explained.replicas[to]);
+        comparisons[to].heard(captured, &heard, &explained.replicas[to]);
     }
     let [client, server] = comparisons;
     let comparison = if near == 0 { client } else { server };
-    explained.differences = comparison.end(&explained.replicas[near], bases[near].unwrap_or_default());
+    explained.differences = comparison.end(flow.until, &explained.replicas[near], bases[near].unwrap_or_default());
     explained
 }
 

@@ -4,6 +4,9 @@
 pub mod args;
 pub mod capture;
 pub mod compare;
+pub mod flows;
 pub mod ladder;
+pub mod owed;
+pub mod progress;
 pub mod replica;
 pub mod svg;

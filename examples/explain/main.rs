@@ -10,8 +10,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use segue_explain::args::{self, Options};
-use segue_explain::capture::{self, Flow};
+use segue_explain::capture;
+use segue_explain::flows::{Flow, flows};
 use segue_explain::ladder::{Explained, MIDDLE, NAMES, explain};
+use segue_explain::progress::Progress;
 use segue_explain::svg;
 
 fn main() -> ExitCode {
@@ -36,8 +38,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let capture = capture::read(&options.file)?;
-    let flows = capture::flows(&capture);
+    let mut progress = Progress::new("packets read");
+    let capture = capture::read(&options.file, |packets| progress.at(packets))?;
+    progress.over();
+    let flows = flows(&capture);
     if options.list {
         list(&flows);
         return Ok(());
@@ -55,7 +59,9 @@ fn run(options: &Options) -> Result<(), String> {
     if !flow.has_syn() {
         return Err("the capture begins after the SYN of this connection: choose another, see --list".into());
     }
-    let explained = explain(flow, options.at);
+    let mut progress = Progress::new("segments explained");
+    let explained = explain(flow, options.at, |segments| progress.at(segments));
+    progress.over();
     let shown = show(flow, &explained, options.lines);
     if shown.is_err() {
         return Ok(()); // nobody reads on, as with `| head`

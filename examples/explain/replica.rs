@@ -4,8 +4,8 @@ use bytes::Bytes;
 use segue::congestion::{Acked, Congestion};
 use segue::journal::{Answer, Line, Opening, Recorder, Start};
 use segue::{
-    Action, Config, Connection, Controller, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State,
-    Timer,
+    Action, Config, Connection, Controller, Discard, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum,
+    State, Timer,
 };
 
 use crate::capture::{Captured, text_from};
@@ -28,6 +28,18 @@ impl Controller for Unlimited {
 pub struct Note {
     pub at: Instant,
     pub words: String,
+}
+
+/// What the connection made of a segment that came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Heard {
+    pub discards: Option<Discard>,
+    /// Whether it answered at once, with neither text nor a reset.
+    pub answers: bool,
+    /// The number before RCV.NXT, and no text.
+    pub keep_alive: bool,
+    /// RCV.NXT after it.
+    pub rcv_nxt: Option<SeqNum>,
 }
 
 /// One end.
@@ -77,36 +89,75 @@ impl Replica {
     /// This end sent a segment: its user opened, sent, closed or aborted before.
     pub fn did(&mut self, captured: &Captured) {
         let Captured { at, segment, .. } = captured;
-        if segment.flags.contains(Flags::SYN) && self.recorder.is_none() {
-            self.open(segment, *at);
-        }
-        if self.recorder.is_none() {
-            return;
-        }
-        let end = segment.seq + segment.len();
-        if end.after(self.sent_to) && !segment.flags.contains(Flags::RST) {
-            let text = text_from(segment, self.sent_to);
-            if !text.is_empty() {
-                self.event(Event::Send(text), *at);
+        if segment.flags.contains(Flags::SYN) {
+            if self.recorder.is_none() {
+                self.open(segment, *at);
+                self.text(segment, *at);
             }
-            if segment.flags.contains(Flags::FIN) {
-                self.event(Event::Close, *at);
-            }
-            self.sent_to = end;
+            return; // the same again, or one that another host sent in this end's name
         }
+        self.text(segment, *at);
         if segment.flags.contains(Flags::RST) && self.state() != State::Closed {
             self.event(Event::Abort, *at);
         }
     }
 
+    /// SEND and CLOSE of what is new in a segment.
+    fn text(&mut self, segment: &Segment, at: Instant) {
+        let end = segment.seq + segment.len();
+        if end.after(self.sent_to) && !segment.flags.contains(Flags::RST) {
+            let text = text_from(segment, self.sent_to);
+            if !text.is_empty() {
+                self.event(Event::Send(text), at);
+            }
+            if segment.flags.contains(Flags::FIN) {
+                self.event(Event::Close, at);
+            }
+            self.sent_to = end;
+        }
+    }
+
     /// This end got a segment, and its user reads at once.
-    pub fn hears(&mut self, captured: &Captured) {
+    pub fn hears(&mut self, captured: &Captured) -> Heard {
         let Captured { at, segment, .. } = captured;
         if self.recorder.is_none() && segment.flags & (Flags::SYN | Flags::ACK) == Flags::SYN {
             self.syn = Some(segment.clone());
-            return;
+            return Heard::default();
         }
+        self.catch_up(segment, *at);
+        let before = self.connection().map(|connection| connection.info().rcv_nxt);
+        let lines = self.lines.len();
         self.event(Event::Segment(segment.clone()), *at);
+        let actions = self.lines.get(lines).map_or(&[][..], Line::actions);
+        Heard {
+            discards: actions.iter().find_map(|action| match action {
+                Action::Discarded(reason) => Some(*reason),
+                _ => None,
+            }),
+            answers: actions.iter().any(|action| match action {
+                Action::Transmit(sent) => sent.payload.is_empty() && !sent.flags.contains(Flags::RST),
+                _ => false,
+            }),
+            keep_alive: segment.is_empty() && before.is_some_and(|nxt| segment.seq + 1 == nxt),
+            rcv_nxt: self.connection().map(|connection| connection.info().rcv_nxt),
+        }
+    }
+
+    /// Where this end sent beyond the window, segue has not: the peer acknowledges what waits here. Told of less, it sends
+    /// the rest, until the acknowledgment is one for what it sent.
+    fn catch_up(&mut self, segment: &Segment, at: Instant) {
+        let acks = segment.flags & (Flags::ACK | Flags::RST | Flags::SYN) == Flags::ACK;
+        while let Some(connection) = self.connection().filter(|_| acks && segment.ack.at_or_before(self.sent_to)) {
+            let (nxt, queued) = (connection.info().snd_nxt, connection.info().send_queue);
+            if !connection.state().is_synchronized() || queued == 0 || !segment.ack.after(nxt) {
+                return;
+            }
+            let told = Segment { ack: nxt, flags: Flags::ACK, payload: Bytes::new(), ..segment.clone() };
+            self.event(Event::Segment(told), at);
+            if self.connection().is_none_or(|connection| connection.info().snd_nxt == nxt) {
+                return;
+            }
+        }
     }
 
     /// The call that made this SYN or SYN,ACK, with the options that it offers.
@@ -160,10 +211,10 @@ impl Replica {
                 Action::Transmit(segment) => self.sent.push((at, segment.clone())),
                 // what the far end discards only a capture at that end could tell
                 Action::Discarded(reason) if self.near => {
-                    words.push(format!("discards: {reason:?} ({})", reason.clause()))
+                    words.push(format!("discards: {reason} ({})", reason.clause()))
                 }
                 Action::Closed(reason) => words.push(format!("the end: {reason} ({})", reason.clause())),
-                Action::Report(report) => words.push(format!("reports {report:?}")),
+                Action::Report(report) => words.push(format!("reports: {report}")),
                 _ => {}
             }
         }

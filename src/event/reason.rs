@@ -91,7 +91,7 @@ impl fmt::Display for CloseReason {
             Self::UserTimeout => "aborted due to user timeout",
             Self::KeepAliveTimeout => "no answer to keep-alives",
             Self::FinWait2Timeout => "the peer did not close in time",
-            Self::Unreachable(_) => "unreachable",
+            Self::Unreachable(kind) => return write!(f, "ICMP error: {kind}"),
             Self::NotSyn => "the segment opens no connection",
         })
     }

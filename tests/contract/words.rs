@@ -45,7 +45,8 @@ fn each_reason_of_an_end_has_words_of_its_own() {
         (CloseReason::UserTimeout, "aborted due to user timeout"),
         (CloseReason::KeepAliveTimeout, "no answer to keep-alives"),
         (CloseReason::FinWait2Timeout, "the peer did not close in time"),
-        (CloseReason::Unreachable(IcmpKind::PortUnreachable), "unreachable"),
+        (CloseReason::Unreachable(IcmpKind::PortUnreachable), "ICMP error: port unreachable"),
+        (CloseReason::Unreachable(IcmpKind::ProtocolUnreachable), "ICMP error: protocol unreachable"),
         (CloseReason::NotSyn, "the segment opens no connection"),
     ];
     for (reason, words) in reasons {
