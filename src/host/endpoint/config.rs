@@ -36,7 +36,8 @@ pub struct EndpointConfig {
     /// The most octets for all connections together, those in TIME-WAIT not counted; `usize::MAX`: no limit.
     ///
     /// It covers each connection itself, twice what its receive window may grow to (what is out of order may pin its
-    /// frames, see [`Config::frame_size`]), and what it has to send. At first each window may grow to
+    /// frames, see [`Config::frame_size`]), and what it has to send with three eighths more, for the records of its segments;
+    /// frames that you keep, and the tables ([`Endpoint::table_octets`](super::Endpoint::table_octets)), it does not. At first each window may grow to
     /// [`Config::receive_buffer_initial`], and to ten segments of the MTU and two units of the window scale at least;
     /// beyond, it grows as long as the budget has room. When little is left, windows grow no more and writes take less,
     /// but 4096 octets are always a connection's own; then no connection is opened.

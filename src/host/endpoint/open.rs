@@ -20,14 +20,17 @@ const OVERHEAD: usize = 1024;
 /// Octets that a connection may always have written, whatever the others do: so none waits for another.
 pub(super) const FLOOR: usize = 4096;
 
-/// Octets of the budget that hold this much written text, beside the floor.
+/// Octets of the budget that hold this much written text, beside the floor: three eighths more than the text, for the
+/// records of its segments, which a peer with a small MSS makes many.
 pub(super) const fn for_sending(octets: usize) -> usize {
-    octets.saturating_sub(FLOOR)
+    let octets = octets.saturating_sub(FLOOR);
+    octets.saturating_add(octets / 8 * 3)
 }
 
 /// Octets that may be written beside `queued` ones, when this much of the budget is left.
 pub(super) const fn room_to_send(queued: usize, left: usize) -> usize {
-    FLOOR.saturating_sub(queued).saturating_add(left)
+    // Whole eighths: what fits, costs no more than what is left.
+    FLOOR.saturating_sub(queued).saturating_add(left / 11 * 8)
 }
 
 /// Octets that the budget holds for a receive window of this size.

@@ -269,7 +269,7 @@ impl<C: Controller> Endpoint<C> {
     /// Tells the next that waits for room in the budget, if the budget has more than those may take that were told in this
     /// turn: room for one wakes one. Whether it told anyone; if not, the turn is over.
     pub(super) fn feed(&mut self) -> bool {
-        match self.hungry().filter(|_| self.budget.left() > self.spoken_for) {
+        match self.hungry().filter(|_| room_to_send(FLOOR, self.budget.left()) > self.spoken_for) {
             Some(index) => {
                 self.spoken_for += FLOOR;
                 self.tell_room(index);
