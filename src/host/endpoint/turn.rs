@@ -263,7 +263,7 @@ impl<C: Controller> Endpoint<C> {
 
     /// Who has waited for room in the budget for longest, if it has room.
     pub(super) fn hungry(&self) -> Option<u32> {
-        self.starved.first().filter(|_| self.budget.left() > 0)
+        self.starved.first().filter(|_| room_to_send(FLOOR, self.budget.left()) > 0)
     }
 
     /// Tells the next that waits for room in the budget, if the budget has more than those may take that were told in this
