@@ -72,7 +72,7 @@ pub use error::{DecodeError, EncodeError};
 pub use header::{Fill, Header, Verify, decode, decode_raw, encode};
 pub use options::{BadOption, RawOption, RawOptions, RawOptionsIter};
 pub use reset::{opens, reset_for, reset_to};
-pub use split::{Split, split};
+pub use split::{Split, split, split_packet};
 
 /// A segment with the ports it travels between: what the functions of this module take and give.
 ///

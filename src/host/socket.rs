@@ -260,6 +260,14 @@ impl<C: Controller> Drop for Socket<'_, C> {
 }
 
 /// All that waits to be read, from [`Socket::chunks`]. What is not taken waits on.
+///
+/// ```
+/// use segue::host::Socket;
+/// /// All that waits, in pieces as they arrived.
+/// fn octets(socket: &mut Socket<'_>) -> usize {
+///     socket.chunks().map(|text| text.len()).sum()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Chunks<'s, 'a, C: Controller = Algorithm>(&'s mut Socket<'a, C>);
 
