@@ -73,7 +73,7 @@ pub enum Signal {
     /// An active open succeeded. (A passive one is told by [`Endpoint::accept`](super::Endpoint::accept).)
     Connected,
     /// Text arrived where none waited. Read until [`Socket::readable`](super::Socket::readable) is 0; then the next text
-    /// signals again.
+    /// signals again. [`Socket::set_receive_low_water`](super::Socket::set_receive_low_water) asks for more than one octet.
     Readable,
     /// A write took less than it was given, and there is room again.
     Writable,
