@@ -16,6 +16,13 @@ const fn secs(seconds: u64) -> Duration {
 }
 
 /// Explicit Congestion Notification (RFC 3168): whether the handshake agrees on it.
+///
+/// ```
+/// use segue::{Config, EcnMode};
+/// let config = Config::builder().ecn(EcnMode::Active).build()?; // a host that copies the bits of the IP header
+/// assert!(config.ecn() == EcnMode::Active && Config::default().ecn() == EcnMode::Passive);
+/// # Ok::<(), segue::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

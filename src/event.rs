@@ -17,6 +17,12 @@ pub use icmp::IcmpKind;
 pub use reason::{CloseReason, Discard, Error, Report};
 
 /// A state of RFC 9293 §3.3.2.
+///
+/// ```
+/// use segue::State;
+/// assert_eq!(State::FinWait1.name(), "FIN-WAIT-1");
+/// assert!(State::Established.is_synchronized() && !State::SynSent.is_synchronized());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -91,6 +97,14 @@ impl fmt::Display for State {
 }
 
 /// The timers of a connection. Timers that are due at once run in this order.
+///
+/// ```
+/// use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum, Timer};
+/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let (tcp, _) = Connection::connect(config, path, secrets, Instant::ZERO);
+/// assert_eq!(tcp.next_deadline(), Some((Timer::Retransmit, Instant::from_secs(1)))); // of the SYN
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -165,6 +179,15 @@ impl fmt::Display for Timer {
 }
 
 /// A setting that can change while the connection lives; its first value comes from [`Config`](crate::Config).
+///
+/// ```
+/// use segue::{Arc, Config, Connection, Event, Instant, Knob, Path, Secrets, SeqNum};
+/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// # let (mut tcp, mut actions) = Connection::connect(config, path, secrets, Instant::ZERO);
+/// tcp.handle(Event::Set(Knob::Nagle(false)), Instant::ZERO, &mut actions)?;
+/// # Ok::<(), segue::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -188,6 +211,17 @@ pub enum Knob {
 }
 
 /// Everything that changes a connection. A run is the list of its events with their times.
+///
+/// ```
+/// use segue::{Action, Arc, Config, Connection, Event, Instant, Path, Secrets, SeqNum};
+/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let (mut tcp, mut actions) = Connection::connect(config, path, secrets, Instant::ZERO);
+/// tcp.handle(Event::Send("GET /".into()), Instant::ZERO, &mut actions)?; // it waits for the handshake
+/// tcp.handle(Event::Abort, Instant::from_secs(1), &mut actions)?;
+/// assert!(matches!(actions.last(), Some(Action::Closed(_))));
+/// # Ok::<(), segue::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -261,6 +295,20 @@ pub enum Event {
 /// [`Flushed`](Self::Flushed), [`Transmit`](Self::Transmit), [`MorePending`](Self::MorePending),
 /// [`SetTimer`](Self::SetTimer), [`Closed`](Self::Closed). The others, and the answer to a discarded segment, come at
 /// the point of the decision.
+///
+/// ```
+/// use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let (_, actions) = Connection::connect(config, path, secrets, Instant::ZERO);
+/// for action in actions {
+///     match action {
+///         Action::Transmit(segment) => println!("to the device: {segment}"),
+///         Action::SetTimer(timer, at) => println!("wake up at {at:?} for {timer:?}"),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -317,6 +365,22 @@ pub enum Action {
 const _: () = assert!(size_of::<Event>() <= 72 && size_of::<Action>() <= 72);
 
 /// Where actions go: a `Vec<Action>`, or any `FnMut(Action)`.
+///
+/// ```
+/// use segue::{Action, Segment, Sink};
+/// /// A device whose queue the actions go to.
+/// struct Device(Vec<Segment>);
+/// impl Sink for Device {
+///     fn push(&mut self, action: Action) {
+///         if let Action::Transmit(segment) = action {
+///             self.0.push(segment);
+///         }
+///     }
+/// }
+/// let mut device = Device(Vec::new());
+/// device.push(Action::Transmit(Segment::default()));
+/// assert_eq!(device.0.len(), 1);
+/// ```
 pub trait Sink {
     /// Takes one action.
     fn push(&mut self, action: Action);

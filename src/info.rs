@@ -5,6 +5,15 @@ use core::time::Duration;
 use crate::{SeqNum, State};
 
 /// A snapshot of a connection's variables, under the RFC's names.
+///
+/// ```
+/// use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+/// let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let (tcp, _) = Connection::connect(config, path, secrets, Instant::ZERO);
+/// let info = tcp.info();
+/// assert_eq!((info.snd_una, info.snd_nxt, info.flight), (SeqNum::new(7), SeqNum::new(8), 1)); // the SYN
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Info {
@@ -71,6 +80,17 @@ pub struct Info {
 }
 
 /// The counters of a connection. Statistics: [`canonical`](crate::Connection::canonical) leaves them out.
+///
+/// ```
+/// use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+/// let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let (mut tcp, _) = Connection::connect(config, path, secrets, Instant::ZERO);
+/// let (timer, at) = tcp.next_deadline().expect("the SYN is out");
+/// tcp.handle_timer(timer, at);
+/// let counters = tcp.info().counters;
+/// assert_eq!((counters.segments_out, counters.timeouts), (2, 1));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

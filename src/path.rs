@@ -5,6 +5,12 @@ use core::net::IpAddr;
 use crate::SeqNum;
 
 /// The version of IP below a connection. It decides the default MSS (MUST-15) and the smallest MTU.
+///
+/// ```
+/// use segue::IpVersion;
+/// assert_eq!((IpVersion::V4.default_mss(), IpVersion::V6.default_mss()), (536, 1220));
+/// assert_eq!(IpVersion::V6.min_mtu(), 1280);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -126,6 +132,16 @@ impl<'a> arbitrary::Arbitrary<'a> for Path {
 
 /// The unpredictable numbers of one incarnation. Use each value once: choose `iss` as RFC 6528 says, knowing the
 /// addresses and ports.
+///
+/// ```
+/// use segue::{Secrets, SeqNum};
+/// /// By RFC 6528; with the feature `host`, `host::Keys` does it.
+/// fn secrets(hash_of_the_flow: u32, hash_of_the_hosts: u32, micros: u64) -> Secrets {
+///     let ticks = u32::try_from(micros / 4 % (1 << 32)).unwrap_or(0); // one in 4 µs (MUST-8)
+///     Secrets { iss: SeqNum::new(ticks) + hash_of_the_flow, ts_offset: hash_of_the_hosts }
+/// }
+/// assert_ne!(secrets(1, 2, 0), secrets(1, 2, 4));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -16,6 +16,12 @@ pub use options::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps};
 
 bitflags! {
     /// The control bits (RFC 9293 §3.1; AE: RFC 9768). A raw set: every combination can be represented.
+    ///
+    /// ```
+    /// use segue::Flags;
+    /// let flags = Flags::SYN | Flags::ACK;
+    /// assert!(flags.contains(Flags::SYN) && !flags.intersects(Flags::RST | Flags::FIN));
+    /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct Flags: u16 {
@@ -48,6 +54,13 @@ impl<'a> arbitrary::Arbitrary<'a> for Flags {
 }
 
 /// The ECN codepoint of the IP header that carried, or is to carry, the segment (RFC 3168 §5).
+///
+/// ```
+/// use segue::Ecn;
+/// let traffic_class = 0b1011_1011; // DSCP and ECN of an IP header
+/// assert_eq!(Ecn::from_bits(traffic_class), Ecn::Ce);
+/// assert_eq!(Ecn::Ect0.bits(), 0b10);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

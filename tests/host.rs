@@ -5,6 +5,7 @@ mod chaos;
 mod endpoint;
 mod keys;
 mod listener;
+mod low_water;
 mod scale;
 mod transfer;
 mod world;

@@ -30,6 +30,13 @@ pub struct Sample {
     pub srtt: Option<Nanos>,
 }
 
+/// The moments of one sender: what a plot draws.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Track {
+    pub name: &'static str,
+    pub samples: Vec<Sample>,
+}
+
 /// What an end can tell when the run is over.
 #[derive(Clone, Default, Debug)]
 pub struct Report {

@@ -9,7 +9,7 @@ use std::thread;
 use segue::Algorithm;
 use segue_kit::Rng;
 
-use super::host::{End, Host, Sample, Setup};
+use super::host::{End, Host, Setup, Track};
 use super::link::{Link, MILLISECOND, Nanos, SECOND};
 use super::newreno::NewReno;
 use super::rows::{ACKS, Load, Path, Row};
@@ -21,7 +21,8 @@ use super::world::{Flow, World};
 pub struct Outcome {
     pub values: Vec<f64>,
     pub violations: Vec<String>,
-    pub samples: Vec<Sample>,
+    /// Of each sender that its plot shows.
+    pub tracks: Vec<Track>,
     /// A line for each packet, if asked for.
     pub packets: String,
     /// For people: what else was counted.
@@ -58,8 +59,7 @@ impl Bench {
     /// The end with this number and a user that writes this.
     fn end(&mut self, number: usize, writer: Writer) -> Box<dyn End> {
         let setup = Setup { writer, ..self.setups[number].clone() };
-        let every = self.watch.filter(|_| number == 0);
-        Box::new(Host::new(self.algorithm.clone(), setup, &mut self.rng, every))
+        Box::new(Host::new(self.algorithm.clone(), setup, &mut self.rng, self.watch))
     }
 
     fn flow(&mut self, first: Writer, second: Writer) -> Flow {
@@ -93,6 +93,10 @@ pub fn run(row: &Row, seed: u64, watch: Option<Nanos>) -> Outcome {
         }
         Load::Pair { duration, stranger } => pair(&mut bench, duration, stranger),
     }
+}
+
+fn track(name: &'static str, end: &dyn End) -> Track {
+    Track { name, samples: end.report().samples }
 }
 
 /// Pure ACKs of the accepting end for each segment of text of the other.
@@ -131,8 +135,9 @@ fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
         violations.push(format!("{spurious} reductions were undone where nothing was reordered: the losses were real"));
     }
     let values = vec![bench.share(flow.delivered().0, duration), second];
+    let tracks = vec![track("", &*flow.sides[0].end)];
     let packets = world.log.unwrap_or_default();
-    Outcome { values, violations, samples: report.samples, notes, packets, predicted }
+    Outcome { values, violations, tracks, notes, packets, predicted }
 }
 
 fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
@@ -146,7 +151,7 @@ fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
         values: vec![bench.share(octets[0] + octets[1], duration), acks_per_text(flow)],
         notes: format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts),
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
-        samples: reports[0].samples.clone(),
+        tracks: vec![track("there", &*flow.sides[0].end), track("back", &*flow.sides[1].end)],
         packets: world.log.unwrap_or_default(),
         ..Outcome::default()
     }
@@ -178,7 +183,7 @@ fn flows(bench: &mut Bench, count: u32, user: Writer, row: &Row) -> Outcome {
         }
         let report = flow.sides[0].end.report();
         outcome.violations.extend(report.episodes.violations);
-        outcome.samples = report.samples;
+        outcome.tracks = vec![Track { name: "the last flow", samples: report.samples }];
         timeouts += report.timeouts;
         acks = acks_per_text(flow);
         if let Some(log) = world.log {
@@ -218,7 +223,7 @@ fn turns(bench: &mut Bench, request: u64, response: u64, pause: Nanos, count: u3
     Outcome {
         values: vec![mean, acks],
         violations,
-        samples: reports[0].samples.clone(),
+        tracks: vec![track("who asks", &*flow.sides[0].end), track("who answers", &*flow.sides[1].end)],
         notes,
         packets,
         ..Outcome::default()
@@ -234,27 +239,34 @@ fn trickle(bench: &mut Bench, user: Writer, turns: u64) -> Outcome {
     let report = flow.sides[0].end.report();
     let time = flow.delivered().1.saturating_sub(report.last_turn) as f64 / MILLISECOND as f64;
     let (violations, notes) = (report.episodes.violations, format!("timeouts {}", report.timeouts));
+    let tracks = vec![track("", &*flow.sides[0].end)];
     let (values, packets) = (vec![time, acks_per_text(flow)], world.log.unwrap_or_default());
-    Outcome { values, violations, samples: report.samples, notes, packets, ..Outcome::default() }
+    Outcome { values, violations, tracks, notes, packets, ..Outcome::default() }
 }
 
 fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
     let first = bench.end(0, Writer::Greedy);
     let text = bench.setups[0].text.clone();
-    let second = if stranger { Box::new(NewReno::new(text, &mut bench.rng)) } else { bench.end(0, Writer::Greedy) };
+    let second = if stranger {
+        Box::new(NewReno::new(text, &mut bench.rng).watched(bench.watch))
+    } else {
+        bench.end(0, Writer::Greedy)
+    };
     let later = u64::from(bench.rng.below(1000)) * MILLISECOND;
     let flows = [(first, 0), (second, later)];
     let flows = flows.map(|(sender, starts)| Flow::new([sender, bench.end(1, Writer::Silent)], starts));
     let mut world = bench.world(flows.into());
     world.run(duration, |_| false);
     let octets = [world.flows[0].delivered().0, world.flows[1].delivered().0];
+    let names = if stranger { ["segue", "the other NewReno"] } else { ["first flow", "second flow"] };
+    let tracks = names.iter().zip(&world.flows).map(|(name, flow)| track(name, &*flow.sides[0].end)).collect();
     let both = octets[0] + octets[1];
     let reports = world.flows.iter().map(|flow| flow.sides[0].end.report()).collect::<Vec<_>>();
     let notes = format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts);
     Outcome {
         values: vec![octets[0] as f64 / both.max(1) as f64, bench.share(both, duration)],
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
-        samples: reports[0].samples.clone(),
+        tracks,
         notes,
         packets: world.log.unwrap_or_default(),
         ..Outcome::default()

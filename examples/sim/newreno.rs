@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use segue::{Flags, Options, Segment, SeqNum};
 use segue_kit::Rng;
 
-use super::host::{End, Report};
+use super::host::{End, Report, Sample};
 use super::link::{MILLISECOND, Nanos, SECOND};
 use super::user::Text;
 
@@ -43,6 +43,8 @@ pub struct NewReno {
     timed: Option<(SeqNum, Nanos)>,
     timer: Option<Nanos>,
     timeouts: u64,
+    sample_every: Option<Nanos>,
+    samples: Vec<Sample>,
 }
 
 impl NewReno {
@@ -70,6 +72,21 @@ impl NewReno {
             timed: None,
             timer: None,
             timeouts: 0,
+            sample_every: None,
+            samples: Vec::new(),
+        }
+    }
+
+    /// With a sample once in such a time, for a plot.
+    pub fn watched(self, every: Option<Nanos>) -> Self {
+        Self { sample_every: every, ..self }
+    }
+
+    fn sample(&mut self, now: Nanos) {
+        let Some(every) = self.sample_every else { return };
+        if self.samples.last().is_none_or(|last| now >= last.at + every) {
+            let (cwnd, ssthresh, flight) = (self.cwnd, self.ssthresh, self.flight());
+            self.samples.push(Sample { at: now, cwnd, ssthresh, flight, srtt: self.srtt.map(|(srtt, _)| srtt) });
         }
     }
 
@@ -227,6 +244,7 @@ impl End for NewReno {
         } else {
             self.fill(0, now, out);
         }
+        self.sample(now);
     }
 
     fn timer(&mut self, now: Nanos, out: &mut Vec<Segment>) {
@@ -251,6 +269,6 @@ impl End for NewReno {
     }
 
     fn report(&self) -> Report {
-        Report { timeouts: self.timeouts, ..Report::default() }
+        Report { timeouts: self.timeouts, samples: self.samples.clone(), ..Report::default() }
     }
 }

@@ -143,9 +143,9 @@ fn draw<'a>(rows: &'a [Row], options: &'a Options) -> Result<impl FnOnce() -> Re
             for (target, extension) in targets {
                 let Some(target) = target else { continue };
                 let text = match extension {
-                    "svg" => svg::plot(&format!("{}, seed {seed}", row.title()), &outcome.samples),
+                    "svg" => svg::plot(&format!("{}, seed {seed}", row.title()), &outcome.tracks),
                     "txt" => outcome.packets.clone(),
-                    _ => svg::numbers(&outcome.samples),
+                    _ => svg::numbers(&outcome.tracks),
                 };
                 write(&place(target, row, extension), &text)?;
             }

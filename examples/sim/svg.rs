@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::host::Sample;
+use super::host::{Sample, Track};
 use super::link::{MILLISECOND, SECOND};
 
 const WIDTH: f64 = 960.0;
@@ -57,10 +57,11 @@ impl Panel {
         let _ = writeln!(svg, r#"<text x="8" y="{:.1}">{unit}</text>"#, self.top - 8.0);
     }
 
-    fn line(&self, samples: &[Sample], (_, colour, value): &Line, svg: &mut String) {
+    fn line(&self, samples: &[Sample], (_, colour, value): &Line, dashes: &str, svg: &mut String) {
         let point = |s: &Sample| Some((self.x(s.at as f64 / SECOND as f64), self.y(value(s)?)));
         let points = samples.iter().filter_map(point).map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>();
-        let _ = writeln!(svg, r#"<polyline points="{}" fill="none" stroke="{colour}"/>"#, points.join(" "));
+        let points = points.join(" ");
+        let _ = writeln!(svg, r#"<polyline points="{points}" fill="none" stroke="{colour}"{dashes}/>"#);
     }
 }
 
@@ -73,14 +74,37 @@ fn ticks(most: f64) -> Vec<f64> {
     (0..=20).map(tidy).take_while(|value| *value <= most).collect()
 }
 
-fn most(samples: &[Sample], lines: &[Line]) -> f64 {
-    let values = samples.iter().flat_map(|s| lines.iter().filter_map(|(_, _, value)| value(s)));
+/// How the lines of each track are drawn: the first solid.
+const DASHES: [&str; 3] = ["", r#" stroke-dasharray="7 3""#, r#" stroke-dasharray="2 2""#];
+
+fn styled(tracks: &[Track]) -> impl Iterator<Item = (&Track, &'static str)> {
+    tracks.iter().zip(DASHES.into_iter().cycle())
+}
+
+/// Which track has which dashes, from the right; of a single one, its name.
+fn legend(tracks: &[Track], svg: &mut String) {
+    let mut end = WIDTH - RIGHT;
+    for (Track { name, .. }, dashes) in
+        styled(tracks).filter(|(track, _)| !track.name.is_empty()).collect::<Vec<_>>().into_iter().rev()
+    {
+        let y = TOP - 8.0;
+        let _ = writeln!(svg, r#"<text x="{end}" y="{y}" text-anchor="end">{}</text>"#, escaped(name));
+        end -= 7.0 * name.len() as f64 + 8.0;
+        let _ = writeln!(svg, r#"<path d="M{} {:.1}h24" stroke="black"{dashes}/>"#, end - 24.0, y - 4.0);
+        end -= 24.0 + 20.0;
+    }
+}
+
+fn most(tracks: &[Track], lines: &[Line]) -> f64 {
+    let samples = tracks.iter().flat_map(|track| &track.samples);
+    let values = samples.flat_map(|s| lines.iter().filter_map(|(_, _, value)| value(s)));
     values.fold(1.0, f64::max) * 1.05
 }
 
-/// The picture.
-pub fn plot(title: &str, samples: &[Sample]) -> String {
-    let seconds = samples.last().map_or(1.0, |s| s.at as f64 / SECOND as f64).max(0.001);
+/// The picture: each quantity of each track.
+pub fn plot(title: &str, tracks: &[Track]) -> String {
+    let last = tracks.iter().filter_map(|track| track.samples.last()).map(|s| s.at).max();
+    let seconds = last.map_or(1.0, |at| at as f64 / SECOND as f64).max(0.001);
     let second_top = TOP + TALL + GAP;
     let height = second_top + SHORT + 40.0;
     let mut svg = format!(
@@ -88,12 +112,13 @@ pub fn plot(title: &str, samples: &[Sample]) -> String {
          font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
     let _ = writeln!(svg, r#"<text x="{LEFT}" y="20" font-size="15">{}</text>"#, escaped(title));
+    legend(tracks, &mut svg);
     let panels = [(&WINDOWS[..], TOP, TALL, "kB"), (&TIMES[..], second_top, SHORT, "ms")];
     for (lines, top, height, unit) in panels {
-        let panel = Panel { top, height, seconds, most: most(samples, lines) };
+        let panel = Panel { top, height, seconds, most: most(tracks, lines) };
         panel.axes(unit, &mut svg);
         for (i, line) in lines.iter().enumerate() {
-            panel.line(samples, line, &mut svg);
+            styled(tracks).for_each(|(track, dashes)| panel.line(&track.samples, line, dashes, &mut svg));
             let (x, y) = (LEFT + 100.0 * i as f64, top - 8.0);
             let _ = writeln!(svg, r#"<text x="{x}" y="{y}" fill="{}">{}</text>"#, line.1, line.0);
         }
@@ -106,13 +131,18 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// The same as comma-separated values: microseconds and octets.
-pub fn numbers(samples: &[Sample]) -> String {
-    let mut csv = "time_us,cwnd,ssthresh,flight,srtt_us\n".to_string();
-    for Sample { at, cwnd, ssthresh, flight, srtt } in samples {
-        let ssthresh = if *ssthresh < 1 << 30 { ssthresh.to_string() } else { String::new() };
-        let srtt = srtt.map_or(String::new(), |t| (t / 1000).to_string());
-        let _ = writeln!(csv, "{},{cwnd},{ssthresh},{flight},{srtt}", at / 1000);
+/// The same as comma-separated values: microseconds and octets; of several tracks, the name of each before them.
+pub fn numbers(tracks: &[Track]) -> String {
+    let named = tracks.len() > 1;
+    let mut csv = if named { "flow,".to_string() } else { String::new() };
+    csv += "time_us,cwnd,ssthresh,flight,srtt_us\n";
+    for Track { name, samples } in tracks {
+        for Sample { at, cwnd, ssthresh, flight, srtt } in samples {
+            let name = if named { format!("{name},") } else { String::new() };
+            let ssthresh = if *ssthresh < 1 << 30 { ssthresh.to_string() } else { String::new() };
+            let srtt = srtt.map_or(String::new(), |t| (t / 1000).to_string());
+            let _ = writeln!(csv, "{name}{},{cwnd},{ssthresh},{flight},{srtt}", at / 1000);
+        }
     }
     csv
 }

@@ -251,6 +251,15 @@ impl PseudoHeader {
 /// the field by itself; this is for those who change a segment afterwards.
 ///
 /// Lengths beyond [`PseudoHeader::max_len`] have no checksum: `None`.
+///
+/// ```
+/// use segue::codec::{PseudoHeader, checksum};
+/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+/// let mut octets = [0; 20];
+/// let sum = checksum(there, &octets).expect("an IP packet takes them");
+/// octets[16..18].copy_from_slice(&sum.to_be_bytes());
+/// assert_eq!(checksum(there, &octets), Some(0)); // over a right segment it is 0
+/// ```
 pub fn checksum(pseudo: PseudoHeader, octets: &[u8]) -> Option<u16> {
     sum_segment(pseudo, octets).map(|sum| !sum)
 }

@@ -3,6 +3,12 @@
 use core::fmt;
 
 /// Why octets are not a TCP segment. Such octets must not reach a connection; nothing answers them.
+///
+/// ```
+/// use segue::codec::{DecodeError, Verify, decode};
+/// let error = decode(vec![0; 19].into(), Verify::ByHardware).unwrap_err();
+/// assert_eq!(error, DecodeError::Truncated { needed: 20, len: 19 });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -40,6 +46,18 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 /// Why a packet has no form on the wire. Nothing was written.
+///
+/// ```
+/// use segue::codec::{EncodeError, Fill, Header, Packet, PseudoHeader};
+/// use segue::{Options, SackBlock, SackBlocks, Segment, Timestamps};
+/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+/// let mut sack = SackBlocks::new();
+/// (0..4).for_each(|_| drop(sack.push(SackBlock::default())));
+/// let timestamps = Some(Timestamps::default());
+/// let options = Options { sack, timestamps, ..Options::default() }; // 34 and 10 octets
+/// let packet = Packet { segment: Segment { options: options.into(), ..Segment::default() }, ..Packet::default() };
+/// assert!(matches!(Header::new(&packet, Fill::Now(there)), Err(EncodeError::OptionsTooLong { .. })));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EncodeError {

@@ -76,7 +76,7 @@ pub use header::{Fill, Header, Verify, decode, decode_raw, encode};
 pub(crate) use header::{Lens, encode_behind};
 pub use options::{BadOption, RawOption, RawOptions, RawOptionsIter};
 pub use reset::{opens, reset_for, reset_to};
-pub use split::{Split, split};
+pub use split::{Split, split, split_packet};
 
 /// A segment with the ports it travels between: what the functions of this module take and give.
 ///

@@ -18,6 +18,17 @@ const USER_TIMEOUT: u8 = 28;
 const FAST_OPEN: u8 = 34;
 
 /// One option as it stands in the header, of whatever kind, with the data after its length octet.
+///
+/// ```
+/// use segue::codec::{Verify, decode_raw};
+/// let mut octets = vec![0; 24];
+/// octets[12] = 6 << 4; // one word of options
+/// octets[20..].copy_from_slice(&[253, 4, 1, 2]); // an experimental kind
+/// let (_, options) = decode_raw(octets.into(), Verify::ByHardware)?;
+/// let option = options.iter().next().expect("there is one").expect("it is well-formed");
+/// assert_eq!((option.kind, option.data), (253, &[1, 2][..]));
+/// # Ok::<(), segue::codec::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RawOption<'a> {
     /// The option-kind.
@@ -27,6 +38,16 @@ pub struct RawOption<'a> {
 }
 
 /// Where the option list stops making sense (MUST-7).
+///
+/// ```
+/// use segue::codec::{Verify, decode_raw};
+/// let mut octets = vec![0; 24];
+/// octets[12] = 6 << 4; // one word of options
+/// octets[20..].copy_from_slice(&[253, 9, 1, 2]); // longer than the header
+/// let (_, options) = decode_raw(octets.into(), Verify::ByHardware)?;
+/// assert!(options.iter().any(|option| option.is_err())); // a `BadOption`, with its place
+/// # Ok::<(), segue::codec::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BadOption {
     /// The option-kind.
@@ -50,6 +71,16 @@ impl core::error::Error for BadOption {}
 
 /// The option area of a received segment, as it came: for options that [`Options`] has no place for, and to see the
 /// fault of a malformed list. It shares the received buffer.
+///
+/// ```
+/// use segue::codec::{Verify, decode_raw};
+/// let mut octets = vec![0; 24];
+/// octets[12] = 6 << 4; // one word of options
+/// octets[20..].copy_from_slice(&[253, 4, 1, 2]); // an experimental kind
+/// let (_, options) = decode_raw(octets.into(), Verify::ByHardware)?;
+/// assert_eq!(options.as_slice(), [253, 4, 1, 2]);
+/// # Ok::<(), segue::codec::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RawOptions(pub(super) Bytes);
 
@@ -76,6 +107,16 @@ impl<'a> IntoIterator for &'a RawOptions {
 }
 
 /// The iterator of [`RawOptions::iter`].
+///
+/// ```
+/// use segue::codec::{Verify, decode_raw};
+/// let mut octets = vec![0; 24];
+/// octets[12] = 6 << 4; // one word of options
+/// octets[20..].copy_from_slice(&[253, 4, 1, 2]); // an experimental kind
+/// let (_, options) = decode_raw(octets.into(), Verify::ByHardware)?;
+/// assert_eq!(options.iter().count(), 1);
+/// # Ok::<(), segue::codec::DecodeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RawOptionsIter<'a> {
     area: &'a [u8],

@@ -1,5 +1,8 @@
 //! Software segmentation: one value with a segment size into the segments it stands for.
 
+use core::iter::FusedIterator;
+
+use super::Packet;
 use crate::{Flags, Segment};
 
 /// The wire segments that `segment` stands for, in order: what a host without segmentation offload transmits.
@@ -19,7 +22,29 @@ pub fn split(segment: Segment) -> Split {
     Split { rest: Some(segment) }
 }
 
+/// [`split`] of a packet: each piece has its ports.
+///
+/// ```
+/// use segue::codec::{Packet, split_packet};
+/// use segue::{Flags, Segment};
+/// let segment = Segment { flags: Flags::ACK, segment_size: 1448, payload: vec![0; 4000].into(), ..Segment::default() };
+/// let packet = Packet { src_port: 80, dst_port: 49152, segment }; // of `Endpoint::flush`, for a device that cannot cut
+/// let pieces: Vec<Packet> = split_packet(packet).collect();
+/// assert!(pieces.iter().all(|piece| (piece.src_port, piece.dst_port) == (80, 49152)));
+/// assert_eq!(pieces.iter().map(|piece| piece.segment.payload.len()).sum::<usize>(), 4000);
+/// ```
+pub fn split_packet(packet: Packet) -> impl ExactSizeIterator<Item = Packet> + FusedIterator {
+    let Packet { src_port, dst_port, segment } = packet;
+    split(segment).map(move |segment| Packet { src_port, dst_port, segment })
+}
+
 /// The iterator of [`split`].
+///
+/// ```
+/// use segue::{Segment, codec};
+/// let large = Segment { segment_size: 4, payload: "abcdefghij".into(), ..Segment::default() };
+/// assert_eq!(codec::split(large).len(), 3); // it knows how many are left
+/// ```
 #[derive(Clone, Debug)]
 pub struct Split {
     /// What has not been handed out, still in one piece.
@@ -59,4 +84,4 @@ impl Iterator for Split {
 }
 
 impl ExactSizeIterator for Split {}
-impl core::iter::FusedIterator for Split {}
+impl FusedIterator for Split {}

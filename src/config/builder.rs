@@ -5,6 +5,12 @@ use core::fmt;
 use core::time::Duration;
 
 /// A setting outside its range, or two that contradict each other.
+///
+/// ```
+/// use segue::{Config, ConfigError};
+/// let error = Config::builder().send_buffer(1000).send_low_water(Some(1001)).build().unwrap_err();
+/// assert_eq!(error, ConfigError::Order { lower: "send_low_water", upper: "send_buffer" });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -36,6 +42,12 @@ impl fmt::Display for ConfigError {
 impl core::error::Error for ConfigError {}
 
 /// One setting, described: a row of the table in `docs/configuration.md`.
+///
+/// ```
+/// use segue::Config;
+/// let fields = Config::fields();
+/// assert!(fields.iter().any(|field| field.name == "receive_buffer"));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Field {
@@ -186,6 +198,13 @@ macro_rules! config {
         }
 
         /// Makes a [`Config`]; every setting not named keeps its default.
+        ///
+        /// ```
+        /// use segue::Config;
+        /// let config = Config::builder().receive_buffer(1 << 20).nagle(false).build()?;
+        /// assert_eq!((config.receive_buffer(), config.nagle()), (1 << 20, false));
+        /// # Ok::<(), segue::ConfigError>(())
+        /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[must_use]
         pub struct ConfigBuilder { config: Config }

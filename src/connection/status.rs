@@ -16,6 +16,16 @@ use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer
 /// alike from now on, but for those throttles.
 ///
 /// Model checkers store it, and metamorphic tests compare it. It takes no events.
+///
+/// ```
+/// use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+/// let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// let open = |iss, at| {
+///     let secrets = Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+///     Connection::connect(config.clone(), path, secrets, at).0.canonical(at)
+/// };
+/// assert_eq!(open(7, Instant::ZERO), open(1_000_000, Instant::from_secs(5))); // they will behave alike
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Canonical<C: Controller = Algorithm>(Connection<C>);
 

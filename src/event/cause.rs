@@ -6,6 +6,12 @@ use super::{CloseReason, Discard, Event, State};
 use crate::{Flags, Segment};
 
 /// A reason in words, and the clause that it comes from.
+///
+/// ```
+/// use segue::{Cause, Event, State};
+/// let Cause { words, clause } = Event::Abort.cause(State::Established, State::Closed).expect("it leads there");
+/// assert!(!words.is_empty() && clause.contains("RFC 9293"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Cause {
     /// The reason.

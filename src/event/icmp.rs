@@ -3,6 +3,12 @@
 use core::fmt;
 
 /// The kind of an ICMP or ICMPv6 error.
+///
+/// ```
+/// use segue::IcmpKind;
+/// assert_eq!(IcmpKind::from_v4(3, 4), Some(IcmpKind::PacketTooBig)); // fragmentation needed
+/// assert!(IcmpKind::PortUnreachable.is_hard());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]

@@ -6,6 +6,14 @@ use core::time::Duration;
 use super::IcmpKind;
 
 /// A user call that cannot proceed. The connection is unchanged.
+///
+/// ```
+/// use segue::{Arc, Config, Connection, Error, Instant, Path, Secrets, SeqNum};
+/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let mut tcp = Connection::listen(config, path, secrets);
+/// assert_eq!(tcp.send(&mut "text".into(), Instant::ZERO), Err(Error::RemoteUnspecified));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -48,6 +56,14 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Why a connection ended.
+///
+/// ```
+/// use segue::{Action, Arc, CloseReason, Config, Connection, Instant, Path, Secrets, SeqNum};
+/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let (mut tcp, _) = Connection::connect(config, path, secrets, Instant::ZERO);
+/// assert_eq!(tcp.abort(Instant::ZERO).last(), Some(&Action::Closed(CloseReason::Aborted)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -101,6 +117,15 @@ impl core::error::Error for CloseReason {}
 
 /// Why the connection discarded a segment or its payload. A segment that it discards whole changes nothing but
 /// statistics.
+///
+/// ```
+/// use segue::{Action, Arc, Config, Connection, Discard, Instant, Path, Secrets, Segment, SeqNum};
+/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let mut tcp = Connection::listen(config, path, secrets);
+/// let actions = tcp.handle_segment(Segment::default(), Instant::ZERO); // neither SYN nor ACK
+/// assert_eq!(actions, [Action::Discarded(Discard::NotSyn)]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -150,6 +175,15 @@ pub enum Discard {
 }
 
 /// News for the user while the connection goes on (MUST-47, RFC 9293 §3.9.1.8).
+///
+/// ```
+/// use segue::{Action, Report};
+/// /// What a user that asked for reports reads in its log.
+/// fn log(action: &Action) -> Option<String> {
+///     if let Action::Report(report) = action { Some(report.to_string()) } else { None }
+/// }
+/// assert!(log(&Action::Report(Report::Unresponsive { retransmissions: 3 })).is_some());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -23,6 +23,17 @@ const SACK: u8 = 0x10;
 ///
 /// Give `syn` and `secrets` to [`Connection::accept`] with the time `sent`, drop its SYN,ACK, and hand over the segment
 /// with the cookie: the connection is established.
+///
+/// ```
+/// use segue::host::{Flow, Keys, Redeemed};
+/// use segue::{Arc, Config, Connection, Path, Segment};
+/// /// What a host does with a segment of no connection, when it has sent cookies.
+/// fn open(found: Redeemed, segment: Segment, config: Arc<Config>, path: Path) -> Connection {
+///     let (mut connection, _) = Connection::accept(config, path, found.secrets, found.syn, found.sent);
+///     connection.handle_segment(segment, found.sent);
+///     connection
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Redeemed {

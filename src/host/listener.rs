@@ -13,6 +13,12 @@ const COOKIES_LAST: Duration = Duration::from_secs(128);
 /// A connection counts as half-open from its SYN until the handshake is complete, and as ready from then until the user
 /// takes it. While `ready` connections wait, no SYN is taken; those that are half-open then may still get ready. So a
 /// listener holds `half_open + ready` connections at most.
+///
+/// ```
+/// use segue::host::{Backlog, Full};
+/// let small = Backlog { half_open: 16, ..Backlog::default() };
+/// assert_eq!((small.ready, small.full), (128, Full::Cookies));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Backlog {
     /// Connections whose handshake is not complete. With [`Full::Cookies`], 0 means that no SYN costs memory.
@@ -34,6 +40,13 @@ impl Default for Backlog {
 ///
 /// To drop it in silence would be a denial of service: a few SYNs a second from addresses that nobody has keep such a
 /// port shut, because each half-open connection waits until R2.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Admit, Backlog, Full, Listener};
+/// let mut listener: Listener<&str> = Listener::new(Backlog { half_open: 0, full: Full::Cookies, ..Backlog::default() });
+/// assert_eq!(listener.on_syn(Instant::ZERO), Admit::Cookie); // nothing is kept for any SYN
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum Full {
@@ -53,6 +66,15 @@ pub enum Full {
 }
 
 /// What to do with a SYN.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Admit, Backlog, Full, Listener};
+/// let mut listener: Listener<&str> = Listener::new(Backlog { half_open: 1, ready: 1, full: Full::EvictOldest });
+/// assert_eq!(listener.on_syn(Instant::ZERO), Admit::Open);
+/// listener.opened("the first");
+/// assert_eq!(listener.on_syn(Instant::ZERO), Admit::Evict("the first"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Admit<K> {
     /// Open a connection, and call [`Listener::opened`].
@@ -68,6 +90,15 @@ pub enum Admit<K> {
 }
 
 /// The place of a connection in a listener's queues.
+///
+/// ```
+/// use segue::host::{Backlog, Listener, Ticket};
+/// let mut listener: Listener<&str> = Listener::new(Backlog::default());
+/// let half_open: Ticket = listener.opened("a flow");
+/// let ready = listener.established(half_open).expect("it is known");
+/// assert_eq!(listener.accept(), Some("a flow"));
+/// listener.gone(ready); // the user has it: void, and no harm
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ticket(u64);
 

@@ -50,8 +50,9 @@ pub(super) struct Side {
     pub(super) pending: Pending,
     /// Whether the id is in the queue of those with signals.
     pub(super) queued: bool,
-    /// Whether text that arrives is news.
+    /// Whether text that arrives is news, once this number of octets wait.
     pub(super) watches: bool,
+    pub(super) low_water: usize,
     pub(super) wants_flushed: bool,
     /// A write took less than it was given because the send buffer was full.
     pub(super) wants_room: bool,
@@ -83,6 +84,7 @@ impl Side {
             pending: Pending::default(),
             queued: false,
             watches: true,
+            low_water: 1,
             wants_flushed: false,
             wants_room: false,
             peer_closed: false,
@@ -101,11 +103,13 @@ impl Side {
         !self.queued && !self.pending.is_empty() && self.owner == Owner::User
     }
 
-    /// The user has read this number of octets; where none is left, the next text is news.
+    /// The user has read this number of octets; where fewer than the mark are left, the next text is news.
     pub(super) fn on_read(&mut self, octets: usize) {
         self.unread = self.unread.saturating_sub(octets);
-        if self.unread == 0 {
+        if self.unread < self.low_water {
             self.watches = true;
+        }
+        if self.unread == 0 {
             self.pending.drop_readable();
             self.inbox.shrink_to(4);
         }
@@ -115,6 +119,23 @@ impl Side {
     pub(super) fn stop_writing(&mut self) {
         self.wants_room = false;
         self.pending.drop_writable();
+    }
+
+    /// The user wants to hear of this number of octets. Half of the receive buffer stays open beyond it, which is never less
+    /// than at first: so the peer can always send what is missing (RFC 9293 §3.8.6.2.1).
+    pub(super) fn set_low_water(&mut self, octets: usize) {
+        let buffer = self.config.receive_buffer_initial().min(self.config.receive_buffer());
+        self.low_water = octets.min(usize::try_from(buffer / 2).unwrap_or(usize::MAX)).max(1);
+        self.watches |= self.unread < self.low_water;
+        self.tell_readable(if self.peer_closed { 1 } else { self.low_water });
+    }
+
+    /// Text that waits is news from this number of octets on.
+    fn tell_readable(&mut self, mark: usize) {
+        if self.watches && self.unread >= mark {
+            self.watches = false;
+            self.pending.add(Signal::Readable);
+        }
     }
 
     /// Nobody will read.
@@ -148,12 +169,11 @@ impl Side {
                 self.unread += text.len();
                 self.delivered = self.delivered.saturating_add(text.len());
                 self.keep(text);
-                if core::mem::take(&mut self.watches) {
-                    self.pending.add(Signal::Readable);
-                }
+                self.tell_readable(self.low_water);
             }
             Action::PeerClosed => {
                 self.peer_closed = true;
+                self.tell_readable(1); // the rest
                 self.pending.add(Signal::PeerClosed);
             }
             Action::Connected => self.connected = true,

@@ -10,6 +10,15 @@ use crate::{CloseReason, Report};
 /// It stays valid until the connection is over and read, see [`Signal::Closed`]. An id that is no longer valid is
 /// answered with [`Gone`], and never means another connection: places are used again, with another generation, and a
 /// place whose generations are used up is not used again.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, Id};
+/// let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+/// let id = tcp.connect("192.0.2.1".parse()?, "198.51.100.7:80".parse()?, now)?;
+/// assert_eq!(Id::from_bits(id.to_bits()), id); // for `epoll` data, or a foreign interface
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Id {
     pub(super) index: u32,
@@ -50,13 +59,33 @@ impl fmt::Display for Id {
 /// News of a connection for the task that owns it. Signals are edges: each comes once, when something changed that a
 /// task may wait for, and not again before the task did its part. None comes for what the task has done without it: text
 /// that it read meanwhile, room that it filled or, after a close, does not want.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, Signal};
+/// let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+/// /// An application in one function: it answers each piece with itself.
+/// fn serve(tcp: &mut Endpoint, now: Instant) {
+///     while let Some((id, signal)) = tcp.poll_signal() {
+///         let Ok(mut socket) = tcp.socket(id, now) else { continue };
+///         match signal {
+///             Signal::Readable => while let Some(text) = socket.chunk() {
+///                 let _ = socket.write(&text);
+///             },
+///             Signal::PeerClosed => drop(socket.close()),
+///             other => println!("{id}: {other}"),
+///         }
+///     }
+/// }
+/// serve(&mut tcp, now);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Signal {
     /// An active open succeeded. (A passive one is told by [`Endpoint::accept`](super::Endpoint::accept).)
     Connected,
     /// Text arrived where none waited. Read until [`Socket::readable`](super::Socket::readable) is 0; then the next text
-    /// signals again.
+    /// signals again. [`Socket::set_receive_low_water`](super::Socket::set_receive_low_water) asks for more than one octet.
     Readable,
     /// A write took less than it was given, and there is room again.
     Writable,
@@ -88,6 +117,14 @@ impl fmt::Display for Signal {
 }
 
 /// The id is not valid (any more): the connection is over, or never was.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, Gone, Id};
+/// let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+/// let stale = Id::from_bits(7);
+/// assert_eq!(tcp.socket(stale, now).map(|_| ()), Err(Gone));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Gone;
 
@@ -100,6 +137,15 @@ impl fmt::Display for Gone {
 impl core::error::Error for Gone {}
 
 /// Why a connection was not opened. Nothing has changed.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, OpenError};
+/// let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+/// let all = tcp.connect("192.0.2.1".parse()?, "224.0.0.1:80".parse()?, now); // multicast
+/// assert_eq!(all, Err(OpenError::Unusable));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -127,6 +173,18 @@ impl fmt::Display for OpenError {
 impl core::error::Error for OpenError {}
 
 /// What became of a packet.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, Received};
+/// let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+/// # let mut client = Endpoint::new(Keys::new(*b"drawn by another"), EndpointConfig::default());
+/// # client.connect("198.51.100.7".parse()?, "192.0.2.1:80".parse()?, now)?;
+/// client.flush(now, |addresses, packet| {
+///     assert_eq!(tcp.receive(addresses, packet, now), Received::Stray); // nobody listens: a reset follows
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Received {

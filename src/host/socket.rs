@@ -220,6 +220,29 @@ impl<'a, C: Controller> Socket<'a, C> {
         }
     }
 
+    /// [`Signal::Readable`] comes when this number of octets wait, for a user that can do nothing with fewer; 1 at first, and
+    /// 0 counts as 1. At the end of the stream fewer are enough. A mark beyond half of
+    /// [`receive_buffer_initial`](crate::Config::receive_buffer_initial) counts as that: so none stops the peer.
+    ///
+    /// ```
+    /// use segue::host::Socket;
+    /// /// Records of 512 octets: as many as are there, and no wake-up for less than one.
+    /// fn records(socket: &mut Socket<'_>) {
+    ///     socket.set_receive_low_water(512);
+    ///     let mut record = [0; 512];
+    ///     while socket.readable() >= record.len() {
+    ///         socket.read(&mut record);
+    ///     }
+    /// }
+    /// ```
+    pub fn set_receive_low_water(&mut self, octets: usize) {
+        let index = self.id.index;
+        if let Some(side) = self.side_mut() {
+            side.set_low_water(octets);
+            self.endpoint.queue_signals(index);
+        }
+    }
+
     /// Changes a setting.
     pub fn set(&mut self, knob: Knob) {
         let knob = if let Knob::ReceiveBuffer(octets) = knob {
@@ -268,6 +291,14 @@ impl<C: Controller> Drop for Socket<'_, C> {
 }
 
 /// All that waits to be read, from [`Socket::chunks`]. What is not taken waits on.
+///
+/// ```
+/// use segue::host::Socket;
+/// /// All that waits, in pieces as they arrived.
+/// fn octets(socket: &mut Socket<'_>) -> usize {
+///     socket.chunks().map(|text| text.len()).sum()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Chunks<'s, 'a, C: Controller = Algorithm>(&'s mut Socket<'a, C>);
 

@@ -5,6 +5,13 @@ use core::fmt;
 use crate::SeqNum;
 
 /// The timestamps option (RFC 7323 §3.2).
+///
+/// ```
+/// use segue::{Options, Segment, Timestamps};
+/// let options = Options { timestamps: Some(Timestamps { value: 7, echo: 0 }), ..Options::default() };
+/// let segment = Segment { options: options.into(), ..Segment::default() };
+/// assert_eq!(segment.options.timestamps().map(|ts| ts.value), Some(7));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -17,6 +24,12 @@ pub struct Timestamps {
 
 /// One block of a SACK option: octets `left..right` have arrived (RFC 2018 §3). On the wire it may be any pair; the
 /// machine ignores pairs that are empty or inverted.
+///
+/// ```
+/// use segue::{SackBlock, SeqNum};
+/// let block = SackBlock { left: SeqNum::new(3000), right: SeqNum::new(4000) };
+/// assert_eq!(block.right - block.left, 1000);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -28,6 +41,13 @@ pub struct SackBlock {
 }
 
 /// Up to four SACK blocks, in order of importance.
+///
+/// ```
+/// use segue::{SackBlock, SackBlocks, SeqNum};
+/// let mut blocks = SackBlocks::default();
+/// blocks.push(SackBlock { left: SeqNum::new(3000), right: SeqNum::new(4000) });
+/// assert_eq!(blocks.as_slice().len(), 1); // 4 at most, as on the wire
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -93,6 +113,13 @@ impl fmt::Debug for SackBlocks {
 }
 
 /// A Fast Open cookie (RFC 7413 §4.1.1): empty asks for one.
+///
+/// ```
+/// use segue::FastOpenCookie;
+/// let cookie = FastOpenCookie::new(&[7; 8]).expect("4 to 16 octets, an even number");
+/// assert_eq!(cookie.as_slice(), [7; 8]);
+/// assert_eq!(FastOpenCookie::new(&[7; 5]), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(

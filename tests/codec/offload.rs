@@ -181,6 +181,14 @@ fn splitting_tells_how_many() {
 }
 
 #[test]
+fn splitting_a_packet_keeps_its_ports() {
+    let segment = Segment { seq: SeqNum::new(7), segment_size: 10, payload: text(25), ..Segment::default() };
+    let pieces = codec::split_packet(packet(segment.clone()));
+    assert_eq!(pieces.len(), 3);
+    assert!(pieces.eq(codec::split(segment).map(packet)));
+}
+
+#[test]
 fn packets_and_errors_read_well() {
     let options = Options { mss: Some(1460), sack_permitted: true, window_scale: Some(10), ..Options::default() };
     let syn_ack = Segment {

@@ -253,6 +253,21 @@ fn send_room_in_every_state() {
     assert_eq!(rig.connection.send_room(), 0);
 }
 
+/// Where SEND is an error, `writable` is the same error, and the text of the user stays whole; elsewhere it takes the text.
+#[test]
+fn send_keeps_the_text_and_writable_tells_the_error_in_every_state() {
+    everywhere(|at| {
+        for state in State::ALL {
+            let mut rig = at.state(state);
+            let (room, mut text) = (rig.connection.writable(), Bytes::from_static(b"text"));
+            let sent = rig.connection.send(&mut text, rig.now);
+            assert_eq!(sent.as_ref().err(), room.as_ref().err(), "{state}");
+            assert_eq!(text, if sent.is_ok() { "" } else { "text" }, "{state}");
+            assert_eq!(room.unwrap_or(0), at.state(state).connection.send_room(), "{state}");
+        }
+    });
+}
+
 // The closed value.
 
 #[test]

@@ -10,9 +10,9 @@ use segue_kit::secs;
 
 use super::world::{CLIENT, SERVER, World};
 
-const PORT: u16 = 80;
+pub(crate) const PORT: u16 = 80;
 
-fn server() -> SocketAddr {
+pub(crate) fn server() -> SocketAddr {
     SocketAddr::new(SERVER, PORT)
 }
 
@@ -57,7 +57,7 @@ fn connected() -> (World, Id, ListenerId) {
 }
 
 /// The same, with the id of the server's connection.
-fn pair() -> (World, Id, Id) {
+pub(crate) fn pair() -> (World, Id, Id) {
     let (mut world, client, listener) = connected();
     let server = world.ends[1].accept(listener).unwrap();
     world.signals = [Vec::new(), Vec::new()];

@@ -32,7 +32,7 @@ fn no_figure_is_worse_than_recorded_and_no_law_is_broken() {
 fn the_same_seed_gives_the_same_run() {
     let row = all().into_iter().find(|row| row.name == "100m-bursts").expect("the row");
     let twice = [1, 1, 2].map(|seed| run(&row, seed, Some(SECOND / 100)));
-    assert_eq!((&twice[0].values, &twice[0].samples), (&twice[1].values, &twice[1].samples));
+    assert_eq!((&twice[0].values, &twice[0].tracks), (&twice[1].values, &twice[1].tracks));
     assert_ne!(twice[0].values, twice[2].values, "another seed, another run");
 }
 

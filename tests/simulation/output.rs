@@ -1,9 +1,9 @@
 //! Tables, plots, numbers and options.
 
 use segue_sim::args::{HELP, Mode, Options, parse};
-use segue_sim::host::Sample;
+use segue_sim::host::{Sample, Track};
 use segue_sim::link::{MILLISECOND, SECOND};
-use segue_sim::measure::{median, percentile};
+use segue_sim::measure::{self, median, percentile};
 use segue_sim::record::{Change, Recorded, change};
 use segue_sim::rows::{Figure, Row, Sender, Unit, Want, all, matrix};
 use segue_sim::table::{Verdict, verdict};
@@ -85,7 +85,7 @@ fn rows_have_names_of_their_own() {
     assert_eq!(ids.len(), rows.len() * Sender::ALL.len());
 }
 
-fn samples() -> Vec<Sample> {
+fn track(name: &'static str) -> Track {
     let sample = |n: u32| Sample {
         at: u64::from(n) * SECOND / 10,
         cwnd: 14_480 + 1000 * n,
@@ -93,12 +93,12 @@ fn samples() -> Vec<Sample> {
         flight: 10_000,
         srtt: (n > 0).then_some(40 * MILLISECOND),
     };
-    (0..20).map(sample).collect()
+    Track { name, samples: (0..20).map(sample).collect() }
 }
 
 #[test]
 fn a_plot_has_a_line_for_each_quantity_with_a_point_for_each_sample() {
-    let svg = svg::plot("a < b & c", &samples());
+    let svg = svg::plot("a < b & c", &[track("")]);
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("a &lt; b &amp; c"));
     let points = svg.lines().filter_map(|line| Some(line.strip_prefix("<polyline points=\"")?.split_once('"')?.0));
     let points = points.map(|points| points.split(' ').count()).collect::<Vec<_>>();
@@ -108,10 +108,37 @@ fn a_plot_has_a_line_for_each_quantity_with_a_point_for_each_sample() {
 
 #[test]
 fn numbers_have_a_line_for_each_sample() {
-    let csv = svg::numbers(&samples());
+    let csv = svg::numbers(&[track("")]);
     let lines = csv.lines().collect::<Vec<_>>();
     assert_eq!(lines.len(), 21);
     assert_eq!([lines[1], lines[7]], ["0,14480,,10000,", "600000,20480,20000,10000,40000"]);
+}
+
+/// The rows of two flows, and those with text in both directions, plot both ends that send.
+#[test]
+fn a_plot_shows_each_flow_of_its_row() {
+    let svg = svg::plot("two", &[track("first flow"), track("second flow")]);
+    assert_eq!(
+        (svg.matches("<polyline").count(), svg.matches("dasharray").count()),
+        (8, 5),
+        "one of them in the legend"
+    );
+    assert!(svg.contains(">first flow</text>") && svg.contains(">second flow</text>"));
+    let csv = svg::numbers(&[track("first flow"), track("second flow")]);
+    assert!(
+        csv.starts_with("flow,time_us,") && csv.contains("\nfirst flow,0,14480") && csv.contains("\nsecond flow,0,")
+    );
+    let rows = all();
+    for (name, tracks) in [("two", 2), ("newreno", 2), ("both-ways-10m", 2), ("turns-1-0", 2), ("10m", 1), ("tail", 1)]
+    {
+        let row = rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no row {name}"));
+        let outcome = measure::run(row, 1, Some(SECOND / 10));
+        assert_eq!(outcome.tracks.len(), tracks, "{name}");
+        for Track { name: track, samples } in &outcome.tracks {
+            let sends = samples.iter().any(|sample| sample.flight > 0) || *track == "who asks"; // small requests
+            assert!(sends && !samples.is_empty(), "{name}: {track}");
+        }
+    }
 }
 
 #[test]

@@ -208,10 +208,33 @@ impl Listen {
 }
 
 /// A listener of an [`Endpoint`].
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, Listen, ListenerId};
+/// let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+/// let http: ListenerId = tcp.listen(Listen::port(80))?;
+/// assert_eq!(tcp.accept(http), None); // nobody has come yet
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(Port);
 
 /// A SYN that a gate holds: answer with [`Endpoint::admit`], [`Endpoint::refuse`] or [`Endpoint::ignore`].
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{Endpoint, EndpointConfig, Keys, Incoming, Listen};
+/// let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+/// # let mut client = Endpoint::new(Keys::new(*b"drawn by another"), EndpointConfig::default());
+/// # client.connect("198.51.100.7".parse()?, "192.0.2.1:80".parse()?, now)?;
+/// tcp.listen(Listen { gate: Some(core::time::Duration::from_secs(5)), ..Listen::port(80) })?;
+/// client.flush(now, |addresses, packet| drop(tcp.receive(addresses, packet, now))); // a SYN
+/// let Incoming { id, flow, .. } = tcp.incoming().expect("a SYN waits");
+/// assert_eq!(flow.remote().ip().to_string(), "198.51.100.7");
+/// tcp.admit(id, now)?; // the upstream answered
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Incoming {
     /// The connection to be, for the answer.

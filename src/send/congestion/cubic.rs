@@ -54,6 +54,14 @@ struct Saved {
 }
 
 /// CUBIC with HyStart++ in the initial slow start.
+///
+/// ```
+/// use segue::congestion::{Controller, Cubic};
+/// use segue::Instant;
+/// let mut cubic = Cubic::default();
+/// cubic.start(1460, 14_600, Instant::ZERO);
+/// assert_eq!(cubic.window(), 14_600);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Cubic {

@@ -35,6 +35,16 @@ fn ago(at: Instant, now: Instant) -> Instant {
 }
 
 /// The facts of a new acknowledgment.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::congestion::{Acked, Controller, Reno};
+/// let mut reno = Reno::default();
+/// reno.start(1460, 14_600, Instant::ZERO);
+/// let mut acked = Acked::new(1460, 14_600, Instant::from_millis(40));
+/// acked.window_limited = false; // the application sends less than it may
+/// reno.on_ack(&acked);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Acked {
@@ -65,6 +75,13 @@ impl Acked {
 
 /// How fast the network delivered, measured from the sending of one segment to its acknowledgment: the larger of the
 /// time to send and the time to deliver, so that neither compressed ACKs nor bursts make the rate too high.
+///
+/// ```
+/// use core::time::Duration;
+/// use segue::congestion::RateSample;
+/// let sample = RateSample::new(125_000, Duration::from_millis(100));
+/// assert_eq!(sample.delivered * 8 * 10, 10_000_000); // bits a second
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct RateSample {
@@ -88,6 +105,20 @@ impl RateSample {
 
 /// The octets that one acknowledgment delivered and those it showed to be lost, inside and outside of loss recovery:
 /// the facts for a rate-based controller.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::congestion::{Delivery, RateSample};
+/// /// The largest rate that a controller has seen, in octets a second.
+/// fn bandwidth(before: u64, delivery: &Delivery) -> u64 {
+///     let Some(RateSample { delivered, interval, .. }) = delivery.rate else { return before };
+///     let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+///     before.max(delivered.saturating_mul(1_000_000) / micros)
+/// }
+/// let mut delivery = Delivery::new(Instant::ZERO);
+/// delivery.rate = Some(RateSample::new(125_000, core::time::Duration::from_millis(100)));
+/// assert_eq!(bandwidth(0, &delivery), 1_250_000);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Delivery {
@@ -132,6 +163,15 @@ impl Delivery {
 }
 
 /// Why the window must shrink. Each is told once per episode, never once per segment.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::congestion::{Congestion, Controller, Reno, Signal};
+/// let mut reno = Reno::default();
+/// reno.start(1460, 14_600, Instant::ZERO);
+/// reno.on_congestion(&Congestion::new(Signal::Timeout, 14_600, Instant::from_secs(1)));
+/// assert_eq!((reno.window(), reno.ssthresh()), (1460, 7300));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Signal {
@@ -146,6 +186,15 @@ pub enum Signal {
 }
 
 /// The facts of a congestion signal.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::congestion::{Congestion, Controller, Reno, Signal};
+/// let mut reno = Reno::default();
+/// reno.start(1460, 14_600, Instant::ZERO);
+/// reno.on_congestion(&Congestion::new(Signal::Loss, 14_600, Instant::from_secs(1)));
+/// assert_eq!(reno.ssthresh(), 7300); // half of what was in flight
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Congestion {
@@ -268,6 +317,16 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
 }
 
 /// The built-in controllers; CUBIC is the default, and NewReno without the feature `cubic`.
+///
+/// ```
+/// use segue::congestion::{Algorithm, Reno};
+/// use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+/// let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+/// let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+/// let algorithm = Algorithm::Reno(Reno::default());
+/// let (tcp, _) = Connection::connect_with(algorithm, config, path, secrets, Instant::ZERO);
+/// # drop(tcp);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::large_enum_variant)] // a box would cost an allocation for each connection
 #[non_exhaustive]

@@ -8,6 +8,15 @@ use crate::Instant;
 const LIMIT: u32 = 1;
 
 /// RFC 5681's congestion window: slow start, congestion avoidance by octets, half on loss.
+///
+/// ```
+/// use segue::congestion::{Acked, Controller, Reno};
+/// use segue::Instant;
+/// let mut reno = Reno::default();
+/// reno.start(1460, 14_600, Instant::ZERO);
+/// reno.on_ack(&Acked::new(1460, 14_600, Instant::from_millis(40)));
+/// assert!(reno.window() > 14_600); // slow start
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reno {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use public_api::Builder;
-use rustdoc_types::FORMAT_VERSION;
+use rustdoc_types::{Crate, FORMAT_VERSION, Id, Item, ItemEnum, Visibility};
 use serde::Deserialize;
 
 /// All but `portable-atomic`, which names another `Arc`.
@@ -71,4 +71,41 @@ fn the_interface_is_the_recorded_one() {
          If that is meant: SEGUE_BLESS=1 cargo test --manifest-path tests/public_api/Cargo.toml, commit the file, and write \
          a line in CHANGELOG.md. A line with a minus breaks users of the crate."
     );
+}
+
+/// The public types, traits and functions below a module, with their paths, where they are exported.
+fn exported<'a>(krate: &'a Crate, module: &Id, path: &str, found: &mut Vec<(String, &'a Item)>) {
+    let Some(Item { inner: ItemEnum::Module(module), .. }) = krate.index.get(module) else { return };
+    for item in module.items.iter().filter_map(|id| krate.index.get(id)) {
+        let (item, name) = match &item.inner {
+            ItemEnum::Use(import) => match import.id.as_ref().and_then(|id| krate.index.get(id)) {
+                Some(item) => (item, import.name.as_str()),
+                None => continue, // of another crate
+            },
+            _ => (item, item.name.as_deref().unwrap_or_default()),
+        };
+        let path = format!("{path}::{name}");
+        match &item.inner {
+            ItemEnum::Module(_) if name != "guide" => exported(krate, &item.id, &path, found),
+            ItemEnum::Struct(_) | ItemEnum::Enum(_) | ItemEnum::Trait(_) | ItemEnum::Function(_)
+                if item.visibility == Visibility::Public =>
+            {
+                found.push((path, item));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the lint of rustdoc does not see: the items that are exported from private modules.
+#[test]
+fn each_type_trait_and_function_has_an_example() {
+    let Some(json) = described() else { return };
+    let krate: Crate = serde_json::from_str(&fs::read_to_string(json).expect("rustdoc wrote it")).expect("JSON");
+    let mut found = Vec::new();
+    exported(&krate, &krate.root, "segue", &mut found);
+    assert!(found.len() > 80, "{} items", found.len());
+    let bare = found.iter().filter(|(_, item)| !item.docs.as_deref().unwrap_or_default().contains("```"));
+    let bare: Vec<_> = bare.map(|(path, _)| path.as_str()).collect();
+    assert!(bare.is_empty(), "write an example for {bare:?}: what would a user do with it?");
 }
