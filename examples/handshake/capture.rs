@@ -16,7 +16,7 @@ pub fn write(outcome: &Outcome, mut to: impl Write) -> Result<(), Error> {
         let octets = match &record.what {
             What::Depart { segment, .. } => packet(Side::Client, segment)?,
             What::Arrive { segment, .. } => packet(Side::Server, segment)?,
-            What::Call(_) | What::Timer(_) | What::State(_) | What::Told(_) => continue,
+            What::Call(_) | What::Timer(_) | What::State(..) | What::Told(_) => continue,
         };
         let (micros, len) = (record.at.as_micros(), word(octets.len())?);
         write_words(&mut to, &[word(micros / 1_000_000)?, word(micros % 1_000_000)?, len, len])?;
