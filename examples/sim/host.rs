@@ -30,6 +30,31 @@ pub struct Sample {
     pub srtt: Option<Nanos>,
 }
 
+/// Moments of a sender: one whenever so much time has passed, or none.
+#[derive(Clone, Default, Debug)]
+pub struct Samples {
+    every: Option<Nanos>,
+    taken: Vec<Sample>,
+}
+
+impl Samples {
+    pub const fn new(every: Option<Nanos>) -> Self {
+        Self { every, taken: Vec::new() }
+    }
+
+    /// Takes one, if it is time.
+    pub fn take(&mut self, now: Nanos, sample: impl FnOnce() -> Sample) {
+        let Some(every) = self.every else { return };
+        if self.taken.last().is_none_or(|last| now >= last.at + every) {
+            self.taken.push(sample());
+        }
+    }
+
+    pub fn taken(&self) -> Vec<Sample> {
+        self.taken.clone()
+    }
+}
+
 /// What an end can tell when the run is over.
 #[derive(Clone, Default, Debug)]
 pub struct Report {
@@ -108,8 +133,7 @@ pub struct Host<C: Controller> {
     notes: Notes,
     episodes: Episodes,
     high: SeqNum,
-    sample_every: Option<Nanos>,
-    samples: Vec<Sample>,
+    samples: Samples,
 }
 
 impl<C: Controller> Host<C> {
@@ -139,8 +163,7 @@ impl<C: Controller> Host<C> {
             notes,
             episodes: Episodes::default(),
             high: secrets.iss,
-            sample_every,
-            samples: Vec::new(),
+            samples: Samples::new(sample_every),
         }
     }
 
@@ -284,13 +307,13 @@ impl<C: Controller> Host<C> {
     }
 
     fn sample(&mut self, now: Nanos) {
-        let (Some(every), Some(tcp)) = (self.sample_every, &self.tcp) else { return };
-        if self.samples.last().is_none_or(|last| now >= last.at + every) {
+        let Some(tcp) = &self.tcp else { return };
+        self.samples.take(now, || {
             let info = tcp.info();
             let srtt = info.srtt.map(|srtt| srtt.as_nanos() as Nanos);
             let (cwnd, ssthresh, flight) = (info.cwnd, info.ssthresh, info.flight);
-            self.samples.push(Sample { at: now, cwnd, ssthresh, flight, srtt });
-        }
+            Sample { at: now, cwnd, ssthresh, flight, srtt }
+        });
     }
 }
 
@@ -337,7 +360,7 @@ impl<C: Controller> End for Host<C> {
 
     fn report(&self) -> Report {
         let counters = self.tcp.as_ref().map(|tcp| tcp.info().counters).unwrap_or_default();
-        let (episodes, samples) = (self.episodes.clone(), self.samples.clone());
+        let (episodes, samples) = (self.episodes.clone(), self.samples.taken());
         Report {
             timeouts: counters.timeouts,
             episodes,

@@ -21,7 +21,8 @@ use super::world::{Flow, World};
 pub struct Outcome {
     pub values: Vec<f64>,
     pub violations: Vec<String>,
-    pub samples: Vec<Sample>,
+    /// Of each sender under watch.
+    pub samples: Vec<Vec<Sample>>,
     /// A line for each packet, if asked for.
     pub packets: String,
     /// For people: what else was counted.
@@ -58,7 +59,8 @@ impl Bench {
     /// The end with this number and a user that writes this.
     fn end(&mut self, number: usize, writer: Writer) -> Box<dyn End> {
         let setup = Setup { writer, ..self.setups[number].clone() };
-        let every = self.watch.filter(|_| number == 0);
+        let sends = number == 0 || matches!(writer, Writer::Greedy);
+        let every = self.watch.filter(|_| sends);
         Box::new(Host::new(self.algorithm.clone(), setup, &mut self.rng, every))
     }
 
@@ -132,7 +134,7 @@ fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
     }
     let values = vec![bench.share(flow.delivered().0, duration), second];
     let packets = world.log.unwrap_or_default();
-    Outcome { values, violations, samples: report.samples, notes, packets, predicted }
+    Outcome { values, violations, samples: vec![report.samples], notes, packets, predicted }
 }
 
 fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
@@ -146,7 +148,7 @@ fn both_ways(bench: &mut Bench, duration: Nanos) -> Outcome {
         values: vec![bench.share(octets[0] + octets[1], duration), acks_per_text(flow)],
         notes: format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts),
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
-        samples: reports[0].samples.clone(),
+        samples: reports.map(|report| report.samples).into(),
         packets: world.log.unwrap_or_default(),
         ..Outcome::default()
     }
@@ -178,7 +180,7 @@ fn flows(bench: &mut Bench, count: u32, user: Writer, row: &Row) -> Outcome {
         }
         let report = flow.sides[0].end.report();
         outcome.violations.extend(report.episodes.violations);
-        outcome.samples = report.samples;
+        outcome.samples = vec![report.samples];
         timeouts += report.timeouts;
         acks = acks_per_text(flow);
         if let Some(log) = world.log {
@@ -218,7 +220,7 @@ fn turns(bench: &mut Bench, request: u64, response: u64, pause: Nanos, count: u3
     Outcome {
         values: vec![mean, acks],
         violations,
-        samples: reports[0].samples.clone(),
+        samples: vec![reports[0].samples.clone()],
         notes,
         packets,
         ..Outcome::default()
@@ -235,13 +237,15 @@ fn trickle(bench: &mut Bench, user: Writer, turns: u64) -> Outcome {
     let time = flow.delivered().1.saturating_sub(report.last_turn) as f64 / MILLISECOND as f64;
     let (violations, notes) = (report.episodes.violations, format!("timeouts {}", report.timeouts));
     let (values, packets) = (vec![time, acks_per_text(flow)], world.log.unwrap_or_default());
-    Outcome { values, violations, samples: report.samples, notes, packets, ..Outcome::default() }
+    Outcome { values, violations, samples: vec![report.samples], notes, packets, ..Outcome::default() }
 }
 
 fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
     let first = bench.end(0, Writer::Greedy);
     let text = bench.setups[0].text.clone();
-    let second = if stranger { Box::new(NewReno::new(text, &mut bench.rng)) } else { bench.end(0, Writer::Greedy) };
+    let watch = bench.watch;
+    let second =
+        if stranger { Box::new(NewReno::new(text, &mut bench.rng, watch)) } else { bench.end(0, Writer::Greedy) };
     let later = u64::from(bench.rng.below(1000)) * MILLISECOND;
     let flows = [(first, 0), (second, later)];
     let flows = flows.map(|(sender, starts)| Flow::new([sender, bench.end(1, Writer::Silent)], starts));
@@ -254,7 +258,7 @@ fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
     Outcome {
         values: vec![octets[0] as f64 / both.max(1) as f64, bench.share(both, duration)],
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
-        samples: reports[0].samples.clone(),
+        samples: reports.into_iter().map(|report| report.samples).collect(),
         notes,
         packets: world.log.unwrap_or_default(),
         ..Outcome::default()

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use segue::{Flags, Options, Segment, SeqNum};
 use segue_kit::Rng;
 
-use super::host::{End, Report};
+use super::host::{End, Report, Sample, Samples};
 use super::link::{MILLISECOND, Nanos, SECOND};
 use super::user::Text;
 
@@ -43,10 +43,11 @@ pub struct NewReno {
     timed: Option<(SeqNum, Nanos)>,
     timer: Option<Nanos>,
     timeouts: u64,
+    samples: Samples,
 }
 
 impl NewReno {
-    pub fn new(text: Text, rng: &mut Rng) -> Self {
+    pub fn new(text: Text, rng: &mut Rng, sample_every: Option<Nanos>) -> Self {
         let iss = SeqNum::new(rng.next() as u32);
         Self {
             text,
@@ -70,7 +71,14 @@ impl NewReno {
             timed: None,
             timer: None,
             timeouts: 0,
+            samples: Samples::new(sample_every),
         }
+    }
+
+    fn sample(&mut self, now: Nanos) {
+        let (cwnd, ssthresh, flight) = (self.cwnd, self.ssthresh, self.flight());
+        let srtt = self.srtt.map(|(srtt, _)| srtt);
+        self.samples.take(now, || Sample { at: now, cwnd, ssthresh, flight, srtt });
     }
 
     fn flight(&self) -> u32 {
@@ -212,6 +220,7 @@ impl End for NewReno {
     }
 
     fn arrives(&mut self, segment: Segment, now: Nanos, out: &mut Vec<Segment>) {
+        self.sample(now);
         if self.rcv_nxt.is_none() {
             return self.established(&segment, now, out);
         }
@@ -251,6 +260,6 @@ impl End for NewReno {
     }
 
     fn report(&self) -> Report {
-        Report { timeouts: self.timeouts, ..Report::default() }
+        Report { timeouts: self.timeouts, samples: self.samples.taken(), ..Report::default() }
     }
 }

@@ -13,16 +13,16 @@ const TALL: f64 = 260.0;
 const SHORT: f64 = 140.0;
 const GAP: f64 = 40.0;
 
-/// A line in a panel: its name, its colour, its value in a sample.
-type Line = (&'static str, &'static str, fn(&Sample) -> Option<f64>);
+/// A line in a panel: its name, its colour for the first flow and for the second, its value in a sample.
+type Line = (&'static str, [&'static str; 2], fn(&Sample) -> Option<f64>);
 
 const WINDOWS: [Line; 3] = [
-    ("cwnd", "#1f77b4", |s| Some(f64::from(s.cwnd) / 1000.0)),
-    ("flight", "#ff7f0e", |s| Some(f64::from(s.flight) / 1000.0)),
+    ("cwnd", ["#1f77b4", "#d62728"], |s| Some(f64::from(s.cwnd) / 1000.0)),
+    ("flight", ["#ff7f0e", "#e377c2"], |s| Some(f64::from(s.flight) / 1000.0)),
     // While it is unknown it would only flatten the others.
-    ("ssthresh", "#7f7f7f", |s| (s.ssthresh < 1 << 30).then(|| f64::from(s.ssthresh) / 1000.0)),
+    ("ssthresh", ["#7f7f7f", "#8c564b"], |s| (s.ssthresh < 1 << 30).then(|| f64::from(s.ssthresh) / 1000.0)),
 ];
-const TIMES: [Line; 1] = [("smoothed RTT", "#2ca02c", |s| s.srtt.map(|t| t as f64 / MILLISECOND as f64))];
+const TIMES: [Line; 1] = [("smoothed RTT", ["#2ca02c", "#9467bd"], |s| s.srtt.map(|t| t as f64 / MILLISECOND as f64))];
 
 /// A rectangle and what its axes mean.
 struct Panel {
@@ -57,7 +57,7 @@ impl Panel {
         let _ = writeln!(svg, r#"<text x="8" y="{:.1}">{unit}</text>"#, self.top - 8.0);
     }
 
-    fn line(&self, samples: &[Sample], (_, colour, value): &Line, svg: &mut String) {
+    fn line(&self, samples: &[Sample], colour: &str, value: fn(&Sample) -> Option<f64>, svg: &mut String) {
         let point = |s: &Sample| Some((self.x(s.at as f64 / SECOND as f64), self.y(value(s)?)));
         let points = samples.iter().filter_map(point).map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>();
         let _ = writeln!(svg, r#"<polyline points="{}" fill="none" stroke="{colour}"/>"#, points.join(" "));
@@ -73,14 +73,15 @@ fn ticks(most: f64) -> Vec<f64> {
     (0..=20).map(tidy).take_while(|value| *value <= most).collect()
 }
 
-fn most(samples: &[Sample], lines: &[Line]) -> f64 {
-    let values = samples.iter().flat_map(|s| lines.iter().filter_map(|(_, _, value)| value(s)));
+fn most(flows: &[Vec<Sample>], lines: &[Line]) -> f64 {
+    let values = flows.iter().flatten().flat_map(|s| lines.iter().filter_map(|(_, _, value)| value(s)));
     values.fold(1.0, f64::max) * 1.05
 }
 
-/// The picture.
-pub fn plot(title: &str, samples: &[Sample]) -> String {
-    let seconds = samples.last().map_or(1.0, |s| s.at as f64 / SECOND as f64).max(0.001);
+/// The picture of one flow or two.
+pub fn plot(title: &str, flows: &[Vec<Sample>]) -> String {
+    let last = flows.iter().filter_map(|samples| samples.last()).map(|s| s.at).max();
+    let seconds = last.map_or(1.0, |at| at as f64 / SECOND as f64).max(0.001);
     let second_top = TOP + TALL + GAP;
     let height = second_top + SHORT + 40.0;
     let mut svg = format!(
@@ -90,12 +91,17 @@ pub fn plot(title: &str, samples: &[Sample]) -> String {
     let _ = writeln!(svg, r#"<text x="{LEFT}" y="20" font-size="15">{}</text>"#, escaped(title));
     let panels = [(&WINDOWS[..], TOP, TALL, "kB"), (&TIMES[..], second_top, SHORT, "ms")];
     for (lines, top, height, unit) in panels {
-        let panel = Panel { top, height, seconds, most: most(samples, lines) };
+        let panel = Panel { top, height, seconds, most: most(flows, lines) };
         panel.axes(unit, &mut svg);
-        for (i, line) in lines.iter().enumerate() {
-            panel.line(samples, line, &mut svg);
-            let (x, y) = (LEFT + 100.0 * i as f64, top - 8.0);
-            let _ = writeln!(svg, r#"<text x="{x}" y="{y}" fill="{}">{}</text>"#, line.1, line.0);
+        let mut x = LEFT;
+        for (number, samples) in flows.iter().enumerate() {
+            for (name, colours, value) in lines {
+                let colour = colours[number % colours.len()];
+                panel.line(samples, colour, *value, &mut svg);
+                let name = if flows.len() > 1 { format!("flow {} {name}", number + 1) } else { (*name).to_string() };
+                let _ = writeln!(svg, r#"<text x="{x}" y="{}" fill="{colour}">{name}</text>"#, top - 8.0);
+                x += 140.0;
+            }
         }
     }
     let _ = writeln!(svg, r#"<text x="{}" y="{}" text-anchor="end">seconds</text>"#, WIDTH - RIGHT, height - 6.0);
@@ -107,12 +113,14 @@ fn escaped(text: &str) -> String {
 }
 
 /// The same as comma-separated values: microseconds and octets.
-pub fn numbers(samples: &[Sample]) -> String {
-    let mut csv = "time_us,cwnd,ssthresh,flight,srtt_us\n".to_string();
-    for Sample { at, cwnd, ssthresh, flight, srtt } in samples {
-        let ssthresh = if *ssthresh < 1 << 30 { ssthresh.to_string() } else { String::new() };
-        let srtt = srtt.map_or(String::new(), |t| (t / 1000).to_string());
-        let _ = writeln!(csv, "{},{cwnd},{ssthresh},{flight},{srtt}", at / 1000);
+pub fn numbers(flows: &[Vec<Sample>]) -> String {
+    let mut csv = "flow,time_us,cwnd,ssthresh,flight,srtt_us\n".to_string();
+    for (flow, samples) in (1..).zip(flows) {
+        for Sample { at, cwnd, ssthresh, flight, srtt } in samples {
+            let ssthresh = if *ssthresh < 1 << 30 { ssthresh.to_string() } else { String::new() };
+            let srtt = srtt.map_or(String::new(), |t| (t / 1000).to_string());
+            let _ = writeln!(csv, "{flow},{},{cwnd},{ssthresh},{flight},{srtt}", at / 1000);
+        }
     }
     csv
 }

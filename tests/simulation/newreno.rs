@@ -12,7 +12,7 @@ const MSS: u32 = 1460;
 
 /// A sender whose connection is open at 40 ms with ten segments out, and the number of its first octet.
 fn open() -> (NewReno, SeqNum, Vec<Segment>) {
-    let (mut sender, mut out) = (NewReno::new(Text::new(), &mut Rng::new(1)), Vec::new());
+    let (mut sender, mut out) = (NewReno::new(Text::new(), &mut Rng::new(1), None), Vec::new());
     sender.start(0, &mut out);
     let [syn] = &out[..] else { panic!("not one SYN: {out:?}") };
     let first = syn.seq + 1;

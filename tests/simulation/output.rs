@@ -1,11 +1,13 @@
 //! Tables, plots, numbers and options.
 
+use std::collections::BTreeSet;
+
 use segue_sim::args::{HELP, Mode, Options, parse};
 use segue_sim::host::Sample;
 use segue_sim::link::{MILLISECOND, SECOND};
-use segue_sim::measure::{median, percentile};
+use segue_sim::measure::{median, percentile, run};
 use segue_sim::record::{Change, Recorded, change};
-use segue_sim::rows::{Figure, Row, Sender, Unit, Want, all, matrix};
+use segue_sim::rows::{Figure, Load, Row, Sender, Unit, Want, all, matrix};
 use segue_sim::table::{Verdict, verdict};
 use segue_sim::{svg, table};
 
@@ -81,7 +83,7 @@ fn rows_have_names_of_their_own() {
         assert!(rows[..i].iter().all(|other| other.name != row.name && other.label != row.label), "{}", row.name);
         assert!(!row.name.contains([',', '/', ' ', '@']), "{} must serve as an option and a file", row.name);
     }
-    let ids = matrix(&rows, &Sender::ALL).iter().map(Row::id).collect::<std::collections::BTreeSet<_>>();
+    let ids = matrix(&rows, &Sender::ALL).iter().map(Row::id).collect::<BTreeSet<_>>();
     assert_eq!(ids.len(), rows.len() * Sender::ALL.len());
 }
 
@@ -98,7 +100,7 @@ fn samples() -> Vec<Sample> {
 
 #[test]
 fn a_plot_has_a_line_for_each_quantity_with_a_point_for_each_sample() {
-    let svg = svg::plot("a < b & c", &samples());
+    let svg = svg::plot("a < b & c", &[samples()]);
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("a &lt; b &amp; c"));
     let points = svg.lines().filter_map(|line| Some(line.strip_prefix("<polyline points=\"")?.split_once('"')?.0));
     let points = points.map(|points| points.split(' ').count()).collect::<Vec<_>>();
@@ -106,12 +108,37 @@ fn a_plot_has_a_line_for_each_quantity_with_a_point_for_each_sample() {
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
 }
 
+/// The flows of a row differ, and each panel has the lines and the names of both.
+#[test]
+fn a_plot_of_two_flows_shows_two() {
+    for name in ["two", "newreno", "both-ways-10m"] {
+        let mut row = all().into_iter().find(|row| row.name == name).expect("the row");
+        match &mut row.load {
+            Load::Pair { duration, .. } | Load::BothWays(duration) => *duration = 3 * SECOND,
+            load => panic!("{load:?}"),
+        }
+        let samples = run(&row, 1, Some(SECOND / 20)).samples;
+        assert_eq!(samples.len(), 2, "{name}");
+        assert!(samples.iter().all(|samples| samples.len() > 10) && samples[0] != samples[1], "{name}");
+        let svg = svg::plot(&row.title(), &samples);
+        let colours = svg.lines().filter(|line| line.starts_with("<polyline"));
+        let colours = colours.filter_map(|line| line.rsplit('"').nth(1)).collect::<BTreeSet<_>>();
+        assert_eq!(colours.len(), 8, "{name}: a colour for each line of each flow");
+        for flow in ["flow 1", "flow 2"] {
+            for line in ["cwnd", "flight", "ssthresh", "smoothed RTT"] {
+                assert_eq!(svg.matches(&format!(">{flow} {line}</text>")).count(), 1, "{name}: {flow} {line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn numbers_have_a_line_for_each_sample() {
-    let csv = svg::numbers(&samples());
+    let csv = svg::numbers(&[samples(), samples()]);
     let lines = csv.lines().collect::<Vec<_>>();
-    assert_eq!(lines.len(), 21);
-    assert_eq!([lines[1], lines[7]], ["0,14480,,10000,", "600000,20480,20000,10000,40000"]);
+    assert_eq!(lines.len(), 41);
+    assert_eq!([lines[1], lines[7]], ["1,0,14480,,10000,", "1,600000,20480,20000,10000,40000"]);
+    assert_eq!(lines[21], "2,0,14480,,10000,");
 }
 
 #[test]
