@@ -61,14 +61,18 @@ Making a network device needs root (CAP_NET_ADMIN).";
     }
 
     pub(crate) fn main() -> ExitCode {
-        let result = parse(lexopt::Parser::from_env()).and_then(|options| match options {
-            Some(options) => run(options),
-            None => {
+        let options = match parse(lexopt::Parser::from_env()) {
+            Ok(Some(options)) => options,
+            Ok(None) => {
                 println!("{HELP}");
-                Ok(true)
+                return ExitCode::SUCCESS;
             }
-        });
-        match result {
+            Err(problem) => {
+                eprintln!("tun: {problem}\n\n{HELP}");
+                return ExitCode::from(2);
+            }
+        };
+        match run(options) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
@@ -160,7 +164,7 @@ Making a network device needs root (CAP_NET_ADMIN).";
 
     fn print(flow: &Flow, news: News) {
         match news {
-            News::Report(report) => println!("{flow}: {report:?}"),
+            News::Report(report) => println!("{flow}: {report}"),
             News::Heard { octets, wrong_at: None } => println!("{flow}: only {octets} octets came back"),
             News::Heard { wrong_at: Some(place), .. } => println!("{flow}: octet {place} came back wrong"),
             News::Closed(reason, info) => println!(
