@@ -1,4 +1,7 @@
 //! The run as a capture file: what an interface at the client sees.
+//!
+//! Written by hand, for the sake of the README's first command, which builds 7 crates in 12 s of CPU time: `pcap-file` would
+//! add 10 crates and 10 s, etherparse 2 crates and 4 s. `tests/handshake_example.rs` reads the file back with both.
 
 use std::io::{Error, Write};
 
