@@ -12,7 +12,7 @@ fn explain(args: &[&str]) -> Output {
     Command::new(folder.join("explain"))
         .args(args)
         .output()
-        .expect("`cargo test` builds it, unless `--test` selects; `cargo build --example explain` does, too")
+        .expect("`cargo test` builds it, unless `--test` or a name selects; `cargo build --example explain` does, too")
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn sim(args: &[&str]) -> Output {
     Command::new(folder.join("sim"))
         .args(args)
         .output()
-        .expect("`cargo test` builds it, unless `--test` selects; `cargo build --example sim` does, too")
+        .expect("`cargo test` builds it, unless `--test` or a name selects; `cargo build --example sim` does, too")
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn tokio(args: &[&str]) -> Output {
     Command::new(folder.join("tokio"))
         .args(args)
         .output()
-        .expect("`cargo test` builds it, unless `--test` selects; `cargo build --example tokio` does, too")
+        .expect("`cargo test` builds it, unless `--test` or a name selects; `cargo build --example tokio` does, too")
 }
 
 #[test]

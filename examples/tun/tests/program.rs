@@ -11,7 +11,7 @@ fn tun(args: &[&str]) -> Output {
     Command::new(folder.join("tun"))
         .args(args)
         .output()
-        .expect("`cargo test` builds it, unless `--test` selects; `cargo build --example tun` does, too")
+        .expect("`cargo test` builds it, unless `--test` or a name selects; `cargo build --example tun` does, too")
 }
 
 #[test]
