@@ -1,8 +1,11 @@
 //! `examples/handshake` shows what it promises.
 
+use std::time::Duration;
+
+use segue::{Action, CloseReason, Discard, Event, Flags, IcmpKind, Instant, Report, Segment, State};
 use segue_handshake::args::{HELP, Options, parse};
 use segue_handshake::{capture, demo};
-use segue_kit::net::{CLIENT_PORT, What};
+use segue_kit::net::{CLIENT_PORT, Ladder, Side, Trace, What};
 
 #[test]
 fn the_default_run_shows_one_loss_its_repair_and_the_four_way_close() {
@@ -15,11 +18,64 @@ fn the_default_run_shows_one_loss_its_repair_and_the_four_way_close() {
     let losses: Vec<usize> = losses.collect();
     assert!(matches!(losses[..], [text] if text > 0), "not exactly one loss, of text: {losses:?}");
     let text = demo::show(&outcome, &options);
-    for state in segue::State::ALL {
-        let simultaneous = state == segue::State::Closing;
+    for state in State::ALL {
+        let simultaneous = state == State::Closing;
         assert!(text.contains(state.name()) != simultaneous, "{state} in\n{text}");
     }
     assert!(text.contains("✗ lost") && text.contains("(again)") && text.contains("timer: TimeWait"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 120), "wider than 120 columns\n{text}");
+}
+
+#[test]
+fn the_ladder_has_the_cause_and_clause_of_each_transition_and_end() {
+    let options = Options::default();
+    let text = demo::show(&demo::run(&options).expect_finished(), &options);
+    for cause in [
+        "│ the user opened (RFC 9293 §3.10.1) ",
+        " a SYN arrived, and we answer it (RFC 9293 §3.10.7.2 third) │",
+        "│ the SYN,ACK acknowledges our SYN (RFC 9293 §3.10.7.3 fourth) ",
+        " our SYN is acknowledged (RFC 9293 §3.10.7.4 fifth) │",
+        "│ the user closed (RFC 9293 §3.10.4) ",
+        " the peer closed: its FIN arrived (RFC 9293 §3.10.7.4 eighth) │",
+        "│ our FIN is acknowledged (RFC 9293 §3.10.7.4 fifth) ",
+        " the user closed, after the peer (RFC 9293 §3.10.4) │",
+        " our FIN is acknowledged: both have closed (RFC 9293 §3.10.7.4 fifth) │",
+        "│ 2 MSL are over (RFC 9293 §3.10.8) ",
+        "│ closed: finished: both sides closed (RFC 9293 §3.6) ",
+    ] {
+        assert!(text.contains(cause), "{cause} in\n{text}");
+    }
+}
+
+#[test]
+fn the_ladder_tells_discards_reports_and_ends_in_words() {
+    let plan = demo::plan(&Options::default());
+    let mut trace = Trace::new(100);
+    let refused = Segment { flags: Flags::RST | Flags::ACK, ..Segment::default() };
+    let cause = Event::Segment(refused).cause(State::SynSent, State::Closed);
+    for (what, after) in [
+        (What::Told(Action::Discarded(Discard::Duplicate)), 1),
+        (What::Told(Action::Discarded(Discard::ReassemblyFull)), 2),
+        (What::Told(Action::Report(Report::Icmp(IcmpKind::TimeExceeded))), 3),
+        (What::State(State::Closed, cause), 4),
+        (What::Told(Action::Closed(CloseReason::Refused)), 4),
+    ] {
+        trace.push(Instant::ZERO + Duration::from_millis(after), Side::Client, what);
+    }
+    let text = Ladder::new(&plan, &trace).to_string();
+    for words in [
+        "      1.0              │ discards: duplicate (RFC 9293 §3.10.7.4 first) ",
+        // of more than a line
+        "      2.0              │ discards: too many ranges out of order (RFC 9293 §3.10.7.4 seventh; ",
+        "      2.0              │ Config::max_ranges) ",
+        "      3.0              │ reports: ICMP error: time exceeded ",
+        "      4.0       CLOSED │ ",
+        "      4.0              │ the peer refused: a reset acknowledges our SYN (RFC 9293 §3.10.7.3 ",
+        "      4.0              │ second) ",
+        "      4.0              │ closed: connection refused (RFC 9293 §3.10.7.3 second) ",
+    ] {
+        assert!(text.contains(words), "{words} in\n{text}");
+    }
     assert!(text.lines().all(|line| line.chars().count() <= 120), "wider than 120 columns\n{text}");
 }
 

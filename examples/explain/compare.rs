@@ -83,6 +83,8 @@ pub struct Comparison {
     /// Resets that this end sent.
     resets: usize,
     highest: Option<SeqNum>,
+    /// What the capture has not shown of the text before `highest`: no retransmission when it comes.
+    holes: Vec<(SeqNum, SeqNum)>,
 }
 
 impl Comparison {
@@ -101,8 +103,12 @@ impl Comparison {
         self.resets += usize::from(segment.flags.contains(Flags::RST));
         self.options(segment, *at);
         let end = segment.seq + segment.len();
-        if !segment.is_empty() && self.highest.is_some_and(|highest| end.at_or_before(highest)) {
+        let fills = self.fills(segment.seq, end);
+        if !fills && !segment.is_empty() && self.highest.is_some_and(|highest| end.at_or_before(highest)) {
             self.again.push((*at, segment.seq));
+        }
+        if let Some(highest) = self.highest.filter(|highest| segment.seq.after(*highest)) {
+            self.holes.push((highest, segment.seq));
         }
         if let Some(connection) = replica.connection() {
             self.in_window(segment, *at, connection);
@@ -110,6 +116,15 @@ impl Comparison {
         }
         self.highest = Some(self.highest.map_or(end, |highest| highest.max(end)));
         self.owed.sent(segment, self.promised(segment));
+    }
+
+    /// Whether a segment is part of a hole, which is smaller then.
+    fn fills(&mut self, seq: SeqNum, end: SeqNum) -> bool {
+        let within = |&(from, to): &(SeqNum, SeqNum)| seq != end && seq.at_or_after(from) && end.at_or_before(to);
+        let Some(place) = self.holes.iter().rposition(within) else { return false };
+        let (from, to) = self.holes.swap_remove(place);
+        self.holes.extend([(from, seq), (end, to)].into_iter().filter(|(from, to)| from != to));
+        true
     }
 
     /// What the other side must offer first.

@@ -23,6 +23,9 @@ impl Controller for Unlimited {
     }
 }
 
+/// More text than this is not missing from a capture: the segment behind it is somebody else's.
+const MOST_MISSING: u32 = 4 << 20;
+
 /// Something to tell beside the segments.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Note {
@@ -106,6 +109,16 @@ impl Replica {
     fn text(&mut self, segment: &Segment, at: Instant) {
         let end = segment.seq + segment.len();
         if end.after(self.sent_to) && !segment.flags.contains(Flags::RST) {
+            if segment.seq.after(self.sent_to) {
+                let missing = segment.seq - self.sent_to;
+                if missing > MOST_MISSING {
+                    return;
+                }
+                // the capture misses it, or shows it later: its length counts, its octets do not
+                let text = vec![0; usize::try_from(missing).unwrap_or(0)];
+                self.event(Event::Send(text.into()), at);
+                self.sent_to = segment.seq;
+            }
             let text = text_from(segment, self.sent_to);
             if !text.is_empty() {
                 self.event(Event::Send(text), at);

@@ -288,6 +288,24 @@ fn an_option_that_the_peer_did_not_offer_is_a_difference() {
     assert_eq!(made.differences(), [What::NotOffered("SACK blocks", "RFC 2018 §4")]);
 }
 
+/// The capture may show segments in another order than the end sent them, or not at all.
+#[test]
+fn text_that_the_capture_shows_late_is_no_difference() {
+    let mut made = Made::new();
+    for seq in [101, 1, 301, 251, 201] {
+        made.segment(1, Flags::ACK, [seq, 1], if seq > 200 { 50 } else { 100 });
+    }
+    made.segment(1, Flags::ACK, [451, 1], 50); // what is before it never shows
+    made.pass(20);
+    made.segment(0, Flags::ACK, [1, 501], 0);
+    made.segment(1, Flags::ACK, [501, 1], 50);
+    made.pass(20);
+    made.segment(0, Flags::ACK, [1, 551], 0);
+    let explained = explain(&made.flow, None);
+    assert_eq!(made.differences(), []);
+    assert!(explained.rows.iter().all(|row| !row.words.contains("discards")), "{:?}", explained.rows);
+}
+
 /// The differences of a capture in words.
 #[test]
 fn a_difference_names_its_clause() {

@@ -1,4 +1,7 @@
 //! The run as a capture file: what an interface at the client sees.
+//!
+//! Written by hand, for the sake of the README's first command, which builds 7 crates in 12 s of CPU time: `pcap-file` would
+//! add 10 crates and 10 s, etherparse 2 crates and 4 s. `tests/handshake_example.rs` reads the file back with both.
 
 use std::io::{Error, Write};
 
@@ -16,7 +19,7 @@ pub fn write(outcome: &Outcome, mut to: impl Write) -> Result<(), Error> {
         let octets = match &record.what {
             What::Depart { segment, .. } => packet(Side::Client, segment)?,
             What::Arrive { segment, .. } => packet(Side::Server, segment)?,
-            What::Call(_) | What::Timer(_) | What::State(_) | What::Told(_) => continue,
+            What::Call(_) | What::Timer(_) | What::State(..) | What::Told(_) => continue,
         };
         let (micros, len) = (record.at.as_micros(), word(octets.len())?);
         write_words(&mut to, &[word(micros / 1_000_000)?, word(micros % 1_000_000)?, len, len])?;

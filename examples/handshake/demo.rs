@@ -63,6 +63,7 @@ fn write_all(text: &mut String, outcome: &Outcome, options: &Options) -> std::fm
         "Each line is one segment, with the times at which it left and arrived beside its sender and receiver."
     )?;
     writeln!(text, "One that crosses others takes two lines: the first ends, the second begins with ···.")?;
+    writeln!(text, "Below what changed a state, or was discarded, stands the cause with its clause.")?;
     writeln!(text, "Numbers are relative to the initial ones, client {}, server {}:", client.iss, server.iss)?;
     writeln!(
         text,
@@ -90,7 +91,7 @@ fn summary(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
                 again += u32::from(*repeated);
             }
             What::Timer(timer) => *timers.entry(format!("{timer:?}")).or_default() += 1,
-            What::Call(_) | What::State(_) | What::Arrive { .. } | What::Told(_) => {}
+            What::Call(_) | What::State(..) | What::Arrive { .. } | What::Told(_) => {}
         }
     }
     let timers: Vec<String> = timers.iter().map(|(timer, count)| format!("{timer} {count}")).collect();

@@ -7,7 +7,8 @@
 
 use std::process::ExitCode;
 
-use segue_sim::{args, program};
+use segue_sim::args;
+use segue_sim::program::{self, Problem};
 
 fn main() -> ExitCode {
     let done = match args::parse(std::env::args_os().skip(1)) {
@@ -16,14 +17,18 @@ fn main() -> ExitCode {
             print!("{}", args::HELP);
             return ExitCode::SUCCESS;
         }
-        Err(problem) => Err(format!("{problem}\n\n{}", args::HELP)),
+        Err(problem) => Err(Problem::Usage(problem)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(problem) => {
-            eprintln!("sim: {problem}");
+        Err(Problem::Usage(problem)) => {
+            eprintln!("sim: {problem}\n\n{}", args::HELP);
             ExitCode::from(2)
+        }
+        Err(Problem::File(problem)) => {
+            eprintln!("sim: {problem}");
+            ExitCode::FAILURE
         }
     }
 }

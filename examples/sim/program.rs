@@ -22,8 +22,26 @@ struct Set {
     measured: Vec<Measured>,
 }
 
-/// Whether all is well; an error is a mistake in the options, or a file that cannot be used.
-pub fn run(options: &Options) -> Result<bool, String> {
+/// Why nothing came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Problem {
+    /// A mistake in the options.
+    Usage(String),
+    /// A file that cannot be used.
+    File(String),
+}
+
+impl From<String> for Problem {
+    fn from(words: String) -> Self {
+        Self::File(words)
+    }
+}
+
+/// Whether all is well.
+///
+/// # Errors
+/// See [`Problem`].
+pub fn run(options: &Options) -> Result<bool, Problem> {
     let rows = chosen(options)?;
     match options.mode {
         Mode::List => {
@@ -32,8 +50,8 @@ pub fn run(options: &Options) -> Result<bool, String> {
             }
             Ok(true)
         }
-        Mode::Record => record(&rows),
-        Mode::Check => check(&rows, options.part),
+        Mode::Record => Ok(record(&rows)?),
+        Mode::Check => Ok(check(&rows, options.part)?),
         Mode::Show => show(&rows, options),
     }
 }
@@ -43,11 +61,11 @@ fn say(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-fn chosen(options: &Options) -> Result<Vec<Row>, String> {
+fn chosen(options: &Options) -> Result<Vec<Row>, Problem> {
     let mut rows = rows::all();
     for name in &options.rows {
         if !rows.iter().any(|row| row.name == *name) {
-            return Err(format!("--row: there is no row '{name}'; --list shows them"));
+            return Err(Problem::Usage(format!("--row: there is no row '{name}'; --list shows them")));
         }
     }
     rows.retain(|row| options.rows.is_empty() || options.rows.contains(&row.name));
@@ -83,7 +101,7 @@ fn lawful(sets: &[Set]) -> bool {
     lines.is_empty()
 }
 
-fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
+fn show(rows: &[Row], options: &Options) -> Result<bool, Problem> {
     let draw = draw(rows, options)?;
     let sets = measured(options.seeds.iter().map(|seeds| (rows.to_vec(), *seeds)).collect());
     if options.verbose {
@@ -128,13 +146,14 @@ fn csv(sets: &[Set]) -> String {
 }
 
 /// Checks where the plots go; what it returns makes them, from the first seed.
-fn draw<'a>(rows: &'a [Row], options: &'a Options) -> Result<impl FnOnce() -> Result<(), String> + 'a, String> {
+fn draw<'a>(rows: &'a [Row], options: &'a Options) -> Result<impl FnOnce() -> Result<(), String> + 'a, Problem> {
     let seed = options.seeds[0].0;
     let targets = [(&options.svg, "svg"), (&options.trace, "csv"), (&options.packets, "txt")];
     for (target, extension) in targets {
         let one = target.as_ref().filter(|path| path.extension().is_some_and(|e| e == extension));
         if let (Some(path), 2..) = (one, rows.len()) {
-            return Err(format!("{} is one file for {} rows: choose one with --row", path.display(), rows.len()));
+            let words = format!("{} is one file for {} rows: choose one with --row", path.display(), rows.len());
+            return Err(Problem::Usage(words));
         }
     }
     Ok(move || {

@@ -163,7 +163,7 @@ Making a network device needs root (CAP_NET_ADMIN).";
 
     fn print(flow: &Flow, news: News) {
         match news {
-            News::Report(report) => println!("{flow}: {report:?}"),
+            News::Report(report) => println!("{flow}: {report}"),
             News::Heard { octets, wrong_at: None } => println!("{flow}: only {octets} octets came back"),
             News::Heard { wrong_at: Some(place), .. } => println!("{flow}: octet {place} came back wrong"),
             News::Closed(reason, info) => println!(

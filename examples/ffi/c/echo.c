@@ -5,7 +5,8 @@
 //   cc -I examples/ffi/include examples/ffi/c/echo.c target/debug/libsegue_ffi.a -lpthread -ldl -lm -o target/echo
 //   target/echo
 //
-// Exit code 0: every octet came back, and both sides closed. 1: a call failed, or what came back is wrong.
+// Exit code 0: every octet came back, and both sides closed. 1: a call failed, or what came back is wrong. 2: a wrong
+// argument.
 #include "segue.h"
 
 #include <stdbool.h>
@@ -138,7 +139,20 @@ static void use(segue_endpoint *endpoint, struct client *client, uint64_t now) {
     }
 }
 
-int main(void) {
+static const char USAGE[] = "An echo server and its client in memory, over the C ABI of segue.\n\n"
+                            "Usage: echo\n\n"
+                            "Options:\n"
+                            "  -h, --help  show this\n";
+
+int main(int argc, char **argv) {
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        fputs(USAGE, stdout);
+        return 0;
+    }
+    if (argc > 1) {
+        fprintf(stderr, "echo: unexpected argument \"%s\"\n\n%s", argv[1], USAGE);
+        return 2;
+    }
     // A product asks the system for its keys, as with getrandom.
     static const uint8_t key_of_server[16] = "drawn at startup", key_of_client[16] = "drawn by another";
     static struct wire to_server, to_client;

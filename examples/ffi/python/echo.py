@@ -199,9 +199,12 @@ def main(path):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] == "--help":
+    if sys.argv[1:] in (["--help"], ["-h"]):
         print(__doc__)
-        sys.exit(0 if sys.argv[1:] == ["--help"] else 2)
+        sys.exit(0)
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     try:
         sys.exit(main(sys.argv[1]))
     except Failed as error:

@@ -42,14 +42,24 @@ fn a_program_in_c_echoes() {
     let output = run(&mut Command::new(&program), "the compiler wrote it");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.ends_with("100000 of 100000 octets came back, the same, both sides closed\n"), "{said}");
+    let help = run(Command::new(&program).arg("--help"), "the compiler wrote it");
+    assert!(String::from_utf8_lossy(&help.stdout).contains("Usage: echo\n"));
+    let wrong = Command::new(&program).arg("--port").output().expect("it ran before");
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(said.contains("\"--port\"") && said.contains("Usage: echo\n") && wrong.stdout.is_empty(), "{said}");
 }
 
 #[test]
 fn a_program_in_python_echoes() {
     let library = library(&format!("{DLL_PREFIX}segue_ffi{DLL_SUFFIX}"));
     let mut python = Command::new("python3");
-    python.arg("-B").arg(Path::new(PACKAGE).join("python/echo.py")).arg(library);
+    let script = Path::new(PACKAGE).join("python/echo.py");
+    python.arg("-B").arg(&script).arg(library);
     let output = run(&mut python, "install Python 3 (Debian: `apt-get install python3`)");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.ends_with("16384 of 16384 octets came back; finished: both sides closed\n"), "{said}");
+    let wrong = Command::new("python3").arg("-B").arg(&script).arg("--port").output().expect("it ran before");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(wrong.stdout.is_empty() && !wrong.stderr.is_empty());
 }

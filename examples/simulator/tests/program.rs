@@ -9,10 +9,9 @@ use segue_simulator::args::{HELP, Options, parse};
 fn simulator(args: &[&str]) -> Output {
     let tests = std::env::current_exe().expect("this program");
     let folder: PathBuf = tests.ancestors().nth(2).expect("the folder of the profile").join("examples");
-    Command::new(folder.join("simulator"))
-        .args(args)
-        .output()
-        .expect("`cargo test` builds it, unless `--test` selects; `cargo build --example simulator` does, too")
+    Command::new(folder.join("simulator")).args(args).output().expect(
+        "`cargo test` builds it, unless `--test` or a name selects; `cargo build --example simulator` does, too",
+    )
 }
 
 #[test]

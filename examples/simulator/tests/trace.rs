@@ -18,14 +18,10 @@ fn quietly(options: &Options) -> Summary {
     summary
 }
 
-/// `examples/simulator/elsewhere` runs this on other platforms, against the same number. Whatever changes what segue sends changes the
-/// number: then `SEGUE_BLESS=1` writes it anew.
-#[test]
-fn two_hundred_connections_give_the_recorded_hash_twice() {
-    let first = quietly(&OPTIONS);
-    assert_eq!(first, quietly(&OPTIONS));
-    let (path, hash) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hash.txt"), format!("{:016x}\n", first.hash));
-    println!("hash of {} connections with seed {}: {hash}", OPTIONS.connections, OPTIONS.seed);
+/// Compares a hash with the one in a file. Whatever changes what segue sends changes it: then `SEGUE_BLESS=1` writes it anew.
+fn compare(options: &Options, hash: u64, file: &str, anew: &str) {
+    let (path, hash) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file), format!("{hash:016x}\n"));
+    println!("hash of {} connections with seed {}: {hash}", options.connections, options.seed);
     if std::env::var_os("SEGUE_BLESS").is_some() {
         fs::write(&path, &hash).expect("the sources can be written");
     }
@@ -33,8 +29,25 @@ fn two_hundred_connections_give_the_recorded_hash_twice() {
     assert_eq!(
         hash, recorded,
         "segue sends something else than recorded, or not the same everywhere. If a change of this checkout is meant to do \
-         so: SEGUE_BLESS=1 cargo test -p segue-simulator"
+         so: SEGUE_BLESS=1 {anew}"
     );
+}
+
+/// `examples/simulator/elsewhere` runs this on other platforms, against the same number.
+#[test]
+fn two_hundred_connections_give_the_recorded_hash_twice() {
+    let first = quietly(&OPTIONS);
+    assert_eq!(first, quietly(&OPTIONS));
+    compare(&OPTIONS, first.hash, "hash.txt", "cargo test -p segue-simulator");
+}
+
+/// The default of the program, as its users build it.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes too long with the twins of shortcuts; `cargo test --release` runs it")]
+fn two_thousand_connections_give_the_recorded_hash() {
+    let options = Options::default();
+    assert_eq!(options, Options { connections: 2000, seed: 1 });
+    compare(&options, quietly(&options).hash, "hash-2000.txt", "cargo test --release -p segue-simulator --test trace");
 }
 
 #[test]

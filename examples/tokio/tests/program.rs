@@ -1,6 +1,38 @@
 //! The example keeps what its help promises.
 
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
 use crate::demo::{HELP, Options, parse, run};
+
+/// The program, which cargo builds beside its tests.
+fn tokio(args: &[&str]) -> Output {
+    let tests = std::env::current_exe().expect("this program");
+    let folder: PathBuf = tests.ancestors().nth(2).expect("the folder of the profile").join("examples");
+    Command::new(folder.join("tokio"))
+        .args(args)
+        .output()
+        .expect("`cargo test` builds it, unless `--test` or a name selects; `cargo build --example tokio` does, too")
+}
+
+#[test]
+fn the_program_tells_its_help_and_ends_with_0() {
+    let told = tokio(&["--help"]);
+    assert!(told.status.success() && told.stderr.is_empty());
+    assert_eq!(String::from_utf8_lossy(&told.stdout), HELP);
+}
+
+#[test]
+fn a_wrong_option_is_named_and_ends_with_2() {
+    let wrong = tokio(&["--seeds", "1"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(
+        said.starts_with("tokio: ") && said.contains("--seeds") && said.trim_end().ends_with(HELP.trim_end()),
+        "{said}"
+    );
+    assert!(wrong.stdout.is_empty());
+}
 
 #[test]
 fn the_help_tells_of_every_option_and_its_default() {

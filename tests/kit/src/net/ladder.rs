@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
-use segue::{Action, Flags, Instant, Segment, State};
+use segue::{Action, Cause, Flags, Instant, Segment, State};
 
 use super::{Bases, Plan, Record, Side, Trace, What};
 
@@ -84,28 +84,10 @@ impl Ladder {
         let order = self.events;
         let nodes = &mut self.sides[side.index()];
         let kind = match what {
-            What::State(state) => {
-                match nodes.last_mut() {
-                    Some(node)
-                        if node.at == *at && node.state.is_none() && !matches!(node.kind, Kind::Depart { .. }) =>
-                    {
-                        node.state = Some(*state);
-                    }
-                    _ => nodes.push(Node {
-                        at: *at,
-                        order,
-                        side: *side,
-                        state: Some(*state),
-                        kind: Kind::Note(String::new()),
-                    }),
-                }
-                return;
-            }
+            What::State(state, cause) => return self.state(record, *state, cause.as_ref()),
             What::Call(text) => Kind::Note(text.clone()),
             What::Timer(timer) => Kind::Note(format!("timer: {timer:?}")),
-            What::Told(Action::Closed(reason)) => Kind::Note(format!("closed: {reason}")),
-            What::Told(Action::PeerClosed) => Kind::Note("told: the peer closed".into()),
-            What::Told(action) => Kind::Note(format!("told: {action:?}")),
+            What::Told(action) => return self.notes(record, &told(action)),
             What::Depart { id, segment, lost, again } => {
                 self.departed.insert(*id, false);
                 let text = describe(&bases.segment(*side, segment), if *again { " (again)" } else { "" });
@@ -120,6 +102,52 @@ impl Ladder {
             }
         };
         nodes.push(Node { at: *at, order, side: *side, state: None, kind });
+    }
+
+    /// The new state stands beside what led to it, the cause in lines of its own.
+    fn state(&mut self, record: &Record, state: State, cause: Option<&Cause>) {
+        let Record { at, side, .. } = record;
+        match self.sides[side.index()].last_mut() {
+            Some(node) if node.at == *at && node.state.is_none() && !matches!(node.kind, Kind::Depart { .. }) => {
+                node.state = Some(state);
+            }
+            _ => self.note(record, Some(state), String::new()),
+        }
+        if let Some(cause) = cause {
+            self.notes(record, &cause.to_string());
+        }
+    }
+
+    /// As many lines as the words need.
+    fn notes(&mut self, record: &Record, words: &str) {
+        let mut line = String::new();
+        for word in words.split(' ') {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > MIDDLE - 2 {
+                self.note(record, None, std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.note(record, None, line);
+    }
+
+    fn note(&mut self, record: &Record, state: Option<State>, words: String) {
+        let Record { at, side, .. } = record;
+        let node = Node { at: *at, order: self.events, side: *side, state, kind: Kind::Note(words) };
+        self.sides[side.index()].push(node);
+    }
+}
+
+/// What the machine told its user, with the clause.
+fn told(action: &Action) -> String {
+    match action {
+        Action::Discarded(reason) => format!("discards: {reason} ({})", reason.clause()),
+        Action::Closed(reason) => format!("closed: {reason} ({})", reason.clause()),
+        Action::Report(report) => format!("reports: {report}"),
+        Action::PeerClosed => "told: the peer closed".into(),
+        other => format!("told: {other:?}"),
     }
 }
 
@@ -202,7 +230,8 @@ fn middle(node: &Node, part: Part) -> String {
     };
     let mark = if let Part::Lost(why) = part { why.len() + 3 } else { 4 };
     let mut text = text.clone();
-    if let Some((end, _)) = text.char_indices().nth(MIDDLE - mark - 6) {
+    let most = if part == Part::Note { MIDDLE - 2 } else { MIDDLE - mark - 6 };
+    if let Some((end, _)) = text.char_indices().nth(most) {
         text.replace_range(end.., "…");
     }
     let room = MIDDLE.saturating_sub(text.chars().count() + mark);

@@ -5,7 +5,7 @@
 //! * [`Host`]: one end: a real `Connection`, whoever drives it, whoever reads and writes;
 //! * `check`, `sending`, `answers`: what must hold after every call, and from call to call;
 //! * `laws`: bounds on memory, work and repetition, for plans that are `strict`;
-//! * `wire`: segments as octets;
+//! * `wire`: segments as octets; `occasion`: what a state changed for;
 //! * [`Trace`], [`Ladder`], [`Outcome`]: what happened, for comparing, for reading, for judging.
 
 mod answers;
@@ -13,6 +13,7 @@ mod check;
 mod host;
 mod ladder;
 mod laws;
+mod occasion;
 mod plan;
 mod sending;
 mod sim;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use segue::{Action, CloseReason, Ecn, Flags, Instant, Segment, SeqNum, State, Timer, codec};
 
 use super::laws::{Ideal, Repeats};
+use super::occasion::Occasion;
 use super::{Driver, FaultKind, Host, Input, Magic, Order, Plan, Reply, Side, Step, Trace, What, Which, wire};
 use crate::Rng;
 
@@ -173,7 +174,7 @@ impl Sim {
             let Some(reply) = self.hosts[side.index()].open(self.now) else { continue };
             let listens = self.hosts[side.index()].state() == State::Listen;
             self.note(side, What::Call(if listens { "listen" } else { "connect" }.into()));
-            self.carry_out(side, before, reply);
+            self.carry_out(side, before, &Occasion::Open, reply);
             self.user_calls(side);
             self.plan_wake(side);
         }
@@ -274,7 +275,7 @@ impl Sim {
         if host.awaits_syn() {
             if segment.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN {
                 let reply = host.accept(segment, self.now);
-                self.carry_out(side, State::Closed, reply);
+                self.carry_out(side, State::Closed, &Occasion::Accept, reply);
             } else if host.connection.is_some() {
                 self.call(side, Input::Segment(segment)); // as any TCP without a connection answers
             }
@@ -315,6 +316,7 @@ impl Sim {
             Input::Send(octets) | Input::SendUrgent(octets) => Some(octets.len()),
             _ => None,
         };
+        let occasion = Occasion::of(&input);
         let reply = host.call(input, self.now);
         if let Some(octets) = offered {
             host.user.sent(octets, &reply);
@@ -324,14 +326,14 @@ impl Sim {
         if let Some(what) = note {
             self.note(side, what);
         }
-        self.carry_out(side, before, reply);
+        self.carry_out(side, before, &occasion, reply);
     }
 
     /// Does what the machine asks for, in order.
-    fn carry_out(&mut self, side: Side, before: State, reply: Reply) {
+    fn carry_out(&mut self, side: Side, before: State, occasion: &Occasion, reply: Reply) {
         let after = self.hosts[side.index()].state();
         if after != before {
-            self.note(side, What::State(after));
+            self.note(side, What::State(after, occasion.cause(before, after)));
         }
         for action in reply.actions {
             self.hosts[side.index()].user.told(&action, self.now);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use segue::{Action, Flags, Instant, Segment, SeqNum, State, Timer};
+use segue::{Action, Cause, Flags, Instant, Segment, SeqNum, State, Timer};
 
 use super::{Plan, Side};
 
@@ -21,8 +21,8 @@ pub enum What {
     Call(String),
     /// A timer that was due fired.
     Timer(Timer),
-    /// The state changed.
-    State(State),
+    /// The state changed, for this cause.
+    State(State, Option<Cause>),
     /// A segment left; `lost` says why it will not arrive, `again` that its octets were sent before.
     Depart { id: u32, segment: Segment, lost: Option<&'static str>, again: bool },
     /// A segment arrived; `copy` when it is a duplicate that the network made.
