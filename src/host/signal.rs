@@ -128,8 +128,9 @@ pub enum Received {
     TimeWait,
     /// A SYN, answered with a cookie; nothing is kept.
     Cookie,
-    /// A SYN for a listener that has no room, and what its backlog says then; or beyond the limits of the endpoint, and
-    /// dropped. While cookies are out, also text without connection: the segment with its cookie may come later.
+    /// A SYN for a listener that has no room, and what its backlog says then; or one beyond the limits of the endpoint or
+    /// that opens nothing ([`Config::drop_syn_fin`](crate::Config::drop_syn_fin)), and dropped. While cookies are out, also
+    /// a segment whose cookie comes later, and dropped; and a cookie that finds no room, and refused with a reset.
     Full,
     /// No connection and no listener: answered as §3.10.7.1 says, with a reset unless it is one.
     Stray,

@@ -134,6 +134,13 @@ struct Bound {
     listen: Listen,
 }
 
+impl Bound {
+    /// The configuration of its connections.
+    fn config(&self, passive: &Arc<Config>) -> Arc<Config> {
+        self.listen.config.as_ref().unwrap_or(passive).clone()
+    }
+}
+
 /// The answers that wait for the next flush, up to a limit.
 #[derive(Clone, Debug)]
 struct Answers {
@@ -272,9 +279,10 @@ impl<C: Controller> Endpoint<C> {
         Ok(ListenerId(number))
     }
 
-    /// Stops listening. Connections that no user has accepted are reset; accepted ones go on.
-    pub fn unlisten(&mut self, listener: ListenerId, now: Instant) {
-        let Some(mut bound) = self.listeners.remove(&listener.0) else { return };
+    /// Stops listening; whether there was such a listener. Connections that no user has accepted are reset; accepted ones
+    /// go on.
+    pub fn unlisten(&mut self, listener: ListenerId, now: Instant) -> bool {
+        let Some(mut bound) = self.listeners.remove(&listener.0) else { return false };
         self.addresses.remove(&(bound.listen.address, bound.listen.port));
         for id in bound.listener.drain() {
             let Some(index) = self.slots.index(id) else { continue };
@@ -285,6 +293,7 @@ impl<C: Controller> Endpoint<C> {
                 self.turn_away(index, true);
             }
         }
+        true
     }
 
     /// The connection that has been ready for longest, for the user. Its signals come from now on.

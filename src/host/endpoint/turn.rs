@@ -6,7 +6,7 @@ use super::Endpoint;
 use super::open::{FLOOR, for_itself, for_sending, for_window, room_to_send};
 use crate::codec::{Packet, PseudoHeader};
 use crate::host::flow::Flow;
-use crate::host::live::{Owner, Side, Taker, Waiting};
+use crate::host::live::{Owner, Previous, Side, Taker, Waiting};
 use crate::host::signal::{Id, Signal};
 use crate::host::slots::Entry;
 use crate::time::END_OF_TIME;
@@ -103,9 +103,10 @@ impl<C: Controller> Endpoint<C> {
         let id = self.slots.id(index);
         let Some(live) = self.slots.live_mut(index) else { return };
         let (flow, successor, closed) = (live.side.flow, live.side.successor.take(), live.side.closed);
-        if let Some(((syn, iss_after), port)) = successor.zip(self.listener_for(flow.local())) {
-            self.end(id, CloseReason::Finished);
-            self.syn_arrives((flow, port), *syn, Some(iss_after), now);
+        if let Some(((syn, last), port)) = successor.zip(self.listener_for(flow.local())) {
+            if let Some(id) = self.shrink_unread(index, now) {
+                self.syn_arrives((flow, port), *syn, Some(Previous { id, last }), now);
+            }
         } else if let Some(reason) = closed {
             self.end(id, reason);
         } else {
@@ -213,11 +214,22 @@ impl<C: Controller> Endpoint<C> {
     /// A connection in TIME-WAIT whose text was read needs 64 octets; for its user it is over.
     fn shrink(&mut self, index: u32) {
         let Some(live) = self.slots.live(index) else { return };
-        if live.connection.state() != State::TimeWait || live.side.unread > 0 {
-            return;
+        if live.connection.state() == State::TimeWait && live.side.unread == 0 {
+            self.compact(index);
         }
+    }
+
+    /// The same where the user has not read all, which no segment in TIME-WAIT depends on: the text stays for the user.
+    fn shrink_unread(&mut self, index: u32, now: Instant) -> Option<Id> {
+        let _ = self.part(index, Event::Consume(usize::MAX), now);
+        self.finish_into_answers(index, now);
+        self.compact(index)
+    }
+
+    fn compact(&mut self, index: u32) -> Option<Id> {
+        let live = self.slots.live(index)?;
         let (flow, config) = (live.side.flow, live.side.config.clone());
-        let Some(value) = live.connection.as_time_wait() else { return };
+        let value = live.connection.as_time_wait()?;
         let at = value.next_deadline().map(|(_, at)| at);
         self.end(self.slots.id(index), CloseReason::Finished);
         let id = self.slots.insert(Entry::Waiting(Box::new(Waiting { value, flow, config })));
@@ -226,6 +238,7 @@ impl<C: Controller> Endpoint<C> {
         self.waiting += 1;
         self.time_waits.push_back(id);
         self.limit_time_waits();
+        Some(id)
     }
 
     /// Beyond the limit the oldest end early.
@@ -301,9 +314,12 @@ impl<C: Controller> Endpoint<C> {
     /// A half-open connection or a held SYN leaves the listener's queue and the table; with a reset, where it `answers`.
     pub(super) fn turn_away(&mut self, index: u32, answers: bool) {
         self.told_of(index);
-        let (flow, syn, owner) = match self.slots.get(index) {
-            Entry::Held(held) => (held.flow, Some(held.syn.clone()), Owner::HalfOpen(held.port, held.ticket)),
-            Entry::Live(live) => (live.side.flow, None, live.side.owner),
+        let (flow, owner, syn, previous) = match self.slots.get(index) {
+            Entry::Held(held) => {
+                let owner = Owner::HalfOpen(held.port, held.ticket);
+                (held.flow, owner, Some(held.syn.clone()), held.previous)
+            }
+            Entry::Live(live) => (live.side.flow, live.side.owner, None, None),
             Entry::Free | Entry::Over(_) | Entry::Waiting(_) => return,
         };
         if let Owner::HalfOpen(port, ticket) | Owner::Ready(port, ticket) = owner {
@@ -314,8 +330,12 @@ impl<C: Controller> Endpoint<C> {
         if let Some(syn) = syn.filter(|_| answers) {
             self.answer_stray(&flow, &syn);
         }
-        self.table.remove(self.keys.table_hash(&flow), index);
+        let hash = self.keys.table_hash(&flow);
+        self.table.remove(hash, index);
         self.free(index);
+        if let Some(previous) = previous.and_then(|previous| self.slots.index(previous.id)) {
+            self.table.insert(hash, previous); // still in TIME-WAIT
+        }
     }
 
     /// Frees a place and all that it has.
