@@ -55,7 +55,8 @@ pub enum Signal {
     PeerClosed,
     /// Something that the user may want to know. Of each kind, the last report counts.
     Report(Report),
-    /// The connection is over. Comes last, once. In an orderly end it comes when both sides have closed, before TIME-WAIT
+    /// The connection is over. Comes last, once, unless the user has left it by [`Socket::release`](super::Socket::release)
+    /// or [`Socket::abort`](super::Socket::abort): no signal follows these. In an orderly end it comes when both sides have closed, before TIME-WAIT
     /// is over. The id is void then; but where text waits, it stays valid until that is read, or until
     /// [`Socket::release`](super::Socket::release) or [`Socket::abort`](super::Socket::abort).
     Closed(CloseReason),
@@ -113,6 +114,21 @@ impl fmt::Display for OpenError {
 }
 
 impl core::error::Error for OpenError {}
+
+/// As the sockets of the system say it; the error is the inner error.
+#[cfg(feature = "std")]
+impl From<OpenError> for std::io::Error {
+    fn from(error: OpenError) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            OpenError::Unusable => ErrorKind::InvalidInput,
+            OpenError::InUse => ErrorKind::AddrInUse,
+            OpenError::NoPort => ErrorKind::AddrNotAvailable,
+            OpenError::Full => ErrorKind::QuotaExceeded,
+        };
+        Self::new(kind, error)
+    }
+}
 
 /// What became of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -216,6 +216,28 @@ impl Listen {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(Port);
 
+impl ListenerId {
+    /// The listener as a number, for tables and foreign interfaces. Never 0; no number serves twice.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.0) + 1
+    }
+
+    /// The listener with this number, whether it exists or not.
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// use segue::host::{Endpoint, EndpointConfig, Keys, Listen, ListenerId};
+    /// let mut endpoint = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+    /// let bits = endpoint.listen(Listen::port(80))?.to_bits();
+    /// assert!(!endpoint.unlisten(ListenerId::from_bits(bits + 1), Instant::ZERO)); // there is no such listener
+    /// assert!(endpoint.unlisten(ListenerId::from_bits(bits), Instant::ZERO));
+    /// # Ok::<(), segue::host::OpenError>(())
+    /// ```
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits.checked_sub(1).and_then(|number| Port::try_from(number).ok()).unwrap_or(Port::MAX))
+    }
+}
+
 /// A SYN that a gate holds: answer with [`Endpoint::admit`], [`Endpoint::refuse`] or [`Endpoint::ignore`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Incoming {
@@ -265,14 +287,15 @@ impl<C: Controller> Endpoint<C> {
     /// Listens.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] when there is a listener for this very address and port.
+    /// [`OpenError::InUse`] when there is a listener for this very address and port; [`OpenError::Full`] after four
+    /// billion listeners, whose numbers are used up.
     pub fn listen(&mut self, listen: Listen) -> Result<ListenerId, OpenError> {
         let place = (listen.address, listen.port);
         if self.addresses.contains_key(&place) {
             return Err(OpenError::InUse);
         }
         let number = self.next_listener;
-        self.next_listener += 1;
+        self.next_listener = number.checked_add(1).ok_or(OpenError::Full)?; // the last number is of nobody
         self.addresses.insert(place, number);
         let backlog = listen.limits();
         self.listeners.insert(number, Bound { listener: Listener::new(backlog), listen: Listen { backlog, ..listen } });
