@@ -1,6 +1,7 @@
 //! Listeners under a flood of SYNs, and the gate.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
@@ -357,12 +358,12 @@ fn who_stops_listening_resets_what_nobody_accepted() {
     assert_eq!(resets, 2);
 }
 
-/// SYNs from everywhere, some of whose senders give up, for a host that only flushes: it asks neither for what waits at the
-/// gate nor for who is ready. Whatever the listener does, 20,000 more packets take no more memory than 20,000.
+/// SYNs from everywhere, some of whose senders give up, for a host that only flushes, into a device that may be full most of
+/// the time: it asks neither for what waits at the gate nor for who is ready. Whatever the listener does, 20,000 more packets take no more memory than 20,000.
 #[test]
 fn a_flood_that_nobody_attends_to_leaves_nothing_behind() {
     for full in [Full::Cookies, Full::EvictOldest, Full::Drop, Full::Reset] {
-        for gate in [None, Some(ms(3)), Some(secs(5))] {
+        for (gate, stalls) in [(None, false), (None, true), (Some(ms(3)), false), (Some(secs(5)), true)] {
             let mut world = World::new(
                 [EndpointConfig::default(), EndpointConfig { memory: 4 << 20, ..EndpointConfig::default() }],
                 1,
@@ -380,13 +381,18 @@ fn a_flood_that_nobody_attends_to_leaves_nothing_behind() {
                     if n % 16 == 0 {
                         world.now += ms(1);
                         world.ends[1].timers(world.now);
-                        world.ends[1].flush(world.now, |_, _| {});
+                        if stalls {
+                            let _ = world.ends[1].flush_while(world.now, |_, _| ControlFlow::Break(()));
+                        } else {
+                            world.ends[1].flush(world.now, |_, _| {});
+                        }
                     }
                 }
             };
             flood(0);
             let more = allocation_counter::measure(|| flood(20_000));
-            assert!(more.bytes_current < 8192, "{full:?}, {gate:?}: {} octets more", more.bytes_current);
+            let octets = more.bytes_current;
+            assert!(octets < 8192, "{full:?}, {gate:?}, {stalls}: {octets} octets more");
         }
     }
 }

@@ -148,6 +148,9 @@ struct Answers {
     most: usize,
 }
 
+/// Segments of one connection that may wait for a flush, beside the answers to strays.
+const OF_ONE: usize = 8;
+
 impl Answers {
     fn push(&mut self, flow: &Flow, segment: Segment) {
         if self.queue.len() < self.most {
@@ -155,9 +158,12 @@ impl Answers {
         } // else it is lost, as packets may be
     }
 
-    /// A segment of a connection of ours: the connection bounds them, and none is lost here.
-    fn push_own(&mut self, flow: &Flow, segment: Segment) {
-        self.queue.push_back((*flow, segment));
+    /// A segment of one of our `connections`. Each has room for some beside the limit: so none is lost while the host
+    /// flushes in each turn, and packets that arrive while it does not fill no memory.
+    fn push_own(&mut self, flow: &Flow, segment: Segment, connections: usize) {
+        if self.queue.len() < self.most.saturating_add(connections.saturating_mul(OF_ONE)) {
+            self.queue.push_back((*flow, segment));
+        }
     }
 }
 
@@ -428,14 +434,18 @@ impl<C: Controller> Endpoint<C> {
 
     /// One part of the batch of this turn.
     pub(in crate::host) fn part(&mut self, index: u32, event: Event, now: Instant) -> Result<(), Error> {
-        let Self { slots, answers, dirty, .. } = self;
+        let Self { slots, answers, dirty, live: connections, .. } = self;
         let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
         live.connection.check_call(&event)?;
-        let open = live.open.get_or_insert_with(|| {
-            dirty.push_back(index);
-            live.connection.open_batch(SHORTCUTS)
-        });
-        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
+        if live.open.is_none() {
+            live.open = Some(live.connection.open_batch(SHORTCUTS));
+            if slots.begin(index) {
+                dirty.push_back(index);
+            }
+        }
+        let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
+        let Some(open) = &mut live.open else { return Ok(()) };
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
         live.connection.part(event, now, open, &mut Taker { side: &mut live.side, transmit });
         Ok(())
     }

@@ -114,9 +114,9 @@ impl<C: Controller> Endpoint<C> {
         self.table.insert(hash, id.index);
         self.deadlines.set(id.index, at);
         self.live += 1;
-        let Self { slots, answers, .. } = self;
+        let Self { slots, answers, live: connections, .. } = self;
         if let Some(live) = slots.live_mut(id.index) {
-            let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
+            let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
             let mut taker = Taker { side: &mut live.side, transmit };
             actions.into_iter().for_each(|action| taker.push(action));
         }
@@ -373,8 +373,8 @@ impl<C: Controller> Endpoint<C> {
         self.succeed(previous);
         let window = for_window(first_window(&config, &path));
         let mut side = Side { window, ..Side::new(flow, Owner::HalfOpen(port, ticket), config) };
-        let answers = &mut self.answers;
-        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
+        let Self { answers, live: connections, .. } = self;
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
         let mut taker = Taker { side: &mut side, transmit };
         actions.into_iter().for_each(|action| taker.push(action));
         self.deadlines.set(index, connection.next_deadline().map(|(_, at)| at));

@@ -1,6 +1,8 @@
 //! The end of a turn: timers, the flush, and what follows from the actions of a connection.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::ops::ControlFlow::{self, Break, Continue};
 
 use super::Endpoint;
 use super::open::{FLOOR, for_itself, for_sending, for_window, room_to_send};
@@ -53,9 +55,63 @@ impl<C: Controller> Endpoint<C> {
             while let Some((flow, segment)) = self.answers.queue.pop_front() {
                 send(flow.pseudo(), flow.packet(segment));
             }
-            let Some(index) = self.dirty.pop_front() else { break };
+            let Some(index) = self.next_dirty() else { break };
             self.finish(index, now, &mut |flow, segment| send(flow.pseudo(), flow.packet(segment)));
         }
+    }
+
+    /// The same for a device that may be full: `send` takes a packet and says whether there is room for another. What has
+    /// not left by then waits in the endpoint, in its order, and leaves with the next flush of either kind;
+    /// [`wants_flush`](Self::wants_flush) tells that it does. Nothing is lost: connections whose turn has not come
+    /// decide what to send when it comes. Of answers and acknowledgments some are kept meanwhile, not all.
+    ///
+    /// ```
+    /// use core::ops::ControlFlow::{Break, Continue};
+    /// use segue::Instant;
+    /// use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// let mut endpoint = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+    /// let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// (0..5).try_for_each(|_| endpoint.connect(us, peer, Instant::ZERO).map(drop))?;
+    ///
+    /// let mut ring = Vec::with_capacity(3);
+    /// let end = endpoint.flush_while(Instant::ZERO, |_, packet| {
+    ///     ring.push(packet);
+    ///     if ring.len() < 3 { Continue(()) } else { Break(()) }
+    /// });
+    /// assert!(end.is_break() && endpoint.wants_flush());
+    /// ring.clear(); // the device has sent them
+    /// endpoint.flush(Instant::ZERO, |_, packet| ring.push(packet));
+    /// assert_eq!(ring.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn flush_while(
+        &mut self,
+        now: Instant,
+        mut send: impl FnMut(PseudoHeader, Packet) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        loop {
+            while let Some((flow, segment)) = self.answers.queue.pop_front() {
+                send(flow.pseudo(), flow.packet(segment))?;
+            }
+            let Some(index) = self.next_dirty() else { return Continue(()) };
+            let (mut room, mut rest) = (Continue(()), VecDeque::new());
+            self.finish(index, now, &mut |flow, segment| match room {
+                Continue(()) => room = send(flow.pseudo(), flow.packet(segment)),
+                Break(()) => rest.push_back((*flow, segment)),
+            });
+            if !rest.is_empty() {
+                rest.append(&mut self.answers.queue);
+                self.answers.queue = rest;
+            }
+            room?;
+        }
+    }
+
+    /// The next connection whose batch has begun.
+    fn next_dirty(&mut self) -> Option<u32> {
+        let index = self.dirty.pop_front()?;
+        self.slots.end(index);
+        Some(index)
     }
 
     /// Ends the batch of a connection before the flush.
