@@ -5,7 +5,7 @@ use std::time::Instant as SystemInstant;
 
 use crate::{CloseReason, Error, IcmpKind, Instant};
 
-/// The system's monotonic clock as [`Instant`]s: microseconds since the clock was made.
+/// The system's monotonic clock as [`Instant`]s: microseconds since the clock was made, or since any other instant.
 ///
 /// ```
 /// use segue::{Clock, Instant};
@@ -17,12 +17,26 @@ use crate::{CloseReason, Error, IcmpKind, Instant};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Clock {
     anchor: SystemInstant,
+    /// What the clock says at the anchor.
+    begins: Instant,
 }
 
 impl Clock {
     /// A clock that begins now.
     pub fn new() -> Self {
-        Self { anchor: SystemInstant::now() }
+        Self::anchored(SystemInstant::now(), Instant::ZERO)
+    }
+
+    /// A clock that says `begins` at the system's `anchor`: it goes on where that of a snapshot stopped, or agrees with
+    /// another clock of the program.
+    ///
+    /// ```
+    /// use segue::{Clock, Instant};
+    /// let stopped = Instant::from_millis(90_000);
+    /// assert!(Clock::anchored(std::time::Instant::now(), stopped).now() >= stopped);
+    /// ```
+    pub const fn anchored(anchor: SystemInstant, begins: Instant) -> Self {
+        Self { anchor, begins }
     }
 
     /// The time. Read it once in a turn of the host.
@@ -30,14 +44,14 @@ impl Clock {
         self.instant(SystemInstant::now())
     }
 
-    /// An instant of the system as an instant of this clock; one from before the clock was made is its epoch.
+    /// An instant of the system as an instant of this clock; one from before its anchor is that of the anchor.
     pub fn instant(&self, at: SystemInstant) -> Instant {
-        Instant::ZERO + at.saturating_duration_since(self.anchor)
+        self.begins + at.saturating_duration_since(self.anchor)
     }
 
     /// The other way round: when to wake up for a deadline. One that the system cannot express is a century away.
     pub fn system(&self, at: Instant) -> SystemInstant {
-        let since = at.saturating_since(Instant::ZERO);
+        let since = at.saturating_since(self.begins);
         let century = core::time::Duration::from_secs(100 * 365 * 24 * 3600);
         self.anchor.checked_add(since).or_else(|| self.anchor.checked_add(century)).unwrap_or(self.anchor)
     }
@@ -103,6 +117,10 @@ mod tests {
         let before = clock.anchor.checked_sub(Duration::from_micros(1));
         assert!(before.is_none_or(|before| clock.instant(before) == Instant::ZERO));
         assert!(clock.system(Instant::from_micros(u64::MAX)) > clock.anchor);
+        let later = Clock::anchored(clock.anchor, Instant::from_micros(90));
+        assert_eq!(later.instant(clock.anchor + Duration::from_micros(7)), Instant::from_micros(97));
+        assert_eq!(later.system(Instant::from_micros(97)), clock.anchor + Duration::from_micros(7));
+        assert_eq!(later.system(Instant::from_micros(3)), clock.anchor);
     }
 
     #[test]

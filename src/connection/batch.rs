@@ -38,7 +38,7 @@ pub(crate) struct Open {
 /// [`close`](Self::close) put the FIN on the last text, the window update of `consume` rides on either.
 ///
 /// The value reads as the connection: `batch.state()`, `batch.writable()`. A leaked batch (`core::mem::forget`) sends
-/// nothing; the next event of the connection does.
+/// nothing; the next event of the connection does. So does one whose sink panicked in a part.
 ///
 /// ```
 /// use segue::{Action, Arc, Config, Connection, Event, Flags, Instant, Path, Secrets, SeqNum};
@@ -70,6 +70,8 @@ pub struct Batch<'a, S: Sink, C: Controller = Algorithm> {
     sink: Watched<'a, S>,
     now: Instant,
     open: Open,
+    /// Whether every part was done.
+    is_whole: bool,
     record: Option<(Connection<C>, Vec<Event>)>,
 }
 
@@ -101,7 +103,7 @@ impl<C: Controller> Connection<C> {
         let record = PROVES.then(|| (self.clone(), Vec::new()));
         self.pass_to(now);
         let (sink, open) = (Watched { sink, actions: Vec::new() }, self.open_batch(SHORTCUTS));
-        Batch { connection: self, sink, now, open, record }
+        Batch { connection: self, sink, now, open, is_whole: true, record }
     }
 
     pub(crate) fn open_batch(&self, shortcuts: bool) -> Open {
@@ -265,7 +267,9 @@ impl<S: Sink, C: Controller> Batch<'_, S, C> {
         if let Some((_, parts)) = &mut self.record {
             parts.push(event.clone());
         }
+        self.is_whole = false; // until the part is done: the sink of a host may panic
         self.connection.part(event, self.now, &mut self.open, &mut self.sink);
+        self.is_whole = true;
         Ok(())
     }
 
@@ -340,6 +344,9 @@ impl<S: Sink, C: Controller> fmt::Debug for Batch<'_, S, C> {
 
 impl<S: Sink, C: Controller> Drop for Batch<'_, S, C> {
     fn drop(&mut self) {
+        if !self.is_whole {
+            return; // a panic unwinds: another one would abort the program
+        }
         self.connection.end_batch(self.now, self.open, &mut self.sink);
         let Some((mut twin, parts)) = self.record.take() else { return };
         let mut actions = Vec::new();

@@ -36,7 +36,8 @@ impl<C: Controller> Connection<C> {
         self.actions_of(Event::Consume(octets), now)
     }
 
-    /// CLOSE: a FIN follows the queued data. Receiving goes on until the peer closes.
+    /// CLOSE: a FIN follows the queued data. Receiving goes on until the peer closes. In SYN-SENT it deletes the connection
+    /// and the data that waits for it (§3.10.4).
     ///
     /// # Errors
     /// [`Error::Closing`] when CLOSE was already called, [`Error::NotConnected`] in CLOSED.

@@ -57,6 +57,12 @@ impl<C: Controller> Connection<C> {
         self.phase.sender().is_none_or(|snd| !snd.is_pending())
     }
 
+    /// Whether this acknowledges something new: SND.UNA < SEG.ACK =< SND.NXT.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_news(&self, ack: SeqNum) -> bool {
+        self.phase.sender().is_some_and(|snd| snd.is_news(ack))
+    }
+
     /// RCV.BUFF as far as it is in use; 0 before the peer's SYN.
     #[cfg(feature = "host")]
     pub(crate) fn receive_capacity(&self) -> u32 {

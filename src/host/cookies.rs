@@ -1,6 +1,7 @@
 //! SYN cookies (RFC 4987 §3.6): a SYN,ACK whose numbers remember the SYN, so that the host need not.
 //!
-//! The ISS holds an MSS out of eight, the parity of the period and 28 bits of a keyed hash over everything. The window
+//! The ISS holds an MSS out of eight, the parity of the period, and two keyed hashes: 16 bits over everything, and 12 over
+//! all but the number of the SYN. These tell segments that come before the one with the cookie from strays. The window
 //! scale and SACK-permitted stand in the low bits of the timestamp, which the peer echoes. Without timestamps, the
 //! connection has neither.
 
@@ -111,12 +112,8 @@ impl Keys {
         if segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST) != Flags::ACK {
             return None;
         }
-        let (iss, irs) = (segment.ack - 1, segment.seq - 1);
-        let index = usize::try_from(iss.value() & 7).unwrap_or(0);
-        let this = now.as_micros() / PERIOD;
-        let period = if this & 1 == u64::from(iss.value() >> 3 & 1) { this } else { this.checked_sub(1)? };
-        let timestamps = segment.options.timestamps();
-        let bits = timestamps.map(|ts| u8::try_from(ts.echo & BITS).unwrap_or(0));
+        let (iss, irs, timestamps) = (segment.ack - 1, segment.seq - 1, segment.options.timestamps());
+        let Claim { index, bits, period } = Claim::of(segment, now)?;
         if self.cookie_iss(flow, irs, (index, bits), period) != iss {
             return None;
         }
@@ -131,14 +128,61 @@ impl Keys {
         Some(Redeemed { syn, secrets: Secrets { iss, ts_offset }, sent })
     }
 
+    /// Whether the segment acknowledges a cookie of ours, though [`redeem`](Self::redeem) may not find it: then the segment
+    /// has overtaken the one that brings the cookie, which comes again. Drop it: a reset would end a good connection.
+    ///
+    /// ```
+    /// # use segue::host::{Flow, Keys};
+    /// # use segue::{Arc, Config, Flags, Instant, Path, Segment, SeqNum};
+    /// # let (keys, now) = (Keys::new(*b"drawn at startup"), Instant::from_millis(90));
+    /// # let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
+    /// let syn = Segment { seq: SeqNum::new(7), flags: Flags::SYN, ..Segment::default() };
+    /// let answer = keys.cookie(&flow, &syn, &Arc::new(Config::default()), Path::ipv4(1500), now).expect("a SYN");
+    /// let later = Segment { seq: syn.seq + 1461, ack: answer.seq + 1, flags: Flags::ACK, ..Segment::default() };
+    /// assert!(keys.redeem(&flow, &later, now).is_none() && keys.acknowledges_cookie(&flow, &later, now));
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
+    pub fn acknowledges_cookie(&self, flow: &Flow, segment: &Segment, now: Instant) -> bool {
+        let known = |claim: Claim| self.cookie_of_flow(flow, (claim.index, claim.bits), claim.period);
+        let has_ack = segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST) == Flags::ACK;
+        has_ack && Claim::of(segment, now).map(known) == Some((segment.ack - 1).value() & 0xFFFF)
+    }
+
     /// The ISS that is the cookie.
-    fn cookie_iss(&self, flow: &Flow, irs: SeqNum, (index, bits): (usize, Option<u8>), period: u64) -> SeqNum {
-        let index = u8::try_from(index & 7).unwrap_or(0);
+    fn cookie_iss(&self, flow: &Flow, irs: SeqNum, about: (usize, Option<u8>), period: u64) -> SeqNum {
+        let low = self.cookie_of_flow(flow, about, period);
         let [a, b, c, d] = irs.value().to_be_bytes();
-        let [e, f, g, h, i, j, k, l] = period.to_be_bytes();
-        let facts = [a, b, c, d, e, f, g, h, i, j, k, l, index, bits.unwrap_or(0xFF)];
-        let parity = u32::from(period & 1 == 1);
-        SeqNum::new(self.cookie_hash(flow, &facts) << 4 | parity << 3 | u32::from(index))
+        let [e, f, g, h] = low.to_be_bytes();
+        let [i, j, k, l, m, n, o, p] = period.to_be_bytes();
+        SeqNum::new(self.cookie_hash(flow, &[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]) << 16 | low)
+    }
+
+    /// The low 16 bits of the cookie: what it is about, and a hash that does not depend on the number of the SYN.
+    fn cookie_of_flow(&self, flow: &Flow, (index, bits): (usize, Option<u8>), period: u64) -> u32 {
+        let index = u8::try_from(index & 7).unwrap_or(0);
+        let [a, b, c, d, e, f, g, h] = period.to_be_bytes();
+        let hash = self.cookie_hash(flow, &[a, b, c, d, e, f, g, h, index, bits.unwrap_or(0xFF)]) & 0xFFF;
+        hash << 4 | u32::from(period & 1 == 1) << 3 | u32::from(index)
+    }
+}
+
+/// What the cookie that a segment acknowledges would be about, if it is one.
+struct Claim {
+    /// The MSS.
+    index: usize,
+    /// The options.
+    bits: Option<u8>,
+    period: u64,
+}
+
+impl Claim {
+    fn of(segment: &Segment, now: Instant) -> Option<Self> {
+        let iss = (segment.ack - 1).value();
+        let index = usize::try_from(iss & 7).unwrap_or(0);
+        let this = now.as_micros() / PERIOD;
+        let period = if this & 1 == u64::from(iss >> 3 & 1) { this } else { this.checked_sub(1)? };
+        let bits = segment.options.timestamps().map(|ts| u8::try_from(ts.echo & BITS).unwrap_or(0));
+        Some(Self { index, bits, period })
     }
 }
 

@@ -13,6 +13,9 @@ use crate::{FastOpenCookie, Instant, Secrets, SeqNum};
 
 type Key = [u8; 16];
 
+/// How long Fast Open cookies stay the same, in microseconds (RFC 7413 §4.1.2, property 5).
+const FAST_OPEN_PERIOD: u64 = 3_600_000_000;
+
 /// The keyed functions that a host needs: initial sequence numbers (RFC 6528), offsets of timestamps (RFC 7323 §5.4),
 /// ephemeral ports (RFC 6056), SYN cookies (RFC 4987) and Fast Open cookies (RFC 7413).
 ///
@@ -90,12 +93,37 @@ impl Keys {
         Secrets { iss, ts_offset }
     }
 
-    /// The Fast Open cookie of a client at this server address (RFC 7413 §4.1.2), 8 octets. The machine itself does not
-    /// use Fast Open: the cookie is for hosts that do.
-    pub fn fast_open_cookie(&self, server: IpAddr, client: IpAddr) -> FastOpenCookie {
+    /// GetCookie of RFC 7413 §4.1.2: the Fast Open cookie of a client at this server address, 8 octets. It changes each
+    /// hour, and [`is_fast_open_cookie`](Self::is_fast_open_cookie) takes the last two, so a cookie expires within two
+    /// hours. The machine itself does not use Fast Open: the cookie is for hosts that do.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segue::Instant;
+    /// use segue::host::Keys;
+    /// let (keys, now) = (Keys::new(*b"drawn at startup"), Instant::from_millis(5));
+    /// let (server, client) = ("192.0.2.1".parse()?, "198.51.100.7".parse()?);
+    /// let cookie = keys.fast_open_cookie(server, client, now);
+    /// assert!(keys.is_fast_open_cookie(server, client, cookie, now + Duration::from_secs(3600)));
+    /// assert!(!keys.is_fast_open_cookie(server, client, cookie, now + Duration::from_secs(7200)));
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
+    pub fn fast_open_cookie(&self, server: IpAddr, client: IpAddr, now: Instant) -> FastOpenCookie {
+        self.fast_open_cookie_of(server, client, now.as_micros() / FAST_OPEN_PERIOD)
+    }
+
+    /// IsCookieValid of RFC 7413 §4.1.2: whether it is a cookie of this client that has not expired.
+    pub fn is_fast_open_cookie(&self, server: IpAddr, client: IpAddr, cookie: FastOpenCookie, now: Instant) -> bool {
+        let this = now.as_micros() / FAST_OPEN_PERIOD;
+        let mut periods = [Some(this), this.checked_sub(1)].into_iter().flatten();
+        periods.any(|period| self.fast_open_cookie_of(server, client, period) == cookie)
+    }
+
+    fn fast_open_cookie_of(&self, server: IpAddr, client: IpAddr, period: u64) -> FastOpenCookie {
         let cookie = hash(&self.fast_open, |hasher| {
             address(server, hasher);
             address(client, hasher);
+            hasher.write(&period.to_be_bytes());
         });
         FastOpenCookie::new(&cookie.to_be_bytes()).unwrap_or_default()
     }

@@ -51,7 +51,9 @@ impl Default for Backlog {
 #[non_exhaustive]
 pub enum Full {
     /// The host answers without keeping anything (RFC 4987 §3.6): the SYN,ACK remembers the connection. Clients are
-    /// served whatever the flood; those without timestamps get no window scaling and no SACK.
+    /// served whatever the flood; those without timestamps get no window scaling and no SACK. A SYN gets a cookie only
+    /// where whoever brings it back finds room, or half-open connections that make room; who finds none after all is
+    /// reset at once.
     #[default]
     Cookies,
     /// The connection that is half-open for longest makes room (RFC 4987 §3.5). Clients are served as long as a round
@@ -174,6 +176,17 @@ impl<K: Copy> Listener<K> {
         Admit::Cookie
     }
 
+    /// A segment brought a cookie back, which [`Keys::redeem`](super::Keys::redeem) found valid: [`Admit::Open`] or
+    /// [`Admit::Evict`], then [`ready`](Self::ready); or [`Admit::Reset`], when as many connections wait for the user as
+    /// the listener may hold. The cookie proves its peer: one that is half-open makes room for it. A host that cannot open
+    /// it for want of memory resets it as well. To drop it would leave the peer with a connection that nobody knows of:
+    /// where the peer has nothing to say first, for ever.
+    pub fn on_cookie(&mut self) -> Admit<K> {
+        let places = self.backlog.half_open.saturating_add(self.backlog.ready.max(1));
+        let (half_open, ready) = self.len();
+        if half_open + ready < places { Admit::Open } else { self.evict().map_or(Admit::Reset, Admit::Evict) }
+    }
+
     /// The SYN of this connection was answered: it is half-open.
     pub fn opened(&mut self, key: K) -> Ticket {
         let ticket = self.ticket();
@@ -207,13 +220,13 @@ impl<K: Copy> Listener<K> {
         self.ready.pop_first().map(|(_, key)| key)
     }
 
-    /// Whether cookies may come back: [`Keys::redeem`](super::Keys::redeem) is asked only then, and only if
-    /// [`has_room`](Self::has_room). Without a flood a guessed cookie is worth nothing.
+    /// Whether cookies may come back: [`Keys::redeem`](super::Keys::redeem) is asked only then. Without a flood a guessed
+    /// cookie is worth nothing.
     pub fn expects_cookies(&self, now: Instant) -> bool {
         self.cookies.is_some_and(|last| now.saturating_since(last) <= COOKIES_LAST)
     }
 
-    /// Whether another connection may get ready.
+    /// Whether a SYN may be taken: few enough connections wait for the user.
     pub fn has_room(&self) -> bool {
         self.ready.len() < self.backlog.ready.max(1)
     }

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::flow::Flow;
 use super::listener::Ticket;
-use super::signal::{Pending, Signal};
+use super::signal::{Id, Pending, Signal};
 use crate::connection::Open;
 use crate::{Action, Arc, CloseReason, Config, Connection, Controller, Segment, SeqNum, Sink, TimeWait};
 
@@ -224,13 +224,21 @@ pub(super) struct Waiting {
 // The state of TCP in 64 octets, and who it is: two addresses of IPv6, two ports, the configuration.
 const _: () = assert!(size_of::<Waiting>() <= 112);
 
+/// The previous incarnation of a connection, in TIME-WAIT.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Previous {
+    pub(super) id: Id,
+    /// The last number that it used, which the ISS has to pass (MAY-2).
+    pub(super) last: SeqNum,
+}
+
 /// A SYN that a gate holds.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) flow: Flow,
     pub(super) syn: Segment,
-    /// The last number of the previous incarnation, which the ISS has to pass (MAY-2).
-    pub(super) after: Option<SeqNum>,
+    /// In TIME-WAIT until the SYN is admitted; its flow is not in the table meanwhile.
+    pub(super) previous: Option<Previous>,
     pub(super) port: Port,
     pub(super) ticket: Ticket,
     /// The number among those that nobody was told of.

@@ -96,7 +96,8 @@ pub enum Signal {
     PeerClosed,
     /// Something that the user may want to know. Of each kind, the last report counts.
     Report(Report),
-    /// The connection is over. Comes last, once. In an orderly end it comes when both sides have closed, before TIME-WAIT
+    /// The connection is over. Comes last, once, unless the user has left it by [`Socket::release`](super::Socket::release)
+    /// or [`Socket::abort`](super::Socket::abort): no signal follows these. In an orderly end it comes when both sides have closed, before TIME-WAIT
     /// is over. The id is void then; but where text waits, it stays valid until that is read, or until
     /// [`Socket::release`](super::Socket::release) or [`Socket::abort`](super::Socket::abort).
     Closed(CloseReason),
@@ -172,6 +173,21 @@ impl fmt::Display for OpenError {
 
 impl core::error::Error for OpenError {}
 
+/// As the sockets of the system say it; the error is the inner error.
+#[cfg(feature = "std")]
+impl From<OpenError> for std::io::Error {
+    fn from(error: OpenError) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            OpenError::Unusable => ErrorKind::InvalidInput,
+            OpenError::InUse => ErrorKind::AddrInUse,
+            OpenError::NoPort => ErrorKind::AddrNotAvailable,
+            OpenError::Full => ErrorKind::QuotaExceeded,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// What became of a packet.
 ///
 /// ```
@@ -198,8 +214,9 @@ pub enum Received {
     TimeWait,
     /// A SYN, answered with a cookie; nothing is kept.
     Cookie,
-    /// A SYN for a listener that has no room, and what its backlog says then; or beyond the limits of the endpoint, and
-    /// dropped. While cookies are out, also text without connection: the segment with its cookie may come later.
+    /// A SYN for a listener that has no room, and what its backlog says then; or one beyond the limits of the endpoint or
+    /// that opens nothing ([`Config::drop_syn_fin`](crate::Config::drop_syn_fin)), and dropped. While cookies are out, also
+    /// a segment whose cookie comes later, and dropped; and a cookie that finds no room, and refused with a reset.
     Full,
     /// No connection and no listener: answered as §3.10.7.1 says, with a reset unless it is one. An ICMP error about no
     /// connection: dropped.

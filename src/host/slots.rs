@@ -22,6 +22,8 @@ pub(super) enum Entry<C: Controller> {
 #[derive(Clone, Debug)]
 struct Slot<C: Controller> {
     generation: u32,
+    /// Whether the place is in the queue of those whose batch has begun: it may outlive what was in the place.
+    is_dirty: bool,
     entry: Entry<C>,
 }
 
@@ -52,7 +54,7 @@ impl<C: Controller> Slots<C> {
         let index = self.free.pop().unwrap_or_else(|| u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
         match self.slot_mut(index) {
             Some(slot) => slot.entry = entry,
-            None => self.slots.push(Slot { generation: 1, entry }),
+            None => self.slots.push(Slot { generation: 1, is_dirty: false, entry }),
         }
         self.id(index)
     }
@@ -100,6 +102,18 @@ impl<C: Controller> Slots<C> {
         match self.get_mut(index)? {
             Entry::Live(live) => Some(live),
             Entry::Free | Entry::Held(_) | Entry::Over(_) | Entry::Waiting(_) => None,
+        }
+    }
+
+    /// The place joins the queue of those whose batch has begun; whether it was not in it.
+    pub(super) fn begin(&mut self, index: u32) -> bool {
+        self.slot_mut(index).is_some_and(|slot| !core::mem::replace(&mut slot.is_dirty, true))
+    }
+
+    /// The place leaves that queue.
+    pub(super) fn end(&mut self, index: u32) {
+        if let Some(slot) = self.slot_mut(index) {
+            slot.is_dirty = false;
         }
     }
 

@@ -140,7 +140,8 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// buffer or the budget is full, and [`Signal::Writable`] follows.
     ///
     /// # Errors
-    /// Those of [`writable`](Self::writable).
+    /// Those of [`writable`](Self::writable), also where `from` is empty: SEND after CLOSE is an error whatever it sends
+    /// (RFC 9293 §3.10.2).
     pub fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
         let fits = self.fits(from.len())?;
         self.send(from.get(..fits).map(Bytes::copy_from_slice).unwrap_or_default())
@@ -176,6 +177,10 @@ impl<'a, C: Controller> Socket<'a, C> {
 
     /// No more text will be written: the FIN leaves on the last of it. Reading goes on.
     ///
+    /// An active open that is not complete is cancelled, with the text that waits for it (RFC 9293 §3.10.4, SYN-SENT):
+    /// [`Signal::Closed`] comes with [`CloseReason::Cancelled`](crate::CloseReason::Cancelled). To send the text all the
+    /// same, close at [`Signal::Connected`].
+    ///
     /// # Errors
     /// Those of [`writable`](Self::writable).
     pub fn close(&mut self) -> Result<(), Error> {
@@ -189,11 +194,14 @@ impl<'a, C: Controller> Socket<'a, C> {
 
     /// The user is gone, as when a process ends. What was written is sent, with the FIN; if text waits unread, also here,
     /// the peer is told by a reset instead (SHLD-3). The id is void.
+    ///
+    /// No signal of the connection follows, [`Signal::Closed`] neither, and those that wait are dropped: nobody is there
+    /// to hear them. Who has to know the end calls [`close`](Self::close) and waits.
     pub fn release(self) {
         self.leave(Event::Release);
     }
 
-    /// Ends the connection at once, with a reset. The id is void.
+    /// Ends the connection at once, with a reset. The id is void. No signal follows, as after [`release`](Self::release).
     pub fn abort(self) {
         self.leave(Event::Abort);
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use segue::{
     Action, Arc, Batch, CloseReason, Config, Connection, Error, Event, Flags, Instant, Knob, Path, Secrets, Segment,
-    SeqNum, State, Timer,
+    SeqNum, Sink, State, Timer,
 };
 use segue_kit::settings::{Mixture, config};
 use segue_kit::{Rng, STARTS, ms};
@@ -199,4 +199,45 @@ fn a_record_of_a_batch_gives_the_same_state_and_actions() {
             waiting[1 - end].extend(kept.collect::<Vec<_>>());
         }
     }
+}
+
+/// A sink of a host that panics at one of its actions.
+struct Mine {
+    fuse: usize,
+    actions: Vec<Action>,
+}
+
+impl Sink for Mine {
+    fn push(&mut self, action: Action) {
+        self.fuse = self.fuse.checked_sub(1).expect("the host's own mistake");
+        self.actions.push(action);
+    }
+}
+
+/// A panic in a sink, at any action of a part or of the flush, or in the code of the host between two parts, unwinds as any
+/// other: the batch, which ends while the stack unwinds, adds none to it.
+#[test]
+fn a_panic_of_the_host_unwinds_through_a_batch() {
+    let mut caught = Vec::new();
+    for (fuse, panics_between) in [(0, false), (1, false), (2, false), (99, false), (99, true)] {
+        let mut talk = established();
+        talk.turn(0, |batch| batch.event(Event::Send("text".into())).unwrap());
+        let (segment, now) = (talk.inbox[1].remove(0), talk.now);
+        let mut connection = talk.ends[1].clone();
+        let mut sink = Mine { fuse, actions: Vec::new() };
+        let run = || {
+            let mut batch = connection.batch(now, &mut sink);
+            batch.segment(segment);
+            batch.consume(4);
+            batch.send(&mut "more text".into()).unwrap();
+            assert!(!panics_between, "between two parts");
+            batch.close().unwrap();
+        };
+        caught.push(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+        let pushed = sink.actions.iter().filter(|action| matches!(action, Action::Transmit(_))).count();
+        assert!(fuse < 99 || pushed == 1, "what the parts before the panic owe leaves");
+        connection.abort(now);
+        assert_eq!(connection.state(), State::Closed);
+    }
+    assert_eq!(caught, [true, true, true, false, true]);
 }

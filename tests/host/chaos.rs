@@ -113,7 +113,11 @@ impl Chaos {
             12 => self.gate(),
             13 => self.set(end),
             14 => self.world.ends[end].timers(now),
-            15..=17 => self.flush(end),
+            15..=16 => self.flush(end),
+            17 => {
+                let room = 1 + self.rng.below(5) as usize;
+                self.world.flush_into(end, room);
+            }
             _ => self.pass(),
         }
         for (end, users) in self.world.ends.iter_mut().zip(&self.users) {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use segue::host::{Flow, Keys, Ports};
 use segue::{
-    Action, Arc, Config, Connection, Event, Flags, Instant, Options, Path, Segment, SeqNum, State, Timestamps,
+    Action, Arc, Config, Connection, Event, FastOpenCookie, Flags, Instant, Options, Path, Segment, SeqNum, State,
+    Timestamps,
 };
 use segue_kit::{Rng, ms, secs};
 
@@ -58,6 +59,34 @@ fn may_2_a_successor_begins_after_its_predecessor() {
     assert_eq!(keys().secrets(&usual(), now, Some(iss - 1)).iss, iss);
     assert_eq!(keys().secrets(&usual(), now, Some(iss)).iss, iss + 1);
     assert_eq!(keys().secrets(&usual(), now, Some(iss + 0x7000_0000)).iss, iss + 0x7000_0001);
+}
+
+/// The properties of a cookie: it authenticates the client, nobody else can make it, and it expires.
+#[test]
+fn rfc_7413_4_1_2_a_fast_open_cookie_is_of_its_client_and_expires() {
+    let addresses = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"].map(|ip| ip.parse::<IpAddr>().unwrap());
+    let (hour, start) = (secs(3600), Instant::from_millis(7));
+    let mut seen = BTreeSet::new();
+    for keys in [keys(), Keys::new(*b"drawn by another")] {
+        for server in addresses {
+            for client in addresses {
+                for period in 0..4 {
+                    let at = start + hour * period;
+                    let cookie = keys.fast_open_cookie(server, client, at);
+                    assert_eq!(cookie.as_slice().len(), 8);
+                    assert_eq!(cookie, keys.fast_open_cookie(server, client, at + hour - ms(8)), "it is stable");
+                    assert!(seen.insert(cookie.as_slice().to_vec()), "no other client, server, key and hour has it");
+                    let valid = |at| keys.is_fast_open_cookie(server, client, cookie, at);
+                    assert!(valid(at) && valid(at + hour) && !valid(at + hour * 2));
+                    assert!(period == 0 || !valid(at - hour), "nor is one of the future");
+                    let others = addresses.into_iter().filter(|other| *other != client);
+                    assert!(others.into_iter().all(|other| !keys.is_fast_open_cookie(server, other, cookie, at)));
+                }
+            }
+        }
+    }
+    let (server, client) = (addresses[0], addresses[1]);
+    assert!(!keys().is_fast_open_cookie(server, client, FastOpenCookie::default(), start), "a request is none");
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Listeners under a flood of SYNs, and the gate.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Backlog, Endpoint, EndpointConfig, Full, Gone, Id, Incoming, Listen, ListenerId, Received, Signal};
-use segue::{CloseReason, Flags, Instant, Options, Segment, SeqNum, Timestamps};
-use segue_kit::{ms, secs};
+use segue::{Arc, CloseReason, Config, Flags, Instant, Options, Segment, SeqNum, Timestamps};
+use segue_kit::{Rng, ms, secs};
 
-use super::world::{CLIENT, SERVER, World};
+use super::world::{CLIENT, Faults, SERVER, World};
 
 const PORT: u16 = 80;
 
@@ -357,12 +358,12 @@ fn who_stops_listening_resets_what_nobody_accepted() {
     assert_eq!(resets, 2);
 }
 
-/// SYNs from everywhere, some of whose senders give up, for a host that only flushes: it asks neither for what waits at the
-/// gate nor for who is ready. Whatever the listener does, 20,000 more packets take no more memory than 20,000.
+/// SYNs from everywhere, some of whose senders give up, for a host that only flushes, into a device that may be full most of
+/// the time: it asks neither for what waits at the gate nor for who is ready. Whatever the listener does, 20,000 more packets take no more memory than 20,000.
 #[test]
 fn a_flood_that_nobody_attends_to_leaves_nothing_behind() {
     for full in [Full::Cookies, Full::EvictOldest, Full::Drop, Full::Reset] {
-        for gate in [None, Some(ms(3)), Some(secs(5))] {
+        for (gate, stalls) in [(None, false), (None, true), (Some(ms(3)), false), (Some(secs(5)), true)] {
             let mut world = World::new(
                 [EndpointConfig::default(), EndpointConfig { memory: 4 << 20, ..EndpointConfig::default() }],
                 1,
@@ -380,13 +381,150 @@ fn a_flood_that_nobody_attends_to_leaves_nothing_behind() {
                     if n % 16 == 0 {
                         world.now += ms(1);
                         world.ends[1].timers(world.now);
-                        world.ends[1].flush(world.now, |_, _| {});
+                        if stalls {
+                            let _ = world.ends[1].flush_while(world.now, |_, _| ControlFlow::Break(()));
+                        } else {
+                            world.ends[1].flush(world.now, |_, _| {});
+                        }
                     }
                 }
             };
             flood(0);
             let more = allocation_counter::measure(|| flood(20_000));
-            assert!(more.bytes_current < 8192, "{full:?}, {gate:?}: {} octets more", more.bytes_current);
+            let octets = more.bytes_current;
+            assert!(octets < 8192, "{full:?}, {gate:?}, {stalls}: {octets} octets more");
+        }
+    }
+}
+
+/// A flood comes and goes while the SYNs of a client come twice and late: some are answered with a cookie, some open a
+/// half-open connection with another ISS. Whichever SYN,ACK the client answers, no reset ends its connection.
+#[test]
+fn a_cookie_counts_beside_a_half_open_connection_of_its_flow() {
+    let cases = std::env::var("SEGUE_CASES").map_or(300, |cases| cases.parse().expect("a number"));
+    for seed in 0..cases {
+        let mut world = World::new([EndpointConfig::default(), EndpointConfig::default()], seed);
+        world.faults = Faults { lost: 50, twice: 600, late: 500 };
+        let rng = &mut Rng::new(seed);
+        let backlog = Backlog { half_open: rng.pick(&[1, 2]), ready: rng.pick(&[1, 128]), full: Full::Cookies };
+        let listener = world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
+        let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        if rng.chance(700) {
+            world.ends[0].socket(client, world.now).unwrap().write(&[7; 5000][..rng.pick(&[1, 5000])]).unwrap();
+        }
+        world.flush(0);
+        for n in 0..400 {
+            let (addresses, mut packet) = spoofed(n / 4);
+            if rng.chance(500) {
+                (packet.segment.flags, packet.segment.seq) = (Flags::RST, packet.segment.seq + 1);
+            }
+            if n < 200 {
+                world.receive(1, addresses, packet);
+            }
+            world.flush(1);
+            world.go(rng.pick(&[1, 1, 7]), |endpoint, end, _| {
+                if end == 1 {
+                    while endpoint.accept(listener).is_some() {}
+                }
+            });
+        }
+        world.go(10_000, |_, _, _| {});
+        assert_eq!(world.signals[0], [(client, Signal::Connected)], "seed {seed}");
+        let arrived = world.signals[1].iter().any(|(_, signal)| *signal == Signal::Closed(CloseReason::Reset));
+        assert!(!arrived, "seed {seed}");
+    }
+}
+
+/// A SYN for the ports of a connection in TIME-WAIT, whatever becomes of it: TIME-WAIT is over only when there is a
+/// connection instead (RFC 6191, MAY-2), and until then it answers.
+#[test]
+fn time_wait_ends_only_for_a_connection() {
+    for seed in 0..400 {
+        let rng = &mut Rng::new(seed);
+        let connection = Config::builder().drop_syn_fin(rng.chance(500)).build().unwrap();
+        let (memory, connections) = rng.pick(&[(usize::MAX, 65_536), (usize::MAX, 1), (320_000, 65_536)]);
+        let config =
+            EndpointConfig { memory, connections, connection: Arc::new(connection), ..EndpointConfig::default() };
+        let mut world = World::new([EndpointConfig::default(), config], seed);
+        let full = rng.pick(&[Full::Cookies, Full::EvictOldest, Full::Drop, Full::Reset]);
+        let backlog = Backlog { half_open: rng.pick(&[0, 1, 8]), ready: 1, full };
+        let first = world.ends[1].listen(Listen::port(PORT)).unwrap();
+        let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        let flow = world.ends[0].socket(client, world.now).unwrap().flow().unwrap();
+        world.flush(0);
+        world.go(50, |_, _, _| {});
+        let peer = world.ends[1].accept(first).unwrap();
+        assert!(world.ends[1].unlisten(first, world.now));
+        let gate = rng.pick(&[None, Some(secs(5))]);
+        world.ends[1].listen(Listen { gate, backlog, ..Listen::port(PORT) }).unwrap();
+        // The client may have sent text that nobody reads, then both close, the server first.
+        let unread = rng.chance(500);
+        let mut socket = world.ends[0].socket(client, world.now).unwrap();
+        socket.write(&[7; 9][..if unread { 9 } else { 0 }]).unwrap();
+        drop(socket);
+        world.ends[1].socket(peer, world.now).unwrap().close().unwrap();
+        world.flush(1);
+        world.flush(0);
+        world.go(50, |_, _, _| {});
+        world.ends[0].socket(client, world.now).unwrap().close().unwrap();
+        world.flush(0);
+        world.go(2000, |_, _, _| {});
+        assert_eq!(world.ends[1].len(), if unread { (1, 0) } else { (0, 1) }, "seed {seed}");
+        // Others that are half-open, or not.
+        for n in 0..rng.pick(&[0, 0, 1, 20]) {
+            let (addresses, packet) = spoofed(n);
+            world.receive(1, addresses, packet);
+        }
+        world.flush(1);
+        world.ends[0].connect_from(flow, world.now).unwrap();
+        let (mut syn, now) = (None, world.now);
+        world.ends[0].flush(now, |addresses, packet| syn = Some((addresses, packet)));
+        let (addresses, mut packet) = syn.expect("a SYN");
+        if rng.chance(200) {
+            packet.segment.flags |= Flags::FIN;
+        }
+        world.receive(1, addresses, packet.clone());
+        while world.ends[1].poll_signal().is_some() {}
+        let mut admitted = false;
+        while let Some(incoming) = world.ends[1].incoming() {
+            if incoming.flow != flow.reversed() {
+                continue;
+            }
+            assert_eq!(world.ends[1].len().1, 1, "seed {seed}: it waits behind the gate");
+            let answer = match rng.below(4) {
+                0 => world.ends[1].refuse(incoming.id),
+                1 => world.ends[1].ignore(incoming.id),
+                2 => {
+                    let segment = Segment { seq: packet.segment.seq + 1, flags: Flags::RST, ..Segment::default() };
+                    world.receive(1, addresses, Packet { segment, ..packet.clone() });
+                    assert_eq!(world.ends[1].admit(incoming.id, now), Err(Gone));
+                    Ok(())
+                }
+                _ => {
+                    let answer = world.ends[1].admit(incoming.id, now);
+                    admitted |= answer.is_ok();
+                    answer
+                }
+            };
+            assert!(answer == Ok(()) || world.ends[1].admit(incoming.id, now) == Err(Gone));
+        }
+        // Whether a connection answers, or TIME-WAIT: a late segment of the old incarnation tells.
+        let opens = world.ends[1].len().1 == 0;
+        assert!(opens || !admitted, "seed {seed}: what is admitted opens");
+        let mut out = Vec::new();
+        world.ends[1].flush(now, |to, packet| out.push((to, packet)));
+        let to_us =
+            |(to, packet): &&(PseudoHeader, Packet)| to.dst() == CLIENT && packet.segment.flags.contains(Flags::SYN);
+        assert_eq!(opens, out.iter().filter(to_us).count() == 1, "seed {seed}: {:?}", world.ends[1].len());
+        if !opens {
+            let late = Segment {
+                seq: packet.segment.seq - 1000,
+                ack: packet.segment.ack,
+                flags: Flags::ACK,
+                ..Segment::default()
+            };
+            let received = world.receive(1, addresses, Packet { segment: late, ..packet });
+            assert_eq!(received, Received::TimeWait, "seed {seed}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
@@ -100,6 +101,20 @@ impl World {
     pub(crate) fn flush(&mut self, end: usize) {
         let mut out = Vec::new();
         self.ends[end].flush(self.now, |addresses, packet| out.push((addresses, packet)));
+        self.sent += out.len();
+        for (addresses, packet) in out {
+            self.plan(1 - end, addresses, &packet);
+        }
+    }
+
+    /// The same through a device with room for so many packets, 1 at least.
+    pub(crate) fn flush_into(&mut self, end: usize, room: usize) {
+        let mut out = Vec::new();
+        let _ = self.ends[end].flush_while(self.now, |addresses, packet| {
+            out.push((addresses, packet));
+            if out.len() < room { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        assert!(out.len() <= room && (out.len() == room || !self.ends[end].wants_flush()));
         self.sent += out.len();
         for (addresses, packet) in out {
             self.plan(1 - end, addresses, &packet);

@@ -4,9 +4,16 @@ use super::Endpoint;
 use super::open::bare;
 use crate::codec::{Packet, PseudoHeader, opens, reset_for};
 use crate::host::flow::Flow;
+use crate::host::live::{Owner, Previous};
 use crate::host::signal::{Gone, Received};
 use crate::host::slots::Entry;
-use crate::{Action, Controller, Event, Flags, IcmpKind, Instant, Segment, SeqNum};
+use crate::{Action, Connection, Controller, Event, Flags, IcmpKind, Instant, Segment, SeqNum};
+
+/// Whether a segment for a half-open connection acknowledges something else than its SYN,ACK.
+fn acknowledges_another<C: Controller>(connection: &Connection<C>, segment: &Segment) -> bool {
+    let flags = segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST);
+    flags == Flags::ACK && !connection.is_news(segment.ack)
+}
 
 impl<C: Controller> Endpoint<C> {
     /// A packet arrived between these addresses; its checksum is right ([`codec::decode`](crate::codec::decode)). All
@@ -30,12 +37,16 @@ impl<C: Controller> Endpoint<C> {
         let id = self.slots.id(index);
         match self.slots.get(index) {
             Entry::Free | Entry::Over(_) => Received::Stray, // not in the table
-            Entry::Held(_) => {
-                self.held_arrives(index, packet.segment);
-                Received::Connection(id)
-            }
+            Entry::Held(_) => self.held_arrives(index, flow, packet.segment, now),
             Entry::Waiting(_) => self.waiting_arrives(index, flow, packet.segment, now),
-            Entry::Live(_) => {
+            Entry::Live(live) => {
+                if let Owner::HalfOpen(port, _) = live.side.owner {
+                    let is_other = acknowledges_another(&live.connection, &packet.segment);
+                    let by_cookie = is_other.then(|| self.cookie_arrives((flow, port), &packet.segment, now)).flatten();
+                    if let Some(received) = by_cookie {
+                        return received;
+                    }
+                }
                 let _ = self.part(index, Event::Segment(packet.segment), now);
                 self.look(index, now);
                 Received::Connection(id)
@@ -43,15 +54,23 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    /// While a SYN waits at the gate: it may come again, or its sender gives up.
-    fn held_arrives(&mut self, index: u32, segment: Segment) {
-        let Some(Entry::Held(held)) = self.slots.get_mut(index) else { return };
-        match segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST) {
+    /// While a SYN waits at the gate: it may come again, or its sender gives up. The rest is for the previous incarnation.
+    fn held_arrives(&mut self, index: u32, flow: Flow, segment: Segment, now: Instant) -> Received {
+        let id = self.slots.id(index);
+        let Some(Entry::Held(held)) = self.slots.get_mut(index) else { return Received::Stray };
+        let (syn, previous) = (held.syn.seq, held.previous);
+        let flags = segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST);
+        if flags == Flags::SYN {
             // The same SYN again, with a later timestamp; another one may be forged, and the one that waits stays.
-            Flags::SYN if segment.seq == held.syn.seq => held.syn = bare(segment),
-            Flags::RST if segment.seq == held.syn.seq + 1 => self.turn_away(index, false),
-            _ => {}
+            if segment.seq == syn {
+                held.syn = bare(segment);
+            }
+        } else if flags == Flags::RST && segment.seq == syn + 1 {
+            self.turn_away(index, false);
+        } else if let Some(previous) = previous.and_then(|previous| self.slots.index(previous.id)) {
+            return self.waiting_arrives(previous, flow, segment, now);
         }
+        Received::Connection(id)
     }
 
     fn waiting_arrives(&mut self, index: u32, flow: Flow, segment: Segment, now: Instant) -> Received {
@@ -72,9 +91,9 @@ impl<C: Controller> Endpoint<C> {
         if over {
             self.free(index);
         }
-        if let Some(((syn, iss_after), port)) = successor.zip(self.listener_for(flow.local())) {
-            self.free(index);
-            return self.syn_arrives((flow, port), *syn, Some(iss_after), now);
+        if let Some(((syn, last), port)) = successor.zip(self.listener_for(flow.local())) {
+            let previous = Previous { id: self.slots.id(index), last };
+            return self.syn_arrives((flow, port), *syn, Some(previous), now);
         }
         Received::TimeWait
     }

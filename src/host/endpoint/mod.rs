@@ -136,12 +136,22 @@ struct Bound {
     listen: Listen,
 }
 
+impl Bound {
+    /// The configuration of its connections.
+    fn config(&self, passive: &Arc<Config>) -> Arc<Config> {
+        self.listen.config.as_ref().unwrap_or(passive).clone()
+    }
+}
+
 /// The answers that wait for the next flush, up to a limit.
 #[derive(Clone, Debug)]
 struct Answers {
     queue: VecDeque<(Flow, Segment)>,
     most: usize,
 }
+
+/// Segments of one connection that may wait for a flush, beside the answers to strays.
+const OF_ONE: usize = 8;
 
 impl Answers {
     fn push(&mut self, flow: &Flow, segment: Segment) {
@@ -150,9 +160,12 @@ impl Answers {
         } // else it is lost, as packets may be
     }
 
-    /// A segment of a connection of ours: the connection bounds them, and none is lost here.
-    fn push_own(&mut self, flow: &Flow, segment: Segment) {
-        self.queue.push_back((*flow, segment));
+    /// A segment of one of our `connections`. Each has room for some beside the limit: so none is lost while the host
+    /// flushes in each turn, and packets that arrive while it does not fill no memory.
+    fn push_own(&mut self, flow: &Flow, segment: Segment, connections: usize) {
+        if self.queue.len() < self.most.saturating_add(connections.saturating_mul(OF_ONE)) {
+            self.queue.push_back((*flow, segment));
+        }
     }
 }
 
@@ -220,6 +233,28 @@ impl Listen {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(Port);
 
+impl ListenerId {
+    /// The listener as a number, for tables and foreign interfaces. Never 0; no number serves twice.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.0) + 1
+    }
+
+    /// The listener with this number, whether it exists or not.
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// use segue::host::{Endpoint, EndpointConfig, Keys, Listen, ListenerId};
+    /// let mut endpoint = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+    /// let bits = endpoint.listen(Listen::port(80))?.to_bits();
+    /// assert!(!endpoint.unlisten(ListenerId::from_bits(bits + 1), Instant::ZERO)); // there is no such listener
+    /// assert!(endpoint.unlisten(ListenerId::from_bits(bits), Instant::ZERO));
+    /// # Ok::<(), segue::host::OpenError>(())
+    /// ```
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits.checked_sub(1).and_then(|number| Port::try_from(number).ok()).unwrap_or(Port::MAX))
+    }
+}
+
 /// A SYN that a gate holds: answer with [`Endpoint::admit`], [`Endpoint::refuse`] or [`Endpoint::ignore`].
 ///
 /// ```
@@ -283,23 +318,25 @@ impl<C: Controller> Endpoint<C> {
     /// Listens.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] when there is a listener for this very address and port.
+    /// [`OpenError::InUse`] when there is a listener for this very address and port; [`OpenError::Full`] after four
+    /// billion listeners, whose numbers are used up.
     pub fn listen(&mut self, listen: Listen) -> Result<ListenerId, OpenError> {
         let place = (listen.address, listen.port);
         if self.addresses.contains_key(&place) {
             return Err(OpenError::InUse);
         }
         let number = self.next_listener;
-        self.next_listener += 1;
+        self.next_listener = number.checked_add(1).ok_or(OpenError::Full)?; // the last number is of nobody
         self.addresses.insert(place, number);
         let backlog = listen.limits();
         self.listeners.insert(number, Bound { listener: Listener::new(backlog), listen: Listen { backlog, ..listen } });
         Ok(ListenerId(number))
     }
 
-    /// Stops listening. Connections that no user has accepted are reset; accepted ones go on.
-    pub fn unlisten(&mut self, listener: ListenerId, now: Instant) {
-        let Some(mut bound) = self.listeners.remove(&listener.0) else { return };
+    /// Stops listening; whether there was such a listener. Connections that no user has accepted are reset; accepted ones
+    /// go on.
+    pub fn unlisten(&mut self, listener: ListenerId, now: Instant) -> bool {
+        let Some(mut bound) = self.listeners.remove(&listener.0) else { return false };
         self.addresses.remove(&(bound.listen.address, bound.listen.port));
         for id in bound.listener.drain() {
             let Some(index) = self.slots.index(id) else { continue };
@@ -310,6 +347,7 @@ impl<C: Controller> Endpoint<C> {
                 self.turn_away(index, true);
             }
         }
+        true
     }
 
     /// The connection that has been ready for longest, for the user. Its signals come from now on.
@@ -421,14 +459,18 @@ impl<C: Controller> Endpoint<C> {
 
     /// One part of the batch of this turn.
     pub(in crate::host) fn part(&mut self, index: u32, event: Event, now: Instant) -> Result<(), Error> {
-        let Self { slots, answers, dirty, .. } = self;
+        let Self { slots, answers, dirty, live: connections, .. } = self;
         let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
         live.connection.check_call(&event)?;
-        let open = live.open.get_or_insert_with(|| {
-            dirty.push_back(index);
-            live.connection.open_batch(SHORTCUTS)
-        });
-        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
+        if live.open.is_none() {
+            live.open = Some(live.connection.open_batch(SHORTCUTS));
+            if slots.begin(index) {
+                dirty.push_back(index);
+            }
+        }
+        let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
+        let Some(open) = &mut live.open else { return Ok(()) };
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
         live.connection.part(event, now, open, &mut Taker { side: &mut live.side, transmit });
         Ok(())
     }

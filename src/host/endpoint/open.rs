@@ -8,12 +8,10 @@ use super::{Endpoint, Listener, Place, Port};
 use crate::connection::first_window;
 use crate::host::flow::Flow;
 use crate::host::listener::{Admit, Full};
-use crate::host::live::{Held, Live, Owner, Side, Taker};
+use crate::host::live::{Held, Live, Owner, Previous, Side, Taker};
 use crate::host::signal::{Gone, Id, OpenError, Received};
 use crate::host::slots::Entry;
-use crate::{
-    Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Knob, Path, Secrets, Segment, SeqNum, State,
-};
+use crate::{Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Knob, Path, Segment, State};
 
 /// Octets that a connection takes beside itself and its buffers: its place in the tables, what it allocates when it runs.
 const OVERHEAD: usize = 1024;
@@ -95,7 +93,8 @@ impl<C: Controller> Endpoint<C> {
         let secrets = self.keys.secrets(&flow, now, None);
         let controller = self.controller.clone();
         let mut side = Side { window, ..Side::new(flow, Owner::User, config.clone()) };
-        let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
+        let Self { answers, live: connections, .. } = self;
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
         let mut taker = Taker { side: &mut side, transmit };
         let connection = Connection::connect_with_into(controller, config, path, secrets, now, &mut taker);
         Ok(self.adopt(connection, side, now))
@@ -165,41 +164,26 @@ impl<C: Controller> Endpoint<C> {
         places.iter().find_map(|place| self.addresses.get(place)).copied()
     }
 
-    /// The SYN of a flow that is not in the table. `after`: the last number of the previous incarnation.
+    /// The SYN of a flow that is not in the table, or only in TIME-WAIT. The previous incarnation stays there unless the
+    /// SYN opens a connection.
     pub(super) fn syn_arrives(
         &mut self,
         (flow, port): (Flow, Port),
         syn: Segment,
-        after: Option<SeqNum>,
+        previous: Option<Previous>,
         now: Instant,
     ) -> Received {
-        let Some(bound) = self.listeners.get_mut(&port) else { return Received::Full };
-        let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
-        let gate = bound.listen.gate;
-        let needs = needs::<C>(&config, &self.config.path(flow.remote().ip()));
-        let full = self.live >= self.config.connections || needs > self.budget.left();
-        // Connections that are half-open take a quarter of the limits at most: the rest is for peers that have proved
-        // themselves, and for our own opens.
-        let (half_open, _) = bound.listener.len();
-        let scarce = full
-            || half_open > self.config.connections / 4
-            || half_open > 0 && half_open.saturating_add(1).saturating_mul(needs) > self.budget.limit() / 4;
-        let admit = match bound.listen.backlog.full {
-            Full::Cookies if scarce => bound.listener.on_flood(now),
-            Full::EvictOldest if scarce => match bound.listener.evict() {
-                Some(oldest) => Admit::Evict(oldest),
-                None if full => Admit::Drop,
-                None => bound.listener.on_syn(now),
-            },
-            Full::Drop | Full::Reset if full => Admit::Drop,
-            Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset => bound.listener.on_syn(now),
-        };
-        match admit {
+        let Some(bound) = self.listeners.get(&port) else { return Received::Full };
+        let (config, gate) = (bound.config(&self.passive), bound.listen.gate);
+        if syn.flags.contains(Flags::FIN) && config.drop_syn_fin() {
+            return Received::Full; // it opens nothing
+        }
+        let path = self.config.path(flow.remote().ip());
+        match self.judge(port, needs::<C>(&config, &path), now) {
             Admit::Open => {}
             Admit::Evict(id) => self.turn_away(id.index, false),
-            Admit::Cookie if after.is_some() => return Received::Full, // a cookie knows of no previous incarnation
+            Admit::Cookie if previous.is_some() => return Received::Full, // a cookie knows of no previous incarnation
             Admit::Cookie => {
-                let path = self.config.path(flow.remote().ip());
                 let answer = self.keys.cookie(&flow, &syn, &config, path, now);
                 let Some(answer) = answer else { return Received::Full };
                 self.answers.push(&flow, answer);
@@ -212,10 +196,9 @@ impl<C: Controller> Endpoint<C> {
             }
         }
         if let Some(patience) = gate {
-            return self.hold((flow, port), (syn, after), now + patience);
+            return self.hold((flow, port), (syn, previous), now + patience);
         }
-        let secrets = self.keys.secrets(&flow, now, after);
-        match self.open_passive(flow, config, (secrets, syn), now) {
+        match self.open_passive(flow, (config, path), (syn, previous), now) {
             Some(id) => {
                 self.own(id, port, |listener| Owner::HalfOpen(port, listener.opened(id)));
                 Received::Opened(id)
@@ -224,26 +207,59 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    /// Passive OPEN. `None`: the SYN opens nothing after all, and was answered, or the budget is used up.
+    /// What becomes of a SYN whose connection `needs` this much, by the limits of the listener and of the endpoint.
+    fn judge(&mut self, port: Port, needs: usize, now: Instant) -> Admit<Id> {
+        let Some(bound) = self.listeners.get_mut(&port) else { return Admit::Drop };
+        let full = self.live >= self.config.connections || needs > self.budget.left();
+        // Connections that are half-open take a quarter of the limits at most: the rest is for peers that have proved
+        // themselves, and for our own opens.
+        let (half_open, _) = bound.listener.len();
+        let scarce = full
+            || half_open > self.config.connections / 4
+            || half_open > 0 && half_open.saturating_add(1).saturating_mul(needs) > self.budget.limit() / 4;
+        match bound.listen.backlog.full {
+            Full::Cookies if full && half_open == 0 => Admit::Drop, // who brings the cookie back would find no room
+            Full::Cookies if scarce => bound.listener.on_flood(now),
+            Full::EvictOldest if scarce => match bound.listener.evict() {
+                Some(oldest) => Admit::Evict(oldest),
+                None if full => Admit::Drop,
+                None => bound.listener.on_syn(now),
+            },
+            Full::Drop | Full::Reset if full => Admit::Drop,
+            Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset => bound.listener.on_syn(now),
+        }
+    }
+
+    /// Passive OPEN, and the end of the previous incarnation. `None`: the SYN opens nothing after all, or the budget is
+    /// used up.
     fn open_passive(
         &mut self,
         flow: Flow,
-        config: Arc<Config>,
-        (secrets, syn): (Secrets, Segment),
+        (config, path): (Arc<Config>, Path),
+        (syn, previous): (Segment, Option<Previous>),
         now: Instant,
     ) -> Option<Id> {
-        let path = self.config.path(flow.remote().ip());
         let window = self.reserve(&config, &path)?;
+        let secrets = self.keys.secrets(&flow, now, previous.map(|previous| previous.last));
         let mut side = Side { window, ..Side::new(flow, Owner::Nobody, config.clone()) };
         let controller = self.controller.clone();
-        let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
+        let Self { answers, live: connections, .. } = self;
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
         let mut taker = Taker { side: &mut side, transmit };
         let connection = Connection::accept_with_into(controller, config.clone(), path, secrets, syn, now, &mut taker);
         if connection.state() == State::Closed {
             self.budget.give_back(needs::<C>(&config, &path));
             return None;
         }
+        self.succeed(previous);
         Some(self.adopt(connection, side, now))
+    }
+
+    /// A connection follows its previous incarnation, which ends.
+    fn succeed(&mut self, previous: Option<Previous>) {
+        if let Some(index) = previous.and_then(|previous| self.slots.index(previous.id)) {
+            self.free(index);
+        }
     }
 
     /// A new passive connection gets its place in the queues of its listener.
@@ -262,26 +278,19 @@ impl<C: Controller> Endpoint<C> {
         segment: &Segment,
         now: Instant,
     ) -> Option<Received> {
-        let bound = self.listeners.get(&port).filter(|bound| bound.listener.expects_cookies(now))?;
+        self.listeners.get(&port).filter(|bound| bound.listener.expects_cookies(now))?;
         let Some(found) = self.keys.redeem(&flow, segment, now) else {
-            // Text may overtake the segment with the cookie, which comes again: a reset would end a good connection.
-            let may_follow = !segment.payload.is_empty() && !segment.flags.contains(Flags::RST);
-            return may_follow.then_some(Received::Full);
+            return self.keys.acknowledges_cookie(&flow, segment, now).then_some(Received::Full);
         };
-        if !bound.listener.has_room() {
-            return Some(Received::Full); // the peer repeats its text
+        // A repeated SYN may have opened a connection beside the cookie; the peer answers the SYN,ACK that came first.
+        if let Some(half_open) = self.find(&flow) {
+            self.turn_away(half_open, false);
         }
-        let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
+        let config = self.listeners.get(&port)?.config(&self.passive);
         let path = self.config.path(flow.remote().ip());
-        // The cookie proves its peer: those that are half-open make room.
-        let window = loop {
-            if let Some(window) = self.reserve(&config, &path) {
-                break window;
-            }
-            let Some(oldest) = self.listeners.get_mut(&port).and_then(|bound| bound.listener.evict()) else {
-                return Some(Received::Full);
-            };
-            self.turn_away(oldest.index, false);
+        let Some(window) = self.make_room(port, &config, &path) else {
+            self.answer_stray(&flow, segment); // RFC 9293 §3.10.7.2, second: the peer must not believe in a connection
+            return Some(Received::Full);
         };
         let side = Side { window, ..Side::new(flow, Owner::Nobody, config.clone()) };
         let controller = self.controller.clone();
@@ -295,19 +304,39 @@ impl<C: Controller> Endpoint<C> {
         Some(Received::Opened(id))
     }
 
-    /// A SYN waits at the gate, without its text.
+    /// A place for a connection by a cookie, and what it needs of the budget: the cookie proves its peer, and those that
+    /// are half-open make room.
+    fn make_room(&mut self, port: Port, config: &Config, path: &Path) -> Option<usize> {
+        match self.listeners.get_mut(&port)?.listener.on_cookie() {
+            Admit::Open => {}
+            Admit::Evict(oldest) => self.turn_away(oldest.index, false),
+            Admit::Cookie | Admit::Drop | Admit::Reset => return None,
+        }
+        loop {
+            if let Some(window) = self.reserve(config, path) {
+                return Some(window);
+            }
+            let oldest = self.listeners.get_mut(&port)?.listener.evict()?;
+            self.turn_away(oldest.index, false);
+        }
+    }
+
+    /// A SYN waits at the gate, without its text; its previous incarnation waits behind it.
     fn hold(
         &mut self,
         (flow, port): (Flow, Port),
-        (syn, after): (Segment, Option<SeqNum>),
+        (syn, previous): (Segment, Option<Previous>),
         until: Instant,
     ) -> Received {
         let hash = self.keys.table_hash(&flow);
+        if let Some(previous) = previous {
+            self.table.remove(hash, previous.id.index);
+        }
         let Some(bound) = self.listeners.get_mut(&port) else { return Received::Full };
         let next = self.slots.insert(Entry::Free);
         let ticket = bound.listener.opened(next);
         let untold = Some(self.incoming.push(next.index));
-        let held = Entry::Held(Box::new(Held { flow, syn: bare(syn), after, port, ticket, untold }));
+        let held = Entry::Held(Box::new(Held { flow, syn: bare(syn), previous, port, ticket, untold }));
         if let Some(entry) = self.slots.get_mut(next.index) {
             *entry = held;
         }
@@ -321,33 +350,38 @@ impl<C: Controller> Endpoint<C> {
     /// complete. The id stays the same.
     ///
     /// # Errors
-    /// [`Gone`]: the peer gave up, the deadline passed, the SYN made room for another, or the memory budget is used up, and
-    /// the peer was refused.
+    /// [`Gone`]: the peer gave up, the deadline passed, the SYN made room for another or opens nothing; or the memory
+    /// budget is used up, and the peer was refused. A connection of the flow that is in TIME-WAIT stays there.
     pub fn admit(&mut self, id: Id, now: Instant) -> Result<(), Gone> {
         let index = self.slots.index(id).ok_or(Gone)?;
-        self.told_of(index);
         let Entry::Held(held) = self.slots.get(index) else { return Err(Gone) };
-        let (flow, port, ticket, syn, after) = (held.flow, held.port, held.ticket, held.syn.clone(), held.after);
-        let Some(bound) = self.listeners.get(&port) else { return Err(Gone) };
-        let config = bound.listen.config.as_ref().unwrap_or(&self.passive).clone();
+        let Held { flow, syn, previous, port, ticket, untold: _ } = Held::clone(held);
+        let config = self.listeners.get(&port).ok_or(Gone)?.config(&self.passive);
         let path = self.config.path(flow.remote().ip());
         if !self.budget.take(needs::<C>(&config, &path)) {
             self.turn_away(index, true);
             return Err(Gone);
         }
-        let secrets = self.keys.secrets(&flow, now, after);
+        let secrets = self.keys.secrets(&flow, now, previous.map(|previous| previous.last));
         let controller = self.controller.clone();
         let window = for_window(first_window(&config, &path));
         let mut side = Side { window, ..Side::new(flow, Owner::HalfOpen(port, ticket), config.clone()) };
-        let transmit = &mut |flow: &Flow, segment| self.answers.push_own(flow, segment);
+        let Self { answers, live: connections, .. } = self;
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
         let mut taker = Taker { side: &mut side, transmit };
-        let connection = Connection::accept_with_into(controller, config, path, secrets, syn, now, &mut taker);
+        let connection = Connection::accept_with_into(controller, config.clone(), path, secrets, syn, now, &mut taker);
+        if connection.state() == State::Closed {
+            self.budget.give_back(needs::<C>(&config, &path));
+            self.turn_away(index, false);
+            return Err(Gone);
+        }
+        self.told_of(index);
+        self.succeed(previous);
         self.deadlines.set(index, connection.next_deadline().map(|(_, at)| at));
         if let Some(entry) = self.slots.get_mut(index) {
             *entry = Entry::Live(Box::new(Live { connection, open: None, side }));
         }
         self.limit_window(index, now);
-        self.look(index, now); // a SYN that opens nothing ends here
         Ok(())
     }
 

@@ -1,12 +1,14 @@
 //! The end of a turn: timers, the flush, and what follows from the actions of a connection.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::ops::ControlFlow::{self, Break, Continue};
 
 use super::Endpoint;
 use super::open::{FLOOR, for_itself, for_sending, for_window, room_to_send};
 use crate::codec::{Packet, PseudoHeader};
 use crate::host::flow::Flow;
-use crate::host::live::{Live, Owner, Side, Taker, Waiting};
+use crate::host::live::{Live, Owner, Previous, Side, Taker, Waiting};
 use crate::host::signal::{Id, Signal};
 use crate::host::slots::Entry;
 use crate::time::END_OF_TIME;
@@ -53,9 +55,63 @@ impl<C: Controller> Endpoint<C> {
             while let Some((flow, segment)) = self.answers.queue.pop_front() {
                 send(flow.pseudo(), flow.packet(segment));
             }
-            let Some(index) = self.dirty.pop_front() else { break };
+            let Some(index) = self.next_dirty() else { break };
             self.finish(index, now, &mut |flow, segment| send(flow.pseudo(), flow.packet(segment)));
         }
+    }
+
+    /// The same for a device that may be full: `send` takes a packet and says whether there is room for another. What has
+    /// not left by then waits in the endpoint, in its order, and leaves with the next flush of either kind;
+    /// [`wants_flush`](Self::wants_flush) tells that it does. Nothing is lost: connections whose turn has not come
+    /// decide what to send when it comes. Of answers and acknowledgments some are kept meanwhile, not all.
+    ///
+    /// ```
+    /// use core::ops::ControlFlow::{Break, Continue};
+    /// use segue::Instant;
+    /// use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// let mut endpoint = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+    /// let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// (0..5).try_for_each(|_| endpoint.connect(us, peer, Instant::ZERO).map(drop))?;
+    ///
+    /// let mut ring = Vec::with_capacity(3);
+    /// let end = endpoint.flush_while(Instant::ZERO, |_, packet| {
+    ///     ring.push(packet);
+    ///     if ring.len() < 3 { Continue(()) } else { Break(()) }
+    /// });
+    /// assert!(end.is_break() && endpoint.wants_flush());
+    /// ring.clear(); // the device has sent them
+    /// endpoint.flush(Instant::ZERO, |_, packet| ring.push(packet));
+    /// assert_eq!(ring.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn flush_while(
+        &mut self,
+        now: Instant,
+        mut send: impl FnMut(PseudoHeader, Packet) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        loop {
+            while let Some((flow, segment)) = self.answers.queue.pop_front() {
+                send(flow.pseudo(), flow.packet(segment))?;
+            }
+            let Some(index) = self.next_dirty() else { return Continue(()) };
+            let (mut room, mut rest) = (Continue(()), VecDeque::new());
+            self.finish(index, now, &mut |flow, segment| match room {
+                Continue(()) => room = send(flow.pseudo(), flow.packet(segment)),
+                Break(()) => rest.push_back((*flow, segment)),
+            });
+            if !rest.is_empty() {
+                rest.append(&mut self.answers.queue);
+                self.answers.queue = rest;
+            }
+            room?;
+        }
+    }
+
+    /// The next connection whose batch has begun.
+    fn next_dirty(&mut self) -> Option<u32> {
+        let index = self.dirty.pop_front()?;
+        self.slots.end(index);
+        Some(index)
     }
 
     /// Ends the batch of a connection before the flush.
@@ -114,9 +170,10 @@ impl<C: Controller> Endpoint<C> {
         let id = self.slots.id(index);
         let Some(live) = self.slots.live_mut(index) else { return };
         let (flow, successor, closed) = (live.side.flow, live.side.successor.take(), live.side.closed);
-        if let Some(((syn, iss_after), port)) = successor.zip(self.listener_for(flow.local())) {
-            self.end(id, CloseReason::Finished);
-            self.syn_arrives((flow, port), *syn, Some(iss_after), now);
+        if let Some(((syn, last), port)) = successor.zip(self.listener_for(flow.local())) {
+            if let Some(id) = self.shrink_unread(index, now) {
+                self.syn_arrives((flow, port), *syn, Some(Previous { id, last }), now);
+            }
         } else if let Some(reason) = closed {
             self.end(id, reason);
         } else {
@@ -208,11 +265,22 @@ impl<C: Controller> Endpoint<C> {
     /// A connection in TIME-WAIT whose text was read needs 64 octets; for its user it is over.
     fn shrink(&mut self, index: u32) {
         let Some(live) = self.slots.live(index) else { return };
-        if live.connection.state() != State::TimeWait || live.side.unread > 0 {
-            return;
+        if live.connection.state() == State::TimeWait && live.side.unread == 0 {
+            self.compact(index);
         }
+    }
+
+    /// The same where the user has not read all, which no segment in TIME-WAIT depends on: the text stays for the user.
+    fn shrink_unread(&mut self, index: u32, now: Instant) -> Option<Id> {
+        let _ = self.part(index, Event::Consume(usize::MAX), now);
+        self.finish_into_answers(index, now);
+        self.compact(index)
+    }
+
+    fn compact(&mut self, index: u32) -> Option<Id> {
+        let live = self.slots.live(index)?;
         let (flow, config) = (live.side.flow, live.side.config.clone());
-        let Some(value) = live.connection.as_time_wait() else { return };
+        let value = live.connection.as_time_wait()?;
         let at = value.next_deadline().map(|(_, at)| at);
         self.end(self.slots.id(index), CloseReason::Finished);
         let id = self.slots.insert(Entry::Waiting(Box::new(Waiting { value, flow, config })));
@@ -221,6 +289,7 @@ impl<C: Controller> Endpoint<C> {
         self.waiting += 1;
         self.time_waits.push_back(id);
         self.limit_time_waits();
+        Some(id)
     }
 
     /// Beyond the limit the oldest end early.
@@ -296,9 +365,12 @@ impl<C: Controller> Endpoint<C> {
     /// A half-open connection or a held SYN leaves the listener's queue and the table; with a reset, where it `answers`.
     pub(super) fn turn_away(&mut self, index: u32, answers: bool) {
         self.told_of(index);
-        let (flow, syn, owner) = match self.slots.get(index) {
-            Entry::Held(held) => (held.flow, Some(held.syn.clone()), Owner::HalfOpen(held.port, held.ticket)),
-            Entry::Live(live) => (live.side.flow, None, live.side.owner),
+        let (flow, owner, syn, previous) = match self.slots.get(index) {
+            Entry::Held(held) => {
+                let owner = Owner::HalfOpen(held.port, held.ticket);
+                (held.flow, owner, Some(held.syn.clone()), held.previous)
+            }
+            Entry::Live(live) => (live.side.flow, live.side.owner, None, None),
             Entry::Free | Entry::Over(_) | Entry::Waiting(_) => return,
         };
         if let Owner::HalfOpen(port, ticket) | Owner::Ready(port, ticket) = owner {
@@ -309,8 +381,12 @@ impl<C: Controller> Endpoint<C> {
         if let Some(syn) = syn.filter(|_| answers) {
             self.answer_stray(&flow, &syn);
         }
-        self.table.remove(self.keys.table_hash(&flow), index);
+        let hash = self.keys.table_hash(&flow);
+        self.table.remove(hash, index);
         self.free(index);
+        if let Some(previous) = previous.and_then(|previous| self.slots.index(previous.id)) {
+            self.table.insert(hash, previous); // still in TIME-WAIT
+        }
     }
 
     /// Frees a place and all that it has.
