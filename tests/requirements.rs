@@ -21,12 +21,3 @@ mod timestamps;
 mod urgent;
 mod user_timeout;
 mod window;
-
-/// What the generator of the example wants to know of a connection.
-mod ip {
-    #[derive(Clone, Copy, Hash)]
-    pub(crate) struct Flow {
-        pub(crate) local: std::net::SocketAddr,
-        pub(crate) remote: std::net::SocketAddr,
-    }
-}

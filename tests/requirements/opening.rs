@@ -1,15 +1,15 @@
 //! Initial sequence numbers and the handshake (RFC 9293 §3.4.1, §3.5, §3.10.7.2, §3.10.7.3).
 
+use segue::codec::Flow;
 use segue::{Flags, Instant, Options, Path, Segment, SeqNum, State, Timer, Timestamps};
 use segue_kit::plain;
 use segue_kit::rig::Rig;
 use segue_kit::streams::{IRS, ISS, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, text, theirs};
 
-use super::ip::Flow;
 use super::isn::Isn;
 
 fn flow(port: u16) -> Flow {
-    Flow { local: "192.0.2.1:80".parse().unwrap(), remote: ([198, 51, 100, 7], port).into() }
+    Flow::new("192.0.2.1:80".parse().unwrap(), ([198, 51, 100, 7], port).into()).unwrap()
 }
 
 #[test]

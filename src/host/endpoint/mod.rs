@@ -5,6 +5,7 @@ mod config;
 #[cfg(feature = "ip")]
 mod datagrams;
 mod open;
+mod room;
 mod turn;
 
 use alloc::collections::{BTreeMap, VecDeque};
