@@ -154,7 +154,7 @@ fn arbitrary_bytes(u: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<byt
 }
 
 /// The guide for hosts, the documents of the repository; only in the documentation.
-#[cfg(all(doc, feature = "host"))]
+#[cfg(all(doc, feature = "host", feature = "ip"))]
 pub mod guide {
     // The first definition of a link counts: on these pages the links lead to modules, in the repository to files.
     #![doc = ""]
@@ -184,7 +184,7 @@ pub mod guide {
 /// The examples of the README and of the documents that are not part of the guide are tests.
 #[cfg(doctest)]
 mod guides {
-    #[cfg(feature = "host")]
+    #[cfg(all(feature = "host", feature = "ip"))]
     #[doc = include_str!("../README.md")]
     struct Readme;
     #[doc = include_str!("../docs/architecture.md")]

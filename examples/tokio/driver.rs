@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, Id, ListenerId, Signal};
+use segue::ip::Datagram;
 use segue::{CloseReason, Instant};
 use tokio::task::yield_now;
 use tokio::time::{Instant as TokioInstant, timeout_at};
@@ -156,12 +157,13 @@ pub(crate) struct Driver<D> {
     shared: Arc<Shared>,
     device: D,
     /// Between device and endpoint: the device is never called while the endpoint is locked.
-    packets: Vec<(PseudoHeader, Packet)>,
+    arrived: Vec<Datagram>,
+    leaving: Vec<(PseudoHeader, Packet)>,
 }
 
 impl<D: Device> Driver<D> {
     pub(crate) const fn new(shared: Arc<Shared>, device: D) -> Self {
-        Self { shared, device, packets: Vec::new() }
+        Self { shared, device, arrived: Vec::new(), leaving: Vec::new() }
     }
 
     /// Turn after turn, until the device is gone or nobody needs the host any more.
@@ -189,12 +191,12 @@ impl<D: Device> Driver<D> {
 
     /// Waits for packets, or for a call of a user that leaves something to do.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.packets.len() < BATCH {
-            let Poll::Ready(packet) = self.device.poll_recv(cx) else { break };
-            self.packets.push(packet?);
+        while self.arrived.len() < BATCH {
+            let Poll::Ready(datagram) = self.device.poll_recv(cx) else { break };
+            self.arrived.push(datagram?);
         }
         let mut core = self.shared.lock();
-        if !self.packets.is_empty() || core.has_work(core.now()) {
+        if !self.arrived.is_empty() || core.has_work(core.now()) {
             return Poll::Ready(Ok(()));
         }
         core.driver = Some(cx.waker().clone());
@@ -206,8 +208,8 @@ impl<D: Device> Driver<D> {
         let mut core = self.shared.lock();
         let now = core.now();
         core.driver = None; // until it waits again, no call needs to wake it
-        for (addresses, packet) in self.packets.drain(..) {
-            core.endpoint.receive(addresses, packet, now);
+        for datagram in self.arrived.drain(..) {
+            core.endpoint.receive_datagram(datagram, now);
         }
         core.endpoint.timers(now);
         let woken = core.news();
@@ -219,10 +221,10 @@ impl<D: Device> Driver<D> {
     fn flush(&mut self) -> Option<TokioInstant> {
         let mut core = self.shared.lock();
         let now = core.now();
-        core.endpoint.flush(now, |addresses, packet| self.packets.push((addresses, packet)));
+        core.endpoint.flush(now, |addresses, packet| self.leaving.push((addresses, packet)));
         let deadline = core.endpoint.next_deadline().map(|at| core.epoch + at.saturating_since(Instant::ZERO));
         drop(core);
-        self.packets.drain(..).for_each(|(addresses, packet)| self.device.send(addresses, packet));
+        self.leaving.drain(..).for_each(|(addresses, packet)| self.device.send(addresses, packet));
         deadline
     }
 }

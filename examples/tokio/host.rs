@@ -5,8 +5,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use segue::Instant;
 use segue::host::{Endpoint, EndpointConfig, Flow, Id, Keys, Listen, OpenError};
-use segue::{IcmpKind, Instant, SeqNum};
 
 use crate::driver::{Driver, Shared};
 use crate::error::not_opened;
@@ -84,12 +84,6 @@ impl Host {
             Ok::<_, io::Error>(id)
         })?;
         Ok(TcpListener::new(Arc::clone(&self.handle), id))
-    }
-
-    /// An ICMP error arrived that quotes a segment of ours, as [`Endpoint::icmp`] says: a router on the way has a smaller
-    /// MTU, or nobody is there. Who has the device calls this; without it the path MTU is found by probes alone.
-    pub fn icmp(&self, flow: &Flow, error: (IcmpKind, u16), quoted_seq: SeqNum) {
-        let _ = self.handle.0.with(|core, now| core.endpoint.icmp(flow, error, quoted_seq, now)); // of no connection of ours
     }
 
     /// Connections without those in TIME-WAIT, and those.

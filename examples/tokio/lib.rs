@@ -86,7 +86,7 @@ mod memory;
 mod split;
 mod stream;
 
-pub use device::Device;
+pub use device::{Datagrams, Device, Ip};
 pub use host::Host;
 pub use listener::TcpListener;
 pub use memory::{Link, Memory};

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
+use segue::ip::Datagram;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::Device;
@@ -76,7 +77,7 @@ impl Memory {
 }
 
 impl Device for Memory {
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(PseudoHeader, Packet)>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
         loop {
             let mut from = lock(&self.from);
             let Some(&(at, ..)) = from.packets.front() else {
@@ -85,7 +86,7 @@ impl Device for Memory {
             };
             if at <= Instant::now() {
                 if let Some((_, addresses, packet)) = from.packets.pop_front() {
-                    return Poll::Ready(Ok((addresses, packet)));
+                    return Poll::Ready(Ok(Datagram::Tcp(addresses, packet)));
                 }
             }
             drop(from);

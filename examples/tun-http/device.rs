@@ -59,17 +59,22 @@ impl Tun {
         self.format
     }
 
-    /// The next datagram; `None`: none waits.
+    /// Gives out the datagrams that wait, up to so many; whether that was all.
     ///
     /// # Errors
     /// The device failed.
-    pub fn recv(&mut self) -> io::Result<Option<Bytes>> {
-        match self.device.recv(&mut self.arrived) {
-            // A copy: the text of a connection then holds no more memory than came.
-            Ok(length) => Ok(self.arrived.get(..length).map(Bytes::copy_from_slice)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
+    pub fn recv<R>(&mut self, most: usize, mut take: impl FnMut(Bytes, Format) -> R) -> io::Result<bool> {
+        for _ in 0..most {
+            match self.device.recv(&mut self.arrived) {
+                // A copy: the text of a connection then holds no more memory than came.
+                Ok(length) => {
+                    take(Bytes::copy_from_slice(self.arrived.get(..length).unwrap_or(&[])), self.format);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(false)
     }
 
     /// Sends a datagram. A device without room drops it: to TCP that is loss, nothing worse.

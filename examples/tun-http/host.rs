@@ -46,23 +46,13 @@ pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, clock: Clock, a
             _ => {}
         }
         let now = clock.now();
-        drained = false;
-        for _ in 0..BATCH {
-            let Some(datagram) = tun.recv()? else {
-                drained = true;
-                break;
-            };
-            let _ = endpoint.receive_ip(datagram, tun.format(), now); // what is ignored is dropped, as a network may
-        }
+        // What is ignored is dropped, as a network may.
+        drained = tun.recv(BATCH, |datagram, format| endpoint.receive_ip(datagram, format, now))?;
         endpoint.timers(now);
         app.turn(&mut endpoint, &events, now);
-        let mut sent = Ok(());
-        endpoint.flush_ip(now, tun.format(), |datagram| {
-            if sent.is_ok() {
-                sent = tun.send(datagram);
-            }
-        });
-        sent?;
+        let mut failed = None;
+        endpoint.flush_ip(now, tun.format(), |datagram| failed = failed.take().or(tun.send(datagram).err()));
+        failed.map_or(Ok(()), Err)?;
     }
     Ok(())
 }

@@ -9,8 +9,9 @@
 //! | [`Deadlines`] | the earliest deadline of many connections |
 //! | [`Flow`] | addresses and ports |
 //!
-//! Values go in and out: no clock, no entropy, no I/O; the same calls at the same times give the same packets. A host that
-//! reads packets, calls an [`Endpoint`], and writes packets is this:
+//! Values go in and out: no clock, no entropy, no I/O; the same calls at the same times give the same packets. With the
+//! feature `ip`, `Endpoint::receive_ip` and `Endpoint::flush_ip` take and give IP datagrams. A host that reads packets, calls
+//! an [`Endpoint`], and writes packets is this:
 //!
 //! ```
 //! use segue::Instant;

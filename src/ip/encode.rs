@@ -28,6 +28,16 @@ pub fn encoded_len(addresses: PseudoHeader, packet: &Packet, format: Format) -> 
 /// Without IP options and with DF set, so that the path MTU is discovered (RFC 1191); the ID of such an IPv4 header says
 /// nothing (RFC 6864) and is 0. The ECN codepoint is that of the segment.
 ///
+/// ```
+/// use segue::codec::{Packet, PseudoHeader};
+/// use segue::ip::{self, Format};
+/// let addresses = PseudoHeader::new("192.0.2.1".parse()?, "192.0.2.2".parse()?).expect("one version");
+/// let mut octets = Vec::new();
+/// ip::encode(addresses, &Packet::default(), Format { hop_limit: 255, ..Format::default() }, &mut octets)?;
+/// assert_eq!(octets[..12], [0x45, 0, 0, 40, 0, 0, 0x40, 0, 255, 6, 0xF7, 0xCB]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// Those of [`codec::encode`](crate::codec::encode); nothing is written then. A packet with a

@@ -83,6 +83,15 @@ impl Default for Format {
 }
 
 /// What a device does for TCP.
+///
+/// ```
+/// use segue::codec::{Packet, PseudoHeader};
+/// use segue::ip::{Format, Offload, encoded_len};
+/// let addresses = PseudoHeader::new("192.0.2.1".parse()?, "192.0.2.2".parse()?).expect("one version");
+/// let octets = |offload| encoded_len(addresses, &Packet::default(), Format { offload, ..Format::default() });
+/// assert_eq!([Offload::None, Offload::Checksum, Offload::VirtioNet].map(octets), [40, 40, 50]);
+/// # Ok::<(), core::net::AddrParseError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Offload {
     /// Nothing: checksums are verified and computed here.
@@ -97,6 +106,19 @@ pub enum Offload {
 }
 
 /// What a datagram brings.
+///
+/// ```
+/// use segue::codec::Flow;
+/// use segue::ip::{Datagram, IcmpError};
+///
+/// /// The connection that it concerns, as we see it: for a table of connections.
+/// fn flow(datagram: &Datagram) -> Option<Flow> {
+///     match datagram {
+///         Datagram::Tcp(addresses, packet) => Flow::of_received(*addresses, packet),
+///         Datagram::Icmp(IcmpError { flow, .. }) => Some(*flow),
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Datagram {
     /// A TCP packet between these addresses, its checksum verified. The segment has the ECN codepoint of the IP header, and
@@ -107,6 +129,17 @@ pub enum Datagram {
 }
 
 /// An ICMP error about a TCP segment, for [`Event::Icmp`](crate::Event::Icmp).
+///
+/// ```
+/// use segue::ip::IcmpError;
+/// use segue::{Action, Connection, Event, Instant};
+///
+/// fn tell(connection: &mut Connection, error: &IcmpError, now: Instant, actions: &mut Vec<Action>) {
+///     let &IcmpError { kind, mtu, quoted_seq, .. } = error;
+///     let told = connection.handle(Event::Icmp { kind, quoted_seq, mtu }, now, actions);
+///     assert_eq!(told, Ok(()), "the connection judges it, and refuses none");
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct IcmpError {
     /// The connection of that segment, as its sender sees it.
@@ -120,6 +153,14 @@ pub struct IcmpError {
 }
 
 /// Why a datagram brings nothing. Nothing answers it.
+///
+/// ```
+/// use segue::ip::{self, Format, Ignored};
+/// let ping = b"\x45\0\0\x1c\0\0\0\0\x40\x01\xf6\xdd\xc0\0\x02\x01\xc0\0\x02\x02\x08\0\xf7\xff\0\0\0\0";
+/// let ignored = ip::decode(ping[..].into(), Format::default()).expect_err("a host answers it elsewhere");
+/// assert_eq!(ignored, Ignored::Icmp);
+/// assert_eq!(ignored.to_string(), "an ICMP message that is no error about TCP");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Ignored {

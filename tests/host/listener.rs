@@ -1,7 +1,6 @@
 //! Listeners under a flood of SYNs, and the gate.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
@@ -382,7 +381,7 @@ fn a_flood_that_nobody_attends_to_leaves_nothing_behind() {
                         world.now += ms(1);
                         world.ends[1].timers(world.now);
                         if stalls {
-                            let _ = world.ends[1].flush_while(world.now, |_, _| ControlFlow::Break(()));
+                            world.ends[1].flush_while(world.now, |_, _| false);
                         } else {
                             world.ends[1].flush(world.now, |_, _| {});
                         }

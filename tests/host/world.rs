@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
@@ -107,12 +106,15 @@ impl World {
         }
     }
 
-    /// The same through a device with room for so many packets, 1 at least.
+    /// The same through a device with room for so many packets.
     pub(crate) fn flush_into(&mut self, end: usize, room: usize) {
         let mut out = Vec::new();
-        let _ = self.ends[end].flush_while(self.now, |addresses, packet| {
-            out.push((addresses, packet));
-            if out.len() < room { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        self.ends[end].flush_while(self.now, |addresses, packet| {
+            let takes = out.len() < room;
+            if takes {
+                out.push((addresses, packet.clone()));
+            }
+            takes
         });
         assert!(out.len() <= room && (out.len() == room || !self.ends[end].wants_flush()));
         self.sent += out.len();

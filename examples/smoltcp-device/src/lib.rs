@@ -17,7 +17,6 @@ extern crate alloc;
 
 pub mod ring;
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -31,16 +30,12 @@ use smoltcp::phy::{Device, Medium, RxToken, TxToken};
 
 /// Frames that one call of [`Host::poll`] takes: then it is the user's turn.
 const FRAMES: usize = 32;
-/// Packets that wait at most until the device has room. They share their text with the send buffers.
-const OUTBOX: usize = 64;
 
 /// The connections of one device. All that is between the device and [`Endpoint`] is here.
 #[derive(Debug)]
 pub struct Host<D> {
     pub device: D,
     pub tcp: Endpoint,
-    /// Packets that the device had no room for.
-    outbox: VecDeque<(PseudoHeader, Packet)>,
     /// More frames may wait than the last call took.
     busy: bool,
 }
@@ -54,12 +49,12 @@ impl<D: Device> Host<D> {
         assert_eq!(device.capabilities().medium, Medium::Ip, "the host speaks IP, and no protocol below");
         let mtu = device.capabilities().ip_mtu().try_into().unwrap_or(u16::MAX);
         let tcp = Endpoint::new(keys, EndpointConfig { mtu, addresses, ..config });
-        Self { device, tcp, outbox: VecDeque::new(), busy: false }
+        Self { device, tcp, busy: false }
     }
 
     /// One turn: what arrived, the timers, the user, and what they all have to send.
     pub fn poll(&mut self, now: Instant, user: impl FnOnce(&mut Endpoint)) {
-        let Self { device, tcp, outbox, busy } = self;
+        let Self { device, tcp, busy } = self;
         let format = format(device.capabilities().checksum.tcp.rx());
         *busy = (0..FRAMES).all(|_| {
             let Some((frame, _)) = device.receive(time(now)) else { return false };
@@ -68,14 +63,7 @@ impl<D: Device> Host<D> {
         });
         tcp.timers(now);
         user(tcp);
-        while outbox.front().is_some_and(|(ends, packet)| send(device, *ends, packet, now).is_some()) {
-            outbox.pop_front();
-        }
-        tcp.flush(now, |ends, packet| {
-            if (!outbox.is_empty() || send(device, ends, &packet, now).is_none()) && outbox.len() < OUTBOX {
-                outbox.push_back((ends, packet)); // beyond, it is lost, as packets may be
-            }
-        });
+        tcp.flush_while(now, |ends, packet| send(device, ends, packet, now).is_some());
     }
 
     /// When the next call is due although nothing arrives; [`Instant::ZERO`]: at once.
@@ -85,7 +73,7 @@ impl<D: Device> Host<D> {
 
     /// Whether packets wait until the device has room: call again when it has sent one.
     pub fn is_sending(&self) -> bool {
-        !self.outbox.is_empty()
+        self.tcp.wants_flush()
     }
 }
 
@@ -123,7 +111,7 @@ pub fn small(connections: usize) -> EndpointConfig {
         connections,
         time_wait: connections,
         memory: connections * CONNECTION,
-        answers: 16,
+        answers: 64,
         ..EndpointConfig::default()
     }
 }

@@ -1,12 +1,14 @@
 //! How connections end, and what their users hear of it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use segue::IcmpKind;
-use segue::host::{EndpointConfig, Flow, Keys, Listen};
+use segue::codec::{Flow, Packet, PseudoHeader};
+use segue::host::{EndpointConfig, Keys, Listen};
+use segue::ip::{Datagram, IcmpError};
 use segue_tokio::{Device, Host, Link};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
@@ -213,20 +215,30 @@ async fn ipv6_is_as_good() {
     assert_eq!(other.kind(), ErrorKind::InvalidInput); // IPv4, from a host with an address of IPv6
 }
 
+/// A network that answers each packet with an ICMP error: nobody listens there.
+#[derive(Default)]
+struct Nobody(Vec<IcmpError>, Option<Waker>);
+
+impl Device for Nobody {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
+        self.1 = Some(cx.waker().clone());
+        self.0.pop().map_or(Poll::Pending, |error| Poll::Ready(Ok(Datagram::Icmp(error))))
+    }
+
+    fn send(&mut self, ends: PseudoHeader, packet: Packet) {
+        let [from, to] = [(ends.src(), packet.src_port).into(), (ends.dst(), packet.dst_port).into()];
+        let (kind, quoted_seq) = (IcmpKind::PortUnreachable, packet.segment.seq);
+        self.0.push(IcmpError { flow: Flow::new(from, to).unwrap(), kind, mtu: 0, quoted_seq });
+        self.1.take().into_iter().for_each(Waker::wake);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_icmp_error_about_the_syn_ends_connect() {
-    let world = World::new(1000);
-    let (local, remote) = ("198.51.100.7:4000".parse().unwrap(), World::at(80));
-    let flow = Flow::new(local, remote).unwrap();
-    let connecting = world.client.connect_from(local, remote);
-    let error = async {
-        sleep(Duration::from_millis(1)).await;
-        // The number of the SYN: that of the keys, at the time at which it left.
-        let secrets = Keys::new(*b"a client's key..").secrets(&flow, segue::Instant::ZERO, None);
-        world.client.icmp(&flow, (IcmpKind::PortUnreachable, 0), secrets.iss);
-    };
-    let (failed, ()) = tokio::join!(connecting, error);
-    assert_eq!(failed.unwrap_err().kind(), ErrorKind::ConnectionRefused); // nobody listens there
+    let keys = Keys::new(*b"a key of a test.");
+    let client = Host::spawn(Nobody::default(), [198, 51, 100, 7].into(), keys, EndpointConfig::default());
+    let failed = client.connect(World::at(80)).await;
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,16 +258,13 @@ async fn a_future_of_connect_that_is_dropped_leaves_nothing() {
 async fn a_device_that_fails_ends_every_call() {
     struct Unplugged(segue_tokio::Memory, std::pin::Pin<Box<tokio::time::Sleep>>);
     impl Device for Unplugged {
-        fn poll_recv(
-            &mut self,
-            cx: &mut std::task::Context<'_>,
-        ) -> Poll<std::io::Result<(segue::codec::PseudoHeader, segue::codec::Packet)>> {
+        fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
             if self.1.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(std::io::Error::new(ErrorKind::NotConnected, "unplugged")));
+                return Poll::Ready(Err(io::Error::new(ErrorKind::NotConnected, "unplugged")));
             }
             self.0.poll_recv(cx)
         }
-        fn send(&mut self, addresses: segue::codec::PseudoHeader, packet: segue::codec::Packet) {
+        fn send(&mut self, addresses: PseudoHeader, packet: Packet) {
             self.0.send(addresses, packet);
         }
     }

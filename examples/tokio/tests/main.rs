@@ -1,5 +1,6 @@
 //! Streams over a lossy link in virtual time: deterministic, without sleeping.
 
+mod datagrams;
 #[path = "../demo.rs"]
 mod demo;
 mod ends;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{EndpointConfig, Keys, Listen};
+use segue::ip::Datagram;
 use segue_tokio::{Device, Host, Link, TcpListener, TcpStream};
 
 /// A client, a server, and what their devices did.
@@ -39,7 +40,7 @@ impl Counts {
 struct Counting<D>(D, Arc<Counts>);
 
 impl<D: Device> Device for Counting<D> {
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(PseudoHeader, Packet)>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
         let packet = self.0.poll_recv(cx);
         if packet.is_ready() {
             self.1.received.fetch_add(1, Ordering::Relaxed);

@@ -46,7 +46,8 @@ pub struct EndpointConfig {
     /// The local ports of active opens (RFC 6056).
     pub ports: RangeInclusive<u16>,
     /// The most segments that wait for a flush as answers to packets without a connection: resets, cookies, answers of
-    /// TIME-WAIT. More are dropped, as a network may.
+    /// TIME-WAIT; also of packets that a device had no room for ([`Endpoint::flush_while`](super::Endpoint::flush_while)).
+    /// More are dropped, as a network may.
     pub answers: usize,
 }
 

@@ -37,12 +37,31 @@ impl<C: Controller> Endpoint<C> {
     /// # Errors
     /// Why the datagram brings nothing. It costs nothing lasting, and nothing answers it.
     pub fn receive_ip(&mut self, datagram: Bytes, format: Format, now: Instant) -> Result<Received, Ignored> {
-        match ip::decode(datagram, format)? {
-            Datagram::Tcp(addresses, packet) => Ok(self.receive(addresses, packet, now)),
+        ip::decode(datagram, format).map(|datagram| self.receive_datagram(datagram, now))
+    }
+
+    /// The second half of [`receive_ip`](Self::receive_ip), for hosts that decode elsewhere: before the flow chooses a core,
+    /// or outside of a lock.
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// use segue::codec::{Packet, PseudoHeader};
+    /// use segue::host::{Endpoint, EndpointConfig, Keys, Received};
+    /// use segue::ip::Datagram;
+    ///
+    /// let mut tcp = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+    /// let addresses = PseudoHeader::new("198.51.100.7".parse()?, "192.0.2.1".parse()?).expect("one version");
+    /// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
+    /// assert_eq!(tcp.receive_datagram(Datagram::Tcp(addresses, packet), Instant::ZERO), Received::Stray);
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
+    pub fn receive_datagram(&mut self, datagram: Datagram, now: Instant) -> Received {
+        match datagram {
+            Datagram::Tcp(addresses, packet) => self.receive(addresses, packet, now),
             Datagram::Icmp(error) => {
                 let id = self.find(&error.flow).map(|index| self.slots.id(index)); // void, where it ends the connection
                 let taken = self.icmp(&error.flow, (error.kind, error.mtu), error.quoted_seq, now);
-                Ok(id.filter(|_| taken.is_ok()).map_or(Received::Stray, Received::Connection))
+                id.filter(|_| taken.is_ok()).map_or(Received::Stray, Received::Connection)
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use core::ops::ControlFlow::{self, Break, Continue};
 
 use super::Endpoint;
 use super::open::{FLOOR, for_itself, for_sending, for_window, room_to_send};
@@ -60,13 +59,13 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    /// The same for a device that may be full: `send` takes a packet and says whether there is room for another. What has
-    /// not left by then waits in the endpoint, in its order, and leaves with the next flush of either kind;
-    /// [`wants_flush`](Self::wants_flush) tells that it does. Nothing is lost: connections whose turn has not come
-    /// decide what to send when it comes. Of answers and acknowledgments some are kept meanwhile, not all.
+    /// The same for a device that may be full, such as the ring of a network card: `send` says whether it took the packet.
+    /// The first that it did not take waits in the endpoint with all that follow, and they leave in their order with the
+    /// next flush of either kind; [`wants_flush`](Self::wants_flush) tells that they do. No text is lost: connections
+    /// whose turn has not come decide what to send when it comes. Of answers and acknowledgments some are kept meanwhile,
+    /// not all.
     ///
     /// ```
-    /// use core::ops::ControlFlow::{Break, Continue};
     /// use segue::Instant;
     /// use segue::host::{Endpoint, EndpointConfig, Keys};
     /// let mut endpoint = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
@@ -74,36 +73,40 @@ impl<C: Controller> Endpoint<C> {
     /// (0..5).try_for_each(|_| endpoint.connect(us, peer, Instant::ZERO).map(drop))?;
     ///
     /// let mut ring = Vec::with_capacity(3);
-    /// let end = endpoint.flush_while(Instant::ZERO, |_, packet| {
-    ///     ring.push(packet);
-    ///     if ring.len() < 3 { Continue(()) } else { Break(()) }
+    /// endpoint.flush_while(Instant::ZERO, |_, packet| {
+    ///     let room = ring.len() < 3;
+    ///     if room {
+    ///         ring.push(packet.clone());
+    ///     }
+    ///     room
     /// });
-    /// assert!(end.is_break() && endpoint.wants_flush());
+    /// assert!(ring.len() == 3 && endpoint.wants_flush());
     /// ring.clear(); // the device has sent them
     /// endpoint.flush(Instant::ZERO, |_, packet| ring.push(packet));
     /// assert_eq!(ring.len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn flush_while(
-        &mut self,
-        now: Instant,
-        mut send: impl FnMut(PseudoHeader, Packet) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub fn flush_while(&mut self, now: Instant, mut send: impl FnMut(PseudoHeader, &Packet) -> bool) {
         loop {
             while let Some((flow, segment)) = self.answers.queue.pop_front() {
-                send(flow.pseudo(), flow.packet(segment))?;
+                let packet = flow.packet(segment);
+                if !send(flow.pseudo(), &packet) {
+                    return self.answers.queue.push_front((flow, packet.segment));
+                }
             }
-            let Some(index) = self.next_dirty() else { return Continue(()) };
-            let (mut room, mut rest) = (Continue(()), VecDeque::new());
-            self.finish(index, now, &mut |flow, segment| match room {
-                Continue(()) => room = send(flow.pseudo(), flow.packet(segment)),
-                Break(()) => rest.push_back((*flow, segment)),
+            let Some(index) = self.next_dirty() else { return };
+            let mut rest = VecDeque::new();
+            self.finish(index, now, &mut |flow, segment| {
+                let packet = flow.packet(segment);
+                if !rest.is_empty() || !send(flow.pseudo(), &packet) {
+                    rest.push_back((*flow, packet.segment));
+                }
             });
             if !rest.is_empty() {
                 rest.append(&mut self.answers.queue);
                 self.answers.queue = rest;
+                return;
             }
-            room?;
         }
     }
 

@@ -1,0 +1,96 @@
+//! Devices that have no room.
+
+use std::time::Duration;
+
+use segue::codec::Packet;
+use segue::host::{Endpoint, EndpointConfig, Id, Keys, Listen};
+use segue::{Arc, Config, Instant};
+
+use super::world::{CLIENT, SERVER};
+
+fn end(answers: usize) -> Endpoint {
+    // No segment is sent twice, unless one is lost: the round trips are longer than any RTO at first.
+    let connection = Arc::new(Config::builder().min_rto(Duration::from_secs(10)).build().unwrap());
+    let config = EndpointConfig { answers, connection, ..EndpointConfig::default() };
+    Endpoint::new(Keys::new(*b"a key of a test."), config)
+}
+
+/// The number of packets that the device took.
+fn pass(from: &mut Endpoint, to: &mut Endpoint, room: usize, now: Instant) -> usize {
+    let mut taken = 0;
+    from.flush_while(now, |addresses, packet| {
+        if taken == room {
+            return false;
+        }
+        taken += 1;
+        to.receive(addresses, packet.clone(), now);
+        true
+    });
+    taken
+}
+
+fn retransmissions(tcp: &mut Endpoint, id: Id, now: Instant) -> u64 {
+    tcp.socket(id, now).unwrap().info().unwrap().counters.retransmissions
+}
+
+/// A device with room for two packets each millisecond, and a window of ten and more: all arrive, in order, once.
+#[test]
+fn what_the_device_does_not_take_waits_and_comes_first() {
+    let (mut client, mut server, mut now) = (end(4096), end(4096), Instant::from_millis(1));
+    let listener = server.listen(Listen::port(80)).unwrap();
+    let id = client.connect(CLIENT, (SERVER, 80).into(), now).unwrap();
+    assert_eq!(pass(&mut client, &mut server, 0, now), 0);
+    assert!(client.wants_flush(), "the SYN waits");
+    let text: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let (mut unsent, mut got, mut peer, mut waited) = (bytes::Bytes::from(text.clone()), Vec::new(), None, 0);
+    while got.len() < text.len() {
+        now += Duration::from_millis(1);
+        client.socket(id, now).unwrap().write_bytes(&mut unsent).unwrap();
+        pass(&mut client, &mut server, 2, now);
+        waited += usize::from(client.wants_flush());
+        peer = peer.or_else(|| server.accept(listener));
+        if let Some(peer) = peer {
+            got.extend(server.socket(peer, now).unwrap().chunks().flatten());
+        }
+        pass(&mut server, &mut client, 2, now);
+        client.timers(now);
+        server.timers(now);
+    }
+    assert!(got == text && waited > 20, "{waited}");
+    assert_eq!(retransmissions(&mut client, id, now), 0);
+}
+
+#[test]
+fn no_more_wait_than_the_limit() {
+    let (mut server, now) = (end(8), Instant::from_millis(1));
+    for port in 1..=100 {
+        let packet = Packet { src_port: port, dst_port: 80, ..Packet::default() };
+        let ends = segue::codec::PseudoHeader::new(CLIENT, SERVER).unwrap();
+        server.receive(ends, packet, now);
+        server.flush_while(now, |_, _| false);
+    }
+    let mut ports = Vec::new();
+    server.flush(now, |_, packet| ports.push(packet.dst_port));
+    assert_eq!(ports, (1..=8).collect::<Vec<u16>>());
+    assert!(!server.wants_flush());
+}
+
+/// A device that drains while it is filled: what came first goes first all the same.
+#[test]
+fn after_a_refusal_nothing_is_offered_in_this_flush() {
+    let (mut server, now) = (end(4096), Instant::from_millis(1));
+    let ends = segue::codec::PseudoHeader::new(CLIENT, SERVER).unwrap();
+    for port in 1..=10 {
+        server.receive(ends, Packet { src_port: port, dst_port: 80, ..Packet::default() }, now);
+    }
+    let (mut offered, mut taken) = (0, Vec::new());
+    for _ in 0..5 {
+        server.flush_while(now, |_, packet| {
+            offered += 1;
+            let takes = offered % 3 != 0;
+            taken.extend(takes.then_some(packet.dst_port));
+            takes
+        });
+    }
+    assert_eq!(taken, (1..=10).collect::<Vec<u16>>());
+}
