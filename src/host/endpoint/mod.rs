@@ -6,6 +6,7 @@ mod open;
 mod turn;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use bytes::Bytes;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -21,7 +22,6 @@ use super::signal::{Gone, Id, OpenError, Signal};
 use super::slots::{Entry, Slots};
 use super::socket::Socket;
 use super::table::Table;
-use crate::features::SHORTCUTS;
 use crate::{Algorithm, Arc, Config, Controller, Error, Event, Instant, Segment};
 pub use config::EndpointConfig;
 
@@ -384,13 +384,29 @@ impl<C: Controller> Endpoint<C> {
         let Self { slots, answers, dirty, .. } = self;
         let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
         live.connection.check_call(&event)?;
-        let open = live.open.get_or_insert_with(|| {
-            dirty.push_back(index);
-            live.connection.open_batch(SHORTCUTS)
-        });
+        let (connection, open, side) = live.begin(|| dirty.push_back(index));
         let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
-        live.connection.part(event, now, open, &mut Taker { side: &mut live.side, transmit });
+        connection.part(event, now, open, &mut Taker { side, transmit });
         Ok(())
+    }
+
+    /// The user wrote text that fits.
+    pub(in crate::host) fn send(&mut self, index: u32, text: Bytes, now: Instant) {
+        let octets = text.len();
+        let Self { slots, answers, dirty, .. } = self;
+        let Some(live) = slots.live_mut(index) else { return };
+        let (connection, open, side) = live.begin(|| dirty.push_back(index));
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment);
+        connection.send_part(text, now, open, &mut Taker { side, transmit });
+        self.on_sent(index, octets);
+    }
+
+    /// The user read.
+    pub(in crate::host) fn consume(&mut self, index: u32, octets: usize, now: Instant) {
+        let Self { slots, dirty, .. } = self;
+        let Some(live) = slots.live_mut(index) else { return };
+        let (connection, open, _) = live.begin(|| dirty.push_back(index));
+        connection.consume_part(octets, now, open);
     }
 }
 
