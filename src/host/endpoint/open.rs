@@ -188,10 +188,14 @@ impl<C: Controller> Endpoint<C> {
             Full::Drop | Full::Reset if full => Admit::Drop,
             Full::Cookies | Full::EvictOldest | Full::Drop | Full::Reset => bound.listener.on_syn(now),
         };
+        // A cookie knows of no previous incarnation (MAY-2). A peer that had one has proved itself: the oldest makes room.
+        let admit = match admit {
+            Admit::Cookie if after.is_some() => bound.listener.evict().map_or(Admit::Drop, Admit::Evict),
+            Admit::Open | Admit::Evict(_) | Admit::Cookie | Admit::Drop | Admit::Reset => admit,
+        };
         match admit {
             Admit::Open => {}
             Admit::Evict(id) => self.turn_away(id.index, false),
-            Admit::Cookie if after.is_some() => return Received::Full, // a cookie knows of no previous incarnation
             Admit::Cookie => {
                 let path = self.config.path(flow.remote().ip());
                 let answer = self.keys.cookie(&flow, &syn, &config, path, now);
