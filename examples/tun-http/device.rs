@@ -1,7 +1,7 @@
 //! The TUN device: IP headers on and off, and virtio-net's header, by which the kernel cuts and merges segments and
 //! leaves out checksums that nobody needs.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -28,6 +28,9 @@ const CHECKSUM: u16 = 16;
 const HOP_LIMIT: u8 = 64;
 /// Packets that the kernel keeps for us: a burst from each of a thousand clients.
 const QUEUE: u32 = 10_000;
+
+/// Text that is longer goes to the device apart from its headers: a copy costs more than a second piece.
+const LONG_TEXT: usize = 4096;
 
 /// What came.
 #[derive(Debug)]
@@ -161,8 +164,14 @@ impl Tun {
         }
         put_ip_header(to, addresses, length, ecn)?;
         let fill = if self.offload { Fill::ByHardware(addresses) } else { Fill::Now(addresses) };
-        codec::encode(packet, fill, to).map_err(io::Error::other)?;
-        match self.device.send(to) {
+        let sent = if text > LONG_TEXT {
+            to.put_slice(codec::Header::new(packet, fill).map_err(io::Error::other)?.as_slice());
+            self.device.send_vectored(&[IoSlice::new(to), IoSlice::new(&segment.payload)])
+        } else {
+            codec::encode(packet, fill, to).map_err(io::Error::other)?;
+            self.device.send(to)
+        };
+        match sent {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
         }
