@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use etherparse::{IpEcn, IpSlice, Ipv4Header, Ipv6Header, ip_number};
 use segue::codec::{self, Fill, Packet, PseudoHeader, Sum, Verify};
 use segue::host::Flow;
@@ -29,6 +29,9 @@ const HOP_LIMIT: u8 = 64;
 /// Packets that the kernel keeps for us: a burst from each of a thousand clients.
 const QUEUE: u32 = 10_000;
 
+/// Octets of a short segment: an acknowledgment, a request; and of the block that these share.
+const SHORT: usize = 512;
+const BLOCK: usize = 65_536;
 /// Text that is longer goes to the device apart from its headers: a copy costs more than a second piece.
 const LONG_TEXT: usize = 4096;
 
@@ -48,6 +51,8 @@ pub struct Tun {
     /// Whose packets are for this host; none: everybody's.
     own: Vec<IpAddr>,
     arrived: Vec<u8>,
+    /// Short segments that arrived, many in one allocation.
+    short: BytesMut,
     leaving: Vec<u8>,
 }
 
@@ -75,7 +80,8 @@ impl Tun {
         })?;
         device.set_nonblocking(true)?;
         device.set_tx_queue_len(QUEUE)?;
-        Ok(Self { device, offload, own: own.to_vec(), arrived: vec![0; VIRTIO + 65_536], leaving: Vec::new() })
+        let (arrived, short, leaving) = (vec![0; VIRTIO + 65_536], BytesMut::new(), Vec::new());
+        Ok(Self { device, offload, own: own.to_vec(), arrived, short, leaving })
     }
 
     /// For the event loop.
@@ -94,47 +100,11 @@ impl Tun {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),
             };
-            if let Some(arrived) = self.arrived.get(..length).and_then(|octets| self.parse(octets)) {
+            let Self { offload, own, arrived, short, .. } = self;
+            if let Some(arrived) = arrived.get(..length).and_then(|octets| parse(octets, *offload, own, short)) {
                 return Ok(Some(arrived));
             } // else it is dropped, as a network may
         }
-    }
-
-    fn parse(&self, mut octets: &[u8]) -> Option<Arrived> {
-        let (mut flags, mut gso_size) = (0, 0);
-        if self.offload {
-            let mut header = octets.get(..VIRTIO)?;
-            (flags, gso_size) = (header.get_u8(), header.get(3..5).map_or(0, |mut size| size.get_u16_ne()));
-            octets.advance(VIRTIO);
-        }
-        let ip = IpSlice::from_slice(octets).ok()?;
-        let (src, dst) = (ip.source_addr(), ip.destination_addr());
-        let foreign = !self.own.is_empty() && !self.own.contains(&dst);
-        if foreign || ip.is_fragmenting_payload() {
-            return None;
-        }
-        if ip.payload_ip_number() != ip_number::TCP {
-            return icmp(&Bytes::copy_from_slice(octets));
-        }
-        let ecn = match &ip {
-            IpSlice::Ipv4(v4) => {
-                let mut sum = Sum::new();
-                sum.add(v4.header().slice());
-                if sum.checksum() != 0 {
-                    return None;
-                }
-                v4.header().ecn()
-            }
-            IpSlice::Ipv6(v6) => v6.header().ecn(),
-        };
-        let addresses = PseudoHeader::new(src, dst)?;
-        let valid = flags & (NEEDS_CSUM | DATA_VALID) != 0;
-        let verify = if valid { Verify::ByHardware } else { Verify::Now(addresses) };
-        // A copy: the text of a connection then holds no more memory than came.
-        let mut packet = codec::decode(Bytes::copy_from_slice(ip.payload().payload), verify).ok()?;
-        packet.segment.ecn = Ecn::from_bits(ecn.value());
-        packet.segment.segment_size = gso_size; // how many segments came, for the acknowledgment rules
-        Some(Arrived::Packet(addresses, packet))
     }
 
     /// Sends a packet. A device without room drops it: to TCP that is loss, nothing worse.
@@ -176,6 +146,56 @@ impl Tun {
             _ => Ok(()),
         }
     }
+}
+
+/// What a packet says; `None`: nothing for this host.
+fn parse(mut octets: &[u8], offload: bool, own: &[IpAddr], short: &mut BytesMut) -> Option<Arrived> {
+    let (mut flags, mut gso_size) = (0, 0);
+    if offload {
+        let mut header = octets.get(..VIRTIO)?;
+        (flags, gso_size) = (header.get_u8(), header.get(3..5).map_or(0, |mut size| size.get_u16_ne()));
+        octets.advance(VIRTIO);
+    }
+    let ip = IpSlice::from_slice(octets).ok()?;
+    let (src, dst) = (ip.source_addr(), ip.destination_addr());
+    let foreign = !own.is_empty() && !own.contains(&dst);
+    if foreign || ip.is_fragmenting_payload() {
+        return None;
+    }
+    if ip.payload_ip_number() != ip_number::TCP {
+        return icmp(&Bytes::copy_from_slice(octets));
+    }
+    let ecn = match &ip {
+        IpSlice::Ipv4(v4) => {
+            let mut sum = Sum::new();
+            sum.add(v4.header().slice());
+            if sum.checksum() != 0 {
+                return None;
+            }
+            v4.header().ecn()
+        }
+        IpSlice::Ipv6(v6) => v6.header().ecn(),
+    };
+    let addresses = PseudoHeader::new(src, dst)?;
+    let valid = flags & (NEEDS_CSUM | DATA_VALID) != 0;
+    let verify = if valid { Verify::ByHardware } else { Verify::Now(addresses) };
+    let mut packet = codec::decode(copy(ip.payload().payload, short), verify).ok()?;
+    packet.segment.ecn = Ecn::from_bits(ecn.value());
+    packet.segment.segment_size = gso_size; // how many segments came, for the acknowledgment rules
+    Some(Arrived::Packet(addresses, packet))
+}
+
+/// A copy: the text of a connection then holds no more memory than came. That of short segments is copied again where it
+/// waits ([`segue::Config::copy_below`]), so it pins no block.
+fn copy(segment: &[u8], short: &mut BytesMut) -> Bytes {
+    if segment.len() > SHORT {
+        return Bytes::copy_from_slice(segment);
+    }
+    if short.capacity() < segment.len() {
+        short.reserve(BLOCK); // the same block again, when nobody has a part of it any more
+    }
+    short.extend_from_slice(segment);
+    short.split().freeze()
 }
 
 /// An ICMP error about a segment of ours; `None`: it is none.
