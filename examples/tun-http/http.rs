@@ -22,8 +22,8 @@ const HEADS: usize = 8192;
 
 /// The body of `/bytes/N` repeats this: lines of 64 octets.
 const LINE: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+\n";
-/// Lines in a block, which all bodies share.
-const BLOCK: u64 = 65_536;
+/// Octets of a block, which all bodies share: a segment that spans two pieces of text is a copy.
+const BLOCK: u64 = 1 << 20;
 
 /// The octet of the body of `/bytes/N` at this place.
 pub fn octet(place: u64) -> u8 {

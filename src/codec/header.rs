@@ -184,6 +184,25 @@ pub(crate) fn encode_behind<B: BufMut>(
     Ok(())
 }
 
+/// The header of a packet behind other headers of `front` octets, without its text.
+#[cfg(feature = "ip")]
+pub(crate) fn header_behind<B: BufMut>(
+    front: usize,
+    packet: &Packet,
+    fill: Fill,
+    to: &mut B,
+    put: impl FnOnce(Lens, &mut B),
+) -> Result<(), EncodeError> {
+    let lens = measure(&packet.segment, fill)?;
+    let (needed, room) = (front + usize::from(lens.header), to.remaining_mut());
+    if room < needed {
+        return Err(EncodeError::BufferTooSmall { needed, room });
+    }
+    put(lens, to);
+    write(packet, fill, lens, |header| to.put_slice(header));
+    Ok(())
+}
+
 /// The header of a packet as octets, for hosts that hand header and text to the device apart (scatter-gather), so that
 /// the text is never copied.
 ///

@@ -139,17 +139,12 @@ impl<C: Controller> Connection<C> {
                 open.begun = true;
                 self.expected_part(segment, now, open, sink);
             }
-            Event::Send(text) if STEADY && open.steady => self.text_part(text, true, now, open),
+            Event::Send(text) => self.send_part(text, now, open, sink),
             Event::SendMore(text) if STEADY && open.steady => self.text_part(text, false, now, open),
-            Event::Consume(octets) => {
-                open.begun = true;
-                self.pass_to(now);
-                self.phase.take_text(octets);
-            }
+            Event::Consume(octets) => self.consume_part(octets, now, open),
             part @ (Event::Segment(_)
             | Event::Segments(_)
             | Event::Timer(_)
-            | Event::Send(_)
             | Event::SendMore(_)
             | Event::SendUrgent(_)
             | Event::Close
@@ -160,6 +155,22 @@ impl<C: Controller> Connection<C> {
             | Event::Mtu(_)
             | Event::Icmp { .. }
             | Event::Rearm(_)) => self.whole_part(part, now, open, sink),
+        }
+    }
+
+    /// [`Event::Consume`], for those who have a number and no event.
+    pub(crate) fn consume_part(&mut self, octets: usize, now: Instant, open: &mut Open) {
+        open.begun = true;
+        self.pass_to(now);
+        self.phase.take_text(octets);
+    }
+
+    /// [`Event::Send`] of text that fits, for those who have asked [`writable`](Self::writable).
+    pub(crate) fn send_part(&mut self, text: Bytes, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
+        if STEADY && open.steady {
+            self.text_part(text, true, now, open);
+        } else {
+            self.whole_part(Event::Send(text), now, open, sink);
         }
     }
 

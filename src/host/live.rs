@@ -9,10 +9,14 @@ use super::flow::Flow;
 use super::listener::Ticket;
 use super::signal::{Id, Pending, Signal};
 use crate::connection::Open;
+use crate::features::SHORTCUTS;
 use crate::{Action, Arc, CloseReason, Config, Connection, Controller, Segment, SeqNum, Sink, TimeWait};
 
 /// The key of a listener in an endpoint.
 pub(super) type Port = u32;
+
+/// The most pieces that are as they came: a host that receives and does not flush keeps no more frames.
+const MOST_FRESH: usize = 16;
 
 /// Who owns a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +40,25 @@ pub(super) struct Live<C: Controller> {
     pub(super) side: Side,
 }
 
+impl<C: Controller> Live<C> {
+    /// For a part of the batch of this turn, which begins with the first one.
+    /// `is_dirty`: whether its place is in the queue of those whose batch has begun, which it `joins`.
+    pub(super) fn begin(
+        &mut self,
+        is_dirty: &mut bool,
+        joins: impl FnOnce(),
+    ) -> (&mut Connection<C>, &mut Open, &mut Side) {
+        let Self { connection, open, side } = self;
+        let open = open.get_or_insert_with(|| {
+            if !core::mem::replace(is_dirty, true) {
+                joins();
+            }
+            connection.open_batch(SHORTCUTS)
+        });
+        (connection, open, side)
+    }
+}
+
 /// The host's side of a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Side {
@@ -45,6 +68,8 @@ pub(super) struct Side {
     /// Delivered text that the user has not read, and its octets.
     pub(super) inbox: VecDeque<Bytes>,
     pub(super) unread: usize,
+    /// Pieces at the end of the inbox that are as they came: who reads in the turn gets them without a copy.
+    pub(super) fresh: usize,
     /// Octets delivered since the window was last let grow.
     pub(super) delivered: usize,
     pub(super) pending: Pending,
@@ -80,6 +105,7 @@ impl Side {
             config,
             inbox: VecDeque::new(),
             unread: 0,
+            fresh: 0,
             delivered: 0,
             pending: Pending::default(),
             queued: false,
@@ -138,6 +164,15 @@ impl Side {
         }
     }
 
+    /// What the user left of the text of this turn waits without the frames that it came in.
+    pub(super) fn keep_fresh(&mut self) {
+        let fresh = core::mem::take(&mut self.fresh).min(self.inbox.len());
+        if fresh > 0 {
+            let pieces = self.inbox.split_off(self.inbox.len() - fresh);
+            pieces.into_iter().for_each(|text| self.keep(text));
+        }
+    }
+
     /// Nobody will read.
     pub(super) fn drop_inbox(&mut self) {
         self.inbox = VecDeque::new();
@@ -168,7 +203,11 @@ impl Side {
             Action::Deliver(text) => {
                 self.unread += text.len();
                 self.delivered = self.delivered.saturating_add(text.len());
-                self.keep(text);
+                self.inbox.push_back(text);
+                self.fresh += 1;
+                if self.fresh == MOST_FRESH {
+                    self.keep_fresh();
+                }
                 self.tell_readable(self.low_water);
             }
             Action::PeerClosed => {

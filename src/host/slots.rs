@@ -105,9 +105,13 @@ impl<C: Controller> Slots<C> {
         }
     }
 
-    /// The place joins the queue of those whose batch has begun; whether it was not in it.
-    pub(super) fn begin(&mut self, index: u32) -> bool {
-        self.slot_mut(index).is_some_and(|slot| !core::mem::replace(&mut slot.is_dirty, true))
+    /// The connection in a place, and whether the place is in the queue of those whose batch has begun.
+    pub(super) fn live_and_mark(&mut self, index: u32) -> Option<(&mut Live<C>, &mut bool)> {
+        let slot = self.slot_mut(index)?;
+        match &mut slot.entry {
+            Entry::Live(live) => Some((live, &mut slot.is_dirty)),
+            Entry::Free | Entry::Held(_) | Entry::Over(_) | Entry::Waiting(_) => None,
+        }
     }
 
     /// The place leaves that queue.

@@ -169,8 +169,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     fn send(&mut self, text: Bytes) -> Result<usize, Error> {
         let octets = text.len();
         if octets > 0 {
-            self.part(Event::Send(text))?;
-            self.endpoint.on_sent(self.id.index, octets);
+            self.endpoint.send(self.id.index, text, self.now);
         }
         Ok(octets)
     }
@@ -286,7 +285,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     fn tell_taken(&mut self) {
         let taken = core::mem::take(&mut self.taken);
         if taken > 0 {
-            let _ = self.part(Event::Consume(taken)); // fails only when the connection is over
+            self.endpoint.consume(self.id.index, taken, self.now);
         }
     }
 }

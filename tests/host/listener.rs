@@ -98,6 +98,39 @@ fn a_client_is_served_beside_a_flood_as_if_there_were_none() {
     assert_eq!(served_in(3, stateless), Some(quiet));
 }
 
+/// A client whose port comes again within the server's 2 MSL: a cookie could not put its ISS behind the last one (MAY-2), so
+/// the connection that is half-open for longest makes room.
+#[test]
+fn a_flood_does_not_shut_out_a_successor() {
+    let mut world = World::plain();
+    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    let flow = world.ends[0].socket(client, world.now).unwrap().flow().unwrap();
+    world.flush(0);
+    world.go(50, |_, _, _| {});
+    let peer = world.ends[1].accept(listener).unwrap();
+    world.ends[1].socket(peer, world.now).unwrap().close().unwrap();
+    world.flush(1);
+    world.go(50, |endpoint, end, now| {
+        if end == 0 {
+            let _ = endpoint.socket(client, now).map(|mut socket| socket.close());
+        }
+    });
+    assert_eq!(world.ends[1].len(), (0, 1)); // in TIME-WAIT
+    for n in 0..3000 {
+        let (addresses, packet) = spoofed(n);
+        world.receive(1, addresses, packet);
+    }
+    world.flush(1);
+    assert_eq!(world.ends[1].len(), (1024, 1));
+    let again = world.ends[0].connect_from(flow, world.now).unwrap();
+    world.flush(0);
+    world.go(50, |_, _, _| {});
+    assert_eq!(world.signals[0].last(), Some(&(again, Signal::Connected)));
+    assert!(world.ends[1].accept(listener).is_some());
+    assert_eq!(world.ends[1].len(), (1024, 0));
+}
+
 /// What the guide used to advise.
 #[test]
 fn a_listener_that_drops_is_shut_by_a_flood() {

@@ -4,7 +4,7 @@ use std::io;
 use std::process::Command;
 
 use crate::args::Options;
-use crate::servers::{Server, Which};
+use crate::servers::{Server, Which, cpu_of_tools};
 
 /// What a round gave.
 #[derive(Clone, Copy, Default)]
@@ -14,6 +14,8 @@ struct Round {
     /// Microseconds of a request.
     user: f64,
     system: f64,
+    /// The same of the client, both together.
+    client: f64,
     errors: f64,
 }
 
@@ -59,7 +61,10 @@ pub(crate) const fn sockets(clients: usize) -> usize {
 /// 100 KB responses.
 pub(crate) fn speed(options: &Options) -> io::Result<()> {
     println!("Responses of 100,000 octets, keep-alive, median of {} rounds (min to max)\n", options.rounds);
-    println!("| clients | server | responses/s | beside the kernel's loopback | errors |\n|---:|---|---:|---:|---:|");
+    println!(
+        "| clients | server | responses/s | beside the kernel's loopback | server's CPU µs | client's CPU µs | errors |"
+    );
+    println!("|---:|---|---:|---:|---:|---:|---:|");
     for &clients in &options.clients {
         let which = [Which::Kernel, Which::Segue, Which::SegueNoOffload];
         let rounds = rounds(options, &which, clients, true, "/bytes/100000")?;
@@ -67,10 +72,12 @@ pub(crate) fn speed(options: &Options) -> io::Result<()> {
         for (n, which) in which.iter().enumerate() {
             let (least, most) = extremes(&rounds[n], |round| round.per_second);
             println!(
-                "| {clients} | {} | {:.0} ({least:.0}–{most:.0}) | {:.2} | {:.0} |",
+                "| {clients} | {} | {:.0} ({least:.0}–{most:.0}) | {:.2} | {:.1} | {:.1} | {:.0} |",
                 which.name(),
                 per_second(n),
                 per_second(n) / per_second(0),
+                median(&rounds[n], |round| round.user + round.system),
+                median(&rounds[n], |round| round.client),
                 rounds[n].iter().map(|round| round.errors).sum::<f64>(),
             );
         }
@@ -86,11 +93,12 @@ fn rounds(options: &Options, which: &[Which], clients: usize, keep: bool, path: 
         for (n, which) in which.iter().enumerate() {
             let server = Server::start(*which)?;
             wrk(*which, clients, keep, path, 1)?; // memory and ports are warm then
-            let before = server.cpu()?;
+            let before = (server.cpu()?, cpu_of_tools()?);
             let mut round = wrk(*which, clients, keep, path, options.load.as_secs())?;
-            let after = server.cpu()?;
-            round.user = (after.0 - before.0) / round.requests;
-            round.system = (after.1 - before.1) / round.requests;
+            let after = (server.cpu()?, cpu_of_tools()?);
+            round.user = (after.0.0 - before.0.0) / round.requests;
+            round.system = (after.0.1 - before.0.1) / round.requests;
+            round.client = (after.1.0 + after.1.1 - before.1.0 - before.1.1) / round.requests;
             rounds[n].push(round);
         }
     }

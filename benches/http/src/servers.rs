@@ -119,11 +119,7 @@ impl Server {
 
     /// CPU time so far in microseconds: the program's own, and the kernel's for it.
     pub(crate) fn cpu(&self) -> io::Result<(f64, f64)> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The name, in parentheses, may contain anything; utime and stime are fields 14 and 15, in ticks of 10 ms.
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-        Ok((ticks(11) * 10_000.0, ticks(12) * 10_000.0))
+        times(&format!("/proc/{}/stat", self.0.id()), 14)
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -134,6 +130,20 @@ impl Server {
     pub(crate) fn wait(&mut self) -> io::Result<()> {
         self.0.wait().map(drop)
     }
+}
+
+/// CPU time in microseconds of the programs that this one ran to their end: their own, and the kernel's for them.
+pub(crate) fn cpu_of_tools() -> io::Result<(f64, f64)> {
+    times("/proc/self/stat", 16)
+}
+
+/// Two fields of such a file, in ticks of 10 ms: utime and stime are 14 and 15, those of children follow.
+fn times(file: &str, field: usize) -> io::Result<(f64, f64)> {
+    let stat = fs::read_to_string(file)?;
+    // The second field, in parentheses, may contain anything.
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    Ok((ticks(field) * 10_000.0, ticks(field + 1) * 10_000.0))
 }
 
 impl Drop for Server {

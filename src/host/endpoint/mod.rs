@@ -8,6 +8,7 @@ mod open;
 mod turn;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use bytes::Bytes;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -24,7 +25,6 @@ use super::signal::{Gone, Id, OpenError, Signal};
 use super::slots::{Entry, Slots};
 use super::socket::Socket;
 use super::table::Table;
-use crate::features::SHORTCUTS;
 use crate::{Algorithm, Arc, Config, Controller, Error, Event, Instant, Segment};
 pub use config::EndpointConfig;
 
@@ -460,19 +460,31 @@ impl<C: Controller> Endpoint<C> {
     /// One part of the batch of this turn.
     pub(in crate::host) fn part(&mut self, index: u32, event: Event, now: Instant) -> Result<(), Error> {
         let Self { slots, answers, dirty, live: connections, .. } = self;
-        let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
+        let (live, is_dirty) = slots.live_and_mark(index).ok_or(Error::NotConnected)?;
         live.connection.check_call(&event)?;
-        if live.open.is_none() {
-            live.open = Some(live.connection.open_batch(SHORTCUTS));
-            if slots.begin(index) {
-                dirty.push_back(index);
-            }
-        }
-        let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
-        let Some(open) = &mut live.open else { return Ok(()) };
+        let (connection, open, side) = live.begin(is_dirty, || dirty.push_back(index));
         let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
-        live.connection.part(event, now, open, &mut Taker { side: &mut live.side, transmit });
+        connection.part(event, now, open, &mut Taker { side, transmit });
         Ok(())
+    }
+
+    /// The user wrote text that fits.
+    pub(in crate::host) fn send(&mut self, index: u32, text: Bytes, now: Instant) {
+        let octets = text.len();
+        let Self { slots, answers, dirty, live: connections, .. } = self;
+        let Some((live, is_dirty)) = slots.live_and_mark(index) else { return };
+        let (connection, open, side) = live.begin(is_dirty, || dirty.push_back(index));
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
+        connection.send_part(text, now, open, &mut Taker { side, transmit });
+        self.on_sent(index, octets);
+    }
+
+    /// The user read.
+    pub(in crate::host) fn consume(&mut self, index: u32, octets: usize, now: Instant) {
+        let Self { slots, dirty, .. } = self;
+        let Some((live, is_dirty)) = slots.live_and_mark(index) else { return };
+        let (connection, open, _) = live.begin(is_dirty, || dirty.push_back(index));
+        connection.consume_part(octets, now, open);
     }
 }
 

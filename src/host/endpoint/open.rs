@@ -179,10 +179,16 @@ impl<C: Controller> Endpoint<C> {
             return Received::Full; // it opens nothing
         }
         let path = self.config.path(flow.remote().ip());
-        match self.judge(port, needs::<C>(&config, &path), now) {
+        let admit = match self.judge(port, needs::<C>(&config, &path), now) {
+            // A cookie knows of no previous incarnation (MAY-2). A peer that had one has proved itself: the oldest makes room.
+            Admit::Cookie if previous.is_some() => {
+                self.listeners.get_mut(&port).and_then(|bound| bound.listener.evict()).map_or(Admit::Drop, Admit::Evict)
+            }
+            admit @ (Admit::Open | Admit::Evict(_) | Admit::Cookie | Admit::Drop | Admit::Reset) => admit,
+        };
+        match admit {
             Admit::Open => {}
             Admit::Evict(id) => self.turn_away(id.index, false),
-            Admit::Cookie if previous.is_some() => return Received::Full, // a cookie knows of no previous incarnation
             Admit::Cookie => {
                 let answer = self.keys.cookie(&flow, &syn, &config, path, now);
                 let Some(answer) = answer else { return Received::Full };

@@ -130,6 +130,7 @@ impl<C: Controller> Endpoint<C> {
         let Some(live) = self.slots.live_mut(index) else { return };
         let Some(open) = live.open.take() else { return };
         live.connection.end_batch(now, open, &mut Taker { side: &mut live.side, transmit });
+        live.side.keep_fresh();
         self.deadlines.set(index, live.connection.next_deadline().map(|(_, at)| at));
         self.look(index, now);
         self.widen(index, now);
@@ -253,6 +254,7 @@ impl<C: Controller> Endpoint<C> {
         let Some(entry) = self.slots.get_mut(index) else { return };
         let Entry::Live(live) = core::mem::replace(entry, Entry::Free) else { return };
         let mut side = live.side;
+        side.keep_fresh();
         self.budget.give_back(for_sending(side.sending) + side.window);
         (side.sending, side.window) = (0, 0);
         // What waits to be read may pin its frames.
