@@ -437,16 +437,13 @@ impl<C: Controller> Endpoint<C> {
         let Self { slots, answers, dirty, live: connections, .. } = self;
         let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
         live.connection.check_call(&event)?;
-        if live.open.is_none() {
-            live.open = Some(live.connection.open_batch(SHORTCUTS));
-            if slots.begin(index) {
-                dirty.push_back(index);
-            }
-        }
-        let live = slots.live_mut(index).ok_or(Error::NotConnected)?;
-        let Some(open) = &mut live.open else { return Ok(()) };
+        let begins = live.open.is_none();
+        let open = live.open.get_or_insert_with(|| live.connection.open_batch(SHORTCUTS));
         let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
         live.connection.part(event, now, open, &mut Taker { side: &mut live.side, transmit });
+        if begins && slots.begin(index) {
+            dirty.push_back(index);
+        }
         Ok(())
     }
 }
