@@ -69,11 +69,14 @@ pub(super) struct Side {
     /// What the budget holds for the receive window, and for text to send.
     pub(super) window: usize,
     pub(super) sending: usize,
+    /// What the user lets the receive window grow to.
+    pub(super) receive_limit: u32,
 }
 
 impl Side {
     pub(super) fn new(flow: Flow, owner: Owner, config: Arc<Config>) -> Self {
         Self {
+            receive_limit: config.receive_buffer(),
             flow,
             owner,
             config,

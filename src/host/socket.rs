@@ -218,7 +218,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// Changes a setting.
     pub fn set(&mut self, knob: Knob) {
         let knob = if let Knob::ReceiveBuffer(octets) = knob {
-            Knob::ReceiveBuffer(self.endpoint.window_within_budget(self.id.index, octets))
+            Knob::ReceiveBuffer(self.endpoint.on_receive_limit(self.id.index, octets))
         } else {
             knob
         };

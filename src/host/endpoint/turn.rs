@@ -59,7 +59,7 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// Ends the batch of a connection before the flush.
-    fn finish_into_answers(&mut self, index: u32, now: Instant) {
+    pub(super) fn finish_into_answers(&mut self, index: u32, now: Instant) {
         let mut answers = core::mem::replace(&mut self.answers.queue, [].into());
         self.finish(index, now, &mut |flow, segment| answers.push_back((*flow, segment)));
         answers.append(&mut self.answers.queue);
@@ -252,7 +252,7 @@ impl<C: Controller> Endpoint<C> {
             return;
         }
         let Some(live) = self.slots.live_mut(index) else { return };
-        let (most, now_at) = (live.side.config.receive_buffer(), live.connection.receive_capacity());
+        let (most, now_at) = (live.side.receive_limit, live.connection.receive_capacity());
         let granted = for_window(now_at);
         let used = live.side.delivered >= usize::try_from(now_at / 2).unwrap_or(usize::MAX);
         if now_at >= most || granted < live.side.window || !used {
@@ -319,7 +319,7 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    fn give_back(&mut self, side: &Side) {
+    pub(super) fn give_back(&mut self, side: &Side) {
         self.live -= 1;
         self.budget.give_back(for_itself::<C>() + side.window + for_sending(side.sending));
         self.feed();
