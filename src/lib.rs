@@ -162,6 +162,8 @@ pub mod guide {
 
     #[cfg(feature = "serde")]
     pub mod records {
+        #![doc = "[migration]: crate::guide#migration"]
+        #![doc = ""]
         #![doc = include_str!("../docs/records.md")]
     }
     pub mod smoltcp {

@@ -4,6 +4,7 @@ mod chaos;
 mod endpoint;
 mod keys;
 mod listener;
+mod migrate;
 mod scale;
 mod transfer;
 mod world;

@@ -23,6 +23,8 @@ use crate::codec::{Packet, PseudoHeader, valid_endpoint};
 /// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "serial::Ends", into = "serial::Ends"))]
 pub struct Flow {
     /// From us to the peer.
     addresses: PseudoHeader,
@@ -112,5 +114,29 @@ pub(super) fn address(ip: IpAddr, hasher: &mut impl Hasher) {
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} - {}", self.local(), self.remote())
+    }
+}
+
+/// A flow as data is its two ends: ours, then the peer's.
+#[cfg(feature = "serde")]
+mod serial {
+    use core::net::SocketAddr;
+
+    use super::Flow;
+
+    pub(super) type Ends = (SocketAddr, SocketAddr);
+
+    impl From<Flow> for Ends {
+        fn from(flow: Flow) -> Self {
+            (flow.local(), flow.remote())
+        }
+    }
+
+    impl TryFrom<Ends> for Flow {
+        type Error = &'static str;
+
+        fn try_from((local, remote): Ends) -> Result<Self, Self::Error> {
+            Self::new(local, remote).ok_or("these ends can have no connection")
+        }
     }
 }

@@ -138,7 +138,8 @@ pub enum Received {
 }
 
 /// The signals of a connection that its host has not taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pending {
     flags: u8,
     /// The last of each kind, in the order of the first.

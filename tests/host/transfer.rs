@@ -12,12 +12,12 @@ use super::world::{CLIENT, Faults, SERVER, World};
 
 /// A user: what it has written and read of a stream, and how much it will write.
 #[derive(Clone, Copy, Debug, Default)]
-struct User {
-    to_write: usize,
-    written: usize,
-    read: usize,
-    closed: bool,
-    ended: bool,
+pub(super) struct User {
+    pub(super) to_write: usize,
+    pub(super) written: usize,
+    pub(super) read: usize,
+    pub(super) closed: bool,
+    pub(super) ended: bool,
 }
 
 /// The octet at a place of a stream.
@@ -26,7 +26,7 @@ fn octet(at: usize) -> u8 {
 }
 
 impl User {
-    fn on(&mut self, endpoint: &mut Endpoint, (id, signal): (Id, Signal), now: Instant) {
+    pub(super) fn on(&mut self, endpoint: &mut Endpoint, (id, signal): (Id, Signal), now: Instant) {
         if let Signal::Closed(reason) = signal {
             assert_eq!(reason, CloseReason::Finished, "{id} at {now}");
             self.ended = true;

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod config;
+mod migrate;
 mod open;
 mod turn;
 
