@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod beside;
 pub mod ip;
 pub mod ring;
 
