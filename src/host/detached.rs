@@ -37,7 +37,7 @@ pub struct Detached<C: Controller = Algorithm> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(super) struct Waits {
     pub(super) pending: Pending,
-    pub(super) flushed: bool,
+    pub(super) flushed: Option<usize>,
     /// Room in the send buffer, and in the budget.
     pub(super) room: bool,
     pub(super) budget: bool,

@@ -52,7 +52,8 @@ pub(super) struct Side {
     pub(super) queued: bool,
     /// Whether text that arrives is news.
     pub(super) watches: bool,
-    pub(super) wants_flushed: bool,
+    /// The user waits until this number of octets is acknowledged; 0: all, a SYN and a FIN as well.
+    pub(super) wants_flushed: Option<usize>,
     /// A write took less than it was given because the send buffer was full.
     pub(super) wants_room: bool,
     pub(super) peer_closed: bool,
@@ -86,7 +87,7 @@ impl Side {
             pending: Pending::default(),
             queued: false,
             watches: true,
-            wants_flushed: false,
+            wants_flushed: None,
             wants_room: false,
             peer_closed: false,
             starved: false,
@@ -130,6 +131,18 @@ impl Side {
         self.inbox.push_back(if pins { Bytes::copy_from_slice(&text) } else { text });
     }
 
+    /// Some of what the user waits for is acknowledged.
+    fn on_acked(&mut self, octets: usize) {
+        match self.wants_flushed {
+            Some(left) if left > octets => self.wants_flushed = Some(left - octets),
+            Some(left) if left > 0 => {
+                self.wants_flushed = None;
+                self.pending.add(Signal::Flushed);
+            }
+            Some(_) | None => {}
+        }
+    }
+
     /// One action of the connection. A segment goes to `transmit`.
     fn take(&mut self, action: Action, transmit: &mut dyn FnMut(&Flow, Segment)) {
         match action {
@@ -148,14 +161,17 @@ impl Side {
                 self.pending.add(Signal::PeerClosed);
             }
             Action::Connected => self.connected = true,
-            Action::Acked(octets) => self.acked += octets,
+            Action::Acked(octets) => {
+                self.acked += octets;
+                self.on_acked(octets);
+            }
             Action::Writable => {
                 if core::mem::take(&mut self.wants_room) {
                     self.pending.add(Signal::Writable);
                 }
             }
             Action::Flushed => {
-                if core::mem::take(&mut self.wants_flushed) {
+                if self.wants_flushed.take().is_some() {
                     self.pending.add(Signal::Flushed);
                 }
             }

@@ -48,8 +48,8 @@ pub enum Signal {
     Readable,
     /// A write took less than it was given, and there is room again.
     Writable,
-    /// The peer acknowledged all that was written, and the FIN after a close; once for each
-    /// [`Socket::notify_flushed`](super::Socket::notify_flushed).
+    /// The peer acknowledged all that was written before
+    /// [`Socket::notify_flushed`](super::Socket::notify_flushed), and the FIN after a close.
     Flushed,
     /// The peer sent its FIN: no more text will come after what waits.
     PeerClosed,
