@@ -24,7 +24,7 @@ use crate::codec::{Packet, PseudoHeader, valid_endpoint};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "serial::Ends", into = "serial::Ends"))]
+#[cfg_attr(feature = "serde", serde(try_from = "Ends", into = "Ends"))]
 pub struct Flow {
     /// From us to the peer.
     addresses: PseudoHeader,
@@ -117,26 +117,22 @@ impl fmt::Display for Flow {
     }
 }
 
-/// A flow as data is its two ends: ours, then the peer's.
+/// A flow as data: our end, then the peer's.
 #[cfg(feature = "serde")]
-mod serial {
-    use core::net::SocketAddr;
+type Ends = (SocketAddr, SocketAddr);
 
-    use super::Flow;
-
-    pub(super) type Ends = (SocketAddr, SocketAddr);
-
-    impl From<Flow> for Ends {
-        fn from(flow: Flow) -> Self {
-            (flow.local(), flow.remote())
-        }
+#[cfg(feature = "serde")]
+impl From<Flow> for Ends {
+    fn from(flow: Flow) -> Self {
+        (flow.local(), flow.remote())
     }
+}
 
-    impl TryFrom<Ends> for Flow {
-        type Error = &'static str;
+#[cfg(feature = "serde")]
+impl TryFrom<Ends> for Flow {
+    type Error = &'static str;
 
-        fn try_from((local, remote): Ends) -> Result<Self, Self::Error> {
-            Self::new(local, remote).ok_or("these ends can have no connection")
-        }
+    fn try_from((local, remote): Ends) -> Result<Self, Self::Error> {
+        Self::new(local, remote).ok_or("these ends can have no connection")
     }
 }
