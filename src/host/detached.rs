@@ -16,6 +16,19 @@ use crate::{Algorithm, Connection, Controller, State};
 /// the same program or in another one: with the feature `serde` it is data. [`new`](Self::new) and
 /// [`into_parts`](Self::into_parts) join it to a host with a table of its own.
 ///
+/// ```
+/// use bytes::Bytes;
+/// use segue::host::{Detached, Endpoint, Flow, Id};
+/// use segue::{Connection, Instant};
+///
+/// /// From a host with a table of its own to an endpoint. `None`: it cannot move yet, or there is no room.
+/// fn hand_over(tcp: &mut Endpoint, flow: Flow, connection: Connection, unread: Vec<Bytes>, now: Instant) -> Option<Id> {
+///     let detached = Detached::new(flow, connection, unread)?;
+///     println!("{} moves, with {} octets to read", detached.flow(), detached.unread());
+///     tcp.attach(detached, now).ok()
+/// }
+/// ```
+///
 /// The handshake of its connection is complete: only such a connection moves. The value holds the secrets and the text of
 /// the connection: keep it as safe as the memory that it comes from, and read none that you did not write. It can be
 /// cloned; but only one copy may talk to the network.
@@ -94,6 +107,19 @@ impl<C: Controller> Detached<C> {
 }
 
 /// Why [`Endpoint::detach`](super::Endpoint::detach) gave nothing out. Nothing has changed but the end that it names.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{DetachError, Endpoint, EndpointConfig, Keys};
+///
+/// let mut tcp = Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default());
+/// let now = Instant::ZERO;
+/// let id = tcp.connect("192.0.2.1".parse()?, "198.51.100.7:80".parse()?, now)?;
+/// assert_eq!(tcp.detach(id, now), Err(DetachError::HalfOpen)); // nobody has answered the SYN
+/// tcp.socket(id, now)?.abort();
+/// assert_eq!(tcp.detach(id, now), Err(DetachError::Gone));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum DetachError {
@@ -120,6 +146,19 @@ impl fmt::Display for DetachError {
 impl core::error::Error for DetachError {}
 
 /// [`Endpoint::attach`](super::Endpoint::attach) did not take the connection; here it is again.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::host::{AttachError, Detached, Endpoint, OpenError};
+///
+/// /// Back to the endpoint that it came from, if there is no room elsewhere.
+/// fn try_to_move(detached: Detached, to: &mut Endpoint, from: &mut Endpoint, now: Instant) -> Result<(), AttachError> {
+///     match to.attach(detached, now) {
+///         Err(AttachError { reason: OpenError::Full, detached }) => from.attach(*detached, now).map(drop),
+///         other => other.map(drop),
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AttachError<C: Controller = Algorithm> {
     /// [`OpenError::InUse`] or [`OpenError::Full`].
