@@ -166,6 +166,8 @@ pub mod guide {
 
     #[cfg(feature = "serde")]
     pub mod records {
+        #![doc = "[migration]: crate::guide#migration"]
+        #![doc = ""]
         #![doc = include_str!("../docs/records.md")]
     }
     pub mod smoltcp {

@@ -6,6 +6,7 @@ mod endpoint;
 mod keys;
 mod listener;
 mod low_water;
+mod migrate;
 mod room;
 mod scale;
 mod transfer;

@@ -10,6 +10,7 @@ mod contract;
 mod conversation;
 mod docs;
 mod ecn;
+mod guide;
 mod handshake_example;
 mod host;
 mod host_contract;

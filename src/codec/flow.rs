@@ -22,6 +22,8 @@ use crate::{IpVersion, Segment};
 /// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Ends", into = "Ends"))]
 pub struct Flow {
     /// From us to the peer.
     addresses: PseudoHeader,
@@ -86,5 +88,25 @@ impl Flow {
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} - {}", self.local(), self.remote())
+    }
+}
+
+/// A flow as data: our end, then the peer's.
+#[cfg(feature = "serde")]
+type Ends = (SocketAddr, SocketAddr);
+
+#[cfg(feature = "serde")]
+impl From<Flow> for Ends {
+    fn from(flow: Flow) -> Self {
+        (flow.local(), flow.remote())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Ends> for Flow {
+    type Error = &'static str;
+
+    fn try_from((local, remote): Ends) -> Result<Self, Self::Error> {
+        Self::new(local, remote).ok_or("these ends can have no connection")
     }
 }

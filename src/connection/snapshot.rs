@@ -10,7 +10,8 @@ use super::tcb::Settings;
 use crate::counts::Counts;
 use crate::{Arc, Config, Controller, Instant, Path};
 
-/// The form that this crate writes and reads: it changes with what a connection consists of.
+/// The form that this crate writes and reads: it changes with what a connection consists of, and with what
+/// `host::Detached` has around it.
 const VERSION: u32 = 1;
 
 /// The version comes first, so that a form that cannot be read is refused for its version.

@@ -72,6 +72,21 @@ impl<C: Controller> Connection<C> {
         }
     }
 
+    /// What RCV.BUFF may grow to; 0 before the peer's SYN.
+    #[cfg(feature = "host")]
+    pub(crate) fn receive_limit(&self) -> u32 {
+        match &self.phase {
+            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => 0,
+            Phase::Live(tcb) => tcb.rcv.limit(),
+        }
+    }
+
+    /// The configuration.
+    #[cfg(feature = "host")]
+    pub(crate) const fn config(&self) -> &crate::Arc<crate::Config> {
+        &self.config
+    }
+
     /// STATUS (§3.10.6): the RFC's variables, and the counters.
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters.get());

@@ -78,7 +78,8 @@ pub(super) struct Side {
     /// Whether text that arrives is news, once this number of octets wait.
     pub(super) watches: bool,
     pub(super) low_water: usize,
-    pub(super) wants_flushed: bool,
+    /// The user waits until this number of octets is acknowledged; 0: all, a SYN and a FIN as well.
+    pub(super) wants_flushed: Option<usize>,
     /// A write took less than it was given because the send buffer was full.
     pub(super) wants_room: bool,
     pub(super) peer_closed: bool,
@@ -95,11 +96,14 @@ pub(super) struct Side {
     /// What the budget holds for the receive window, and for text to send.
     pub(super) window: usize,
     pub(super) sending: usize,
+    /// What the user lets the receive window grow to.
+    pub(super) receive_limit: u32,
 }
 
 impl Side {
     pub(super) fn new(flow: Flow, owner: Owner, config: Arc<Config>) -> Self {
         Self {
+            receive_limit: config.receive_buffer(),
             flow,
             owner,
             config,
@@ -111,7 +115,7 @@ impl Side {
             queued: false,
             watches: true,
             low_water: 1,
-            wants_flushed: false,
+            wants_flushed: None,
             wants_room: false,
             peer_closed: false,
             starved: None,
@@ -195,6 +199,18 @@ impl Side {
         self.inbox.push_back(if pins { Bytes::copy_from_slice(&text) } else { text });
     }
 
+    /// Some of what the user waits for is acknowledged.
+    fn on_acked(&mut self, octets: usize) {
+        match self.wants_flushed {
+            Some(left) if left > octets => self.wants_flushed = Some(left - octets),
+            Some(left) if left > 0 => {
+                self.wants_flushed = None;
+                self.pending.add(Signal::Flushed);
+            }
+            Some(_) | None => {}
+        }
+    }
+
     /// One action of the connection. A segment goes to `transmit`.
     fn take(&mut self, action: Action, transmit: &mut dyn FnMut(&Flow, Segment)) {
         match action {
@@ -216,14 +232,17 @@ impl Side {
                 self.pending.add(Signal::PeerClosed);
             }
             Action::Connected => self.connected = true,
-            Action::Acked(octets) => self.acked += octets,
+            Action::Acked(octets) => {
+                self.acked += octets;
+                self.on_acked(octets);
+            }
             Action::Writable => {
                 if core::mem::take(&mut self.wants_room) {
                     self.pending.add(Signal::Writable);
                 }
             }
             Action::Flushed => {
-                if core::mem::take(&mut self.wants_flushed) {
+                if self.wants_flushed.take().is_some() {
                     self.pending.add(Signal::Flushed);
                 }
             }

@@ -6,6 +6,7 @@
 //! | [`Listener`] | the SYN queue and the accept backlog of a host with a table of its own |
 //! | [`Keys`] | initial sequence numbers, offsets of timestamps, SYN cookies, Fast Open cookies |
 //! | [`Ports`] | ephemeral ports |
+//! | [`Detached`] | a connection on its way to another endpoint |
 //! | [`Deadlines`] | the earliest deadline of many connections |
 //! | [`Flow`] | addresses and ports |
 //!
@@ -56,6 +57,7 @@
 mod budget;
 mod cookies;
 mod deadlines;
+mod detached;
 mod endpoint;
 mod flow;
 mod keys;
@@ -70,6 +72,7 @@ mod table;
 
 pub use cookies::Redeemed;
 pub use deadlines::Deadlines;
+pub use detached::{AttachError, DetachError, Detached};
 pub use endpoint::{Endpoint, EndpointConfig, Incoming, Listen, ListenerId};
 pub use flow::Flow;
 pub use keys::Keys;

@@ -89,8 +89,8 @@ pub enum Signal {
     Readable,
     /// A write took less than it was given, and there is room again.
     Writable,
-    /// The peer acknowledged all that was written, and the FIN after a close; once for each
-    /// [`Socket::notify_flushed`](super::Socket::notify_flushed).
+    /// The peer acknowledged all that was written before
+    /// [`Socket::notify_flushed`](super::Socket::notify_flushed), and the FIN after a close.
     Flushed,
     /// The peer sent its FIN: no more text will come after what waits.
     PeerClosed,
@@ -228,7 +228,8 @@ pub enum Received {
 }
 
 /// The signals of a connection that its host has not taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pending {
     flags: u8,
     /// The last of each kind, in the order of the first.

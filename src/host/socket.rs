@@ -211,19 +211,20 @@ impl<'a, C: Controller> Socket<'a, C> {
         self.endpoint.disown(self.id);
     }
 
-    /// [`Signal::Flushed`] comes once, when the peer has acknowledged all that is written so far; at once, if it has.
+    /// [`Signal::Flushed`] comes once, when the peer has acknowledged all that is written by now, and the FIN after a
+    /// close; at once, if it has. What is written later does not delay it. A call before the signal takes the place of
+    /// the one before.
     pub fn notify_flushed(&mut self) {
-        let done = self.endpoint.is_flushed(self.id.index);
         let index = self.id.index;
-        if self.endpoint.connection(index).is_none() {
-            return; // `Signal::Closed` says all
-        }
+        let done = self.endpoint.is_flushed(index);
+        let Some(connection) = self.endpoint.connection(index) else { return }; // `Signal::Closed` says all
+        let left = if connection.writable().is_ok() { connection.info().send_queue } else { 0 }; // else: the FIN
         let Some(side) = self.side_mut() else { return };
         if done {
             side.pending.add(Signal::Flushed);
             self.endpoint.queue_signals(index);
         } else {
-            side.wants_flushed = true;
+            side.wants_flushed = Some(left);
         }
     }
 
@@ -253,7 +254,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// Changes a setting.
     pub fn set(&mut self, knob: Knob) {
         let knob = if let Knob::ReceiveBuffer(octets) = knob {
-            Knob::ReceiveBuffer(self.endpoint.window_within_budget(self.id.index, octets))
+            Knob::ReceiveBuffer(self.endpoint.on_receive_limit(self.id.index, octets))
         } else {
             knob
         };

@@ -157,6 +157,12 @@ impl Receiver {
         self.tuning.capacity()
     }
 
+    /// What RCV.BUFF may grow to.
+    #[cfg(feature = "host")]
+    pub(crate) const fn limit(&self) -> u32 {
+        self.tuning.limit()
+    }
+
     /// `octets` in the units of the window field, rounded down, at most what the field can say (RFC 7323 §2.3).
     #[inline]
     fn in_units(&self, octets: u32) -> u32 {

@@ -116,6 +116,12 @@ impl Tuning {
         self.capacity
     }
 
+    /// What the capacity may grow to.
+    #[cfg(feature = "host")]
+    pub(crate) const fn limit(&self) -> u32 {
+        self.limit
+    }
+
     /// When this round trip began.
     pub(crate) const fn since(&self) -> Instant {
         self.since

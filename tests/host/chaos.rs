@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{
-    Backlog, Endpoint, EndpointConfig, Flow, Full, Gone, Id, Listen, ListenerId, OpenError, Received, Signal,
+    Backlog, DetachError, Endpoint, EndpointConfig, Flow, Full, Gone, Id, Listen, ListenerId, OpenError, Received,
+    Signal,
 };
 use segue::{Arc, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, SeqNum, State};
 use segue_kit::{Rng, ms, secs};
@@ -117,6 +118,7 @@ impl Chaos {
                 let room = 1 + self.rng.below(5) as usize;
                 self.world.flush_into(end, room);
             }
+            18 => self.detach(end),
             _ => self.pass(),
         }
         for (end, users) in self.world.ends.iter_mut().zip(&self.users) {
@@ -275,6 +277,23 @@ impl Chaos {
         socket.set(knob);
         socket.set_mtu(self.rng.pick(&[576, 1500]));
         socket.notify_flushed();
+    }
+
+    /// A connection leaves and comes back: there is room for it, and its user goes on with another id.
+    fn detach(&mut self, end: usize) {
+        let Some(id) = self.any_user(end) else { return };
+        let (ends, now) = (&mut self.world.ends[end], self.world.now);
+        match ends.detach(id, now) {
+            Ok(detached) => {
+                assert_eq!(ends.socket(id, now).map(drop), Err(Gone));
+                let new = ends.attach(detached, now).expect("its place is free");
+                let user = self.users[end].remove(&id).expect("a user");
+                self.users[end].insert(new, user);
+                self.old[end].push((id, User::default()));
+            }
+            Err(DetachError::Gone) => assert!(ends.socket(id, now).is_err()),
+            Err(_) => {}
+        }
     }
 
     /// The end of a turn: signals, and what leaves.

@@ -213,6 +213,37 @@ fn flushed_comes_once_for_each_wish() {
     }
 }
 
+/// A user that never stops writing hears of what it had written when it asked.
+#[test]
+fn flushed_does_not_wait_for_what_is_written_later() {
+    let (mut world, client, peer) = pair();
+    let mut written = [0; 2];
+    for round in 0..20 {
+        let mut socket = world.ends[0].socket(client, world.now).unwrap();
+        written[1] += socket.write(&[7; 30_000]).unwrap();
+        if round == 5 {
+            socket.notify_flushed();
+            written[0] = written[1];
+        }
+        let waiting = socket.info().unwrap().send_queue;
+        drop(socket);
+        world.flush(0);
+        let acknowledged = written[1] - waiting;
+        let told = std::mem::take(&mut world.signals[0]).contains(&(client, Signal::Flushed));
+        assert!(waiting > 0 && (!told || round > 5 && acknowledged >= written[0]));
+        if told {
+            assert!(acknowledged < written[0] + 30_000, "late: {acknowledged} of {written:?}");
+            return;
+        }
+        world.go(4, |endpoint, end, now| {
+            if end == 1 {
+                endpoint.socket(peer, now).unwrap().chunks().for_each(drop);
+            }
+        });
+    }
+    panic!("it never comes");
+}
+
 /// A timer behind another part of the turn runs in the flush: the host hears that it has to take another turn.
 #[test]
 fn a_connection_that_gives_up_in_a_flush_wakes_its_host() {

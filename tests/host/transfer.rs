@@ -13,12 +13,12 @@ use super::world::{CLIENT, Faults, SERVER, World};
 
 /// A user: what it has written and read of a stream, and how much it will write.
 #[derive(Clone, Copy, Debug, Default)]
-struct User {
-    to_write: usize,
-    written: usize,
-    read: usize,
-    closed: bool,
-    ended: bool,
+pub(super) struct User {
+    pub(super) to_write: usize,
+    pub(super) written: usize,
+    pub(super) read: usize,
+    pub(super) closed: bool,
+    pub(super) ended: bool,
     /// Whether the server may have no room for the connection, when it was connected, and whether it was refused then.
     may_be_refused: bool,
     connected: Option<Instant>,
@@ -35,7 +35,7 @@ fn octet(at: usize) -> u8 {
 }
 
 impl User {
-    fn on(&mut self, endpoint: &mut Endpoint, (id, signal): (Id, Signal), now: Instant) {
+    pub(super) fn on(&mut self, endpoint: &mut Endpoint, (id, signal): (Id, Signal), now: Instant) {
         if let Signal::Closed(reason) = signal {
             let at_once = self.connected.is_some_and(|at| now.saturating_since(at) < AT_ONCE);
             self.refused = reason == CloseReason::Reset && at_once && self.may_be_refused;

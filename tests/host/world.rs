@@ -166,6 +166,12 @@ impl World {
         !keys.is_empty()
     }
 
+    /// All packets for an end that have come by now are lost.
+    pub(crate) fn lose(&mut self, end: usize) {
+        let now = self.now;
+        self.under_way.retain(|(at, _), (to, ..)| *at > now || *to != end);
+    }
+
     /// A packet reaches an end at once.
     pub(crate) fn receive(&mut self, end: usize, addresses: PseudoHeader, packet: Packet) -> Received {
         self.ends[end].receive(addresses, packet, self.now)

@@ -14,7 +14,7 @@ use crate::host::{Counting, Pair, Values, Wire, config, established};
 pub(super) const MSS: u32 = 1448;
 static TEXT: [u8; 32 * MSS as usize] = [0x5A; 32 * MSS as usize];
 /// 32 segments, and enough of a congestion window for them.
-const BURST: Bytes = Bytes::from_static(&TEXT);
+pub(super) const BURST: Bytes = Bytes::from_static(&TEXT);
 const WINDOW: u32 = 64 * MSS;
 
 const SEGMENTS: Counting = Counting { segments: true, calls: false, consume: false };

@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+pub mod beside;
 pub mod ring;
 
 use alloc::vec::Vec;

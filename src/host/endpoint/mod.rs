@@ -4,6 +4,7 @@ mod arrivals;
 mod config;
 #[cfg(feature = "ip")]
 mod datagrams;
+mod migrate;
 mod open;
 mod turn;
 

@@ -126,8 +126,8 @@ impl<C: Controller> Endpoint<C> {
         }
         let opens = |live: &&Live<C>| matches!(live.connection.state(), State::SynSent | State::SynReceived);
         let Some(live) = self.slots.live(index).filter(|live| !opens(live)) else { return };
-        let octets = u32::try_from(live.side.window / 2).unwrap_or(u32::MAX);
-        if octets < live.side.config.receive_buffer() {
+        let octets = u32::try_from(live.side.window / 2).unwrap_or(u32::MAX).min(live.side.receive_limit);
+        if octets != live.connection.receive_limit() {
             let _ = self.part(index, Event::Set(Knob::ReceiveBuffer(octets)), now);
         }
     }
@@ -147,14 +147,12 @@ impl<C: Controller> Endpoint<C> {
         covers
     }
 
-    /// A limit of the window, no larger than the budget knows of.
-    pub(in crate::host) fn window_within_budget(&self, index: u32, octets: u32) -> u32 {
-        match self.slots.live(index) {
-            Some(live) if self.budget.is_limited() => {
-                octets.min(u32::try_from(live.side.window / 2).unwrap_or(u32::MAX))
-            }
-            _ => octets,
-        }
+    /// The user limits the window; it grows no further than the budget knows of.
+    pub(in crate::host) fn on_receive_limit(&mut self, index: u32, octets: u32) -> u32 {
+        let is_limited = self.budget.is_limited();
+        let Some(live) = self.slots.live_mut(index) else { return octets };
+        live.side.receive_limit = octets.min(live.side.config.receive_buffer());
+        if is_limited { octets.min(u32::try_from(live.side.window / 2).unwrap_or(u32::MAX)) } else { octets }
     }
 
     /// The listener for a local address and port: the most special one.

@@ -118,7 +118,7 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// Ends the batch of a connection before the flush.
-    fn finish_into_answers(&mut self, index: u32, now: Instant) {
+    pub(super) fn finish_into_answers(&mut self, index: u32, now: Instant) {
         let mut answers = core::mem::replace(&mut self.answers.queue, [].into());
         self.finish(index, now, &mut |flow, segment| answers.push_back((*flow, segment)));
         answers.append(&mut self.answers.queue);
@@ -319,7 +319,7 @@ impl<C: Controller> Endpoint<C> {
             return;
         }
         let Some(live) = self.slots.live_mut(index) else { return };
-        let (most, now_at) = (live.side.config.receive_buffer(), live.connection.receive_capacity());
+        let (most, now_at) = (live.side.receive_limit, live.connection.receive_capacity());
         let granted = for_window(now_at);
         let used = live.side.delivered >= usize::try_from(now_at / 2).unwrap_or(usize::MAX);
         if now_at >= most || granted < live.side.window || !used {
@@ -409,7 +409,7 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    fn give_back(&mut self, side: &Side) {
+    pub(super) fn give_back(&mut self, side: &Side) {
         self.live -= 1;
         if let Some(number) = side.starved {
             self.starved.remove(number);
@@ -466,12 +466,19 @@ impl<C: Controller> Endpoint<C> {
     /// A write took only `took` octets: the user waits for the send buffer, or for the budget.
     pub(in crate::host) fn await_room(&mut self, index: u32, took: usize) {
         let short = self.connection(index).is_some_and(|connection| connection.send_room() > took);
+        let Some(side) = self.side_mut(index) else { return };
+        side.pending.drop_writable();
+        if short {
+            self.await_budget(index);
+        } else {
+            side.wants_room = true;
+        }
+    }
+
+    /// The user waits for room in the budget.
+    pub(super) fn await_budget(&mut self, index: u32) {
         let Self { slots, starved, .. } = self;
-        let Some(live) = slots.live_mut(index) else { return };
-        live.side.pending.drop_writable();
-        if !short {
-            live.side.wants_room = true;
-        } else if live.side.starved.is_none() {
+        if let Some(live) = slots.live_mut(index).filter(|live| live.side.starved.is_none()) {
             live.side.starved = Some(starved.push(index));
         }
     }
