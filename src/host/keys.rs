@@ -8,7 +8,6 @@ use siphasher::sip::{SipHasher13, SipHasher24};
 use siphasher::sip128::{Hasher128, SipHasher24 as SipHasher128};
 
 use super::flow::{self, Flow, address};
-use crate::codec::PseudoHeader;
 use crate::{FastOpenCookie, Instant, Secrets, SeqNum};
 
 type Key = [u8; 16];
@@ -151,20 +150,16 @@ impl Keys {
     /// The hash of the flow table: nobody outside can choose flows that collide. SipHash-1-3, as in the standard
     /// library.
     pub(super) fn table_hash(&self, flow: &Flow) -> u32 {
-        let hasher = SipHasher13::new_with_key(&self.table);
-        low(match flow.pseudo() {
-            // All octets at once: each packet pays for this.
-            PseudoHeader::V4 { src, dst } => {
-                let ([a, b, c, d], [e, f, g, h]) = (src.octets(), dst.octets());
-                let ([i, j], [k, l]) = (flow.local().port().to_be_bytes(), flow.remote().port().to_be_bytes());
-                hasher.hash(&[a, b, c, d, e, f, g, h, i, j, k, l])
-            }
-            PseudoHeader::V6 { .. } => {
-                let mut hasher = hasher;
-                flow::ends(flow, &mut hasher);
-                hasher.finish()
-            }
-        })
+        let mut hasher = SipHasher13::new_with_key(&self.table);
+        let (local, remote) = (flow.local(), flow.remote());
+        if let (IpAddr::V4(src), IpAddr::V4(dst)) = (local.ip(), remote.ip()) {
+            // The same octets, all at once: each packet pays for this.
+            let ([a, b, c, d], [e, f, g, h]) = (src.octets(), dst.octets());
+            let ([i, j], [k, l]) = (local.port().to_be_bytes(), remote.port().to_be_bytes());
+            return low(hasher.hash(&[a, b, c, d, e, f, g, h, i, j, k, l]));
+        }
+        flow::ends(flow, &mut hasher);
+        low(hasher.finish())
     }
 }
 
