@@ -1,11 +1,12 @@
 //! The TUN device: datagrams in and out, with virtio-net's header, by which the kernel cuts and merges segments and leaves
 //! out checksums that nobody needs.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
 
 use bytes::Bytes;
-use segue::ip::{Format, Offload};
+use segue::codec::{Packet, PseudoHeader};
+use segue::ip::{self, Format, Offload};
 use segue_tun::device::{KERNEL_V4, KERNEL_V6};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
@@ -14,11 +15,15 @@ const LONGEST: usize = 10 + 65_535;
 /// Packets that the kernel keeps for us: a burst from each of a thousand clients.
 const QUEUE: u32 = 10_000;
 
+/// Text that is longer goes to the device apart from its headers: a copy costs more than a second piece.
+const LONG_TEXT: usize = 4096;
+
 /// A TUN device.
 pub struct Tun {
     device: SyncDevice,
     format: Format,
     arrived: Vec<u8>,
+    leaving: Vec<u8>,
 }
 
 impl Tun {
@@ -46,17 +51,13 @@ impl Tun {
         device.set_nonblocking(true)?;
         device.set_tx_queue_len(QUEUE)?;
         let offload = if offload { Offload::VirtioNet } else { Offload::None };
-        Ok(Self { device, format: Format { offload, ..Format::default() }, arrived: vec![0; LONGEST] })
+        let format = Format { offload, ..Format::default() };
+        Ok(Self { device, format, arrived: vec![0; LONGEST], leaving: Vec::new() })
     }
 
     /// For the event loop.
     pub fn fd(&self) -> RawFd {
         self.device.as_raw_fd()
-    }
-
-    /// How datagrams look here.
-    pub const fn format(&self) -> Format {
-        self.format
     }
 
     /// Gives out the datagrams that wait, up to so many; whether that was all.
@@ -77,12 +78,21 @@ impl Tun {
         Ok(false)
     }
 
-    /// Sends a datagram. A device without room drops it: to TCP that is loss, nothing worse.
+    /// Sends a packet. A device without room drops it: to TCP that is loss, nothing worse.
     ///
     /// # Errors
     /// The device failed.
-    pub fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        match self.device.send(datagram) {
+    pub fn send(&mut self, addresses: PseudoHeader, packet: &Packet) -> io::Result<()> {
+        let (to, text) = (&mut self.leaving, &packet.segment.payload);
+        to.clear();
+        let sent = if text.len() > LONG_TEXT {
+            ip::encode_headers(addresses, packet, self.format, to).map_err(io::Error::other)?;
+            self.device.send_vectored(&[IoSlice::new(to), IoSlice::new(text)])
+        } else {
+            ip::encode(addresses, packet, self.format, to).map_err(io::Error::other)?;
+            self.device.send(to)
+        };
+        match sent {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
         }

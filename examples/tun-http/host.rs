@@ -51,7 +51,7 @@ pub fn run(mut tun: Tun, mut endpoint: Endpoint, mut poll: Poll, clock: Clock, a
         endpoint.timers(now);
         app.turn(&mut endpoint, &events, now);
         let mut failed = None;
-        endpoint.flush_ip(now, tun.format(), |datagram| failed = failed.take().or(tun.send(datagram).err()));
+        endpoint.flush(now, |addresses, packet| failed = failed.take().or(tun.send(addresses, &packet).err()));
         failed.map_or(Ok(()), Err)?;
     }
     Ok(())

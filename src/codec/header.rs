@@ -115,20 +115,22 @@ fn parse(fixed: [u8; FIXED], options: CompactOptions, payload: Bytes) -> Packet 
 ///
 /// Those of [`Header::new`], and [`EncodeError::BufferTooSmall`]; nothing is written then.
 pub fn encode(packet: &Packet, fill: Fill, to: &mut impl BufMut) -> Result<(), EncodeError> {
-    encode_behind(0, packet, fill, to, |_, _| {})
+    encode_behind(0, packet, fill, true, to, |_, _| {})
 }
 
-/// [`encode`] behind other headers of `front` octets, which `put` appends when it is known that there is room for all.
+/// [`encode`] behind other headers of `front` octets, which `put` appends when it is known that there is room for all. With
+/// the text, or without.
 #[inline]
 pub(crate) fn encode_behind<B: BufMut>(
     front: usize,
     packet: &Packet,
     fill: Fill,
+    text: bool,
     to: &mut B,
     put: impl FnOnce(Lens, &mut B),
 ) -> Result<(), EncodeError> {
     let lens = measure(&packet.segment, fill)?;
-    let (needed, room) = (front + usize::from(lens.segment), to.remaining_mut());
+    let (needed, room) = (front + usize::from(if text { lens.segment } else { lens.header }), to.remaining_mut());
     if room < needed {
         return Err(EncodeError::BufferTooSmall { needed, room });
     }
@@ -138,7 +140,7 @@ pub(crate) fn encode_behind<B: BufMut>(
     // 762 and 54.8 ns word by word in one loop, 1124 and 68.6 ns in chunks of 32 octets: arithmetic bounds the sum, and
     // the copy finds the text in the cache. 128 to 65,000 octets gave the same order.
     write(packet, fill, lens, |header| to.put_slice(header));
-    if !packet.segment.payload.is_empty() {
+    if text && !packet.segment.payload.is_empty() {
         to.put_slice(&packet.segment.payload);
     }
     Ok(())

@@ -50,6 +50,44 @@ pub fn encode(
     format: Format,
     to: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
+    put(addresses, packet, format, true, to)
+}
+
+/// [`encode`] without the text, for devices that take the text apart (scatter-gather), so that nobody copies it.
+///
+/// ```
+/// use segue::Segment;
+/// use segue::codec::{Packet, PseudoHeader};
+/// use segue::ip::{self, Format};
+/// let addresses = PseudoHeader::new("192.0.2.1".parse()?, "192.0.2.2".parse()?).expect("one version");
+/// let packet = Packet { segment: Segment { payload: "text".into(), ..Segment::default() }, ..Packet::default() };
+/// let (mut whole, mut headers) = (Vec::new(), Vec::new());
+/// ip::encode(addresses, &packet, Format::default(), &mut whole)?;
+/// ip::encode_headers(addresses, &packet, Format::default(), &mut headers)?;
+/// assert_eq!([&headers[..], &packet.segment.payload].concat(), whole);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`encode`].
+pub fn encode_headers(
+    addresses: PseudoHeader,
+    packet: &Packet,
+    format: Format,
+    to: &mut impl BufMut,
+) -> Result<(), EncodeError> {
+    put(addresses, packet, format, false, to)
+}
+
+#[inline]
+fn put(
+    addresses: PseudoHeader,
+    packet: &Packet,
+    format: Format,
+    text: bool,
+    to: &mut impl BufMut,
+) -> Result<(), EncodeError> {
     let segment = &packet.segment;
     let fill = match format.offload {
         Offload::None => Fill::Now(addresses),
@@ -59,7 +97,7 @@ pub fn encode(
         Offload::Checksum | Offload::VirtioNet => Fill::ByHardware(addresses),
     };
     let class = format.dscp << 2 | segment.ecn.bits();
-    encode_behind(front(addresses, format), packet, fill, to, |lens, to| {
+    encode_behind(front(addresses, format), packet, fill, text, to, |lens, to| {
         if format.offload == Offload::VirtioNet {
             to.put_slice(&virtio::header(&addresses, segment, lens, version(&addresses).header()));
         }

@@ -53,7 +53,7 @@ use crate::{IcmpKind, SeqNum};
 pub use decode::decode;
 #[cfg(feature = "host")]
 pub(crate) use encode::is_large;
-pub use encode::{encode, encoded_len};
+pub use encode::{encode, encode_headers, encoded_len};
 
 /// TCP's protocol number.
 const TCP: u8 = 6;
