@@ -3,6 +3,7 @@
 mod codec;
 mod endpoint;
 mod holes;
+mod ip;
 mod machine;
 
 use std::fmt;
@@ -67,7 +68,7 @@ pub const WORDS: &str = "SEGUE_ROWS";
 /// The rows that [`WORDS`] chooses, all if it is not set, in the order of the table.
 pub fn rows() -> Vec<Row> {
     let words = std::env::var(WORDS).unwrap_or_default();
-    let mut rows = [machine::rows(), holes::rows(), codec::rows(), endpoint::rows()].concat();
+    let mut rows = [machine::rows(), holes::rows(), codec::rows(), ip::rows(), endpoint::rows()].concat();
     rows.retain(|row| {
         let name = format!("{row:?}");
         words.lines().all(|word| name.contains(word))

@@ -13,16 +13,6 @@ use super::{DecodeError, EncodeError, Packet};
 const FIXED: usize = 20;
 
 /// Who verifies the checksum of a received segment. It is never optional (MUST-3).
-///
-/// ```
-/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
-/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
-/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
-/// let mut octets = Vec::new();
-/// encode(&packet, Fill::Now(there), &mut octets)?;
-/// assert_eq!(decode(octets.into(), Verify::Now(there))?, packet);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verify {
     /// [`decode`] does.
@@ -33,16 +23,6 @@ pub enum Verify {
 }
 
 /// Who computes the checksum of a segment to be sent. It is never optional (MUST-2).
-///
-/// ```
-/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
-/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
-/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
-/// let mut octets = Vec::new();
-/// encode(&packet, Fill::ByHardware(there), &mut octets)?; // the device completes the checksum
-/// assert!(decode(octets.into(), Verify::Now(there)).is_err());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fill {
     /// [`encode`] does.
@@ -62,16 +42,6 @@ pub enum Fill {
 /// # Errors
 ///
 /// See the [module's table](super#malformed-and-unusual-input).
-///
-/// ```
-/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
-/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
-/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
-/// let mut octets = Vec::new();
-/// encode(&packet, Fill::Now(there), &mut octets)?;
-/// assert_eq!(decode(octets.into(), Verify::Now(there))?.dst_port, 80);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 pub fn decode(mut octets: Bytes, verify: Verify) -> Result<Packet, DecodeError> {
     let (&fixed, area) = check(&octets, verify)?;
     let (options, header_len) = (options::parse(area), FIXED + area.len());
@@ -144,31 +114,23 @@ fn parse(fixed: [u8; FIXED], options: CompactOptions, payload: Bytes) -> Packet 
 /// # Errors
 ///
 /// Those of [`Header::new`], and [`EncodeError::BufferTooSmall`]; nothing is written then.
-///
-/// ```
-/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
-/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
-/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
-/// let mut octets = Vec::new();
-/// encode(&packet, Fill::Now(there), &mut octets)?;
-/// assert_eq!((octets.len(), &octets[2..4]), (20, &80u16.to_be_bytes()[..]));
-/// # Ok::<(), segue::codec::EncodeError>(())
-/// ```
 pub fn encode(packet: &Packet, fill: Fill, to: &mut impl BufMut) -> Result<(), EncodeError> {
-    encode_behind(0, packet, fill, to, |_, _| {})
+    encode_behind(0, packet, fill, true, to, |_, _| {})
 }
 
-/// [`encode`] behind other headers of `front` octets, which `put` appends when it is known that there is room for all.
+/// [`encode`] behind other headers of `front` octets, which `put` appends when it is known that there is room for all. With
+/// the text, or without.
 #[inline]
 pub(crate) fn encode_behind<B: BufMut>(
     front: usize,
     packet: &Packet,
     fill: Fill,
+    text: bool,
     to: &mut B,
     put: impl FnOnce(Lens, &mut B),
 ) -> Result<(), EncodeError> {
     let lens = measure(&packet.segment, fill)?;
-    let (needed, room) = (front + usize::from(lens.segment), to.remaining_mut());
+    let (needed, room) = (front + usize::from(if text { lens.segment } else { lens.header }), to.remaining_mut());
     if room < needed {
         return Err(EncodeError::BufferTooSmall { needed, room });
     }
@@ -178,44 +140,14 @@ pub(crate) fn encode_behind<B: BufMut>(
     // 762 and 54.8 ns word by word in one loop, 1124 and 68.6 ns in chunks of 32 octets: arithmetic bounds the sum, and
     // the copy finds the text in the cache. 128 to 65,000 octets gave the same order.
     write(packet, fill, lens, |header| to.put_slice(header));
-    if !packet.segment.payload.is_empty() {
+    if text && !packet.segment.payload.is_empty() {
         to.put_slice(&packet.segment.payload);
     }
     Ok(())
 }
 
-/// The header of a packet behind other headers of `front` octets, without its text.
-#[cfg(feature = "ip")]
-pub(crate) fn header_behind<B: BufMut>(
-    front: usize,
-    packet: &Packet,
-    fill: Fill,
-    to: &mut B,
-    put: impl FnOnce(Lens, &mut B),
-) -> Result<(), EncodeError> {
-    let lens = measure(&packet.segment, fill)?;
-    let (needed, room) = (front + usize::from(lens.header), to.remaining_mut());
-    if room < needed {
-        return Err(EncodeError::BufferTooSmall { needed, room });
-    }
-    put(lens, to);
-    write(packet, fill, lens, |header| to.put_slice(header));
-    Ok(())
-}
-
 /// The header of a packet as octets, for hosts that hand header and text to the device apart (scatter-gather), so that
 /// the text is never copied.
-///
-/// ```
-/// use segue::codec::{Fill, Header, Packet, PseudoHeader};
-/// use segue::Segment;
-/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
-/// let packet = Packet { segment: Segment { payload: "text".into(), ..Segment::default() }, ..Packet::default() };
-/// let header = Header::new(&packet, Fill::ByHardware(there))?;
-/// let pieces = [header.as_slice(), &packet.segment.payload]; // for `writev`, or a descriptor each
-/// assert_eq!(pieces.map(<[u8]>::len), [20, 4]);
-/// # Ok::<(), segue::codec::EncodeError>(())
-/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Header(Writer);
 

@@ -73,7 +73,7 @@ pub use error::{DecodeError, EncodeError};
 pub use flow::Flow;
 pub use header::{Fill, Header, Verify, decode, decode_raw, encode};
 #[cfg(feature = "ip")]
-pub(crate) use header::{Lens, encode_behind, header_behind};
+pub(crate) use header::{Lens, encode_behind};
 pub use options::{BadOption, RawOption, RawOptions, RawOptionsIter};
 pub use reset::{opens, reset_for, reset_to};
 pub use split::{Split, split, split_packet};

@@ -4,7 +4,7 @@ use bytes::BufMut;
 use etherparse::{IpNumber, Ipv6Header};
 
 use super::{Format, Offload, TCP, virtio};
-use crate::codec::{EncodeError, Fill, Lens, Packet, PseudoHeader, Sum, encode_behind, header_behind};
+use crate::codec::{EncodeError, Fill, Packet, PseudoHeader, Sum, encode_behind};
 use crate::{IpVersion, Segment};
 
 /// Octets of headers and text that [`encode`] appends for this packet: for devices that ask before they give a buffer.
@@ -50,25 +50,21 @@ pub fn encode(
     format: Format,
     to: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
-    let fill = fill(addresses, &packet.segment, format)?;
-    let put = |lens, to: &mut _| put_front(addresses, &packet.segment, format, lens, to);
-    encode_behind(front(addresses, format), packet, fill, to, put)
+    put(addresses, packet, format, true, to)
 }
 
-/// All of [`encode`] but the text, which a host hands to its device apart (scatter-gather): a long text is never copied
-/// then.
+/// [`encode`] without the text, for devices that take the text apart (scatter-gather), so that nobody copies it.
 ///
 /// ```
 /// use segue::Segment;
 /// use segue::codec::{Packet, PseudoHeader};
-/// use segue::ip::{self, Format, Offload};
+/// use segue::ip::{self, Format};
 /// let addresses = PseudoHeader::new("192.0.2.1".parse()?, "192.0.2.2".parse()?).expect("one version");
 /// let packet = Packet { segment: Segment { payload: "text".into(), ..Segment::default() }, ..Packet::default() };
-/// let format = Format { offload: Offload::VirtioNet, ..Format::default() };
-/// let mut headers = Vec::new();
-/// ip::encode_headers(addresses, &packet, format, &mut headers)?;
-/// let pieces = [&headers[..], &packet.segment.payload]; // for `writev`
-/// assert_eq!(pieces.map(<[u8]>::len), [10 + 20 + 20, 4]);
+/// let (mut whole, mut headers) = (Vec::new(), Vec::new());
+/// ip::encode(addresses, &packet, Format::default(), &mut whole)?;
+/// ip::encode_headers(addresses, &packet, Format::default(), &mut headers)?;
+/// assert_eq!([&headers[..], &packet.segment.payload].concat(), whole);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -81,44 +77,48 @@ pub fn encode_headers(
     format: Format,
     to: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
-    let fill = fill(addresses, &packet.segment, format)?;
-    let put = |lens, to: &mut _| put_front(addresses, &packet.segment, format, lens, to);
-    header_behind(front(addresses, format), packet, fill, to, put)
+    put(addresses, packet, format, false, to)
 }
 
-/// Who computes the checksum of TCP.
-fn fill(addresses: PseudoHeader, segment: &Segment, format: Format) -> Result<Fill, EncodeError> {
-    match format.offload {
-        Offload::None => Ok(Fill::Now(addresses)),
-        Offload::Checksum if is_large(segment) => Err(EncodeError::NotSplit { segment_size: segment.segment_size }),
-        Offload::Checksum | Offload::VirtioNet => Ok(Fill::ByHardware(addresses)),
-    }
-}
-
-/// The headers before that of TCP.
 #[inline]
-fn put_front<B: BufMut>(addresses: PseudoHeader, segment: &Segment, format: Format, lens: Lens, to: &mut B) {
-    if format.offload == Offload::VirtioNet {
-        to.put_slice(&virtio::header(&addresses, segment, lens, version(&addresses).header()));
-    }
+fn put(
+    addresses: PseudoHeader,
+    packet: &Packet,
+    format: Format,
+    text: bool,
+    to: &mut impl BufMut,
+) -> Result<(), EncodeError> {
+    let segment = &packet.segment;
+    let fill = match format.offload {
+        Offload::None => Fill::Now(addresses),
+        Offload::Checksum if is_large(segment) => {
+            return Err(EncodeError::NotSplit { segment_size: segment.segment_size });
+        }
+        Offload::Checksum | Offload::VirtioNet => Fill::ByHardware(addresses),
+    };
     let class = format.dscp << 2 | segment.ecn.bits();
-    match addresses {
-        PseudoHeader::V4 { src, dst } => {
-            to.put_slice(&v4(src.octets(), dst.octets(), lens.segment, class, format.hop_limit));
+    encode_behind(front(addresses, format), packet, fill, text, to, |lens, to| {
+        if format.offload == Offload::VirtioNet {
+            to.put_slice(&virtio::header(&addresses, segment, lens, version(&addresses).header()));
         }
-        PseudoHeader::V6 { src, dst } => {
-            let header = Ipv6Header {
-                traffic_class: class,
-                payload_length: lens.segment,
-                next_header: IpNumber(TCP),
-                hop_limit: format.hop_limit,
-                source: src.octets(),
-                destination: dst.octets(),
-                ..Ipv6Header::default()
-            };
-            to.put_slice(&header.to_bytes());
+        match addresses {
+            PseudoHeader::V4 { src, dst } => {
+                to.put_slice(&v4(src.octets(), dst.octets(), lens.segment, class, format.hop_limit));
+            }
+            PseudoHeader::V6 { src, dst } => {
+                let header = Ipv6Header {
+                    traffic_class: class,
+                    payload_length: lens.segment,
+                    next_header: IpNumber(TCP),
+                    hop_limit: format.hop_limit,
+                    source: src.octets(),
+                    destination: dst.octets(),
+                    ..Ipv6Header::default()
+                };
+                to.put_slice(&header.to_bytes());
+            }
         }
-    }
+    })
 }
 
 /// Whether the value stands for several segments.

@@ -185,6 +185,22 @@ fn a_value_for_several_segments_leaves_whole_only_with_virtio() {
 }
 
 #[test]
+fn headers_and_text_apart_are_the_datagram() {
+    let mut large = packet(&[b'x'; 3000]);
+    large.segment.segment_size = 1448;
+    for ends in addresses() {
+        for (packet, format) in [(packet(b"text"), PLAIN), (packet(b""), VIRTIO), (large.clone(), VIRTIO)] {
+            let whole = encoded(ends, &packet, format);
+            let (mut room, len) = ([0; 110], whole.len() - packet.segment.payload.len());
+            ip::encode_headers(ends, &packet, format, &mut &mut room[..len]).unwrap();
+            assert_eq!([&room[..len], &packet.segment.payload].concat(), whole);
+            let refused = ip::encode_headers(ends, &packet, format, &mut &mut room[..len - 1]);
+            assert_eq!(refused, Err(EncodeError::BufferTooSmall { needed: len, room: len - 1 }));
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_nothing_is_written() {
     for ends in addresses() {
         let (too_long, fits) = (packet(&[0; 65_530]), packet(b"text"));
