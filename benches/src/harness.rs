@@ -59,7 +59,11 @@ pub fn count(package: &str, runs: &[Run], words: &[String]) -> Outcome<Vec<f64>>
     }
     let mut command = Command::new("cargo");
     command.args(["bench", "--locked", "--quiet", "--bench", "counts", "--manifest-path"]);
-    command.arg(Path::new(package).join("Cargo.toml")).args(["--", "--output-format=json", "--parallel=2"]);
+    command.arg(Path::new(package).join("Cargo.toml"));
+    if cfg!(feature = "host") {
+        command.args(["--features", "host"]);
+    }
+    command.args(["--", "--output-format=json", "--parallel=2"]);
     command.env("GUNGRAUN_RUNNER", runner()?).env(WORDS, words.join("\n")).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let output = child.stdout.take().ok_or("no output")?;

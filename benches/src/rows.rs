@@ -1,6 +1,7 @@
 //! The rows. Each names what it does once; `run` does it often.
 
 mod codec;
+#[cfg(feature = "host")]
 mod endpoint;
 mod holes;
 mod ip;
@@ -68,7 +69,9 @@ pub const WORDS: &str = "SEGUE_ROWS";
 /// The rows that [`WORDS`] chooses, all if it is not set, in the order of the table.
 pub fn rows() -> Vec<Row> {
     let words = std::env::var(WORDS).unwrap_or_default();
-    let mut rows = [machine::rows(), holes::rows(), codec::rows(), ip::rows(), endpoint::rows()].concat();
+    let mut rows = [machine::rows(), holes::rows(), codec::rows(), ip::rows()].concat();
+    #[cfg(feature = "host")]
+    rows.extend(endpoint::rows());
     rows.retain(|row| {
         let name = format!("{row:?}");
         words.lines().all(|word| name.contains(word))
