@@ -57,6 +57,7 @@ fn config(rng: &mut Rng) -> EndpointConfig {
         time_wait: 10,
         answers: 64,
         ports: 50_000..=50_100,
+        ..EndpointConfig::default()
     }
 }
 

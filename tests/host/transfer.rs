@@ -20,9 +20,9 @@ pub(super) struct User {
     pub(super) closed: bool,
     pub(super) ended: bool,
     /// Whether the server may have no room for the connection, when it was connected, and whether it was refused then.
-    may_be_refused: bool,
-    connected: Option<Instant>,
-    refused: bool,
+    pub(super) may_be_refused: bool,
+    pub(super) connected: Option<Instant>,
+    pub(super) refused: bool,
 }
 
 /// A client whose cookie finds no room, or whose half-open connection made room for another's, is refused as soon as its

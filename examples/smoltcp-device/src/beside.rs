@@ -71,10 +71,10 @@ impl Beside {
         while let Ok(octets) = inbox.recv() {
             // Packets to other hosts are among them.
             let arrived = ip::decode(with_checksum(octets), format);
-            if let Ok(Datagram::Tcp(ends, packet)) = arrived {
-                if interface.has_ip_addr(ends.dst()) {
-                    tcp.receive(ends, packet, now);
-                }
+            if let Ok(Datagram::Tcp(ends, packet)) = arrived
+                && interface.has_ip_addr(ends.dst())
+            {
+                tcp.receive(ends, packet, now);
             }
         }
         tcp.timers(now);
