@@ -93,8 +93,8 @@ impl<C: Controller> Endpoint<C> {
         let secrets = self.keys.secrets(&flow, now, None);
         let controller = self.controller.clone();
         let mut side = Side { window, ..Side::new(flow, Owner::User, config.clone()) };
-        let Self { answers, live: connections, .. } = self;
-        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
+        let (answers, connections) = (&mut self.answers, self.live + 1); // with this one
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, connections);
         let mut taker = Taker { side: &mut side, transmit };
         let connection = Connection::connect_with_into(controller, config, path, secrets, now, &mut taker);
         Ok(self.adopt(connection, side, now))
@@ -247,8 +247,8 @@ impl<C: Controller> Endpoint<C> {
         let secrets = self.keys.secrets(&flow, now, previous.map(|previous| previous.last));
         let mut side = Side { window, ..Side::new(flow, Owner::Nobody, config.clone()) };
         let controller = self.controller.clone();
-        let Self { answers, live: connections, .. } = self;
-        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
+        let (answers, connections) = (&mut self.answers, self.live + 1); // with this one
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, connections);
         let mut taker = Taker { side: &mut side, transmit };
         let connection = Connection::accept_with_into(controller, config.clone(), path, secrets, syn, now, &mut taker);
         if connection.state() == State::Closed {
