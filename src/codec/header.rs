@@ -13,6 +13,16 @@ use super::{DecodeError, EncodeError, Packet};
 const FIXED: usize = 20;
 
 /// Who verifies the checksum of a received segment. It is never optional (MUST-3).
+///
+/// ```
+/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
+/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
+/// let mut octets = Vec::new();
+/// encode(&packet, Fill::Now(there), &mut octets)?;
+/// assert_eq!(decode(octets.into(), Verify::Now(there))?, packet);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verify {
     /// [`decode`] does.
@@ -23,6 +33,16 @@ pub enum Verify {
 }
 
 /// Who computes the checksum of a segment to be sent. It is never optional (MUST-2).
+///
+/// ```
+/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
+/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
+/// let mut octets = Vec::new();
+/// encode(&packet, Fill::ByHardware(there), &mut octets)?; // the device completes the checksum
+/// assert!(decode(octets.into(), Verify::Now(there)).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fill {
     /// [`encode`] does.
@@ -42,6 +62,16 @@ pub enum Fill {
 /// # Errors
 ///
 /// See the [module's table](super#malformed-and-unusual-input).
+///
+/// ```
+/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
+/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
+/// let mut octets = Vec::new();
+/// encode(&packet, Fill::Now(there), &mut octets)?;
+/// assert_eq!(decode(octets.into(), Verify::Now(there))?.dst_port, 80);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn decode(mut octets: Bytes, verify: Verify) -> Result<Packet, DecodeError> {
     let (&fixed, area) = check(&octets, verify)?;
     let (options, header_len) = (options::parse(area), FIXED + area.len());
@@ -114,6 +144,16 @@ fn parse(fixed: [u8; FIXED], options: CompactOptions, payload: Bytes) -> Packet 
 /// # Errors
 ///
 /// Those of [`Header::new`], and [`EncodeError::BufferTooSmall`]; nothing is written then.
+///
+/// ```
+/// use segue::codec::{Fill, Packet, PseudoHeader, Verify, decode, encode};
+/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
+/// let mut octets = Vec::new();
+/// encode(&packet, Fill::Now(there), &mut octets)?;
+/// assert_eq!((octets.len(), &octets[2..4]), (20, &80u16.to_be_bytes()[..]));
+/// # Ok::<(), segue::codec::EncodeError>(())
+/// ```
 pub fn encode(packet: &Packet, fill: Fill, to: &mut impl BufMut) -> Result<(), EncodeError> {
     encode_behind(0, packet, fill, true, to, |_, _| {})
 }
@@ -148,6 +188,17 @@ pub(crate) fn encode_behind<B: BufMut>(
 
 /// The header of a packet as octets, for hosts that hand header and text to the device apart (scatter-gather), so that
 /// the text is never copied.
+///
+/// ```
+/// use segue::codec::{Fill, Header, Packet, PseudoHeader};
+/// use segue::Segment;
+/// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+/// let packet = Packet { segment: Segment { payload: "text".into(), ..Segment::default() }, ..Packet::default() };
+/// let header = Header::new(&packet, Fill::ByHardware(there))?;
+/// let pieces = [header.as_slice(), &packet.segment.payload]; // for `writev`, or a descriptor each
+/// assert_eq!(pieces.map(<[u8]>::len), [20, 4]);
+/// # Ok::<(), segue::codec::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Header(Writer);
 

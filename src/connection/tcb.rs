@@ -15,7 +15,7 @@ use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::rare::Rare;
 use crate::recv::ack::{AckPolicy, PendingAck};
 use crate::recv::limits::Limits;
-use crate::recv::tuning::{self, Tuning};
+use crate::recv::tuning::Tuning;
 use crate::recv::{Receiver, own_shift, syn_window};
 use crate::send::{Fin, Sender};
 use crate::time::{MaybeInstant, Micros};
@@ -165,7 +165,7 @@ pub(super) struct OurHalf<C> {
 #[cfg(feature = "host")]
 pub(crate) fn first_window(config: &Config, path: &Path) -> u32 {
     let shift = if config.window_scaling() { own_shift(config) } else { 0 };
-    tuning::first(config, announced_mss(config, path), shift)
+    crate::recv::tuning::first(config, announced_mss(config, path), shift)
 }
 
 impl<C: Controller> Tcb<C> {

@@ -124,7 +124,7 @@ fn what_cannot_move_is_no_value() {
     let secrets = Secrets { iss: SeqNum::new(1), ts_offset: 0 };
     let (opening, _) = Connection::connect(Arc::new(Config::default()), Path::ipv4(1500), secrets, Instant::ZERO);
     let opening = serde_json::to_string(&opening).unwrap();
-    let waits = r#"{"pending":{"flags":0,"reports":[],"closed":null},"flushed":null,"room":false,"budget":false}"#;
+    let waits = r#"{"pending":{"flags":0,"reports":[],"closed":null},"low_water":1,"flushed":null,"room":false,"budget":false}"#;
     let text = format!(r#"{{"connection":{opening},"flow":{text},"unread":[],"waits":{waits}}}"#);
     let refused = serde_json::from_str::<Detached>(&text).unwrap_err().to_string();
     assert!(refused.starts_with("the handshake is not complete"), "{refused}");
