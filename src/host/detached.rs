@@ -7,7 +7,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::flow::Flow;
-use super::signal::{OpenError, Pending, Signal};
+use super::signal::{OpenError, Pending};
 use crate::{Algorithm, Connection, Controller, State};
 
 /// A live connection without an endpoint: the connection, its flow, and the text that its user has not read.
@@ -99,12 +99,6 @@ impl<C: Controller> Detached<C> {
             | State::FinWait1
             | State::FinWait2 => false,
         }
-    }
-
-    /// What a user has to be told of it, beside what waits to be told.
-    pub(super) fn news(&self) -> impl Iterator<Item = Signal> {
-        let readable = (!self.unread.is_empty()).then_some(Signal::Readable);
-        readable.into_iter().chain(self.peer_closed().then_some(Signal::PeerClosed))
     }
 }
 

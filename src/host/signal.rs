@@ -150,7 +150,8 @@ impl core::error::Error for Gone {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The two ends can have no connection: different versions of IP, an address that is not unicast, port 0 (MUST-46).
+    /// The two ends can have no connection: different versions of IP, an address that is not unicast, port 0 (MUST-46), or
+    /// both are the same.
     Unusable,
     /// There is a connection between these ends, or one in TIME-WAIT; or somebody listens there already.
     InUse,
@@ -221,7 +222,7 @@ pub enum Received {
     /// No connection and no listener: answered as §3.10.7.1 says, with a reset unless it is one. An ICMP error about no
     /// connection: dropped.
     Stray,
-    /// Not between two ends that can have a connection (MUST-57, MUST-63): dropped in silence.
+    /// Not between two ends that can have a connection (MUST-57, MUST-63), or from one end to itself: dropped in silence.
     Unusable,
     /// For another host than [`EndpointConfig::addresses`](super::EndpointConfig::addresses) name: dropped in silence.
     Foreign,

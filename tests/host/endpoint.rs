@@ -87,6 +87,60 @@ fn a_keep_alive_request_costs_three_segments_and_one_signal() {
     assert_eq!(count(&world.signals[0]), expected([("connected", 1)]));
 }
 
+/// A host that never polls, and users that come, read and go: nothing is kept for signals, and the host does not wake for
+/// what nobody needs; also behind a signal that waits.
+#[test]
+fn signals_that_nobody_needs_leave_nothing_behind() {
+    for waits in [false, true] {
+        let mut world = World::plain();
+        let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+        let (mut octets, mut accepted) = (0, 0);
+        for round in 0..400 {
+            for _ in 0..10 {
+                let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+                world.ends[0].socket(id, world.now).unwrap().write(b"hello").unwrap();
+            }
+            world.flush(0);
+            for _ in 0..4 {
+                world.now += ms(5);
+                let _ = [world.arrive(0), world.arrive(1)];
+                [0, 1].into_iter().for_each(|end| world.flush(end));
+            }
+            while world.ends[0].poll_signal().is_some() {}
+            while let Some(id) = world.ends[1].accept(listener) {
+                accepted += 1;
+                if waits && accepted == 1 {
+                    continue;
+                }
+                assert_eq!(world.ends[1].socket(id, world.now).unwrap().chunks().count(), 1);
+                world.flush(1);
+                assert_eq!(waits, world.ends[1].next_deadline() == Some(Instant::ZERO), "the text was read");
+                world.ends[1].socket(id, world.now).unwrap().abort();
+            }
+            world.flush(1);
+            if round == 20 {
+                octets = world.ends[1].table_octets();
+            }
+        }
+        assert_eq!((accepted, world.ends[1].len().0), (4000, usize::from(waits)));
+        assert!(world.ends[1].table_octets() <= octets, "{} octets, {octets} at first", world.ends[1].table_octets());
+    }
+}
+
+/// What a host sends to itself does not come by the network (the "land" attack).
+#[test]
+fn a_packet_from_an_end_to_itself_is_dropped() {
+    let mut world = World::plain();
+    world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let segment = Segment { flags: Flags::SYN, ..Segment::default() };
+    let packet = Packet { src_port: PORT, dst_port: PORT, segment };
+    let addresses = PseudoHeader::new(SERVER, SERVER).unwrap();
+    assert_eq!(world.ends[1].receive(addresses, packet, world.now), Received::Unusable);
+    assert!(world.ends[1].is_empty() && !world.ends[1].wants_flush());
+    let itself = Flow::new(server(), server()).unwrap();
+    assert_eq!(world.ends[1].connect_from(itself, world.now), Err(OpenError::Unusable));
+}
+
 /// What the task has done without a signal, it is not told of.
 #[test]
 fn no_signal_comes_for_text_that_was_read_nor_for_room_that_was_filled() {

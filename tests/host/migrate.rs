@@ -275,6 +275,46 @@ fn time_wait_moves_while_its_text_waits() {
     assert!(world.ends[0].is_empty());
 }
 
+/// The parts of a connection in TIME-WAIT without text: its user is told, and 64 octets stay.
+#[test]
+fn a_connection_in_time_wait_is_over_for_its_user() {
+    let mut world = World::plain();
+    let [client, server] = opened(&mut world);
+    world.ends[0].socket(client, world.now).unwrap().close().unwrap();
+    world.flush(0);
+    world.go(50, |_, _, _| {});
+    let mut socket = world.ends[1].socket(server, world.now).unwrap();
+    socket.write(b"late").unwrap();
+    socket.close().unwrap();
+    drop(socket);
+    world.flush(1);
+    world.go(50, |_, _, _| {});
+    let (flow, mut connection, unread) = world.ends[0].detach(client, world.now).unwrap().into_parts();
+    assert_eq!((connection.state(), unread.count()), (State::TimeWait, 1));
+    connection.consume(4, world.now);
+    let id = world.ends[0].attach(Detached::new(flow, connection, []).unwrap(), world.now).unwrap();
+    let signals: Vec<_> = std::iter::from_fn(|| world.ends[0].poll_signal()).collect();
+    assert_eq!(signals, [(id, Signal::PeerClosed), (id, Signal::Closed(CloseReason::Finished))]);
+    assert_eq!(world.ends[0].len(), (0, 1));
+}
+
+#[test]
+fn the_mark_for_reading_moves() {
+    let mut world = World::plain();
+    let [client, id] = opened(&mut world);
+    world.ends[1].socket(id, world.now).unwrap().set_receive_low_water(512);
+    world.ends[0].socket(client, world.now).unwrap().write(&[7; 100]).unwrap();
+    world.flush(0);
+    world.go(50, |_, _, _| {});
+    let detached = world.ends[1].detach(id, world.now).unwrap();
+    let id = world.ends[1].attach(detached, world.now).unwrap();
+    assert_eq!(world.ends[1].poll_signal(), None);
+    world.ends[0].socket(client, world.now).unwrap().write(&[7; 412]).unwrap();
+    world.flush(0);
+    world.go(50, |_, _, _| {});
+    assert_eq!(world.signals[1], [(id, Signal::Readable)]);
+}
+
 #[test]
 fn no_room_or_a_flow_that_is_there_gives_the_connection_back() {
     let mut world = World::plain();

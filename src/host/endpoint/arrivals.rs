@@ -100,6 +100,9 @@ impl<C: Controller> Endpoint<C> {
 
     /// A packet of a flow that is not in the table (RFC 9293 §3.10.7.1, §3.10.7.2).
     fn stranger(&mut self, flow: Flow, packet: Packet, now: Instant) -> Received {
+        if flow.local() == flow.remote() {
+            return Received::Unusable; // forged: nobody here talks to itself by the network
+        }
         if let Some(port) = self.listener_for(flow.local()) {
             if opens(&packet) {
                 return self.syn_arrives((flow, port), packet.segment, None, now);

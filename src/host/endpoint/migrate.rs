@@ -7,7 +7,7 @@ use super::open::{for_itself, for_sending, for_window};
 use crate::host::detached::{AttachError, DetachError, Detached, Waits};
 use crate::host::flow::Flow;
 use crate::host::live::{Live, Owner, Side, Taker};
-use crate::host::signal::{Id, OpenError};
+use crate::host::signal::{Id, OpenError, Signal};
 use crate::host::slots::Entry;
 use crate::{Controller, Event, Instant, Knob, State};
 
@@ -124,9 +124,6 @@ impl<C: Controller> Endpoint<C> {
     /// [`EndpointConfig::connections`](super::EndpointConfig::connections) or the memory budget. The error has the
     /// connection.
     ///
-    /// [`Signal::Readable`]: crate::host::Signal::Readable
-    /// [`Signal::PeerClosed`]: crate::host::Signal::PeerClosed
-    ///
     /// ```
     /// use segue::Instant;
     /// use segue::host::{AttachError, Detached, Endpoint, Id};
@@ -158,20 +155,21 @@ impl<C: Controller> Endpoint<C> {
         self.limit_window(id.index, now);
         self.queue_signals(id.index);
         self.look(id.index, now);
+        self.shrink(id.index);
         Ok(id)
     }
 
     /// The connection becomes an entry.
     fn enter(&mut self, detached: Detached<C>, (window, sending): (usize, usize)) -> Id {
         let (unread, peer_closed) = (detached.unread(), detached.peer_closed());
-        let mut pending = detached.waits.pending.clone();
-        detached.news().for_each(|signal| pending.add(signal));
         let Detached { connection, flow, unread: inbox, waits } = detached;
         let mut side = Side::new(flow, Owner::User, connection.config().clone());
-        (side.inbox, side.unread, side.watches) = (inbox, unread, unread == 0);
-        (side.pending, side.peer_closed) = (pending, peer_closed);
+        (side.inbox, side.unread, side.pending, side.peer_closed) = (inbox, unread, waits.pending, peer_closed);
+        if peer_closed {
+            side.pending.add(Signal::PeerClosed);
+        }
         (side.wants_flushed, side.wants_room) = (waits.flushed, waits.room);
-        side.set_low_water(waits.low_water);
+        side.set_low_water(waits.low_water); // tells of the text that waits
         (side.window, side.sending, side.receive_limit) = (window, sending, connection.receive_limit());
         let at = connection.next_deadline().map(|(_, at)| at);
         let id = self.slots.insert(Entry::Live(Box::new(Live { connection: *connection, open: None, side })));

@@ -382,6 +382,20 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
+    /// Entries whose signals nobody needs any more leave the front of the queue, so that the host does not wake for them.
+    fn prune_signals(&mut self) {
+        while let Some(&id) = self.signals.front() {
+            let side = self.slots.index(id).and_then(|index| self.side_mut(index));
+            if let Some(side) = side {
+                if side.owner == Owner::User && !side.pending.is_empty() {
+                    break;
+                }
+                side.queued = false;
+            }
+            self.signals.pop_front();
+        }
+    }
+
     fn next_signal(&mut self) -> Option<(Id, Signal)> {
         while let Some(&id) = self.signals.front() {
             let index = self.slots.index(id);
@@ -444,9 +458,10 @@ impl<C: Controller> Endpoint<C> {
         self.budget.used()
     }
 
-    /// Octets that the tables take, beside the connections themselves: a figure for measurements.
+    /// Octets that the tables and the queue of signals take, beside the connections themselves: a figure for measurements.
     pub fn table_octets(&self) -> usize {
-        self.table.octets() + self.slots.octets() + self.deadlines.octets()
+        let signals = self.signals.capacity() * size_of::<Id>();
+        self.table.octets() + self.slots.octets() + self.deadlines.octets() + signals
     }
 
     /// The configuration.

@@ -86,6 +86,9 @@ impl<C: Controller> Endpoint<C> {
     /// # Errors
     /// [`OpenError`]; nothing has changed then.
     pub fn connect_with(&mut self, flow: Flow, config: Arc<Config>, path: Path, now: Instant) -> Result<Id, OpenError> {
+        if flow.local() == flow.remote() {
+            return Err(OpenError::Unusable);
+        }
         if self.find(&flow).is_some() {
             return Err(OpenError::InUse);
         }

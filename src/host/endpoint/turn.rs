@@ -57,6 +57,7 @@ impl<C: Controller> Endpoint<C> {
             let Some(index) = self.next_dirty() else { break };
             self.finish(index, now, &mut |flow, segment| send(flow.pseudo(), flow.packet(segment)));
         }
+        self.prune_signals();
     }
 
     /// The same for a device that may be full, such as the ring of a network card: `send` says whether it took the packet.
@@ -94,7 +95,7 @@ impl<C: Controller> Endpoint<C> {
                     return self.answers.queue.push_front((flow, packet.segment));
                 }
             }
-            let Some(index) = self.next_dirty() else { return };
+            let Some(index) = self.next_dirty() else { return self.prune_signals() };
             let mut rest = VecDeque::new();
             self.finish(index, now, &mut |flow, segment| {
                 let packet = flow.packet(segment);
@@ -225,6 +226,11 @@ impl<C: Controller> Endpoint<C> {
         if side.has_news() {
             side.queued = true;
             self.signals.push_back(self.slots.id(index));
+            if self.signals.len() > 2 * self.live + 64 {
+                // Void ids, where nobody polls. A valid one is there once.
+                let Self { signals, slots, .. } = self;
+                signals.retain(|id| slots.index(*id).is_some());
+            }
         }
     }
 
@@ -268,7 +274,7 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// A connection in TIME-WAIT whose text was read needs 64 octets; for its user it is over.
-    fn shrink(&mut self, index: u32) {
+    pub(super) fn shrink(&mut self, index: u32) {
         let Some(live) = self.slots.live(index) else { return };
         if live.connection.state() == State::TimeWait && live.side.unread == 0 {
             self.compact(index);
