@@ -9,5 +9,6 @@ mod low_water;
 mod migrate;
 mod room;
 mod scale;
+mod signals;
 mod transfer;
 mod world;

@@ -153,11 +153,12 @@ impl Side {
 
     /// The user wants to hear of this number of octets. Half of the receive buffer stays open beyond it, which is never less
     /// than at first: so the peer can always send what is missing (RFC 9293 §3.8.6.2.1).
-    pub(super) fn set_low_water(&mut self, octets: usize) {
+    pub(super) fn set_low_water(&mut self, octets: usize) -> usize {
         let buffer = self.config.receive_buffer_initial().min(self.config.receive_buffer());
         self.low_water = octets.min(usize::try_from(buffer / 2).unwrap_or(usize::MAX)).max(1);
         self.watches |= self.unread < self.low_water;
         self.tell_readable(if self.peer_closed { 1 } else { self.low_water });
+        self.low_water
     }
 
     /// Text that waits is news from this number of octets on.

@@ -230,25 +230,29 @@ impl<'a, C: Controller> Socket<'a, C> {
 
     /// [`Signal::Readable`] comes when this number of octets wait, for a user that can do nothing with fewer; 1 at first, and
     /// 0 counts as 1. At the end of the stream fewer are enough. A mark beyond half of
-    /// [`receive_buffer_initial`](crate::Config::receive_buffer_initial) counts as that: so none stops the peer.
+    /// [`receive_buffer_initial`](crate::Config::receive_buffer_initial) counts as that, so that none stops the peer. Returns
+    /// the mark that counts: who reads less than that waits for ever.
     ///
     /// ```
     /// use segue::host::Socket;
     /// /// Records of 512 octets: as many as are there, and no wake-up for less than one.
     /// fn records(socket: &mut Socket<'_>) {
-    ///     socket.set_receive_low_water(512);
+    ///     assert_eq!(socket.set_receive_low_water(512), 512);
     ///     let mut record = [0; 512];
     ///     while socket.readable() >= record.len() {
     ///         socket.read(&mut record);
     ///     }
     /// }
     /// ```
-    pub fn set_receive_low_water(&mut self, octets: usize) {
-        let index = self.id.index;
-        if let Some(side) = self.side_mut() {
-            side.set_low_water(octets);
-            self.endpoint.queue_signals(index);
+    pub fn set_receive_low_water(&mut self, octets: usize) -> usize {
+        let (index, is_over) = (self.id.index, self.endpoint.connection(self.id.index).is_none());
+        let Some(side) = self.side_mut() else { return 1 };
+        if is_over {
+            return 1; // `Signal::Closed` comes last, and all that waits can be read
         }
+        let mark = side.set_low_water(octets);
+        self.endpoint.queue_signals(index);
+        mark
     }
 
     /// Changes a setting.

@@ -17,7 +17,7 @@ pub(crate) fn server() -> SocketAddr {
 }
 
 /// Adds up the signals of an end by their names.
-fn count(signals: &[(Id, Signal)]) -> BTreeMap<String, usize> {
+pub(super) fn count(signals: &[(Id, Signal)]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for (_, signal) in signals {
         *counts.entry(signal.to_string()).or_insert(0) += 1;
@@ -25,7 +25,7 @@ fn count(signals: &[(Id, Signal)]) -> BTreeMap<String, usize> {
     counts
 }
 
-fn expected<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
+pub(super) fn expected<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
     counts.into_iter().map(|(name, n)| (name.to_string(), n)).collect()
 }
 
@@ -87,46 +87,6 @@ fn a_keep_alive_request_costs_three_segments_and_one_signal() {
     assert_eq!(count(&world.signals[0]), expected([("connected", 1)]));
 }
 
-/// A host that never polls, and users that come, read and go: nothing is kept for signals, and the host does not wake for
-/// what nobody needs; also behind a signal that waits.
-#[test]
-fn signals_that_nobody_needs_leave_nothing_behind() {
-    for waits in [false, true] {
-        let mut world = World::plain();
-        let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
-        let (mut octets, mut accepted) = (0, 0);
-        for round in 0..400 {
-            for _ in 0..10 {
-                let id = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
-                world.ends[0].socket(id, world.now).unwrap().write(b"hello").unwrap();
-            }
-            world.flush(0);
-            for _ in 0..4 {
-                world.now += ms(5);
-                let _ = [world.arrive(0), world.arrive(1)];
-                [0, 1].into_iter().for_each(|end| world.flush(end));
-            }
-            while world.ends[0].poll_signal().is_some() {}
-            while let Some(id) = world.ends[1].accept(listener) {
-                accepted += 1;
-                if waits && accepted == 1 {
-                    continue;
-                }
-                assert_eq!(world.ends[1].socket(id, world.now).unwrap().chunks().count(), 1);
-                world.flush(1);
-                assert_eq!(waits, world.ends[1].next_deadline() == Some(Instant::ZERO), "the text was read");
-                world.ends[1].socket(id, world.now).unwrap().abort();
-            }
-            world.flush(1);
-            if round == 20 {
-                octets = world.ends[1].table_octets();
-            }
-        }
-        assert_eq!((accepted, world.ends[1].len().0), (4000, usize::from(waits)));
-        assert!(world.ends[1].table_octets() <= octets, "{} octets, {octets} at first", world.ends[1].table_octets());
-    }
-}
-
 /// What a host sends to itself does not come by the network (the "land" attack).
 #[test]
 fn a_packet_from_an_end_to_itself_is_dropped() {
@@ -139,48 +99,6 @@ fn a_packet_from_an_end_to_itself_is_dropped() {
     assert!(world.ends[1].is_empty() && !world.ends[1].wants_flush());
     let itself = Flow::new(server(), server()).unwrap();
     assert_eq!(world.ends[1].connect_from(itself, world.now), Err(OpenError::Unusable));
-}
-
-/// What the task has done without a signal, it is not told of.
-#[test]
-fn no_signal_comes_for_text_that_was_read_nor_for_room_that_was_filled() {
-    let (mut world, client, server) = pair();
-    let now = world.now;
-    let text = vec![7; 1_000_000];
-    let mut socket = world.ends[0].socket(client, now).unwrap();
-    let mut written = socket.write(&text).unwrap();
-    assert!(written < text.len());
-    drop(socket);
-    world.flush(0);
-    let mut told = 0;
-    world.go(1000, |endpoint, end, now| {
-        let mut socket = endpoint.socket([client, server][end], now).unwrap();
-        if end == 1 {
-            told += socket.chunks().count();
-        } else if socket.writable().unwrap() > 0 && written < text.len() {
-            written += socket.write(&text[written..]).unwrap();
-        }
-    });
-    assert!(told > 100, "{told} pieces were read");
-    assert_eq!(written, text.len());
-    assert_eq!(count(&world.signals[1]), expected([]));
-    // All room was filled before a poll, but the room for the last piece.
-    let last = count(&world.signals[0]);
-    assert!(last == expected([]) || last == expected([("writable", 1)]), "{last:?}");
-    // Nor after a close.
-    let mut socket = world.ends[0].socket(client, world.now).unwrap();
-    assert!(socket.write(&text).unwrap() < text.len());
-    socket.close().unwrap();
-    drop(socket);
-    world.signals = [Vec::new(), Vec::new()];
-    world.flush(0);
-    world.go(1000, |endpoint, end, now| {
-        if end == 1 {
-            endpoint.socket(server, now).unwrap().chunks().for_each(drop);
-        }
-    });
-    assert_eq!(count(&world.signals[0]), expected([]));
-    assert_eq!(count(&world.signals[1]), expected([("the peer closed", 1)]));
 }
 
 /// SYN, SYN,ACK, ACK, request, response with FIN, FIN, ACK: the client writes when it is connected.

@@ -99,11 +99,16 @@ fn a_client_is_served_beside_a_flood_as_if_there_were_none() {
 }
 
 /// A client whose port comes again within the server's 2 MSL: a cookie could not put its ISS behind the last one (MAY-2), so
-/// the connection that is half-open for longest makes room.
+/// the connection that is half-open for longest makes room; where none is, there is room.
 #[test]
 fn a_flood_does_not_shut_out_a_successor() {
+    [0, 1, 1024].into_iter().for_each(successor_in_a_flood);
+}
+
+fn successor_in_a_flood(half_open: usize) {
     let mut world = World::plain();
-    let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+    let backlog = Backlog { half_open, ..Backlog::default() };
+    let listener = world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
     let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
     let flow = world.ends[0].socket(client, world.now).unwrap().flow().unwrap();
     world.flush(0);
@@ -122,13 +127,36 @@ fn a_flood_does_not_shut_out_a_successor() {
         world.receive(1, addresses, packet);
     }
     world.flush(1);
-    assert_eq!(world.ends[1].len(), (1024, 1));
+    assert_eq!(world.ends[1].len(), (half_open, 1));
     let again = world.ends[0].connect_from(flow, world.now).unwrap();
     world.flush(0);
     world.go(50, |_, _, _| {});
     assert_eq!(world.signals[0].last(), Some(&(again, Signal::Connected)));
     assert!(world.ends[1].accept(listener).is_some());
-    assert_eq!(world.ends[1].len(), (1024, 0));
+    assert_eq!(world.ends[1].len(), (half_open.max(1), 0));
+}
+
+/// The queue of those that are ready is full, and our own opens have taken the rest: a SYN evicts nobody in vain.
+#[test]
+fn a_syn_evicts_nobody_while_the_ready_queue_is_full() {
+    let config = EndpointConfig { connections: 8, ..EndpointConfig::default() };
+    let mut world = World::new([EndpointConfig::default(), config], 3);
+    let backlog = Backlog { half_open: 8, ready: 1, full: Full::EvictOldest };
+    world.ends[1].listen(Listen { backlog, ..Listen::port(PORT) }).unwrap();
+    world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+    world.flush(0);
+    world.now += ms(5);
+    world.arrive(1);
+    for n in 0..2 {
+        let (addresses, packet) = spoofed(n);
+        world.receive(1, addresses, packet);
+    }
+    world.flush(1);
+    world.go(50, |_, _, _| {}); // the client is ready
+    while world.ends[1].connect(SERVER, (CLIENT, 9).into(), world.now).is_ok() {}
+    let (addresses, packet) = spoofed(3);
+    assert_eq!(world.receive(1, addresses, packet), Received::Full);
+    assert_eq!(world.ends[1].len(), (8, 0));
 }
 
 /// What the guide used to advise.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::codec::Packet;
 use segue::host::{Endpoint, EndpointConfig, Id, Keys, Listen};
-use segue::{Arc, Config, Instant};
+use segue::{Arc, Config, Flags, Instant};
 
 use super::world::{CLIENT, SERVER};
 
@@ -93,4 +93,33 @@ fn after_a_refusal_nothing_is_offered_in_this_flush() {
         });
     }
     assert_eq!(taken, (1..=10).collect::<Vec<u16>>());
+}
+
+/// What waits for a device takes no place from a reset and a SYN of our own.
+#[test]
+fn a_full_device_takes_no_place_from_later_segments() {
+    let (mut client, mut server, mut now) = (end(8), end(8), Instant::from_millis(1));
+    let listener = server.listen(Listen::port(80)).unwrap();
+    let [busy, idle] = [(); 2].map(|()| client.connect(CLIENT, (SERVER, 80).into(), now).unwrap());
+    for _ in 0..60 {
+        now += Duration::from_millis(1);
+        client.socket(busy, now).unwrap().write(&[1; 100_000]).unwrap();
+        pass(&mut client, &mut server, usize::MAX, now);
+        while server.accept(listener).is_some() {}
+        while let Some((id, _)) = server.poll_signal() {
+            server.socket(id, now).unwrap().chunks().for_each(drop);
+        }
+        pass(&mut server, &mut client, usize::MAX, now);
+    }
+    client.socket(busy, now).unwrap().write(&[1; 400_000]).unwrap();
+    assert_eq!(pass(&mut client, &mut server, 0, now), 0);
+    client.socket(idle, now).unwrap().abort();
+    client.connect(CLIENT, (SERVER, 80).into(), now).unwrap();
+    assert_eq!(pass(&mut client, &mut server, 0, now), 0);
+    let (mut all, mut ours) = (0, Vec::new());
+    client.flush(now, |_, packet| {
+        all += 1;
+        ours.extend(Some(packet.segment.flags).filter(|flags| flags.intersects(Flags::RST | Flags::SYN)));
+    });
+    assert!(all > 80 && ours.len() == 2, "{all} segments, {ours:?}");
 }

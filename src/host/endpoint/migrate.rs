@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::Endpoint;
-use super::open::{for_itself, for_sending, for_window};
+use super::open::{for_itself, for_sending, for_window, room_to_send};
 use crate::host::detached::{AttachError, DetachError, Detached, Waits};
 use crate::host::flow::Flow;
 use crate::host::live::{Live, Owner, Side, Taker};
@@ -171,12 +171,17 @@ impl<C: Controller> Endpoint<C> {
         (side.wants_flushed, side.wants_room) = (waits.flushed, waits.room);
         side.set_low_water(waits.low_water); // tells of the text that waits
         (side.window, side.sending, side.receive_limit) = (window, sending, connection.receive_limit());
+        // Who waits for the budget here waits for others; room of its own is there already.
+        let has_own = waits.budget && room_to_send(connection.info().send_queue, 0) > 0;
+        if has_own {
+            side.pending.add(Signal::Writable);
+        }
         let at = connection.next_deadline().map(|(_, at)| at);
         let id = self.slots.insert(Entry::Live(Box::new(Live { connection: *connection, open: None, side })));
         self.table.insert(self.keys.table_hash(&flow), id.index);
         self.deadlines.set(id.index, at);
         self.live += 1;
-        if waits.budget {
+        if waits.budget && !has_own {
             self.await_budget(id.index);
         }
         id

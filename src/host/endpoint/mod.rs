@@ -148,6 +148,8 @@ impl Bound {
 #[derive(Clone, Debug)]
 struct Answers {
     queue: VecDeque<(Flow, Segment)>,
+    /// Segments at the front that a device had no room for: they do not count.
+    held: usize,
     most: usize,
 }
 
@@ -155,8 +157,31 @@ struct Answers {
 const OF_ONE: usize = 8;
 
 impl Answers {
+    /// Segments that count.
+    fn len(&self) -> usize {
+        self.queue.len().saturating_sub(self.held)
+    }
+
+    fn pop(&mut self) -> Option<(Flow, Segment)> {
+        self.held = self.held.saturating_sub(1);
+        self.queue.pop_front()
+    }
+
+    /// What was popped comes first again, and counts as before.
+    fn put_back(&mut self, segment: (Flow, Segment), held: usize) {
+        self.queue.push_front(segment);
+        self.held = held;
+    }
+
+    /// What a device had no room for comes first the next time.
+    fn keep(&mut self, mut rest: VecDeque<(Flow, Segment)>) {
+        self.held += rest.len();
+        rest.append(&mut self.queue);
+        self.queue = rest;
+    }
+
     fn push(&mut self, flow: &Flow, segment: Segment) {
-        if self.queue.len() < self.most {
+        if self.len() < self.most {
             self.queue.push_back((*flow, segment));
         } // else it is lost, as packets may be
     }
@@ -164,7 +189,7 @@ impl Answers {
     /// A segment of one of our `connections`. Each has room for some beside the limit: so none is lost while the host
     /// flushes in each turn, and packets that arrive while it does not fill no memory.
     fn push_own(&mut self, flow: &Flow, segment: Segment, connections: usize) {
-        if self.queue.len() < self.most.saturating_add(connections.saturating_mul(OF_ONE)) {
+        if self.len() < self.most.saturating_add(connections.saturating_mul(OF_ONE)) {
             self.queue.push_back((*flow, segment));
         }
     }
@@ -294,7 +319,7 @@ impl<C: Controller> Endpoint<C> {
         Self {
             passive: config.passive(),
             ports: Ports::new(&keys, config.ports.clone()),
-            answers: Answers { queue: VecDeque::new(), most: config.answers },
+            answers: Answers { queue: VecDeque::new(), held: 0, most: config.answers },
             budget: Budget::new(config.memory),
             keys,
             config,

@@ -181,9 +181,10 @@ impl<C: Controller> Endpoint<C> {
         }
         let path = self.config.path(flow.remote().ip());
         let admit = match self.judge(port, needs::<C>(&config, &path), now) {
-            // A cookie knows of no previous incarnation (MAY-2). A peer that had one has proved itself: the oldest makes room.
+            // A cookie knows of no previous incarnation (MAY-2). A peer that had one has proved itself: the oldest makes
+            // room, or where none is half-open, there is room.
             Admit::Cookie if previous.is_some() => {
-                self.listeners.get_mut(&port).and_then(|bound| bound.listener.evict()).map_or(Admit::Drop, Admit::Evict)
+                self.listeners.get_mut(&port).and_then(|bound| bound.listener.evict()).map_or(Admit::Open, Admit::Evict)
             }
             admit @ (Admit::Open | Admit::Evict(_) | Admit::Cookie | Admit::Drop | Admit::Reset) => admit,
         };
@@ -227,7 +228,7 @@ impl<C: Controller> Endpoint<C> {
         match bound.listen.backlog.full {
             Full::Cookies if full && half_open == 0 => Admit::Drop, // who brings the cookie back would find no room
             Full::Cookies if scarce => bound.listener.on_flood(now),
-            Full::EvictOldest if scarce => match bound.listener.evict() {
+            Full::EvictOldest if scarce && bound.listener.has_room() => match bound.listener.evict() {
                 Some(oldest) => Admit::Evict(oldest),
                 None if full => Admit::Drop,
                 None => bound.listener.on_syn(now),

@@ -51,7 +51,7 @@ impl<C: Controller> Endpoint<C> {
     /// A packet that is dropped here counts as lost in the network.
     pub fn flush(&mut self, now: Instant, mut send: impl FnMut(PseudoHeader, Packet)) {
         loop {
-            while let Some((flow, segment)) = self.answers.queue.pop_front() {
+            while let Some((flow, segment)) = self.answers.pop() {
                 send(flow.pseudo(), flow.packet(segment));
             }
             let Some(index) = self.next_dirty() else { break };
@@ -89,10 +89,10 @@ impl<C: Controller> Endpoint<C> {
     /// ```
     pub fn flush_while(&mut self, now: Instant, mut send: impl FnMut(PseudoHeader, &Packet) -> bool) {
         loop {
-            while let Some((flow, segment)) = self.answers.queue.pop_front() {
+            while let (held, Some((flow, segment))) = (self.answers.held, self.answers.pop()) {
                 let packet = flow.packet(segment);
                 if !send(flow.pseudo(), &packet) {
-                    return self.answers.queue.push_front((flow, packet.segment));
+                    return self.answers.put_back((flow, packet.segment), held);
                 }
             }
             let Some(index) = self.next_dirty() else { return self.prune_signals() };
@@ -104,9 +104,7 @@ impl<C: Controller> Endpoint<C> {
                 }
             });
             if !rest.is_empty() {
-                rest.append(&mut self.answers.queue);
-                self.answers.queue = rest;
-                return;
+                return self.answers.keep(rest);
             }
         }
     }
@@ -215,7 +213,13 @@ impl<C: Controller> Endpoint<C> {
                     live.side.owner = Owner::Ready(port, ticket);
                 }
             }
-            Owner::User => live.side.pending.add(Signal::Connected),
+            Owner::User => {
+                live.side.pending.add(Signal::Connected);
+                if live.side.wants_flushed == Some(0) && live.connection.is_flushed() {
+                    live.side.wants_flushed = None; // there was nothing but the SYN
+                    live.side.pending.add(Signal::Flushed);
+                }
+            }
             Owner::Ready(..) | Owner::Nobody => {}
         }
     }
