@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut now = Instant::ZERO;
     let id = client.connect("198.51.100.7".parse()?, "192.0.2.1:80".parse()?, now)?;
     client.socket(id, now)?.write(b"GET / HTTP/1.0\r\n\r\n")?;
-    let mut back = Vec::new();
+    let mut back: Vec<Vec<u8>> = Vec::new();
     for _ in 0..10 {
         now += std::time::Duration::from_millis(1);
         for datagram in back {
