@@ -8,9 +8,6 @@ mod closing;
 mod decisions;
 mod icmp;
 mod interface;
-#[path = "../examples/tun/isn.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the example's generator of initial sequence numbers, whole")]
-mod isn;
 mod keep_alive;
 mod opening;
 mod options;

@@ -97,9 +97,9 @@ pub enum Signal {
     /// Something that the user may want to know. Of each kind, the last report counts.
     Report(Report),
     /// The connection is over. Comes last, once, unless the user has left it by [`Socket::release`](super::Socket::release)
-    /// or [`Socket::abort`](super::Socket::abort): no signal follows these. In an orderly end it comes when both sides have closed, before TIME-WAIT
-    /// is over. The id is void then; but where text waits, it stays valid until that is read, or until
-    /// [`Socket::release`](super::Socket::release) or [`Socket::abort`](super::Socket::abort).
+    /// or [`Socket::abort`](super::Socket::abort): no signal follows these. In an orderly end it comes when both sides have
+    /// closed, before TIME-WAIT is over. The id is void then; but where text waits, it stays valid until that is read, or
+    /// until [`Socket::release`](super::Socket::release) or [`Socket::abort`](super::Socket::abort).
     Closed(CloseReason),
 }
 

@@ -1,12 +1,10 @@
 //! Initial sequence numbers and the handshake (RFC 9293 §3.4.1, §3.5, §3.10.7.2, §3.10.7.3).
 
-use segue::codec::Flow;
+use segue::host::{Flow, Keys};
 use segue::{Flags, Instant, Options, Path, Segment, SeqNum, State, Timer, Timestamps};
 use segue_kit::plain;
 use segue_kit::rig::Rig;
 use segue_kit::streams::{IRS, ISS, ours, peer, peer_ctl, peer_syn, peer_syn_ack, peer_text, text, theirs};
-
-use super::isn::Isn;
 
 fn flow(port: u16) -> Flow {
     Flow::new("192.0.2.1:80".parse().unwrap(), ([198, 51, 100, 7], port).into()).unwrap()
@@ -14,8 +12,8 @@ fn flow(port: u16) -> Flow {
 
 #[test]
 fn must_8_initial_numbers_follow_a_clock_of_4_microseconds() {
-    let isn = Isn::new();
-    let iss = |micros| isn.secrets(&flow(5000), Instant::from_micros(micros)).iss;
+    let keys = Keys::new(*b"drawn at startup");
+    let iss = |micros| keys.secrets(&flow(5000), Instant::from_micros(micros), None).iss;
     assert_eq!(iss(1_000_004) - iss(1_000_000), 1);
     assert_eq!(iss(60_000_000) - iss(0), 15_000_000);
     // the clock wraps in 2³² × 4 µs, about 4.77 h
@@ -24,8 +22,8 @@ fn must_8_initial_numbers_follow_a_clock_of_4_microseconds() {
 
 #[test]
 fn must_9_and_shld_1_connections_and_keys_have_numbers_of_their_own() {
-    let (one, other) = (Isn::new(), Isn::new());
-    let iss = |isn: &Isn, port| isn.secrets(&flow(port), Instant::ZERO).iss;
+    let [one, other] = [*b"drawn at startup", *b"drawn by another"].map(Keys::new);
+    let iss = |keys: &Keys, port| keys.secrets(&flow(port), Instant::ZERO, None).iss;
     let mut numbers: Vec<u32> = (1..=1000).map(|port| iss(&one, port).value()).collect();
     assert!((1..=1000).any(|port| iss(&other, port) != iss(&one, port)), "the key counts");
     let steps = numbers.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == numbers[1].wrapping_sub(numbers[0]));

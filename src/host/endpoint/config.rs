@@ -30,29 +30,30 @@ pub struct EndpointConfig {
     /// The most connections, half-open ones and held SYNs included, TIME-WAIT not. Beyond it a SYN gets no more than a
     /// cookie, and `connect` fails.
     pub connections: usize,
-    /// The most connections in TIME-WAIT, about 200 octets each: 64 for the state of TCP, 48 for the flow, the others in
-    /// the tables. Beyond it the oldest ends early.
+    /// The most connections in TIME-WAIT, about 190 octets each, 281 with what the allocator keeps: 64 for the state of TCP,
+    /// 48 for the flow and the configuration, the others in the tables. Beyond it the oldest ends early.
     pub time_wait: usize,
     /// The most octets for all connections together, those in TIME-WAIT not counted; `usize::MAX`: no limit.
     ///
     /// It covers each connection itself, twice what its receive window may grow to (what is out of order may pin its
-    /// frames, see [`Config::frame_size`]), and what it has to send with three eighths more, for the records of its segments;
-    /// frames that you keep, and the tables ([`Endpoint::table_octets`](super::Endpoint::table_octets)), it does not. At first each window may grow to
-    /// [`Config::receive_buffer_initial`], and to ten segments of the MTU and two units of the window scale at least;
-    /// beyond, it grows as long as the budget has room. When little is left, windows grow no more and writes take less,
-    /// but 4096 octets are always a connection's own; then no connection is opened.
+    /// frames, see [`Config::frame_size`]), and what it has to send with three eighths more, for the records of its segments.
+    /// It does not cover frames that you keep, nor the tables ([`Endpoint::table_octets`](super::Endpoint::table_octets)).
+    /// At first each window may grow to [`Config::receive_buffer_initial`], and to ten segments of the MTU and two units of
+    /// the window scale at least; beyond, it grows as long as the budget has room. When little is left, windows grow no
+    /// more and writes take less, but 4096 octets are always a connection's own; then no connection is opened.
     /// Nothing that was promised to a peer is taken back.
     pub memory: usize,
     /// The local ports of active opens (RFC 6056).
     pub ports: RangeInclusive<u16>,
-    /// The most segments that wait for a flush as answers to packets without a connection: resets, cookies, answers of
-    /// TIME-WAIT; also of packets that a device had no room for ([`Endpoint::flush_while`](super::Endpoint::flush_while)).
-    /// More are dropped, as a network may.
+    /// The most segments that wait for a flush before another answer to a packet without a connection (a reset, a cookie, an
+    /// answer of TIME-WAIT) is dropped, as a network may drop it. Packets that a device had no room for
+    /// ([`Endpoint::flush_while`](super::Endpoint::flush_while)) count among those that wait, and are never dropped. For
+    /// acknowledgments of its own each connection has room for eight segments beyond.
     pub answers: usize,
 }
 
-/// The default connections, no addresses of its own, an MTU of 1500, 65,536 connections and as many in TIME-WAIT, no limit of memory, the ports
-/// from 1024 on, 4096 answers.
+/// The default connections, no addresses of its own, an MTU of 1500, 65,536 connections and as many in TIME-WAIT, no limit of
+/// memory, the ports from 1024 on, 4096 answers.
 impl Default for EndpointConfig {
     fn default() -> Self {
         Self {

@@ -9,7 +9,7 @@ use rustdoc_types::{Crate, FORMAT_VERSION, Id, Item, ItemEnum, Visibility};
 use serde::Deserialize;
 
 /// All but `portable-atomic`, which names another `Arc`.
-const FEATURES: &str = "arbitrary,host,serde,std";
+const FEATURES: &str = "arbitrary,host,ip,serde,std";
 
 #[derive(Deserialize)]
 struct Form {
