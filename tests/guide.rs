@@ -34,6 +34,17 @@ fn the_guide_has_the_programs() {
     }
 }
 
+/// The guide and the README say how long the host is.
+#[test]
+fn the_host_has_as_many_lines_as_the_guide_says() {
+    let program = fs::read_to_string(root().join("examples/guide/host.rs")).unwrap();
+    let lines = |name: &str| {
+        let body = program.lines().skip_while(|line| !line.starts_with(&format!("fn {name}(")));
+        1 + body.take_while(|line| *line != "}").count()
+    };
+    assert_eq!((program.lines().count(), lines("main") + lines("host"), lines("serve")), (43, 25, 10));
+}
+
 /// The two ends of a tunnel; 10 s are much more than it needs.
 #[test]
 fn the_client_of_the_guide_hears_from_its_host() {

@@ -21,7 +21,7 @@ impl Progress {
         Self { what, told: Instant::now(), shown: false }
     }
 
-    /// So much is done.
+    /// Tells, from time to time, that `number` are done.
     pub fn at(&mut self, number: usize) {
         if number % STRIDE != 0 || self.told.elapsed() < EVERY {
             return;

@@ -9,7 +9,7 @@ use crate::values::Flow;
 /// Reads up to room octets. read: their number. SEGUE_CODE_NONE: no text waits; SEGUE_CODE_END: no more will come.
 ///
 /// # Safety
-/// endpoint as for segue_timers; to is NULL or has room for so many octets; read has room for a
+/// endpoint as for segue_timers; to is NULL or has space for room octets; read has space for a
 /// number, or is NULL: then nothing is read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn segue_read(

@@ -23,7 +23,7 @@ pub struct Task {
     /// Octets of the text of a request, and of its answer.
     pub request: u32,
     pub answer: u32,
-    /// The client resets the connection after so many octets of answers.
+    /// Octets of answers after which the client resets the connection.
     pub gives_up_at: Option<u32>,
 }
 

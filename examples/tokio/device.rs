@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use segue::codec::{Packet, PseudoHeader};
+use segue::codec::{self, Packet, PseudoHeader};
 use segue::ip::{self, Datagram, Format, Offload};
 
 /// The most datagrams that bring nothing in a row: then others have their turn.
@@ -102,17 +102,17 @@ impl<D: Datagrams> Device for Ip<D> {
     }
 
     fn send(&mut self, addresses: PseudoHeader, packet: Packet) {
-        let (format, Packet { src_port, dst_port, segment }) = (self.datagrams.format(), packet);
-        let mut put = |segment| {
+        let format = self.datagrams.format();
+        let mut put = |packet| {
             self.leaving.clear();
             // No segment of a connection is too long for IP.
-            if ip::encode(addresses, &Packet { src_port, dst_port, segment }, format, &mut self.leaving).is_ok() {
+            if ip::encode(addresses, &packet, format, &mut self.leaving).is_ok() {
                 self.datagrams.send(&self.leaving);
             }
         };
         match format.offload {
-            Offload::VirtioNet => put(segment),
-            Offload::None | Offload::Checksum => segue::codec::split(segment).for_each(put),
+            Offload::VirtioNet => put(packet),
+            Offload::None | Offload::Checksum => codec::split_packet(packet).for_each(put),
         }
     }
 }

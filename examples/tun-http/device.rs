@@ -65,7 +65,7 @@ impl Tun {
         self.device.as_raw_fd()
     }
 
-    /// Gives out the datagrams that wait, up to so many; whether that was all.
+    /// Gives out the datagrams that wait, at most `most`; whether those were all.
     ///
     /// # Errors
     /// The device failed.

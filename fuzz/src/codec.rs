@@ -1,10 +1,12 @@
-//! Codec: octets in. Decoding never panics, agrees with etherparse, and what was decoded survives encoding.
+//! Codec: octets in. Decoding never panics, agrees with etherparse, and what was decoded survives encoding. The same octets
+//! as an IP datagram: decoding it never panics either, and a packet survives the way through a datagram.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
 use etherparse::{TcpOptionElement, TcpOptionsIterator, TcpSlice};
 use segue::codec::{self, Fill, Packet, PseudoHeader, Verify};
+use segue::ip::{self, Datagram, Format, Offload};
 use segue::{FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
 const V4: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 254));
@@ -22,6 +24,7 @@ pub fn run(data: &[u8]) {
     if mode & 4 != 0 {
         return built(Source(octets), pseudo);
     }
+    datagram(octets);
     let mut octets = octets.to_vec();
     if mode & 2 != 0 && octets.len() >= 20 {
         octets[16..18].fill(0);
@@ -30,6 +33,14 @@ pub fn run(data: &[u8]) {
         }
     }
     received(octets.into(), pseudo);
+}
+
+/// The octets as a device of each kind gives them.
+fn datagram(octets: &[u8]) {
+    for offload in [Offload::None, Offload::Checksum, Offload::VirtioNet] {
+        let format = Format { offload, ..Format::default() };
+        let _ = ip::decode(Bytes::copy_from_slice(octets), format);
+    }
 }
 
 /// Octets from the network.
@@ -159,6 +170,10 @@ fn survives(packet: &Packet, pseudo: PseudoHeader) {
     let mut twice = Vec::new();
     codec::encode(&again, Fill::Now(pseudo), &mut twice).expect("it was encoded before");
     assert_eq!(octets, twice);
+    let mut datagram = Vec::new();
+    ip::encode(pseudo, packet, Format::default(), &mut datagram).expect("it was encoded before");
+    let decoded = ip::decode(datagram.into(), Format::default());
+    assert_eq!(decoded, Ok(Datagram::Tcp(pseudo, packet.clone())));
 }
 
 /// The reset of a TCP without connection is never answered itself, and its numbers are the ones of the RFC.

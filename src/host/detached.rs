@@ -102,7 +102,7 @@ impl<C: Controller> Detached<C> {
     }
 }
 
-/// Why [`Endpoint::detach`](super::Endpoint::detach) gave nothing out. Nothing has changed but the end that it names.
+/// Why [`Endpoint::detach`](super::Endpoint::detach) gave nothing out. Nothing else has changed, but the connection may have flushed.
 ///
 /// ```
 /// use segue::Instant;

@@ -2,6 +2,7 @@
 //! byte order of the machine. It is flags, a kind of segmentation, the length of all headers, the text of a segment, where
 //! the checksum begins, and where it goes.
 
+use super::encode::is_large;
 use crate::codec::{Lens, PseudoHeader};
 use crate::{Flags, Segment};
 
@@ -35,15 +36,14 @@ pub(super) fn read(octets: &[u8]) -> Option<(Merged, usize)> {
 
 /// The header before a segment in an IP header of `at` octets.
 pub(super) fn header(addresses: &PseudoHeader, segment: &Segment, lens: Lens, at: u16) -> [u8; LEN] {
-    let size = segment.segment_size;
-    let cut = size > 0 && segment.payload.len() > usize::from(size);
+    let cut = is_large(segment);
     let kind = match addresses {
         PseudoHeader::V4 { .. } => GSO_TCP_V4,
         PseudoHeader::V6 { .. } => GSO_TCP_V6,
     };
     let ecn = if segment.flags.contains(Flags::CWR) { GSO_ECN } else { 0 }; // CWR belongs to the first piece alone
     let [h0, h1] = (at + lens.header).to_ne_bytes();
-    let [s0, s1] = if cut { size } else { 0 }.to_ne_bytes();
+    let [s0, s1] = if cut { segment.segment_size } else { 0 }.to_ne_bytes();
     let ([b0, b1], [c0, c1]) = (at.to_ne_bytes(), CHECKSUM.to_ne_bytes());
     [NEEDS_CSUM, if cut { kind | ecn } else { GSO_NONE }, h0, h1, s0, s1, b0, b1, c0, c1]
 }

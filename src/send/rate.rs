@@ -32,7 +32,7 @@ impl Snapshot {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rate {
-    /// While so many octets more are delivered, samples tell how much the application had to send; 0: they do not.
+    /// Octets: samples are limited by the application until these, too, are delivered; 0: they are not.
     application_limited: u32,
     /// For a controller that works by rates.
     sampling: Rare<Sampling>,

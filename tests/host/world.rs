@@ -106,7 +106,7 @@ impl World {
         }
     }
 
-    /// The same through a device with room for so many packets.
+    /// The same through a device with room for `room` packets.
     pub(crate) fn flush_into(&mut self, end: usize, room: usize) {
         let mut out = Vec::new();
         self.ends[end].flush_while(self.now, |addresses, packet| {

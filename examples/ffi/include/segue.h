@@ -505,7 +505,7 @@ segue_code segue_poll_signal(struct segue_endpoint *endpoint, struct segue_news 
 // Reads up to room octets. read: their number. SEGUE_CODE_NONE: no text waits; SEGUE_CODE_END: no more will come.
 //
 // # Safety
-// endpoint as for segue_timers; to is NULL or has room for so many octets; read has room for a
+// endpoint as for segue_timers; to is NULL or has space for room octets; read has space for a
 // number, or is NULL: then nothing is read.
 segue_code segue_read(struct segue_endpoint *endpoint,
                       uint64_t id,

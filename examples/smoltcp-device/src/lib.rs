@@ -100,8 +100,8 @@ pub fn time(now: Instant) -> smoltcp::time::Instant {
 /// Octets that [`small`] allows a connection, its buffers included.
 pub const CONNECTION: usize = 16 * 1024;
 
-/// Limits for a small device: so many connections of [`CONNECTION`] octets at most, and 64 octets for each that is in
-/// TIME-WAIT, of which there are as many.
+/// Limits for a small device: at most `connections` of [`CONNECTION`] octets each, and as many in TIME-WAIT, which take about
+/// 190 octets each.
 ///
 /// Send and receive buffer hold 4 KB each. A receive window counts twice, since text out of order may pin its frames.
 /// TIME-WAIT lasts 10 s, which is enough on a link without detours; RFC 9293 says 4 minutes.

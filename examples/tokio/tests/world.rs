@@ -61,7 +61,7 @@ impl<D: Device> Device for Counting<D> {
 }
 
 impl World {
-    /// A link that loses so many packets in a thousand.
+    /// A link that loses `lost` packets in a thousand.
     pub(crate) fn new(lost: u32) -> Self {
         Self::with(Link { lost, ..Link::default() }, EndpointConfig::default())
     }

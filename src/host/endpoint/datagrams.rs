@@ -84,9 +84,8 @@ impl<C: Controller> Endpoint<C> {
             if format.offload == Offload::VirtioNet || !ip::is_large(&packet.segment) {
                 return put(addresses, &packet);
             }
-            let Packet { src_port, dst_port, segment } = packet;
-            for segment in codec::split(segment) {
-                put(addresses, &Packet { src_port, dst_port, segment });
+            for piece in codec::split_packet(packet) {
+                put(addresses, &piece);
             }
         });
     }

@@ -23,7 +23,7 @@ impl<C: Controller> Endpoint<C> {
     /// A connection that no user has accepted moves, too, as soon as its handshake is complete.
     ///
     /// # Errors
-    /// [`DetachError`]; nothing has changed then, beside the flush of the connection.
+    /// [`DetachError`]; nothing else has changed then, but the connection may have flushed.
     ///
     /// ```
     /// # use segue::Instant;
