@@ -232,15 +232,37 @@ fn other(input: &mut Reader<'_>, watched: &mut Watched) {
                 }
                 Ok(Event::SendMore(text)) => watched.send(text.len().try_into().unwrap_or(1), Event::SendMore),
                 Ok(Event::Rearm(secrets)) => watched.rearm(secrets),
-                Ok(Event::Segment(mut segment)) => {
-                    let start = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
-                    let length = u16::try_from(segment.payload.len()).unwrap_or(u16::MAX);
-                    segment.payload = watched.peer_text(start, length);
+                Ok(Event::Segment(segment)) => {
+                    let segment = with_peer_text(watched, segment);
                     watched.may(Event::Segment(segment));
+                }
+                Ok(Event::Batch(parts)) => {
+                    let parts = parts.into_iter().filter_map(|part| in_batch(watched, part)).collect();
+                    watched.may(Event::Batch(parts));
                 }
                 Ok(event) => watched.may(event),
                 Err(_) => watched.may(Event::Segment(Segment { payload: Bytes::new(), ..Segment::default() })),
             }
         }
+    }
+}
+
+/// The segment with the text that the peer has at these numbers.
+fn with_peer_text(watched: &Watched, mut segment: Segment) -> Segment {
+    let start = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
+    let length = u16::try_from(segment.payload.len()).unwrap_or(u16::MAX);
+    segment.payload = watched.peer_text(start, length);
+    segment
+}
+
+/// A part of a batch. A SEND among them is left out: which of them the batch takes is not told, so the text is not known.
+fn in_batch(watched: &Watched, part: Event) -> Option<Event> {
+    match part {
+        Event::Send(_) | Event::SendMore(_) | Event::SendUrgent(_) => None,
+        Event::Segment(segment) => Some(Event::Segment(with_peer_text(watched, segment))),
+        Event::Batch(parts) => {
+            Some(Event::Batch(parts.into_iter().filter_map(|part| in_batch(watched, part)).collect()))
+        }
+        other => Some(other),
     }
 }

@@ -189,9 +189,7 @@ impl Watched {
         if let Event::Timer(_) = event {
             self.announced.fire();
         }
-        if let Event::Segment(segment) = &event {
-            self.note_mss(segment);
-        }
+        self.note_mss_of(&event);
         let mut actions = Vec::new();
         self.trace(format_args!("{}", show::event(&event)));
         let result = self.connection.handle(event.clone(), self.clock, &mut |action| actions.push(action));
@@ -221,6 +219,14 @@ impl Watched {
             self.check_progress();
         }
         result
+    }
+
+    fn note_mss_of(&mut self, event: &Event) {
+        match event {
+            Event::Segment(segment) => self.note_mss(segment),
+            Event::Batch(parts) => parts.iter().for_each(|part| self.note_mss_of(part)),
+            _ => {}
+        }
     }
 
     fn note_mss(&mut self, segment: &Segment) {
