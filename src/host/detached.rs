@@ -63,14 +63,25 @@ impl<C: Controller> Detached<C> {
     /// handshake is not complete, or the connection is over.
     ///
     /// ```
-    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
-    /// # use segue::host::Flow;
-    /// # let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
-    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// # let (flow, connection, _) = server.detach(id, now)?.into_parts();
     /// use segue::host::Detached;
-    /// let (tcp, _) = Connection::connect(Arc::new(Config::default()), Path::ipv4(1500), secrets, Instant::ZERO);
-    /// assert!(Detached::new(flow, tcp, []).is_none()); // nobody has answered the SYN: it cannot move yet
-    /// # Ok::<(), core::net::AddrParseError>(())
+    /// let unread = ["GET ".into(), "/\n".into()]; // what its user has not read
+    /// let detached = Detached::new(flow, connection, unread).expect("it is established");
+    /// assert_eq!(detached.unread(), 6);
+    /// let id = server.attach(detached, now)?;
+    /// assert_eq!(server.socket(id, now)?.readable(), 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(flow: Flow, connection: Connection<C>, unread: impl IntoIterator<Item = Bytes>) -> Option<Self> {
         let unread = unread.into_iter().filter(|text| !text.is_empty()).collect();
@@ -82,7 +93,7 @@ impl<C: Controller> Detached<C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -110,7 +121,7 @@ impl<C: Controller> Detached<C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -133,7 +144,7 @@ impl<C: Controller> Detached<C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -156,7 +167,7 @@ impl<C: Controller> Detached<C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -168,6 +179,7 @@ impl<C: Controller> Detached<C> {
     /// # client.socket(peer, now)?.write(b"GET /\n")?;
     /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
     /// # let id = server.accept(listener).expect("a connection");
+    /// assert_eq!(server.socket(id, now)?.readable(), 6);
     /// let detached = server.detach(id, now)?;
     /// assert_eq!(detached.unread(), 6); // it goes with the connection
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -91,7 +91,6 @@ impl Keys {
     /// # let keys = Keys::new(*b"drawn at startup");
     /// # use segue::host::Flow;
     /// # let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
-    /// # use core::time::Duration;
     /// # use segue::{Arc, Config, Connection, Instant, Path};
     /// let now = Instant::from_millis(5);
     /// let secrets = keys.secrets(&flow, now, None);

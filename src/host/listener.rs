@@ -181,9 +181,7 @@ impl<K: Copy> Listener<K> {
     /// The connection that is half-open for longest, to be dropped without a word: the listener forgets it.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// let first = listener.opened("first");
     /// listener.opened("second");
@@ -228,9 +226,7 @@ impl<K: Copy> Listener<K> {
     /// The SYN of this connection was answered: it is half-open.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// let ticket = listener.opened("a flow"); // keep it with the connection
     /// assert_eq!(listener.len(), (1, 0));
@@ -247,9 +243,7 @@ impl<K: Copy> Listener<K> {
     /// Returns its new ticket; the old one is void. `None`: the listener does not know the ticket.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// let half_open = listener.opened("a flow");
     /// let ready = listener.established(half_open);
@@ -264,9 +258,7 @@ impl<K: Copy> Listener<K> {
     /// A connection got ready that was never half-open here: by a cookie.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Admit, Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// if listener.on_cookie() == Admit::Open {
     ///     listener.ready("a flow");
@@ -282,9 +274,7 @@ impl<K: Copy> Listener<K> {
     /// The connection ended before the user took it.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// let ticket = listener.ready("a flow");
     /// listener.gone(ticket); // reset before the user took it
@@ -299,9 +289,7 @@ impl<K: Copy> Listener<K> {
     /// The connection that has been ready for longest, for the user.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// listener.ready("first");
     /// listener.ready("second");
@@ -318,7 +306,7 @@ impl<K: Copy> Listener<K> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
+    /// # use segue::host::{Admit, Backlog, Listener};
     /// # let now = Instant::ZERO;
     /// # use core::time::Duration;
     /// let mut listener: Listener<&str> = Listener::new(Backlog { half_open: 0, ..Backlog::default() });
@@ -334,9 +322,7 @@ impl<K: Copy> Listener<K> {
     /// Whether a SYN may be taken: few enough connections wait for the user.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog { ready: 1, ..Backlog::default() });
     /// listener.ready("a flow");
     /// assert!(!listener.has_room());
@@ -350,9 +336,7 @@ impl<K: Copy> Listener<K> {
     /// Connections that are half-open, and that are ready.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// listener.opened("a");
     /// listener.opened("b");
@@ -366,9 +350,7 @@ impl<K: Copy> Listener<K> {
     /// Whether nothing waits.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// listener.ready("a flow");
     /// assert!(!listener.is_empty());
@@ -382,9 +364,7 @@ impl<K: Copy> Listener<K> {
     /// All that wait, half-open or ready.
     ///
     /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Admit, Backlog, Full, Listener};
-    /// # let now = Instant::ZERO;
+    /// # use segue::host::{Backlog, Listener};
     /// let mut listener = Listener::new(Backlog::default());
     /// listener.opened("half-open");
     /// listener.ready("ready");

@@ -105,7 +105,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -134,7 +134,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -162,7 +162,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -205,7 +205,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -233,7 +233,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -266,7 +266,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
@@ -406,7 +406,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;

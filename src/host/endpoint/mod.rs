@@ -454,7 +454,7 @@ impl<C: Controller> Endpoint<C> {
     ///
     /// ```
     /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
     /// # let now = Instant::ZERO;
     /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
     /// # let listener = server.listen(Listen::port(7))?;
