@@ -108,6 +108,22 @@ impl Keys {
     }
 
     /// What the cookie that this segment acknowledges remembers; `None`: there is none that is ours and not too old.
+    ///
+    /// ```
+    /// # use segue::host::Keys;
+    /// # let keys = Keys::new(*b"drawn at startup");
+    /// # use segue::host::Flow;
+    /// # let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
+    /// # use segue::{Arc, Config, Flags, Instant, Path, Segment, SeqNum};
+    /// # let now = Instant::from_millis(90);
+    /// let syn = Segment { seq: SeqNum::new(7), flags: Flags::SYN, ..Segment::default() };
+    /// let answer = keys.cookie(&flow, &syn, &Arc::new(Config::default()), Path::ipv4(1500), now).expect("a SYN");
+    /// let ack = Segment { seq: syn.seq + 1, ack: answer.seq + 1, flags: Flags::ACK, ..Segment::default() };
+    /// assert_eq!(keys.redeem(&flow, &ack, now).map(|found| found.syn.seq), Some(syn.seq));
+    /// let guessed = Segment { ack: answer.seq + 2, ..ack };
+    /// assert!(keys.redeem(&flow, &guessed, now).is_none());
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
     pub fn redeem(&self, flow: &Flow, segment: &Segment, now: Instant) -> Option<Redeemed> {
         if segment.flags.intersection(Flags::SYN | Flags::ACK | Flags::RST) != Flags::ACK {
             return None;

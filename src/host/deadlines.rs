@@ -43,12 +43,29 @@ impl<K> Default for Deadlines<K> {
 
 impl<K: Ord + Copy> Deadlines<K> {
     /// No deadline.
+    ///
+    /// ```
+    /// use segue::host::Deadlines;
+    /// let deadlines: Deadlines<u32> = Deadlines::new();
+    /// assert_eq!(deadlines.next(), None); // nothing to wait for
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets the deadline of a key, or takes it away. [`Connection::next_deadline`](crate::Connection::next_deadline)
     /// after each call on a connection is what to set.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// use segue::host::Deadlines;
+    /// let mut deadlines = Deadlines::new();
+    /// deadlines.set("a", Some(Instant::from_millis(10)));
+    /// deadlines.set("a", Some(Instant::from_millis(30))); // takes the place of the one before
+    /// assert_eq!(deadlines.next(), Some(Instant::from_millis(30)));
+    /// deadlines.set("a", None);
+    /// assert!(deadlines.is_empty());
+    /// ```
     pub fn set(&mut self, key: K, at: Option<Instant>) {
         match (at, self.numbers.get(&key).copied()) {
             (Some(at), Some(number)) => self.heap.set(number, Some(at)),
@@ -62,12 +79,33 @@ impl<K: Ord + Copy> Deadlines<K> {
     }
 
     /// The earliest deadline.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// use segue::host::Deadlines;
+    /// let mut deadlines = Deadlines::new();
+    /// deadlines.set("a", Some(Instant::from_millis(20)));
+    /// deadlines.set("b", Some(Instant::from_millis(10)));
+    /// assert_eq!(deadlines.next(), Some(Instant::from_millis(10))); // wait no longer than this
+    /// ```
     pub fn next(&self) -> Option<Instant> {
         self.heap.next()
     }
 
     /// Takes a key whose deadline has passed at `now`, the earliest first; it has none then. Call again until there is
     /// none.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// use segue::host::Deadlines;
+    /// let mut deadlines = Deadlines::new();
+    /// for (key, millis) in [("a", 20), ("b", 10), ("c", 30)] {
+    ///     deadlines.set(key, Some(Instant::from_millis(millis)));
+    /// }
+    /// let now = Instant::from_millis(25);
+    /// let due: Vec<_> = core::iter::from_fn(|| deadlines.due(now)).collect();
+    /// assert_eq!(due, ["b", "a"]);
+    /// ```
     pub fn due(&mut self, now: Instant) -> Option<K> {
         let number = self.heap.due(now)?;
         let key = self.key(number)?;
@@ -76,11 +114,30 @@ impl<K: Ord + Copy> Deadlines<K> {
     }
 
     /// Keys with a deadline.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// use segue::host::Deadlines;
+    /// let mut deadlines = Deadlines::new();
+    /// deadlines.set("a", Some(Instant::from_millis(10)));
+    /// deadlines.set("b", Some(Instant::from_millis(10)));
+    /// assert_eq!(deadlines.len(), 2);
+    /// ```
     pub fn len(&self) -> usize {
         self.numbers.len()
     }
 
     /// Whether no key has a deadline.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// use segue::host::Deadlines;
+    /// let mut deadlines = Deadlines::new();
+    /// deadlines.set("a", Some(Instant::from_millis(10)));
+    /// assert!(!deadlines.is_empty());
+    /// assert_eq!(deadlines.due(Instant::from_millis(10)), Some("a"));
+    /// assert!(deadlines.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }

@@ -61,6 +61,28 @@ pub(super) struct Waits {
 impl<C: Controller> Detached<C> {
     /// A connection of a host with a table of its own. `unread`: what was delivered and not consumed. `None`: the
     /// handshake is not complete, or the connection is over.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// # let (flow, connection, _) = server.detach(id, now)?.into_parts();
+    /// use segue::host::Detached;
+    /// let unread = ["GET ".into(), "/\n".into()]; // what its user has not read
+    /// let detached = Detached::new(flow, connection, unread).expect("it is established");
+    /// assert_eq!(detached.unread(), 6);
+    /// let id = server.attach(detached, now)?;
+    /// assert_eq!(server.socket(id, now)?.readable(), 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(flow: Flow, connection: Connection<C>, unread: impl IntoIterator<Item = Bytes>) -> Option<Self> {
         let unread = unread.into_iter().filter(|text| !text.is_empty()).collect();
         let is_live = connection.state().is_synchronized();
@@ -68,21 +90,100 @@ impl<C: Controller> Detached<C> {
     }
 
     /// The flow, the connection, and what was delivered and not consumed, in order.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # client.socket(peer, now)?.write(b"GET /\n")?;
+    /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// # let id = server.accept(listener).expect("a connection");
+    /// use segue::State;
+    /// let detached = server.detach(id, now)?;
+    /// let (flow, connection, unread) = detached.into_parts();
+    /// assert_eq!(flow.local().port(), 7);
+    /// assert_eq!(connection.state(), State::Established);
+    /// assert_eq!(unread.collect::<Vec<_>>(), ["GET /\n"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_parts(self) -> (Flow, Connection<C>, impl Iterator<Item = Bytes>) {
         (self.flow, *self.connection, self.unread.into_iter())
     }
 
     /// The addresses and ports.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let detached = server.detach(id, now)?;
+    /// let moving = detached.flow(); // drop its packets until it is attached
+    /// assert_eq!(moving.local(), "192.0.2.1:7".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn flow(&self) -> Flow {
         self.flow
     }
 
     /// The connection.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// use segue::State;
+    /// let detached = server.detach(id, now)?;
+    /// assert_eq!(detached.connection().state(), State::Established);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn connection(&self) -> &Connection<C> {
         &self.connection
     }
 
     /// Octets that were delivered and not read.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # client.socket(peer, now)?.write(b"GET /\n")?;
+    /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// # let id = server.accept(listener).expect("a connection");
+    /// assert_eq!(server.socket(id, now)?.readable(), 6);
+    /// let detached = server.detach(id, now)?;
+    /// assert_eq!(detached.unread(), 6); // it goes with the connection
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unread(&self) -> usize {
         self.unread.iter().map(Bytes::len).sum()
     }

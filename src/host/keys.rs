@@ -55,6 +55,13 @@ pub struct Keys {
 
 impl Keys {
     /// The keys that follow from 16 drawn octets.
+    ///
+    /// ```
+    /// use segue::host::Keys;
+    /// let drawn = *b"drawn at startup"; // a product asks the system
+    /// assert!(Keys::new(drawn) == Keys::new(drawn)); // nothing else is random
+    /// assert!(Keys::new(drawn) != Keys::new(*b"drawn by another"));
+    /// ```
     pub fn new(drawn: [u8; 16]) -> Self {
         let derive = |purpose: &[u8]| {
             let mut hasher = SipHasher128::new_with_key(&drawn);
@@ -78,6 +85,21 @@ impl Keys {
     /// The ISS is M + F(flow), where M ticks every 4 microseconds (RFC 6528 §3, MUST-8, MUST-9). The offset of
     /// timestamps is that of the two addresses (RFC 7323 §5.4), so that a later connection between two hosts has later
     /// timestamps.
+    ///
+    /// ```
+    /// # use segue::host::Keys;
+    /// # let keys = Keys::new(*b"drawn at startup");
+    /// # use segue::host::Flow;
+    /// # let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
+    /// # use segue::{Arc, Config, Connection, Instant, Path};
+    /// let now = Instant::from_millis(5);
+    /// let secrets = keys.secrets(&flow, now, None);
+    /// let (_tcp, _actions) = Connection::connect(Arc::new(Config::default()), Path::ipv4(1500), secrets, now);
+    /// // An incarnation that follows another one at once begins after the numbers that it used.
+    /// let last = secrets.iss + 100_000;
+    /// assert_eq!(keys.secrets(&flow, now, Some(last)).iss, last + 1);
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
     pub fn secrets(&self, flow: &Flow, now: Instant, after: Option<SeqNum>) -> Secrets {
         let ticks = low(now.as_micros() / 4);
         let iss = SeqNum::new(ticks.wrapping_add(low(hash(&self.iss, |hasher| flow::ends(flow, hasher)))));
@@ -112,6 +134,19 @@ impl Keys {
     }
 
     /// IsCookieValid of RFC 7413 §4.1.2: whether it is a cookie of this client that has not expired.
+    ///
+    /// ```
+    /// # use segue::host::Keys;
+    /// # let keys = Keys::new(*b"drawn at startup");
+    /// # use segue::Instant;
+    /// use core::net::IpAddr;
+    /// let (server, client): (IpAddr, IpAddr) = ("192.0.2.1".parse()?, "198.51.100.7".parse()?);
+    /// let cookie = keys.fast_open_cookie(server, client, Instant::ZERO);
+    /// assert!(keys.is_fast_open_cookie(server, client, cookie, Instant::from_secs(60)));
+    /// let another = "198.51.100.8".parse()?;
+    /// assert!(!keys.is_fast_open_cookie(server, another, cookie, Instant::from_secs(60)));
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
     pub fn is_fast_open_cookie(&self, server: IpAddr, client: IpAddr, cookie: FastOpenCookie, now: Instant) -> bool {
         let this = now.as_micros() / FAST_OPEN_PERIOD;
         let mut periods = [Some(this), this.checked_sub(1)].into_iter().flatten();

@@ -142,11 +142,27 @@ pub struct Listener<K> {
 
 impl<K: Copy> Listener<K> {
     /// A listener with these limits.
+    ///
+    /// ```
+    /// use segue::host::{Backlog, Listener};
+    /// let listener: Listener<&str> = Listener::new(Backlog::default());
+    /// assert!(listener.is_empty() && listener.has_room());
+    /// ```
     pub const fn new(backlog: Backlog) -> Self {
         Self { backlog, half_open: BTreeMap::new(), ready: BTreeMap::new(), tickets: 0, cookies: None }
     }
 
     /// A SYN of a new flow arrived. Changes nothing but what [`Admit::Evict`] and [`Admit::Cookie`] say.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Admit, Backlog, Full, Listener};
+    /// # let now = Instant::ZERO;
+    /// let mut listener = Listener::new(Backlog { half_open: 1, ready: 1, full: Full::Reset });
+    /// assert_eq!(listener.on_syn(now), Admit::Open);
+    /// listener.opened("a"); // its SYN,ACK left
+    /// assert_eq!(listener.on_syn(now), Admit::Reset); // no room for another
+    /// ```
     pub fn on_syn(&mut self, now: Instant) -> Admit<K> {
         if !self.has_room() {
             return if self.backlog.full == Full::Reset { Admit::Reset } else { Admit::Drop };
@@ -163,6 +179,15 @@ impl<K: Copy> Listener<K> {
     }
 
     /// The connection that is half-open for longest, to be dropped without a word: the listener forgets it.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// let first = listener.opened("first");
+    /// listener.opened("second");
+    /// assert_eq!(listener.evict(), Some("first"));
+    /// assert_eq!(listener.established(first), None); // the listener does not know it any more
+    /// ```
     pub fn evict(&mut self) -> Option<K> {
         self.half_open.pop_first().map(|(_, key)| key)
     }
@@ -181,6 +206,17 @@ impl<K: Copy> Listener<K> {
     /// the listener may hold. The cookie proves its peer: one that is half-open makes room for it. A host that cannot open
     /// it for want of memory resets it as well. To drop it would leave the peer with a connection that nobody knows of:
     /// where the peer has nothing to say first, for ever.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Admit, Backlog, Full, Listener};
+    /// # let now = Instant::ZERO;
+    /// let mut listener = Listener::new(Backlog { half_open: 0, ready: 1, full: Full::Cookies });
+    /// assert_eq!(listener.on_syn(now), Admit::Cookie);
+    /// assert_eq!(listener.on_cookie(), Admit::Open); // it came back
+    /// listener.ready("a");
+    /// assert_eq!(listener.on_cookie(), Admit::Reset); // a second one, and the user has to take the first
+    /// ```
     pub fn on_cookie(&mut self) -> Admit<K> {
         let places = self.backlog.half_open.saturating_add(self.backlog.ready.max(1));
         let (half_open, ready) = self.len();
@@ -188,6 +224,15 @@ impl<K: Copy> Listener<K> {
     }
 
     /// The SYN of this connection was answered: it is half-open.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// let ticket = listener.opened("a flow"); // keep it with the connection
+    /// assert_eq!(listener.len(), (1, 0));
+    /// listener.gone(ticket); // the peer reset it
+    /// assert!(listener.is_empty());
+    /// ```
     pub fn opened(&mut self, key: K) -> Ticket {
         let ticket = self.ticket();
         self.half_open.insert(ticket, key);
@@ -196,12 +241,30 @@ impl<K: Copy> Listener<K> {
 
     /// The handshake is complete: the connection waits for [`accept`](Self::accept), behind those that came before.
     /// Returns its new ticket; the old one is void. `None`: the listener does not know the ticket.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// let half_open = listener.opened("a flow");
+    /// let ready = listener.established(half_open);
+    /// assert!(ready.is_some() && listener.len() == (0, 1));
+    /// assert_eq!(listener.established(half_open), None); // the old ticket is void
+    /// ```
     pub fn established(&mut self, ticket: Ticket) -> Option<Ticket> {
         let key = self.half_open.remove(&ticket)?;
         Some(self.ready(key))
     }
 
     /// A connection got ready that was never half-open here: by a cookie.
+    ///
+    /// ```
+    /// # use segue::host::{Admit, Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// if listener.on_cookie() == Admit::Open {
+    ///     listener.ready("a flow");
+    /// }
+    /// assert_eq!(listener.accept(), Some("a flow"));
+    /// ```
     pub fn ready(&mut self, key: K) -> Ticket {
         let ticket = self.ticket();
         self.ready.insert(ticket, key);
@@ -209,6 +272,14 @@ impl<K: Copy> Listener<K> {
     }
 
     /// The connection ended before the user took it.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// let ticket = listener.ready("a flow");
+    /// listener.gone(ticket); // reset before the user took it
+    /// assert_eq!(listener.accept(), None);
+    /// ```
     pub fn gone(&mut self, ticket: Ticket) {
         if self.half_open.remove(&ticket).is_none() {
             self.ready.remove(&ticket);
@@ -216,32 +287,91 @@ impl<K: Copy> Listener<K> {
     }
 
     /// The connection that has been ready for longest, for the user.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// listener.ready("first");
+    /// listener.ready("second");
+    /// assert_eq!(listener.accept(), Some("first"));
+    /// assert_eq!(listener.accept(), Some("second"));
+    /// assert_eq!(listener.accept(), None);
+    /// ```
     pub fn accept(&mut self) -> Option<K> {
         self.ready.pop_first().map(|(_, key)| key)
     }
 
     /// Whether cookies may come back: [`Keys::redeem`](super::Keys::redeem) is asked only then. Without a flood a guessed
     /// cookie is worth nothing.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Admit, Backlog, Listener};
+    /// # let now = Instant::ZERO;
+    /// # use core::time::Duration;
+    /// let mut listener: Listener<&str> = Listener::new(Backlog { half_open: 0, ..Backlog::default() });
+    /// assert!(!listener.expects_cookies(now));
+    /// assert_eq!(listener.on_syn(now), Admit::Cookie);
+    /// assert!(listener.expects_cookies(now + Duration::from_secs(1)));
+    /// assert!(!listener.expects_cookies(now + Duration::from_secs(3600))); // too late
+    /// ```
     pub fn expects_cookies(&self, now: Instant) -> bool {
         self.cookies.is_some_and(|last| now.saturating_since(last) <= COOKIES_LAST)
     }
 
     /// Whether a SYN may be taken: few enough connections wait for the user.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog { ready: 1, ..Backlog::default() });
+    /// listener.ready("a flow");
+    /// assert!(!listener.has_room());
+    /// listener.accept();
+    /// assert!(listener.has_room());
+    /// ```
     pub fn has_room(&self) -> bool {
         self.ready.len() < self.backlog.ready.max(1)
     }
 
     /// Connections that are half-open, and that are ready.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// listener.opened("a");
+    /// listener.opened("b");
+    /// listener.ready("c");
+    /// assert_eq!(listener.len(), (2, 1)); // half-open, ready
+    /// ```
     pub fn len(&self) -> (usize, usize) {
         (self.half_open.len(), self.ready.len())
     }
 
     /// Whether nothing waits.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// listener.ready("a flow");
+    /// assert!(!listener.is_empty());
+    /// listener.accept();
+    /// assert!(listener.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == (0, 0)
     }
 
     /// All that wait, half-open or ready.
+    ///
+    /// ```
+    /// # use segue::host::{Backlog, Listener};
+    /// let mut listener = Listener::new(Backlog::default());
+    /// listener.opened("half-open");
+    /// listener.ready("ready");
+    /// let to_reset: Vec<_> = listener.drain().collect(); // nobody will accept them
+    /// assert_eq!(to_reset, ["half-open", "ready"]);
+    /// assert!(listener.is_empty());
+    /// ```
     pub fn drain(&mut self) -> impl Iterator<Item = K> {
         let (half_open, ready) = (core::mem::take(&mut self.half_open), core::mem::take(&mut self.ready));
         half_open.into_values().chain(ready.into_values())

@@ -32,6 +32,19 @@ pub struct Ports {
 impl Ports {
     /// Ports of this range, without 0; RFC 6056 §3.2 recommends 1024 to 65535. An empty range has no port to give. The
     /// counters begin where the keys say.
+    ///
+    /// ```
+    /// # use segue::host::Keys;
+    /// # let keys = Keys::new(*b"drawn at startup");
+    /// # use core::net::{IpAddr, SocketAddr};
+    /// # let (local, remote): (IpAddr, SocketAddr) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use segue::host::Ports;
+    /// let mut one = Ports::new(&keys, 7000..=7000);
+    /// assert_eq!(one.choose(&keys, local, remote, |_| true), Some(7000));
+    /// let mut none = Ports::new(&keys, 1..=0);
+    /// assert_eq!(none.choose(&keys, local, remote, |_| true), None);
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
     pub fn new(keys: &Keys, range: RangeInclusive<u16>) -> Self {
         let (first, last) = (*range.start().max(&1), *range.end());
         let count = (u32::from(last) + 1).saturating_sub(first.into());
@@ -45,6 +58,22 @@ impl Ports {
 
     /// The next port from `local` to `remote` for which `is_free` says so; `None` when none of the range is. Tries each
     /// port once at the most.
+    ///
+    /// ```
+    /// # use segue::host::Keys;
+    /// # let keys = Keys::new(*b"drawn at startup");
+    /// # use core::net::{IpAddr, SocketAddr};
+    /// # let (local, remote): (IpAddr, SocketAddr) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use std::collections::BTreeSet;
+    /// use segue::host::Ports;
+    /// let mut ports = Ports::new(&keys, 7000..=7002);
+    /// let mut in_use = BTreeSet::new(); // towards this peer
+    /// while let Some(port) = ports.choose(&keys, local, remote, |port| !in_use.contains(&port)) {
+    ///     in_use.insert(port);
+    /// }
+    /// assert!(in_use.into_iter().eq(7000..=7002));
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
     pub fn choose(
         &mut self,
         keys: &Keys,

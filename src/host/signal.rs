@@ -38,11 +38,34 @@ impl Id {
     }
 
     /// The id as a number, for tables and foreign interfaces. Never 0.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// # use segue::host::Id;
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let data = id.to_bits(); // goes through `epoll` or a foreign interface
+    /// assert_ne!(data, 0);
+    /// assert_eq!(Id::from_bits(data), id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
     /// The id with this number, whether it is valid or not.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// use segue::host::{Gone, Id};
+    /// let unknown = Id::from_bits(7);
+    /// assert_eq!(unknown.to_bits(), 7);
+    /// assert_eq!(tcp.socket(unknown, now).err(), Some(Gone));
+    /// ```
     pub fn from_bits(bits: u64) -> Self {
         let low = |n: u64| u32::try_from(n & 0xFFFF_FFFF).unwrap_or(0);
         Self { index: low(bits), generation: low(bits >> 32) }

@@ -62,11 +62,33 @@ impl<'a, C: Controller> Socket<'a, C> {
     }
 
     /// The id.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let socket = tcp.socket(id, now)?;
+    /// assert_eq!(socket.id(), id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn id(&self) -> Id {
         self.id
     }
 
     /// The addresses and ports.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let flow = tcp.socket(id, now)?.flow();
+    /// assert_eq!(flow.map(|flow| flow.remote()), Some(peer));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flow(&self) -> Option<Flow> {
         Some(self.side()?.flow)
     }
@@ -80,17 +102,87 @@ impl<'a, C: Controller> Socket<'a, C> {
     }
 
     /// Octets that wait to be read.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # client.socket(peer, now)?.write(b"GET /\n")?;
+    /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// assert_eq!(socket.readable(), 6);
+    /// let mut header = [0; 4]; // a header that has a fixed length
+    /// if socket.readable() >= header.len() {
+    ///     socket.read(&mut header);
+    /// }
+    /// assert_eq!(socket.readable(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn readable(&self) -> usize {
         self.side().map_or(0, |side| side.unread)
     }
 
     /// Whether the stream of the peer has ended and all of it was read: what `read` returning 0 means elsewhere.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # client.socket(peer, now)?.write(b"GET /\n")?;
+    /// # client.socket(peer, now)?.close()?;
+    /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// assert!(!socket.eof()); // the FIN has arrived, and text waits before it
+    /// socket.chunks().for_each(drop);
+    /// assert!(socket.eof());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn eof(&self) -> bool {
         self.side().is_some_and(|side| side.unread == 0 && side.peer_closed)
     }
 
     /// Reads into `to`; returns the octets, 0 when none wait: see [`eof`](Self::eof). The receive window opens by as
     /// many.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # client.socket(peer, now)?.write(b"GET /\n")?;
+    /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// let mut place = [0; 4];
+    /// assert_eq!(socket.read(&mut place), 4);
+    /// assert_eq!(&place, b"GET ");
+    /// assert_eq!(socket.read(&mut place), 2);
+    /// assert_eq!(socket.read(&mut place), 0); // none waits, and the stream goes on
+    /// assert!(!socket.eof());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read(&mut self, to: &mut [u8]) -> usize {
         let mut octets = 0;
         while let Some(rest) = to.get_mut(octets..).filter(|rest| !rest.is_empty()) {
@@ -110,6 +202,27 @@ impl<'a, C: Controller> Socket<'a, C> {
     }
 
     /// Reads the next piece as it arrived, without a copy. The receive window opens by as many octets.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # client.socket(peer, now)?.write(b"GET /\n")?;
+    /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// let text = socket.chunk().expect("text waits");
+    /// assert_eq!(text, "GET /\n");
+    /// assert_eq!(socket.chunk(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chunk(&mut self) -> Option<Bytes> {
         let text = self.side_mut()?.inbox.pop_front()?;
         self.on_read(text.len());
@@ -117,6 +230,27 @@ impl<'a, C: Controller> Socket<'a, C> {
     }
 
     /// Reads all that waits, piece by piece.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # client.socket(peer, now)?.write(b"GET /\n")?;
+    /// # client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// let request: Vec<u8> = socket.chunks().flatten().collect();
+    /// assert_eq!(request, b"GET /\n");
+    /// assert_eq!(socket.readable(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chunks(&mut self) -> Chunks<'_, 'a, C> {
         Chunks(self)
     }
@@ -130,6 +264,28 @@ impl<'a, C: Controller> Socket<'a, C> {
 
     /// Octets that a write would take; 0: [`Signal::Writable`] follows a write that took less than it was given.
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// use segue::Error;
+    /// let mut socket = server.socket(id, now)?;
+    /// let room = socket.writable()?;
+    /// socket.write(b"200 OK\n")?;
+    /// assert_eq!(socket.writable(), Ok(room - 7));
+    /// socket.close()?;
+    /// assert_eq!(socket.writable(), Err(Error::Closing));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Closing`] after a close, [`Error::NotConnected`] when the connection is over.
     pub fn writable(&self) -> Result<usize, Error> {
@@ -138,6 +294,20 @@ impl<'a, C: Controller> Socket<'a, C> {
 
     /// Writes the octets from the front of `from` that fit, and returns their number. If it is less than all, the send
     /// buffer or the budget is full, and [`Signal::Writable`] follows.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let mut socket = tcp.socket(id, now)?;
+    /// let text = vec![b'x'; 10 << 20]; // more than the send buffer
+    /// let taken = socket.write(&text)?;
+    /// assert!(0 < taken && taken < text.len());
+    /// assert_eq!(socket.write(&text[taken..])?, 0); // go on at `Signal::Writable`
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`writable`](Self::writable), also where `from` is empty: SEND after CLOSE is an error whatever it sends
@@ -148,6 +318,20 @@ impl<'a, C: Controller> Socket<'a, C> {
     }
 
     /// The same without a copy: takes the octets that fit off the front of `from`, and leaves the rest there.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use bytes::Bytes;
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let mut socket = tcp.socket(id, now)?;
+    /// let mut file = Bytes::from(vec![b'x'; 10 << 20]);
+    /// let taken = socket.write_bytes(&mut file)?;
+    /// assert_eq!(file.len(), (10 << 20) - taken); // the rest, for `Signal::Writable`
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`writable`](Self::writable); `from` is unchanged then.
@@ -180,6 +364,29 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// [`Signal::Closed`] comes with [`CloseReason::Cancelled`](crate::CloseReason::Cancelled). To send the text all the
     /// same, close at [`Signal::Connected`].
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// socket.write(b"200 OK\n")?;
+    /// socket.close()?;
+    /// assert!(socket.write(b"more").is_err());
+    /// drop(socket);
+    /// server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// let told: Vec<_> = core::iter::from_fn(|| client.poll_signal()).map(|(_, signal)| signal).collect();
+    /// assert_eq!(told, [Signal::Connected, Signal::Readable, Signal::PeerClosed]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`writable`](Self::writable).
     pub fn close(&mut self) -> Result<(), Error> {
@@ -196,11 +403,52 @@ impl<'a, C: Controller> Socket<'a, C> {
     ///
     /// No signal of the connection follows, [`Signal::Closed`] neither, and those that wait are dropped: nobody is there
     /// to hear them. Who has to know the end calls [`close`](Self::close) and waits.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// socket.write(b"200 OK\n")?;
+    /// socket.release(); // the text and the FIN leave with the next flush
+    /// assert!(server.socket(id, now).is_err());
+    /// assert!(server.wants_flush());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn release(self) {
         self.leave(Event::Release);
     }
 
     /// Ends the connection at once, with a reset. The id is void. No signal follows, as after [`release`](Self::release).
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// use segue::CloseReason;
+    /// server.socket(id, now)?.abort();
+    /// assert!(server.is_empty());
+    /// server.flush(now, |ends, packet| drop(client.receive(ends, packet, now))); // the reset
+    /// assert_eq!(client.poll_signal(), Some((peer, Signal::Connected)));
+    /// assert_eq!(client.poll_signal(), Some((peer, Signal::Closed(CloseReason::Reset))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn abort(self) {
         self.leave(Event::Abort);
     }
@@ -214,6 +462,30 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// [`Signal::Flushed`] comes once, when the peer has acknowledged all that is written by now, and the FIN after a
     /// close; at once, if it has. What is written later does not delay it. A call before the signal takes the place of
     /// the one before.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// let mut socket = server.socket(id, now)?;
+    /// socket.write(b"200 OK\n")?;
+    /// socket.notify_flushed();
+    /// drop(socket);
+    /// server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// client.socket(peer, now)?.write(b"thanks\n")?; // its segment carries the acknowledgment
+    /// client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// let told: Vec<_> = core::iter::from_fn(|| server.poll_signal()).map(|(_, signal)| signal).collect();
+    /// assert!(told.contains(&Signal::Flushed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn notify_flushed(&mut self) {
         let index = self.id.index;
         let done = self.endpoint.is_flushed(index);
@@ -256,6 +528,22 @@ impl<'a, C: Controller> Socket<'a, C> {
     }
 
     /// Changes a setting.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use core::time::Duration;
+    /// use segue::Knob;
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let mut socket = tcp.socket(id, now)?;
+    /// let patience = Some(Duration::from_secs(30));
+    /// socket.set(Knob::Nagle(false));
+    /// socket.set(Knob::UserTimeout(patience));
+    /// assert_eq!(socket.info().and_then(|info| info.user_timeout), patience);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(&mut self, knob: Knob) {
         let knob = if let Knob::ReceiveBuffer(octets) = knob {
             Knob::ReceiveBuffer(self.endpoint.on_receive_limit(self.id.index, octets))
@@ -267,6 +555,18 @@ impl<'a, C: Controller> Socket<'a, C> {
 
     /// The host learned another MTU for the path, in octets. Before the handshake a larger one means a larger first
     /// window: it counts only if the memory budget has room for that.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let mut socket = tcp.socket(id, now)?;
+    /// socket.set_mtu(1400); // the route goes through a tunnel
+    /// assert_eq!(socket.info().map(|info| info.path_mtu), Some(1400));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_mtu(&mut self, mtu: u16) {
         if self.endpoint.covers_mtu(self.id.index, mtu) {
             let _ = self.part(Event::Mtu(mtu)); // fails only when the connection is over
@@ -274,11 +574,35 @@ impl<'a, C: Controller> Socket<'a, C> {
     }
 
     /// The state; CLOSED when the connection is over.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use segue::State;
+    /// let id = tcp.connect(us, peer, now)?;
+    /// assert_eq!(tcp.socket(id, now)?.state(), State::SynSent);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state(&self) -> State {
         self.endpoint.connection(self.id.index).map_or(State::Closed, |connection| connection.state())
     }
 
     /// STATUS: the variables and counters; `None` when the connection is over.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let mut socket = tcp.socket(id, now)?;
+    /// socket.write(b"GET /\n")?;
+    /// let info = socket.info().expect("the connection is not over");
+    /// assert_eq!((info.send_queue, info.srtt), (6, None)); // nothing is acknowledged yet
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn info(&self) -> Option<Info> {
         Some(self.endpoint.connection(self.id.index)?.info())
     }

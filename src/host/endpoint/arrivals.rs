@@ -21,6 +21,21 @@ impl<C: Controller> Endpoint<C> {
     ///
     /// Packets to other hosts are dropped if [`EndpointConfig::addresses`](crate::host::EndpointConfig::addresses) names
     /// this host's. No packet costs anything lasting unless it opens a connection within the limits.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// use segue::codec::{Packet, PseudoHeader};
+    /// use segue::host::{Listen, Received};
+    /// use segue::{Flags, Segment};
+    /// tcp.listen(Listen::port(80))?;
+    /// let addresses = PseudoHeader::new("198.51.100.7".parse()?, "192.0.2.1".parse()?).expect("one version");
+    /// let syn = Segment { flags: Flags::SYN, window: 65535, ..Segment::default() };
+    /// let received = tcp.receive(addresses, Packet { src_port: 49152, dst_port: 80, segment: syn }, now);
+    /// assert!(matches!(received, Received::Opened(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn receive(&mut self, addresses: PseudoHeader, packet: Packet, now: Instant) -> Received {
         let Some(flow) = Flow::of_received(addresses, &packet) else { return Received::Unusable };
         if !self.config.is_own(addresses.dst()) {
@@ -125,6 +140,22 @@ impl<C: Controller> Endpoint<C> {
     /// An ICMP error that quotes a segment that we sent: `flow` is that of the quoted packet seen from us,
     /// [`Flow::new`] of its source and its destination. The connection judges it (RFC 5927). `mtu`: the next-hop MTU of
     /// [`IcmpKind::PacketTooBig`], 0 when the message names none.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # use segue::host::Flow;
+    /// # let flow = Flow::new("192.0.2.1:49152".parse()?, "198.51.100.7:80".parse()?).expect("unicast");
+    /// use segue::host::Signal;
+    /// use segue::{CloseReason, IcmpKind, SeqNum};
+    /// let (id, mut syn) = (tcp.connect_from(flow, now)?, SeqNum::default());
+    /// tcp.flush(now, |_, packet| syn = packet.segment.seq);
+    /// tcp.icmp(&flow, (IcmpKind::PortUnreachable, 0), syn, now)?; // it quotes the SYN
+    /// let reason = CloseReason::Unreachable(IcmpKind::PortUnreachable);
+    /// assert_eq!(tcp.poll_signal(), Some((id, Signal::Closed(reason))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Gone`]: there is no such connection; drop the message.

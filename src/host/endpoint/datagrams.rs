@@ -70,6 +70,19 @@ impl<C: Controller> Endpoint<C> {
     /// segments leave as such with [`Offload::VirtioNet`] alone, and are split for others.
     ///
     /// A datagram that is dropped here counts as lost in the network.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use segue::ip::Format;
+    /// tcp.connect(us, peer, now)?;
+    /// let mut device = Vec::new();
+    /// tcp.flush_ip(now, Format::default(), |datagram| device.push(datagram.to_vec()));
+    /// assert_eq!(device.iter().map(Vec::len).collect::<Vec<_>>(), [60]); // IPv4, TCP, and the options of a SYN
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush_ip(&mut self, now: Instant, format: Format, mut send: impl FnMut(&[u8])) {
         let mut octets = Vec::new();
         let mut put = |addresses, packet: &Packet| {

@@ -223,11 +223,24 @@ pub struct Listen {
 
 impl Listen {
     /// A port on all addresses.
+    ///
+    /// ```
+    /// use segue::host::Listen;
+    /// let web = Listen::port(80);
+    /// assert_eq!((web.address, web.port), (None, Some(80)));
+    /// ```
     pub fn port(port: u16) -> Self {
         Self { port: Some(port), ..Self::anywhere() }
     }
 
     /// A port on one address.
+    ///
+    /// ```
+    /// use segue::host::Listen;
+    /// let web = Listen::on("192.0.2.1:80".parse()?);
+    /// assert_eq!((web.address, web.port), (Some("192.0.2.1".parse()?), Some(80)));
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
     pub fn on(local: SocketAddr) -> Self {
         Self { address: Some(local.ip()), ..Self::port(local.port()) }
     }
@@ -241,6 +254,13 @@ impl Listen {
     }
 
     /// Every address and port for which there is no other listener: a transparent proxy.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segue::host::Listen;
+    /// let proxy = Listen { gate: Some(Duration::from_secs(5)), ..Listen::anywhere() }; // each SYN waits for `admit`
+    /// assert_eq!((proxy.address, proxy.port), (None, None));
+    /// ```
     pub fn anywhere() -> Self {
         Self { address: None, port: None, backlog: Backlog::default(), gate: None, config: None }
     }
@@ -261,6 +281,17 @@ pub struct ListenerId(Port);
 
 impl ListenerId {
     /// The listener as a number, for tables and foreign interfaces. Never 0; no number serves twice.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// use segue::host::{Listen, ListenerId};
+    /// let http = tcp.listen(Listen::port(80))?;
+    /// assert_ne!(http.to_bits(), 0);
+    /// assert_eq!(ListenerId::from_bits(http.to_bits()), http);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_bits(self) -> u64 {
         u64::from(self.0) + 1
     }
@@ -308,6 +339,13 @@ pub struct Incoming {
 
 impl Endpoint {
     /// An endpoint without connections, with the default congestion controller.
+    ///
+    /// ```
+    /// use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// let key = *b"drawn at startup"; // a product asks the system
+    /// let tcp = Endpoint::new(Keys::new(key), EndpointConfig { mtu: 9000, ..EndpointConfig::default() });
+    /// assert!(tcp.is_empty() && tcp.config().mtu == 9000);
+    /// ```
     pub fn new(keys: Keys, config: EndpointConfig) -> Self {
         Self::with_controller(keys, config, Algorithm::default())
     }
@@ -315,6 +353,18 @@ impl Endpoint {
 
 impl<C: Controller> Endpoint<C> {
     /// An endpoint whose connections have this congestion controller.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (keys, config, now) = (Keys::new(*b"drawn at startup"), EndpointConfig::default(), Instant::ZERO);
+    /// use segue::Algorithm;
+    /// use segue::congestion::Reno;
+    /// let mut tcp = Endpoint::with_controller(keys, config, Algorithm::Reno(Reno::default()));
+    /// let id = tcp.connect("192.0.2.1".parse()?, "198.51.100.7:80".parse()?, now)?; // NewReno governs its window
+    /// assert!(tcp.socket(id, now).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_controller(keys: Keys, config: EndpointConfig, controller: C) -> Self {
         Self {
             passive: config.passive(),
@@ -343,6 +393,18 @@ impl<C: Controller> Endpoint<C> {
 
     /// Listens.
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// use segue::host::{Listen, OpenError};
+    /// let all = tcp.listen(Listen::port(80))?;
+    /// assert_eq!(tcp.listen(Listen::port(80)), Err(OpenError::InUse));
+    /// let one = tcp.listen(Listen::on("192.0.2.1:80".parse()?))?; // goes before the one on all addresses
+    /// assert_ne!(one, all);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`OpenError::InUse`] when there is a listener for this very address and port; [`OpenError::Full`] after four
     /// billion listeners, whose numbers are used up.
@@ -361,6 +423,18 @@ impl<C: Controller> Endpoint<C> {
 
     /// Stops listening; whether there was such a listener. Connections that no user has accepted are reset; accepted ones
     /// go on.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// use segue::host::Listen;
+    /// let http = tcp.listen(Listen::port(80))?;
+    /// assert!(tcp.unlisten(http, now));
+    /// assert!(!tcp.unlisten(http, now)); // it is gone
+    /// assert!(tcp.listen(Listen::port(80)).is_ok()); // and the port is free
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unlisten(&mut self, listener: ListenerId, now: Instant) -> bool {
         let Some(mut bound) = self.listeners.remove(&listener.0) else { return false };
         self.addresses.remove(&(bound.listen.address, bound.listen.port));
@@ -377,6 +451,23 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// The connection that has been ready for longest, for the user. Its signals come from now on.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// let id = server.accept(listener).expect("a handshake is complete");
+    /// assert_eq!(server.accept(listener), None); // nobody else waits
+    /// assert_eq!(server.socket(id, now)?.write(b"hello\n")?, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn accept(&mut self, listener: ListenerId) -> Option<Id> {
         let bound = self.listeners.get_mut(&listener.0)?;
         let id = bound.listener.accept()?;
@@ -387,6 +478,25 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// The next SYN at a gate that nobody was told of.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut tcp] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # tcp.listen(Listen { gate: Some(core::time::Duration::from_secs(5)), ..Listen::port(80) })?;
+    /// # client.connect("198.51.100.7".parse()?, "192.0.2.1:80".parse()?, now)?;
+    /// # client.flush(now, |ends, packet| drop(tcp.receive(ends, packet, now)));
+    /// while let Some(syn) = tcp.incoming() {
+    ///     if syn.flow.remote().ip().is_ipv4() {
+    ///         tcp.admit(syn.id, now)?;
+    ///     } else {
+    ///         tcp.refuse(syn.id)?;
+    ///     }
+    /// }
+    /// assert!(tcp.wants_flush()); // the answer
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn incoming(&mut self) -> Option<Incoming> {
         let index = self.incoming.first()?;
         self.told_of(index);
@@ -398,6 +508,26 @@ impl<C: Controller> Endpoint<C> {
     ///
     /// [`Signal::Writable`] of those that wait for room in the budget comes last, to as many as it may serve, in the order
     /// in which they began to wait; the others are told in later turns.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # let listener = server.listen(Listen::port(7))?;
+    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
+    /// # for _ in 0..2 {
+    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
+    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
+    /// # }
+    /// # let id = server.accept(listener).expect("a connection");
+    /// server.socket(id, now)?.write(b"hello\n")?;
+    /// server.flush(now, |addresses, packet| drop(client.receive(addresses, packet, now)));
+    /// assert_eq!(client.poll_signal(), Some((peer, Signal::Connected)));
+    /// assert_eq!(client.poll_signal(), Some((peer, Signal::Readable)));
+    /// assert_eq!(client.poll_signal(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn poll_signal(&mut self) -> Option<(Id, Signal)> {
         loop {
             let next = self.next_signal();
@@ -446,6 +576,19 @@ impl<C: Controller> Endpoint<C> {
 
     /// The connection with this id, for its user: a guard over what happens in this turn.
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let mut socket = tcp.socket(id, now)?;
+    /// socket.write(b"GET /\n")?; // leaves when the handshake is complete
+    /// socket.abort();
+    /// assert!(tcp.socket(id, now).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Gone`]: there is no such connection any more, or it is not the user's yet.
     pub fn socket(&mut self, id: Id, now: Instant) -> Result<Socket<'_, C>, Gone> {
@@ -457,39 +600,121 @@ impl<C: Controller> Endpoint<C> {
     /// When the host has to begin a turn although nothing arrives, in O(1): when timers are due, or at once
     /// ([`Instant::ZERO`]) where signals wait to be polled, as after a flush in which a connection gave up. Exact after
     /// [`flush`](Self::flush).
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// assert_eq!(tcp.next_deadline(), None); // wait for packets and users alone
+    /// tcp.connect(us, peer, now)?;
+    /// tcp.flush(now, |_, _| { /* the SYN */ });
+    /// let at = tcp.next_deadline().expect("the SYN may be lost");
+    /// assert_eq!(at - now, core::time::Duration::from_secs(1)); // wait no longer than this
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn next_deadline(&self) -> Option<Instant> {
         let is_quiet = self.signals.is_empty() && self.hungry().is_none();
         if is_quiet { self.deadlines.next() } else { Some(Instant::ZERO) }
     }
 
     /// Whether [`flush`](Self::flush) has something to do.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// tcp.connect(us, peer, now)?;
+    /// assert!(tcp.wants_flush()); // the SYN has not left
+    /// tcp.flush(now, |_, _| { /* send it */ });
+    /// assert!(!tcp.wants_flush());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wants_flush(&self) -> bool {
         !self.dirty.is_empty() || !self.answers.queue.is_empty()
     }
 
     /// Connections that are half-open, ready or open, with the SYNs that a gate holds, without TIME-WAIT; and those in
     /// TIME-WAIT.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// tcp.connect(us, peer, now)?;
+    /// let (live, time_wait) = tcp.len();
+    /// assert_eq!((live, time_wait), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> (usize, usize) {
         (self.live, self.waiting)
     }
 
     /// Whether there is no connection.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// assert!(!tcp.is_empty());
+    /// tcp.socket(id, now)?.abort();
+    /// assert!(tcp.is_empty()); // the host may stop
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == (0, 0)
     }
 
     /// Octets of [`EndpointConfig::memory`] that are spoken for; without a limit, not counting text to send.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (keys, now) = (Keys::new(*b"drawn at startup"), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let mut tcp = Endpoint::new(keys, EndpointConfig { memory: 64 << 20, ..EndpointConfig::default() });
+    /// assert_eq!(tcp.memory(), 0);
+    /// let id = tcp.connect(us, peer, now)?;
+    /// assert!((1..64 << 20).contains(&tcp.memory())); // the connection and its first window
+    /// tcp.socket(id, now)?.abort();
+    /// assert_eq!(tcp.memory(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn memory(&self) -> usize {
         self.budget.used()
     }
 
     /// Octets that the tables and the queue of signals take, beside the connections themselves: a figure for measurements.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// let before = tcp.table_octets();
+    /// tcp.connect(us, peer, now)?;
+    /// assert!(tcp.table_octets() > before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn table_octets(&self) -> usize {
         let signals = self.signals.capacity() * size_of::<Id>();
         self.table.octets() + self.slots.octets() + self.deadlines.octets() + signals
     }
 
     /// The configuration.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// let config = tcp.config();
+    /// assert_eq!((config.mtu, config.connections), (1500, 65_536)); // the defaults
+    /// assert!(config.addresses.is_empty()); // all are its own
+    /// ```
     pub const fn config(&self) -> &EndpointConfig {
         &self.config
     }

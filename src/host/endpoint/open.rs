@@ -57,6 +57,17 @@ impl<C: Controller> Endpoint<C> {
     /// Active OPEN from this address, from a port that RFC 6056 chooses. [`Signal::Connected`] or
     /// [`Signal::Closed`] follows.
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// let id = tcp.connect("192.0.2.1".parse()?, "198.51.100.7:80".parse()?, now)?;
+    /// let flow = tcp.socket(id, now)?.flow().expect("it is there");
+    /// assert_eq!(flow.remote(), "198.51.100.7:80".parse()?);
+    /// assert!(tcp.config().ports.contains(&flow.local().port())); // a port that nobody can guess
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`OpenError`]; nothing has changed then.
     ///
@@ -74,6 +85,17 @@ impl<C: Controller> Endpoint<C> {
 
     /// Active OPEN of this flow: the user names the local port.
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// use segue::host::{Flow, OpenError};
+    /// let flow = Flow::new("192.0.2.1:179".parse()?, "198.51.100.7:179".parse()?).expect("both are unicast");
+    /// tcp.connect_from(flow, now)?;
+    /// assert_eq!(tcp.connect_from(flow, now), Err(OpenError::InUse));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`OpenError`]; nothing has changed then.
     pub fn connect_from(&mut self, flow: Flow, now: Instant) -> Result<Id, OpenError> {
@@ -82,6 +104,20 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// [`connect_from`](Self::connect_from) with a configuration and a path of its own.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # use core::time::Duration;
+    /// # use segue::host::Flow;
+    /// # let flow = Flow::new("192.0.2.1:179".parse()?, "198.51.100.7:179".parse()?).expect("both are unicast");
+    /// use segue::{Arc, Config, Path};
+    /// let hasty = Config::builder().connect_timeout(Some(Duration::from_secs(5))).build()?;
+    /// let id = tcp.connect_with(flow, Arc::new(hasty), Path::ipv4(9000), now)?; // a link with large frames
+    /// assert_eq!(tcp.socket(id, now)?.info().map(|info| info.path_mtu), Some(9000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`OpenError`]; nothing has changed then.
@@ -357,6 +393,21 @@ impl<C: Controller> Endpoint<C> {
     /// The gate opens: the SYN is answered, and the connection comes by [`accept`](Self::accept) when the handshake is
     /// complete. The id stays the same.
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut tcp] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # tcp.listen(Listen { gate: Some(core::time::Duration::from_secs(5)), ..Listen::port(80) })?;
+    /// # client.connect("198.51.100.7".parse()?, "192.0.2.1:80".parse()?, now)?;
+    /// # client.flush(now, |ends, packet| drop(tcp.receive(ends, packet, now)));
+    /// use segue::host::Gone;
+    /// let syn = tcp.incoming().expect("a SYN waits");
+    /// tcp.admit(syn.id, now)?; // its SYN,ACK leaves with the flush
+    /// assert_eq!(tcp.admit(syn.id, now), Err(Gone)); // it waits no more
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Gone`]: the peer gave up, the deadline passed, the SYN made room for another or opens nothing; or the memory
     /// budget is used up, and the peer was refused. A connection of the flow that is in TIME-WAIT stays there.
@@ -404,6 +455,23 @@ impl<C: Controller> Endpoint<C> {
 
     /// The gate stays shut: a reset refuses the SYN.
     ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut tcp] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # tcp.listen(Listen { gate: Some(core::time::Duration::from_secs(5)), ..Listen::port(80) })?;
+    /// # client.connect("198.51.100.7".parse()?, "192.0.2.1:80".parse()?, now)?;
+    /// # client.flush(now, |ends, packet| drop(tcp.receive(ends, packet, now)));
+    /// use segue::Flags;
+    /// let syn = tcp.incoming().expect("a SYN waits");
+    /// tcp.refuse(syn.id)?;
+    /// let mut flags = Flags::empty();
+    /// tcp.flush(now, |_, packet| flags = packet.segment.flags);
+    /// assert!(flags.contains(Flags::RST));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Gone`], as [`admit`](Self::admit).
     pub fn refuse(&mut self, id: Id) -> Result<(), Gone> {
@@ -411,6 +479,20 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// The SYN is forgotten without an answer; the peer may repeat it.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    /// # let now = Instant::ZERO;
+    /// # let [mut client, mut tcp] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
+    /// # tcp.listen(Listen { gate: Some(core::time::Duration::from_secs(5)), ..Listen::port(80) })?;
+    /// # client.connect("198.51.100.7".parse()?, "192.0.2.1:80".parse()?, now)?;
+    /// # client.flush(now, |ends, packet| drop(tcp.receive(ends, packet, now)));
+    /// let syn = tcp.incoming().expect("a SYN waits");
+    /// tcp.ignore(syn.id)?;
+    /// assert!(tcp.is_empty() && !tcp.wants_flush());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Gone`], as [`admit`](Self::admit).

@@ -15,6 +15,21 @@ use crate::{Action, CloseReason, Connection, Controller, Error, Event, Instant, 
 
 impl<C: Controller> Endpoint<C> {
     /// Runs all timers that are due. What they send leaves with the flush.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// tcp.connect(us, peer, now)?;
+    /// let mut sent = Vec::new();
+    /// tcp.flush(now, |_, packet| sent.push(packet));
+    /// let at = tcp.next_deadline().expect("nobody has answered");
+    /// tcp.timers(at);
+    /// tcp.flush(at, |_, packet| sent.push(packet));
+    /// assert!(sent.len() == 2 && sent[0].segment.seq == sent[1].segment.seq); // the SYN again
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timers(&mut self, now: Instant) {
         let now = now.min(END_OF_TIME); // the clocks of connections end there: later deadlines are never due
         while let Some(index) = self.deadlines.due(now) {
@@ -49,6 +64,22 @@ impl<C: Controller> Endpoint<C> {
     /// [`Config::max_transmit`](crate::Config::max_transmit) a `segment_size` for the hardware.
     ///
     /// A packet that is dropped here counts as lost in the network.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use segue::codec::{self, Fill};
+    /// tcp.connect(us, peer, now)?;
+    /// let mut octets = Vec::new();
+    /// tcp.flush(now, |addresses, packet| {
+    ///     let encoded = codec::encode(&packet, Fill::Now(addresses), &mut octets);
+    ///     assert!(encoded.is_ok());
+    /// });
+    /// assert_eq!(octets.len(), 40); // a SYN with its options
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush(&mut self, now: Instant, mut send: impl FnMut(PseudoHeader, Packet)) {
         loop {
             while let Some((flow, segment)) = self.answers.pop() {
