@@ -130,6 +130,14 @@ impl CompactOptions {
     }
 
     /// The blocks of [`Options::sack`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options, SackBlock, SeqNum};
+    /// let block = SackBlock { left: SeqNum::new(3000), right: SeqNum::new(4000) };
+    /// let mut options = Options::default();
+    /// options.sack.push(block);
+    /// assert_eq!(CompactOptions::from(options).sack(), [block]);
+    /// ```
     pub fn sack(&self) -> &[SackBlock] {
         self.rare().map_or(&[], |options| options.sack.as_slice())
     }

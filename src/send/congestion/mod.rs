@@ -374,14 +374,70 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
         let _ = (window, now);
     }
     /// Whether segments are paced: a controller may then let one acknowledgment add more (RFC 9406 §4.3).
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn set_pacing(&mut self, paced: bool) {
+    ///         self.burst = if paced { 2 } else { 10 };
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+    /// # struct Mine {
+    /// #     burst: u32,
+    /// # }
+    /// let mut mine = Mine::default();
+    /// mine.set_pacing(true);
+    /// assert_eq!(mine.burst, 2);
+    /// ```
     fn set_pacing(&mut self, paced: bool) {
         let _ = paced;
     }
     /// Text was sent: `octets` of it, with `flight` now outstanding.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn on_sent(&mut self, octets: u32, _flight: u32, _now: Instant) {
+    ///         self.sent += u64::from(octets);
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+    /// # struct Mine {
+    /// #     sent: u64,
+    /// # }
+    /// let mut mine = Mine::default();
+    /// mine.on_sent(1460, 1460, Instant::ZERO);
+    /// assert_eq!(mine.sent, 1460);
+    /// ```
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
         let _ = (octets, flight, now);
     }
     /// Loss recovery ended with `flight` octets outstanding.
+    ///
+    /// ```
+    /// use segue::congestion::{Congestion, Signal};
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.on_congestion(&Congestion::new(Signal::Loss, 14_600, Instant::from_millis(40)));
+    /// reno.on_recovered(1460, Instant::from_millis(80));
+    /// assert_eq!(reno.window(), 2920); // little is outstanding: no burst
+    /// ```
     fn on_recovered(&mut self, flight: u32, now: Instant) {
         let _ = (flight, now);
     }
@@ -401,9 +457,57 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     }
     /// Everything was acknowledged an RTO ago: no earlier signal can turn out to have been a mistake. A place to give
     /// back memory kept for [`on_spurious`](Self::on_spurious).
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn on_settled(&mut self) {
+    ///         self.saved = None; // no way back
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+    /// # struct Mine {
+    /// #     saved: Option<Box<u32>>,
+    /// # }
+    /// let mut mine = Mine { saved: Some(Box::new(14_600)) };
+    /// mine.on_settled();
+    /// assert_eq!(mine.saved, None);
+    /// ```
     fn on_settled(&mut self) {}
     /// An acknowledgment delivered something or showed loss, in any phase, where
     /// [`WORKS_BY_RATES`](Self::WORKS_BY_RATES). Told before `on_ack` and `on_congestion`.
+    ///
+    /// ```
+    /// use segue::congestion::Delivery;
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn on_delivery(&mut self, delivery: &Delivery) {
+    ///         self.delivered = delivery.delivered;
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+    /// # struct Mine {
+    /// #     delivered: u64,
+    /// # }
+    /// let (mut mine, mut delivery) = (Mine::default(), Delivery::new(Instant::ZERO));
+    /// delivery.delivered = 1460;
+    /// mine.on_delivery(&delivery);
+    /// assert_eq!(mine.delivered, 1460);
+    /// ```
     fn on_delivery(&mut self, delivery: &Delivery) {
         let _ = delivery;
     }
@@ -433,6 +537,30 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     }
     /// Makes the times that are kept relative to `now`, for `Connection::canonical`: two controllers that will do the
     /// same from now on shall be equal.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn rebase(&mut self, now: Instant) {
+    ///         self.last_loss = Instant::ZERO + now.saturating_since(self.last_loss); // its age
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+    /// # struct Mine {
+    /// #     last_loss: Instant,
+    /// # }
+    /// let [mut one, mut other] = [10, 70].map(|seconds| Mine { last_loss: Instant::from_secs(seconds) });
+    /// one.rebase(Instant::from_secs(15));
+    /// other.rebase(Instant::from_secs(75));
+    /// assert_eq!(one, other);
+    /// ```
     fn rebase(&mut self, now: Instant) {
         let _ = now;
     }
