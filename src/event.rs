@@ -68,6 +68,11 @@ impl State {
     ];
 
     /// The RFC's name, such as `FIN-WAIT-1`.
+    ///
+    /// ```
+    /// use segue::State;
+    /// assert_eq!(State::TimeWait.name(), "TIME-WAIT");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::Closed => "CLOSED",
@@ -85,6 +90,12 @@ impl State {
     }
 
     /// Whether both SYNs are acknowledged: ESTABLISHED and all states after it.
+    ///
+    /// ```
+    /// use segue::State;
+    /// assert!(State::Established.is_synchronized() && State::TimeWait.is_synchronized());
+    /// assert!(!State::SynReceived.is_synchronized());
+    /// ```
     pub const fn is_synchronized(self) -> bool {
         !matches!(self, Self::Closed | Self::Listen | Self::SynSent | Self::SynReceived)
     }
@@ -383,6 +394,14 @@ const _: () = assert!(size_of::<Event>() <= 72 && size_of::<Action>() <= 72);
 /// ```
 pub trait Sink {
     /// Takes one action.
+    ///
+    /// ```
+    /// use segue::{Action, Sink};
+    /// let mut actions = Vec::new();
+    /// Sink::push(&mut actions, Action::Connected);
+    /// Sink::push(&mut |action: Action| actions.push(action), Action::PeerClosed); // a closure is a sink too
+    /// assert_eq!(actions, [Action::Connected, Action::PeerClosed]);
+    /// ```
     fn push(&mut self, action: Action);
 }
 

@@ -23,6 +23,11 @@ pub enum IpVersion {
 
 impl IpVersion {
     /// Octets of the fixed IP header.
+    ///
+    /// ```
+    /// use segue::IpVersion;
+    /// assert_eq!((IpVersion::V4.header(), IpVersion::V6.header()), (20, 40));
+    /// ```
     pub const fn header(self) -> u16 {
         match self {
             Self::V4 => 20,
@@ -31,6 +36,11 @@ impl IpVersion {
     }
 
     /// The send MSS to assume when the peer named none (MUST-15).
+    ///
+    /// ```
+    /// use segue::IpVersion;
+    /// assert_eq!((IpVersion::V4.default_mss(), IpVersion::V6.default_mss()), (536, 1220));
+    /// ```
     pub const fn default_mss(self) -> u16 {
         match self {
             Self::V4 => 536,
@@ -39,6 +49,11 @@ impl IpVersion {
     }
 
     /// The smallest MTU that every link of this version carries (RFC 791 §3.2, RFC 8200 §5).
+    ///
+    /// ```
+    /// use segue::IpVersion;
+    /// assert_eq!((IpVersion::V4.min_mtu(), IpVersion::V6.min_mtu()), (68, 1280));
+    /// ```
     pub const fn min_mtu(self) -> u16 {
         match self {
             Self::V4 => 68,
@@ -92,11 +107,21 @@ impl Path {
     }
 
     /// A path over IPv4 with this MTU and no IP options.
+    ///
+    /// ```
+    /// use segue::{IpVersion, Path};
+    /// assert_eq!(Path::ipv4(1500), Path { ip: IpVersion::V4, mtu: 1500, ip_options: 0 });
+    /// ```
     pub const fn ipv4(mtu: u16) -> Self {
         Self { ip: IpVersion::V4, mtu, ip_options: 0 }
     }
 
     /// A path over IPv6 with this MTU and no extension headers.
+    ///
+    /// ```
+    /// use segue::{IpVersion, Path};
+    /// assert_eq!(Path::ipv6(1500), Path { ip: IpVersion::V6, mtu: 1500, ip_options: 0 });
+    /// ```
     pub const fn ipv6(mtu: u16) -> Self {
         Self { ip: IpVersion::V6, mtu, ip_options: 0 }
     }
@@ -116,6 +141,12 @@ impl Path {
     }
 
     /// The MSS to announce: MTU less the fixed IP and TCP headers, options not subtracted (MUST-67, RFC 6691).
+    ///
+    /// ```
+    /// use segue::Path;
+    /// assert_eq!((Path::ipv4(1500).mss(), Path::ipv6(1500).mss()), (1460, 1440));
+    /// assert_eq!(Path { ip_options: 8, ..Path::ipv4(1500) }.mss(), 1460); // options are not subtracted
+    /// ```
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn mss(&self) -> u16 {
         let mtu = if self.mtu < self.ip.min_mtu() { self.ip.min_mtu() } else { self.mtu };

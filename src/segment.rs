@@ -78,6 +78,12 @@ pub enum Ecn {
 
 impl Ecn {
     /// The two bits as they stand in the IP header.
+    ///
+    /// ```
+    /// use segue::Ecn;
+    /// let traffic_class = 0b1011_1000 | Ecn::Ect0.bits(); // beside a DSCP
+    /// assert_eq!(traffic_class, 0b1011_1010);
+    /// ```
     pub const fn bits(self) -> u8 {
         match self {
             Self::NotEct => 0,
@@ -88,6 +94,11 @@ impl Ecn {
     }
 
     /// The codepoint of the lowest two bits of a traffic class or TOS octet; the other bits are ignored.
+    ///
+    /// ```
+    /// use segue::Ecn;
+    /// assert_eq!(Ecn::from_bits(0b1011_1011), Ecn::Ce); // the other bits are the DSCP
+    /// ```
     pub const fn from_bits(bits: u8) -> Self {
         match bits & 3 {
             0 => Self::NotEct,
@@ -141,6 +152,12 @@ const _: () = assert!(size_of::<Segment>() <= 72);
 
 impl Segment {
     /// SEG.LEN: the octets of payload, counting SYN and FIN (RFC 9293 §3.4). Saturates for payloads of 4 GiB.
+    ///
+    /// ```
+    /// use segue::{Flags, Segment};
+    /// let segment = Segment { flags: Flags::ACK | Flags::FIN, payload: "text".into(), ..Segment::default() };
+    /// assert_eq!(segment.len(), 5); // the FIN counts
+    /// ```
     pub fn len(&self) -> u32 {
         let text = u32::try_from(self.payload.len()).unwrap_or(u32::MAX - 2);
         text.saturating_add(u32::from(self.flags.contains(Flags::SYN)))
@@ -148,11 +165,23 @@ impl Segment {
     }
 
     /// Whether the segment takes no sequence space: no payload, no SYN, no FIN.
+    ///
+    /// ```
+    /// use segue::{Flags, Segment};
+    /// assert!(Segment { flags: Flags::ACK, ..Segment::default() }.is_empty());
+    /// assert!(!Segment { flags: Flags::FIN, ..Segment::default() }.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.payload.is_empty() && !self.flags.intersects(Flags::SYN.union(Flags::FIN))
     }
 
     /// The number after the segment's last octet: SEG.SEQ + SEG.LEN.
+    ///
+    /// ```
+    /// use segue::{Segment, SeqNum};
+    /// let segment = Segment { seq: SeqNum::new(u32::MAX), payload: "text".into(), ..Segment::default() };
+    /// assert_eq!(segment.end(), SeqNum::new(3)); // what the peer acknowledges
+    /// ```
     pub fn end(&self) -> SeqNum {
         self.seq + self.len()
     }
@@ -165,6 +194,15 @@ impl Segment {
     }
 
     /// The urgent pointer as a sequence number, the octet after the urgent data (MUST-62), when URG is set.
+    ///
+    /// ```
+    /// use segue::{Flags, Segment, SeqNum};
+    /// let seq = SeqNum::new(100);
+    /// let mut segment = Segment { seq, flags: Flags::ACK | Flags::URG, urgent: 3, ..Segment::default() };
+    /// assert_eq!(segment.urgent_end(), Some(SeqNum::new(103)));
+    /// segment.flags.remove(Flags::URG);
+    /// assert_eq!(segment.urgent_end(), None);
+    /// ```
     pub fn urgent_end(&self) -> Option<SeqNum> {
         self.flags.contains(Flags::URG).then(|| self.seq + u32::from(self.urgent))
     }

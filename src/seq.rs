@@ -24,53 +24,110 @@ pub struct SeqNum(u32);
 
 impl SeqNum {
     /// The sequence number with this value on the wire.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// assert_eq!(SeqNum::new(u32::MAX) + 1, SeqNum::new(0));
+    /// ```
     pub const fn new(value: u32) -> Self {
         Self(value)
     }
 
     /// The value on the wire.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// assert_eq!((SeqNum::new(7) - 8_u32).value(), u32::MAX);
+    /// ```
     pub const fn value(self) -> u32 {
         self.0
     }
 
     /// `self < other` in the RFC's sense: `other` lies less than 2³¹ ahead.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// let (last, first) = (SeqNum::new(u32::MAX), SeqNum::new(0));
+    /// assert!(last.before(first) && !first.before(last) && !first.before(first));
+    /// ```
     pub const fn before(self, other: Self) -> bool {
         other.0.wrapping_sub(self.0).wrapping_sub(1) < 0x7FFF_FFFF
     }
 
     /// `self =< other`.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// let (last, first) = (SeqNum::new(u32::MAX), SeqNum::new(0));
+    /// assert!(last.at_or_before(first) && first.at_or_before(first));
+    /// ```
     pub const fn at_or_before(self, other: Self) -> bool {
         other.0.wrapping_sub(self.0) < 0x8000_0000
     }
 
     /// `self > other`.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// let (last, first) = (SeqNum::new(u32::MAX), SeqNum::new(0));
+    /// assert!(first.after(last) && !first.after(first));
+    /// ```
     pub const fn after(self, other: Self) -> bool {
         other.before(self)
     }
 
     /// `self >= other`.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// let (last, first) = (SeqNum::new(u32::MAX), SeqNum::new(0));
+    /// assert!(first.at_or_after(last) && first.at_or_after(first));
+    /// ```
     pub const fn at_or_after(self, other: Self) -> bool {
         other.at_or_before(self)
     }
 
     /// `start =< self < start + len`: the octet lies in the window that starts at `start`.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// let start = SeqNum::new(u32::MAX); // a window of two octets: this one, and 0
+    /// assert!(start.within(start, 2) && SeqNum::new(0).within(start, 2));
+    /// assert!(!SeqNum::new(1).within(start, 2));
+    /// ```
     pub const fn within(self, start: Self, len: u32) -> bool {
         self.0.wrapping_sub(start.0) < len
     }
 
     /// The later of two numbers.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// assert_eq!(SeqNum::new(u32::MAX).max(SeqNum::new(0)), SeqNum::new(0));
+    /// ```
     #[must_use]
     pub const fn max(self, other: Self) -> Self {
         if self.before(other) { other } else { self }
     }
 
     /// The earlier of two numbers.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// assert_eq!(SeqNum::new(u32::MAX).min(SeqNum::new(0)), SeqNum::new(u32::MAX));
+    /// ```
     #[must_use]
     pub const fn min(self, other: Self) -> Self {
         if other.before(self) { other } else { self }
     }
 
     /// How far `self` lies ahead of `earlier`; 0 when it does not.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// let (early, late) = (SeqNum::new(u32::MAX), SeqNum::new(4));
+    /// assert_eq!((late.saturating_since(early), early.saturating_since(late)), (5, 0));
+    /// ```
     pub const fn saturating_since(self, earlier: Self) -> u32 {
         if earlier.before(self) { self.0.wrapping_sub(earlier.0) } else { 0 }
     }

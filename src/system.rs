@@ -23,6 +23,12 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that begins now.
+    ///
+    /// ```
+    /// use segue::{Clock, Instant};
+    /// let clock = Clock::new();
+    /// assert!(clock.now() < Instant::from_secs(3600)); // it has just begun
+    /// ```
     pub fn new() -> Self {
         Self::anchored(SystemInstant::now(), Instant::ZERO)
     }
@@ -40,16 +46,40 @@ impl Clock {
     }
 
     /// The time. Read it once in a turn of the host.
+    ///
+    /// ```
+    /// use segue::Clock;
+    /// let clock = Clock::new();
+    /// let now = clock.now(); // for all calls of this turn
+    /// assert!(clock.now() >= now);
+    /// ```
     pub fn now(&self) -> Instant {
         self.instant(SystemInstant::now())
     }
 
     /// An instant of the system as an instant of this clock; one from before its anchor is that of the anchor.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segue::{Clock, Instant};
+    /// let anchor = std::time::Instant::now();
+    /// let clock = Clock::anchored(anchor, Instant::ZERO);
+    /// assert_eq!(clock.instant(anchor + Duration::from_millis(5)), Instant::from_millis(5));
+    /// ```
     pub fn instant(&self, at: SystemInstant) -> Instant {
         self.begins + at.saturating_duration_since(self.anchor)
     }
 
     /// The other way round: when to wake up for a deadline. One that the system cannot express is a century away.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segue::{Clock, Instant};
+    /// let anchor = std::time::Instant::now();
+    /// let clock = Clock::anchored(anchor, Instant::ZERO);
+    /// let deadline = clock.system(Instant::from_secs(1)); // for the event loop to wait until
+    /// assert_eq!(deadline, anchor + Duration::from_secs(1));
+    /// ```
     pub fn system(&self, at: Instant) -> SystemInstant {
         let since = at.saturating_since(self.begins);
         let century = core::time::Duration::from_secs(100 * 365 * 24 * 3600);

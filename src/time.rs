@@ -28,26 +28,55 @@ impl Instant {
     pub const ZERO: Self = Self(0);
 
     /// The instant this many microseconds after the epoch.
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// assert_eq!(Instant::from_micros(2_000), Instant::from_millis(2));
+    /// ```
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
     /// The instant this many milliseconds after the epoch (saturating).
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// assert_eq!(Instant::from_millis(2).as_micros(), 2_000);
+    /// ```
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1000))
     }
 
     /// The instant this many seconds after the epoch (saturating).
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// assert_eq!(Instant::from_secs(2).as_micros(), 2_000_000);
+    /// assert_eq!(Instant::from_secs(u64::MAX).as_micros(), u64::MAX);
+    /// ```
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
     }
 
     /// Microseconds since the epoch.
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// assert_eq!((Instant::ZERO + core::time::Duration::from_millis(5)).as_micros(), 5_000);
+    /// ```
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
     /// The time since `earlier`; zero when `earlier` is later.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segue::Instant;
+    /// let (now, deadline) = (Instant::from_secs(1), Instant::from_secs(3));
+    /// assert_eq!(deadline.saturating_since(now), Duration::from_secs(2)); // how long to sleep
+    /// assert_eq!(now.saturating_since(deadline), Duration::ZERO);
+    /// ```
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }

@@ -26,11 +26,25 @@ pub struct Sum {
 
 impl Sum {
     /// The sum of nothing.
+    ///
+    /// ```
+    /// use segue::codec::Sum;
+    /// assert_eq!((Sum::new().value(), Sum::new().checksum()), (0, 0xffff));
+    /// ```
     pub const fn new() -> Self {
         Self { native: 0, odd: false }
     }
 
     /// Continues the sum over `octets`.
+    ///
+    /// ```
+    /// use segue::codec::Sum;
+    /// let (mut whole, mut pieces) = (Sum::new(), Sum::new());
+    /// whole.add(b"segments");
+    /// pieces.add(b"seg"); // an odd number of octets
+    /// pieces.add(b"ments");
+    /// assert_eq!(whole, pieces);
+    /// ```
     pub fn add(&mut self, octets: &[u8]) {
         let piece = fold(sum_words(octets));
         // Behind an odd number of octets every octet stands in the other half of its word (RFC 1071 §2 (B)).
@@ -41,11 +55,27 @@ impl Sum {
     }
 
     /// The sum. Over data that contain their own correct checksum it is 0xFFFF.
+    ///
+    /// ```
+    /// use segue::codec::Sum;
+    /// let mut sum = Sum::new();
+    /// sum.add(&[0x12, 0x34]);
+    /// assert_eq!(sum.value(), 0x1234);
+    /// sum.add(&sum.checksum().to_be_bytes());
+    /// assert_eq!(sum.value(), 0xffff); // the data are sound
+    /// ```
     pub const fn value(self) -> u16 {
         u16::from_be(self.native)
     }
 
     /// The checksum: the complement of the sum.
+    ///
+    /// ```
+    /// use segue::codec::Sum;
+    /// let mut sum = Sum::new();
+    /// sum.add(&[0x12, 0x34]);
+    /// assert_eq!(sum.checksum(), !0x1234);
+    /// ```
     pub const fn checksum(self) -> u16 {
         !self.value()
     }
@@ -183,6 +213,13 @@ pub enum PseudoHeader {
 
 impl PseudoHeader {
     /// The pseudo-header of these addresses; none when they are of different versions.
+    ///
+    /// ```
+    /// use segue::codec::PseudoHeader;
+    /// assert!(PseudoHeader::new("10.0.0.1".parse()?, "10.0.0.2".parse()?).is_some());
+    /// assert_eq!(PseudoHeader::new("10.0.0.1".parse()?, "2001:db8::1".parse()?), None);
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
     pub const fn new(src: IpAddr, dst: IpAddr) -> Option<Self> {
         match (src, dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => Some(Self::V4 { src, dst }),
@@ -192,6 +229,12 @@ impl PseudoHeader {
     }
 
     /// The source address.
+    ///
+    /// ```
+    /// use segue::codec::PseudoHeader;
+    /// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+    /// assert_eq!(there.src().to_string(), "10.0.0.1");
+    /// ```
     pub const fn src(&self) -> IpAddr {
         match *self {
             Self::V4 { src, .. } => IpAddr::V4(src),
@@ -200,6 +243,12 @@ impl PseudoHeader {
     }
 
     /// The destination address.
+    ///
+    /// ```
+    /// use segue::codec::PseudoHeader;
+    /// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+    /// assert_eq!(there.dst().to_string(), "10.0.0.2");
+    /// ```
     pub const fn dst(&self) -> IpAddr {
         match *self {
             Self::V4 { dst, .. } => IpAddr::V4(dst),
@@ -208,6 +257,13 @@ impl PseudoHeader {
     }
 
     /// That of the opposite direction.
+    ///
+    /// ```
+    /// use segue::codec::PseudoHeader;
+    /// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+    /// let back = there.reversed(); // for the answer
+    /// assert_eq!((back.src(), back.dst()), (there.dst(), there.src()));
+    /// ```
     #[must_use]
     pub const fn reversed(self) -> Self {
         match self {
@@ -217,6 +273,12 @@ impl PseudoHeader {
     }
 
     /// The longest segment, header included, that one IP packet carries: what the 16-bit length fields leave.
+    ///
+    /// ```
+    /// use segue::codec::PseudoHeader;
+    /// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+    /// assert_eq!(there.max_len(), 65_515); // an IP packet has 65,535 octets at most, its header 20
+    /// ```
     pub const fn max_len(&self) -> usize {
         match self {
             Self::V4 { .. } => 65_535 - 20, // Total Length counts the IP header

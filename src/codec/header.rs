@@ -209,6 +209,17 @@ impl Header {
     ///
     /// When the options do not fit into 40 octets, or the whole not into an IP packet, or when the value stands for
     /// several segments that no hardware cuts.
+    ///
+    /// ```
+    /// use segue::codec::{EncodeError, Fill, Header, Packet, PseudoHeader};
+    /// use segue::{Options, Segment, Timestamps};
+    /// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+    /// let options = Options { timestamps: Some(Timestamps { value: 1, echo: 0 }), ..Options::default() };
+    /// let packet = Packet { segment: Segment { options: options.into(), ..Segment::default() }, ..Packet::default() };
+    /// let header = Header::new(&packet, Fill::Now(there))?;
+    /// assert_eq!(header.as_slice().len(), 20 + 12); // options included
+    /// # Ok::<(), EncodeError>(())
+    /// ```
     pub fn new(packet: &Packet, fill: Fill) -> Result<Self, EncodeError> {
         let lens = measure(&packet.segment, fill)?;
         let mut octets = Writer::new();
@@ -217,6 +228,15 @@ impl Header {
     }
 
     /// The octets, 20 to 60.
+    ///
+    /// ```
+    /// use segue::codec::{EncodeError, Fill, Header, Packet, PseudoHeader};
+    /// let there = PseudoHeader::V4 { src: [10, 0, 0, 1].into(), dst: [10, 0, 0, 2].into() };
+    /// let packet = Packet { src_port: 80, dst_port: 49152, ..Packet::default() };
+    /// let header = Header::new(&packet, Fill::Now(there))?;
+    /// assert_eq!(header.as_slice()[..4], [0, 80, 0xc0, 0]); // the ports come first
+    /// # Ok::<(), EncodeError>(())
+    /// ```
     pub fn as_slice(&self) -> &[u8] {
         self.0.as_slice()
     }

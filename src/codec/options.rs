@@ -86,12 +86,33 @@ pub struct RawOptions(pub(super) Bytes);
 
 impl RawOptions {
     /// The octets of the area, padding included: 0 to 40, a multiple of four.
+    ///
+    /// ```
+    /// use segue::codec::{Verify, decode_raw};
+    /// let mut octets = vec![0; 24];
+    /// octets[12] = 6 << 4; // one word of options
+    /// octets[20..].copy_from_slice(&[1, 3, 3, 7]); // NOP, window scale
+    /// let (_, options) = decode_raw(octets.into(), Verify::ByHardware)?;
+    /// assert_eq!(options.as_slice(), [1, 3, 3, 7]); // padding too
+    /// # Ok::<(), segue::codec::DecodeError>(())
+    /// ```
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
 
     /// The options in their order, known or not, duplicates too, without NOP and EOL. A malformed one is reported in
     /// its place and ends the list.
+    ///
+    /// ```
+    /// use segue::codec::{Verify, decode_raw};
+    /// let mut octets = vec![0; 24];
+    /// octets[12] = 6 << 4; // one word of options
+    /// octets[20..].copy_from_slice(&[1, 3, 3, 7]); // NOP, window scale
+    /// let (_, options) = decode_raw(octets.into(), Verify::ByHardware)?;
+    /// let kinds: Vec<u8> = options.iter().flatten().map(|option| option.kind).collect();
+    /// assert_eq!(kinds, [3]); // no NOP
+    /// # Ok::<(), segue::codec::DecodeError>(())
+    /// ```
     pub fn iter(&self) -> RawOptionsIter<'_> {
         RawOptionsIter { area: &self.0, rest: &self.0 }
     }

@@ -99,6 +99,26 @@ impl<S: Sink> Sink for Watched<'_, S> {
 impl<C: Controller> Connection<C> {
     /// Begins a batch: several events at `now`, their actions into `sink`, one flush when the value is dropped. It is
     /// the same as [`Event::Batch`] with its parts, which is what a record keeps.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::Flags;
+    /// let mut actions = Vec::new();
+    /// let mut batch = client.batch(now, &mut actions);
+    /// batch.send(&mut "GET /".into())?;
+    /// batch.close()?;
+    /// drop(batch); // the flush: text and FIN leave in one segment
+    /// assert!(sent(&actions).flags.contains(Flags::FIN) && sent(&actions).len() == 6);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn batch<'a, S: Sink>(&'a mut self, now: Instant, sink: &'a mut S) -> Batch<'a, S, C> {
         let record = PROVES.then(|| (self.clone(), Vec::new()));
         self.pass_to(now);
@@ -273,6 +293,26 @@ impl<S: Sink, C: Controller> Batch<'_, S, C> {
     ///
     /// # Errors
     /// Those of [`Connection::handle`]; the connection and the batch are unchanged then.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::Event;
+    /// let mut actions = Vec::new();
+    /// let mut batch = client.batch(now, &mut actions);
+    /// batch.event(Event::SendMore("GET ".into()))?;
+    /// batch.event(Event::Send("/".into()))?;
+    /// drop(batch);
+    /// assert_eq!(&sent(&actions).payload[..], b"GET /");
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn event(&mut self, event: Event) -> Result<(), Error> {
         self.connection.check_call(&event)?;
         if let Some((_, parts)) = &mut self.record {
@@ -291,11 +331,41 @@ impl<S: Sink, C: Controller> Batch<'_, S, C> {
     }
 
     /// SEGMENT ARRIVES (§3.10.7).
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// let request = sent(&client.send(&mut "GET /".into(), now)?);
+    /// let mut actions = Vec::new();
+    /// let mut batch = server.batch(now, &mut actions);
+    /// batch.segment(request);
+    /// assert_eq!(batch.info().unconsumed, 5); // already delivered
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn segment(&mut self, segment: Segment) {
         self.infallible(Event::Segment(segment));
     }
 
     /// All due timers run: at once as the first part, else after the flush.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// use segue::Action;
+    /// let (mut client, _) = Connection::connect(config, path, secrets(100), now);
+    /// let (timer, at) = client.next_deadline().expect("the retransmission timer");
+    /// let mut actions = Vec::new();
+    /// client.batch(at, &mut actions).timer(timer);
+    /// assert!(matches!(actions[0], Action::Transmit(_))); // the SYN again
+    /// ```
     pub fn timer(&mut self, timer: Timer) {
         self.infallible(Event::Timer(timer));
     }
@@ -305,6 +375,25 @@ impl<S: Sink, C: Controller> Batch<'_, S, C> {
     ///
     /// # Errors
     /// Those of [`Connection::send`]; `data` is unchanged then.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// let mut actions = Vec::new();
+    /// let mut batch = client.batch(now, &mut actions);
+    /// assert_eq!(batch.send(&mut "GET ".into())?, 4);
+    /// assert_eq!(batch.send(&mut "/".into())?, 1);
+    /// drop(batch);
+    /// assert_eq!(&sent(&actions).payload[..], b"GET /"); // one segment
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn send(&mut self, data: &mut Bytes) -> Result<usize, Error> {
         let room = self.connection.writable()?;
         let fits = data.len().min(room);
@@ -316,6 +405,25 @@ impl<S: Sink, C: Controller> Batch<'_, S, C> {
     }
 
     /// RECEIVE's effect on the receive window, as [`Connection::consume`].
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// let request = sent(&client.send(&mut "GET /".into(), now)?);
+    /// let mut actions = Vec::new();
+    /// let mut batch = server.batch(now, &mut actions);
+    /// batch.segment(request);
+    /// batch.consume(5);
+    /// assert_eq!(batch.info().unconsumed, 0);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn consume(&mut self, octets: usize) {
         self.infallible(Event::Consume(octets));
     }
@@ -324,16 +432,73 @@ impl<S: Sink, C: Controller> Batch<'_, S, C> {
     ///
     /// # Errors
     /// Those of [`Connection::close`].
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::{Error, State};
+    /// let mut actions = Vec::new();
+    /// let mut batch = client.batch(now, &mut actions);
+    /// batch.close()?;
+    /// assert_eq!(batch.close(), Err(Error::Closing));
+    /// drop(batch); // here the FIN leaves
+    /// assert_eq!(client.state(), State::FinWait1);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn close(&mut self) -> Result<(), Error> {
         self.event(Event::Close)
     }
 
     /// The user is gone, as [`Connection::release`].
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::{Action, CloseReason};
+    /// let request = sent(&client.send(&mut "GET /".into(), now)?);
+    /// let mut actions = Vec::new();
+    /// let mut batch = server.batch(now, &mut actions);
+    /// batch.segment(request);
+    /// batch.release(); // the request is unread
+    /// drop(batch);
+    /// assert_eq!(actions.last(), Some(&Action::Closed(CloseReason::Unread)));
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn release(&mut self) {
         self.infallible(Event::Release);
     }
 
     /// ABORT.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::{Action, CloseReason};
+    /// let mut actions = Vec::new();
+    /// client.batch(now, &mut actions).abort();
+    /// assert_eq!(actions.last(), Some(&Action::Closed(CloseReason::Aborted)));
+    /// ```
     pub fn abort(&mut self) {
         self.infallible(Event::Abort);
     }

@@ -19,6 +19,23 @@ impl<C: Controller> Connection<C> {
     /// # Errors
     /// [`Error::NoRoom`] when nothing fits (wait for [`Action::Writable`]), [`Error::RemoteUnspecified`] in LISTEN,
     /// [`Error::Closing`] after CLOSE, [`Error::NotConnected`] in CLOSED. `data` is unchanged then.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// let mut text = "GET /".into();
+    /// let actions = client.send(&mut text, now)?;
+    /// assert!(text.is_empty()); // all of it fitted
+    /// assert_eq!(&sent(&actions).payload[..], b"GET /");
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn send(&mut self, data: &mut Bytes, now: Instant) -> Result<Vec<Action>, Error> {
         let fits = data.len().min(self.send_room());
         if fits == 0 && !data.is_empty() {
@@ -32,6 +49,24 @@ impl<C: Controller> Connection<C> {
 
     /// RECEIVE's effect on the receive window: the user took this number of delivered octets. A larger number counts as
     /// all of them.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// let request = sent(&client.send(&mut "GET /".into(), now)?);
+    /// server.handle_segment(request, now); // delivers it
+    /// assert_eq!(server.info().unconsumed, 5);
+    /// server.consume(5, now);
+    /// assert_eq!(server.info().unconsumed, 0);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn consume(&mut self, octets: usize, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Consume(octets), now)
     }
@@ -41,6 +76,24 @@ impl<C: Controller> Connection<C> {
     ///
     /// # Errors
     /// [`Error::Closing`] when CLOSE was already called, [`Error::NotConnected`] in CLOSED.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::{Action, Error, Flags, State};
+    /// let fin = sent(&client.close(now)?);
+    /// assert!(fin.flags.contains(Flags::FIN) && client.state() == State::FinWait1);
+    /// assert_eq!(client.close(now), Err(Error::Closing));
+    /// assert!(server.handle_segment(fin, now).contains(&Action::PeerClosed));
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn close(&mut self, now: Instant) -> Result<Vec<Action>, Error> {
         let mut actions = Vec::new();
         self.handle(Event::Close, now, &mut actions)?;
@@ -48,11 +101,46 @@ impl<C: Controller> Connection<C> {
     }
 
     /// The user is gone: CLOSE, but unread data draws a reset (SHLD-3), and FIN-WAIT-2 has a time limit.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::{Action, CloseReason, Flags};
+    /// let request = sent(&client.send(&mut "GET /".into(), now)?);
+    /// server.handle_segment(request, now);
+    /// let actions = server.release(now); // nobody has read the request, and nobody will
+    /// assert!(sent(&actions).flags.contains(Flags::RST));
+    /// assert_eq!(actions.last(), Some(&Action::Closed(CloseReason::Unread)));
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn release(&mut self, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Release, now)
     }
 
     /// ABORT: a reset where the peer may still have a connection; nothing in CLOSED.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::{Action, CloseReason};
+    /// let reset = sent(&client.abort(now));
+    /// let actions = server.handle_segment(reset, now);
+    /// assert_eq!(actions.last(), Some(&Action::Closed(CloseReason::Reset)));
+    /// ```
     pub fn abort(&mut self, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Abort, now)
     }
@@ -62,12 +150,46 @@ impl<C: Controller> Connection<C> {
     /// # Errors
     /// The error of SEND: [`Error::RemoteUnspecified`] in LISTEN, [`Error::Closing`] after CLOSE,
     /// [`Error::NotConnected`] in CLOSED.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// let room = client.writable()?;
+    /// let mut text = vec![0; room + 1].into();
+    /// client.send(&mut text, now)?;
+    /// assert_eq!((client.writable()?, text.len()), (0, 1)); // the rest waits for `Action::Writable`
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn writable(&self) -> Result<usize, Error> {
         self.check_call(&Event::Send(Bytes::new()))?;
         Ok(self.send_room())
     }
 
     /// Octets that SEND would take now: 0 where SEND is an error.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::Error;
+    /// assert_eq!(Ok(client.send_room()), client.writable());
+    /// client.close(now)?;
+    /// assert_eq!((client.send_room(), client.writable()), (0, Err(Error::Closing)));
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn send_room(&self) -> usize {
         match self.phase.sender().filter(|snd| snd.fin == Fin::None) {
             Some(snd) => usize::try_from(snd.room(&self.config)).unwrap_or(usize::MAX),

@@ -99,6 +99,17 @@ impl Connection {
     ///
     /// Returns the SYN,ACK. To a segment that opens nothing it answers as LISTEN does, and the value is closed with
     /// [`CloseReason::NotSyn`].
+    ///
+    /// ```
+    /// use segue::{Action, Arc, Config, Connection, Flags, Instant, Path, Secrets, Segment, SeqNum, State};
+    /// // It arrived:
+    /// let syn = Segment { seq: SeqNum::new(100), flags: Flags::SYN, window: 65535, ..Segment::default() };
+    /// let (config, secrets) = (Arc::new(Config::default()), Secrets { iss: SeqNum::new(300), ts_offset: 0 });
+    /// let (server, actions) = Connection::accept(config, Path::ipv4(1500), secrets, syn, Instant::ZERO);
+    /// let Action::Transmit(syn_ack) = &actions[0] else { panic!("a SYN,ACK") };
+    /// assert_eq!((syn_ack.flags, syn_ack.ack), (Flags::SYN | Flags::ACK, SeqNum::new(101)));
+    /// assert_eq!(server.state(), State::SynReceived);
+    /// ```
     pub fn accept(
         config: Arc<Config>,
         path: Path,
@@ -110,6 +121,20 @@ impl Connection {
     }
 
     /// [`accept`](Self::accept) with the actions into `sink`, as [`connect_into`](Self::connect_into).
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// use segue::{Action, CloseReason, Flags, Segment};
+    /// let stray = Segment { flags: Flags::ACK, ..Segment::default() }; // no SYN
+    /// let mut actions = Vec::new();
+    /// let server = Connection::accept_into(config, path, secrets(300), stray, now, &mut actions);
+    /// assert_eq!(sent(&actions).flags, Flags::RST);
+    /// assert_eq!(actions.last(), Some(&Action::Closed(CloseReason::NotSyn)));
+    /// ```
     pub fn accept_into(
         config: Arc<Config>,
         path: Path,
@@ -124,11 +149,35 @@ impl Connection {
     /// The LISTEN state of the RFC as a value, for one peer. The first SYN uses the secrets up. When a reset brings the
     /// value back to LISTEN, it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: no ISS
     /// serves twice.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// use segue::{Connection, State};
+    /// # let (_, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let syn = sent(&syn);
+    /// let mut server = Connection::listen(config, path, secrets(300));
+    /// assert_eq!(server.state(), State::Listen);
+    /// server.handle_segment(syn, now);
+    /// assert_eq!(server.state(), State::SynReceived);
+    /// ```
     pub fn listen(config: Arc<Config>, path: Path, secrets: Secrets) -> Self {
         Self::listen_with(Algorithm::default(), config, path, secrets)
     }
 
     /// Active OPEN: returns the SYN. The host chooses the addresses and ports, and by them the secrets (RFC 6528).
+    ///
+    /// ```
+    /// use segue::{Action, Arc, Config, Connection, Flags, Instant, Path, Secrets, SeqNum, State};
+    /// let (config, secrets) = (Arc::new(Config::default()), Secrets { iss: SeqNum::new(100), ts_offset: 0 });
+    /// let (client, actions) = Connection::connect(config, Path::ipv4(1500), secrets, Instant::ZERO);
+    /// let Action::Transmit(syn) = &actions[0] else { panic!("a SYN") };
+    /// assert!(syn.flags.contains(Flags::SYN) && syn.seq == SeqNum::new(100));
+    /// assert_eq!(client.state(), State::SynSent);
+    /// ```
     pub fn connect(config: Arc<Config>, path: Path, secrets: Secrets, now: Instant) -> (Self, Vec<Action>) {
         Self::connect_with(Algorithm::default(), config, path, secrets, now)
     }
@@ -166,6 +215,17 @@ impl<C: Controller> Connection<C> {
     }
 
     /// [`accept`](Connection::accept) with this congestion controller.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # use segue::{Flags, Segment};
+    /// # let syn = Segment { flags: Flags::SYN, window: 65535, ..Segment::default() };
+    /// use segue::congestion::Reno;
+    /// let (server, actions) = Connection::accept_with(Reno::default(), config, path, secrets(300), syn, now);
+    /// let server: Connection<Reno> = server; // the controller is part of the type
+    /// ```
     pub fn accept_with(
         controller: C,
         config: Arc<Config>,
@@ -179,6 +239,18 @@ impl<C: Controller> Connection<C> {
     }
 
     /// [`accept_into`](Connection::accept_into) with this congestion controller.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # use segue::{Flags, Segment, State};
+    /// # let syn = Segment { flags: Flags::SYN, window: 65535, ..Segment::default() };
+    /// use segue::congestion::Reno;
+    /// let mut actions = Vec::new();
+    /// let server = Connection::accept_with_into(Reno::default(), config, path, secrets(300), syn, now, &mut actions);
+    /// assert_eq!(server.state(), State::SynReceived);
+    /// ```
     pub fn accept_with_into(
         controller: C,
         config: Arc<Config>,
@@ -203,11 +275,32 @@ impl<C: Controller> Connection<C> {
     }
 
     /// [`listen`](Connection::listen) with this congestion controller.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// use segue::{State, congestion::Reno};
+    /// let server = Connection::listen_with(Reno::default(), config, path, secrets(300));
+    /// assert_eq!(server.state(), State::Listen);
+    /// ```
     pub fn listen_with(controller: C, config: Arc<Config>, path: Path, secrets: Secrets) -> Self {
         Self::new(Phase::Listen(Listen { controller, secrets: Some(secrets) }), config, path)
     }
 
     /// [`connect`](Connection::connect) with this congestion controller.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// use segue::congestion::{Algorithm, Reno};
+    /// let (client, actions) = Connection::connect_with(Reno::default(), config.clone(), path, secrets(100), now);
+    /// let client: Connection<Reno> = client; // the controller is part of the type
+    /// // `Algorithm` holds one of the built-in controllers: the type of the connection stays the same.
+    /// let controller = Algorithm::Reno(Reno::default());
+    /// let (client, actions): (Connection, _) = Connection::connect_with(controller, config, path, secrets(200), now);
+    /// ```
     pub fn connect_with(
         controller: C,
         config: Arc<Config>,
@@ -220,6 +313,16 @@ impl<C: Controller> Connection<C> {
     }
 
     /// [`connect_into`](Connection::connect_into) with this congestion controller.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// use segue::congestion::Reno;
+    /// let mut actions = Vec::new();
+    /// let client = Connection::connect_with_into(Reno::default(), config, path, secrets(100), now, &mut actions);
+    /// assert!(client.next_deadline().is_some() && !actions.is_empty());
+    /// ```
     pub fn connect_with_into(
         controller: C,
         config: Arc<Config>,
@@ -242,6 +345,24 @@ impl<C: Controller> Connection<C> {
     /// # Errors
     /// [`Error`] when a user call cannot proceed; the connection is unchanged then. Segments, timers and ICMP errors
     /// never fail.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::{Error, Event};
+    /// let mut actions = Vec::new(); // the host keeps it for all calls
+    /// client.handle(Event::Send("GET /".into()), now, &mut actions)?;
+    /// client.handle(Event::Close, now, &mut actions)?;
+    /// assert_eq!(client.handle(Event::Close, now, &mut actions), Err(Error::Closing));
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     #[inline]
     pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         self.check_call(&event)?;
@@ -250,18 +371,67 @@ impl<C: Controller> Connection<C> {
     }
 
     /// SEGMENT ARRIVES (§3.10.7).
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::Action;
+    /// let request = sent(&client.send(&mut "GET /".into(), now)?);
+    /// let actions = server.handle_segment(request, now);
+    /// assert!(actions.contains(&Action::Deliver("GET /".into())));
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn handle_segment(&mut self, segment: Segment, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Segment(segment), now)
     }
 
     /// Several segments that arrived together: the connection processes all of them before it sends anything, and they
     /// share acknowledgments (MUST-58, MUST-59). Short for [`Event::Segments`].
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// use segue::Action;
+    /// let text = vec![0; 2 * usize::from(client.info().eff_snd_mss)];
+    /// let segments: Vec<_> = client.send(&mut text.into(), now)?.iter().filter_map(of).collect();
+    /// let mut actions = Vec::new();
+    /// server.handle_segments(segments, now, &mut actions);
+    /// assert_eq!(actions.iter().filter(|action| matches!(action, Action::Transmit(_))).count(), 1); // one ACK
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
         self.take(Event::Segments(segments.into_iter().collect()), now, sink);
     }
 
     /// Runs every timer due at `now` in the order of [`Timer::ALL`]; a retransmission or probe that was due before the
     /// user timeout runs before it. If no timer is due, nothing happens. `timer` is the one that fired at the host.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// use segue::{Action, Connection};
+    /// let (mut client, actions) = Connection::connect(config, path, secrets(100), now);
+    /// let (timer, at) = client.next_deadline().expect("the retransmission timer");
+    /// assert_eq!(client.handle_timer(timer, now), [Action::SetTimer(timer, at)]); // too early
+    /// assert_eq!(sent(&client.handle_timer(timer, at)).seq, sent(&actions).seq); // the SYN again
+    /// ```
     pub fn handle_timer(&mut self, timer: Timer, now: Instant) -> Vec<Action> {
         self.actions_of(Event::Timer(timer), now)
     }

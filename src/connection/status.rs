@@ -31,6 +31,17 @@ pub struct Canonical<C: Controller = Algorithm>(Connection<C>);
 
 impl<C: Controller> Connection<C> {
     /// The state.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// use segue::State;
+    /// let (mut client, _) = Connection::connect(config, path, secrets(100), now);
+    /// assert_eq!(client.state(), State::SynSent);
+    /// client.abort(now);
+    /// assert_eq!(client.state(), State::Closed);
+    /// ```
     pub fn state(&self) -> State {
         match &self.phase {
             Phase::Closed => State::Closed,
@@ -41,12 +52,37 @@ impl<C: Controller> Connection<C> {
     }
 
     /// When this timer is due, if it is set.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// use segue::Timer;
+    /// let (client, _) = Connection::connect(config, path, secrets(100), now);
+    /// assert_eq!(client.deadline(Timer::Retransmit), Some(Instant::from_secs(1)));
+    /// assert_eq!(client.deadline(Timer::TimeWait), None);
+    /// ```
     pub fn deadline(&self, timer: Timer) -> Option<Instant> {
         self.timers.get(timer)
     }
 
     /// The earliest deadline and its timer, in O(1). The wake-up that `SetTimer` announced may be earlier, never later.
     /// After `handle_timer(_, now)` the deadline lies after `now`.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// let (mut client, _) = Connection::connect(config, path, secrets(100), now);
+    /// // Nobody answers: a loop from deadline to deadline ends when R2 is over.
+    /// let mut last = now;
+    /// while let Some((timer, at)) = client.next_deadline() {
+    ///     client.handle_timer(timer, at);
+    ///     assert!(at > last);
+    ///     last = at;
+    /// }
+    /// assert_eq!(client.state(), segue::State::Closed);
+    /// ```
     pub fn next_deadline(&self) -> Option<(Timer, Instant)> {
         self.timers.next()
     }
@@ -88,6 +124,23 @@ impl<C: Controller> Connection<C> {
     }
 
     /// STATUS (§3.10.6): the RFC's variables, and the counters.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// client.send(&mut "GET /".into(), now)?;
+    /// let info = client.info();
+    /// assert_eq!((info.flight, info.send_queue), (5, 5)); // sent, not acknowledged
+    /// assert_eq!(info.path_mtu, 1500);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn info(&self) -> Info {
         let mut info = Info::closed(self.state(), self.counters.get());
         info.path_mtu = self.path.mtu;
@@ -127,6 +180,16 @@ impl<C: Controller> Connection<C> {
     }
 
     /// See [`Canonical`].
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// let (early, late) = (now, Instant::from_secs(5));
+    /// let (one, _) = Connection::connect(config.clone(), path, secrets(7), early);
+    /// let (other, _) = Connection::connect(config, path, secrets(1_000_000), late);
+    /// assert!(one != other && one.canonical(early) == other.canonical(late));
+    /// ```
     pub fn canonical(&self, now: Instant) -> Canonical<C> {
         let mut value = self.clone();
         let now = now.max(value.clock);
@@ -144,6 +207,14 @@ impl<C: Controller> Connection<C> {
 
     /// Panics when an invariant of the machine does not hold. Called after every event in debug builds and when
     /// fuzzing.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// let (client, _) = Connection::connect(config, path, secrets(100), now);
+    /// client.check_invariants(); // they hold
+    /// ```
     #[doc(hidden)]
     pub fn check_invariants(&self) {
         self.timers.check_invariants();

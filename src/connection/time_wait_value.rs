@@ -97,6 +97,27 @@ impl<C: Controller> Connection<C> {
     /// # Errors
     /// The connection itself, unchanged, in any other state, and while the user has delivered octets left to
     /// [`consume`](Self::consume): they decide about the window. After RELEASE nobody will consume them.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// use segue::{State, TimeWait};
+    /// assert!(server.time_wait().is_err()); // the peer of the side that closed first has no TIME-WAIT
+    /// let client: TimeWait = client.time_wait().expect("it is in TIME-WAIT, and all is consumed");
+    /// assert_eq!(client.state(), State::TimeWait);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     #[allow(clippy::result_large_err)] // a box would be an allocation for who asks too early
     pub fn time_wait(self) -> Result<TimeWait, Self> {
         TimeWait::of(&self).ok_or(self)
@@ -201,6 +222,27 @@ impl TimeWait {
     }
 
     /// SEGMENT ARRIVES (§3.10.7). `config` is that of the connection, here and below.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// # let mut client = client.time_wait().expect("TIME-WAIT");
+    /// use segue::Flags;
+    /// let actions = client.handle_segment(fin, now, &config); // again: our ACK was lost
+    /// assert_eq!(sent(&actions).flags, Flags::ACK);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn handle_segment(&mut self, segment: Segment, now: Instant, config: &Arc<Config>) -> Vec<Action> {
         let mut actions = Vec::new();
         self.handle_segment_into(segment, now, config, &mut actions);
@@ -208,11 +250,53 @@ impl TimeWait {
     }
 
     /// [`handle_segment`](Self::handle_segment) with the actions into `sink`, without allocating for them.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// # let mut client = client.time_wait().expect("TIME-WAIT");
+    /// let mut actions = Vec::new();
+    /// client.handle_segment_into(fin, now, &config, &mut actions);
+    /// assert_eq!(sent(&actions).flags, segue::Flags::ACK);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn handle_segment_into(&mut self, segment: Segment, now: Instant, config: &Arc<Config>, sink: &mut impl Sink) {
         self.handle_segments([segment], now, config, sink);
     }
 
     /// Several segments that arrived together, as [`Connection::handle_segments`]; the actions go into `sink`.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// # let mut client = client.time_wait().expect("TIME-WAIT");
+    /// let mut actions = Vec::new();
+    /// client.handle_segments([fin.clone(), fin], now, &config, &mut actions);
+    /// assert_eq!(sent(&actions).flags, segue::Flags::ACK);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn handle_segments(
         &mut self,
         segments: impl IntoIterator<Item = Segment>,
@@ -227,6 +311,27 @@ impl TimeWait {
 
     /// The end of TIME-WAIT when 2 MSL are over; before, the deadline is announced anew. `timer` is the one that fired
     /// at the host, as in [`Connection::handle_timer`].
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// # let mut client = client.time_wait().expect("TIME-WAIT");
+    /// use segue::{Action, CloseReason};
+    /// let (timer, at) = client.next_deadline().expect("2 MSL");
+    /// assert_eq!(client.handle_timer(timer, at, &config), [Action::Closed(CloseReason::Finished)]);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn handle_timer(&mut self, timer: Timer, now: Instant, config: &Arc<Config>) -> Vec<Action> {
         let mut actions = Vec::new();
         self.handle_timer_into(timer, now, config, &mut actions);
@@ -234,6 +339,29 @@ impl TimeWait {
     }
 
     /// [`handle_timer`](Self::handle_timer) with the actions into `sink`, without allocating for them.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// # let mut client = client.time_wait().expect("TIME-WAIT");
+    /// use segue::{Action, CloseReason};
+    /// let (timer, at) = client.next_deadline().expect("2 MSL");
+    /// let mut actions = Vec::new();
+    /// client.handle_timer_into(timer, at, &config, &mut actions);
+    /// assert_eq!(actions, [Action::Closed(CloseReason::Finished)]);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn handle_timer_into(&mut self, timer: Timer, now: Instant, config: &Arc<Config>, sink: &mut impl Sink) {
         self.event(now, config, sink, |phase, cx| phase.dispatch(&mut Event::Timer(timer), cx));
     }
@@ -254,11 +382,55 @@ impl TimeWait {
     }
 
     /// TIME-WAIT, or CLOSED after [`Action::Closed`].
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// # let mut client = client.time_wait().expect("TIME-WAIT");
+    /// use segue::{State, Timer};
+    /// assert_eq!(client.state(), State::TimeWait);
+    /// client.handle_timer(Timer::TimeWait, Instant::from_secs(3600), &config);
+    /// assert_eq!(client.state(), State::Closed);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn state(&self) -> State {
         if self.expires == NEVER { State::Closed } else { State::TimeWait }
     }
 
     /// [`Timer::TimeWait`] and its deadline, until the state is CLOSED.
+    ///
+    /// ```
+    /// # use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// # let of = |a: &Action| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+    /// # let sent = |actions: &[Action]| actions.iter().find_map(of).expect("a segment");
+    /// # let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+    /// # let (mut server, syn_ack) = Connection::accept(config.clone(), path, secrets(300), sent(&syn), now);
+    /// # let ack = client.handle_segment(sent(&syn_ack), now);
+    /// # server.handle_segment(sent(&ack), now);
+    /// # let ack = server.handle_segment(sent(&client.close(now)?), now);
+    /// # client.handle_segment(sent(&ack), now);
+    /// # let fin = sent(&server.close(now)?);
+    /// # client.handle_segment(fin.clone(), now);
+    /// # let mut client = client.time_wait().expect("TIME-WAIT");
+    /// use segue::Timer;
+    /// let Some((Timer::TimeWait, at)) = client.next_deadline() else { panic!("2 MSL") };
+    /// client.handle_timer(Timer::TimeWait, at, &config);
+    /// assert_eq!(client.next_deadline(), None);
+    /// # Ok::<(), segue::Error>(())
+    /// ```
     pub fn next_deadline(&self) -> Option<(Timer, Instant)> {
         (self.state() == State::TimeWait).then_some((Timer::TimeWait, self.expires))
     }

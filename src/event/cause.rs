@@ -155,6 +155,11 @@ fn by_close(from: State, to: State) -> Option<Cause> {
 
 impl Discard {
     /// The clause by which the connection discards.
+    ///
+    /// ```
+    /// use segue::Discard;
+    /// assert_eq!(Discard::Paws.clause(), "RFC 7323 §5.3");
+    /// ```
     pub const fn clause(self) -> &'static str {
         match self {
             Self::NoConnection => "RFC 9293 §3.10.7.1",
@@ -181,6 +186,11 @@ impl Discard {
 
 impl CloseReason {
     /// The clause by which the connection ended.
+    ///
+    /// ```
+    /// use segue::CloseReason;
+    /// assert_eq!(CloseReason::Aborted.clause(), "RFC 9293 §3.10.5");
+    /// ```
     pub const fn clause(self) -> &'static str {
         match self {
             Self::Finished => "RFC 9293 §3.6",

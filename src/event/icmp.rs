@@ -46,6 +46,12 @@ impl fmt::Display for IcmpKind {
 
 impl IcmpKind {
     /// The meaning of an ICMPv4 type and code (RFC 792); `None` for messages that do not concern TCP.
+    ///
+    /// ```
+    /// use segue::IcmpKind;
+    /// assert_eq!(IcmpKind::from_v4(3, 4), Some(IcmpKind::PacketTooBig)); // fragmentation needed
+    /// assert_eq!(IcmpKind::from_v4(8, 0), None); // an echo request
+    /// ```
     pub const fn from_v4(kind: u8, code: u8) -> Option<Self> {
         match (kind, code) {
             (3, 0 | 1 | 5..=13) => Some(Self::Unreachable),
@@ -60,6 +66,12 @@ impl IcmpKind {
     }
 
     /// The meaning of an ICMPv6 type and code (RFC 4443); `None` for messages that do not concern TCP.
+    ///
+    /// ```
+    /// use segue::IcmpKind;
+    /// assert_eq!(IcmpKind::from_v6(2, 0), Some(IcmpKind::PacketTooBig));
+    /// assert_eq!(IcmpKind::from_v6(128, 0), None); // an echo request
+    /// ```
     pub const fn from_v6(kind: u8, code: u8) -> Option<Self> {
         match (kind, code) {
             (1, 0 | 2 | 3 | 5 | 6) => Some(Self::Unreachable),
@@ -73,6 +85,11 @@ impl IcmpKind {
 
     /// Whether it ends a connection that is still opening (SHLD-26). In synchronized states every error is soft (RFC
     /// 5927 §5.2).
+    ///
+    /// ```
+    /// use segue::IcmpKind;
+    /// assert!(IcmpKind::PortUnreachable.is_hard() && !IcmpKind::TimeExceeded.is_hard());
+    /// ```
     pub const fn is_hard(self) -> bool {
         match self {
             Self::ProtocolUnreachable | Self::PortUnreachable => true,

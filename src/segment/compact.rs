@@ -33,6 +33,13 @@ enum Repr {
 
 impl CompactOptions {
     /// All options, to read their fields.
+    ///
+    /// ```
+    /// use segue::{Options, Segment};
+    /// let options = Options { mss: Some(1460), ..Options::default() };
+    /// let syn = Segment { options: options.into(), ..Segment::default() };
+    /// assert_eq!(syn.options.get(), options);
+    /// ```
     pub fn get(&self) -> Options {
         match &self.0 {
             Repr::Common(timestamps) => Options { timestamps: *timestamps, ..Options::default() },
@@ -41,6 +48,13 @@ impl CompactOptions {
     }
 
     /// Changes the options, and returns what `change` returns.
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options};
+    /// let mut options = CompactOptions::from(Options { mss: Some(9000), ..Options::default() });
+    /// let before = options.update(|options| options.mss.replace(1460)); // a router that clamps the MSS
+    /// assert_eq!((before, options.mss()), (Some(9000), Some(1460)));
+    /// ```
     pub fn update<R>(&mut self, change: impl FnOnce(&mut Options) -> R) -> R {
         let mut options = self.get();
         let result = change(&mut options);
@@ -67,6 +81,13 @@ impl CompactOptions {
     }
 
     /// [`Options::timestamps`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options, Timestamps};
+    /// let timestamps = Some(Timestamps { value: 1, echo: 0 });
+    /// let options = CompactOptions::from(Options { timestamps, ..Options::default() });
+    /// assert_eq!(options.timestamps(), timestamps);
+    /// ```
     #[inline]
     pub fn timestamps(&self) -> Option<Timestamps> {
         match &self.0 {
@@ -76,36 +97,81 @@ impl CompactOptions {
     }
 
     /// [`Options::mss`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options};
+    /// let options = CompactOptions::from(Options { mss: Some(1460), ..Options::default() });
+    /// assert_eq!((options.mss(), CompactOptions::default().mss()), (Some(1460), None));
+    /// ```
     pub fn mss(&self) -> Option<u16> {
         self.rare()?.mss
     }
 
     /// [`Options::window_scale`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options};
+    /// let options = CompactOptions::from(Options { window_scale: Some(7), ..Options::default() });
+    /// assert_eq!(options.window_scale(), Some(7));
+    /// ```
     pub fn window_scale(&self) -> Option<u8> {
         self.rare()?.window_scale
     }
 
     /// [`Options::sack_permitted`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options};
+    /// let options = CompactOptions::from(Options { sack_permitted: true, ..Options::default() });
+    /// assert!(options.sack_permitted() && !CompactOptions::default().sack_permitted());
+    /// ```
     pub fn sack_permitted(&self) -> bool {
         self.rare().is_some_and(|options| options.sack_permitted)
     }
 
     /// The blocks of [`Options::sack`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options, SackBlock, SeqNum};
+    /// let block = SackBlock { left: SeqNum::new(3000), right: SeqNum::new(4000) };
+    /// let mut options = Options::default();
+    /// options.sack.push(block);
+    /// assert_eq!(CompactOptions::from(options).sack(), [block]);
+    /// ```
     pub fn sack(&self) -> &[SackBlock] {
         self.rare().map_or(&[], |options| options.sack.as_slice())
     }
 
     /// [`Options::fast_open`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, FastOpenCookie, Options};
+    /// let fast_open = FastOpenCookie::new(&[7; 8]);
+    /// let options = CompactOptions::from(Options { fast_open, ..Options::default() });
+    /// assert_eq!(options.fast_open(), fast_open);
+    /// ```
     pub fn fast_open(&self) -> Option<FastOpenCookie> {
         self.rare()?.fast_open
     }
 
     /// [`Options::user_timeout`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options};
+    /// let options = CompactOptions::from(Options { user_timeout: Some(0x8005), ..Options::default() }); // 5 minutes
+    /// assert_eq!(options.user_timeout(), Some(0x8005));
+    /// ```
     pub fn user_timeout(&self) -> Option<u16> {
         self.rare()?.user_timeout
     }
 
     /// [`Options::wire_len`].
+    ///
+    /// ```
+    /// use segue::{CompactOptions, Options};
+    /// let options = CompactOptions::from(Options { mss: Some(1460), ..Options::default() });
+    /// assert_eq!((options.wire_len(), CompactOptions::default().wire_len()), (4, 0));
+    /// ```
     #[inline]
     pub fn wire_len(&self) -> usize {
         match &self.0 {

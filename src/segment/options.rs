@@ -64,11 +64,23 @@ impl SackBlocks {
     pub const MAX: usize = 4;
 
     /// No block.
+    ///
+    /// ```
+    /// use segue::SackBlocks;
+    /// assert!(SackBlocks::new().is_empty());
+    /// ```
     pub const fn new() -> Self {
         Self { len: 0, blocks: [SackBlock { left: SeqNum::new(0), right: SeqNum::new(0) }; 4] }
     }
 
     /// Appends a block; false when there are four already.
+    ///
+    /// ```
+    /// use segue::{SackBlock, SackBlocks};
+    /// let mut blocks = SackBlocks::new();
+    /// assert!((0..SackBlocks::MAX).all(|_| blocks.push(SackBlock::default())));
+    /// assert!(!blocks.push(SackBlock::default())); // no room
+    /// ```
     pub fn push(&mut self, block: SackBlock) -> bool {
         match self.blocks.get_mut(usize::from(self.len)) {
             Some(slot) => {
@@ -81,11 +93,29 @@ impl SackBlocks {
     }
 
     /// The blocks.
+    ///
+    /// ```
+    /// use segue::{SackBlock, SackBlocks, SeqNum};
+    /// let block = SackBlock { left: SeqNum::new(3000), right: SeqNum::new(4000) };
+    /// let mut blocks = SackBlocks::new();
+    /// blocks.push(block);
+    /// assert_eq!(blocks.as_slice(), [block]);
+    /// ```
     pub fn as_slice(&self) -> &[SackBlock] {
         self.blocks.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
     /// Keeps the first `n` blocks.
+    ///
+    /// ```
+    /// use segue::{SackBlock, SackBlocks, SeqNum};
+    /// let block = |left| SackBlock { left: SeqNum::new(left), right: SeqNum::new(left + 1000) };
+    /// let mut blocks = SackBlocks::new();
+    /// blocks.push(block(3000));
+    /// blocks.push(block(7000));
+    /// blocks.truncate(1); // the most important stays
+    /// assert_eq!(blocks.as_slice(), [block(3000)]);
+    /// ```
     pub fn truncate(&mut self, n: usize) {
         while usize::from(self.len) > n {
             self.len -= 1;
@@ -96,11 +126,26 @@ impl SackBlocks {
     }
 
     /// Whether there is no block.
+    ///
+    /// ```
+    /// use segue::{SackBlock, SackBlocks};
+    /// let mut blocks = SackBlocks::new();
+    /// assert!(blocks.is_empty());
+    /// blocks.push(SackBlock::default());
+    /// assert!(!blocks.is_empty());
+    /// ```
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// How many blocks there are, 0 to 4.
+    ///
+    /// ```
+    /// use segue::{SackBlock, SackBlocks};
+    /// let mut blocks = SackBlocks::new();
+    /// blocks.push(SackBlock::default());
+    /// assert_eq!(blocks.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         usize::from(self.len)
     }
@@ -133,6 +178,13 @@ pub struct FastOpenCookie {
 
 impl FastOpenCookie {
     /// The cookie with these octets: none (a request), or an even number from 4 to 16.
+    ///
+    /// ```
+    /// use segue::FastOpenCookie;
+    /// assert!(FastOpenCookie::new(&[7; 8]).is_some());
+    /// assert_eq!(FastOpenCookie::new(&[]), Some(FastOpenCookie::default())); // a request
+    /// assert_eq!(FastOpenCookie::new(&[7; 5]), None);
+    /// ```
     pub fn new(octets: &[u8]) -> Option<Self> {
         let len = u8::try_from(octets.len()).ok().filter(|&n| n == 0 || ((4..=16).contains(&n) && n % 2 == 0))?;
         let mut cookie = Self { len, octets: [0; 16] };
@@ -141,6 +193,12 @@ impl FastOpenCookie {
     }
 
     /// The octets; empty for a request.
+    ///
+    /// ```
+    /// use segue::FastOpenCookie;
+    /// let cookie = FastOpenCookie::new(&[7; 8]).expect("4 to 16 octets, an even number");
+    /// assert_eq!(cookie.as_slice(), [7; 8]);
+    /// ```
     pub fn as_slice(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or(&[])
     }
@@ -189,6 +247,13 @@ impl Options {
 
     /// Octets of the option area when encoded, a multiple of four. More than [`MAX_WIRE_LEN`](Self::MAX_WIRE_LEN):
     /// these options do not fit into one header, and cannot be encoded.
+    ///
+    /// ```
+    /// use segue::Options;
+    /// let options = Options { mss: Some(1460), window_scale: Some(7), ..Options::default() };
+    /// assert_eq!(options.wire_len(), 8); // MSS 4, NOP window scale 4
+    /// assert!(options.wire_len() <= Options::MAX_WIRE_LEN); // they can be encoded
+    /// ```
     #[inline(never)]
     pub fn wire_len(&self) -> usize {
         let aligned = self.aligned_len();

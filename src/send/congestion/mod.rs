@@ -68,6 +68,12 @@ pub struct Acked {
 impl Acked {
     /// `octets` acknowledged of `flight`, in a flow that its window limits and the application does not; no round trip
     /// is known.
+    ///
+    /// ```
+    /// use segue::{Instant, congestion::Acked};
+    /// let acked = Acked::new(1460, 14_600, Instant::from_millis(40));
+    /// assert_eq!((acked.window_limited, acked.rtt_us), (true, None));
+    /// ```
     pub const fn new(octets: u32, flight: u32, now: Instant) -> Self {
         Self { octets, flight, rtt_us: None, srtt_us: None, window_limited: true, application_limited: false, now }
     }
@@ -98,6 +104,13 @@ pub struct RateSample {
 
 impl RateSample {
     /// `delivered` octets in `interval`, not limited by the application, from the first segment on.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segue::congestion::RateSample;
+    /// let sample = RateSample::new(125_000, Duration::from_millis(100));
+    /// assert!(!sample.application_limited && sample.prior_delivered == 0);
+    /// ```
     pub const fn new(delivered: u64, interval: Duration) -> Self {
         Self { delivered, interval, prior_delivered: 0, application_limited: false }
     }
@@ -146,6 +159,13 @@ pub struct Delivery {
 
 impl Delivery {
     /// An acknowledgment at `now` that told nothing yet: set what it told.
+    ///
+    /// ```
+    /// use segue::{Instant, congestion::Delivery};
+    /// let mut delivery = Delivery::new(Instant::from_millis(40));
+    /// delivery.octets = 1460;
+    /// assert_eq!((delivery.octets, delivery.lost), (1460, 0));
+    /// ```
     pub const fn new(now: Instant) -> Self {
         Self {
             octets: 0,
@@ -208,6 +228,13 @@ pub struct Congestion {
 
 impl Congestion {
     /// `signal` came with `flight` octets outstanding.
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// use segue::congestion::{Congestion, Signal};
+    /// let congestion = Congestion::new(Signal::Ecn, 14_600, Instant::from_secs(1));
+    /// assert_eq!((congestion.signal, congestion.flight), (Signal::Ecn, 14_600));
+    /// ```
     pub const fn new(signal: Signal, flight: u32, now: Instant) -> Self {
         Self { signal, flight, now }
     }
@@ -245,72 +272,295 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     const WORKS_BY_RATES: bool = true;
     /// The connection starts, or its segment size changed: `mss` octets fit a segment, the initial window is `initial`
     /// octets.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// assert_eq!(reno.window(), 14_600);
+    /// ```
     fn start(&mut self, mss: u32, initial: u32, now: Instant);
     /// New text was acknowledged outside of fast recovery.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.on_ack(&segue::congestion::Acked::new(1460, 14_600, Instant::from_millis(40)));
+    /// assert_eq!(reno.window(), 14_600 + 1460); // slow start
+    /// ```
     fn on_ack(&mut self, acked: &Acked);
     /// The network is congested.
+    ///
+    /// ```
+    /// use segue::congestion::{Congestion, Signal};
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.on_congestion(&Congestion::new(Signal::Loss, 14_600, Instant::from_millis(40)));
+    /// assert_eq!(reno.window(), 7300); // half of what was in flight
+    /// ```
     fn on_congestion(&mut self, congestion: &Congestion);
     /// The congestion window in octets; the machine never takes it as less than one segment.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// assert_eq!(reno.window(), 14_600); // the initial window
+    /// ```
     fn window(&self) -> u32;
     /// The slow-start threshold in octets; `u32::MAX` while unknown.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// assert_eq!(reno.ssthresh(), u32::MAX); // no congestion so far
+    /// ```
     fn ssthresh(&self) -> u32 {
         u32::MAX
     }
     /// Octets that fit a segment changed; the window in octets does not grow by it, unless it would be less than a
     /// segment.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.set_mss(1200); // the path MTU is smaller
+    /// assert_eq!(reno.window(), 14_600);
+    /// ```
     fn set_mss(&mut self, mss: u32) {
         let _ = mss;
     }
     /// Nothing was sent for longer than an RTO; `initial` is the restart window (RFC 5681 §4.1).
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.on_ack(&segue::congestion::Acked::new(1460, 14_600, Instant::from_millis(40)));
+    /// reno.on_idle(14_600, Instant::from_secs(9));
+    /// assert_eq!(reno.window(), 14_600);
+    /// ```
     fn on_idle(&mut self, initial: u32, now: Instant) {
         let _ = (initial, now);
     }
     /// The window was not used for the whole non-validated period (RFC 7661 §4.4.3): slow-start threshold at least
     /// three quarters of it, window at most the larger of its half and `initial`.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.on_unused(1460, Instant::from_secs(300));
+    /// assert_eq!(reno.window(), 7300);
+    /// ```
     fn on_unused(&mut self, initial: u32, now: Instant) {
         let _ = (initial, now);
     }
     /// The path is not known to carry more than `window` octets (RFC 7661 §4.4.1): neither the window nor the
     /// slow-start threshold stays above it. Told before `on_congestion`, and again when recovery ends.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.limit(5840, Instant::from_secs(1));
+    /// assert_eq!((reno.window(), reno.ssthresh()), (5840, 5840));
+    /// ```
     fn limit(&mut self, window: u32, now: Instant) {
         let _ = (window, now);
     }
     /// Whether segments are paced: a controller may then let one acknowledgment add more (RFC 9406 §4.3).
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn set_pacing(&mut self, paced: bool) {
+    ///         self.burst = if paced { 2 } else { 10 };
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+    /// # struct Mine {
+    /// #     burst: u32,
+    /// # }
+    /// let mut mine = Mine::default();
+    /// mine.set_pacing(true);
+    /// assert_eq!(mine.burst, 2);
+    /// ```
     fn set_pacing(&mut self, paced: bool) {
         let _ = paced;
     }
     /// Text was sent: `octets` of it, with `flight` now outstanding.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn on_sent(&mut self, octets: u32, _flight: u32, _now: Instant) {
+    ///         self.sent += u64::from(octets);
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+    /// # struct Mine {
+    /// #     sent: u64,
+    /// # }
+    /// let mut mine = Mine::default();
+    /// mine.on_sent(1460, 1460, Instant::ZERO);
+    /// assert_eq!(mine.sent, 1460);
+    /// ```
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
         let _ = (octets, flight, now);
     }
     /// Loss recovery ended with `flight` octets outstanding.
+    ///
+    /// ```
+    /// use segue::congestion::{Congestion, Signal};
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.on_congestion(&Congestion::new(Signal::Loss, 14_600, Instant::from_millis(40)));
+    /// reno.on_recovered(1460, Instant::from_millis(80));
+    /// assert_eq!(reno.window(), 2920); // little is outstanding: no burst
+    /// ```
     fn on_recovered(&mut self, flight: u32, now: Instant) {
         let _ = (flight, now);
     }
     /// The last congestion signal was a mistake: nothing had been lost.
+    ///
+    /// ```
+    /// use segue::congestion::{Congestion, Signal};
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// reno.on_congestion(&Congestion::new(Signal::Timeout, 14_600, Instant::from_secs(1)));
+    /// reno.on_spurious(Instant::from_secs(1)); // the segments were only late
+    /// assert_eq!(reno.window(), 14_600);
+    /// ```
     fn on_spurious(&mut self, now: Instant) {
         let _ = now;
     }
     /// Everything was acknowledged an RTO ago: no earlier signal can turn out to have been a mistake. A place to give
     /// back memory kept for [`on_spurious`](Self::on_spurious).
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn on_settled(&mut self) {
+    ///         self.saved = None; // no way back
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+    /// # struct Mine {
+    /// #     saved: Option<Box<u32>>,
+    /// # }
+    /// let mut mine = Mine { saved: Some(Box::new(14_600)) };
+    /// mine.on_settled();
+    /// assert_eq!(mine.saved, None);
+    /// ```
     fn on_settled(&mut self) {}
     /// An acknowledgment delivered something or showed loss, in any phase, where
     /// [`WORKS_BY_RATES`](Self::WORKS_BY_RATES). Told before `on_ack` and `on_congestion`.
+    ///
+    /// ```
+    /// use segue::congestion::Delivery;
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn on_delivery(&mut self, delivery: &Delivery) {
+    ///         self.delivered = delivery.delivered;
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+    /// # struct Mine {
+    /// #     delivered: u64,
+    /// # }
+    /// let (mut mine, mut delivery) = (Mine::default(), Delivery::new(Instant::ZERO));
+    /// delivery.delivered = 1460;
+    /// mine.on_delivery(&delivery);
+    /// assert_eq!(mine.delivered, 1460);
+    /// ```
     fn on_delivery(&mut self, delivery: &Delivery) {
         let _ = delivery;
     }
     /// Whether proportional rate reduction (RFC 9937) governs transmission in fast recovery, on the way to
     /// [`window`](Self::window). If not, `window` itself does.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// assert!(reno.reduces_proportionally());
+    /// ```
     fn reduces_proportionally(&self) -> bool {
         true
     }
     /// Octets per second to pace at when `Config::pacing` is on; `None`: the machine takes a multiple of the window per
     /// round trip.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Controller, Reno}};
+    /// let mut reno = Reno::default();
+    /// reno.start(1460, 14_600, Instant::ZERO);
+    /// assert_eq!(reno.pacing_rate(), None); // by the window
+    /// ```
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
     /// Makes the times that are kept relative to `now`, for `Connection::canonical`: two controllers that will do the
     /// same from now on shall be equal.
+    ///
+    /// ```
+    /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
+    /// impl Controller for Mine {
+    ///     fn rebase(&mut self, now: Instant) {
+    ///         self.last_loss = Instant::ZERO + now.saturating_since(self.last_loss); // its age
+    ///     }
+    ///     // …
+    /// #     fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    /// #     fn on_ack(&mut self, _: &Acked) {}
+    /// #     fn on_congestion(&mut self, _: &Congestion) {}
+    /// #     fn window(&self) -> u32 {
+    /// #         14_600
+    /// #     }
+    /// }
+    /// # #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+    /// # struct Mine {
+    /// #     last_loss: Instant,
+    /// # }
+    /// let [mut one, mut other] = [10, 70].map(|seconds| Mine { last_loss: Instant::from_secs(seconds) });
+    /// one.rebase(Instant::from_secs(15));
+    /// other.rebase(Instant::from_secs(75));
+    /// assert_eq!(one, other);
+    /// ```
     fn rebase(&mut self, now: Instant) {
         let _ = now;
     }
