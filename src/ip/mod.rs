@@ -1,6 +1,6 @@
 //! IP as a TCP host needs it: datagrams ⇄ packets and ICMP errors, with addresses, ECN and checksums.
 //!
-//! [`decode`] takes the octets that a device gave, [`encode`] makes those that it takes. In between stand the values of
+//! [`decode`](decode()) takes the octets that a device gave, [`encode`](encode()) makes those that it takes. In between stand the values of
 //! [`codec`](crate::codec) and of [`Event::Icmp`](crate::Event::Icmp). With the feature `host`, `Endpoint::receive_ip` and
 //! `Endpoint::flush_ip` do both.
 //!

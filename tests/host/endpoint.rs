@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Flow, Gone, Id, Listen, ListenerId, OpenError, Received, Signal};
 use segue::{Arc, CloseReason, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, State};
-use segue_kit::{Rng, ms, secs};
+use segue_kit::secs;
 
 use super::world::{CLIENT, SERVER, World};
 
@@ -625,36 +625,4 @@ fn the_budget_holds_over_all_connections() {
     assert_eq!((read, left.values().sum::<usize>()), (ids.len() * 100_000, 0));
     world.run(world.now + secs(300), |_, _, _| {});
     assert_eq!([0, 1].map(|end| (world.ends[end].len(), world.ends[end].memory())), [((0, 0), 0); 2]);
-}
-
-/// A device that takes a few packets at a time: nothing is lost, nothing is sent twice, and all comes in its order.
-#[test]
-fn what_a_full_device_does_not_take_leaves_later() {
-    for seed in 0..40 {
-        let rng = &mut Rng::new(seed);
-        let (mut world, client, server) = pair();
-        let (mut left, mut got) = ([300_000usize; 2], [0; 2]);
-        for _ in 0..20_000 {
-            for (end, id) in [(0, client), (1, server)] {
-                world.arrive(end);
-                let now = world.now;
-                world.ends[end].timers(now);
-                let mut socket = world.ends[end].socket(id, now).unwrap();
-                got[end] += socket.chunks().map(|text| text.len()).sum::<usize>();
-                let text: Vec<u8> = vec![7; left[end]];
-                left[end] -= socket.write(&text).unwrap();
-                drop(socket);
-                world.flush_into(end, rng.pick(&[1, 2, 20]));
-            }
-            world.now += ms(1);
-            if got == [300_000; 2] {
-                break;
-            }
-        }
-        assert_eq!((got, left), ([300_000; 2], [0; 2]), "seed {seed}");
-        for (end, id) in [(0, client), (1, server)] {
-            let counters = world.ends[end].socket(id, world.now).unwrap().info().unwrap().counters;
-            assert_eq!((counters.retransmissions, counters.duplicate_acks), (0, 0), "seed {seed}");
-        }
-    }
 }

@@ -245,9 +245,8 @@ fn a_connection_that_nobody_accepted_moves() {
     assert_eq!(world.ends[0].socket(client, world.now).unwrap().readable(), 5);
 }
 
-/// In TIME-WAIT with text that waits: it moves, and once the text is read it is one of the 64 octets there.
-#[test]
-fn time_wait_moves_while_its_text_waits() {
+/// The client closed first, and has the last 8 octets of the server to read.
+fn in_time_wait() -> (World, Id) {
     let mut world = World::plain();
     let [client, server] = opened(&mut world);
     world.ends[0].socket(client, world.now).unwrap().close().unwrap();
@@ -259,6 +258,13 @@ fn time_wait_moves_while_its_text_waits() {
     drop(socket);
     world.flush(1);
     world.go(50, |_, _, _| {});
+    (world, client)
+}
+
+/// In TIME-WAIT with text that waits: it moves, and once the text is read it is one of the 64 octets there.
+#[test]
+fn time_wait_moves_while_its_text_waits() {
+    let (mut world, client) = in_time_wait();
     assert_eq!(world.ends[0].socket(client, world.now).unwrap().state(), State::TimeWait);
     let detached = world.ends[0].detach(client, world.now).unwrap();
     world.ends[0] = Endpoint::new(Keys::new([5; 16]), EndpointConfig::default());
@@ -278,20 +284,10 @@ fn time_wait_moves_while_its_text_waits() {
 /// The parts of a connection in TIME-WAIT without text: its user is told, and 64 octets stay.
 #[test]
 fn a_connection_in_time_wait_is_over_for_its_user() {
-    let mut world = World::plain();
-    let [client, server] = opened(&mut world);
-    world.ends[0].socket(client, world.now).unwrap().close().unwrap();
-    world.flush(0);
-    world.go(50, |_, _, _| {});
-    let mut socket = world.ends[1].socket(server, world.now).unwrap();
-    socket.write(b"late").unwrap();
-    socket.close().unwrap();
-    drop(socket);
-    world.flush(1);
-    world.go(50, |_, _, _| {});
+    let (mut world, client) = in_time_wait();
     let (flow, mut connection, unread) = world.ends[0].detach(client, world.now).unwrap().into_parts();
     assert_eq!((connection.state(), unread.count()), (State::TimeWait, 1));
-    connection.consume(4, world.now);
+    connection.consume(8, world.now);
     let id = world.ends[0].attach(Detached::new(flow, connection, []).unwrap(), world.now).unwrap();
     let signals: Vec<_> = std::iter::from_fn(|| world.ends[0].poll_signal()).collect();
     assert_eq!(signals, [(id, Signal::PeerClosed), (id, Signal::Closed(CloseReason::Finished))]);

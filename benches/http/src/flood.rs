@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use segue::codec::{self, Fill, Packet, PseudoHeader};
+use segue::codec::{Packet, PseudoHeader};
+use segue::ip::{self, Format};
 use segue::{Flags, Options as TcpOptions, Segment, SeqNum};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -117,15 +118,8 @@ fn syn(source: Ipv4Addr, port: u16, seq: SeqNum) -> io::Result<Vec<u8>> {
     let options =
         TcpOptions { mss: Some(1460), window_scale: Some(7), sack_permitted: true, ..TcpOptions::default() }.into();
     let segment = Segment { seq, flags: Flags::SYN, window: 64_240, options, ..Segment::default() };
-    let mut tcp = Vec::new();
-    codec::encode(&Packet { src_port: port, dst_port: 80, segment }, Fill::Now(addresses), &mut tcp)
-        .map_err(io::Error::other)?;
-    let length = u16::try_from(20 + tcp.len()).map_err(io::Error::other)?;
-    let [high, low] = length.to_be_bytes();
-    // The kernel fills in identification and checksum.
-    let mut packet = vec![0x45, 0, high, low, 0, 0, 0x40, 0, 64, 6, 0, 0];
-    packet.extend(source.octets());
-    packet.extend(SERVER.octets());
-    packet.extend(tcp);
+    let mut packet = Vec::new();
+    let syn = Packet { src_port: port, dst_port: 80, segment };
+    ip::encode(addresses, &syn, Format::default(), &mut packet).map_err(io::Error::other)?;
     Ok(packet)
 }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::Endpoint;
-use super::open::{for_itself, for_sending, for_window, room_to_send};
+use super::memory::{for_itself, for_sending, for_window, room_to_send};
 use crate::host::detached::{AttachError, DetachError, Detached, Waits};
 use crate::host::flow::Flow;
 use crate::host::live::{Live, Owner, Side, Taker};

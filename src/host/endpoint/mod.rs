@@ -1,10 +1,12 @@
 //! The endpoint: all connections of a host, found by their flows.
 
+mod answers;
 mod arrivals;
 mod config;
 #[cfg(feature = "ip")]
 mod datagrams;
 mod listen;
+mod memory;
 mod migrate;
 mod open;
 mod turn;
@@ -26,7 +28,8 @@ use super::signal::{Gone, Id, OpenError, Signal};
 use super::slots::{Entry, Slots};
 use super::socket::Socket;
 use super::table::Table;
-use crate::{Algorithm, Arc, Config, Controller, Error, Event, Instant, Segment};
+use crate::{Algorithm, Arc, Config, Controller, Error, Event, Instant};
+use answers::Answers;
 pub use config::EndpointConfig;
 pub use listen::{Incoming, Listen, ListenerId};
 
@@ -142,57 +145,6 @@ impl Bound {
     /// The configuration of its connections.
     fn config(&self, passive: &Arc<Config>) -> Arc<Config> {
         self.listen.config.as_ref().unwrap_or(passive).clone()
-    }
-}
-
-/// The answers that wait for the next flush, up to a limit.
-#[derive(Clone, Debug)]
-struct Answers {
-    queue: VecDeque<(Flow, Segment)>,
-    /// Segments at the front that a device had no room for: they do not count.
-    held: usize,
-    most: usize,
-}
-
-/// Segments of one connection that may wait for a flush, beside the answers to strays.
-const OF_ONE: usize = 8;
-
-impl Answers {
-    /// Segments that count.
-    fn len(&self) -> usize {
-        self.queue.len().saturating_sub(self.held)
-    }
-
-    fn pop(&mut self) -> Option<(Flow, Segment)> {
-        self.held = self.held.saturating_sub(1);
-        self.queue.pop_front()
-    }
-
-    /// What was popped comes first again, and counts as before.
-    fn put_back(&mut self, segment: (Flow, Segment), held: usize) {
-        self.queue.push_front(segment);
-        self.held = held;
-    }
-
-    /// What a device had no room for comes first the next time.
-    fn keep(&mut self, mut rest: VecDeque<(Flow, Segment)>) {
-        self.held += rest.len();
-        rest.append(&mut self.queue);
-        self.queue = rest;
-    }
-
-    fn push(&mut self, flow: &Flow, segment: Segment) {
-        if self.len() < self.most {
-            self.queue.push_back((*flow, segment));
-        } // else it is lost, as packets may be
-    }
-
-    /// A segment of one of our `connections`. Each has room for some beside the limit: so none is lost while the host
-    /// flushes in each turn, and packets that arrive while it does not fill no memory.
-    fn push_own(&mut self, flow: &Flow, segment: Segment, connections: usize) {
-        if self.len() < self.most.saturating_add(connections.saturating_mul(OF_ONE)) {
-            self.queue.push_back((*flow, segment));
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
+use super::memory::{for_window, needs};
 use super::{Endpoint, Listener, Place, Port};
 use crate::connection::first_window;
 use crate::host::flow::Flow;
@@ -11,40 +12,7 @@ use crate::host::listener::{Admit, Full};
 use crate::host::live::{Held, Live, Owner, Previous, Side, Taker};
 use crate::host::signal::{Gone, Id, OpenError, Received};
 use crate::host::slots::Entry;
-use crate::{Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Knob, Path, Segment, State};
-
-/// Octets that a connection takes beside itself and its buffers: its place in the tables, what it allocates when it runs.
-const OVERHEAD: usize = 1024;
-/// Octets that a connection may always have written, whatever the others do: so none waits for another.
-pub(super) const FLOOR: usize = 4096;
-
-/// Octets of the budget that hold this much written text, beside the floor: three eighths more than the text, for the
-/// records of its segments, which a peer with a small MSS makes many.
-pub(super) const fn for_sending(octets: usize) -> usize {
-    let octets = octets.saturating_sub(FLOOR);
-    octets.saturating_add(octets / 8 * 3)
-}
-
-/// Octets that may be written beside `queued` ones, when this much of the budget is left.
-pub(super) const fn room_to_send(queued: usize, left: usize) -> usize {
-    // Whole eighths: what fits, costs no more than what is left.
-    FLOOR.saturating_sub(queued).saturating_add(left / 11 * 8)
-}
-
-/// Octets that the budget holds for a receive window of this size.
-pub(super) fn for_window(octets: u32) -> usize {
-    usize::try_from(octets).unwrap_or(usize::MAX).saturating_mul(2)
-}
-
-/// What every connection takes.
-pub(super) const fn for_itself<C: Controller>() -> usize {
-    size_of::<Live<C>>() + OVERHEAD + FLOOR
-}
-
-/// What a connection takes at first: itself, and its window.
-fn needs<C: Controller>(config: &Config, path: &Path) -> usize {
-    for_itself::<C>().saturating_add(for_window(first_window(config, path)))
-}
+use crate::{Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Path, Segment, State};
 
 /// A SYN without what comes again: text, which would pin its frame, and a FIN behind it.
 pub(super) fn bare(mut syn: Segment) -> Segment {
@@ -139,12 +107,6 @@ impl<C: Controller> Endpoint<C> {
         Ok(self.adopt(connection, side, now))
     }
 
-    /// Takes what a connection needs from the budget, if it has it, and returns the part for the window.
-    fn reserve(&mut self, config: &Config, path: &Path) -> Option<usize> {
-        let has_place = self.live < self.config.connections;
-        (has_place && self.budget.take(needs::<C>(config, path))).then(|| for_window(first_window(config, path)))
-    }
-
     /// A connection becomes an entry. Its `side` has taken its first actions.
     fn adopt(&mut self, connection: Connection<C>, side: Side, now: Instant) -> Id {
         let hash = self.keys.table_hash(&side.flow);
@@ -155,43 +117,6 @@ impl<C: Controller> Endpoint<C> {
         self.live += 1;
         self.limit_window(id.index, now);
         id
-    }
-
-    /// The window of a live connection grows no further than the budget knows of. Before the handshake is complete it does
-    /// not grow, and that all is said in one batch counts more.
-    pub(super) fn limit_window(&mut self, index: u32, now: Instant) {
-        if !self.budget.is_limited() {
-            return;
-        }
-        let opens = |live: &&Live<C>| matches!(live.connection.state(), State::SynSent | State::SynReceived);
-        let Some(live) = self.slots.live(index).filter(|live| !opens(live)) else { return };
-        let octets = u32::try_from(live.side.window / 2).unwrap_or(u32::MAX).min(live.side.receive_limit);
-        if octets != live.connection.receive_limit() {
-            let _ = self.part(index, Event::Set(Knob::ReceiveBuffer(octets)), now);
-        }
-    }
-
-    /// In SYN-SENT the MTU decides about the first window: whether the budget holds that of a path with this MTU, or has
-    /// the rest of it.
-    pub(in crate::host) fn covers_mtu(&mut self, index: u32, mtu: u16) -> bool {
-        let Some(live) = self.slots.live_mut(index).filter(|live| live.connection.state() == State::SynSent) else {
-            return true;
-        };
-        let path = Path::new(live.side.flow.remote().ip(), mtu);
-        let more = for_window(first_window(&live.side.config, &path)).saturating_sub(live.side.window);
-        let covers = self.budget.take(more);
-        if covers {
-            live.side.window += more;
-        }
-        covers
-    }
-
-    /// The user limits the window; it grows no further than the budget knows of.
-    pub(in crate::host) fn on_receive_limit(&mut self, index: u32, octets: u32) -> u32 {
-        let is_limited = self.budget.is_limited();
-        let Some(live) = self.slots.live_mut(index) else { return octets };
-        live.side.receive_limit = octets.min(live.side.config.receive_buffer());
-        if is_limited { octets.min(u32::try_from(live.side.window / 2).unwrap_or(u32::MAX)) } else { octets }
     }
 
     /// The listener for a local address and port: the most special one.

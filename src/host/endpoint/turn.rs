@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use super::Endpoint;
-use super::open::{FLOOR, for_itself, for_sending, for_window, room_to_send};
+use super::memory::{for_itself, for_sending};
 use crate::codec::{Packet, PseudoHeader};
 use crate::host::flow::Flow;
 use crate::host::live::{Live, Owner, Previous, Side, Taker, Waiting};
 use crate::host::signal::{Id, Signal};
 use crate::host::slots::Entry;
 use crate::time::END_OF_TIME;
-use crate::{Action, CloseReason, Connection, Controller, Error, Event, Instant, Segment, State};
+use crate::{Action, CloseReason, Connection, Controller, Event, Instant, Segment, State};
 
 impl<C: Controller> Endpoint<C> {
     /// Runs all timers that are due. What they send leaves with the flush.
@@ -222,18 +222,6 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    /// The budget holds less for this connection; it goes on writing, if it waits.
-    fn on_acked(&mut self, index: u32, octets: usize) {
-        let Some(side) = self.side_mut(index) else { return };
-        let held = for_sending(side.sending);
-        side.sending -= octets.min(side.sending);
-        let (holds, has_own) = (for_sending(side.sending), room_to_send(side.sending, 0) > 0);
-        self.budget.give_back(held - holds);
-        if has_own {
-            self.tell_room(index); // what the budget has goes to those that have waited for longest
-        }
-    }
-
     fn on_connected(&mut self, index: u32, now: Instant) {
         self.limit_window(index, now);
         let Some(live) = self.slots.live_mut(index) else { return };
@@ -354,60 +342,6 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
-    /// A window that is as large as it may get grows while the budget has room, if its peer makes use of it.
-    fn widen(&mut self, index: u32, now: Instant) {
-        if !self.budget.is_limited() {
-            return;
-        }
-        let Some(live) = self.slots.live_mut(index) else { return };
-        let (most, now_at) = (live.side.receive_limit, live.connection.receive_capacity());
-        let granted = for_window(now_at);
-        let used = live.side.delivered >= usize::try_from(now_at / 2).unwrap_or(usize::MAX);
-        if now_at >= most || granted < live.side.window || !used {
-            return;
-        }
-        live.side.delivered = 0;
-        let more = for_window(now_at.saturating_mul(2).min(most)).saturating_sub(live.side.window);
-        let more = more.min(self.budget.left() / 4); // the last quarter is for new connections and for writes
-        if more < 2048 || !self.budget.take(more) {
-            return;
-        }
-        live.side.window += more;
-        self.limit_window(index, now);
-    }
-
-    /// Who has waited for room in the budget for longest, if it has room.
-    pub(super) fn hungry(&self) -> Option<u32> {
-        self.starved.first().filter(|_| room_to_send(FLOOR, self.budget.left()) > 0)
-    }
-
-    /// Tells the next that waits for room in the budget, if the budget has more than those may take that were told in this
-    /// turn: room for one wakes one. Whether it told anyone; if not, the turn is over.
-    pub(super) fn feed(&mut self) -> bool {
-        match self.hungry().filter(|_| room_to_send(FLOOR, self.budget.left()) > self.spoken_for) {
-            Some(index) => {
-                self.spoken_for += FLOOR;
-                self.tell_room(index);
-                true
-            }
-            None => {
-                self.spoken_for = 0;
-                false
-            }
-        }
-    }
-
-    /// The user of a connection that waits for room may write on.
-    fn tell_room(&mut self, index: u32) {
-        if !self.await_no_room(index) {
-            return;
-        }
-        if let Some(side) = self.side_mut(index) {
-            side.pending.add(Signal::Writable);
-        }
-        self.queue_signals(index);
-    }
-
     /// A half-open connection or a held SYN leaves the listener's queue and the table; with a reset, where it `answers`.
     pub(super) fn turn_away(&mut self, index: u32, answers: bool) {
         self.told_of(index);
@@ -496,54 +430,6 @@ impl<C: Controller> Endpoint<C> {
 
     pub(in crate::host) fn connection(&self, index: u32) -> Option<&Connection<C>> {
         self.slots.live(index).map(|live| &live.connection)
-    }
-
-    /// Octets that a write takes: what fits the send buffer and the budget.
-    pub(in crate::host) fn writable(&self, index: u32) -> Result<usize, Error> {
-        let live = self.slots.live(index).ok_or(Error::NotConnected)?;
-        Ok(live.connection.writable()?.min(room_to_send(live.side.sending, self.budget.left())))
-    }
-
-    /// A write took only `took` octets: the user waits for the send buffer, or for the budget.
-    pub(in crate::host) fn await_room(&mut self, index: u32, took: usize) {
-        let short = self.connection(index).is_some_and(|connection| connection.send_room() > took);
-        let Some(side) = self.side_mut(index) else { return };
-        side.pending.drop_writable();
-        if short {
-            self.await_budget(index);
-        } else {
-            side.wants_room = true;
-        }
-    }
-
-    /// The user waits for room in the budget.
-    pub(super) fn await_budget(&mut self, index: u32) {
-        let Self { slots, starved, .. } = self;
-        if let Some(live) = slots.live_mut(index).filter(|live| live.side.starved.is_none()) {
-            live.side.starved = Some(starved.push(index));
-        }
-    }
-
-    /// The user waits for room in the budget no more; whether it did.
-    pub(in crate::host) fn await_no_room(&mut self, index: u32) -> bool {
-        let Self { slots, starved, .. } = self;
-        let number = slots.live_mut(index).and_then(|live| live.side.starved.take());
-        if let Some(number) = number {
-            starved.remove(number);
-        }
-        number.is_some()
-    }
-
-    /// The user wrote: the budget holds it until the peer acknowledges it.
-    pub(in crate::host) fn on_sent(&mut self, index: u32, octets: usize) {
-        if !self.budget.is_limited() {
-            return;
-        }
-        let Some(side) = self.side_mut(index) else { return };
-        let held = for_sending(side.sending);
-        side.sending += octets;
-        let more = for_sending(side.sending) - held;
-        self.budget.take(more); // `writable` saw that it is there
     }
 
     /// Whether the peer has acknowledged all that was written, and the FIN after a close.
