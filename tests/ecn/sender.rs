@@ -2,7 +2,7 @@
 
 use segue::{Ecn, Event, Flags, Knob, SackBlock, Segment, Timer, codec};
 use segue_kit::rig::Rig;
-use segue_kit::streams::{notation, ours, peer};
+use segue_kit::streams::{notation, ours, peer, stamped};
 use segue_kit::{ms, plain, secs};
 
 use super::{agreed, all_said, established, with};
@@ -403,6 +403,27 @@ fn an_undo_does_not_take_back_the_reduction_for_a_mark() {
     tcp.arrives(Segment { ack: next, ..report(0, 0, 1460) });
     assert_eq!((tcp.info().cwnd, tcp.info().ssthresh), (info.cwnd, info.ssthresh));
     assert_eq!(tcp.info().counters.spurious_recoveries, 0);
+}
+
+/// RFC 4015 §3.4: the ACK that proves a timeout to be spurious restores the window, unless it has ECE: then the window stays
+/// as small as the timeout made it.
+#[test]
+fn rfc_4015_3_4_an_echo_beside_the_proof_of_a_needless_timeout_keeps_the_window_small() {
+    for (marked, cwnd) in [(false, 14_480), (true, 1460)] {
+        let mut tcp = Rig::connect_with_reno(plain().timestamps(true).ecn(segue::EcnMode::Active));
+        let clock = |tcp: &Rig| tcp.sent()[0].options.timestamps().unwrap().value;
+        let opened = clock(&tcp);
+        tcp.quiet(ms(100));
+        tcp.arrives(stamped(with(segue_kit::streams::peer_syn_ack(), Flags::ECE), 1, opened));
+        tcp.send(200_000);
+        let first = clock(&tcp);
+        tcp.fire(Timer::Retransmit);
+        assert_eq!((tcp.info().counters.timeouts, tcp.info().cwnd), (1, 1460));
+        tcp.quiet(ms(10));
+        tcp.arrives(stamped(if marked { echo(1448) } else { peer(0, 1448) }, 1, first));
+        assert_eq!(tcp.info().counters.spurious_recoveries, 1, "the echo is that of the original");
+        assert_eq!(tcp.info().cwnd, cwnd);
+    }
 }
 
 /// While a mark holds back new text, a tail-loss probe brings none either: it is the last segment again.

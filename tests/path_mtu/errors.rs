@@ -28,6 +28,17 @@ fn initial_discovery_believes_at_once() {
     assert_eq!((info.cwnd, info.ssthresh), (before.cwnd, before.ssthresh), "it is no congestion");
 }
 
+/// An error about a size is no congestion: what is too large goes again, and the window stays.
+#[test]
+fn rfc_1191_6_4_an_error_about_a_size_leaves_the_window() {
+    let mut tcp = Rig::established_with_reno(plain());
+    tcp.send(14_600);
+    let before = (tcp.info().cwnd, tcp.info().ssthresh);
+    too_big(&mut tcp, 0, 1400);
+    assert!(tcp.sent().len() > 10, "all ten were too large");
+    assert_eq!((tcp.info().cwnd, tcp.info().ssthresh), before);
+}
+
 /// Only segments that are too large go again.
 #[test]
 fn what_fits_is_not_sent_again() {

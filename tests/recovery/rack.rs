@@ -156,6 +156,32 @@ fn window_of(bench: &mut Bench, next: u32) -> u64 {
     window
 }
 
+/// §6.2 step 1: a path has become longer, and after five minutes the smallest round trip is one of the longer.
+#[test]
+fn rfc_8985_6_2_the_smallest_round_trip_is_of_a_recent_time() {
+    everywhere(|iss| {
+        let (mut bench, mut next) = reordered(iss);
+        let window = |bench: &mut Bench, next: &mut u32| {
+            bench.send(2);
+            bench.wait(200);
+            bench.sack(*next, &[(*next + 1, *next + 2)]);
+            let window = bench.until(Timer::Reorder);
+            bench.ack(*next + 2);
+            *next += 2;
+            window
+        };
+        assert_eq!(window(&mut bench, &mut next), Some(25));
+        for _ in 0..4 {
+            bench.wait(100_000);
+            bench.send(1);
+            bench.wait(200);
+            next += 1;
+            bench.ack(next);
+        }
+        assert_eq!(window(&mut bench, &mut next), Some(50));
+    });
+}
+
 /// §6.2 step 4: each round trip with a DSACK makes the window longer by min_RTT / 4, up to SRTT.
 #[test]
 fn each_round_with_a_duplicate_report_makes_the_window_longer() {

@@ -193,6 +193,52 @@ fn a_timeout_ends_recovery_and_no_other_begins_below_its_point() {
     });
 }
 
+/// RFC 5681 §4.3: what was sent after the reduction is lost as well, and that is another indication of congestion: the second
+/// reduction comes when the first recovery ends.
+#[test]
+fn rfc_5681_4_3_loss_in_two_successive_windows_reduces_twice() {
+    everywhere(|iss| {
+        for config in [super::bench::sack(), without_rack()] {
+            let mut reduced = [true, false].map(|again| {
+                let mut bench = Bench::with_window_20(iss, config.clone());
+                bench.send(100);
+                bench.wait(100);
+                (21..40).for_each(|n| drop(bench.sack(20, &[(21, n + 1)])));
+                assert_eq!((bench.episodes(), bench.windows().1), ((1, 0, 0), 10_000));
+                bench.wait(100);
+                let last = if again { 44 } else { 49 }; // RecoveryPoint is the 42nd
+                bench.sack(20, &[(21, last), (45, 49)]);
+                assert_eq!(bench.windows().1, 10_000, "the first recovery goes on");
+                bench.sack(last, &[(45, 49)]);
+                bench.windows().1
+            });
+            reduced.sort_unstable();
+            assert!(reduced[0] <= 5000 && reduced[1] == 10_000, "{reduced:?}");
+        }
+    });
+}
+
+/// RFC 6675 §5 (A): what was reported above RecoveryPoint is known when recovery is over, though the ACK that ends it does not
+/// repeat it.
+#[test]
+fn rfc_6675_5_reports_outlive_the_recovery() {
+    everywhere(|iss| {
+        let mut bench = Bench::with_window_20(iss, without_rack());
+        bench.send(100);
+        bench.wait(100);
+        (21..40).for_each(|n| drop(bench.sack(20, &[(21, n + 1)])));
+        bench.wait(100);
+        bench.log.clear();
+        bench.sack(20, &[(21, 44), (45, 49)]); // RecoveryPoint is the 42nd
+        bench.ack(44);
+        bench.wait(100);
+        bench.ack(49);
+        let again: Vec<_> =
+            bench.log.iter().map(|(_, word)| word.parse::<u32>().unwrap()).filter(|n| *n < 49).collect();
+        assert_eq!(again, [44]);
+    });
+}
+
 /// RFC 2018 §3: a block lies above the cumulative acknowledgment. One that begins at SND.UNA contradicts it and tells nothing.
 #[test]
 fn a_block_that_begins_at_the_acknowledgment_tells_nothing() {

@@ -197,6 +197,24 @@ fn eifel_a_spurious_timeout() {
     });
 }
 
+/// RFC 5682 §2.1 (1): the timer expires again for the same segment. The recovery goes on as usual: no ACK makes it spurious,
+/// and ssthresh stays (RFC 5681 §3.1).
+#[test]
+fn rfc_5682_2_1_after_a_second_timeout_nothing_is_spurious() {
+    everywhere(|iss| {
+        for config in [without_sack(), without_rack()] {
+            let mut bench = timed_out(iss, config, true);
+            let due = bench.clock() + bench.until(Timer::Retransmit).unwrap();
+            assert_eq!(bench.fire(Timer::Retransmit, due), "0");
+            bench.wait(10);
+            assert_eq!(bench.ack(1), "1 2");
+            bench.wait(10);
+            assert_eq!(bench.ack(2), "3 4");
+            assert_eq!((bench.episodes(), bench.windows()), ((0, 2, 0), (3000, 5000)));
+        }
+    });
+}
+
 /// RFC 3522 step 4: an echo of the retransmission, or of the same millisecond, is none.
 #[test]
 fn eifel_a_real_timeout() {

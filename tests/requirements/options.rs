@@ -94,6 +94,7 @@ fn must_5_options_on_any_segment_change_nothing() {
         window_scale: Some(9),
         sack_permitted: true,
         user_timeout: Some(3),
+        fast_open: segue::FastOpenCookie::new(&[7; 8]),
         ..Options::default()
     };
     for state in State::ALL.into_iter().filter(|state| *state == State::SynReceived || state.is_synchronized()) {
