@@ -1,7 +1,8 @@
-//! `docs/conformance.md` is held to the code: every requirement of RFC 9293 stands in it once, every place and test it
-//! names exists, the statuses are those it explains, and its sum is right.
+//! `docs/conformance` is held to the code: each RFC of the README's scope has a page, every requirement of RFC 9293 stands
+//! on its page once, every place and test that a page names exists, the statuses are those that `docs/conformance.md`
+//! explains, and all sums are right.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +12,10 @@ use crate::root;
 
 /// The requirements: the label and how many there are. RFC 9293 Appendix B, and the ones of its text without a number (U).
 const REQUIREMENTS: [(&str, usize); 5] = [("MUST", 69), ("SHLD", 31), ("MAY", 18), ("REC", 1), ("U", 21)];
+/// RFCs without a page, after which tests are named: where these tests stand, another RFC took the rule over or asks for it.
+const WITHOUT_A_PAGE: [u16; 2] = [6056, 6937];
+/// Met, but no test shows it yet.
+const NO_TEST: &str = "no test";
 /// Files whose tests are made by a macro of `tests/kernel/main.rs`, a test for each scenario in each setting.
 const SCENARIOS: [&str; 2] = ["tests/kernel/scenarios.rs", "tests/kernel/trials.rs"];
 
@@ -20,6 +25,14 @@ struct Row {
     status: String,
     places: Vec<Place>,
     tests: Vec<Place>,
+    untested: bool,
+}
+
+/// The page of an RFC.
+struct Page {
+    rfc: u16,
+    text: String,
+    rows: Vec<Row>,
 }
 
 /// `file::item`, the file from the root of the crate.
@@ -33,8 +46,20 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-fn document() -> String {
-    read("docs/conformance.md")
+/// The pages, one for each RFC, in the order of their numbers.
+fn pages() -> Vec<Page> {
+    let files = fs::read_dir(root().join("docs/conformance")).expect("docs/conformance");
+    let names = files.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let numbers = names.filter_map(|name| name.strip_prefix("rfc")?.strip_suffix(".md")?.parse().ok());
+    let page = |rfc: u16| {
+        let text = read(&format!("docs/conformance/rfc{rfc}.md"));
+        Page { rfc, rows: rows(&text), text }
+    };
+    numbers.collect::<BTreeSet<u16>>().into_iter().map(page).collect()
+}
+
+fn all_rows() -> Vec<Row> {
+    pages().into_iter().flat_map(|page| page.rows).collect()
 }
 
 /// The cells of each row of a table whose head begins with this word.
@@ -64,17 +89,23 @@ fn places(cell: &str, folder: &str) -> Vec<Place> {
     cell.split('`').skip(1).step_by(2).map(place).collect()
 }
 
-fn requirements() -> Vec<Row> {
-    let rows = tables(&document(), "id").into_iter().map(|cells| {
+fn rows(text: &str) -> Vec<Row> {
+    let rows = tables(text, "id").into_iter().map(|cells| {
         let [id, title, status, code, shown] = <[String; 5]>::try_from(cells).expect("five cells in a row");
-        Row { id, title, status, places: places(&code, "src"), tests: places(&shown, "tests") }
+        let (places, tests) = (places(&code, "src"), places(&shown, "tests"));
+        Row { id, title, status, places, tests, untested: shown == NO_TEST }
     });
     rows.collect()
 }
 
+/// The requirements of RFC 9293.
+fn requirements() -> Vec<Row> {
+    pages().into_iter().find(|page| page.rfc == 9293).expect("its page").rows
+}
+
 /// The decisions: what, where in the code, and its tests.
 fn decisions() -> Vec<(String, Vec<Place>, Vec<Place>)> {
-    let rows = tables(&document(), "where").into_iter().map(|cells| {
+    let rows = tables(&read("docs/conformance/decisions.md"), "where").into_iter().map(|cells| {
         let [what, _, code, shown] = <[String; 4]>::try_from(cells).expect("four cells in a row");
         (what, places(&code, "src"), places(&shown, "tests"))
     });
@@ -92,39 +123,140 @@ fn every_requirement_stands_in_the_document_once_and_in_order() {
     assert_eq!(ids, expected.collect::<Vec<_>>());
 }
 
+/// Elsewhere an id is RFC, section and letter, as 7323-2.2-a.
+#[test]
+fn every_id_is_unique_and_says_its_rfc_and_section() {
+    let mut seen = BTreeSet::new();
+    for Page { rfc, rows, .. } in pages() {
+        for row in rows {
+            let parts: Vec<&str> = row.id.splitn(3, '-').collect();
+            let own = rfc == 9293
+                || matches!(parts[..], [number, section, letter]
+                    if number == rfc.to_string() && !section.is_empty() && letter.len() == 1);
+            assert!(own, "an id on the page of RFC {rfc}: {}", row.id);
+            assert!(seen.insert(row.id.clone()), "{} is used twice", row.id);
+        }
+    }
+}
+
 #[test]
 fn every_status_is_explained_and_has_what_it_needs() {
-    for row in requirements() {
+    for row in all_rows() {
         let (id, status) = (&row.id, &row.status);
         let reason = status.split_once(": ").map(|(_, reason)| reason).unwrap_or_default();
         assert!(!row.title.is_empty(), "{id} has no title");
         match kind(&row) {
             "met" => {
                 assert_eq!(status, "met", "{id}");
-                assert!(!row.places.is_empty() && !row.tests.is_empty(), "{id} is met: where, and shown by what?");
+                assert!(!row.places.is_empty(), "{id} is met: where?");
+                assert_ne!(row.untested, !row.tests.is_empty(), "{id} is met: shown by what?");
             }
             "exception" => assert!(reason.len() > 20, "{id} is an exception without a reason"),
-            "host" => assert!(reason.contains("(embedding.md#"), "{id}: where is the host told of its duty?"),
+            "host" => assert!(reason.contains("(../embedding.md#"), "{id}: where is the host told of its duty?"),
+            "not applicable" => assert!(reason.len() > 20, "{id} is not applicable without a reason"),
             other => panic!("{id}: unknown status {other}"),
         }
     }
 }
 
+/// Met, exceptions, duties of the host, not applicable.
+const KINDS: [&str; 4] = ["met", "exception", "host", "not applicable"];
+
+fn counts(rows: &[Row]) -> [usize; 4] {
+    KINDS.map(|known| rows.iter().filter(|row| kind(row) == known).count())
+}
+
 #[test]
-fn the_sum_is_right() {
-    let mut count = BTreeMap::from([("met", 0), ("exception", 0), ("host", 0)]);
-    let rows = requirements();
-    for row in &rows {
-        *count.get_mut(kind(row)).expect("a known status") += 1;
+fn every_sum_is_right() {
+    for Page { rfc, text, rows } in pages() {
+        let [met, exceptions, host, not_applicable] = counts(&rows);
+        let untested = rows.iter().filter(|row| row.untested).count();
+        let sum = format!(
+            "\n{} clauses: {met} met, {exceptions} exceptions, {host} duties of the host, {not_applicable} not applicable; \
+             {untested} without a test.\n",
+            rows.len()
+        );
+        assert!(text.contains(&sum), "the sum of RFC {rfc} is:{sum}");
     }
+}
+
+/// One row for each page: the RFC with a link, its title, the counts, and the files of tests that show most.
+#[test]
+fn the_index_tells_of_every_page() {
+    let index = read("docs/conformance.md");
+    let (mut told, mut sum) = (Vec::new(), [0; 4]);
+    let pages = pages();
+    for cells in tables(&index, "RFC") {
+        let number = cells[0].trim_start_matches('[').split(']').next().and_then(|rfc| rfc.parse::<u16>().ok());
+        let page =
+            pages.iter().find(|page| Some(page.rfc) == number).unwrap_or_else(|| panic!("no page: {}", cells[0]));
+        let counts = counts(&page.rows);
+        sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        let heading = format!("# RFC {}: {}\n", page.rfc, cells[1]);
+        assert!(page.text.starts_with(&heading), "the page of RFC {} has another title", page.rfc);
+        assert_eq!(cells[2..6], counts.map(|count| count.to_string()), "the counts of RFC {}", page.rfc);
+        for test in cells[6].split('`').skip(1).step_by(2) {
+            assert!(root().join("tests").join(test).exists() || root().join(test).exists(), "there is no {test}");
+        }
+        told.push(page.rfc);
+    }
+    assert_eq!(told, pages.iter().map(|page| page.rfc).collect::<Vec<_>>(), "a row for each page, in order");
+    let [met, exceptions, host, not_applicable] = sum;
+    let untested = all_rows().iter().filter(|row| row.untested).count();
     let sum = format!(
-        "\n{} requirements: {} met, {} exceptions, {} duties of the host.\n",
-        rows.len(),
-        count["met"],
-        count["exception"],
-        count["host"]
+        "\n{} clauses of {} RFCs: {met} met, {exceptions} exceptions, {host} duties of the host, {not_applicable} not \
+         applicable; {untested} without a test.\n",
+        met + exceptions + host + not_applicable,
+        pages.len()
     );
-    assert!(document().contains(&sum), "the sum is:{sum}");
+    assert!(index.contains(&sum), "the sum of all is:{sum}");
+}
+
+/// The RFCs that a line names: `RFC 2018, 2883`, `RFC 9293 §3.7.4`.
+fn rfcs_of(line: &str) -> Vec<u16> {
+    let mut rfcs = Vec::new();
+    for after in line.split("RFC ").skip(1) {
+        let words = after.split([' ', ',']).filter(|word| !word.is_empty() && *word != "and");
+        let numbers = words.map_while(|word| word.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u16>().ok());
+        rfcs.extend(numbers);
+    }
+    rfcs
+}
+
+#[test]
+fn every_rfc_of_the_scope_has_a_page_and_no_other_has() {
+    let readme = read("README.md");
+    let scope = readme.split_once("\n## Scope\n").expect("the scope").1.split_once("\n## ").expect("its end").0;
+    let claimed: BTreeSet<u16> = scope.lines().filter(|line| line.starts_with('|')).flat_map(rfcs_of).collect();
+    assert_eq!(
+        claimed,
+        pages().iter().map(|page| page.rfc).collect::<BTreeSet<u16>>(),
+        "README.md, and docs/conformance"
+    );
+}
+
+/// A test named after another RFC, as `rfc_7323_4_3_what`, stands on the page of that RFC.
+#[test]
+fn every_test_named_after_an_rfc_stands_on_its_page() {
+    let (pages, mut problems) = (pages(), Vec::new());
+    for file in rust_files("tests").into_iter().chain(rust_files("src")) {
+        for item in tests_of(&read(&file)) {
+            let Some(rfc) = item.strip_prefix("rfc_").and_then(|name| name.split('_').next()?.parse::<u16>().ok())
+            else {
+                continue;
+            };
+            let place = Place { file: file.clone(), item };
+            let stands = |page: &Page| page.rows.iter().any(|row| row.tests.contains(&place));
+            let fits = match pages.iter().find(|page| page.rfc == rfc) {
+                Some(page) => stands(page),
+                None => WITHOUT_A_PAGE.contains(&rfc) && pages.iter().any(stands),
+            };
+            if !fits {
+                problems.push(format!("{place:?}"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "on the page of the RFC in its name stands no row with: {problems:#?}");
 }
 
 #[test]
@@ -138,7 +270,7 @@ fn every_decision_is_shown_by_a_test() {
 
 #[test]
 fn every_place_exists() {
-    let all = requirements().into_iter().flat_map(|row| row.places).chain(decisions().into_iter().flat_map(|d| d.1));
+    let all = all_rows().into_iter().flat_map(|row| row.places).chain(decisions().into_iter().flat_map(|d| d.1));
     let missing: BTreeSet<Place> = all.filter(|place| !defines(&read(&place.file), &place.item)).collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }
@@ -180,7 +312,7 @@ fn defines(source: &str, item: &str) -> bool {
 
 #[test]
 fn every_test_exists() {
-    let all = requirements().into_iter().flat_map(|row| row.tests).chain(decisions().into_iter().flat_map(|d| d.2));
+    let all = all_rows().into_iter().flat_map(|row| row.tests).chain(decisions().into_iter().flat_map(|d| d.2));
     let problems: BTreeSet<String> = all.filter_map(|test| problem(&test)).collect();
     assert!(problems.is_empty(), "{problems:#?}");
 }
@@ -257,8 +389,8 @@ fn rust_files(folder: &str) -> Vec<String> {
 #[test]
 fn every_test_stands_in_the_rows_that_its_name_says() {
     let rows = requirements();
-    let named: BTreeSet<Place> =
-        rows.iter().flat_map(|row| row.tests.clone()).chain(decisions().into_iter().flat_map(|d| d.2)).collect();
+    let all = all_rows().into_iter().flat_map(|row| row.tests);
+    let named: BTreeSet<Place> = all.chain(decisions().into_iter().flat_map(|d| d.2)).collect();
     let files = rust_files("tests/requirements").into_iter().chain(["tests/codec/requirements.rs".to_string()]);
     let mut problems = Vec::new();
     for file in files {
@@ -345,10 +477,11 @@ fn names_of_tests_keep_the_custom() {
 fn every_duty_of_the_host_is_in_the_guide() {
     let guide = read("docs/embedding.md");
     let anchors: BTreeSet<String> = guide.lines().filter_map(anchor).collect();
-    let document = document();
-    for link in document.split("](embedding.md").skip(1) {
-        let (link, _) = link.split_once(')').expect("a link ends");
-        assert!(link.is_empty() || anchors.contains(link), "docs/embedding.md has no heading {link}: {anchors:?}");
+    for Page { rfc, text, .. } in pages() {
+        for link in text.split("](../embedding.md").skip(1) {
+            let (link, _) = link.split_once(')').expect("a link ends");
+            assert!(link.is_empty() || anchors.contains(link), "RFC {rfc}: no heading {link} in the guide");
+        }
     }
 }
 
@@ -385,6 +518,7 @@ fn the_checker_knows_what_a_definition_and_a_name_are() {
     for (name, kept) in [("c6_wars", true), ("d_holes", true), ("h1_none", false), ("close_wait_hangs", false)] {
         assert_eq!(begins_with_its_row(name), kept, "{name}");
     }
+    assert_eq!(rfcs_of("RFC 9293 §3.7.4, RFC 7323, 2018 and 5482; RFC 6298, RTO"), [9293, 7323, 2018, 5482, 6298]);
     assert_eq!(
         anchor("## Initial sequence numbers and secrets").as_deref(),
         Some("#initial-sequence-numbers-and-secrets")

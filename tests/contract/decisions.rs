@@ -1,4 +1,4 @@
-//! Where the RFCs conflict or leave a choice: what segue does (the table in `docs/conformance.md`).
+//! Where the RFCs conflict or leave a choice: what segue does (the table in `docs/conformance/decisions.md`).
 
 use segue::{Flags, Segment, State, Timer};
 use segue_kit::rig::{ACK, At, FIN, LIVE, RST, Rig, SYN, everywhere};

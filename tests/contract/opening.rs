@@ -1,4 +1,4 @@
-//! Where the RFCs conflict or leave a choice about the handshake: what segue does (the table in `docs/conformance.md`).
+//! Where the RFCs conflict or leave a choice about the handshake: what segue does (the table in `docs/conformance/decisions.md`).
 
 use segue::{Event, Segment, State, Timer};
 use segue_kit::rig::{ACK, FIN, RST, SYN, everywhere};

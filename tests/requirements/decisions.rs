@@ -1,4 +1,4 @@
-//! What the RFCs leave open or contradict each other in, and segue decided: the second table of `docs/conformance.md`.
+//! What the RFCs leave open or contradict each other in, and segue decided: the table in `docs/conformance/decisions.md`.
 
 use segue::{
     Arc, Config, Connection, Discard, Error, Event, Flags, IcmpKind, Instant, Options, Path, Segment, State, Timer,
