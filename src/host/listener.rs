@@ -56,7 +56,7 @@ pub enum Full {
     /// reset at once.
     #[default]
     Cookies,
-    /// The connection that is half-open for longest makes room (RFC 4987 §3.5). Clients are served as long as a round
+    /// The connection that is half-open for longest makes room (RFC 4987 §3.4). Clients are served as long as a round
     /// trip is shorter than the time in which `half_open` SYNs arrive. With `half_open` 0, and where an
     /// [`Endpoint`](super::Endpoint) is at the limits of its connections or its memory though nothing is half-open
     /// here, the SYN is dropped.
