@@ -162,6 +162,26 @@ fn an_isolated_probe_loss_leaves_the_window() {
     loss(false, false);
 }
 
+/// Between a probe that was lost and the next one lie as many round trips as the window has packets: losses for congestion
+/// would come no oftener.
+#[test]
+fn rfc_4821_7_6_2_after_a_lost_probe_the_next_one_waits() {
+    let mut world = World::new(jumbo(9000), Path::ipv4(1500)).over(carries(1500, false));
+    let mut packets = Vec::new();
+    while lost_probes(&world).count() < 3 {
+        world.todo = 10_000_000;
+        world.run(ms(1));
+        if lost_probes(&world).count() > packets.len() {
+            packets.push(world.end(CLIENT).info().cwnd / 1460);
+        }
+    }
+    let times: Vec<_> = lost_probes(&world).map(|packet| packet.at).collect();
+    for (times, packets) in times.windows(2).zip(packets) {
+        let round_trips = (times[1] - times[0]).div_duration_f64(RTT);
+        assert!(packets > 7 && round_trips > packets.into(), "{round_trips} after {packets} packets");
+    }
+}
+
 /// Random loss of 1 to 3 % on a path that takes all sizes: none is found too large.
 #[test]
 fn random_loss_does_not_make_a_size_too_large() {
