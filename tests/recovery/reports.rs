@@ -200,7 +200,7 @@ fn rfc_5681_4_3_loss_in_two_successive_windows_reduces_twice() {
     everywhere(|iss| {
         for config in [super::bench::sack(), without_rack()] {
             let mut reduced = [true, false].map(|again| {
-                let mut bench = Bench::with_window_20(iss, config.clone());
+                let mut bench = Bench::with_window_20(iss, config);
                 bench.send(100);
                 bench.wait(100);
                 (21..40).for_each(|n| drop(bench.sack(20, &[(21, n + 1)])));

@@ -1,0 +1,124 @@
+//! The documents of conformance as data: pages, rows, places and tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::root;
+
+/// Met, but no test shows it yet.
+pub(super) const NO_TEST: &str = "no test";
+
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) status: String,
+    pub(super) places: Vec<Place>,
+    pub(super) tests: Vec<Place>,
+    pub(super) untested: bool,
+}
+
+/// The page of an RFC.
+pub(super) struct Page {
+    pub(super) rfc: u16,
+    pub(super) text: String,
+    pub(super) rows: Vec<Row>,
+}
+
+/// `file::item`, the file from the root of the crate.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Place {
+    pub(super) file: String,
+    pub(super) item: String,
+}
+
+pub(super) fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The pages, one for each RFC, in the order of their numbers.
+pub(super) fn pages() -> Vec<Page> {
+    let files = fs::read_dir(root().join("docs/conformance")).expect("docs/conformance");
+    let names = files.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let numbers = names.filter_map(|name| name.strip_prefix("rfc")?.strip_suffix(".md")?.parse().ok());
+    let page = |rfc: u16| {
+        let text = read(&format!("docs/conformance/rfc{rfc}.md"));
+        Page { rfc, rows: rows(&text), text }
+    };
+    numbers.collect::<BTreeSet<u16>>().into_iter().map(page).collect()
+}
+
+pub(super) fn all_rows() -> Vec<Row> {
+    pages().into_iter().flat_map(|page| page.rows).collect()
+}
+
+/// The cells of each row of a table whose head begins with this word.
+pub(super) fn tables(document: &str, head: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut inside) = (Vec::new(), false);
+    for line in document.lines() {
+        let cells = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |"));
+        let cells: Option<Vec<String>> = cells.map(|line| line.split(" | ").map(str::to_string).collect());
+        match cells {
+            Some(cells) if cells[0] == head => inside = true,
+            Some(cells) if inside => rows.push(cells),
+            None if !line.starts_with('|') => inside = false,
+            Some(_) | None => {}
+        }
+    }
+    rows
+}
+
+/// The `file::item`s of a cell, whose files are in `folder` unless they name one of the top.
+pub(super) fn places(cell: &str, folder: &str) -> Vec<Place> {
+    let place = |word: &str| {
+        let (file, item) = word.split_once("::").unwrap_or_else(|| panic!("`{word}` is no file::item"));
+        let top = ["src/", "tests/", "examples/"].iter().any(|top| file.starts_with(top));
+        let file = if top { file.to_string() } else { format!("{folder}/{file}") };
+        Place { file, item: item.to_string() }
+    };
+    cell.split('`').skip(1).step_by(2).map(place).collect()
+}
+
+pub(super) fn rows(text: &str) -> Vec<Row> {
+    let rows = tables(text, "id").into_iter().map(|cells| {
+        let [id, title, status, code, shown] = <[String; 5]>::try_from(cells).expect("five cells in a row");
+        let (places, tests) = (places(&code, "src"), places(&shown, "tests"));
+        Row { id, title, status, places, tests, untested: shown == NO_TEST }
+    });
+    rows.collect()
+}
+
+/// The requirements of RFC 9293.
+pub(super) fn requirements() -> Vec<Row> {
+    pages().into_iter().find(|page| page.rfc == 9293).expect("its page").rows
+}
+
+/// The decisions: what, where in the code, and its tests.
+pub(super) fn decisions() -> Vec<(String, Vec<Place>, Vec<Place>)> {
+    let rows = tables(&read("docs/conformance/decisions.md"), "where").into_iter().map(|cells| {
+        let [what, _, code, shown] = <[String; 4]>::try_from(cells).expect("four cells in a row");
+        (what, places(&code, "src"), places(&shown, "tests"))
+    });
+    rows.collect()
+}
+
+pub(super) fn kind(row: &Row) -> &str {
+    row.status.split(':').next().unwrap_or_default()
+}
+
+/// Met, exceptions, duties of the host, not applicable.
+pub(super) const KINDS: [&str; 4] = ["met", "exception", "host", "not applicable"];
+
+pub(super) fn counts(rows: &[Row]) -> [usize; 4] {
+    KINDS.map(|known| rows.iter().filter(|row| kind(row) == known).count())
+}
+
+/// The RFCs that a line names: `RFC 2018, 2883`, `RFC 9293 §3.7.4`.
+pub(super) fn rfcs_of(line: &str) -> Vec<u16> {
+    let mut rfcs = Vec::new();
+    for after in line.split("RFC ").skip(1) {
+        let words = after.split([' ', ',']).filter(|word| !word.is_empty() && *word != "and");
+        let numbers = words.map_while(|word| word.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u16>().ok());
+        rfcs.extend(numbers);
+    }
+    rfcs
+}
