@@ -214,3 +214,28 @@ impl fmt::Debug for Keys {
         f.write_str("Keys(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::{Ipv4Addr, SocketAddr};
+    use std::collections::BTreeSet;
+
+    /// Flows that an attacker could collect if he knew the key of one host: all in one place of a table of 256. Under another
+    /// key they are spread as random ones are, over 56 places of 64 that are tried.
+    #[test]
+    fn b21_flows_that_collide_under_one_key_do_not_under_another() {
+        let server = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 80));
+        let peers =
+            (0..100_000u32).map(|n| SocketAddr::from((Ipv4Addr::from(0x0A00_0001 + n / 7), 1024 + (n % 7) as u16)));
+        let flows = peers.filter_map(|peer| Flow::new(server, peer));
+        let known = Keys::new([1; 16]);
+        let colliding: Vec<Flow> = flows.filter(|flow| known.table_hash(flow) & 0xFF == 0x5A).take(64).collect();
+        assert_eq!(colliding.len(), 64);
+        for other in 2..10 {
+            let other = Keys::new([other; 16]);
+            let places: BTreeSet<u32> = colliding.iter().map(|flow| other.table_hash(flow) & 0xFF).collect();
+            assert!(places.len() > 45, "{} places", places.len());
+        }
+    }
+}
