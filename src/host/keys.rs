@@ -217,9 +217,11 @@ impl fmt::Debug for Keys {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
     use core::net::{Ipv4Addr, SocketAddr};
-    use std::collections::BTreeSet;
+
+    use super::*;
 
     /// Flows that an attacker could collect if he knew the key of one host: all in one place of a table of 256. Under another
     /// key they are spread as random ones are, over 56 places of 64 that are tried.

@@ -97,8 +97,10 @@ fn e7_bad_blocks_beside_a_good_one() {
 #[test]
 fn e7_a_block_half_a_circle_away_is_none() {
     everywhere(|at| {
-        for distance in (0x7FFF_FFF0..0x8000_0010i64).chain([0x7FFF_0000, 0xFFFF_FFFF, 0x4000_0000]) {
-            for right in [1001, 5001, 10_001] {
+        for right in [1001, 5001, 10_001] {
+            let (half, behind_una) = (0x8000_0000i64, 0x8000_0000 + right - 1);
+            let near = (half - 2..half + 3).chain(behind_una - 2..behind_una + 3);
+            for distance in near.chain([half - 9000, half + 9000, 0xFFFF_FFFF, 0x4000_0000]) {
                 let mut rig = sender(at);
                 rig.arrives(report(&rig, 1, &[(2001, 3001)])); // a hole, and what is behind it
                 let mut honest = rig.clone();
