@@ -162,7 +162,7 @@ impl Keys {
         FastOpenCookie::new(&cookie.to_be_bytes()).unwrap_or_default()
     }
 
-    /// F and G of RFC 6056 §3.3.4: the offset of a destination among the ports, and its place in the table of counters.
+    /// F and G of RFC 6056 §3.3.4: what is secret about a destination, and its place in the table of counters.
     pub(super) fn port_hashes(&self, local: IpAddr, remote: IpAddr, remote_port: u16) -> (u64, u64) {
         let of = |key| {
             hash(key, |hasher| {
@@ -172,6 +172,15 @@ impl Keys {
             })
         };
         (of(&self.ports), of(&self.places))
+    }
+
+    /// A round of the permutation of ports of a destination.
+    pub(super) fn port_round(&self, destination: u64, round: u8, half: u32) -> u32 {
+        low(hash(&self.ports, |hasher| {
+            hasher.write(&destination.to_be_bytes());
+            hasher.write(&[round]);
+            hasher.write(&half.to_be_bytes());
+        }))
     }
 
     /// The keyed hash in a SYN cookie.

@@ -413,6 +413,30 @@ fn b20_ports_towards_one_server_do_not_tell_those_towards_another() {
     is_even(between_hosts, "between two hosts");
 }
 
+/// CVE-2022-32296: destinations share counters, so an attacker whose servers see many ports of a host could tell which of them
+/// share one, and how many connections went elsewhere meanwhile: that recognizes a host. The ports of one destination follow
+/// each other as evenly as chance, whatever happens between.
+#[test]
+fn b20_ports_do_not_tell_how_many_connections_went_elsewhere() {
+    let own = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(0xC633_6401)), 443);
+    let step = |a: u16, b: u16| (u32::from(a) + 64_512 - u32::from(b)) % 64_512 * 256 / 64_512;
+    for elsewhere in [0u32, 1, 64, 200] {
+        let keys = Keys::new([elsewhere as u8; 16]);
+        let mut ports = Ports::new(&keys, 1024..=65_535);
+        let (mut steps, mut last) = ([0; 256], ports.choose(&keys, CLIENT, own, |_| true).unwrap());
+        for n in 0..4096 {
+            for other in 0..elsewhere {
+                let other = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(0x0A00_0000 + n * 7 + other)), 443);
+                ports.choose(&keys, CLIENT, other, |_| true).unwrap();
+            }
+            let next = ports.choose(&keys, CLIENT, own, |_| true).unwrap();
+            steps[step(next, last) as usize] += 1;
+            last = next;
+        }
+        is_even(steps, &format!("with {elsewhere} between"));
+    }
+}
+
 /// Forged segments for another connection draw challenges there; a prober with a connection of his own, and with packets that
 /// belong to none, is answered as if nothing had happened, in the same turn and later.
 #[test]
