@@ -1,5 +1,6 @@
 //! The host layer: its parts one by one, and endpoints in a world of packets that get lost, come twice or out of order.
 
+mod attacks;
 mod budget;
 mod chaos;
 mod endpoint;

@@ -25,6 +25,7 @@ mod scenarios;
 mod simulation;
 mod swarm;
 mod table;
+mod vulnerabilities;
 
 /// The root of the repository.
 fn root() -> PathBuf {

@@ -11,7 +11,7 @@ use super::phase::Phase;
 use super::state::{LiveState, Origin};
 use super::tcb::{Cx, OurHalf, Tcb};
 use crate::ecn::Handshake;
-use crate::send::{Fin, Sender};
+use crate::send::Sender;
 use crate::time::Micros;
 use crate::timestamps::TsState;
 use crate::{
@@ -59,9 +59,9 @@ pub struct TimeWait {
     clock: Instant,
     /// When 2 MSL are over; in CLOSED never.
     expires: Instant,
-    /// SND.NXT and MAX.SND.WND.
+    /// SND.NXT, and how far before it an acknowledgment may be.
     snd_nxt: SeqNum,
-    max_snd_wnd: u32,
+    oldest_ack: u32,
     /// RCV.NXT and RCV.WND; the octets before RCV.NXT that are told from what never came.
     rcv_nxt: SeqNum,
     rcv_wnd: u32,
@@ -145,7 +145,7 @@ impl TimeWait {
             clock,
             expires,
             snd_nxt: tcb.snd.nxt,
-            max_snd_wnd: tcb.snd.max_wnd,
+            oldest_ack: tcb.snd.oldest_ack(),
             rcv_nxt: tcb.rcv.nxt,
             rcv_wnd: tcb.rcv.wnd(),
             in_reach: tcb.rcv.in_reach(),
@@ -167,7 +167,7 @@ impl TimeWait {
             clock,
             expires: NEVER,
             snd_nxt: SeqNum::new(0),
-            max_snd_wnd: 0,
+            oldest_ack: 0,
             rcv_nxt: SeqNum::new(0),
             rcv_wnd: 0,
             in_reach: 0,
@@ -202,9 +202,7 @@ impl TimeWait {
         let ours = OurHalf { snd, ts_offset: self.ts_offset, opened: cx.now, ecn: Handshake::default() };
         let mut tcb = Tcb::new(Origin::Accept, ours, &syn, cx);
         tcb.state = LiveState::TimeWait;
-        tcb.snd.syn = false;
-        tcb.snd.fin = Fin::Acked;
-        tcb.snd.max_wnd = self.max_snd_wnd;
+        tcb.snd.end_with(self.oldest_ack);
         tcb.snd.send_mss = 1; // the least: the window moves as soon as it can
         tcb.rcv.end((self.rcv_nxt, self.in_reach), self.rcv_wnd, (self.next_window, self.agreed & SHIFT));
         tcb.sack = self.agreed & DSACK != 0;

@@ -162,7 +162,7 @@ impl Keys {
         FastOpenCookie::new(&cookie.to_be_bytes()).unwrap_or_default()
     }
 
-    /// F and G of RFC 6056 §3.3.4: the offset of a destination among the ports, and its place in the table of counters.
+    /// F and G of RFC 6056 §3.3.4: what is secret about a destination, and its place in the table of counters.
     pub(super) fn port_hashes(&self, local: IpAddr, remote: IpAddr, remote_port: u16) -> (u64, u64) {
         let of = |key| {
             hash(key, |hasher| {
@@ -172,6 +172,15 @@ impl Keys {
             })
         };
         (of(&self.ports), of(&self.places))
+    }
+
+    /// A round of the permutation of ports of a destination.
+    pub(super) fn port_round(&self, destination: u64, round: u8, half: u32) -> u32 {
+        low(hash(&self.ports, |hasher| {
+            hasher.write(&destination.to_be_bytes());
+            hasher.write(&[round]);
+            hasher.write(&half.to_be_bytes());
+        }))
     }
 
     /// The keyed hash in a SYN cookie.
@@ -212,5 +221,32 @@ fn low(n: u64) -> u32 {
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Keys(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+    use core::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+
+    /// Flows that an attacker could collect if he knew the key of one host: all in one place of a table of 256. Under another
+    /// key they are spread as random ones are, over 56 places of 64 that are tried.
+    #[test]
+    fn b21_flows_that_collide_under_one_key_do_not_under_another() {
+        let server = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 80));
+        let peers =
+            (0..100_000u32).map(|n| SocketAddr::from((Ipv4Addr::from(0x0A00_0001 + n / 7), 1024 + (n % 7) as u16)));
+        let flows = peers.filter_map(|peer| Flow::new(server, peer));
+        let known = Keys::new([1; 16]);
+        let colliding: Vec<Flow> = flows.filter(|flow| known.table_hash(flow) & 0xFF == 0x5A).take(64).collect();
+        assert_eq!(colliding.len(), 64);
+        for other in 2..10 {
+            let other = Keys::new([other; 16]);
+            let places: BTreeSet<u32> = colliding.iter().map(|flow| other.table_hash(flow) & 0xFF).collect();
+            assert!(places.len() > 45, "{} places", places.len());
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Ephemeral ports: the double-hash algorithm of RFC 6056 §3.3.4.
+//! Ephemeral ports: the double-hash algorithm of RFC 6056 §3.3.4, with a permutation for its offset.
 
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr};
@@ -8,9 +8,16 @@ use super::keys::Keys;
 
 /// Counters that destinations share: TABLE_LENGTH.
 const PLACES: usize = 64;
+/// Rounds of the permutation: with four of a good function nobody tells it from a random one (Luby and Rackoff); halves of few
+/// bits want more.
+const ROUNDS: u8 = 6;
 
 /// Chooses local ports of active opens so that nobody outside can guess them, and a destination sees each port again as
 /// late as possible (RFC 6056 §3.3.4, "Algorithm 4").
+///
+/// Destinations share counters. The RFC adds a secret offset to the counter, so that the ports of one destination still show how
+/// often its counter moved, which recognizes a host (CVE-2022-32296). Here the counter goes through a secret permutation of the
+/// range, another one for each destination.
 ///
 /// ```
 /// use segue::host::{Keys, Ports};
@@ -81,19 +88,57 @@ impl Ports {
         remote: SocketAddr,
         mut is_free: impl FnMut(u16) -> bool,
     ) -> Option<u16> {
-        let (offset, index) = keys.port_hashes(local, remote.ip(), remote.port());
+        let (destination, index) = keys.port_hashes(local, remote.ip(), remote.port());
         let place = usize::try_from(index % PLACES as u64).unwrap_or(0);
         let counter = self.table.get_mut(place)?;
-        let count = u64::from(self.count);
         for _ in 0..self.count {
             // The counter stays below the count: where it wraps, no port of the range is left out.
-            let n = (offset % count + u64::from(*counter)) % count;
-            *counter = u16::try_from((u64::from(*counter) + 1) % count).unwrap_or(0);
+            let at = u32::from(*counter) % self.count;
+            *counter = u16::try_from((at + 1) % self.count).unwrap_or(0);
+            let n = permuted(at, self.count, |round, half| keys.port_round(destination, round, half));
             let port = self.first.saturating_add(u16::try_from(n).unwrap_or(0));
             if is_free(port) {
                 return Some(port);
             }
         }
         None
+    }
+}
+
+/// A permutation of the numbers below `count`, by a Feistel network over the next larger number of an even number of bits. What
+/// comes out beyond goes through it again, and comes back below in the end, as each cycle of a permutation does.
+fn permuted(n: u32, count: u32, round: impl Fn(u8, u32) -> u32) -> u32 {
+    let half = (u32::BITS - count.saturating_sub(1).leading_zeros()).div_ceil(2);
+    let mask = (1 << half) - 1;
+    let mut n = n;
+    loop {
+        let (mut left, mut right) = (n >> half, n & mask);
+        for number in 0..ROUNDS {
+            (left, right) = (right, left ^ round(number, right) & mask);
+        }
+        n = left << half | right;
+        if n < count {
+            return n;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    /// Whatever the rounds do, and for ranges of all sizes.
+    #[test]
+    fn a_permutation_takes_each_number_once() {
+        let keys = Keys::new([3; 16]);
+        for count in (1..300).chain([1023, 1024, 1025, 16_384, 16_385, 64_512, 65_535]) {
+            for constant in [None, Some(0), Some(u32::MAX)] {
+                let round = |n, half| constant.unwrap_or_else(|| keys.port_round(7, n, half));
+                let seen: BTreeSet<u32> = (0..count).map(|n| permuted(n, count, round)).collect();
+                assert!(seen.len() == count as usize && seen.last() == Some(&(count - 1)), "{count}");
+            }
+        }
     }
 }

@@ -77,6 +77,11 @@ pub(crate) struct Scoreboard {
 }
 
 impl Scoreboard {
+    /// One without records.
+    pub(crate) fn at(una: Position) -> Self {
+        Self { una, nxt: una, ..Self::default() }
+    }
+
     pub(crate) const fn una(&self) -> Position {
         self.una
     }

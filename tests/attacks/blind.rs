@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::{Event, Flags, IcmpKind, Segment, State};
 use segue_kit::pair::Wire;
-use segue_kit::rig::{ACK, At, LIVE, RST, SYN, everywhere};
+use segue_kit::rig::{ACK, At, LIVE, RST, Rig, SYN, everywhere};
 use segue_kit::{ms, secs};
 
 /// CVE-2004-0230.
@@ -85,13 +85,57 @@ fn c2_a_syn_in_the_window_does_not_reset() {
     });
 }
 
+/// A connection whose peer has acknowledged so many octets.
+fn after(at: At, octets: i64) -> Rig {
+    let mut rig = at.with(|config| config.send_buffer(1 << 20)).established();
+    rig.send(octets as usize);
+    let mut una = 1;
+    while una <= octets {
+        una = (una + 5000).min(octets + 1);
+        rig.arrives(rig.ack(1, una));
+    }
+    rig.wait(secs(1));
+    rig
+}
+
 /// RFC 5961 §5.
 #[test]
 fn c3_an_ack_before_the_largest_window_is_challenged() {
     everywhere(|at| {
-        let mut rig = at.established();
-        rig.unmoved(rig.text(1, -60_000, "evil"), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
-        assert_eq!(rig.arrives(rig.text(1, -59_999, "good")), "Deliver \"good\"");
+        let mut rig = after(at, 61_000);
+        rig.unmoved(rig.text(1, 1000, "evil"), "<SEQ=61001><ACK=1><CTL=ACK>; Discarded(AckOutOfRange)");
+        assert_eq!(rig.arrives(rig.text(1, 1001, "good")), "Deliver \"good\"");
+    });
+}
+
+/// CVE-2023-52881: while less was sent than the largest window, the range of RFC 5961 §5 reaches below the ISS, to numbers that
+/// nobody sent; with the windows of a peer of scale 14 a quarter of all guesses would do.
+#[test]
+fn c3_an_ack_of_what_was_never_sent_is_challenged_though_the_window_is_large() {
+    everywhere(|at| {
+        for scale in [None, Some(14)] {
+            for sent in [0, 10, 5000] {
+                let at = at.with(|config| config.window_scaling(scale.is_some()));
+                let mut rig = after(at, sent);
+                if let Some(scale) = scale {
+                    let mut syn = at.syn();
+                    syn.options.update(|options| options.window_scale = Some(scale));
+                    rig = at.accept(syn);
+                    rig.window = u16::MAX;
+                    rig.arrives(rig.ack(1, 1));
+                    assert_eq!(rig.connection.info().snd_wnd, 65_535 << 14);
+                }
+                let una = i64::from(rig.connection.info().snd_una - rig.snd(0));
+                for ack in [0, -1, -100, 1 - 60_000, 1 - (65_535 << 14)] {
+                    let told = rig.clone().arrives(rig.text(1, ack, "evil"));
+                    assert!(told.ends_with("<CTL=ACK>; Discarded(AckOutOfRange)"), "{sent} octets, ACK {ack}: {told}");
+                    rig.clone().unmoved(rig.fin(1, ack), &told);
+                }
+                for ack in [1, una] {
+                    assert!(rig.clone().arrives(rig.text(1, ack, "good")).contains("Deliver \"good\""), "ACK {ack}");
+                }
+            }
+        }
     });
 }
 

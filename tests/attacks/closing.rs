@@ -22,7 +22,7 @@ fn f2_an_orphan_does_not_stay_in_fin_wait_2() {
     });
 }
 
-/// FreeBSD SA-15:15: nobody answers the last FIN.
+/// CVE-2015-5358: nobody answers the last FIN.
 #[test]
 fn f3_last_ack_ends_though_nobody_answers() {
     everywhere(|at| {

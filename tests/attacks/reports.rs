@@ -92,6 +92,29 @@ fn e7_bad_blocks_beside_a_good_one() {
     });
 }
 
+/// OpenBSD's fault of 27 years: a block that begins half a circle before its end is before and behind a hole at once. It lies
+/// in no flight, wherever the flight is, and changes nothing beside others.
+#[test]
+fn e7_a_block_half_a_circle_away_is_none() {
+    everywhere(|at| {
+        for right in [1001, 5001, 10_001] {
+            let (half, behind_una) = (0x8000_0000i64, 0x8000_0000 + right - 1);
+            let near = (half - 2..half + 3).chain(behind_una - 2..behind_una + 3);
+            for distance in near.chain([half - 9000, half + 9000, 0xFFFF_FFFF, 0x4000_0000]) {
+                let mut rig = sender(at);
+                rig.arrives(report(&rig, 1, &[(2001, 3001)])); // a hole, and what is behind it
+                let mut honest = rig.clone();
+                rig.arrives(report(&rig, 1, &[(right - distance, right), (2001, 3001)]));
+                honest.arrives(report(&honest, 1, &[(2001, 3001)]));
+                let (mut one, mut other) = (rig.connection.info(), honest.connection.info());
+                (one.counters, other.counters) = Default::default();
+                assert_eq!((one, rig.octets_sent()), (other, honest.octets_sent()), "{distance} before {right}");
+                assert_eq!(rig.arrives(rig.ack(1, 10_001)), honest.arrives(honest.ack(1, 10_001)));
+            }
+        }
+    });
+}
+
 /// The same report for ever opens nothing and sends nothing again.
 #[test]
 fn e7_duplicates_that_report_nothing_new() {

@@ -17,7 +17,7 @@ fn server() -> SocketAddr {
 }
 
 /// A SYN from an address that nobody has.
-fn spoofed(n: u32) -> (PseudoHeader, Packet) {
+pub(super) fn spoofed(n: u32) -> (PseudoHeader, Packet) {
     let from = Ipv4Addr::from(0x0A00_0000 + n % 0x00FF_FFFF + 1);
     let options = Options {
         mss: Some(1460),

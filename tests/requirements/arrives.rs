@@ -52,24 +52,25 @@ fn u_6_a_syn_is_challenged_whatever_its_number() {
     }
 }
 
-/// SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT (RFC 5961 §5).
+/// SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT (RFC 5961 §5), and nothing that acknowledges less than our SYN.
 #[test]
 fn may_12_an_acknowledgment_out_of_range_makes_text_suspect() {
     let with_ack = |ack: u32| peer_text(0, 5, ack);
-    for (ack, taken) in [
-        (10, true),
-        (0, true),
-        (10_u32.wrapping_sub(65_535), true),
-        (10_u32.wrapping_sub(65_536), false),
-        (11, false),
-        (1 << 31, false),
+    for (sent, good, bad) in [
+        (73_000, [73_000, 20_000, 73_000 - 65_535], [73_001, 73_000 - 65_536, 1 << 31]),
+        (10, [10, 9, 0], [11, 1_u32.wrapping_neg(), 10_u32.wrapping_sub(65_535)]),
     ] {
-        let mut tcp = Rig::established(plain());
-        tcp.send(10);
-        tcp.arrives(peer(0, 10));
-        let words = tcp.arrives(with_ack(ack));
-        let expected = if taken { "Deliver 5" } else { "<SEQ=10><ACK=0><CTL=ACK>; Discarded(AckOutOfRange)" };
-        assert_eq!(words, expected, "{ack}");
+        for (ack, taken) in good.map(|ack| (ack, true)).into_iter().chain(bad.map(|ack| (ack, false))) {
+            let mut tcp = Rig::established(plain());
+            for acknowledged in (0..sent).step_by(14_600) {
+                let piece = 14_600.min(sent - acknowledged); // ten segments
+                tcp.send(piece as usize);
+                tcp.arrives(peer(0, acknowledged + piece));
+            }
+            let words = tcp.arrives(with_ack(ack));
+            let challenge = format!("<SEQ={sent}><ACK=0><CTL=ACK>; Discarded(AckOutOfRange)");
+            assert_eq!(words, if taken { "Deliver 5" } else { &challenge }, "{ack} of {sent}");
+        }
     }
     // switched off, only the future is out of range
     let mut tcp = Rig::established(plain().rfc5961(false));

@@ -249,9 +249,12 @@ fn max_snd_wnd_includes_the_window_of_the_syn() {
     for (way, open) in ways.into_iter().enumerate() {
         for (below, taken) in [(1000, true), (1001, false)] {
             let mut tcp = open();
-            tcp.arrives(Segment { window: 1, ..peer(0, 0) });
-            assert_eq!((tcp.state(), tcp.info().snd_wnd), (State::Established, 1));
-            let old = Segment { ack: ours(0) - below, ..peer_text(0, 10, 0) };
+            for acknowledged in [0, 900, 1800] {
+                tcp.arrives(Segment { window: 900, ..peer(0, acknowledged) });
+                tcp.send(900); // no more: what was never sent is never acknowledged
+            }
+            assert_eq!((tcp.state(), tcp.info().snd_wnd), (State::Established, 900));
+            let old = Segment { ack: ours(1800) - below, ..peer_text(0, 10, 0) };
             assert_eq!(tcp.arrives(old).contains("Deliver 10"), taken, "way {way}, {below} below SND.UNA");
         }
     }

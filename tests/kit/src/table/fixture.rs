@@ -303,6 +303,7 @@ impl Script {
     fn synchronized(&mut self) -> Connection {
         let Setup { state, queued, held, zero_window, .. } = self.setup;
         let mut connection = self.established();
+        self.window_of_text(&mut connection);
         let mut flight = if queued { usize::from(PEER_WINDOW) } else { FLIGHT };
         while flight > 0 {
             let len = flight.min(1000);
@@ -328,6 +329,14 @@ impl Script {
             self.hold(&mut connection);
         }
         connection
+    }
+
+    /// As much text as MAX.SND.WND goes out and is acknowledged, so that an ACK can be old and not too old.
+    fn window_of_text(&mut self, connection: &mut Connection) {
+        let _ = connection.send(&mut own_text(PEER_WINDOW.into()), self.now).unwrap();
+        self.pass(1);
+        let ack = self.segment(connection.info().snd_nxt, Flags::empty(), 0);
+        let _ = connection.handle_segment(ack, self.now);
     }
 
     /// The segment that moves SND.WL1: text, with the peer's FIN where the state needs it, and with the ACK of our FIN
