@@ -204,7 +204,10 @@ impl Config {
 /// The largest shift with which this receive buffer is two units of the window field, or 0: of a single unit nothing
 /// could be announced as soon as one octet waits for the user.
 const fn most_shift(receive_buffer: u32) -> u32 {
-    receive_buffer.ilog2().saturating_sub(1)
+    match receive_buffer.checked_ilog2() {
+        Some(log2) => log2.saturating_sub(1),
+        None => 0,
+    }
 }
 
 #[cfg(feature = "arbitrary")]

@@ -77,10 +77,13 @@
     not(test),
     deny(
         clippy::unwrap_used,
+        clippy::expect_used,
         clippy::panic,
         clippy::unreachable,
         clippy::todo,
+        clippy::unimplemented,
         clippy::indexing_slicing,
+        clippy::string_slice,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::float_arithmetic,

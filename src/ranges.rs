@@ -205,7 +205,7 @@ impl<K: Copy + Ord, T: Copy> Ranges<K, T> {
                 let lower = core::mem::replace(&mut self.top, upper);
                 self.lower.push(Box::new(lower));
             } else {
-                self.lower.insert(chunk + 1, Box::new(upper));
+                self.lower.insert((chunk + 1).min(self.lower.len()), Box::new(upper));
             }
             if index >= CHUNK / 2 {
                 (chunk, index) = (chunk + 1, index - CHUNK / 2);
@@ -224,7 +224,9 @@ impl<K: Copy + Ord, T: Copy> Ranges<K, T> {
             let ranges = self.chunk_mut(chunk);
             let from = index.min(ranges.len());
             let here = left.min(ranges.len() - from);
-            ranges.drain(from..from + here);
+            if ranges.get(from..from + here).is_some() {
+                ranges.drain(from..from + here);
+            }
             let emptied = ranges.is_empty();
             left -= here;
             self.len -= here;

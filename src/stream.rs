@@ -2,7 +2,9 @@
 //! text.
 
 use core::fmt;
-use core::ops::{Add, AddAssign, Sub};
+use core::ops::{Add, AddAssign, Range, Sub};
+
+use bytes::Bytes;
 
 /// A place in the sequence space of one direction, counted from the ISS: the SYN takes position 0, each octet of text
 /// one, the FIN the one after. In memory it is aligned as the sequence numbers that it stands beside.
@@ -48,6 +50,12 @@ impl Sub<u32> for Position {
     fn sub(self, octets: u32) -> Self {
         Self(self.0 - u64::from(octets))
     }
+}
+
+/// A part of the text; nothing, where the range is not inside of it: so `slice`, which has the same check, cannot panic.
+#[inline]
+pub(crate) fn part(text: &Bytes, range: Range<usize>) -> Bytes {
+    if text.get(range.clone()).is_some() { text.slice(range) } else { Bytes::new() }
 }
 
 /// Octets since `earlier`, which is not later. The flight is shorter than 2^31.

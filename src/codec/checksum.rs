@@ -118,31 +118,37 @@ fn sum_called(octets: &[u8]) -> u128 {
     if octets.is_empty() { 0 } else { call(octets) }
 }
 
+/// Of sums of words of 64 bits: memory has not the 2⁶⁴ words with which it would wrap.
+#[inline]
+const fn plus(a: u128, b: u128) -> u128 {
+    a.wrapping_add(b)
+}
+
 #[inline]
 fn sum_short(mut octets: &[u8]) -> u128 {
     let mut sum = 0;
     while let Some((words, rest)) = octets.split_first_chunk::<32>() {
-        sum += words.chunks_exact(8).map(|octets| u128::from(word(octets))).sum::<u128>();
+        sum = words.chunks_exact(8).fold(sum, |sum, octets| plus(sum, word(octets).into()));
         octets = rest;
     }
     if let Some((&pair, rest)) = octets.split_first_chunk() {
         let pair = u128::from_ne_bytes(pair);
-        sum += (pair & u128::from(u64::MAX)) + (pair >> 64);
+        sum = plus(sum, plus(pair & u128::from(u64::MAX), pair >> 64));
         octets = rest;
     }
     if let Some((&word, rest)) = octets.split_first_chunk() {
-        sum += u128::from(u64::from_ne_bytes(word));
+        sum = plus(sum, u64::from_ne_bytes(word).into());
         octets = rest;
     }
     if let Some((&word, rest)) = octets.split_first_chunk() {
-        sum += u128::from(u32::from_ne_bytes(word));
+        sum = plus(sum, u32::from_ne_bytes(word).into());
         octets = rest;
     }
     if let Some((&word, rest)) = octets.split_first_chunk() {
-        sum += u128::from(u16::from_ne_bytes(word));
+        sum = plus(sum, u16::from_ne_bytes(word).into());
         octets = rest;
     }
-    octets.first().map_or(sum, |&last| sum + u128::from(u16::from_ne_bytes([last, 0])))
+    octets.first().map_or(sum, |&last| plus(sum, u16::from_ne_bytes([last, 0]).into()))
 }
 
 /// Without carries, so that compilers use vectors: the sum modulo 2⁶⁴ and the sum of the upper halves give the sum of
@@ -150,16 +156,16 @@ fn sum_short(mut octets: &[u8]) -> u128 {
 #[inline(never)]
 fn sum_long(octets: &[u8]) -> u128 {
     if octets.len() > PIECE {
-        return octets.chunks(PIECE).map(sum_long).sum();
+        return octets.chunks(PIECE).map(sum_long).fold(0, plus);
     }
     let rest = octets.chunks_exact(32).remainder();
     let (mut all, mut upper) = (0u64, 0u64);
     for octets in octets.get(..octets.len() - rest.len()).unwrap_or(&[]).chunks_exact(8) {
         all = all.wrapping_add(word(octets));
-        upper += word(octets) >> 32;
+        upper = upper.wrapping_add(word(octets) >> 32);
     }
     let lower = all.wrapping_sub(upper << 32);
-    u128::from(lower + upper) + sum_short(rest)
+    plus(lower.wrapping_add(upper).into(), sum_short(rest))
 }
 
 /// The word in eight octets.
@@ -293,10 +299,11 @@ impl PseudoHeader {
         // The zeros beside the protocol number, and over IPv6 the upper half of the length, add nothing.
         let [high, low] = len.to_be_bytes();
         let last = u128::from(u32::from_ne_bytes([0, PROTOCOL, high, low]));
-        last + match self {
-            Self::V4 { src, dst } => sum_words(&src.octets()) + sum_words(&dst.octets()),
-            Self::V6 { src, dst } => sum_words(&src.octets()) + sum_words(&dst.octets()),
-        }
+        let addresses = match self {
+            Self::V4 { src, dst } => plus(sum_words(&src.octets()), sum_words(&dst.octets())),
+            Self::V6 { src, dst } => plus(sum_words(&src.octets()), sum_words(&dst.octets())),
+        };
+        plus(last, addresses)
     }
 
     /// The sum over the pseudo-header, the first words of a header as they stand in memory, its rest, and the text. All
@@ -304,8 +311,8 @@ impl PseudoHeader {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn sum(&self, len: u16, words: [u64; 4], rest: &[u8], text: &[u8]) -> u16 {
-        let header = words.iter().map(|&word| u128::from(word)).sum::<u128>() + sum_called(rest);
-        u16::from_be(fold(self.words(len) + header + sum_called(text)))
+        let header = words.iter().fold(sum_called(rest), |sum, &word| plus(sum, word.into()));
+        u16::from_be(fold(plus(self.words(len), plus(header, sum_called(text)))))
     }
 }
 
@@ -330,7 +337,7 @@ pub fn checksum(pseudo: PseudoHeader, octets: &[u8]) -> Option<u16> {
 #[inline]
 pub(super) fn sum_segment(pseudo: PseudoHeader, octets: &[u8]) -> Option<u16> {
     let len = u16::try_from(octets.len()).ok().filter(|_| octets.len() <= pseudo.max_len())?;
-    Some(u16::from_be(fold(pseudo.words(len) + sum_words(octets))))
+    Some(u16::from_be(fold(plus(pseudo.words(len), sum_words(octets)))))
 }
 
 #[cfg(test)]

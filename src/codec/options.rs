@@ -151,7 +151,7 @@ impl<'a> Iterator for RawOptionsIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (&kind, after) = self.rest.split_first()?;
-            let offset = self.area.len() - self.rest.len();
+            let offset = self.area.len().saturating_sub(self.rest.len());
             self.rest = after;
             match kind {
                 NOP => {}
@@ -262,7 +262,7 @@ pub(super) fn write(options: &Options, to: &mut Writer) {
     }
     if let Ok(blocks @ 1..) = u8::try_from(options.sack.len()) {
         pad(to, 2);
-        to.put([SACK, 2 + 8 * blocks]);
+        to.put([SACK, blocks.saturating_mul(8).saturating_add(2)]);
         for block in options.sack.as_slice() {
             to.put(block.left.value().to_be_bytes());
             to.put(block.right.value().to_be_bytes());

@@ -67,7 +67,7 @@ impl Iterator for Split {
         let mut piece = self.rest.take()?;
         if let Some(size) = cut_at(&piece) {
             let mut rest = piece.clone();
-            piece.payload = rest.payload.split_to(size);
+            piece.payload = rest.payload.split_to(size.min(rest.payload.len()));
             rest.seq += u32::from(piece.segment_size);
             rest.flags -= Flags::CWR;
             piece.flags -= Flags::FIN | Flags::PSH;

@@ -524,7 +524,7 @@ impl<S: Sink, C: Controller> Drop for Batch<'_, S, C> {
             return; // a panic unwinds: another one would abort the program
         }
         self.connection.end_batch(self.now, self.open, &mut self.sink);
-        let Some((mut twin, parts)) = self.record.take() else { return };
+        let Some((mut twin, parts)) = self.record.take().filter(|_| PROVES) else { return };
         let mut actions = Vec::new();
         twin.take(Event::Batch(parts), self.now, &mut actions);
         assert_eq!(actions, self.sink.actions, "the actions of the record, and those of the batch");

@@ -302,7 +302,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     pub(super) fn restart_time_wait(&mut self, cx: &mut Cx<'_, '_>) {
-        cx.timers.set(Timer::TimeWait, cx.now + 2 * cx.config.msl()); // MUST-13
+        cx.timers.set(Timer::TimeWait, cx.now + cx.config.msl().saturating_mul(2)); // MUST-13
     }
 
     /// Text or FIN moved on, or a closed window was confirmed.

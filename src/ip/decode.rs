@@ -47,8 +47,8 @@ pub fn decode(mut octets: Bytes, format: Format) -> Result<Datagram, Ignored> {
     };
     let datagram = octets.get(front..).unwrap_or(&[]);
     let Ip { addresses, protocol, ecn, payload } = plain(datagram).map_or_else(|| any(datagram), Ok)?;
-    octets.truncate(front + payload.end);
-    octets.advance(front + payload.start);
+    octets.truncate(front.saturating_add(payload.end));
+    octets.advance(front.saturating_add(payload.start).min(octets.len()));
     match (protocol, addresses) {
         (TCP, _) => {
             let verify = if merged.verified { Verify::ByHardware } else { Verify::Now(addresses) };

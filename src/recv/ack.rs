@@ -59,7 +59,7 @@ impl Arrival {
             return Self { octets, segments: u16::from(octets > 0), size: octets.max(1), pushed };
         }
         let size = if segment_size == 0 { rmss } else { segment_size };
-        let size = u32::from(size).clamp(1, octets.max(1));
+        let size = u32::from(size).min(octets).max(1);
         let segments = u16::try_from(octets.div_ceil(size)).unwrap_or(u16::MAX);
         Self { octets, segments, size, pushed }
     }

@@ -82,10 +82,11 @@ impl SackBlocks {
     /// assert!(!blocks.push(SackBlock::default())); // no room
     /// ```
     pub fn push(&mut self, block: SackBlock) -> bool {
-        match self.blocks.get_mut(usize::from(self.len)) {
+        let len = self.len;
+        match self.blocks.get_mut(usize::from(len)) {
             Some(slot) => {
                 *slot = block;
-                self.len += 1;
+                self.len = len + 1;
                 true
             }
             None => false,
@@ -200,7 +201,12 @@ impl FastOpenCookie {
     /// assert_eq!(cookie.as_slice(), [7; 8]);
     /// ```
     pub fn as_slice(&self) -> &[u8] {
-        self.octets.get(..usize::from(self.len)).unwrap_or(&[])
+        self.octets.get(..self.len()).unwrap_or(&[])
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        usize::from(self.len)
     }
 }
 
@@ -257,7 +263,7 @@ impl Options {
     #[inline(never)]
     pub fn wire_len(&self) -> usize {
         let aligned = self.aligned_len();
-        if aligned <= Self::MAX_WIRE_LEN { aligned } else { self.packed_len().next_multiple_of(4) }
+        if aligned <= Self::MAX_WIRE_LEN { aligned } else { 4 * self.packed_len().div_ceil(4) }
     }
 
     /// Octets with the NOPs that put every field on its natural boundary (RFC 7323 App. A).
@@ -270,7 +276,7 @@ impl Options {
             }
             + 4 * usize::from(self.window_scale.is_some())
             + if self.sack.is_empty() { 0 } else { 4 + 8 * self.sack.len() }
-            + self.fast_open.map_or(0, |cookie| (2 + cookie.as_slice().len()).next_multiple_of(4))
+            + self.fast_open.map_or(0, |cookie| 4 * (2 + cookie.len()).div_ceil(4))
             + 4 * usize::from(self.user_timeout.is_some())
     }
 
@@ -281,7 +287,7 @@ impl Options {
             + 10 * usize::from(self.timestamps.is_some())
             + 3 * usize::from(self.window_scale.is_some())
             + if self.sack.is_empty() { 0 } else { 2 + 8 * self.sack.len() }
-            + self.fast_open.map_or(0, |cookie| 2 + cookie.as_slice().len())
+            + self.fast_open.map_or(0, |cookie| 2 + cookie.len())
             + 4 * usize::from(self.user_timeout.is_some())
     }
 }

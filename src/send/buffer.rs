@@ -1,12 +1,13 @@
 //! The send buffer: text queued by the user and not acknowledged.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use crate::rare::{AtRest, Rare};
-use crate::stream::Offset;
+use crate::stream::{Offset, part};
 
 /// Capacity, in pieces, that an emptied buffer may keep.
 const KEEP: usize = 64;
@@ -112,10 +113,10 @@ impl SendBuffer {
         let start = *start + self.len;
         match pieces.back_mut() {
             Some(last) if last.text.len() + text.len() < copy_below => {
-                let mut merged = BytesMut::with_capacity(copy_below);
+                let mut merged = Vec::with_capacity(copy_below);
                 merged.extend_from_slice(&last.text);
                 merged.extend_from_slice(&text);
-                last.text = merged.freeze();
+                last.text = merged.into();
             }
             Some(_) | None => pieces.push_back(Piece { start, text }),
         }
@@ -210,7 +211,7 @@ impl Queue {
             let at = offset.index_from(piece.start);
             if let Some(left) = piece.text.len().checked_sub(at).and_then(|left| left.checked_sub(len)) {
                 self.cursor += usize::from(left == 0);
-                return piece.text.slice(at..at + len);
+                return part(&piece.text, at..at + len);
             }
         }
         self.slice_anywhere(offset, len)
@@ -220,11 +221,11 @@ impl Queue {
     fn slice_anywhere(&mut self, offset: Offset, len: usize) -> Bytes {
         let Some((index, first, at)) = self.find(offset) else { return Bytes::new() };
         if len <= first.text.len() - at {
-            let text = first.text.slice(at..at + len);
+            let text = part(&first.text, at..at + len);
             self.cursor = index + usize::from(at + len == first.text.len());
             return text;
         }
-        let mut copy = BytesMut::with_capacity(len);
+        let mut copy = Vec::with_capacity(len);
         copy.extend_from_slice(first.text.get(at..).unwrap_or(&[]));
         for piece in self.pieces.iter().skip(index + 1) {
             let room = len - copy.len();
@@ -233,7 +234,7 @@ impl Queue {
                 break;
             }
         }
-        copy.freeze()
+        copy.into()
     }
 
     /// The piece that holds `offset`: its index, itself, and where in it.

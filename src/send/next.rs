@@ -168,8 +168,9 @@ impl<C: Controller> Sender<C> {
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;
         let mut len = todo.min(room).min(gate.max).min(gate.records.saturating_mul(gate.full));
-        if len > gate.full && len % gate.full != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
-            len -= len % gate.full; // whole segments; the rest is a matter of its own
+        let part = len.checked_rem(gate.full).unwrap_or(0);
+        if len > gate.full && part != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
+            len -= part; // whole segments; the rest is a matter of its own
         }
         let fin = self.fin == Fin::Queued && len == todo && window > len; // cwnd counts octets of text
         let plan = Plan { seq: self.nxt, len, syn: false, fin, kind: Kind::New };

@@ -1,12 +1,14 @@
 //! Proportional rate reduction: what leaves during fast recovery follows what arrives (RFC 9937).
 
+use core::num::NonZeroU32;
+
 /// The variables of RFC 9937 §5, in octets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Prr {
     ssthresh: u32,
     /// RecoverFS.
-    recover_fs: u32,
+    recover_fs: NonZeroU32,
     delivered: u32,
     out: u32,
     /// The window after the last acknowledgment.
@@ -31,7 +33,14 @@ impl Prr {
     /// for the fast retransmit.
     pub(crate) fn new(ssthresh: u32, recover_fs: u32, inflight: u32, mss: u32) -> Self {
         let cwnd = inflight.saturating_add(mss);
-        Self { ssthresh, recover_fs: recover_fs.max(1), delivered: 0, out: 0, cwnd, left: 0 }
+        Self {
+            ssthresh,
+            recover_fs: NonZeroU32::new(recover_fs).unwrap_or(NonZeroU32::MIN),
+            delivered: 0,
+            out: 0,
+            cwnd,
+            left: 0,
+        }
     }
 
     pub(crate) fn on_ack(&mut self, ack: &Progress) {
@@ -41,7 +50,7 @@ impl Prr {
         self.delivered = self.delivered.saturating_add(ack.delivered);
         let mut send = if ack.inflight > self.ssthresh {
             let share = u64::from(self.delivered) * u64::from(self.ssthresh); // in proportion to what was delivered
-            let share = share.div_ceil(u64::from(self.recover_fs));
+            let share = share.div_ceil(u64::from(self.recover_fs.get()));
             u32::try_from(share).unwrap_or(u32::MAX).saturating_sub(self.out)
         } else {
             let mut limit = self.delivered.saturating_sub(self.out).max(ack.delivered); // packet conservation

@@ -196,7 +196,7 @@ impl Rtt {
     #[inline]
     pub(crate) fn base_rto(&self) -> Micros {
         match self.estimator {
-            Estimator::NoSample { rto } => rto.clamp(Micros::from_u32(self.min), self.max()),
+            Estimator::NoSample { rto } => rto.max(Micros::from_u32(self.min)).min(self.max()),
             Estimator::Measured { srtt, rttvar } => {
                 let variation =
                     Micros::new(GRANULARITY_US.max((4 * rttvar.0) >> FRACTION)).max(Micros::from_u32(self.min));
@@ -231,7 +231,7 @@ impl Rtt {
     /// sample that is too small makes no burst.
     pub(crate) fn paced_over(&self) -> Option<Micros> {
         let srtt = self.srtt()?;
-        Some(Micros::from_u32(self.latest).clamp(Micros::new(srtt.get() / 2), srtt))
+        Some(Micros::from_u32(self.latest).max(Micros::new(srtt.get() / 2)).min(srtt))
     }
 
     pub(crate) fn rttvar(&self) -> Option<Micros> {

@@ -225,13 +225,18 @@ impl Scoreboard {
         }
         let again = &mut self.marks.begin().again;
         let place = again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
-        again.insert(place, (start, at));
+        again.insert(place.min(again.len()), (start, at));
         if again.len() > 2 * self.segments.len() + KEEP {
             let segments = &self.segments;
-            again.retain(|&(start, at)| {
+            let stands = |&(start, at): &(Position, Instant)| {
                 let index = segments.partition_point(|sent| sent.end <= start);
                 segments.get(index).is_some_and(|sent| sent.is_again(start, at))
-            });
+            };
+            for _ in 0..again.len() {
+                if let Some(entry) = again.pop_front().filter(stands) {
+                    again.push_back(entry);
+                }
+            }
         }
     }
 
@@ -244,7 +249,7 @@ impl Scoreboard {
         };
         let rest = Sent { start: position, ..*sent };
         sent.end = position;
-        self.segments.insert(index + 1, rest);
+        self.segments.insert((index + 1).min(self.segments.len()), rest);
         if rest.again && rest.fate == Fate::InFlight {
             self.note_again(position, rest.at);
         }
@@ -400,7 +405,7 @@ impl Scoreboard {
     /// The first segment below the highest report that was sent once and is not known to be lost (RFC 6675 §4 (3)).
     pub(crate) fn first_fresh_below_reports(&self) -> Option<&Sent> {
         let highest = self.marks.sacked.last()?.start;
-        let segments = self.segments.range(self.index_near(self.marks.fingers.fresh, self.marks.fresh)..);
+        let segments = self.segments.iter().skip(self.index_near(self.marks.fingers.fresh, self.marks.fresh));
         segments.take_while(|sent| sent.start < highest).find(|sent| sent.is_fresh())
     }
 

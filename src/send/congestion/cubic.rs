@@ -152,7 +152,7 @@ impl Cubic {
     /// K of equation 2, in microseconds: 0 from W_max on.
     fn k_us(&self) -> u32 {
         let diff = u128::from(self.w_max.saturating_sub(self.cwnd));
-        cube_root(diff * 10 * MICROS_CUBED / (C_TENTHS * u128::from(self.mss)))
+        cube_root(diff * 10 * MICROS_CUBED / (C_TENTHS * u128::from(self.mss.max(1))))
     }
 
     /// W_cubic(t) of equation 1, in octets, rounded down.
@@ -240,7 +240,7 @@ impl Cubic {
 
 /// `owed` fractions of `window`, as whole octets and the remainder.
 fn divide(owed: u64, window: u32) -> (u32, u32) {
-    let window = u64::from(window);
+    let window = u64::from(window.max(1));
     let whole = u32::try_from(owed / window).unwrap_or(MAX_CWND);
     (whole, u32::try_from(owed % window).unwrap_or(0)) // less than the window
 }
