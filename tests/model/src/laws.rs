@@ -79,12 +79,10 @@ impl World<'_> {
         })
     }
 
-    /// Nothing is sent beyond what the peer ever promised, but one octet or FIN that probes.
+    /// Nothing is sent beyond what the peer ever promised, but one octet or FIN that probes; and what takes no sequence
+    /// space is numbered where the peer accepts it (RFC 9293 App. A.2).
     pub(crate) fn inside_the_window(&self, side: usize, end: &End, segment: &Segment) -> Law {
-        if segment.is_empty()
-            || segment.flags.intersects(Flags::RST | Flags::SYN)
-            || !self.are_one_connection(side, end)
-        {
+        if segment.flags.intersects(Flags::RST | Flags::SYN) || !self.are_one_connection(side, end) {
             return Ok(());
         }
         let peer = &self.ends[1 - side].numbers;

@@ -96,7 +96,7 @@ impl World<'_> {
                 moves.extend([Move::Timer(side), Move::Late(side)]);
             }
             if self.left.forgeries > 0 {
-                let forged = attack::forgeries(&self.ends[side], self.now).len();
+                let forged = attack::steps(&self.ends[side], self.now).len();
                 moves.extend((0..u8::try_from(forged).unwrap_or(u8::MAX)).map(|which| Move::Forge(side, which)));
             }
             if self.ends[side].numbers.is_live() {
@@ -166,7 +166,7 @@ impl Move {
             }
             Self::Call(side, call) => ladder::at(side, &format!("{call:?}").to_uppercase()),
             Self::Forge(side, which) => {
-                let forged = attack::forgeries(&world.ends[side], world.now).into_iter().nth(which.into());
+                let forged = attack::steps(&world.ends[side], world.now).into_iter().nth(which.into());
                 forged.map_or_else(String::new, |(name, segment)| {
                     ladder::arrives(side, &segment, &format!("forged: {name}"))
                 })

@@ -203,10 +203,10 @@ fn windows_and_ends() -> Vec<Setting> {
     let mut throttles = Setting::new(
         "throttles",
         "forged segments are steps, and the throttles of challenge ACKs are part of the state",
-        plain().challenge_limit(2),
+        plain().challenge_limit(1),
     )
-    .scripts(&[1], &[])
-    .bounds(|b| *b = Bounds { timers: 2, losses: 1, forgeries: 5, ..Bounds::default() });
+    .scripts(&[], &[])
+    .bounds(|b| *b = Bounds { timers: 1, losses: 1, forgeries: 4, ..Bounds::default() });
     throttles.whole = true;
     vec![
         Setting::new(

@@ -121,10 +121,8 @@ impl End {
     /// The hash of all that matters for the future of this end. Numbers stand for themselves, since `canonical` does not
     /// tell which SYN of the peer this connection answers.
     pub(crate) fn hash(&self, setting: &Setting, now: Instant) -> u64 {
-        if let Some((at, hash)) = self.hashed.get() {
-            if at == now {
-                return hash;
-            }
+        if let Some((_, hash)) = self.hashed.get().filter(|(at, _)| *at == now) {
+            return hash;
         }
         let mut hasher = FixedState::default().build_hasher();
         if setting.whole {
@@ -141,7 +139,7 @@ impl End {
 
 /// What the clock of timestamps shows, at both ends.
 pub(crate) fn clock(now: Instant) -> u32 {
-    u32::try_from(now.as_micros() / 1000 & 0xFFFF_FFFF).unwrap_or(0)
+    u32::try_from((now.as_micros() / 1000) & 0xFFFF_FFFF).unwrap_or(0)
 }
 
 /// A segment under way, and the hash of it without its timestamps: these count from now.
@@ -270,13 +268,13 @@ impl<'s> World<'s> {
                 let Some((timer, at)) = self.ends[side].connection.next_deadline() else { return Ok(false) };
                 self.now = self.now.max(at);
                 if matches!(step, Move::Late(_)) {
-                    self.now = self.now + LATE;
+                    self.now += LATE;
                 }
                 self.event(side, Event::Timer(timer))
             }
             Move::Call(side, call) => self.call(side, call),
             Move::Forge(side, which) => {
-                let forged = attack::forgeries(&self.ends[side], self.now).into_iter().nth(which.into());
+                let forged = attack::steps(&self.ends[side], self.now).into_iter().nth(which.into());
                 let Some((_, segment)) = forged else { return Ok(false) };
                 self.event(side, Event::Segment(segment))
             }
