@@ -3,7 +3,7 @@
 //! the most. And a host that calls before any timer is due.
 
 use bytes::Bytes;
-use segue::{Action, Event, Flags, Instant, Segment, SeqNum, State, Timer, Timestamps};
+use segue::{Action, Event, Flags, IcmpKind, Instant, Segment, SeqNum, State, Timer, Timestamps};
 
 use crate::laws::{Law, require};
 use crate::world::{End, clock};
@@ -62,6 +62,17 @@ pub(crate) fn steps(end: &End, now: Instant) -> Vec<(&'static str, Segment)> {
     list
 }
 
+/// ICMP errors that quote a number which is not in flight (RFC 5927 §4.1).
+fn errors(end: &End) -> impl Iterator<Item = (&'static str, Event)> {
+    let quoted_seq = end.numbers.nxt + FAR;
+    let kinds = [
+        ("an ICMP error of a port, of any number", IcmpKind::PortUnreachable, 0),
+        ("an ICMP error of a host, of any number", IcmpKind::Unreachable, 0),
+        ("an ICMP error of a small link, of any number", IcmpKind::PacketTooBig, 600),
+    ];
+    kinds.into_iter().map(move |(name, kind, mtu)| (name, Event::Icmp { kind, quoted_seq, mtu }))
+}
+
 /// What an earlier connection or an earlier cycle of the numbers left behind.
 fn old(end: &End, now: Instant) -> Option<(&'static str, Segment)> {
     let numbers = &end.numbers;
@@ -108,11 +119,12 @@ impl End {
             return Ok(()); // any event goes on with a burst that was cut
         }
         let before = self.connection.canonical(now);
-        for (name, segment) in forgeries(self, now) {
+        let segments = forgeries(self, now).into_iter().map(|(name, segment)| (name, Event::Segment(segment)));
+        for (name, event) in segments.chain(errors(self)) {
             let mut connection = self.connection.clone();
             let mut actions = Vec::new();
-            let text = segment.to_string();
-            let handled = connection.handle(Event::Segment(segment), now, &mut actions);
+            let text = format!("{event:?}");
+            let handled = connection.handle(event, now, &mut actions);
             let answers = actions.iter().filter(|action| matches!(action, Action::Transmit(_))).count();
             let most = usize::from(name != FAR_RESET);
             let mute =

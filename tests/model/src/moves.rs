@@ -17,6 +17,11 @@ pub(crate) enum Call {
     Abort,
     Continue,
     Rearm,
+    /// Settings, and a path whose MTU the host learns.
+    Cork,
+    Uncork,
+    Narrow,
+    Widen,
 }
 
 /// One step. The first number is the end that it happens at, the second one the place in the channel to that end.
@@ -26,6 +31,8 @@ pub(crate) enum Move {
     Deliver(usize, u8),
     /// A segment arrives, and a copy of it stays under way.
     Repeat(usize, u8),
+    /// All that is under way to an end arrives at once.
+    Together(usize),
     Lose(usize, u8),
     /// The network marks a segment: CE.
     Mark(usize, u8),
@@ -52,8 +59,12 @@ impl Bounds {
 
     /// All that is left.
     fn sum(&self) -> u32 {
-        let Self { losses, repetitions, overtakings, marks, timers, late, aborts, forgeries, reboots } = *self;
-        [losses, repetitions, overtakings, marks, timers, late, aborts, forgeries, reboots].map(u32::from).iter().sum()
+        let Self { losses, repetitions, overtakings, marks, timers, late, aborts, forgeries, reboots, knobs, batches } =
+            *self;
+        [losses, repetitions, overtakings, marks, timers, late, aborts, forgeries, reboots, knobs, batches]
+            .map(u32::from)
+            .iter()
+            .sum()
     }
 
     /// The bound on such a step, if there is any.
@@ -67,6 +78,8 @@ impl Bounds {
             Move::Timer(_) => &mut self.timers,
             Move::Late(_) => &mut self.late,
             Move::Call(_, Call::Abort) => &mut self.aborts,
+            Move::Call(_, Call::Cork | Call::Uncork | Call::Narrow | Call::Widen) => &mut self.knobs,
+            Move::Together(_) => &mut self.batches,
             Move::Call(..) | Move::Open(_) => return None,
             Move::Forge(..) => &mut self.forgeries,
             Move::Reboot(_) => &mut self.reboots,
@@ -90,6 +103,9 @@ impl World<'_> {
                 moves.extend([Move::Deliver(side, at), Move::Repeat(side, at), Move::Lose(side, at)]);
                 let ecn = wire[usize::from(at)].segment.ecn;
                 moves.extend(matches!(ecn, Ecn::Ect0 | Ecn::Ect1).then_some(Move::Mark(side, at)));
+            }
+            if waiting > 1 && self.ends[side].numbers.is_live() {
+                moves.push(Move::Together(side));
             }
             self.calls(side, &mut moves);
             if self.ends[side].connection.next_deadline().is_some() {
@@ -125,7 +141,7 @@ impl World<'_> {
             if role.releases && !user.closed {
                 call(Call::Release);
             }
-            call(Call::Abort);
+            [Call::Abort, Call::Cork, Call::Uncork, Call::Narrow, Call::Widen].into_iter().for_each(&mut call);
             if user.cut {
                 call(Call::Continue);
             }
@@ -157,6 +173,7 @@ impl Move {
                 ladder::arrives(side, segment(side, at), &format!("arrives{overtakes}"))
             }
             Self::Repeat(side, at) => ladder::arrives(side, segment(side, at), "arrives, and will again"),
+            Self::Together(side) => ladder::at(side, "all of these arrive at once"),
             Self::Lose(side, at) => ladder::arrives(side, segment(side, at), "is lost"),
             Self::Mark(side, at) => ladder::arrives(side, segment(side, at), "is marked CE"),
             Self::Timer(side) | Self::Late(side) => {

@@ -20,6 +20,9 @@ pub(crate) struct Bounds {
     pub(crate) aborts: u8,
     pub(crate) forgeries: u8,
     pub(crate) reboots: u8,
+    /// Changes of a setting or of the MTU; arrivals of all at once.
+    pub(crate) knobs: u8,
+    pub(crate) batches: u8,
 }
 
 /// When a user takes delivered text.
@@ -30,6 +33,14 @@ pub(crate) enum Reads {
     All,
     /// At any time, an octet.
     OneByOne,
+}
+
+/// How a piece of text is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Pushed,
+    More,
+    Urgent,
 }
 
 /// What an end may do.
@@ -43,13 +54,35 @@ pub(crate) struct Role {
     pub(crate) listens: bool,
     /// The pieces of text that its user sends, in octets.
     pub(crate) script: &'static [u8],
+    /// They are in turn without PUSH, urgent, and pushed; else all are pushed.
+    pub(crate) mixed: bool,
     pub(crate) closes: bool,
     pub(crate) releases: bool,
     pub(crate) reads: Reads,
 }
 
-const ACTIVE: Role =
-    Role { opens: 1, accepts: 0, listens: false, script: &[], closes: true, releases: false, reads: Reads::AtOnce };
+const ACTIVE: Role = Role {
+    opens: 1,
+    accepts: 0,
+    listens: false,
+    script: &[],
+    mixed: false,
+    closes: true,
+    releases: false,
+    reads: Reads::AtOnce,
+};
+impl Role {
+    /// The piece of this number, in octets.
+    pub(crate) fn piece(&self, number: u8) -> (Kind, u16) {
+        let kind = match number % 3 {
+            0 if self.mixed => Kind::More,
+            1 if self.mixed => Kind::Urgent,
+            _ => Kind::Pushed,
+        };
+        (kind, self.script[usize::from(number)].into())
+    }
+}
+
 const PASSIVE: Role = Role { opens: 0, accepts: 3, ..ACTIVE };
 
 /// A configuration.
@@ -83,6 +116,8 @@ const BOUNDS: Bounds = Bounds {
     aborts: 0,
     forgeries: 0,
     reboots: 0,
+    knobs: 0,
+    batches: 0,
 };
 
 /// No option, and nothing that waits: each text is acknowledged at once. Nobody gives up within the bounds.
@@ -231,6 +266,14 @@ fn windows_and_ends() -> Vec<Setting> {
         )
         .scripts(&[100, 1], &[1])
         .bounds(|b| (b.late, b.repetitions, b.timers) = (2, 0, 3)),
+        Setting::new(
+            "calls",
+            "text without PUSH and urgent text, a cork, an MTU that changes, segments that arrive together",
+            plain().nagle(true),
+        )
+        .scripts(&[1, 1, 1], &[1])
+        .roles(|roles| roles[0].mixed = true)
+        .bounds(|b| *b = Bounds { losses: 1, timers: 3, knobs: 2, batches: 2, ..Bounds::default() }),
         keep_alive,
         throttles,
     ]

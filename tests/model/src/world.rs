@@ -7,12 +7,14 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use foldhash::quality::FixedState;
-use segue::{Action, CloseReason, Connection, Ecn, Event, Flags, Info, Instant, Path, Secrets, Segment, SeqNum, State};
+use segue::{
+    Action, CloseReason, Connection, Ecn, Event, Flags, Info, Instant, Knob, Path, Secrets, Segment, SeqNum, State,
+};
 
 use crate::attack;
 use crate::laws::Violation;
 use crate::moves::{Call, Move};
-use crate::setting::{Bounds, Reads, Setting};
+use crate::setting::{Bounds, Kind, Reads, Setting};
 
 pub(crate) const SIDES: [usize; 2] = [0, 1];
 pub(crate) const PATH: Path = Path::ipv4(1500);
@@ -255,6 +257,11 @@ impl<'s> World<'s> {
                 let segment = (*self.wires[side][usize::from(at)].segment).clone();
                 self.arrives(side, segment)
             }
+            Move::Together(side) => {
+                let segments = std::mem::take(&mut self.wires[side]);
+                let segments = segments.into_iter().map(|flight| (*flight.segment).clone()).collect();
+                self.event(side, Event::Segments(segments))
+            }
             Move::Lose(side, at) => {
                 self.wires[side].remove(at.into());
                 Ok(true)
@@ -294,10 +301,14 @@ impl<'s> World<'s> {
         let user = &mut end.user;
         let event = match call {
             Call::Send => {
-                let piece = u16::from(self.setting.roles[side].script[usize::from(user.pieces)]);
+                let (kind, piece) = self.setting.roles[side].piece(user.pieces);
                 let text = text(side, user.incarnation, user.sent, piece);
                 (user.pieces, user.sent) = (user.pieces + 1, user.sent + piece);
-                Event::Send(text)
+                match kind {
+                    Kind::Pushed => Event::Send(text),
+                    Kind::More => Event::SendMore(text),
+                    Kind::Urgent => Event::SendUrgent(text),
+                }
             }
             Call::Consume => {
                 let octets = match self.setting.roles[side].reads {
@@ -328,6 +339,10 @@ impl<'s> World<'s> {
                 user.cut = false;
                 Event::Continue
             }
+            Call::Cork => Event::Set(Knob::Cork(true)),
+            Call::Uncork => Event::Set(Knob::Cork(false)),
+            Call::Narrow => Event::Mtu(576),
+            Call::Widen => Event::Mtu(PATH.mtu),
             Call::Rearm => {
                 *user = user.next();
                 Event::Rearm(self.secrets(side))
