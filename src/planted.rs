@@ -52,6 +52,8 @@ mod faults {
         forget_paws: "RFC 7323 §5.3", "an old timestamp is not looked at";
         answer_without_limit: "RFC 5961 §7", "challenge ACKs have no limit";
         answer_resets: "RFC 9293 §3.10.7.1", "a reset is answered by a reset";
+        answer_acks: "RFC 9293 §3.4", "an ACK is answered by an ACK";
+        run_timers_early: "RFC 9293 §3.10.8", "a timer runs up to a second before it is due";
         believe_any_error: "RFC 5927 §4.1", "an ICMP error counts whatever number it quotes";
         any_syn_is_a_successor: "RFC 6191", "TIME-WAIT takes a SYN of any number for a successor's";
         silent_time_wait: "RFC 9293 §3.10.7.4", "TIME-WAIT does not answer a FIN that comes again";

@@ -36,6 +36,7 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
+        planted!(answer_acks, (), self.ack.at_once());
         self.hear_user_timeout(segment.options.user_timeout(), cx);
         self.answer_cut(segment, &arrived, cx);
         self.check_urg(segment, cx); // sixth

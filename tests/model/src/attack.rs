@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use segue::{Action, Event, Flags, IcmpKind, Instant, Segment, SeqNum, State, Timer, Timestamps};
 
+use crate::end::{End, clock};
 use crate::laws::{Law, require};
-use crate::world::{End, clock};
 
 /// Far from every number in use.
 const FAR: u32 = 1 << 30;

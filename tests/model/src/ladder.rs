@@ -3,10 +3,11 @@
 use segue::Segment;
 use segue_kit::notation::{Origin, notation};
 
+use crate::end::iss;
 use crate::laws::Violation;
 use crate::moves::Move;
 use crate::setting::Setting;
-use crate::world::{Line, START, World, iss};
+use crate::world::{Line, START, World};
 
 /// Columns for what happens between the two ends.
 const MIDDLE: usize = 78;

@@ -2,7 +2,8 @@
 
 use segue::{Action, CloseReason, Flags, Segment, SeqNum, State};
 
-use crate::world::{End, Numbers, START, World, iss, text};
+use crate::end::{End, Numbers, iss, text};
+use crate::world::{START, World};
 
 /// A law that does not hold, and how.
 #[derive(Clone, Debug)]
@@ -120,6 +121,15 @@ impl World<'_> {
         let octets = numbers.rcv_nxt - numbers.irs - 1 - u32::from(user.peer_closed);
         require(octets == u32::from(user.received), "acknowledged_is_delivered", || {
             format!("{octets} octets are acknowledged, the user got {}", user.received)
+        })
+    }
+
+    /// The window and the text that waits for the user fit into the receive buffer together.
+    pub(crate) fn promises_what_it_has(&self, side: usize, end: &End) -> Law {
+        let (window, unread) = (end.numbers.rcv_wnd, u32::from(end.user.unread));
+        let buffer = self.setting.configs[side].receive_buffer();
+        require(!end.numbers.is_live() || window + unread <= buffer, "promises_what_it_has", || {
+            format!("{} has {unread} octets unread, RCV.WND {window} and a buffer of {buffer}", NAMES[side])
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod attack;
+mod end;
 mod fair;
 mod ladder;
 mod laws;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::{Arc, Config, ConfigBuilder, EcnMode, Flags, Segment};
 
-use crate::world::iss;
+use crate::end::iss;
 
 /// What is left of each kind of step.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -100,6 +100,8 @@ pub(crate) struct Setting {
     /// Two states are the same only if the whole values are, throttles and statistics included; else if they are so for
     /// `canonical`.
     pub(crate) whole: bool,
+    /// The invariants of the machine are a law, too.
+    pub(crate) invariants: bool,
     /// How far an edge may move left by rounding to the scale.
     pub(crate) rounding: u32,
     /// Timers of the fair schedule that run before the users close.
@@ -154,6 +156,7 @@ impl Setting {
             channel: 4,
             under_way: [Vec::new(), Vec::new()],
             whole: false,
+            invariants: true,
             rounding: 0,
             idle: 0,
         }

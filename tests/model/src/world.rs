@@ -1,173 +1,25 @@
 //! The state that the search goes through: two connections with their users, the segments under way between them, and
 //! what is left of the bounds. And one step of it: [`World::after`].
 
-use std::cell::Cell;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use bytes::Bytes;
 use foldhash::quality::FixedState;
-use segue::{
-    Action, CloseReason, Connection, Ecn, Event, Flags, Info, Instant, Knob, Path, Secrets, Segment, SeqNum, State,
-};
+use segue::{Action, CloseReason, Connection, Ecn, Event, Flags, Instant, Knob, Secrets, Segment, State};
 
 use crate::attack;
-use crate::laws::Violation;
+use crate::end::{End, Flight, Numbers, PATH, User, closed, iss, text};
+use crate::laws::{Law, Violation};
 use crate::moves::{Call, Move};
 use crate::setting::{Bounds, Kind, Reads, Setting};
 
 pub(crate) const SIDES: [usize; 2] = [0, 1];
-pub(crate) const PATH: Path = Path::ipv4(1500);
 
 /// When all begins.
 pub(crate) const START: Instant = Instant::from_secs(1000);
 
 /// How late a late host is.
 const LATE: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// The ISS of each connection of an end. Text wraps around 2³² at A and around 2³¹ at B.
-pub(crate) fn iss(side: usize, incarnation: u8) -> SeqNum {
-    SeqNum::new([u32::MAX - 1, (1 << 31) - 2][side]) + (u32::from(incarnation) << 24)
-}
-
-/// An octet of the text that an end sends.
-pub(crate) fn octet(side: usize, incarnation: u8, offset: u16) -> u8 {
-    let [low, high] = offset.to_be_bytes();
-    [b'a', b'A'][side].wrapping_add(high ^ low).wrapping_add(incarnation.wrapping_mul(53))
-}
-
-pub(crate) fn text(side: usize, incarnation: u8, offset: u16, len: u16) -> Bytes {
-    (offset..offset + len).map(|at| octet(side, incarnation, at)).collect()
-}
-
-/// What a user has done and seen, on one connection of an end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct User {
-    /// The connections of an end count from 0; each has an ISS and a text of its own.
-    pub(crate) incarnation: u8,
-    /// Connections that the host may still accept, and open.
-    pub(crate) accepts: u8,
-    pub(crate) opens: u8,
-    /// Pieces of its script that it sent, and the octets of them.
-    pub(crate) pieces: u8,
-    pub(crate) sent: u16,
-    pub(crate) received: u16,
-    pub(crate) unread: u16,
-    pub(crate) connected: bool,
-    /// It called CLOSE or RELEASE.
-    pub(crate) closed: bool,
-    pub(crate) peer_closed: bool,
-    pub(crate) over: Option<CloseReason>,
-    /// `ReturnedToListen` and `MorePending`, until it acts on them.
-    pub(crate) returned: bool,
-    pub(crate) cut: bool,
-    /// This connection may end otherwise than by two FINs: somebody aborted, was gone, or lost its memory.
-    pub(crate) excused: bool,
-}
-
-/// The RFC's variables after the last event.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Numbers {
-    pub(crate) state: State,
-    pub(crate) una: SeqNum,
-    pub(crate) nxt: SeqNum,
-    pub(crate) wnd: u32,
-    pub(crate) wl: (SeqNum, SeqNum),
-    pub(crate) irs: SeqNum,
-    pub(crate) rcv_nxt: SeqNum,
-    pub(crate) rcv_wnd: u32,
-    pub(crate) held: usize,
-    pub(crate) challenge_acks: u64,
-}
-
-impl Numbers {
-    fn of(connection: &Connection) -> Self {
-        let info: Info = connection.info();
-        Self {
-            state: info.state,
-            una: info.snd_una,
-            nxt: info.snd_nxt,
-            wnd: info.snd_wnd,
-            wl: (info.snd_wl1, info.snd_wl2),
-            irs: info.irs,
-            rcv_nxt: info.rcv_nxt,
-            rcv_wnd: info.rcv_wnd,
-            held: info.held,
-            challenge_acks: info.counters.challenge_acks,
-        }
-    }
-
-    /// SYN-RECEIVED and after: both SYNs are known.
-    pub(crate) fn is_live(&self) -> bool {
-        !matches!(self.state, State::Closed | State::Listen | State::SynSent)
-    }
-}
-
-/// One end: the connection, its user, and its number in the states that were seen.
-#[derive(Clone, Debug)]
-pub(crate) struct End {
-    pub(crate) connection: Connection,
-    pub(crate) user: User,
-    pub(crate) numbers: Numbers,
-    /// The peer's first TSval: `canonical` counts TS.Recent from it.
-    pub(crate) first_stamp: Option<u32>,
-    hashed: Cell<Option<(Instant, u64)>>,
-}
-
-impl End {
-    fn new(connection: Connection, user: User) -> Self {
-        let numbers = Numbers::of(&connection);
-        Self { connection, user, numbers, first_stamp: None, hashed: Cell::new(None) }
-    }
-
-    /// The hash of all that matters for the future of this end. Numbers stand for themselves, since `canonical` does not
-    /// tell which SYN of the peer this connection answers.
-    pub(crate) fn hash(&self, setting: &Setting, now: Instant) -> u64 {
-        if let Some((_, hash)) = self.hashed.get().filter(|(at, _)| *at == now) {
-            return hash;
-        }
-        let mut hasher = FixedState::default().build_hasher();
-        if setting.whole {
-            (&self.connection, now).hash(&mut hasher);
-        } else {
-            self.connection.canonical(now).hash(&mut hasher);
-        }
-        (&self.user, self.numbers.irs, self.first_stamp.map(|first| first.wrapping_sub(clock(now)))).hash(&mut hasher);
-        let hash = hasher.finish();
-        self.hashed.set(Some((now, hash)));
-        hash
-    }
-}
-
-/// What the clock of timestamps shows, at both ends.
-pub(crate) fn clock(now: Instant) -> u32 {
-    u32::try_from((now.as_micros() / 1000) & 0xFFFF_FFFF).unwrap_or(0)
-}
-
-/// A segment under way, and the hash of it without its timestamps: these count from now.
-#[derive(Clone, Debug)]
-pub(crate) struct Flight {
-    pub(crate) segment: Rc<Segment>,
-    hash: u64,
-}
-
-impl Flight {
-    pub(crate) fn new(mut segment: Segment) -> Self {
-        let whole = segment.clone();
-        if whole.options.timestamps().is_some() {
-            segment.options.update(|options| options.timestamps = None);
-        }
-        let hash = FixedState::default().hash_one(&segment);
-        Self { segment: Rc::new(whole), hash }
-    }
-
-    fn hash(&self, now: Instant, hasher: &mut impl Hasher) {
-        self.hash.hash(hasher);
-        if let Some(stamps) = self.segment.options.timestamps() {
-            (clock(now).wrapping_sub(stamps.value), clock(now).wrapping_sub(stamps.echo)).hash(hasher);
-        }
-    }
-}
 
 /// What happened at a time, and the states of both ends after it.
 #[derive(Clone, Debug)]
@@ -427,49 +279,18 @@ impl<'s> World<'s> {
     /// The end after an event, and what it asks its host and tells its user.
     fn settle(&mut self, side: usize, mut end: End, actions: Vec<Action>) -> Result<bool, Violation> {
         end.hashed.set(None);
-        end.connection.check_invariants();
-        let mut successor = None;
-        let mut sent = Vec::new();
+        if self.setting.invariants {
+            end.connection.check_invariants();
+        }
+        let (mut successor, mut sent) = (None, Vec::new());
         for action in actions {
             match action {
                 Action::Transmit(segment) => sent.push(segment),
-                Action::Deliver(text) => {
-                    self.text_is_a_prefix(side, &end, &text)?;
-                    let octets = u16::try_from(text.len()).unwrap_or(u16::MAX);
-                    (end.user.received, end.user.unread) = (end.user.received + octets, end.user.unread + octets);
-                }
-                Action::Connected => end.user.connected = true,
-                Action::PeerClosed => {
-                    self.end_of_text_is_the_end(side, &end)?;
-                    end.user.peer_closed = true;
-                }
-                Action::ReturnedToListen => end.user.returned = true,
-                Action::MorePending => end.user.cut = true,
                 Action::Successor { syn, .. } => successor = Some(*syn),
-                Action::Closed(reason) => {
-                    end.user.over = Some(reason);
-                    let gives_up = matches!(reason, CloseReason::KeepAliveTimeout | CloseReason::UserTimeout);
-                    if gives_up && !self.fair {
-                        end.user.excused = true; // the network was too bad
-                        self.excuse();
-                    }
-                }
-                Action::SetTimer(..)
-                | Action::Urgent { .. }
-                | Action::Acked(_)
-                | Action::Writable
-                | Action::Flushed => {}
-                Action::Report(_) | Action::Discarded(_) => {}
-                _ => {}
+                other => self.user_hears(side, &mut end, other)?,
             }
         }
-        for segment in &sent {
-            self.one_octet_per_number(side, &end, segment)?;
-            self.inside_the_window(side, &end, segment)?;
-            self.reports_what_is_held(side, &end, segment)?;
-        }
-        self.acknowledged_is_delivered(&end)?;
-        self.answers_are_throttled(side, &end)?;
+        self.laws_of_an_event(side, &end, &sent)?;
         let (closes, reads) = (end.user.over.is_some(), self.setting.roles[side].reads);
         let octets = if reads == Reads::AtOnce { std::mem::take(&mut end.user.unread) } else { 0 };
         self.ends[side] = Rc::new(end);
@@ -485,6 +306,44 @@ impl<'s> World<'s> {
         }
         self.agreed_numbers()?;
         Ok(true)
+    }
+
+    fn laws_of_an_event(&self, side: usize, end: &End, sent: &[Segment]) -> Law {
+        for segment in sent {
+            self.one_octet_per_number(side, end, segment)?;
+            self.inside_the_window(side, end, segment)?;
+            self.reports_what_is_held(side, end, segment)?;
+        }
+        self.acknowledged_is_delivered(end)?;
+        self.promises_what_it_has(side, end)?;
+        self.answers_are_throttled(side, end)
+    }
+
+    fn user_hears(&mut self, side: usize, end: &mut End, action: Action) -> Law {
+        match action {
+            Action::Deliver(text) => {
+                self.text_is_a_prefix(side, end, &text)?;
+                let octets = u16::try_from(text.len()).unwrap_or(u16::MAX);
+                (end.user.received, end.user.unread) = (end.user.received + octets, end.user.unread + octets);
+            }
+            Action::Connected => end.user.connected = true,
+            Action::PeerClosed => {
+                self.end_of_text_is_the_end(side, end)?;
+                end.user.peer_closed = true;
+            }
+            Action::ReturnedToListen => end.user.returned = true,
+            Action::MorePending => end.user.cut = true,
+            Action::Closed(reason) => {
+                end.user.over = Some(reason);
+                let gives_up = matches!(reason, CloseReason::KeepAliveTimeout | CloseReason::UserTimeout);
+                if gives_up && !self.fair {
+                    end.user.excused = true; // the network was too bad
+                    self.excuse();
+                }
+            }
+            _ => {} // what it need not act on
+        }
+        Ok(())
     }
 
     /// A segment leaves; where the channel is full, it is lost.
@@ -524,18 +383,4 @@ impl<'s> World<'s> {
             && end.numbers.irs == iss(1 - side, peer.user.incarnation)
             && peer.numbers.irs == iss(side, end.user.incarnation)
     }
-}
-
-impl User {
-    /// The user of the next connection at this end.
-    fn next(self) -> Self {
-        let Self { incarnation, accepts, opens, .. } = self;
-        Self { incarnation: incarnation + 1, accepts, opens, ..Self::default() }
-    }
-}
-
-/// An end without a connection.
-fn closed(setting: &Setting, side: usize, now: Instant) -> Connection {
-    let secrets = Secrets { iss: SeqNum::new(0), ts_offset: 0 };
-    Connection::accept(setting.configs[side].clone(), PATH, secrets, Segment::default(), now).0
 }
