@@ -4,8 +4,7 @@ use segue::Segment;
 use segue_kit::notation::{Origin, notation};
 
 use crate::end::iss;
-use crate::laws::Violation;
-use crate::moves::Move;
+use crate::search::Found;
 use crate::setting::Setting;
 use crate::world::{Line, START, World};
 
@@ -43,15 +42,15 @@ pub(crate) fn at(side: usize, what: &str) -> String {
 }
 
 /// The run that leads to the violation, step by step; with the fair schedule after it where that law does not hold.
-pub(crate) fn ladder(setting: &Setting, steps: &[Move], violation: &Violation) -> String {
+pub(crate) fn ladder(setting: &Setting, found: &Found) -> String {
     let mut text = format!("{:>10}  {:<14}{:<MIDDLE$}  {}\n", "seconds", "A", "", "B");
     let Ok(mut world) = World::new(setting, Some(Vec::new())) else { return text };
-    for &step in steps {
+    for &step in &found.steps {
         if world.caught_step(step).is_err() {
             break;
         }
     }
-    if crate::search::AFTER_A_STATE.contains(&violation.law) {
+    if found.in_schedule {
         let _ = world.caught_fair(); // it ends as it did
     }
     let told = world.told.unwrap_or_default();

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use arguments::{HELP, Options, Run};
-use search::{Found, Limits, search};
+use search::{Limits, search};
 use setting::Setting;
 
 fn main() -> ExitCode {
@@ -89,11 +89,11 @@ fn explore<'s>(settings: impl Iterator<Item = &'s Setting>, limits: Limits) -> E
         );
         (states, transitions) = (states + seen.states, transitions + seen.transitions);
         (ends, schedules) = (ends + seen.ends, schedules + seen.schedules);
-        if let Some(Found { violation, steps }) = seen.found {
+        if let Some(found) = seen.found {
             violations += 1;
-            let (law, name) = (violation.law, setting.name);
-            println!("\nVIOLATION of {law} in {name}, after {} steps: {}\n", steps.len(), violation.what);
-            println!("{}", ladder::ladder(setting, &steps, &violation));
+            let (name, steps) = (setting.name, found.length());
+            println!("\nVIOLATION of {} in {name}, steps: {steps}: {}\n", found.violation.law, found.violation.what);
+            println!("{}", ladder::ladder(setting, &found));
         }
     }
     println!(

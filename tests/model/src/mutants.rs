@@ -22,7 +22,10 @@ pub(crate) fn run(words: &[String], fair: u64, ladders: bool) -> ExitCode {
         return ExitCode::from(2);
     }
     let mut missed = Vec::new();
-    println!("{:<28} {:<30} {:<20} {:>9} {:>6} {:>7}", "planted", "law", "configuration", "states", "steps", "seconds");
+    println!(
+        "{:<28} {:<30} {:<20} {:>9} {:>14} {:>7}",
+        "planted", "law", "configuration", "states", "steps", "seconds"
+    );
     for (fault, name, clause, what) in &faults {
         let start = Instant::now();
         plant(Some(*fault));
@@ -33,11 +36,11 @@ pub(crate) fn run(words: &[String], fair: u64, ladders: bool) -> ExitCode {
             missed.push(*name);
             continue;
         };
-        let (law, steps) = (found.violation.law, found.steps.len());
-        println!("{name:<28} {law:<30} {:<20} {states:>9} {steps:>6} {seconds:>7.1}", setting.name);
+        let (law, steps) = (found.violation.law, found.length());
+        println!("{name:<28} {law:<30} {:<20} {states:>9} {steps:>14} {seconds:>7.1}", setting.name);
         if ladders {
             println!("\n{what} ({clause}): {}\n", found.violation.what);
-            println!("{}", ladder(&setting, &found.steps, &found.violation));
+            println!("{}", ladder(&setting, &found));
         }
     }
     plant(None);

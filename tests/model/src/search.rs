@@ -6,17 +6,16 @@
 //! clones and a list of steps. What is kept of a state is 8 octets in a set, its parent and the step from there; the
 //! values live only as long as they wait for their turn. The run to a violation is made again from its steps.
 
-use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::laws::{Law, Violation};
+use foldhash::quality::FixedState;
+
+use crate::laws::{Law, Violation, require};
 use crate::moves::Move;
 use crate::setting::Setting;
 use crate::world::{SIDES, World};
-
-/// The laws about what follows from a state by a fair schedule.
-pub(crate) const AFTER_A_STATE: [&str; 3] = ["fair_schedule_ends", "no_exchange_without_end", "quiet_and_complete"];
 
 /// How far a search goes.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +46,16 @@ pub(crate) struct Seen {
 pub(crate) struct Found {
     pub(crate) violation: Violation,
     pub(crate) steps: Vec<Move>,
+    /// It was found in the fair schedule after them.
+    pub(crate) in_schedule: bool,
+}
+
+impl Found {
+    /// How many steps lead to it.
+    pub(crate) fn length(&self) -> String {
+        let schedule = if self.in_schedule { " + schedule" } else { "" };
+        format!("{}{schedule}", self.steps.len())
+    }
 }
 
 /// The hashes are keys as they are.
@@ -74,6 +83,8 @@ struct Search<'s> {
     seen: Seen,
     hashes: Hashes,
     ends: Hashes,
+    /// Of some states what follows from them.
+    futures: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
     /// Of each state its parent and the step from there.
     parents: Vec<(u32, Option<Move>)>,
     /// By the faults on the way: number, depth, state.
@@ -82,8 +93,8 @@ struct Search<'s> {
 
 /// Explores a configuration until its states are exhausted, the limit is reached, or a law does not hold.
 pub(crate) fn search(setting: &Setting, limits: Limits) -> Seen {
-    let (hashes, ends, parents, waiting) = Default::default();
-    let mut search = Search { limits, seen: Seen::default(), hashes, ends, parents, waiting };
+    let (hashes, ends, futures, parents, waiting) = Default::default();
+    let mut search = Search { limits, seen: Seen::default(), hashes, ends, futures, parents, waiting };
     search.seen.found = search.run(setting).err();
     search.seen.states = search.hashes.len();
     search.seen.ends = search.ends.len();
@@ -92,7 +103,11 @@ pub(crate) fn search(setting: &Setting, limits: Limits) -> Seen {
 
 impl<'s> Search<'s> {
     fn run(&mut self, setting: &'s Setting) -> Result<(), Found> {
-        let first = caught(|| World::new(setting, None)).map_err(|violation| Found { violation, steps: Vec::new() })?;
+        let first = caught(|| World::new(setting, None)).map_err(|violation| Found {
+            violation,
+            steps: Vec::new(),
+            in_schedule: false,
+        })?;
         self.add(0, None, 0, first)?;
         let mut layer = 0;
         while layer < self.waiting.len() {
@@ -120,7 +135,11 @@ impl<'s> Search<'s> {
     /// A state that was reached: if it is new, its laws are checked, and it waits for its turn.
     fn add(&mut self, parent: u32, step: Option<Move>, depth: u32, world: World<'s>) -> Result<(), Found> {
         let hash = world.hash();
-        if !self.hashes.insert(hash) {
+        let is_new = self.hashes.insert(hash);
+        if hash >> 56 == 0 {
+            self.equal_states_behave_alike(hash, &world).map_err(|violation| self.found(violation, parent, step))?;
+        }
+        if !is_new {
             return Ok(());
         }
         for side in SIDES {
@@ -135,7 +154,8 @@ impl<'s> Search<'s> {
         if hash & (self.limits.fair - 1) == 0 {
             self.seen.schedules += 1;
             let mut world = world.clone();
-            world.caught_fair().map_err(|violation| self.found(violation, parent, step))?;
+            let fair = world.caught_fair();
+            fair.map_err(|violation| Found { in_schedule: true, ..self.found(violation, parent, step) })?;
         }
         let state = u32::try_from(self.parents.len()).expect("fewer states than memory");
         self.parents.push((parent, step));
@@ -147,6 +167,18 @@ impl<'s> Search<'s> {
         Ok(())
     }
 
+    /// Two states that `canonical` does not tell apart have the same futures: of each hash in 256, all steps from the state
+    /// that came first lead to the same states as those from any that comes later.
+    fn equal_states_behave_alike(&mut self, hash: u64, world: &World<'s>) -> Law {
+        let after = |step: Move| caught(|| world.after(step)).ok().flatten().map(|next| next.hash());
+        let futures: Vec<_> = world.moves().into_iter().map(after).collect();
+        let futures = FixedState::default().hash_one(futures);
+        let first = *self.futures.entry(hash).or_insert(futures);
+        require(first == futures, "equal_states_behave_alike", || {
+            "two states with equal hashes have other futures".into()
+        })
+    }
+
     /// The steps from the first state to this one, and one more.
     fn found(&self, violation: Violation, state: u32, step: Option<Move>) -> Found {
         let mut steps: Vec<Move> = step.into_iter().collect();
@@ -156,7 +188,7 @@ impl<'s> Search<'s> {
             state = parent;
         }
         steps.reverse();
-        Found { violation, steps }
+        Found { violation, steps, in_schedule: false }
     }
 }
 

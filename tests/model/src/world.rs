@@ -290,11 +290,12 @@ impl<'s> World<'s> {
                 other => self.user_hears(side, &mut end, other)?,
             }
         }
-        self.laws_of_an_event(side, &end, &sent)?;
+        let laws = self.laws_of_an_event(side, &end, &sent);
         let (closes, reads) = (end.user.over.is_some(), self.setting.roles[side].reads);
         let octets = if reads == Reads::AtOnce { std::mem::take(&mut end.user.unread) } else { 0 };
         self.ends[side] = Rc::new(end);
         sent.into_iter().for_each(|segment| self.put(1 - side, segment));
+        laws?; // a ladder shows what was sent
         if closes {
             self.ends_by_two_fins(side)?;
         }
