@@ -97,6 +97,13 @@ extern crate alloc;
 #[cfg(any(test, feature = "arbitrary", feature = "std"))]
 extern crate std;
 
+#[cfg(not(segue_planted))]
+#[macro_use]
+mod planted;
+#[cfg(segue_planted)]
+#[macro_use]
+pub mod planted;
+
 pub mod codec;
 mod config;
 mod connection;

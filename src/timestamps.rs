@@ -69,7 +69,7 @@ impl TsState {
 
     /// R1 of RFC 7323 §5.3: the segment is an old duplicate.
     pub(crate) fn is_old(&self, ts: Timestamps, now: Instant) -> bool {
-        older(ts.value, self.recent) && now.since(self.recent_at) < RECENT_LIFETIME
+        planted!(forget_paws, older(ts.value, self.recent) && now.since(self.recent_at) < RECENT_LIFETIME, false)
     }
 
     /// R3 of RFC 7323 §5.3, after the segment proved acceptable: TS.Recent follows the left edge of what was

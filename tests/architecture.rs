@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("few_ranges", &[]),
     ("recent", &[]),
     ("rare", &[]),
+    ("planted", &[]),
     ("path", &["seq"]),
     ("segment", &["seq"]),
     ("codec", &["seq", "path", "segment"]),

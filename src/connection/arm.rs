@@ -34,7 +34,9 @@ impl<C: Controller> Tcb<C> {
         } else {
             cx.timers.clear(Timer::Persist);
         }
-        if !probing && self.snd.flight() > 0 {
+        let flight = self.snd.flight();
+        let runs = planted!(no_timeout_of_the_fin, flight > 0, flight > u32::from(self.snd.fin_sent()));
+        if !probing && runs {
             cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
         } else if let Some(until) = self.snd.held_by_mark(cx.now).filter(|_| pending && !probing) {
             cx.timers.set(Timer::Retransmit, until);

@@ -36,6 +36,7 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
+        planted!(answer_acks, (), self.ack.at_once());
         self.hear_user_timeout(segment.options.user_timeout(), cx);
         self.answer_cut(segment, &arrived, cx);
         self.check_urg(segment, cx); // sixth
@@ -129,7 +130,8 @@ impl<C: Controller> Tcb<C> {
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
         if len == 0 {
-            return Continue((just_before && self.throttles.begin().allow_keep_alive(cx.config, cx.now), None)); // a keep-alive
+            let is_keep_alive = planted!(no_answer_before_rcv_nxt, just_before, false);
+            return Continue((is_keep_alive && self.throttles.begin().allow_keep_alive(cx.config, cx.now), None));
         }
         segment.payload.clear();
         segment.flags.remove(Flags::FIN);
@@ -157,8 +159,9 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         let at_fin = segment.seq + 1 == self.rcv.nxt && self.state.takes_reset_at_fin();
-        let exact = segment.seq == self.rcv.nxt || at_fin;
-        if !exact && !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
+        let exact = planted!(accept_any_reset, segment.seq == self.rcv.nxt || at_fin, true);
+        let inside = planted!(accept_far_resets, segment.seq.within(self.rcv.nxt, self.rcv.wnd()), true);
+        if !exact && !inside {
             return self.discard(Discard::ResetOutOfWindow, cx);
         }
         if !exact && cx.config.rfc5961() {
@@ -181,7 +184,8 @@ impl<C: Controller> Tcb<C> {
         if !segment.flags.contains(Flags::SYN) {
             return Continue(());
         }
-        if cx.config.rfc5961() || !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
+        let challenges = planted!(syn_resets, cx.config.rfc5961(), false);
+        if challenges || !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
             self.challenge(cx);
             return self.discard(Discard::SynChallenged, cx);
         }
@@ -232,7 +236,7 @@ impl<C: Controller> Tcb<C> {
     fn check_ack_range(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
         let (ack, una) = (segment.ack, self.snd.una);
         let oldest = if cx.config.rfc5961() { self.snd.oldest_ack() } else { (1 << 31) - 1 };
-        if ack - una <= self.snd.flight() || una - ack <= oldest {
+        if ack - una <= self.snd.flight() || planted!(take_acks_of_the_unsent, una - ack <= oldest, true) {
             return Continue(());
         }
         if arrived.cut.is_some() {
@@ -245,7 +249,7 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
     fn check_handshake_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
-        if !self.snd.is_news(segment.ack) {
+        if planted!(handshake_takes_any_ack, !self.snd.is_news(segment.ack), false) {
             if let Some(reset) = segment.reset_reply() {
                 cx.out.transmit(reset);
             }
@@ -355,7 +359,7 @@ impl<C: Controller> Tcb<C> {
 
     /// What the acknowledgment of our FIN means to each state.
     fn after_ack(&mut self, cx: &mut Cx<'_, '_>) -> Step {
-        let fin_acked = self.fin_acked();
+        let fin_acked = planted!(any_ack_is_of_the_fin, self.fin_acked(), self.snd.fin != Fin::None);
         if fin_acked {
             self.snd.rest(cx.now); // nothing is sent any more
         }
@@ -471,7 +475,7 @@ impl<C: Controller> Tcb<C> {
             self.ack.at_once();
             self.rcv.note_fin(fin);
         }
-        if self.rcv.fin() != Some(self.rcv.nxt) {
+        if planted!(skip_fin_check, self.rcv.fin() != Some(self.rcv.nxt), fin.is_none()) {
             return;
         }
         self.rcv.nxt += 1;
@@ -492,7 +496,7 @@ impl<C: Controller> Tcb<C> {
     /// The segment is one of this connection's: the peer is there, and TS.Recent may follow it (R3 of RFC 7323 §5.3).
     pub(super) fn heard(&mut self, segment: &Segment, now: Instant) {
         self.keep_alive.since = now;
-        self.keep_alive.unanswered = 0;
+        self.keep_alive.unanswered = planted!(forget_the_answer, 0, self.keep_alive.unanswered);
         if let Some((ts, new)) = self.ts.as_mut().zip(segment.options.timestamps()) {
             ts.update(new, segment.seq, now);
         }

@@ -25,7 +25,7 @@ impl Throttle {
         if self.sent == 0 || now.since(self.since) >= window {
             *self = Self { since: now, sent: 0 };
         }
-        if self.sent >= limit {
+        if planted!(answer_without_limit, self.sent >= limit, false) {
             return false;
         }
         self.sent += 1;

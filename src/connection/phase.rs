@@ -146,7 +146,9 @@ impl<C: Controller> Phase<C> {
     /// Runs the timers that are due.
     fn timeouts(&mut self, cx: &mut Cx<'_, '_>) {
         cx.timers.fired();
-        while let Some(due) = cx.timers.take_due(cx.now) {
+        while let Some(due) =
+            cx.timers.take_due(planted!(run_timers_early, cx.now, cx.now + core::time::Duration::from_secs(1)))
+        {
             let step = match self {
                 Self::Closed | Self::Listen(_) => Continue(()),
                 Self::SynSent(opening) => opening.timeout(due, cx),

@@ -41,7 +41,7 @@ impl<C: Controller> SynSent<C> {
     /// The checks of §3.10.7.3, in order. What they let through opens the connection.
     pub(super) fn check(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<Outcome> {
         let has_ack = segment.flags.contains(Flags::ACK);
-        if has_ack && !self.snd.is_news(segment.ack) {
+        if has_ack && planted!(syn_sent_takes_any_ack, !self.snd.is_news(segment.ack), false) {
             if let Some(reset) = segment.reset_reply() {
                 cx.out.transmit(reset); // first; none in answer to a reset
             }
@@ -125,7 +125,8 @@ impl<C: Controller> Tcb<C> {
         let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, segment, cx);
         tcb.pending_since = pending_since.into();
         tcb.establish(segment, cx);
-        tcb.snd.set_window(u32::from(segment.window), segment.seq, segment.ack);
+        let shift = planted!(scale_the_window_of_a_syn, 0, tcb.snd.shift);
+        tcb.snd.set_window(u32::from(segment.window) << shift, segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
         segment.trim_syn();
         tcb.hear_user_timeout(segment.options.user_timeout(), cx);

@@ -31,7 +31,7 @@ impl<C: Controller> Tcb<C> {
     /// RFC 6191 §2: a later timestamp or, where that does not decide, a later number than the last of this incarnation
     /// (MAY-2).
     fn opens_successor(&self, syn: &Segment, timestamps_enabled: bool) -> bool {
-        let later_number = syn.seq.at_or_after(self.rcv.nxt);
+        let later_number = planted!(any_syn_is_a_successor, syn.seq.at_or_after(self.rcv.nxt), true);
         match (&self.ts, syn.options.timestamps().filter(|_| timestamps_enabled)) {
             (Some(ts), Some(new)) => older(ts.recent(), new.value) || (new.value == ts.recent() && later_number),
             (None, Some(_)) => true,
@@ -41,7 +41,7 @@ impl<C: Controller> Tcb<C> {
 
     /// TIME-WAIT: the peer's FIN again restarts 2 MSL; anything else is only answered.
     pub(super) fn time_wait_unacceptable<T>(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<T> {
-        self.answer_unacceptable(segment, cx);
+        planted!(silent_time_wait, self.answer_unacceptable(segment, cx), ());
         if segment.flags.contains(Flags::FIN) && segment.end() == self.rcv.nxt {
             self.restart_time_wait(cx);
             return Break(Stop::Drop);

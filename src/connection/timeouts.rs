@@ -29,7 +29,7 @@ impl<C: Controller> Tcb<C> {
             Timer::Retransmit => self.retransmission_timeout(cx),
             Timer::Persist => {
                 self.count_retry(cx.config)?;
-                self.probe_window(cx);
+                planted!(no_window_probe, self.probe_window(cx), ());
                 Continue(())
             }
             Timer::Override => {
@@ -124,7 +124,7 @@ impl<C: Controller> Tcb<C> {
             return Continue(()); // nothing goes again that could be answered: no retry for R2
         }
         self.count_retry(cx.config)?;
-        self.snd.on_timeout(cx.out.counters, cx.now);
+        planted!(no_retransmission, self.snd.on_timeout(cx.out.counters, cx.now), ());
         cx.timers.clear(Timer::TailLossProbe); // RFC 8985 §7.3: none in RTO recovery
         if self.snd.repeats == cx.config.r1().into() {
             cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats.into() })); // R1

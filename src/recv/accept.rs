@@ -29,7 +29,8 @@ impl Receiver {
         if old >= text.len() {
             return (Accepted::Old, repeated);
         }
-        (self.accept_new(self.nxt, text.slice(old..), limits, deliver).0, repeated)
+        let new = planted!(deliver_twice, text.slice(old..), text);
+        (self.accept_new(self.nxt, new, limits, deliver).0, repeated)
     }
 
     /// The same of text that starts at RCV.NXT or beyond.
@@ -41,7 +42,7 @@ impl Receiver {
         limits: &Limits,
         deliver: &mut dyn FnMut(Bytes),
     ) -> (Accepted, Option<(SeqNum, SeqNum)>) {
-        if self.held.is_empty() && seq == self.nxt {
+        if self.held.is_empty() && planted!(acknowledge_over_a_hole, seq == self.nxt, true) {
             self.advance(text.len());
             deliver(text);
             return (Accepted::InOrder { filled: false }, None);

@@ -176,7 +176,7 @@ impl Receiver {
 
     /// The window that the buffer allows to announce now.
     fn offer(&self) -> u32 {
-        self.in_units(self.capacity().saturating_sub(self.user))
+        self.in_units(self.capacity().saturating_sub(planted!(promise_what_is_unread, self.user, 0)))
     }
 
     /// How much larger the window would be if it were promised anew.
@@ -407,7 +407,7 @@ impl Receiver {
         let (first, last) = if self.fin_is_recent { (lone, None) } else { (None, lone) };
         duplicate.into_iter().chain(first).for_each(|(left, right)| put(left, right));
         for &(start, end) in self.held.reports().as_slice() {
-            let right = self.seq_of(end);
+            let right = self.seq_of(end) + planted!(report_too_much, 0, 1);
             if start > self.received {
                 put(self.seq_of(start), if fin == Some(right) { right + 1 } else { right });
             } // what came on the SYN waits at RCV.NXT

@@ -6,7 +6,7 @@ impl Segment {
     /// The reset that answers this segment where no connection exists, chosen so that its sender accepts it; none to a
     /// segment that is itself a reset (§3.10.7.1).
     pub(crate) fn reset_reply(&self) -> Option<Self> {
-        if self.flags.contains(Flags::RST) {
+        if planted!(answer_resets, self.flags.contains(Flags::RST), false) {
             return None; // "An incoming segment containing a RST is discarded."
         }
         let (seq, ack, flags) = if self.flags.contains(Flags::ACK) {

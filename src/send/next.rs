@@ -163,7 +163,8 @@ impl<C: Controller> Sender<C> {
         }
         let cwnd = self.cwnd(gate.mss).saturating_sub(self.inflight());
         let cwnd = if gate.held { 0 } else { cwnd };
-        let window = (self.una + self.wnd).saturating_since(self.nxt);
+        let wnd = planted!(send_beyond_the_window, self.wnd, self.wnd + 2);
+        let window = (self.una + wnd).saturating_since(self.nxt);
         let room = window.min(cwnd);
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;
@@ -172,7 +173,7 @@ impl<C: Controller> Sender<C> {
         if len > gate.full && part != 0 && (len < todo || (gate.nagle && self.fin == Fin::None)) {
             len -= part; // whole segments; the rest is a matter of its own
         }
-        let fin = self.fin == Fin::Queued && len == todo && window > len; // cwnd counts octets of text
+        let fin = self.fin == Fin::Queued && planted!(fin_before_text, len == todo, true) && window > len; // cwnd counts octets of text
         let plan = Plan { seq: self.nxt, len, syn: false, fin, kind: Kind::New };
         if len == 0 && (!fin || gate.held) {
             return Next::Wait(Wait::Ack); // a FIN alone is no text and needs no room in cwnd (RFC 5681 §2)

@@ -11,7 +11,11 @@ impl<C: Controller> Sender<C> {
     /// be unacceptable and its acknowledgment lost: two ends that probe each other's closed window would wait for ever
     /// (RFC 9293 App. A.2).
     pub(crate) fn acceptable_seq(&self) -> SeqNum {
-        if self.is_beyond_edge() && !self.syn { self.edge } else { self.nxt }
+        if planted!(number_acks_beyond_the_edge, self.is_beyond_edge(), false) && !self.syn {
+            self.edge
+        } else {
+            self.nxt
+        }
     }
 
     /// Whether the peer took back a part of the window after text was sent into it.
@@ -62,7 +66,8 @@ impl<C: Controller> Sender<C> {
 
     /// U-7: only a segment newer than the last update, or as new with a later acknowledgment, updates the window.
     pub(crate) fn is_window_news(&self, seq: SeqNum, ack: SeqNum) -> bool {
-        self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack))
+        let is_news = self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack));
+        planted!(forget_wl1, is_news, true)
     }
 
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent
