@@ -11,16 +11,16 @@
 //! script and [`Script`] writes one.
 
 mod campaign;
-mod checks;
+pub(crate) mod checks;
 mod metered;
-mod reader;
-mod script;
-mod setup;
-mod show;
+pub(crate) mod script;
+pub(crate) mod setup;
+pub(crate) mod show;
 mod steps;
 mod watched;
 
-use reader::Reader;
+use super::reader::Reader;
+use super::triples;
 pub use script::{Ack, Gap, Script, Seq, Shape, Ts, With, op};
 pub use setup::{Setup, Start};
 pub use watched::Outcome;
