@@ -5,6 +5,7 @@ pub mod attacker;
 pub mod codec;
 pub mod endpoint;
 pub mod events;
+pub mod listener;
 pub mod pair;
 mod reader;
 pub mod table;
