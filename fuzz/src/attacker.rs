@@ -2,8 +2,8 @@
 //!
 //! An input is that of the target `pair`, with one more kind of step: a segment or an ICMP error reaches an end out of
 //! nowhere. Numbers that a blind attacker could only have by luck are left out ([`is_blind`]). The others must leave the
-//! connection as it was, its throttles of answers apart, and must not cost more than an answer that is no larger; what is
-//! without text is answered no more often than RFC 5961 §7 says. At the end everything arrives as in `pair`.
+//! connection as it was, its throttles of answers apart, and must not cost more than one answer without text; bare segments,
+//! SYNs and resets are answered no more often than RFC 5961 §7 says. At the end everything arrives as in `pair`.
 
 use bytes::Bytes;
 use segue::{
@@ -54,14 +54,14 @@ struct Throttle {
 }
 
 impl Throttle {
-    /// Each of two windows beside each other may be full (RFC 5961 §7), and answers that are no challenges have a throttle
-    /// of their own.
+    /// Challenges have a throttle by the settings; answers to bare segments and to keep-alives one each, of ten at the most
+    /// (RFC 5961 §7). Two windows may be full beside each other.
     fn answered(&mut self, config: &Config, now: Instant) {
         if now.saturating_since(self.since) > config.challenge_window() {
             *self = Self { since: now, answers: 0 };
         }
         self.answers += 1;
-        let most = 4 * u32::from(config.challenge_limit()) + 4;
+        let most = 2 * u32::from(config.challenge_limit()) + 2 * (10 + 10);
         assert!(self.answers <= most, "{} answers since {}, {most} are allowed", self.answers, self.since);
     }
 }
@@ -92,8 +92,11 @@ fn inject(world: &mut World, end: usize, event: Event, throttle: &mut Throttle) 
         let (was, is) = (before.canonical(now), after.canonical(now));
         assert!(was == is, "{} changed{}", show::event(&event), show::difference(&was, &is));
         answers(&event, &sent);
-        let bare = matches!(&event, Event::Segment(segment) if segment.payload.is_empty());
-        if bare && !sent.is_empty() && before.state() != State::Closed {
+        // Resets answer one by one, as those of a TCP without a connection do; text and FIN always have an answer.
+        let resets = sent.iter().any(|answer| answer.flags.contains(Flags::RST));
+        let uncounted = |segment: &Segment| !segment.is_empty() && !segment.flags.contains(Flags::SYN);
+        let counts = matches!(&event, Event::Segment(segment) if !uncounted(segment));
+        if counts && !sent.is_empty() && !resets {
             throttle.answered(&world.ends[end].config, now);
         }
     }

@@ -41,6 +41,18 @@ pub fn play(data: &[u8]) -> Outcome {
     go_on(input, watched)
 }
 
+/// The connection that the input leads to, for those who take it elsewhere.
+pub(crate) fn reach(input: &mut Reader<'_>) -> segue::Connection {
+    let mut watched = Setup::read(input).reach(false);
+    for _ in 0..MAX_STEPS / 10 {
+        if input.is_empty() {
+            break;
+        }
+        steps::perform(input, &mut watched);
+    }
+    watched.connection
+}
+
 /// Plays the input and prints each event with what came of it: what to read when an input fails.
 pub fn explain(data: &[u8]) {
     let mut input = Reader::new(data);

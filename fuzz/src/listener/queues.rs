@@ -5,8 +5,8 @@ use core::time::Duration;
 use segue::Instant;
 use segue::host::{Admit, Backlog, Full, Listener, Ticket};
 
-use super::MAX_STEPS;
 use super::super::reader::Reader;
+use super::MAX_STEPS;
 
 /// Cookies are redeemed so long after the last one left.
 const COOKIES_LAST: Duration = Duration::from_secs(128);
