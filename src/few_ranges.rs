@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::invariant::{Broken, holds};
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Range<K> {
@@ -25,6 +27,12 @@ impl<K> Ranges<K> {
 }
 
 impl<K: Copy + Ord + Default> Ranges<K> {
+    /// The ranges are disjoint, do not touch, are not empty and ascend.
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        let apart = self.0.is_sorted_by(|range, next| range.end < next.start);
+        holds(apart && self.0.iter().all(|range| range.start < range.end), "ranges overlap")
+    }
+
     /// The lowest range.
     pub(crate) fn first(&self) -> Option<Range<K>> {
         self.0.first().copied()

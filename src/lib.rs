@@ -114,6 +114,7 @@ mod features;
 #[cfg(feature = "host")]
 pub mod host;
 mod info;
+mod invariant;
 #[cfg(feature = "ip")]
 pub mod ip;
 #[cfg(feature = "serde")]

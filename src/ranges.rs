@@ -5,6 +5,8 @@ use core::hash::{Hash, Hasher};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::invariant::{Broken, holds};
+
 /// The most ranges in one chunk.
 const CHUNK: usize = if cfg!(test) { 4 } else { 64 };
 
@@ -91,7 +93,8 @@ impl<K: Copy + Ord, T: Copy> Ranges<K, T> {
         self.len == 0
     }
 
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Range<K, T>> {
+    /// The ranges in ascending order.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Range<K, T>> {
         self.lower.iter().flat_map(|chunk| chunk.iter()).chain(&self.top)
     }
 
@@ -108,6 +111,19 @@ impl<K: Copy + Ord, T: Copy> Ranges<K, T> {
     /// The ranges, the highest first.
     pub(crate) fn iter_down(&self) -> impl Iterator<Item = (K, K)> + '_ {
         self.iter().rev().map(|range| (range.start, range.end))
+    }
+
+    /// The ranges are disjoint, do not touch, are not empty and ascend, and there are as many as it says.
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        let mut end = None;
+        for range in self.iter() {
+            let apart = end.is_none_or(|end| end < range.start) && range.start < range.end;
+            holds(apart, "ranges overlap")?;
+            end = Some(range.end);
+        }
+        holds(self.iter().count() == self.len, "ranges that are not counted")?;
+        let empty = self.lower.iter().any(|chunk| chunk.is_empty()) || self.top.is_empty() && self.len > 0;
+        holds(!empty, "memory for no range")
     }
 
     fn chunk(&self, chunk: usize) -> &[Range<K, T>] {

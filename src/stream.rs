@@ -6,6 +6,9 @@ use core::ops::{Add, AddAssign, Range, Sub};
 
 use bytes::Bytes;
 
+/// No stream gets further: that takes centuries.
+const FURTHEST: u64 = 1 << 62;
+
 /// A place in the sequence space of one direction, counted from the ISS: the SYN takes position 0, each octet of text
 /// one, the FIN the one after. In memory it is aligned as the sequence numbers that it stands beside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -33,6 +36,11 @@ impl Position {
     #[inline]
     pub(crate) fn saturating_since(self, earlier: Self) -> u32 {
         saturated(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whether a stream may get as far: sums of it and of a window stay in 64 bits.
+    pub(crate) const fn is_reached(self) -> bool {
+        self.0 <= FURTHEST
     }
 }
 
@@ -86,6 +94,16 @@ impl Offset {
     #[inline]
     pub(crate) fn end_of(self, text: &[u8]) -> Self {
         Self(self.0 + widened(text.len()))
+    }
+
+    /// The same, if a stream may get as far.
+    pub(crate) fn checked_end_of(self, text: &[u8]) -> Option<Self> {
+        self.0.checked_add(widened(text.len())).map(Self).filter(|end| end.is_reached())
+    }
+
+    /// Whether a stream may get as far: sums of it and of a window stay in 64 bits.
+    pub(crate) const fn is_reached(self) -> bool {
+        self.0 <= FURTHEST
     }
 
     /// The index of this octet in text that starts at `start`; beyond any text where this one lies before `start`.

@@ -11,16 +11,16 @@
 //! script and [`Script`] writes one.
 
 mod campaign;
-mod checks;
+pub(crate) mod checks;
 mod metered;
-mod reader;
-mod script;
-mod setup;
-mod show;
+pub(crate) mod script;
+pub(crate) mod setup;
+pub(crate) mod show;
 mod steps;
 mod watched;
 
-use reader::Reader;
+use super::reader::Reader;
+use super::triples;
 pub use script::{Ack, Gap, Script, Seq, Shape, Ts, With, op};
 pub use setup::{Setup, Start};
 pub use watched::Outcome;
@@ -39,6 +39,18 @@ pub fn play(data: &[u8]) -> Outcome {
     let mut input = Reader::new(data);
     let watched = Setup::read(&mut input).reach(false);
     go_on(input, watched)
+}
+
+/// The connection that the input leads to, for those who take it elsewhere.
+pub(crate) fn reach(input: &mut Reader<'_>) -> segue::Connection {
+    let mut watched = Setup::read(input).reach(false);
+    for _ in 0..MAX_STEPS / 10 {
+        if input.is_empty() {
+            break;
+        }
+        steps::perform(input, &mut watched);
+    }
+    watched.connection
 }
 
 /// Plays the input and prints each event with what came of it: what to read when an input fails.

@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 
 use alloc::boxed::Box;
 
+use crate::invariant::{Broken, holds};
 use crate::time::{END_OF_TIME, Micros};
 use crate::{Action, Instant, Sink, Timer};
 
@@ -308,13 +309,17 @@ impl Deadlines {
     }
 
     /// The earliest deadline is that of the deadlines, and the host knows of it or of an earlier one.
-    pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.earliest(), self.next, "the earliest deadline");
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        holds(self.earliest() == self.next, "the earliest deadline is another")?;
         let told = self.next == Due::NEVER || self.wake <= self.next.micros();
-        assert!(told, "the host does not know when to call");
-        for timer in Timer::ALL.into_iter().filter(|&timer| self.is_set(timer)) {
-            assert_eq!(self.due(timer).timer(), Some(timer), "whose deadline it is");
-        }
+        holds(told, "the host does not know when to call")?;
+        let mut set = Timer::ALL.into_iter().filter(|&timer| self.is_set(timer));
+        holds(set.all(|timer| self.due(timer).timer() == Some(timer)), "a deadline is another timer's")?;
+        let shared = self.usual.get(SHARED).copied().unwrap_or(Due::NEVER);
+        let known = [Timer::Idle, Timer::TimeWait].into_iter().any(|timer| shared.is_of(timer));
+        holds(shared == Due::NEVER || known, "a deadline is no timer's")?;
+        let ends = self.next == Due::NEVER || self.next.micros() <= 2 * END_OF_TIME.as_micros();
+        holds(ends, "a deadline after the end of time")
     }
 
     /// All deadlines relative to `now`, and no announcement: what `canonical` compares.
@@ -426,7 +431,7 @@ mod tests {
                 timers.put(timer, deadline.map(|micros| at(micros.into())));
                 if timer != Timer::Continue {
                     timers.announce(&mut |_| {});
-                    timers.check_invariants(); // sometimes after several changes
+                    timers.check_invariants().unwrap(); // sometimes after several changes
                 }
                 true
             })

@@ -74,6 +74,10 @@ impl<'de, C: Controller + Deserialize<'de>> Deserialize<'de> for Connection<C> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Read { _version: Version, config, settings, path, timers, counters, clock, phase } =
             Read::deserialize(from)?;
-        Ok(Self { config, settings, path: path.limited(), timers, counters, clock, phase })
+        let connection = Self { config, settings, path: path.limited(), timers, counters, clock, phase };
+        match connection.invariants() {
+            Ok(()) => Ok(connection),
+            Err(broken) => Err(D::Error::custom(format_args!("no connection can be so: {broken}"))),
+        }
     }
 }

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::Connection;
 use super::phase::Phase;
 use crate::counts::Counts;
+use crate::invariant::{Broken, holds};
 use crate::recv::limits::Limits;
 use crate::send::Sender;
 use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
@@ -217,33 +218,37 @@ impl<C: Controller> Connection<C> {
     /// ```
     #[doc(hidden)]
     pub fn check_invariants(&self) {
-        self.timers.check_invariants();
+        assert_eq!(self.invariants(), Ok(()), "{self:?}");
+    }
+
+    /// What does not hold of it.
+    pub(super) fn invariants(&self) -> Result<(), Broken> {
+        self.timers.check_invariants()?;
         match &self.phase {
-            Phase::Closed | Phase::Listen(_) => assert_eq!(self.timers.next(), None, "a timer without a connection"),
+            Phase::Closed | Phase::Listen(_) => holds(self.timers.next().is_none(), "a timer without a connection"),
             Phase::SynSent(opening) => {
-                opening.snd.check_invariants();
-                assert!(self.timers.is_set(Timer::Retransmit), "SYN-SENT without a retransmission timer");
+                opening.snd.check_invariants()?;
+                holds(opening.snd.syn, "SYN-SENT, and the SYN is acknowledged")?;
+                holds(self.timers.is_set(Timer::Retransmit), "SYN-SENT without a retransmission timer")
             }
             Phase::Live(tcb) => {
-                tcb.check_invariants(&Limits::of(&self.config), &self.path);
-                assert_eq!(
-                    tcb.prediction,
-                    tcb.predict(&self.config, &self.settings, &self.timers),
-                    "what is predicted"
-                );
-                self.check_progress(&self.timers, tcb.state, &tcb.snd);
+                tcb.check_invariants(&Limits::of(&self.config), &self.path)?;
+                let predicted = tcb.predict(&self.config, &self.settings, &self.timers);
+                holds(tcb.prediction == predicted, "what is predicted is another")?;
+                Self::check_progress(&self.timers, tcb.state, &tcb.snd)
             }
         }
     }
 
     /// No silent deadlock: whatever waits for the peer has a timer (I12).
-    fn check_progress(&self, timers: &Deadlines, state: LiveState, snd: &Sender<C>) {
+    fn check_progress(timers: &Deadlines, state: LiveState, snd: &Sender<C>) -> Result<(), Broken> {
         let waits = [Timer::Retransmit, Timer::Persist, Timer::Override, Timer::Continue, Timer::Pace, Timer::TimeWait];
         let armed = waits.iter().any(|&timer| timers.is_set(timer));
-        assert!(!snd.is_pending() || armed, "{state:?} waits without a timer");
-        assert_eq!(state == LiveState::TimeWait, timers.is_set(Timer::TimeWait), "2 MSL and {state:?}");
-        let exclusive = timers.is_set(Timer::Retransmit) && timers.is_set(Timer::Persist);
-        assert!(!exclusive, "retransmission and persist timer at once");
+        holds(!snd.is_pending() || armed, "it waits without a timer")?;
+        let waits = (state == LiveState::TimeWait) == timers.is_set(Timer::TimeWait);
+        holds(waits, "2 MSL runs elsewhere than in TIME-WAIT, or not there")?;
+        let both = timers.is_set(Timer::Retransmit) && timers.is_set(Timer::Persist);
+        holds(!both, "retransmission and persist timer at once")
     }
 }
 

@@ -11,6 +11,7 @@ use super::state::{LiveState, Origin, Stop};
 use super::steady::Steady;
 use crate::ecn::{Echo, Handshake};
 use crate::features::{SACK, SHORTCUTS};
+use crate::invariant::{Broken, holds};
 use crate::options::{Agreed, announced_mss, eff_snd_mss};
 use crate::rare::Rare;
 use crate::recv::ack::{AckPolicy, PendingAck};
@@ -311,37 +312,28 @@ impl<C: Controller> Tcb<C> {
         self.retries = 0;
     }
 
-    pub(super) fn check_invariants(&self, limits: &Limits, path: &Path) {
-        assert_eq!(self.eff_snd_mss, self.mss(path, 0), "Eff.snd.MSS");
-        self.snd.check_invariants();
-        self.rcv.check_invariants(limits);
+    pub(super) fn check_invariants(&self, limits: &Limits, path: &Path) -> Result<(), Broken> {
+        holds(self.eff_snd_mss == self.mss(path, 0), "Eff.snd.MSS is another")?;
+        self.snd.check_invariants()?;
+        self.rcv.check_invariants(limits)?;
         if self.ack == PendingAck::No && self.state.receives() {
-            self.rcv.check_told();
+            self.rcv.check_told()?;
         }
         let fin_of_peer_processed = match self.state {
             LiveState::SynReceived | LiveState::Established | LiveState::FinWait1 | LiveState::FinWait2 => false,
             LiveState::CloseWait | LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => true,
         };
-        assert_eq!(
-            fin_of_peer_processed,
-            self.rcv.fin().is_some_and(|fin| self.rcv.nxt == fin + 1),
-            "peer's FIN and {:?}",
-            self.state
-        );
-        assert_eq!(self.snd.syn, self.state == LiveState::SynReceived, "our SYN and {:?}", self.state);
-        match self.state {
-            LiveState::SynReceived => assert!(!self.snd.fin_sent(), "FIN sent in SYN-RECEIVED"),
-            LiveState::Established => assert_eq!(self.snd.fin, Fin::None, "FIN in ESTABLISHED"),
-            LiveState::FinWait1 => assert_eq!(self.snd.fin, Fin::Queued, "FIN in FIN-WAIT-1"),
-            LiveState::CloseWait => assert!(!self.snd.fin_sent(), "FIN sent in CLOSE-WAIT"),
-            LiveState::Closing => assert_eq!(self.snd.fin, Fin::Queued, "FIN in CLOSING"),
-            LiveState::LastAck => {
-                assert!(self.snd.fin == Fin::Queued && self.snd.nxt == self.snd.end(), "FIN in LAST-ACK")
-            }
-            LiveState::FinWait2 | LiveState::TimeWait => {
-                assert_eq!(self.snd.fin, Fin::Acked, "FIN in {:?}", self.state)
-            }
-        }
+        let processed = self.rcv.fin().is_some_and(|fin| self.rcv.nxt == fin + 1);
+        holds(fin_of_peer_processed == processed, "the peer's FIN does not agree with the state")?;
+        holds(self.snd.syn == (self.state == LiveState::SynReceived), "our SYN does not agree with the state")?;
+        let fin = match self.state {
+            LiveState::SynReceived | LiveState::CloseWait => !self.snd.fin_sent(),
+            LiveState::Established => self.snd.fin == Fin::None,
+            LiveState::FinWait1 | LiveState::Closing => self.snd.fin == Fin::Queued,
+            LiveState::LastAck => self.snd.fin == Fin::Queued && self.snd.nxt == self.snd.end(),
+            LiveState::FinWait2 | LiveState::TimeWait => self.snd.fin == Fin::Acked,
+        };
+        holds(fin, "our FIN does not agree with the state")
     }
 
     /// Numbers relative to ISS and IRS, times relative to now.

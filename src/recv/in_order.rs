@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::limits::{Full, Inserted, Limits};
+use crate::invariant::{Broken, holds};
 use crate::recent::Recent;
 use crate::stream::Offset;
 
@@ -88,7 +89,7 @@ impl Reassembly {
         dropped
     }
 
-    pub(crate) fn check_invariants(&self, _: &Limits, received: Offset) {
-        assert!(self.start().is_none_or(|start| start == received), "text is held out of order");
+    pub(crate) fn check_invariants(&self, _: &Limits, received: Offset) -> Result<(), Broken> {
+        holds(self.start().is_none_or(|start| start == received), "text is held out of order")
     }
 }

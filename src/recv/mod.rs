@@ -16,6 +16,7 @@ pub(crate) mod tuning;
 
 use bytes::Bytes;
 
+use crate::invariant::{Broken, holds};
 use crate::rare::{AtRest, Rare};
 use crate::stream::Offset;
 use crate::time::Micros;
@@ -429,22 +430,22 @@ impl Receiver {
     }
 
     /// No acknowledgment is owed: the peer knows a window that it can use, if the buffer is empty.
-    pub(crate) fn check_told(&self) {
+    pub(crate) fn check_told(&self) -> Result<(), Broken> {
         let (told, most) = (self.told(), self.tuning.max_wnd());
-        assert!(self.user > 0 || told >= most / 2, "the buffer is empty, and of {most} octets the peer may use {told}");
+        holds(self.user > 0 || told >= most / 2, "the buffer is empty, and the peer may use less than half of it")
     }
 
-    pub(crate) fn check_invariants(&self, limits: &Limits) {
-        assert!(self.nxt.at_or_before(self.edge), "RCV.NXT {} beyond the promised edge {}", self.nxt, self.edge);
+    pub(crate) fn check_invariants(&self, limits: &Limits) -> Result<(), Broken> {
+        holds(self.shift <= 14, "our windows are scaled by more than 14")?; // RFC 7323 §2.3
+        holds(self.nxt.at_or_before(self.edge), "RCV.NXT is beyond the promised edge")?;
         let (wnd, capacity) = (self.wnd(), self.capacity());
-        assert!(wnd <= capacity, "RCV.WND {wnd} beyond RCV.BUFF {capacity}");
-        assert!(self.user <= capacity, "RCV.USER {} beyond RCV.BUFF {capacity}", self.user);
-        assert!(
-            self.held.octets() <= usize::try_from(self.wnd()).unwrap_or(usize::MAX),
-            "held text outside the window"
-        );
-        self.held.check_invariants(limits, self.received);
-        self.tuning.check_invariants();
+        holds(wnd <= capacity, "RCV.WND is beyond RCV.BUFF")?;
+        holds(self.user <= capacity, "RCV.USER is beyond RCV.BUFF")?;
+        holds(self.received.is_reached(), "a stream without end")?;
+        let window = usize::try_from(self.wnd()).unwrap_or(usize::MAX);
+        holds(self.held.octets() <= window, "held text outside the window")?;
+        self.held.check_invariants(limits, self.received)?;
+        self.tuning.check_invariants()
     }
 
     pub(crate) fn rebase(&mut self, now: Instant) {

@@ -1,9 +1,12 @@
 //! Pieces of text, linked into chains.
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+
+use crate::invariant::{Broken, holds};
 
 /// Pieces in one block of memory.
 const BLOCK: usize = if cfg!(test) { 4 } else { 32 };
@@ -140,6 +143,28 @@ impl Pieces {
     pub(crate) fn iter(&self, chain: Chain) -> impl Iterator<Item = &Bytes> {
         let pieces = core::iter::successors(self.piece(chain.first), |piece| self.piece(piece.next?));
         pieces.map(|piece| &piece.text)
+    }
+
+    /// Each place is in one of these chains, or unused, once: so each chain has an end.
+    pub(crate) fn check_invariants(&self, chains: impl Iterator<Item = Chain>) -> Result<(), Broken> {
+        let places = self.full.len() * BLOCK + self.top.len();
+        holds(self.top.len() <= BLOCK, "a block with too many pieces")?;
+        let mut seen = vec![false; places];
+        let mut visit = |first: Option<u32>| {
+            let (mut next, mut last) = (first, None);
+            while let Some(place) = next {
+                let index = usize::try_from(place).unwrap_or(usize::MAX);
+                let visited = seen.get_mut(index).is_none_or(|seen| core::mem::replace(seen, true));
+                holds(!visited, "a piece that is in no chain, or in two")?;
+                (next, last) = (self.piece(place).and_then(|piece| piece.next), Some(place));
+            }
+            Ok(last)
+        };
+        for chain in chains {
+            holds(visit(Some(chain.first))? == Some(chain.last), "a chain with another end")?;
+        }
+        visit(self.unused)?;
+        holds(seen.into_iter().all(|seen| seen), "a piece that is in no chain")
     }
 
     /// Lets go of all that lies `octets` or more behind the start of a chain, which is more than none. Returns the

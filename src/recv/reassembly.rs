@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::limits::{Full, Inserted, Limits};
 use super::pieces::{Chain, Pieces};
+use crate::invariant::{Broken, holds};
 use crate::ranges::{Place, Range, Ranges};
 use crate::recent::{REPORTS, Recent};
 use crate::stream::{self, Offset};
@@ -321,30 +322,34 @@ impl Reassembly {
     }
 
     /// Whether the pieces fill the ranges exactly and are few.
-    pub(crate) fn check_invariants(&self, limits: &Limits, received: Offset) {
-        let Some(held) = &self.0 else { return };
-        assert!(!held.ranges.is_empty(), "memory for nothing");
-        let (mut pieces, mut octets, mut previous) = (0, 0, None);
-        for (start, piece) in held.iter() {
-            (pieces, octets) = (pieces + 1, octets + piece.len());
-            let end = start.end_of(piece);
-            if let Some((_, len)) = previous.filter(|(end, _)| *end == start) {
-                let together: usize = len + piece.len();
-                assert!(together > limits.copy_below, "two pieces of {together} octets at {start:?}");
+    pub(crate) fn check_invariants(&self, limits: &Limits, received: Offset) -> Result<(), Broken> {
+        let Some(held) = &self.0 else { return Ok(()) };
+        holds(!held.ranges.is_empty(), "memory for nothing")?;
+        held.ranges.check_invariants()?;
+        held.pieces.check_invariants(held.ranges.iter().map(|range| range.value))?; // from here on, chains have an end
+        let (mut pieces, mut octets, mut whole) = (0, 0, 0_usize);
+        for range in held.ranges.iter() {
+            let (mut end, mut previous) = (range.start, None);
+            for piece in held.pieces.iter(range.value) {
+                (pieces, octets) = (pieces + 1, octets + piece.len());
+                let together = previous.is_none_or(|len: usize| len + piece.len() > limits.copy_below);
+                holds(together && !piece.is_empty(), "two small pieces that touch")?;
+                previous = Some(piece.len());
+                end = end.checked_end_of(piece).ok_or("a stream without end")?;
             }
-            previous = Some((end, piece.len()));
+            holds(end == range.end, "pieces do not fill their range")?;
+            whole = whole.saturating_add(range.end - range.start);
         }
         let ranges = held.ranges.len();
-        let most = limits.most_pieces(ranges, held.octets);
-        assert!(pieces <= most, "{pieces} pieces, {most} at most");
-        let whole: usize = held.ranges.iter_down().map(|(start, end)| end - start).sum();
-        assert_eq!((octets, whole), (held.octets, held.octets), "octets held, and in ranges");
-        assert!(ranges <= limits.max_ranges + 1, "held ranges: {ranges}");
-        assert!(self.start().is_none_or(|start| start >= received), "held text was already delivered");
-        for &(start, end) in held.recent.as_slice() {
-            let range = held.ranges.at(held.ranges.find(start)).map(|range| (range.start, range.end));
-            assert_eq!(range, Some((start, end)), "a range reported last");
-        }
+        holds(pieces <= limits.most_pieces(ranges, held.octets), "too many pieces")?;
+        holds((octets, whole) == (held.octets, held.octets), "octets held, and in ranges")?;
+        holds(ranges <= limits.max_ranges.saturating_add(1), "too many ranges are held")?;
+        holds(self.start().is_none_or(|start| start >= received), "held text was already delivered")?;
+        let known = |&(start, end): &(Offset, Offset)| {
+            let range = held.ranges.at(held.ranges.find(start));
+            range.is_some_and(|range| (range.start, range.end) == (start, end))
+        };
+        holds(held.recent.as_slice().iter().all(known), "a range reported last is none")
     }
 
     #[cfg(test)]

@@ -4,6 +4,7 @@
 //! cover; while the sender's window doubles in each round trip, what the promise has to cover at the end of the next
 //! one is four times that.
 
+use crate::invariant::{Broken, holds};
 use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
 use crate::{Config, Instant, SeqNum};
@@ -172,9 +173,9 @@ impl Tuning {
         }
     }
 
-    pub(crate) fn check_invariants(&self) {
-        assert!(self.capacity <= self.limit, "more than RCV.BUFF in use");
-        assert!(self.max_wnd <= self.capacity, "announced {} of RCV.BUFF {}", self.max_wnd, self.capacity);
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        holds(self.capacity <= self.limit, "more than RCV.BUFF is in use")?;
+        holds(self.max_wnd <= self.capacity, "more than RCV.BUFF was announced")
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {

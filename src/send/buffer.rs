@@ -6,6 +6,7 @@ use core::hash::{Hash, Hasher};
 
 use bytes::{Buf, Bytes};
 
+use crate::invariant::{Broken, holds};
 use crate::rare::{AtRest, Rare};
 use crate::stream::{Offset, part};
 
@@ -169,6 +170,18 @@ impl SendBuffer {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn slice(&mut self, offset: Offset, len: usize) -> Bytes {
         self.queue.active().map_or_else(Bytes::new, |queue| queue.slice(offset, len))
+    }
+
+    /// The pieces follow each other from the start on, and are as long as all of it.
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        let Queue { pieces, start, cursor } = &*self.queue;
+        let mut at = *start;
+        for piece in pieces {
+            holds(piece.start == at && !piece.text.is_empty(), "pieces of the queue leave a gap")?;
+            at = at.checked_end_of(&piece.text).ok_or("a stream without end")?;
+        }
+        holds(at.saturating_since(*start) == self.len, "the queue has another length than its pieces")?;
+        holds(*cursor <= pieces.len(), "the cursor is beyond the queue")
     }
 
     #[cfg(test)]

@@ -27,6 +27,7 @@ mod window;
 use alloc::boxed::Box;
 
 use crate::features::RACK;
+use crate::invariant::{Broken, holds};
 use crate::rare::Rare;
 use crate::stream::Position;
 use crate::time::Micros;
@@ -483,17 +484,20 @@ impl<C: Controller> Sender<C> {
         self.board.next_lost(mss).filter(|(start, _)| *start == self.board.una()).map_or(0, |(_, len)| len)
     }
 
-    pub(crate) fn check_invariants(&self) {
-        self.board.check_invariants();
-        assert!(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none");
-        self.rtt.check_invariants();
-        assert_eq!(self.board.nxt() - self.board.una(), self.flight(), "the scoreboard and SND.NXT");
-        assert!(self.nxt.at_or_before(self.end()), "SND.NXT {} beyond what is queued, {}", self.nxt, self.end());
-        self.small.check_invariants(self.una, self.buffer.len());
-        assert!(self.wnd <= self.max_wnd, "SND.WND beyond MAX.SND.WND");
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        self.board.check_invariants()?;
+        holds(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none")?;
+        self.rtt.check_invariants()?;
+        self.buffer.check_invariants()?;
+        holds(self.board.nxt() - self.board.una() == self.flight(), "the scoreboard and SND.NXT differ")?;
+        // Measured from SND.UNA, since what is queued may reach half the circle away.
+        holds(self.flight() <= self.end() - self.una, "SND.NXT is beyond what is queued")?;
+        self.small.check_invariants(self.una, self.buffer.len())?;
+        holds(self.wnd <= self.max_wnd, "SND.WND is beyond MAX.SND.WND")?;
+        holds(self.shift <= 14, "windows are scaled by more than 14")?; // RFC 7323 §2.3
         let rounding = self.edge - (self.una + self.wnd);
-        assert!(self.syn || rounding < 1 << self.shift, "the promised edge is {rounding} beyond the window");
-        assert!(self.up().is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged");
+        holds(self.syn || rounding < 1 << self.shift, "the promised edge is beyond the window")?;
+        holds(self.up().is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged")
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {

@@ -1,5 +1,6 @@
 //! Round-trip time and retransmission timeout (RFC 6298).
 
+use crate::invariant::{Broken, holds};
 use crate::time::Micros;
 use crate::{Config, Instant};
 
@@ -12,6 +13,10 @@ const AFTER_SYN_TIMEOUT: Micros = Micros::from_millis(3000);
 const FRACTION: u32 = 10;
 /// How long the smallest round trip is remembered at least; at most twice as long (RFC 8985 §6.2, step 1).
 const MIN_RTT_WINDOW: Micros = Micros::from_millis(150_000);
+/// No limit of the RTO is larger, in microseconds.
+const MOST_RTO: u32 = 600_000_000;
+/// Far more than any estimate: samples end at the limit of the RTO, and each spurious timeout adds 2 ms.
+const MOST_FINE: u64 = 1 << 44;
 /// More samples in a round trip than this count as this many.
 const MOST_SAMPLES: u32 = 1 << 16;
 
@@ -210,8 +215,12 @@ impl Rtt {
         Micros::from_u32(self.rto)
     }
 
-    pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.rto(), self.backed_off_rto(), "RTO");
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        holds(self.min <= self.max && self.max <= MOST_RTO, "the limits of the RTO")?;
+        if let Estimator::Measured { srtt: Fine(srtt), rttvar: Fine(rttvar) } = self.estimator {
+            holds(srtt <= MOST_FINE && rttvar <= MOST_FINE, "a round trip that none can be")?;
+        }
+        holds(self.rto() == self.backed_off_rto(), "the RTO does not follow from its estimate")
     }
 
     pub(crate) fn srtt(&self) -> Option<Micros> {

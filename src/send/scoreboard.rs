@@ -9,6 +9,7 @@ use self::marks::{Fingers, Marks};
 use super::rate::Snapshot;
 use crate::Instant;
 use crate::features::{RACK, SHORTCUTS};
+use crate::invariant::{Broken, holds};
 use crate::ranges::Ranges;
 use crate::rare::Rare;
 use crate::stream::Position;
@@ -433,28 +434,33 @@ impl Scoreboard {
         }
     }
 
-    pub(crate) fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
         let marks = &*self.marks;
-        assert_eq!(self.marks.is_at_rest(), marks.are_gone(), "memory for what was set apart");
-        let (mut at, mut sacked, mut lost) = (self.una, 0, 0);
+        holds(self.marks.is_at_rest() == marks.are_gone(), "memory for what was set apart")?;
+        marks.sacked.check_invariants()?;
+        marks.lost.check_invariants()?;
+        holds(self.nxt.is_reached() && marks.fresh.is_reached(), "a stream without end")?;
+        let (mut at, mut sacked, mut lost, mut segments) = (self.una, 0_u32, 0_u32, 0);
         for sent in &self.segments {
-            assert!(sent.start == at && sent.end > at, "records leave a gap at {at:?}");
+            holds(sent.start == at && sent.end > at && sent.end <= self.nxt, "records leave a gap")?;
             at = sent.end;
             match sent.fate {
-                Fate::InFlight => assert!(sent.again || sent.start >= marks.fresh, "{sent:?} is behind the search"),
-                Fate::Sacked => sacked += sent.len(),
-                Fate::Lost => lost += sent.len(),
+                Fate::InFlight => holds(sent.again || sent.start >= marks.fresh, "a record is behind the search")?,
+                Fate::Sacked => (sacked, segments) = (sacked.saturating_add(sent.len()), segments + 1),
+                Fate::Lost => lost = lost.saturating_add(sent.len()),
             }
             let overlap = marks.lost.first_overlap(sent.start, sent.end);
-            assert_eq!(overlap, (sent.fate == Fate::Lost).then_some((sent.start, sent.end)), "{sent:?} and the lost");
+            let expected = (sent.fate == Fate::Lost).then_some((sent.start, sent.end));
+            holds(overlap == expected, "a record and the lost ranges differ")?;
         }
-        assert_eq!(at, self.nxt, "records end before SND.NXT");
-        assert_eq!((sacked, lost), (marks.sacked_octets, marks.lost_octets), "octets reported and lost");
-        for &(start, end) in marks.fingers.recent.as_slice() {
-            assert_eq!(marks.sacked.first_gap(start, end), None, "a range that was reported");
-        }
+        holds(at == self.nxt, "records end before SND.NXT")?;
+        holds(self.nxt.saturating_since(self.una) < 1 << 31, "more is in flight than can be numbered")?;
+        holds((sacked, lost) == (marks.sacked_octets, marks.lost_octets), "octets reported and lost")?;
+        holds(segments == marks.sacked_segments, "segments reported")?;
+        let reported = |&(start, end): &(Position, Position)| marks.sacked.first_gap(start, end).is_none();
+        holds(marks.fingers.recent.as_slice().iter().all(reported), "a range that was not reported")?;
         let again = marks.again.iter().map(|&(start, at)| (at, start));
-        assert!(again.clone().zip(again.skip(1)).all(|(a, b)| a <= b), "retransmissions out of order");
+        holds(again.is_sorted(), "retransmissions out of order")
     }
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant, rates: bool) {

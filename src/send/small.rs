@@ -1,6 +1,7 @@
 //! Small segments: what holds them back (RFC 9293 §3.7.4, App. A.3) and what releases them (§3.9.1.2).
 
 use crate::SeqNum;
+use crate::invariant::{Broken, holds};
 
 /// What of the queue leaves in a small segment, or must not yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -48,9 +49,9 @@ impl Small {
         self.unpushed
     }
 
-    pub(crate) fn check_invariants(&self, una: SeqNum, queued: u32) {
-        assert!(self.outstanding.at_or_after(una), "the last small segment is acknowledged");
-        assert!(self.unpushed <= queued, "more is not pushed than is queued");
+    pub(crate) fn check_invariants(&self, una: SeqNum, queued: u32) -> Result<(), Broken> {
+        holds(self.outstanding.at_or_after(una), "the last small segment is acknowledged")?;
+        holds(self.unpushed <= queued, "more is not pushed than is queued")
     }
 
     pub(crate) fn rebase(&mut self, iss: SeqNum) {

@@ -3,7 +3,7 @@
 
 use segue::{Event, Flags, Options, SackBlock, Segment, SeqNum};
 
-use super::reader::Reader;
+use super::Reader;
 use super::watched::Watched;
 
 /// The most segments of one campaign.

@@ -9,22 +9,22 @@ use segue_kit::audit::is_control;
 use super::show;
 
 /// The octet of the peer's stream at this number.
-pub(super) fn peer_text(seq: SeqNum) -> u8 {
+pub(crate) fn peer_text(seq: SeqNum) -> u8 {
     seq.value().wrapping_mul(0x9E37_79B1).to_be_bytes()[0]
 }
 
 /// The octet of our stream at this offset.
-pub(super) fn our_text(offset: u32) -> u8 {
+pub(crate) fn our_text(offset: u32) -> u8 {
     offset.wrapping_mul(0x85EB_CA6B).to_be_bytes()[0]
 }
 
-pub(super) fn is_text(text: &Bytes, octet: impl Fn(u32) -> u8) {
+pub(crate) fn is_text(text: &Bytes, octet: impl Fn(u32) -> u8) {
     let wrong = (0..).zip(text).find(|&(i, &found)| found != octet(i));
     assert!(wrong.is_none(), "wrong text: offset and octet {wrong:?}");
 }
 
 /// The `Vec` forms give what `handle` gives, and the same value.
-pub(super) fn forms_agree(
+pub(crate) fn forms_agree(
     mut before: Connection,
     event: &Event,
     now: Instant,
@@ -55,7 +55,7 @@ pub(super) fn forms_agree(
 }
 
 /// Whether a segment was thrown away as a whole, for a reason that lets nothing of it count.
-pub(super) fn thrown_away_whole(actions: &[Action]) -> bool {
+pub(crate) fn thrown_away_whole(actions: &[Action]) -> bool {
     actions.iter().any(|action| {
         let Action::Discarded(reason) = action else { return false };
         matches!(
@@ -81,7 +81,7 @@ pub(super) fn thrown_away_whole(actions: &[Action]) -> bool {
 }
 
 /// How much one event may cause.
-pub(super) fn bounds(before: &Connection, event: &Event, actions: &[Action], config: &Config) {
+pub(crate) fn bounds(before: &Connection, event: &Event, actions: &[Action], config: &Config) {
     let transmitted = || actions.iter().filter_map(|a| if let Action::Transmit(s) = a { Some(s) } else { None });
     if let Event::Segment(segment) = event {
         let control = transmitted().filter(|s| is_control(s)).count();
@@ -106,7 +106,7 @@ pub(super) fn bounds(before: &Connection, event: &Event, actions: &[Action], con
 }
 
 /// Edges that never move back.
-pub(super) fn edges(before: &Info, after: &Info) {
+pub(crate) fn edges(before: &Info, after: &Info) {
     let unsynchronized = |state| matches!(state, State::Closed | State::Listen | State::SynSent);
     if unsynchronized(before.state) || unsynchronized(after.state) {
         return;
@@ -120,7 +120,7 @@ pub(super) fn edges(before: &Info, after: &Info) {
 }
 
 /// Bounded memory.
-pub(super) fn memory(info: &Info, config: &Config) {
+pub(crate) fn memory(info: &Info, config: &Config) {
     let buffer = usize::try_from(config.receive_buffer()).expect("64 bits");
     assert!(info.unconsumed <= buffer.max(65_535), "{} octets delivered and not consumed", info.unconsumed);
     assert!(info.held <= usize::try_from(info.rcv_wnd).expect("64 bits"), "{} octets held", info.held);
@@ -133,7 +133,7 @@ pub(super) fn memory(info: &Info, config: &Config) {
 }
 
 /// While something is outstanding, or text waits, a timer runs: nothing can be stuck.
-pub(super) fn owes_a_timer(connection: &Connection, now: Instant) {
+pub(crate) fn owes_a_timer(connection: &Connection, now: Instant) {
     let info = connection.info();
     if connection.state() == State::Closed {
         assert_eq!(connection.next_deadline(), None, "a timer survives Closed");
@@ -151,7 +151,7 @@ pub(super) fn owes_a_timer(connection: &Connection, now: Instant) {
 }
 
 /// A segment that may leave.
-pub(super) fn well_formed(segment: &Segment, info: &Info, config: &Config, probe: usize) {
+pub(crate) fn well_formed(segment: &Segment, info: &Info, config: &Config, probe: usize) {
     let control = Flags::SYN | Flags::RST;
     assert!(segment.options.wire_len() <= 40, "options do not fit: {segment}");
     assert!(!segment.flags.contains(control), "{segment}");

@@ -140,7 +140,7 @@ pub mod op {
 }
 
 /// What numbers are offset by: the neighbours of the border, and the sizes that matter. The last one means two octets of its own.
-pub(super) const DELTAS: [i64; 32] = [
+pub(crate) const DELTAS: [i64; 32] = [
     0,
     1,
     2,

@@ -7,8 +7,8 @@ use segue::{
 };
 use segue_kit::settings;
 
+use super::Reader;
 use super::metered::Metered;
-use super::reader::Reader;
 use super::watched::Watched;
 
 /// The state in which the steps begin, with how it was reached where that matters.
@@ -83,7 +83,8 @@ impl Start {
 }
 
 /// ISS and IRS: the places where sequence arithmetic turns, and just before them.
-const NUMBERS: [u32; 8] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, u32::MAX, 0x7FFF_FC00, u32::MAX - 1000, 0x1234_5678];
+pub(crate) const NUMBERS: [u32; 8] =
+    [0, 1, 0x7FFF_FFFF, 0x8000_0000, u32::MAX, 0x7FFF_FC00, u32::MAX - 1000, 0x1234_5678];
 
 /// The first part of an input.
 #[derive(Clone, Debug)]
@@ -217,7 +218,7 @@ fn peer_options(choice: u8) -> Options {
 }
 
 /// Any path that leaves room for text beside all options.
-fn any_path(input: &mut Reader<'_>) -> Path {
+pub(crate) fn any_path(input: &mut Reader<'_>) -> Path {
     let ip = if input.u8() & 1 == 0 { IpVersion::V4 } else { IpVersion::V6 };
     let mtu = input.u16().max(ip.min_mtu());
     let room = mtu - ip.min_mtu();
@@ -225,7 +226,7 @@ fn any_path(input: &mut Reader<'_>) -> Path {
 }
 
 /// The default, tight limits, or any valid configuration.
-fn config(choice: u8, input: &mut Reader<'_>) -> Config {
+pub(crate) fn config(choice: u8, input: &mut Reader<'_>) -> Config {
     let tight = Config::builder().receive_buffer(3000).send_buffer(5000).max_ranges(2).initial_window(2);
     let config = match choice & 0x0F {
         0..=5 => Ok(Config::default()),

@@ -4,7 +4,7 @@ use core::fmt::Debug;
 
 use segue::{Action, Event};
 
-pub(super) fn event(event: &Event) -> String {
+pub(crate) fn event(event: &Event) -> String {
     match event {
         Event::Segment(segment) => format!("Segment {segment}"),
         Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => format!("Send, {} octets", text.len()),
@@ -12,7 +12,7 @@ pub(super) fn event(event: &Event) -> String {
     }
 }
 
-pub(super) fn action(action: &Action) -> String {
+pub(crate) fn action(action: &Action) -> String {
     match action {
         Action::Transmit(segment) => format!("Transmit {segment}"),
         Action::Deliver(text) => format!("Deliver {} octets", text.len()),
@@ -20,12 +20,12 @@ pub(super) fn action(action: &Action) -> String {
     }
 }
 
-pub(super) fn actions(actions: &[Action]) -> String {
+pub(crate) fn actions(actions: &[Action]) -> String {
     actions.iter().map(|a| format!("\n  {}", action(a))).collect()
 }
 
 /// Where two values differ, line by line of what `Debug` prints.
-pub(super) fn difference(left: &impl Debug, right: &impl Debug) -> String {
+pub(crate) fn difference(left: &impl Debug, right: &impl Debug) -> String {
     let (left, right) = (format!("{left:#?}"), format!("{right:#?}"));
     let lines = left.lines().zip(right.lines()).filter(|(a, b)| a != b);
     lines.map(|(a, b)| format!("\n  {} became {}", a.trim(), b.trim())).collect()

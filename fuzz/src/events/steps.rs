@@ -9,8 +9,8 @@ use segue::{
     Timestamps,
 };
 
+use super::Reader;
 use super::campaign;
-use super::reader::Reader;
 use super::script::{Ack, DELTAS, Gap, LENGTH_2_MSS, LENGTH_MSS, LENGTHS, RAW_DELTA, Seq, Ts, op};
 use super::watched::Watched;
 

@@ -13,6 +13,7 @@ use segue_kit::audit::{self, Announced};
 use super::checks;
 use super::metered::Metered;
 use super::show;
+use super::triples;
 
 /// What an input led to.
 #[derive(Clone, Debug)]
@@ -194,6 +195,7 @@ impl Watched {
         self.trace(format_args!("{}", show::event(&event)));
         let result = self.connection.handle(event.clone(), self.clock, &mut |action| actions.push(action));
         self.trace_all(&actions);
+        triples::note(before.state(), &event, &actions);
         checks::forms_agree(before.clone(), &event, self.clock, &self.connection, &actions, result);
         if result.is_err() {
             assert_eq!(actions, [], "a refused call acts");
@@ -244,6 +246,7 @@ impl Watched {
         self.trace(format_args!("{} segments at once", segments.len()));
         self.metered.batch(&segments, self.clock);
         self.connection.handle_segments(segments, self.clock, &mut actions);
+        triples::note_batch(before.state(), &actions);
         assert!(self.metered.agrees(&self.connection), "the same events, and another value");
         self.trace_all(&actions);
         self.in_batch = true;

@@ -42,7 +42,7 @@ quickcheck! {
                 }
                 Err(Full) => assert!(full_before),
             }
-            held.check_invariants(&LIMITS, at(1));
+            held.check_invariants(&LIMITS, at(1)).unwrap();
             assert!(held.pieces() <= held.ranges() + 2 * held.octets() / LIMITS.copy_below + 1);
         }
         let mut from = 1;
@@ -73,7 +73,7 @@ quickcheck! {
         let beyond = model[end..].iter().flatten().count();
         assert_eq!(held.drop_beyond(at(end), &LIMITS), beyond);
         assert_eq!(held.drop_beyond(at(end), &LIMITS), 0);
-        held.check_invariants(&LIMITS, at(1));
+        held.check_invariants(&LIMITS, at(1)).unwrap();
         for from in 1..end {
             let expected: Vec<u8> = model[from..end].iter().map_while(|o| *o).collect();
             let first = model[from - 1].is_none() || from == 1;
@@ -157,7 +157,7 @@ quickcheck! {
             }
             let reports: Vec<Offset> = held.reports().as_slice().iter().map(|range| range.0).collect();
             assert_eq!(reports, expected);
-            held.check_invariants(&limits, at(1));
+            held.check_invariants(&limits, at(1)).unwrap();
         }
         true
     }
