@@ -9,5 +9,3 @@ mod hostile;
 mod pairs;
 mod runner;
 mod time_wait;
-mod verdict;
-mod wild;

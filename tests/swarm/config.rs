@@ -4,24 +4,7 @@ use std::time::Duration;
 
 use segue::Config;
 use segue_kit::Rng;
-pub(crate) use segue_kit::settings::{Edges, Mixture, NAMES, bound, config, copy_one, magnitude, show, show_one};
-
-/// Settings that decide when an end gives up.
-pub(crate) const PATIENCE: &[&str] = &[
-    "user_timeout",
-    "user_timeout_option",
-    "user_timeout_lower",
-    "user_timeout_upper",
-    "connect_timeout",
-    "data_retries",
-    "syn_retries",
-    "keep_alive",
-    "keep_alive_idle",
-    "keep_alive_interval",
-    "keep_alive_probes",
-    "fin_wait_2",
-    "msl",
-];
+pub(crate) use segue_kit::settings::{Mixture, NAMES, bound, config, copy_one, magnitude, show, show_one};
 
 /// A new setting must be drawn too.
 #[test]

@@ -169,7 +169,7 @@ fn one_move(rng: &mut Rng, kinds: &[u32]) -> Move {
         12 => Move::Send(magnitude(rng, (1, 300_000), &[1, 1460]) as u32),
         13 => Move::Consume(magnitude(rng, (1, 100_000), &[]) as u32),
         _ if rng.chance(500) => Move::Timer,
-        _ => Move::Wait(super::wild::time(rng, 1, 100_000_000)),
+        _ => Move::Wait(segue_kit::swarm::wild::time(rng, 1, 100_000_000)),
     }
 }
 

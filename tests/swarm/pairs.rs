@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use segue::ConfigBuilder;
 use segue_kit::net::{Heap, Meter, Plan, Reading, meter, run};
+use segue_kit::swarm::wild::{self, Family};
+use segue_kit::swarm::verdict;
 
-use super::wild::Family;
-use super::{runner, verdict, wild};
+use super::runner;
 
 /// Whatever is queued arrives once the faults stop, or a limit that was truly reached says why not; and both ends fall
 /// silent within the bounds of memory, work, repetition and time.

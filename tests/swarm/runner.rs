@@ -1,35 +1,16 @@
 //! Runs many seeds on all cores and reports what fails: each kind of failure once, with its smallest plan.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use segue_kit::swarm::search;
 
 /// Kinds of failures that are shrunk and printed; of the others only seeds are.
 const SHOWN: usize = 3;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
-}
-
-/// A failure without its numbers and times: two of one kind are told once.
-pub(crate) fn kind(problem: &str) -> String {
-    let line = problem.lines().next().unwrap_or_default();
-    let mut kind = String::new();
-    let mut number = false;
-    for c in line.chars() {
-        if c.is_ascii_digit() || number && ".µmns".contains(c) {
-            if !number {
-                kind.push('#');
-            }
-            number = true;
-        } else {
-            number = false;
-            kind.push(c);
-        }
-    }
-    kind.chars().take(70).collect()
 }
 
 type Failure = (String, String);
@@ -41,25 +22,8 @@ pub(crate) fn run(name: &str, cases: u64, case: impl Fn(u64) -> Result<(), Failu
         Some(seed) => (seed, 1),
         None => (number("SEGUE_FROM").unwrap_or(1), number("SEGUE_CASES").unwrap_or(cases)),
     };
-    let (next, began) = (AtomicU64::new(from), Instant::now());
-    let failures: Mutex<BTreeMap<String, Vec<(u64, String)>>> = Mutex::new(BTreeMap::new());
-    let threads = thread::available_parallelism().map_or(2, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + cases {
-                        break;
-                    }
-                    if let Err((problem, report)) = case(seed) {
-                        failures.lock().expect("no panic").entry(kind(&problem)).or_default().push((seed, report));
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("no panic");
+    let (began, threads) = (Instant::now(), thread::available_parallelism().map_or(2, usize::from));
+    let failures = search::seeds(from..from + cases, threads, case, |_| ControlFlow::Continue(())).failures;
     let failed: usize = failures.values().map(Vec::len).sum();
     eprintln!("{name}: {cases} cases from {from} in {:?}, {failed} failed", began.elapsed());
     if failed == 0 {
@@ -83,21 +47,6 @@ pub(crate) fn shrink<T: Clone>(
     simpler: impl Fn(&T) -> Vec<T>,
     judge: impl Fn(&T) -> Result<(), String>,
 ) -> (String, T) {
-    let began = Instant::now();
     let budget = Duration::from_millis(number("SEGUE_SHRINK_MS").unwrap_or(1500));
-    let mut smallest = first;
-    'again: loop {
-        for case in simpler(&smallest.1) {
-            if began.elapsed() > budget {
-                return smallest;
-            }
-            if let Err(problem) = judge(&case)
-                && kind(&problem) == kind(&smallest.0)
-            {
-                smallest = (problem, case);
-                continue 'again;
-            }
-        }
-        return smallest;
-    }
+    search::shrink(first, budget, simpler, judge)
 }

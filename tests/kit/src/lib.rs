@@ -6,6 +6,7 @@
 //! * [`notation`]: segments as the figures of RFC 9293 show them; [`audit`]: what holds of the actions of any call;
 //! * [`table`]: the reference transition table, and real connections beside it;
 //! * [`octets`]: a model of the receiver, one octet at a time;
+//! * [`swarm`]: wild pairs, their verdict, and the search over seeds;
 //! * [`settings`]: draws configurations, every setting over its whole range;
 //! * [`bounds`]: the bounds on memory and work that `docs/architecture.md` states;
 //! * [`Rng`]: a generator of numbers, so that a seed decides everything; [`EDGES`]: numbers where arithmetic goes wrong.
@@ -20,6 +21,7 @@ pub mod rig;
 mod rng;
 pub mod settings;
 pub mod streams;
+pub mod swarm;
 pub mod table;
 
 use std::time::Duration;

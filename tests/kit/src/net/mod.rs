@@ -30,7 +30,7 @@ pub use plan::{
     Closing, Driver, End, Fault, FaultKind, Form, Link, Magic, Narrow, Opening, Order, Outage, Plan, Rates, Reading,
     Side, Sleep, Spell, Which,
 };
-pub use sim::{Outcome, Sim, in_silence, run};
+pub use sim::{Caught, Outcome, Sim, caught, in_silence, run};
 pub use text::{is_text, text};
 pub use trace::{Bases, Record, Trace, What};
 pub use wire::{CLIENT_PORT, addresses, encode, packet_len};

@@ -9,6 +9,7 @@ use crate::Rng;
 
 /// One of the two ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Side {
     Client,
     Server,
@@ -38,6 +39,7 @@ impl Side {
 
 /// What the network does to one segment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum FaultKind {
     /// It is lost.
     Lose,
@@ -53,6 +55,7 @@ pub enum FaultKind {
 
 /// A fault: it befalls the segment that `from` sends as its `nth`, counted from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fault {
     pub from: Side,
     pub nth: u32,
@@ -102,6 +105,7 @@ impl Rates {
 
 /// A time in which nothing gets through, either way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Outage {
     pub from: Duration,
     pub until: Duration,
@@ -118,6 +122,7 @@ impl Outage {
 /// From this time on, a router on the way of `from` takes no packets larger than `mtu`: it drops them and says so, unless
 /// it is silent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Narrow {
     pub from: Side,
     pub at: Duration,
@@ -127,6 +132,7 @@ pub struct Narrow {
 
 /// Which segments a [`Spell`] falls on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Which {
     /// All.
     All,
@@ -138,6 +144,7 @@ pub enum Which {
 
 /// What a [`Spell`] does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Magic {
     /// They are lost: an outage of one direction.
     Lose,
@@ -151,6 +158,7 @@ pub enum Magic {
 
 /// A time in which something befalls all segments of one kind that `from` sends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Spell {
     pub from: Side,
     pub since: Duration,
@@ -161,6 +169,7 @@ pub struct Spell {
 
 /// A time in which a host does nothing at all: a suspended machine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Sleep {
     pub since: Duration,
     pub until: Duration,
@@ -170,6 +179,7 @@ pub struct Sleep {
 
 /// What a host tells its connection at a certain time, of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Order {
     /// The MTU of the path is another from now on.
     Mtu(u16),
@@ -179,6 +189,7 @@ pub enum Order {
 
 /// One direction of the network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Link {
     pub delay: Duration,
     /// Octets that pass in a millisecond; 0: any number.
@@ -195,6 +206,7 @@ impl Default for Link {
 
 /// How a connection begins.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Opening {
     /// The server holds a value in LISTEN.
     Listen,
@@ -206,6 +218,7 @@ pub enum Opening {
 
 /// When a user closes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Closing {
     /// Right after the last SEND.
     WhenWritten,
@@ -225,6 +238,7 @@ pub enum Closing {
 
 /// How a user takes the text that is delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reading {
     /// At once.
     Eager,
@@ -238,6 +252,7 @@ pub enum Reading {
 
 /// What drives a connection's timers and how carefully its host works.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Driver {
     /// Asks `next_deadline()` after every call.
     Deadlines,
@@ -250,6 +265,7 @@ pub enum Driver {
 
 /// By which form of the calls the host speaks to the machine: they must not differ.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Form {
     /// `handle_segment`, `send`, …: each gives a `Vec<Action>`.
     Calls,
@@ -259,6 +275,7 @@ pub enum Form {
 
 /// One end: its secrets, its settings, its user and its host.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct End {
     pub iss: u32,
     pub ts_offset: u32,
@@ -324,6 +341,7 @@ impl End {
 
 /// A whole run.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Plan {
     /// Where the hosts' carelessness comes from (see [`Driver::Sloppy`]); the network's faults are listed below.
     pub seed: u64,

@@ -1,7 +1,7 @@
 //! Plays a plan: the queue of events in virtual time.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::panic::{self, AssertUnwindSafe};
@@ -155,14 +155,11 @@ impl Sim {
 
     /// Runs to the end. A panic, be it the machine's or a check's, becomes the outcome's failure.
     pub fn finish(mut self) -> Outcome {
-        let played = quietly(|| {
+        let played = caught(|| {
             self.open();
             while self.step() {}
         });
-        let failure = played.err().map(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
-        });
+        let failure = played.err().map(|panic| panic.message);
         let Self { plan, trace, hosts, now, segments, calm, .. } = self;
         Outcome { plan, trace, hosts, end: now, segments, calm, failure }
     }
@@ -563,6 +560,27 @@ impl Sim {
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
+    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// A panic that was caught.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caught {
+    pub message: String,
+    /// The file and the line.
+    pub place: String,
+}
+
+/// Runs something and catches its panic without a word on stderr.
+pub fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Caught> {
+    let mut result = None;
+    let panic = match quietly(|| result = Some(run())) {
+        Ok(()) => return Ok(result.expect("it ran")),
+        Err(panic) => panic,
+    };
+    let text = panic.downcast_ref::<String>().cloned();
+    let message = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
+    Err(Caught { message, place: PLACE.take() })
 }
 
 /// Runs something that catches its panics itself, without a word on stderr.
@@ -580,7 +598,9 @@ fn quietly(run: impl FnOnce()) -> Result<(), Box<dyn Any + Send>> {
     HOOK.call_once(|| {
         let loud = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
+            if QUIET.get() {
+                PLACE.set(info.location().map(ToString::to_string).unwrap_or_default());
+            } else {
                 loud(info);
             }
         }));

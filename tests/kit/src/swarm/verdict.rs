@@ -3,16 +3,16 @@
 use std::fmt::Write;
 
 use segue::{CloseReason, Instant, State};
-use segue_kit::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
+use crate::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
 
-use super::config;
 use super::wild::Family;
+use crate::settings;
 
 /// Records that a report shows.
 const SHOWN: usize = 120;
 
 /// The law of liveness.
-pub(crate) fn judge(family: Family, outcome: &Outcome) -> Result<(), String> {
+pub fn judge(family: Family, outcome: &Outcome) -> Result<(), String> {
     if let Some(failure) = &outcome.failure {
         return Err(failure.clone());
     }
@@ -126,7 +126,7 @@ fn not_in_vain(outcome: &Outcome, side: Side) -> Result<(), String> {
 }
 
 /// For a person: what went wrong, how to see it again, what the plan differs in from the default, what happened at last.
-pub(crate) fn report(seed: u64, family: Family, problem: &str, outcome: &Outcome) -> String {
+pub fn report(seed: u64, family: Family, problem: &str, outcome: &Outcome) -> String {
     let mut report = format!("seed {seed} ({family:?}): {problem}\n\n{}\n", show(&outcome.plan));
     let forgotten = outcome.trace.forgotten + outcome.trace.records.len().saturating_sub(SHOWN) as u64;
     writeln!(report, "({forgotten} records before these; the last at {})", outcome.end).expect("a String takes all");
@@ -150,7 +150,7 @@ fn show(plan: &Plan) -> String {
         let name = format!("plan.ends[{i}]");
         differ!(name, end, plain.ends[i], iss ts_offset path octets chunk pause pieces urgent answers closing reading);
         differ!(name, end, plain.ends[i], driver merges fidgets sleep orders frame form);
-        let settings = config::show(&end.config);
+        let settings = settings::show(&end.config);
         if !settings.is_empty() {
             lines.push(format!("{name}.config = Config::builder(){settings}.build()?;"));
         }

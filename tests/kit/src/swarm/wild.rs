@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use segue::{Config, IpVersion, Knob, Path};
-use segue_kit::Rng;
-use segue_kit::net::{
+use crate::Rng;
+use crate::net::{
     Closing, Driver, End, Form, Ideal, Link, Magic, Narrow, Opening, Order, Outage, Plan, Rates, Reading, Side, Sleep,
     Spell, Which,
 };
 
-use super::config::{self, Edges, Mixture, magnitude};
+use crate::settings::{self, Edges, Mixture, magnitude};
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.
 const EDGES: [u32; 7] = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_F000, 0x7FFF_F000];
@@ -21,16 +21,34 @@ const SEGMENTS: u64 = 250;
 /// many small ones.
 const FALLEN_SEGMENTS: u64 = 120 * SEGMENTS;
 
+/// Settings that decide when an end gives up.
+pub const PATIENCE: &[&str] = &[
+    "user_timeout",
+    "user_timeout_option",
+    "user_timeout_lower",
+    "user_timeout_upper",
+    "connect_timeout",
+    "data_retries",
+    "syn_retries",
+    "keep_alive",
+    "keep_alive_idle",
+    "keep_alive_interval",
+    "keep_alive_probes",
+    "fin_wait_2",
+    "msl",
+];
+
 /// What a family of plans has in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Family {
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Family {
     /// Nobody ever gives up: everything must arrive.
     Patient,
     /// Either end may lose patience, by any of its limits.
     Impatient,
 }
 
-pub(crate) fn time(rng: &mut Rng, low: u64, high: u64) -> Duration {
+pub fn time(rng: &mut Rng, low: u64, high: u64) -> Duration {
     Duration::from_micros(magnitude(rng, (low, high), &[]))
 }
 
@@ -38,14 +56,14 @@ const MS: u64 = 1000;
 const S: u64 = 1_000_000;
 
 /// The plan that a seed decides.
-pub(crate) fn plan(seed: u64) -> (Family, Plan) {
+pub fn plan(seed: u64) -> (Family, Plan) {
     let mut rng = Rng::new(seed ^ 0x5EED_0F57_0A11);
     let rng = &mut rng;
     let family = if rng.chance(600) { Family::Patient } else { Family::Impatient };
     let density = rng.pick(&[0, 50, 150, 500, 500, 800]);
     let mut mixture = Mixture::draw(rng, density);
     if family == Family::Patient {
-        mixture = mixture.without(config::PATIENCE);
+        mixture = mixture.without(PATIENCE);
     }
     let links = links(rng);
     let twins = rng.chance(300);
@@ -53,7 +71,7 @@ pub(crate) fn plan(seed: u64) -> (Family, Plan) {
     let mut edges = edges(rng, &paths);
     let mut configs = Side::BOTH.map(|_| Config::default());
     for side in Side::BOTH {
-        let drawn = config::config(rng, &mixture, &edges);
+        let drawn = settings::config(rng, &mixture, &edges);
         configs[side.index()] = match family {
             Family::Patient => patient(&drawn),
             Family::Impatient => drawn,
@@ -106,7 +124,7 @@ pub(crate) fn plan(seed: u64) -> (Family, Plan) {
 }
 
 /// The same without limits of patience, and TIME-WAIT longer than anything that the network holds back.
-fn patient(config: &Config) -> Config {
+pub fn patient(config: &Config) -> Config {
     let builder = config.to_builder().user_timeout(None).connect_timeout(None);
     builder
         .data_retries(0)
@@ -142,7 +160,7 @@ fn paths(rng: &mut Rng, twins: bool) -> [Path; 2] {
 }
 
 /// Sizes at which something turns: segments, first windows, what a window field can say.
-fn edges(rng: &mut Rng, paths: &[Path; 2]) -> Edges {
+pub fn edges(rng: &mut Rng, paths: &[Path; 2]) -> Edges {
     let mut edges: Edges = vec![14_600, 65_535, 65_536, 131_072, 262_144];
     for path in paths {
         let mss = u64::from(path.mss());
@@ -205,7 +223,7 @@ fn end(rng: &mut Rng, family: Family, users: &Users, side: Side, paths: &[Path; 
         u64::from(end.path.mss()).saturating_sub(12),
     ];
     let each = segment_of(paths, configs, side);
-    let most = (SEGMENTS * each).min(FALLEN_SEGMENTS * fallen(&config, end.path)).min(2_000_000);
+    let most = most_octets(paths, configs, side);
     end.octets = match rng.below(5) {
         0 => 0,
         1 | 2 => magnitude(rng, (1, most), &sizes),
@@ -252,6 +270,12 @@ fn order(rng: &mut Rng, end: &End, patient: bool) -> Order {
         7 => Knob::UserTimeout(None),
         _ => Knob::UserTimeout(Some(any(rng))),
     })
+}
+
+/// The most octets that this side sends in a plan.
+pub fn most_octets(paths: &[Path; 2], configs: &[Config; 2], side: Side) -> u64 {
+    let (config, path) = (&configs[side.index()], paths[side.index()]);
+    (SEGMENTS * segment_of(paths, configs, side)).min(FALLEN_SEGMENTS * fallen(config, path)).min(2_000_000)
 }
 
 /// Octets that a full segment of this side may carry, at the least.
@@ -377,7 +401,7 @@ fn passable(plan: &Plan, narrow: Narrow) -> Option<Narrow> {
 }
 
 /// Simpler plans, the simplest first.
-pub(crate) fn shrink(plan: &Plan) -> Vec<Plan> {
+pub fn shrink(plan: &Plan) -> Vec<Plan> {
     let mut simpler = Vec::new();
     let mut offer = |change: &dyn Fn(&mut Plan)| {
         let mut changed = plan.clone();
@@ -423,9 +447,9 @@ pub(crate) fn shrink(plan: &Plan) -> Vec<Plan> {
         offer(&|plan| plan.ends[i].form = Form::Calls);
         let default =
             if plan.ends[i].config.user_timeout().is_none() { patient(&Config::default()) } else { Config::default() };
-        for name in config::NAMES {
-            let (now, plain) = (config::show_one(&plan.ends[i].config, name), config::show_one(&default, name));
-            let copied = config::copy_one(plan.ends[i].config.to_builder(), name, &default).build();
+        for name in settings::NAMES {
+            let (now, plain) = (settings::show_one(&plan.ends[i].config, name), settings::show_one(&default, name));
+            let copied = settings::copy_one(plan.ends[i].config.to_builder(), name, &default).build();
             if let Ok(config) = copied.map_err(drop).and_then(|config| if now == plain { Err(()) } else { Ok(config) })
             {
                 offer(&|plan| plan.ends[i].config = config);

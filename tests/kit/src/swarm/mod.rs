@@ -1,0 +1,9 @@
+//! Swarm testing: what `tests/swarm` and its program share.
+//!
+//! * [`wild`]: pairs with any configuration, users, hosts and faults, about half of them absent in each plan;
+//! * [`verdict`]: what such a run must have come to;
+//! * [`search`]: runs many seeds, groups what fails, finds the smallest case that fails in the same way.
+
+pub mod search;
+pub mod verdict;
+pub mod wild;
