@@ -3,9 +3,14 @@
 //! words again. What it speaks to is a [`subject`]: a segue connection, the reference table, smoltcp, vtcp, the kernel.
 
 pub mod alphabet;
+pub mod datagram;
+pub mod differences;
+pub mod lockstep;
 pub mod product;
 pub mod segue;
+pub mod smoltcp;
 pub mod subject;
 pub mod table;
 pub mod tester;
+pub mod vtcp;
 pub mod word;

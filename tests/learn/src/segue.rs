@@ -20,6 +20,9 @@ pub struct Segue {
     connection: Connection,
     config: Arc<Config>,
     now: Instant,
+    pause: Duration,
+    /// New secrets come at once.
+    rearms: bool,
 }
 
 /// The settings under test. What counts events of the past, as loss recovery does, is not in the table and off here; a
@@ -50,11 +53,13 @@ impl Segue {
         let (config, now) = (Arc::new(config), Instant::from_secs(1));
         let (mut connection, _) = Connection::connect(Arc::clone(&config), path(), secrets(), now);
         drop(connection.abort(now)); // as after a connection: CLOSED
-        Self { connection, config, now }
+        Self { connection, config, now, pause: PAUSE, rearms: false }
     }
 
-    pub fn state(&self) -> segue::State {
-        self.connection.state()
+    /// As others are: time passes when the tester says so, and back in LISTEN, a SYN is taken.
+    pub fn beside_others() -> Self {
+        let config = config(false).delayed_ack(Duration::ZERO).build().expect("valid settings");
+        Self { pause: Duration::ZERO, rearms: true, ..Self::new(config) }
     }
 
     fn event(&mut self, event: Event, sent: fn(Segment) -> Out) -> Vec<Out> {
@@ -68,7 +73,15 @@ impl Segue {
     /// The user takes at once what is delivered; then a pause.
     fn settle(&mut self, mut seen: Vec<Out>) -> Vec<Out> {
         seen.extend(self.event(Event::Consume(usize::MAX), Out::Sent));
-        let until = self.now + PAUSE;
+        if self.rearms && seen.contains(&Out::BackToListen) {
+            seen.extend(self.event(Event::Rearm(secrets()), Out::Sent));
+        }
+        seen.extend(self.wait(self.pause));
+        seen
+    }
+
+    fn wait(&mut self, time: Duration) -> Vec<Out> {
+        let (until, mut seen) = (self.now + time, Vec::new());
         while let Some((timer, at)) = self.connection.next_deadline().filter(|(_, at)| *at <= until) {
             self.now = at.max(self.now);
             seen.extend(self.event(Event::Timer(timer), Out::Later));
@@ -130,6 +143,14 @@ impl Subject for Segue {
     fn segment(&mut self, segment: &Segment) -> Vec<Out> {
         let seen = self.event(Event::Segment(segment.clone()), Out::Sent);
         self.settle(seen)
+    }
+
+    fn state(&self) -> Option<segue::State> {
+        Some(self.connection.state())
+    }
+
+    fn pass(&mut self, time: Duration) -> Vec<Out> {
+        self.wait(time)
     }
 
     fn due(&mut self, due: Due) -> Vec<Out> {

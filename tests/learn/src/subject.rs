@@ -1,6 +1,8 @@
 //! What a tester speaks to.
 
-use segue::{Flags, Segment, SeqNum};
+use std::time::Duration;
+
+use segue::{Flags, Segment, SeqNum, State};
 
 use crate::word::{Call, Due};
 
@@ -39,6 +41,10 @@ pub trait Subject {
     fn call(&mut self, call: Call) -> Vec<Out>;
     fn segment(&mut self, segment: &Segment) -> Vec<Out>;
     fn due(&mut self, due: Due) -> Vec<Out>;
+    /// Time passes.
+    fn pass(&mut self, time: Duration) -> Vec<Out>;
+    /// The state, as RFC 9293 calls it, where the subject tells it.
+    fn state(&self) -> Option<State>;
 }
 
 /// The number after all that a segment takes.

@@ -11,6 +11,7 @@ use segue_kit::table::drive::expect_call;
 use segue_kit::table::outcome::{Delivered, Outcome, Reply, Signal};
 use segue_kit::table::rows::{Table, expect};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::subject::{ISS, Out, RECEIVE_BUFFER, Subject, end};
 use crate::tester::{SENT, TEXT, WINDOW};
@@ -69,10 +70,6 @@ impl Model {
         let fin = if sends { self.fin.map(|fin| self.nxt - fin) } else { None };
         let Self { queued, released, held, stamped, .. } = self;
         format!("{} {acked} {out} {fin:?} {queued} {released} {held:?} {stamped}", name(self.state))
-    }
-
-    pub fn state(&self) -> St {
-        self.state
     }
 
     fn known(&self) -> bool {
@@ -396,6 +393,15 @@ impl Subject for Model {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn state(&self) -> Option<State> {
+        Some(self.state.rfc())
+    }
+
+    /// No deadline of the table lies within a pause.
+    fn pass(&mut self, _: Duration) -> Vec<Out> {
+        Vec::new()
     }
 }
 

@@ -3,6 +3,8 @@
 //! It knows what anybody outside can know: the segments that it sent and saw, and what the user was told. From that it has
 //! the numbers of both directions.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use segue::{Flags, Options, Segment, SeqNum, Timestamps};
 
@@ -26,18 +28,23 @@ const NOWHERE: u32 = 0x1234_5678;
 pub struct Tester<S> {
     pub subject: S,
     timestamps: bool,
-    /// Asides are told.
+    /// Everything is told: asides, reasons, what is late. Else what all subjects can tell.
     asides: bool,
     /// The user has a connection.
     open: bool,
     /// The subject has taken our SYN.
     synced: bool,
+    /// The user knows that the connection is established.
+    connected: bool,
     /// Our SND.NXT: what the subject has taken of our stream.
     next: SeqNum,
     /// The subject's initial number, and the number after all that it sent.
     theirs: Option<(SeqNum, SeqNum)>,
     /// The number of its FIN.
     fin: Option<SeqNum>,
+    /// The end of our text, and the number of our FIN, as far as they were ever sent.
+    said: SeqNum,
+    our_fin: Option<SeqNum>,
     /// Octets of its text that we have not acknowledged.
     flight: usize,
     /// Segments that we sent.
@@ -56,9 +63,12 @@ impl<S: Subject> Tester<S> {
             asides,
             open: false,
             synced: false,
+            connected: false,
             next: SeqNum::new(IRS) + 1,
             theirs: None,
             fin: None,
+            said: SeqNum::new(IRS) + 1,
+            our_fin: None,
             flight: 0,
             count: 0,
             echo: 0,
@@ -72,6 +82,9 @@ impl<S: Subject> Tester<S> {
         let (seen, asked) = match word {
             Word::Segment(kind) => {
                 let segment = self.make(kind);
+                if !self.asides && self.contradicts(&segment) {
+                    return "left out".to_owned();
+                }
                 self.note(|| format!("    ---> {segment}"));
                 (self.subject.segment(&segment), Some(segment))
             }
@@ -82,6 +95,18 @@ impl<S: Subject> Tester<S> {
             Word::Due(due) => (self.subject.due(due), None),
         };
         self.tell(word, &seen, asked.as_ref())
+    }
+
+    /// Time passes; what comes then.
+    pub fn pass(&mut self, time: Duration) -> String {
+        let seen = self.subject.pass(time);
+        self.note(|| format!("{} ms pass", time.as_millis()));
+        self.tell(Word::Due(Due::Retransmission), &seen, None)
+    }
+
+    /// The user has a connection, as far as the user knows.
+    pub fn is_open(&self) -> bool {
+        self.open
     }
 
     fn call(&mut self, call: Call) -> Option<Vec<Out>> {
@@ -98,7 +123,7 @@ impl<S: Subject> Tester<S> {
                 Some(self.subject.open(call, Some(&syn)))
             }
             // The table says what happens to text in flight, not to text that waits.
-            Call::Send if self.flight > 0 || self.open && !self.synced => None,
+            Call::Send if self.flight > 0 || self.open && !self.connected => None,
             _ => Some(self.subject.call(call)),
         }
     }
@@ -129,14 +154,34 @@ impl<S: Subject> Tester<S> {
             seq,
             ack: if kind.flags.contains(Flags::ACK) { ack } else { SeqNum::new(0) },
             flags: kind.flags,
-            // Never the same twice in a row: no two acknowledgments are duplicates (RFC 5681 §2), whose count the table
-            // does not have.
-            window: WINDOW + u16::from(self.count % 2 == 1),
+            // Never the same in a hundred segments: no two acknowledgments are duplicates (RFC 5681 §2), whose count the
+            // table does not have.
+            window: WINDOW + u16::try_from(self.count % 100).expect("a small number"),
             urgent: u16::from(kind.flags.contains(Flags::URG)),
             options: self.options(syn, kind.stamp).into(),
             payload: Bytes::from_static(&[b'.'; TEXT][..if kind.data { TEXT } else { 0 }]),
             ..Segment::default()
         }
+    }
+
+    /// Whether the peer's stream would end in two places. Segments after the end that the subject has taken, and those far
+    /// away, are for it to judge.
+    fn contradicts(&mut self, segment: &Segment) -> bool {
+        let (fin, end) = (segment.flags.contains(Flags::FIN), end(segment));
+        let taken = self.our_fin.is_some_and(|fin| self.next.after(fin));
+        if taken || segment.flags.contains(Flags::RST) || end.after(self.next + 1000) || end.before(self.next) {
+            return false;
+        }
+        let text_end = if fin { end - 1 } else { end };
+        let wrong = match self.our_fin {
+            Some(known) => text_end.after(known) || fin && text_end != known,
+            None => fin && text_end.before(self.said),
+        };
+        if !wrong {
+            self.said = if text_end.after(self.said) { text_end } else { self.said };
+            self.our_fin = self.our_fin.or(fin.then_some(text_end));
+        }
+        wrong
     }
 
     fn options(&self, syn: bool, stamp: Stamp) -> Options {
@@ -161,15 +206,21 @@ impl<S: Subject> Tester<S> {
             self.learn(out);
         }
         let before = self.theirs;
+        let closes = seen.iter().any(|out| matches!(out, Out::Closed(_)));
         for out in seen {
             let said = match out {
                 Out::Sent(segment) => self.sent(segment, asked, before),
-                Out::Later(segment) => format!("later {}", self.sent(segment, asked, before)),
+                Out::Later(segment) if self.asides => format!("later {}", self.sent(segment, asked, before)),
+                Out::Later(segment) => self.sent(segment, asked, before),
                 Out::Delivered(octets) => format!("delivered {octets}"),
+                // At the end others do not tell it.
+                Out::Acked(_) if !self.asides && closes => continue,
                 Out::Acked(_) => "acked".to_owned(),
                 Out::Connected => "connected".to_owned(),
                 Out::PeerClosed => "peer-closed".to_owned(),
+                Out::Flushed | Out::Refused(_) if !self.asides => continue,
                 Out::Flushed => "flushed".to_owned(),
+                Out::Closed(_) if !self.asides => "closed".to_owned(),
                 Out::Closed(why) => format!("closed({why})"),
                 Out::BackToListen => "back-to-listen".to_owned(),
                 Out::Refused(why) => format!("error({why})"),
@@ -196,7 +247,7 @@ impl<S: Subject> Tester<S> {
 
     fn learn(&mut self, out: &Out) {
         match out {
-            Out::Connected => self.synced = true,
+            Out::Connected => (self.synced, self.connected) = (true, true),
             Out::Delivered(octets) => self.next += u32::try_from(*octets).expect("few octets"),
             Out::PeerClosed => self.next += 1,
             Out::Acked(octets) => self.flight = self.flight.saturating_sub(*octets),
@@ -207,8 +258,9 @@ impl<S: Subject> Tester<S> {
     /// The connection is over, or starts anew: its numbers mean nothing any more.
     fn forget(&mut self, seen: &[Out]) {
         self.open = !seen.iter().any(|out| matches!(out, Out::Closed(_)));
-        (self.synced, self.theirs, self.fin, self.flight) = (false, None, None, 0);
+        (self.synced, self.connected, self.theirs, self.fin, self.flight) = (false, false, None, None, 0);
         self.next = SeqNum::new(IRS) + 1;
+        (self.said, self.our_fin) = (self.next, None);
     }
 
     /// The word for a segment of the subject.
@@ -292,7 +344,7 @@ impl<S: Subject> Tester<S> {
         let from_start = (self.next - SeqNum::new(IRS)).min(2);
         let theirs = self.theirs.map(|(iss, next)| (next - iss).min(2));
         let fin = self.fin.zip(self.theirs).map(|(fin, (_, next))| next - fin);
-        format!("{} {} {from_start} {theirs:?} {fin:?} {}", self.open, self.synced, self.flight)
+        format!("{} {} {} {from_start} {theirs:?} {fin:?} {}", self.open, self.synced, self.connected, self.flight)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The words of an alphabet.
 //!
 //! A segment is its control bits, with `DATA` for eight octets of text: `SYN`, `ACK`, `DATA`, `FIN,ACK` (`FIN` and `DATA`
-//! have ACK as well, unless `NOACK` is written), `RST`. Then may follow where it differs from what the peer would send:
+//! without SYN have ACK as well, unless `NOACK` is written), `RST`. Then may follow where it differs from what the peer would send:
 //! `@` for SEG.SEQ, `^` for SEG.ACK, `~` for the timestamp.
 
 use std::fmt;
@@ -155,7 +155,7 @@ impl FromStr for Word {
                 _ => kind.flags |= Flags::from_name(bit).ok_or_else(wrong)?,
             }
         }
-        if acks && (kind.data || kind.flags.contains(Flags::FIN)) {
+        if acks && implies_ack(&kind) {
             kind.flags |= Flags::ACK;
         }
         for part in parts(rest) {
@@ -167,6 +167,10 @@ impl FromStr for Word {
         }
         Ok(Self::Segment(kind))
     }
+}
+
+fn implies_ack(kind: &Kind) -> bool {
+    !kind.flags.contains(Flags::SYN) && (kind.data || kind.flags.contains(Flags::FIN))
 }
 
 /// `@gap^syn` is `@gap` and `^syn`.
@@ -182,8 +186,10 @@ impl fmt::Display for Kind {
         if self.data {
             bits.push("DATA");
         }
-        let implied = self.data || self.flags.contains(Flags::FIN);
-        bits.extend(self.flags.iter_names().map(|(name, _)| name).filter(|name| *name != "ACK" || !implied));
+        let implied = implies_ack(self);
+        let names = [Flags::SYN, Flags::RST, Flags::FIN, Flags::URG, Flags::ACK];
+        let named = names.iter().filter(|flag| self.flags.contains(**flag)).flat_map(Flags::iter_names);
+        bits.extend(named.map(|(name, _)| name).filter(|name| *name != "ACK" || !implied));
         if implied && !self.flags.contains(Flags::ACK) {
             bits.push("NOACK");
         }
