@@ -135,14 +135,13 @@ impl Run<'_> {
     /// Takes what left, and asks again for a call that waits.
     fn collect(&mut self) -> Step {
         loop {
+            self.proceed()?;
             let sent = self.stack.take_sent();
             if sent.is_empty() {
-                break;
+                return Ok(());
             }
             sent.iter().try_for_each(|datagram| self.left(datagram))?;
-            self.proceed()?;
         }
-        self.proceed()
     }
 
     fn left(&mut self, datagram: &[u8]) -> Step {
@@ -380,6 +379,10 @@ impl Run<'_> {
             Err(problem) => return self.bad_script(problem),
         };
         for (name, value) in settings {
+            // What a script sets for one stack by its name does not concern another.
+            if !name.starts_with("net.") && !name.starts_with(&format!("{}.", self.stack.name())) {
+                continue;
+            }
             if let Err(problem) = self.stack.sysctl(&name, &value) {
                 return self.bad_script(problem);
             }

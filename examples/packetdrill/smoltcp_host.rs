@@ -91,11 +91,18 @@ impl Smoltcp {
     pub fn new(setup: &Setup) -> Self {
         let mut link = Link { arrived: VecDeque::new(), sent: Vec::new(), mtu: usize::from(setup.mtu) };
         let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut link, Instant::ZERO);
+        if setup.local.is_multicast() {
+            return Self::with(link, interface); // an interface has no such address
+        }
         interface.update_ip_addrs(|all| all.push(IpCidr::new(setup.local.into(), 24)).expect("room for one"));
         match setup.remote {
             IpAddr::V4(remote) => drop(interface.routes_mut().add_default_ipv4_route(remote)),
             IpAddr::V6(remote) => drop(interface.routes_mut().add_default_ipv6_route(remote)),
         }
+        Self::with(link, interface)
+    }
+
+    fn with(link: Link, interface: Interface) -> Self {
         let sockets = SocketSet::new(Vec::new());
         Self { link, interface, sockets, entries: Vec::new(), listeners: Vec::new(), now: Instant::ZERO }
     }

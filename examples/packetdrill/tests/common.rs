@@ -8,12 +8,12 @@ use segue_packetdrill::setup::Setup;
 use segue_packetdrill::{check, scripts};
 
 /// tests/packetdrill.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/packetdrill")
 }
 
 /// Every script: its path below tests/packetdrill, and its text.
-pub fn all() -> Vec<(String, String)> {
+pub(crate) fn all() -> Vec<(String, String)> {
     let root = root();
     let files = scripts(&root).expect("the scripts can be read");
     let read = |file: PathBuf| {
@@ -24,17 +24,17 @@ pub fn all() -> Vec<(String, String)> {
 }
 
 /// The directory of a script of the suite.
-pub fn directory(name: &str) -> PathBuf {
+pub(crate) fn directory(name: &str) -> PathBuf {
     root().join(name).parent().expect("a directory").to_path_buf()
 }
 
 /// Runs a text against segue.
-pub fn run(text: &str) -> Result<Ladder, Failure> {
+pub(crate) fn run(text: &str) -> Result<Ladder, Failure> {
     check(text, Setup::default(), None, &|setup| Box::new(Segue::new(setup)))
 }
 
 /// A connection whose peer sends no option but an MSS of 1000, established at 0.1 s; its descriptor is 4.
-pub const ESTABLISHED: &str = "\
+pub(crate) const ESTABLISHED: &str = "\
 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 +0 bind(3, ..., ...) = 0
 +0 listen(3, 1) = 0
