@@ -71,14 +71,17 @@ fn options_of_packets() {
 
 #[test]
 fn icmp_errors() {
-    let (_, Action::Icmp(icmp)) = only("0 < icmp unreachable frag_needed mtu 1200 [1:1001(1000)]") else { panic!("ICMP") };
+    let (_, Action::Icmp(icmp)) = only("0 < icmp unreachable frag_needed mtu 1200 [1:1001(1000)]") else {
+        panic!("ICMP")
+    };
     assert_eq!((icmp.kind.as_str(), icmp.code.as_deref()), ("unreachable", Some("frag_needed")));
     assert_eq!((icmp.mtu, icmp.quoted), (Some(1200), Some((1, 1000))));
 }
 
 #[test]
 fn calls() {
-    let (time, Action::Call { call, ends }) = only("+0...0.2 connect(3, ..., ...) = -1 EINPROGRESS (Operation now)") else {
+    let (time, Action::Call { call, ends }) = only("+0...0.2 connect(3, ..., ...) = -1 EINPROGRESS (Operation now)")
+    else {
         panic!("a call")
     };
     assert_eq!((time, ends, call.name.as_str()), (Time::Relative(0), Some(200_000), "connect"));
@@ -132,7 +135,9 @@ fn mistakes_say_what_is_expected_and_where() {
 /// Nothing that anybody writes makes the parser panic.
 #[test]
 fn cut_and_garbled_scripts_are_refused_or_read() {
-    let text = format!("{ESTABLISHED}+0 < icmp unreachable frag_needed mtu 1200 [1:11(10)]\n+0~+.1 > [ect0] P. 1:11(10) ack 1 <nop,TS val 1 ecr 2>\n+0 %{{ assert 1 }}%\n");
+    let text = format!(
+        "{ESTABLISHED}+0 < icmp unreachable frag_needed mtu 1200 [1:11(10)]\n+0~+.1 > [ect0] P. 1:11(10) ack 1 <nop,TS val 1 ecr 2>\n+0 %{{ assert 1 }}%\n"
+    );
     for at in 0..text.len() {
         let _ = parse(&text[..at]);
         for with in ["\u{0}", "9", "<", "\"", "(", "é", "~", "`"] {

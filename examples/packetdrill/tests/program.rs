@@ -16,7 +16,9 @@ fn program(arguments: &[&str]) -> Output {
 
 #[test]
 fn arguments() {
-    let options = parse(&["--iss", "7", "--shift=9", "--repeat", "3", "--ladder", "a.pkt", "b"]).expect("right").expect("no help");
+    let options = parse(&["--iss", "7", "--shift=9", "--repeat", "3", "--ladder", "a.pkt", "b"])
+        .expect("right")
+        .expect("no help");
     assert_eq!((options.iss, options.shift, options.repeat, options.ladder), (Some(7), 9, 3, true));
     assert_eq!((options.stack.as_str(), options.files.len()), ("segue", 2));
     assert_eq!(parse(&["--help"]), Ok(None));

@@ -42,7 +42,8 @@ fn scripts_of_the_suite_hold_with_smoltcp() {
 fn a_rule_that_smoltcp_does_not_have_is_found() {
     let name = "rfc5961/3_2_reset_in_the_window_is_challenged.pkt";
     let (_, text) = all().into_iter().find(|(own, _)| own == name).expect("the script is there");
-    let failure = check(&text, Setup::default(), None, &|setup| Box::new(Smoltcp::new(setup))).expect_err("a difference");
+    let failure =
+        check(&text, Setup::default(), None, &|setup| Box::new(Smoltcp::new(setup))).expect_err("a difference");
     assert_eq!(failure.kind, Kind::Nothing, "{}", failure.report(name, &text));
 }
 
@@ -50,7 +51,8 @@ fn a_rule_that_smoltcp_does_not_have_is_found() {
 #[test]
 fn variables_that_smoltcp_does_not_have() {
     let make: segue_packetdrill::Make<'_> = &|setup| Box::new(Smoltcp::new(setup));
-    let linux = check("`sysctl -q net.ipv4.tcp_sack=0`\n0 `true`\n", Setup::default(), None, make).expect_err("it has none");
+    let linux =
+        check("`sysctl -q net.ipv4.tcp_sack=0`\n0 `true`\n", Setup::default(), None, make).expect_err("it has none");
     assert!(linux.problem.contains("smoltcp has no variable net.ipv4.tcp_sack"));
     check("`sysctl -q segue.quick_acks=0`\n0 `true`\n", Setup::default(), None, make).expect("it is for segue");
 }
