@@ -1,0 +1,101 @@
+//! Scripts in packetdrill's language, run in virtual time against any TCP.
+//!
+//! `docs/packetdrill.md` has the language, and tells how to put another stack under test: it is a [`Stack`](stack::Stack).
+//!
+//! | module | for |
+//! |---|---|
+//! | [`cursor`], [`parser`], `packet_parser` | text to a [`Script`](script::Script) |
+//! | [`setup`] | options and commands |
+//! | [`run`](mod@run), [`compare`], [`assertion`] | the schedule, expected against seen |
+//! | [`posix`], `socket_options` | socket calls |
+//! | [`flow`], [`flows`], [`wire`], [`icmp`] | packets: numbers of the script, octets of the wire |
+//! | [`report`], [`notation`] | what a failure shows |
+//! | [`stack`] | the trait; [`segue_host`] and `smoltcp_host` implement it |
+
+pub mod args;
+pub mod assertion;
+pub mod call;
+pub mod compare;
+pub mod cursor;
+pub mod flow;
+pub mod flows;
+pub mod icmp;
+pub mod notation;
+mod packet_parser;
+pub mod parser;
+pub mod posix;
+pub mod report;
+pub mod run;
+pub mod script;
+pub mod segue_host;
+pub mod setup;
+#[cfg(feature = "smoltcp")]
+pub mod smoltcp_host;
+mod socket_options;
+pub mod stack;
+pub mod wire;
+
+use std::path::Path;
+
+use report::{Failure, Kind, Ladder};
+use script::Script;
+use setup::Setup;
+use stack::Stack;
+
+/// Makes the stack under test for one script.
+pub type Make<'a> = &'a dyn Fn(&Setup) -> Box<dyn Stack>;
+
+/// Reads and runs the text of a script. `directory` is where the `.sh` files of its commands lie, `setup` what its options
+/// change.
+///
+/// # Errors
+/// The first line that does not hold.
+pub fn check(text: &str, setup: Setup, directory: Option<&Path>, make: Make<'_>) -> Result<Ladder, Failure> {
+    let script = parser::parse(text).map_err(unreadable)?;
+    check_script(&script, setup, directory, make)
+}
+
+/// Runs a script that was read.
+///
+/// # Errors
+/// The first line that does not hold.
+pub fn check_script(
+    script: &Script,
+    setup: Setup,
+    directory: Option<&Path>,
+    make: Make<'_>,
+) -> Result<Ladder, Failure> {
+    let setup = setup.with_options_of(script).map_err(unreadable)?;
+    let mut stack = make(&setup);
+    run::run(script, &setup, directory, stack.as_mut())
+}
+
+fn unreadable(error: cursor::ParseError) -> Failure {
+    let (expected, seen, ladder) = (String::new(), String::new(), Ladder::default());
+    Failure { kind: Kind::Script, line: error.line, problem: error.problem, expected, seen, ladder }
+}
+
+/// The scripts that a path names: itself, or every `.pkt` file below it, in order.
+///
+/// # Errors
+/// What cannot be read.
+pub fn scripts(path: &Path) -> Result<Vec<std::path::PathBuf>, String> {
+    let words = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    if !path.is_dir() {
+        return match path.exists() {
+            true => Ok(vec![path.into()]),
+            false => Err(format!("there is no file {}", path.display())),
+        };
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(words)? {
+        let entry = entry.map_err(words)?.path();
+        if entry.is_dir() {
+            found.extend(scripts(&entry)?);
+        } else if entry.extension().is_some_and(|extension| extension == "pkt") {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,10 @@
+//! The scripts of tests/packetdrill, and the runner itself.
+
+mod common;
+mod failures;
+mod language;
+mod mutants;
+mod program;
+mod scripts;
+#[cfg(feature = "smoltcp")]
+mod stacks;

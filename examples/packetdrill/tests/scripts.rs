@@ -1,0 +1,83 @@
+//! Every script holds, and names what it shows.
+
+use segue_packetdrill::check;
+use segue_packetdrill::segue_host::Segue;
+use segue_packetdrill::setup::Setup;
+
+use crate::common::{all, directory};
+
+/// Runs all scripts with these numbers; the reports of those that fail.
+fn failing(iss: Option<u32>, shift: u32) -> Vec<String> {
+    let run = |(name, text): &(String, String)| {
+        let setup = Setup { iss, shift, ..Setup::default() };
+        let checked = check(text, setup, Some(&directory(name)), &|setup| Box::new(Segue::new(setup)));
+        checked.err().map(|failure| failure.report(&format!("tests/packetdrill/{name}"), text))
+    };
+    all().iter().filter_map(run).collect()
+}
+
+fn assert_none(failing: &[String], what: &str) {
+    assert!(failing.is_empty(), "{} scripts fail {what}:\n\n{}", failing.len(), failing.join("\n"));
+}
+
+#[test]
+fn every_script_holds() {
+    let scripts = all().len();
+    assert!(scripts >= 150, "the suite has {scripts} scripts only");
+    assert_none(&failing(None, 0), "with the stack's own initial sequence numbers");
+}
+
+/// RFC 9293 §3.4: all arithmetic on sequence numbers is modulo 2³².
+#[test]
+fn every_script_holds_wherever_the_numbers_begin() {
+    for (iss, shift) in [(u32::MAX, 0), (0x7FFF_FFFF, u32::MAX), (0xFFFF_F000, 0x7FFF_F000)] {
+        assert_none(
+            &failing(Some(iss), shift),
+            &format!("with the ISS {iss:#x} and the peer's numbers moved by {shift:#x}"),
+        );
+    }
+}
+
+#[test]
+fn every_script_names_the_clause_of_its_directory() {
+    for (name, text) in all() {
+        let rfc: String =
+            name.split('/').next().and_then(|directory| directory.strip_prefix("rfc")).unwrap_or("").into();
+        let first = text.lines().next().unwrap_or("");
+        let Some(rest) = first.strip_prefix(&format!("// RFC {rfc} ")) else {
+            panic!("tests/packetdrill/{name} must begin with // RFC {rfc} and the clause, not {first:?}");
+        };
+        let clause = rest.split([':', ',']).next().unwrap_or("");
+        let named = clause.starts_with('§') || clause.starts_with('(') || clause.starts_with("App.");
+        assert!(
+            named && rest.contains(": "),
+            "{name}: write // RFC {rfc} §1.2.3: the rule in a sentence, not {first:?}"
+        );
+    }
+}
+
+/// The table of tests/packetdrill/README.md has a row for each directory, and no other.
+#[test]
+fn the_readme_lists_the_directories() {
+    let readme = std::fs::read_to_string(crate::common::root().join("README.md")).expect("README.md");
+    let listed: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("| `rfc")?.split('`').next()).collect();
+    let mut there: Vec<String> =
+        all().iter().filter_map(|(name, _)| Some(name.strip_prefix("rfc")?.split('/').next()?.into())).collect();
+    there.dedup();
+    assert_eq!(listed, there);
+}
+
+/// Every MUST that a script shows is one of RFC 9293.
+#[test]
+fn the_suite_covers_the_table_of_the_readme() {
+    let readme = std::fs::read_to_string(crate::common::root().join("../../README.md")).expect("README.md");
+    let scope =
+        readme.split("## Scope").nth(1).and_then(|text| text.split("| the host provides").next()).expect("the table");
+    let there: Vec<String> = all().iter().filter_map(|(name, _)| Some(name.split('/').next()?.to_string())).collect();
+    for row in scope.lines().filter_map(|line| line.strip_prefix("| RFC ")?.split('|').next()) {
+        let numbers = row.split([',', ' ']).filter(|word| word.len() >= 3 && word.chars().all(|c| c.is_ascii_digit()));
+        for rfc in numbers {
+            assert!(there.contains(&format!("rfc{rfc}")), "no script is about RFC {rfc} of the README's table");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Another stack behind the trait: smoltcp's sockets.
+
+use segue_packetdrill::check;
+use segue_packetdrill::report::Kind;
+use segue_packetdrill::setup::Setup;
+use segue_packetdrill::smoltcp_host::Smoltcp;
+
+use crate::common::{all, directory};
+
+/// Scripts of the suite that hold with smoltcp, too. It is a list of what holds, no judgment of the others.
+const HOLD: [&str; 16] = [
+    "rfc5961/3_2_exact_reset.pkt",
+    "rfc6298/2_1_initial_rto.pkt",
+    "rfc6298/5_2_timer_stops.pkt",
+    "rfc7323/3_2_no_timestamps_without_an_offer.pkt",
+    "rfc9293/figure_6_handshake.pkt",
+    "rfc9293/figure_8_old_duplicate_syn.pkt",
+    "rfc9293/figure_10_text_for_a_half_open_connection.pkt",
+    "rfc9293/figure_12_close.pkt",
+    "rfc9293/figure_13_simultaneous_close.pkt",
+    "rfc9293/must_12_reset_is_told.pkt",
+    "rfc9293/must_19_back_off_is_exponential.pkt",
+    "rfc9293/must_6_unknown_options.pkt",
+    "rfc9293/must_59_one_acknowledgment_for_a_filled_hole.pkt",
+    "rfc9293/must_67_mss_follows_from_the_mtu_ipv6.pkt",
+    "rfc9293/shld_7_nagle.pkt",
+    "rfc9293/syn_sent_wrong_ack.pkt",
+];
+
+#[test]
+fn scripts_of_the_suite_hold_with_smoltcp() {
+    let scripts = all();
+    for name in HOLD {
+        let (_, text) = scripts.iter().find(|(own, _)| own == name).unwrap_or_else(|| panic!("there is no {name}"));
+        let checked = check(text, Setup::default(), Some(&directory(name)), &|setup| Box::new(Smoltcp::new(setup)));
+        checked.unwrap_or_else(|failure| panic!("{}", failure.report(name, text)));
+    }
+}
+
+/// The same script finds the difference: smoltcp does not challenge a reset in the window (RFC 5961 §3.2).
+#[test]
+fn a_rule_that_smoltcp_does_not_have_is_found() {
+    let name = "rfc5961/3_2_reset_in_the_window_is_challenged.pkt";
+    let (_, text) = all().into_iter().find(|(own, _)| own == name).expect("the script is there");
+    let failure =
+        check(&text, Setup::default(), None, &|setup| Box::new(Smoltcp::new(setup))).expect_err("a difference");
+    assert_eq!(failure.kind, Kind::Nothing, "{}", failure.report(name, &text));
+}
+
+/// A variable of Linux that smoltcp does not have is told; one of segue alone does not concern it.
+#[test]
+fn variables_that_smoltcp_does_not_have() {
+    let make: segue_packetdrill::Make<'_> = &|setup| Box::new(Smoltcp::new(setup));
+    let linux =
+        check("`sysctl -q net.ipv4.tcp_sack=0`\n0 `true`\n", Setup::default(), None, make).expect_err("it has none");
+    assert!(linux.problem.contains("smoltcp has no variable net.ipv4.tcp_sack"));
+    check("`sysctl -q segue.quick_acks=0`\n0 `true`\n", Setup::default(), None, make).expect("it is for segue");
+}
