@@ -4,7 +4,7 @@ use super::steady::Steady;
 use super::tcb::{Cx, Tcb};
 use crate::send::{Kind, Packet, Plan, Policy, Sender, TooBig};
 use crate::time::Micros;
-use crate::{Action, Config, Controller, IcmpKind, IpVersion, Path, Report, Segment, SeqNum, Sink};
+use crate::{Action, Config, Controller, IcmpKind, Instant, IpVersion, Path, Report, Segment, SeqNum, Sink};
 
 /// Where an IPv4 router did not say its MTU, the next lower of these (RFC 1191 §7).
 const PLATEAUS: [u16; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
@@ -84,13 +84,13 @@ impl<C: Controller> Tcb<C> {
         self.change_mtu(mtu, &mut cx.steady());
     }
 
-    /// The first segment in flight has timed out: perhaps for its size, unless a window that shrank explains it.
-    pub(super) fn suspect_mtu(&mut self, cx: &mut Cx<'_, '_>) {
+    /// The first segment in flight has timed out: perhaps for its size, unless a window that shrank explains it. If it
+    /// was a probe for a larger MTU another one may leave at `next_probe`.
+    pub(super) fn suspect_mtu(&mut self, next_probe: Instant, cx: &mut Cx<'_, '_>) {
         let policy = self.mtu_policy(cx.config, cx.path);
         let mss = u32::from(self.eff_snd_mss);
         let una = self.snd.position_of(self.snd.una);
-        let next = self.snd.after_mtu_probe_timeout(mss, cx.now);
-        self.snd.path_mtu.on_probe_timeout(una, next, cx.path.mtu, &policy, cx.now);
+        self.snd.path_mtu.on_probe_timeout(una, next_probe, cx.path.mtu, &policy, cx.now);
         let text = u16::try_from(self.snd.first_lost(mss)).unwrap_or(u16::MAX);
         let size = if self.snd.is_beyond_edge() { 0 } else { packet_size(cx.path, self.option_octets(0), text) };
         let mtu = self.snd.path_mtu.on_timeout(size, (cx.path.mtu, self.snd.repeats.into()), &policy, cx.now);

@@ -124,13 +124,14 @@ impl<C: Controller> Tcb<C> {
             return Continue(()); // nothing goes again that could be answered: no retry for R2
         }
         self.count_retry(cx.config)?;
+        let next_mtu_probe = self.snd.after_mtu_probe_timeout(self.eff_snd_mss.into(), cx.now);
         planted!(no_retransmission, self.snd.on_timeout(cx.out.counters, cx.now), ());
         cx.timers.clear(Timer::TailLossProbe); // RFC 8985 §7.3: none in RTO recovery
         if self.snd.repeats == cx.config.r1().into() {
             cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats.into() })); // R1
         }
         if !self.snd.syn {
-            self.suspect_mtu(cx);
+            self.suspect_mtu(next_mtu_probe, cx);
         }
         Continue(())
     }

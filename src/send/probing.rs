@@ -91,7 +91,7 @@ impl<C: Controller> Sender<C> {
         self.board.lose_where(&mut |sent| start <= sent.start && sent.end <= end);
     }
 
-    /// When the next probe may leave, after one that a timeout found lost.
+    /// When the next probe may leave, after one that a timeout found lost: by the window before that timeout.
     pub(crate) fn after_mtu_probe_timeout(&self, mss: u32, now: Instant) -> Instant {
         now + self.mtu_probe_interval(mss).times(AFTER_TIMEOUT)
     }

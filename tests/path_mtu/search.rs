@@ -182,6 +182,33 @@ fn rfc_4821_7_6_2_after_a_lost_probe_the_next_one_waits() {
     }
 }
 
+/// Where a timeout finds that a probe was lost the next one waits five times as long, by the window before the timeout.
+#[test]
+fn rfc_4821_7_6_3_after_a_timeout_the_next_probe_waits_five_times_as_long() {
+    let out = Rc::new(Cell::new(false));
+    let link = out.clone();
+    let narrow = move |_, from, size| {
+        link.set(link.get() || size > 1500); // the probe takes what follows it along
+        if from == CLIENT && link.get() { Fate::Lost } else { Fate::Arrives }
+    };
+    let mut world = World::new(jumbo(9000), Path::ipv4(1500)).over(narrow);
+    let mut packets = 0;
+    while world.end(CLIENT).info().counters.timeouts == 0 {
+        world.todo = 10_000_000;
+        packets = world.end(CLIENT).info().cwnd / 1460;
+        world.run(ms(1));
+    }
+    out.set(false);
+    let timeout = world.time();
+    let probe = |world: &World<'_>| lost_probes(world).find(|packet| packet.at > timeout).map(|packet| packet.at);
+    while probe(&world).is_none() {
+        world.todo = 10_000_000;
+        world.run(ms(1));
+    }
+    let round_trips = (probe(&world).expect("it left") - timeout).div_duration_f64(RTT);
+    assert!(packets > 7 && round_trips > f64::from(5 * packets), "{round_trips} after {packets} packets");
+}
+
 /// Random loss of 1 to 3 % on a path that takes all sizes: none is found too large.
 #[test]
 fn random_loss_does_not_make_a_size_too_large() {

@@ -1,8 +1,9 @@
 //! Slow start grows a window that is used, and no other (RFC 5681 §3.1, RFC 7661 §4.3).
 
 use segue::congestion::{Algorithm, Cubic, Reno};
+use segue_kit::secs;
 
-use super::bench::{Bench, MSS, everywhere, sack};
+use super::bench::{Bench, MSS, everywhere, sack, without_sack};
 
 fn algorithms() -> [Algorithm; 2] {
     [Algorithm::Reno(Reno::default()), Algorithm::Cubic(Cubic::default())]
@@ -47,6 +48,28 @@ fn established_less_than_half_of_the_window_in_use_does_not_open_it() {
             request(&mut bench, 32, 10, 1);
             assert!(bench.info().cwnd > 20 * MSS);
         }
+    });
+}
+
+/// RFC 7661 §4.2: the partial acknowledgments of a long recovery do not measure what the application uses.
+#[test]
+fn rfc_7661_4_2_recovery_takes_no_sample() {
+    everywhere(|iss| {
+        let [preserved, plain] = [Some(secs(1)), None].map(|period| {
+            let config = without_sack().min_rto(secs(3)).preserve_window(period);
+            let mut bench = Bench::new(iss, config);
+            request(&mut bench, 0, 10, 1);
+            request(&mut bench, 10, 20, 1);
+            bench.send(200); // forty leave, and the first half of them is lost: recovery goes on for twenty round trips
+            bench.wait(100);
+            (0..20).for_each(|_| drop(bench.ack(30)));
+            let after_each = |n| {
+                bench.wait(100);
+                (bench.ack(n), bench.windows())
+            };
+            (31..50).chain([72]).map(after_each).collect::<Vec<_>>()
+        });
+        assert_eq!(preserved, plain);
     });
 }
 
