@@ -216,7 +216,7 @@ fn lives() -> Vec<Setting> {
         old,
         Setting::new(
             "reboot",
-            "one end forgets the connection, and A opens again (RFC 9293, Figures 9 to 11)",
+            "one end forgets the connection, and A opens again (RFC 9293, Figures 9 and 10)",
             plain(),
         )
         .roles(|roles| roles[0].opens = 2)
