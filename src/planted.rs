@@ -1,6 +1,6 @@
 //! Faults planted in rules, for `tests/model`: does its search find them?
 //!
-//! They exist only in a build with `--cfg segue_planted`, and there one at a time, when [`plant`] says so. In any other
+//! They exist only in a build with `--cfg segue_planted`, and there one at a time, when `plant` says so. In any other
 //! build `planted!` is the rule alone.
 
 /// `planted!(name, rule, fault)`: the rule; in a build with planted faults, the fault while it is planted.

@@ -34,9 +34,7 @@ impl<C: Controller> Tcb<C> {
         } else {
             cx.timers.clear(Timer::Persist);
         }
-        let flight = self.snd.flight();
-        let runs = planted!(no_timeout_of_the_fin, flight > 0, flight > u32::from(self.snd.fin_sent()));
-        if !probing && runs {
+        if !probing && self.snd.flight() > planted!(no_timeout_of_the_fin, 0, u32::from(self.snd.fin_sent())) {
             cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
         } else if let Some(until) = self.snd.held_by_mark(cx.now).filter(|_| pending && !probing) {
             cx.timers.set(Timer::Retransmit, until);

@@ -130,8 +130,9 @@ impl<C: Controller> Tcb<C> {
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
         if len == 0 {
-            let is_keep_alive = planted!(no_answer_before_rcv_nxt, just_before, false);
-            return Continue((is_keep_alive && self.throttles.begin().allow_keep_alive(cx.config, cx.now), None));
+            let answers = planted!(no_answer_before_rcv_nxt, just_before, false) // a keep-alive
+                && self.throttles.begin().allow_keep_alive(cx.config, cx.now);
+            return Continue((answers, None));
         }
         segment.payload.clear();
         segment.flags.remove(Flags::FIN);
@@ -160,8 +161,7 @@ impl<C: Controller> Tcb<C> {
         }
         let at_fin = segment.seq + 1 == self.rcv.nxt && self.state.takes_reset_at_fin();
         let exact = planted!(accept_any_reset, segment.seq == self.rcv.nxt || at_fin, true);
-        let inside = planted!(accept_far_resets, segment.seq.within(self.rcv.nxt, self.rcv.wnd()), true);
-        if !exact && !inside {
+        if !exact && !planted!(accept_far_resets, segment.seq.within(self.rcv.nxt, self.rcv.wnd()), true) {
             return self.discard(Discard::ResetOutOfWindow, cx);
         }
         if !exact && cx.config.rfc5961() {
@@ -184,8 +184,7 @@ impl<C: Controller> Tcb<C> {
         if !segment.flags.contains(Flags::SYN) {
             return Continue(());
         }
-        let challenges = planted!(syn_resets, cx.config.rfc5961(), false);
-        if challenges || !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
+        if planted!(syn_resets, cx.config.rfc5961(), false) || !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
             self.challenge(cx);
             return self.discard(Discard::SynChallenged, cx);
         }

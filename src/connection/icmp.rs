@@ -36,8 +36,7 @@ pub(super) fn judge<C: Controller>(
 ) -> Verdict {
     let about_ack = snd.flight() == 0 || snd.path_mtu.sent_pure_ack();
     let pure_ack = quoted_seq == snd.nxt && kind == IcmpKind::PacketTooBig && about_ack;
-    let in_flight = planted!(believe_any_error, quoted_seq.within(snd.una, snd.flight()), true);
-    if !in_flight && !pure_ack {
+    if !planted!(believe_any_error, quoted_seq.within(snd.una, snd.flight()), true) && !pure_ack {
         return Verdict::Ignore;
     }
     match kind {

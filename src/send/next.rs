@@ -163,8 +163,8 @@ impl<C: Controller> Sender<C> {
         }
         let cwnd = self.cwnd(gate.mss).saturating_sub(self.inflight());
         let cwnd = if gate.held { 0 } else { cwnd };
-        let wnd = planted!(send_beyond_the_window, self.wnd, self.wnd + 2);
-        let window = (self.una + wnd).saturating_since(self.nxt);
+        let edge = self.una + planted!(send_beyond_the_window, self.wnd, self.wnd + 2);
+        let window = edge.saturating_since(self.nxt);
         let room = window.min(cwnd);
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1
         let idle = self.una == self.nxt;

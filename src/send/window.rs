@@ -66,8 +66,7 @@ impl<C: Controller> Sender<C> {
 
     /// U-7: only a segment newer than the last update, or as new with a later acknowledgment, updates the window.
     pub(crate) fn is_window_news(&self, seq: SeqNum, ack: SeqNum) -> bool {
-        let is_news = self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack));
-        planted!(forget_wl1, is_news, true)
+        planted!(forget_wl1, self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack)), true)
     }
 
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent

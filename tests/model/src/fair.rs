@@ -1,7 +1,7 @@
 //! From any state on, a fair schedule: whatever is under way arrives in order, timers run in time, users send the rest
 //! of their scripts, read and close.
 
-use segue::{CloseReason, State};
+use segue::State;
 
 use crate::laws::{Law, NAMES, require};
 use crate::moves::{Call, Move};
@@ -85,9 +85,7 @@ impl World<'_> {
                 format!("{} stays in {} without a timer", NAMES[side], self.ends[side].numbers.state)
             })?;
             let opened = self.setting.roles[side].opens > 0 && !user.excused;
-            let peer = &self.ends[1 - side].user;
-            let last = user.peer_closed && peer.over == Some(CloseReason::Finished); // `ends_by_two_fins`
-            let finished = user.connected && (user.over == Some(CloseReason::Finished) || last);
+            let finished = user.connected && self.has_finished(side);
             require(!opened || finished, "quiet_and_complete", || {
                 format!("{} opened a connection that is not finished: {:?}", NAMES[side], user.over)
             })?;

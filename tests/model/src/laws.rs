@@ -197,18 +197,23 @@ impl World<'_> {
     }
 
     /// A connection that was established ends when both sides have closed and all is acknowledged, unless somebody
-    /// aborted, was gone, or lost its memory. Where both have closed and the peer has finished, the last end may be reset:
-    /// its peer waited for 2 MSL.
+    /// aborted, was gone, or lost its memory.
     pub(crate) fn ends_by_two_fins(&self, side: usize) -> Law {
-        let (user, peer) = (&self.ends[side].user, &self.ends[1 - side].user);
+        let user = &self.ends[side].user;
         let Some(reason) = user.over else { return Ok(()) };
-        let both = user.closed && user.peer_closed;
-        let last = peer.over == Some(CloseReason::Finished)
-            || self.peer_incarnation(side, &self.ends[side]) != Some(peer.incarnation);
-        let holds = both && (reason == CloseReason::Finished || last);
-        require(!user.connected || user.excused || holds, "ends_by_two_fins", || {
+        require(!user.connected || user.excused || self.has_finished(side), "ends_by_two_fins", || {
             format!("{} ended: {reason}", NAMES[side])
         })
+    }
+
+    /// Both sides have closed, and the end knows that all is acknowledged; or it was reset because its peer has waited
+    /// for 2 MSL, and is without a connection or has another one.
+    pub(crate) fn has_finished(&self, side: usize) -> bool {
+        let (end, peer) = (&self.ends[side], &self.ends[1 - side].user);
+        let reset =
+            peer.over == Some(CloseReason::Finished) || self.peer_incarnation(side, end) != Some(peer.incarnation);
+        let user = &end.user;
+        user.closed && user.peer_closed && (user.over == Some(CloseReason::Finished) || (user.over.is_some() && reset))
     }
 
     /// The states in which an end may rest for ever: without a connection, or in FIN-WAIT-2 when its peer is gone and its

@@ -202,6 +202,16 @@ fn lives() -> Vec<Setting> {
         Setting::new("both-close", "no text, many faults: the two FINs cross or follow each other", plain())
             .scripts(&[], &[])
             .bounds(|b| (b.losses, b.repetitions, b.overtakings, b.timers) = (2, 2, 2, 5)),
+        Setting::new(
+            "one-fault-each",
+            "no text, one fault of each kind, two timers: few enough for all states",
+            plain(),
+        )
+        .scripts(&[], &[])
+        .bounds(|b| b.timers = 2),
+        Setting::new("one-octet", "an octet from A to B, many faults", plain())
+            .scripts(&[1], &[])
+            .bounds(|b| (b.losses, b.repetitions, b.overtakings, b.timers) = (2, 2, 2, 5)),
         Setting::new("half-close", "A closes early, B goes on sending", plain()).scripts(&[1], &[2, 1, 1]),
         Setting::new("abort", "either user may abort at any time", plain()).bounds(|b| b.aborts = 2),
         Setting::new("release", "either user may be gone at any time, with text unread", plain())
@@ -216,7 +226,7 @@ fn lives() -> Vec<Setting> {
         old,
         Setting::new(
             "reboot",
-            "one end forgets the connection, and A opens again (RFC 9293, Figures 9 to 11)",
+            "one end forgets the connection, and A opens again (RFC 9293, Figures 9 and 10)",
             plain(),
         )
         .roles(|roles| roles[0].opens = 2)
