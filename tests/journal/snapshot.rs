@@ -95,7 +95,61 @@ fn spoiled_octets_do_no_harm() {
         for change in [1, 0x80, 0xFF] {
             let mut spoiled = octets.clone();
             spoiled[place] ^= change;
-            let _ = postcard::from_bytes::<Connection>(&spoiled);
+            if let Ok(read) = postcard::from_bytes::<Connection>(&spoiled) {
+                read.check_invariants();
+            }
         }
     }
+}
+
+/// The places of the numbers in a text.
+fn numbers(text: &str) -> Vec<std::ops::Range<usize>> {
+    let octets = text.as_bytes();
+    let starts = |i: &usize| octets[*i].is_ascii_digit() && !octets[*i - 1].is_ascii_digit();
+    let end = |start: usize| start + octets[start..].iter().take_while(|octet| octet.is_ascii_digit()).count();
+    (1..octets.len()).filter(starts).map(|start| start..end(start)).collect()
+}
+
+/// A snapshot in which a number is another is refused where that breaks an invariant: no chain without end is read, no count
+/// that is none.
+#[test]
+fn a_forged_snapshot_keeps_the_invariants_or_is_refused() {
+    let (mut taken, mut refused, mut holding) = (0, 0, 0);
+    for seed in 0..40 {
+        let plan = Plan::of(seed);
+        let mut last = None;
+        Run::play(&plan, |run| {
+            let info = run.connection(1).info();
+            last =
+                (info.held_ranges > 1 || info.flight_segments > 2).then(|| run.connection(1).clone()).or(last.take());
+        });
+        let Some(connection) = last else { continue };
+        holding += 1;
+        let text = serde_json::to_string(&connection).unwrap();
+        for place in numbers(&text).into_iter().skip(seed as usize % 3).step_by(3) {
+            let old: u64 = text[place.clone()].parse().unwrap_or(0);
+            for new in [0, old.wrapping_add(1), old.wrapping_sub(1), 1 << 31, u64::MAX] {
+                let forged = [&text[..place.start], &new.to_string(), &text[place.end..]].concat();
+                match serde_json::from_str::<Connection>(&forged) {
+                    Ok(read) => {
+                        read.check_invariants();
+                        taken += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    assert!(holding > 2 && taken > 100 && refused > 1000, "{holding} snapshots, {taken} taken, {refused} refused");
+}
+
+#[test]
+fn a_refused_snapshot_says_which_invariant_is_broken() {
+    let run = Run::play(&Plan::plain(), |_| ());
+    let text = serde_json::to_string(run.connection(0)).unwrap();
+    let edge = format!(r#""una":{}"#, run.connection(0).info().snd_una.value());
+    let forged = text.replacen(&edge, r#""una":77"#, 1);
+    assert_ne!(forged, text, "{edge} is in {text}");
+    let refused = serde_json::from_str::<Connection>(&forged).unwrap_err().to_string();
+    assert!(refused.starts_with("no connection can be so: "), "{refused}");
 }

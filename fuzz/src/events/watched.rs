@@ -187,7 +187,7 @@ impl Watched {
     fn handle(&mut self, event: Event) -> Result<(), Error> {
         let (before, then) = (self.connection.clone(), self.now);
         self.tell_time();
-        if let Event::Timer(_) = event {
+        if calls_timer(&event) {
             self.announced.fire();
         }
         self.note_mss_of(&event);
@@ -412,6 +412,15 @@ impl Watched {
     /// The peer's text at these numbers: the same octet whenever it comes.
     pub(super) fn peer_text(&self, start: SeqNum, octets: u16) -> Bytes {
         (0..u32::from(octets)).map(|i| checks::peer_text(start + i)).collect()
+    }
+}
+
+/// Whether the host calls for a timer, alone or in a batch: its wake-up is over.
+fn calls_timer(event: &Event) -> bool {
+    match event {
+        Event::Timer(_) => true,
+        Event::Batch(parts) => parts.iter().any(calls_timer),
+        _ => false,
     }
 }
 
