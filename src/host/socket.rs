@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{BLOCK, Endpoint};
 use super::flow::Flow;
 use super::live::{Owner, Side};
 use super::signal::{Id, Pending, Signal};
@@ -314,7 +314,10 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// (RFC 9293 §3.10.2).
     pub fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
         let fits = self.fits(from.len())?;
-        self.send(from.get(..fits).map(Bytes::copy_from_slice).unwrap_or_default())
+        for block in from.get(..fits).unwrap_or_default().chunks(BLOCK) {
+            self.send(Bytes::copy_from_slice(block))?;
+        }
+        Ok(fits)
     }
 
     /// The same without a copy: takes the octets that fit off the front of `from`, and leaves the rest there.

@@ -189,3 +189,33 @@ fn room_in_the_budget_wakes_the_host() {
     let cancelled = Signal::Closed(CloseReason::Cancelled);
     assert_eq!(world.ends[0].poll_signal(), Some((second, cancelled)));
 }
+
+/// Octets of heap of two endpoints after one wrote this text in pieces of `piece` octets, and the peer, whose user does not
+/// read, acknowledged the first window of it.
+fn half_acknowledged(text: &[u8], piece: usize) -> i64 {
+    let mut kept = None;
+    let info = allocation_counter::measure(|| {
+        let mut world = World::plain();
+        world.ends[1].listen(Listen::port(80)).unwrap();
+        let id = world.ends[0].connect(CLIENT, SocketAddr::new(SERVER, 80), world.now).unwrap();
+        for text in text.chunks(piece) {
+            assert_eq!(world.ends[0].socket(id, world.now).unwrap().write(text), Ok(text.len()));
+        }
+        world.flush(0);
+        world.go(3000, |_, _, _| {});
+        let queue = world.ends[0].socket(id, world.now).unwrap().info().unwrap().send_queue;
+        assert!((1..text.len() / 2).contains(&queue), "{queue}");
+        kept = Some(world);
+    });
+    drop(kept);
+    info.bytes_current
+}
+
+/// A peer that acknowledges all but the last octets does not make the endpoint keep the whole write, of which the budget
+/// knows only what is left.
+#[test]
+fn what_is_acknowledged_of_a_large_write_is_given_back() {
+    let text = vec![7; 200_000];
+    let (small, large) = (half_acknowledged(&text, 4096), half_acknowledged(&text, text.len()));
+    assert!((large - small).abs() <= 8192, "{large} octets of heap, {small} after small writes");
+}

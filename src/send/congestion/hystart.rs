@@ -218,7 +218,8 @@ impl HyStart {
             Phase::SlowStart => false,
             Phase::Full => true,
             Phase::Conservative { rounds, .. } => {
-                *rounds += 1; // the round in which it began counts, if only a part of it
+                // The round in which it began counts, if only a part of it. A user that writes little makes any number.
+                *rounds = rounds.saturating_add(1);
                 *rounds >= CSS_ROUNDS
             }
         }
@@ -486,6 +487,20 @@ mod tests {
         round(&mut hystart, &flat(10, 40_000));
         let ends: Vec<_> = (0..5).map(|_| round(&mut hystart, &flat(16, 50_000)).1).collect();
         assert_eq!(ends, [false, false, false, false, true]);
+    }
+
+    /// A user that writes little does not fill the window, which says nothing of the path: slow start ends with the first
+    /// round that does, however many there were.
+    #[test]
+    fn rounds_of_a_user_that_writes_little_are_counted_without_end() {
+        let mut hystart = HyStart::new();
+        round(&mut hystart, &flat(10, 40_000));
+        assert!(!round(&mut hystart, &flat(16, 50_000)).1);
+        for _ in 0..1000 {
+            let acked = Acked { application_limited: true, ..ack(MSS, MSS, Some(50_000), 0) };
+            assert!(!hystart.on_ack(&acked, MSS, false).ends);
+        }
+        assert!(hystart.on_ack(&ack(MSS, MSS, Some(50_000), 0), MSS, false).ends);
     }
 
     #[test]
