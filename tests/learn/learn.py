@@ -52,15 +52,30 @@ class Program(SUL):
 
 
 class Both(Oracle):
-    """Random words first, which are cheap. Then the Wp-method: it misses nothing as long as the subject has no more
-    states than were found and `extra`."""
+    """The words that are given come first, then random words. Then the Wp-method: it misses nothing as long as
+    the subject has no more states than were found and `extra`."""
 
-    def __init__(self, alphabet, sul, extra, walks):
+    def __init__(self, alphabet, sul, extra, walks, given):
         super().__init__(alphabet, sul)
         self.extra = extra
         self.walks = walks
+        self.given = given
+
+    def wrong(self, hypothesis, word):
+        self.num_queries += 1
+        self.num_steps += len(word)
+        seen = self.sul.query(word)
+        hypothesis.reset_to_initial()
+        for place, letter in enumerate(word):
+            if hypothesis.step(letter) != seen[place]:
+                return word[: place + 1]
+        return None
 
     def find_cex(self, hypothesis):
+        for word in self.given:
+            found = self.wrong(hypothesis, word)
+            if found:
+                return found
         oracles = [RandomWMethodEqOracle(self.alphabet, self.sul, walks_per_state=self.walks, walk_len=12)]
         if self.extra >= 0:
             oracles.append(WpMethodEqOracle(self.alphabet, self.sul, len(hypothesis.states) + self.extra))
@@ -90,7 +105,11 @@ def learn(args):
     alphabet = words.stdout.split()
     random.seed(args.seed)
     sul = Program([args.program, args.talk, args.alphabet])
-    oracle = Both(alphabet, sul, args.extra, args.walks)
+    given = []
+    if args.suite:
+        suite = subprocess.run([args.program, "suite", args.alphabet], check=True, capture_output=True, text=True)
+        given = [tuple(line.split()) for line in suite.stdout.splitlines()]
+    oracle = Both(alphabet, sul, args.extra, args.walks, given)
     began = time.monotonic()
     if args.algorithm == "kv":
         machine, data = run_KV(alphabet, sul, oracle, "mealy", print_level=0, return_data=True)
@@ -116,6 +135,7 @@ def main():
     parser.add_argument("--algorithm", choices=["lsharp", "kv"], default="lsharp")
     parser.add_argument("--extra", type=int, default=1, help="states that the Wp-method allows for; -1: no Wp-method")
     parser.add_argument("--walks", type=int, default=20, help="random words from each state")
+    parser.add_argument("--suite", action="store_true", help="tests each transition of the reference table's automaton")
     parser.add_argument("--seed", type=int, default=1)
     learn(parser.parse_args())
 

@@ -77,9 +77,43 @@ pub const ALL: [Alphabet; 8] = [
     },
 ];
 
+/// Those for the kernel: no deadlines, and calls that sockets have.
+pub const KERNEL: [Alphabet; 4] = [
+    Alphabet {
+        name: "kernel-passive",
+        about: "a passive OPEN, resets in the handshake",
+        start: "",
+        words: "LISTEN SYN SYN@next SYN,ACK ACK ACK^iss ACK^beyond ACK@left DATA FIN RST RST@gap FIN,NOACK",
+        timestamps: false,
+    },
+    Alphabet {
+        name: "kernel-active",
+        about: "an active OPEN, answers that do not fit, simultaneous open",
+        start: "",
+        words: "CONNECT SYN SYN,ACK SYN,ACK^iss SYN,ACK^beyond ACK ACK^iss RST RST,ACK RST,ACK^beyond FIN CLOSE",
+        timestamps: false,
+    },
+    Alphabet {
+        name: "kernel-receiver",
+        about: "text in order, behind a gap, old, and with a FIN",
+        start: OPEN,
+        words: "DATA DATA@old DATA@gap DATA@far FIN DATA,FIN@gap DATA,NOACK DATA^beyond ACK@left ACK@far ACK^beyond \
+            CLOSE SEND",
+        timestamps: false,
+    },
+    Alphabet {
+        name: "kernel-closing",
+        about: "both orders of closing, both at once, TIME-WAIT, forged segments",
+        start: OPEN,
+        words: "CLOSE ACK ACK^text FIN FIN^text FIN@left DATA,FIN DATA^text RST RST@left RST@gap SYN SYN@next \
+            SYN,ACK@next",
+        timestamps: false,
+    },
+];
+
 impl Alphabet {
     pub fn named(name: &str) -> Result<&'static Self, String> {
-        ALL.iter().find(|alphabet| alphabet.name == name).ok_or_else(|| {
+        ALL.iter().chain(&KERNEL).find(|alphabet| alphabet.name == name).ok_or_else(|| {
             let names: Vec<&str> = ALL.iter().map(|alphabet| alphabet.name).collect();
             format!("there is no alphabet `{name}`; there are {}", names.join(", "))
         })

@@ -5,6 +5,9 @@
 pub mod alphabet;
 pub mod datagram;
 pub mod differences;
+pub mod document;
+#[cfg(target_os = "linux")]
+pub mod kernel;
 pub mod lockstep;
 pub mod product;
 pub mod segue;

@@ -57,8 +57,7 @@ impl<S: Subject> Pairing<S> {
     /// A word that brings a known difference is taken out, and the run begins anew without it: so all other words are
     /// compared. Counts the rows that were needed, and the words that were equal.
     pub fn run(&self, words: &mut Vec<Word>, counts: &mut Counts) -> Result<(), Unknown> {
-        loop {
-            let Some((at, signature)) = self.first_difference(words) else { break };
+        while let Some((at, signature)) = self.first_difference(words) {
             let Some(row) = self.rows.iter().find(|row| row.matches(&signature)) else {
                 return Err(Unknown { signature, words: words[..=at].to_vec() });
             };

@@ -7,8 +7,11 @@ use std::rc::Rc;
 
 use segue_kit::Rng;
 use segue_kit::table::parse::{TEXT, parse};
-use segue_learn::alphabet::{ALL, Alphabet};
-use segue_learn::product::{Mealy, projection, tester, walk};
+use segue_learn::alphabet::{ALL, Alphabet, KERNEL};
+use segue_learn::differences::parse as known;
+#[cfg(target_os = "linux")]
+use segue_learn::kernel::{self, Kernel};
+use segue_learn::product::{Mealy, projection, projection_beside_others, tester, walk};
 use segue_learn::segue::{Segue, config};
 use segue_learn::subject::Subject;
 use segue_learn::table::Model;
@@ -23,6 +26,10 @@ segue-learn COMMAND
   talk ALPHABET                   a subject for a learner: lines `reset`, `step WORD` and `query WORD...` in, answers out
   check ALPHABET FILE             the automaton that a learner found beside the projection of the reference table
   talk-planted ALPHABET           the same with a fault in it
+  talk-kernel ALPHABET            the same with the Linux kernel, as root in a network namespace of its own
+  kernel-alphabets                the names of the alphabets for it
+  suite ALPHABET                  words that take each transition of the table's automaton, for the kernel
+  differences ALPHABET FILE       what of the kernel's automaton is not the table's
   rows                            how much of the table the alphabets have
   dot ALPHABET                    the projection for graphviz
   walk [--runs N] [--seed N]      random words of every alphabet: segue beside the table
@@ -54,8 +61,27 @@ fn run() -> Result<(), String> {
     match args[..] {
         ["alphabets"] => ALL.iter().for_each(|alphabet| println!("{}", alphabet.name)),
         ["words", name] => println!("{}", text(&Alphabet::named(name)?.words())),
-        ["talk", name] => talk(Alphabet::named(name)?, &segue)?,
-        ["talk-planted", name] => talk(Alphabet::named(name)?, &planted)?,
+        ["talk", name] => talk(Alphabet::named(name)?, &mut segue)?,
+        ["talk-planted", name] => talk(Alphabet::named(name)?, &mut planted)?,
+        #[cfg(target_os = "linux")]
+        ["talk-kernel", name] => {
+            let (device, mut port) = (kernel::device()?, 10_000);
+            let mut make = |alphabet: &Alphabet| {
+                port = if port == 60_000 { 10_000 } else { port + 1 };
+                tester(Kernel::new(Rc::clone(&device), port), alphabet, false)
+            };
+            talk(Alphabet::named(name)?, &mut make)?;
+        }
+        ["suite", name] => {
+            let table = Rc::new(parse(TEXT)?);
+            let whole = projection_beside_others(&table, Alphabet::named(name)?)?;
+            // Also states that answer alike here, for the kernel's may not; unless there are too many of them.
+            let suite =
+                Some(whole.suite()).filter(|suite| suite.len() < 2000).unwrap_or_else(|| whole.minimal().suite());
+            suite.iter().for_each(|way| println!("{}", way.join(" ")));
+        }
+        ["differences", name, file] => differences(Alphabet::named(name)?, file)?,
+        ["kernel-alphabets"] => KERNEL.iter().for_each(|alphabet| println!("{}", alphabet.name)),
         ["check", name, file] => check(Alphabet::named(name)?, file)?,
         ["dot", name] => print!("{}", table_automaton(Alphabet::named(name)?)?.minimal().dot(name)),
         ["rows"] => rows()?,
@@ -94,7 +120,7 @@ fn table_automaton(alphabet: &Alphabet) -> Result<Mealy, String> {
 }
 
 /// Speaks to a learner until it has no more to ask.
-fn talk<S: Subject>(alphabet: &Alphabet, make: &dyn Fn(&Alphabet) -> Tester<S>) -> Result<(), String> {
+fn talk<S: Subject>(alphabet: &Alphabet, make: &mut dyn FnMut(&Alphabet) -> Tester<S>) -> Result<(), String> {
     let mut subject = make(alphabet);
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
@@ -102,11 +128,13 @@ fn talk<S: Subject>(alphabet: &Alphabet, make: &dyn Fn(&Alphabet) -> Tester<S>) 
         let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
         let answer = match command {
             "reset" => {
+                drop(subject); // the kernel's sockets go first
                 subject = make(alphabet);
                 String::new()
             }
             "step" => subject.step(rest.parse()?),
             "query" => {
+                drop(subject);
                 subject = make(alphabet);
                 words(rest)?.into_iter().map(|word| subject.step(word)).collect::<Vec<_>>().join("\t")
             }
@@ -135,6 +163,27 @@ fn check(alphabet: &Alphabet, file: &str) -> Result<(), String> {
     }
     println!("{}: equal to the table: {minimal} states, {} words", alphabet.name, learned.words.len());
     Ok(())
+}
+
+/// What the kernel's automaton does otherwise than the table says, and whether the list of differences knows it.
+fn differences(alphabet: &Alphabet, file: &str) -> Result<(), String> {
+    let rows = known(include_str!("../kernel.txt")).map_err(|why| format!("kernel.txt: {why}"))?;
+    let learned = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let learned = Mealy::parse(&learned).map_err(|why| format!("{file}: {why}"))?;
+    let wanted = projection_beside_others(&Rc::new(parse(TEXT)?), alphabet)?;
+    let found = wanted.differences(&learned);
+    let mut unknown = 0;
+    println!("{}: {} states, the table has {}", alphabet.name, learned.rows.len(), wanted.minimal_states());
+    for (signature, way) in &found {
+        let row = rows.iter().find(|row| row.matches(signature));
+        let line = row.map_or_else(|| "UNKNOWN".to_owned(), |row| format!("line {}", row.line));
+        unknown += usize::from(row.is_none());
+        println!("  {line}: {signature}    [{}]", way.join(" "));
+    }
+    match unknown {
+        0 => Ok(()),
+        _ => Err(format!("{unknown} differences are not in tests/learn/kernel.txt")),
+    }
 }
 
 fn walks(runs: u64, seed: u64) -> Result<(), String> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use segue_kit::table::rows::Table;
 
 use crate::alphabet::Alphabet;
+use crate::differences::Signature;
 use crate::subject::Subject;
 use crate::table::Model;
 use crate::tester::Tester;
@@ -32,9 +33,19 @@ pub fn tester<S: Subject>(subject: S, alphabet: &Alphabet, asides: bool) -> Test
 
 /// The reference table's automaton, and the lines of the table that decided in it.
 pub fn projection(table: &Rc<Table>, alphabet: &Alphabet) -> Result<(Mealy, BTreeSet<usize>), String> {
-    let model = Model::new(Rc::clone(table), alphabet.timestamps);
+    explore(Model::new(Rc::clone(table), alphabet.timestamps), alphabet, true)
+}
+
+/// The same without what only some subjects tell, for a host that gives new secrets at once.
+pub fn projection_beside_others(table: &Rc<Table>, alphabet: &Alphabet) -> Result<Mealy, String> {
+    let mut model = Model::new(Rc::clone(table), alphabet.timestamps);
+    model.rearms = true;
+    Ok(explore(model, alphabet, false)?.0)
+}
+
+fn explore(model: Model, alphabet: &Alphabet, asides: bool) -> Result<(Mealy, BTreeSet<usize>), String> {
     let words = alphabet.words();
-    let start = tester(model, alphabet, true);
+    let start = tester(model, alphabet, asides);
     let mut mealy = Mealy { words: words.iter().map(ToString::to_string).collect(), ..Mealy::default() };
     let mut states = HashMap::from([(key(&start), 0)]);
     let (mut found, mut next) = (vec![start], 0);
@@ -77,6 +88,9 @@ fn alike(one: &Tester<Model>, other: &Tester<Model>, words: &[Word]) -> Result<(
     Ok(())
 }
 
+/// A state's answers and the classes that follow.
+type View<'a> = Vec<(&'a str, usize)>;
+
 impl Mealy {
     /// Reads lines of `state TAB word TAB answer TAB next state`.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -111,7 +125,7 @@ impl Mealy {
         let mut class = vec![0; self.rows.len()];
         let mut count = 1;
         loop {
-            let mut seen: HashMap<(usize, Vec<(&str, usize)>), usize> = HashMap::new();
+            let mut seen: HashMap<(usize, View<'_>), usize> = HashMap::new();
             let refined: Vec<usize> = (0..self.rows.len())
                 .map(|state| {
                     let row = self.rows[state].iter().map(|(answer, next)| (answer.as_str(), class[*next])).collect();
@@ -172,6 +186,71 @@ impl Mealy {
             }
         }
         None
+    }
+
+    /// Every difference of the two, and the shortest words to it. What a word leads to where the answers differ is not
+    /// followed.
+    pub fn differences(&self, other: &Self) -> Vec<(Signature, Vec<String>)> {
+        let mut found: Vec<(Signature, Vec<String>)> = Vec::new();
+        let mut seen = BTreeSet::from([(0, 0)]);
+        let mut queue = VecDeque::from([(0, 0, Vec::new())]);
+        while let Some((one, two, way)) = queue.pop_front() {
+            for (word, ((a, next_a), (b, next_b))) in self.words.iter().zip(self.rows[one].iter().zip(&other.rows[two]))
+            {
+                let way: Vec<String> = way.iter().chain([word]).cloned().collect();
+                if a != b {
+                    let state = self.names[one].split(['/', ' ']).next().unwrap_or_default().to_owned();
+                    let signature = Signature { state, word: word.clone(), segue: a.clone(), other: b.clone() };
+                    if !found.iter().any(|(known, _)| *known == signature) {
+                        found.push((signature, way));
+                    }
+                } else if seen.insert((*next_a, *next_b)) {
+                    queue.push_back((*next_a, *next_b, way));
+                }
+            }
+        }
+        found
+    }
+
+    /// Words that take each transition, followed by each word of a set that tells states apart: whatever goes elsewhere
+    /// shows.
+    pub fn suite(&self) -> Vec<Vec<String>> {
+        let mut ways: Vec<Option<Vec<String>>> = vec![None; self.rows.len()];
+        ways[0] = Some(Vec::new());
+        let mut queue = VecDeque::from([0]);
+        while let Some(state) = queue.pop_front() {
+            for (word, (_, next)) in self.words.iter().zip(&self.rows[state]) {
+                if ways[*next].is_none() {
+                    ways[*next] = ways[state].as_ref().map(|way| way.iter().chain([word]).cloned().collect());
+                    queue.push_back(*next);
+                }
+            }
+        }
+        let telling = self.telling();
+        let each = |way: Vec<String>| {
+            let one = self.words.iter().map(move |word| way.iter().chain([word]).cloned().collect::<Vec<_>>());
+            one.flat_map(|way| {
+                telling.iter().map(move |&last| way.iter().chain([&self.words[last]]).cloned().collect())
+            })
+        };
+        ways.into_iter().flatten().flat_map(each).collect()
+    }
+
+    /// Words whose answers tell most states apart, the fewest that a greedy choice finds.
+    fn telling(&self) -> Vec<usize> {
+        let classes = |set: &[usize]| {
+            let answers = self.rows.iter().map(|row| set.iter().map(|&word| row[word].0.as_str()).collect::<Vec<_>>());
+            answers.collect::<BTreeSet<_>>().len()
+        };
+        let mut set: Vec<usize> = Vec::new();
+        loop {
+            let with = |word: usize| set.iter().copied().chain([word]).collect::<Vec<_>>();
+            let best = (0..self.words.len()).max_by_key(|&word| (classes(&with(word)), usize::MAX - word));
+            match best {
+                Some(word) if classes(&with(word)) > classes(&set) => set.push(word),
+                _ => return set,
+            }
+        }
     }
 
     /// For graphviz; what a word does not change is left out.

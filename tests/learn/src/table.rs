@@ -24,6 +24,8 @@ const HELD: u32 = TEXT as u32;
 pub struct Model {
     table: Rc<Table>,
     timestamps: bool,
+    /// New secrets come at once.
+    pub rearms: bool,
     state: St,
     una: SeqNum,
     nxt: SeqNum,
@@ -48,6 +50,7 @@ impl Model {
         Self {
             table,
             timestamps,
+            rearms: false,
             state: St::Closed,
             una: zero,
             nxt: zero,
@@ -190,6 +193,7 @@ impl Model {
     fn go(&mut self, next: State) {
         self.state = match (next, self.state) {
             (State::Listen, St::Closed) => St::Listen,
+            (State::Listen, _) if self.rearms => St::Listen,
             (State::Listen, _) => St::ListenSpent,
             (State::SynReceived, St::Listen) => St::SynReceivedListen,
             (State::SynReceived, St::SynSent) => St::SynReceivedCrossed,
@@ -204,7 +208,7 @@ impl Model {
             (State::LastAck, _) => St::LastAck,
             (State::TimeWait, _) => St::TimeWait,
         };
-        if matches!(self.state, St::Closed | St::ListenSpent) {
+        if matches!(self.state, St::Closed | St::Listen | St::ListenSpent) {
             (self.queued, self.released, self.stamped) = (false, false, false);
             (self.fin, self.held) = (None, Held::No);
         }

@@ -164,12 +164,18 @@ impl<S: Subject> Tester<S> {
         }
     }
 
-    /// Whether the peer's stream would end in two places. Segments after the end that the subject has taken, and those far
-    /// away, are for it to judge.
+    /// Whether the peer's stream would end in two places. Segments after the end that the subject has taken, other SYNs
+    /// and what is far away are for it to judge.
     fn contradicts(&mut self, segment: &Segment) -> bool {
         let (fin, end) = (segment.flags.contains(Flags::FIN), end(segment));
         let taken = self.our_fin.is_some_and(|fin| self.next.after(fin));
-        if taken || segment.flags.contains(Flags::RST) || end.after(self.next + 1000) || end.before(self.next) {
+        let another_syn = self.synced && segment.flags.contains(Flags::SYN);
+        if taken
+            || another_syn
+            || segment.flags.contains(Flags::RST)
+            || end.after(self.next + 1000)
+            || end.before(self.next)
+        {
             return false;
         }
         let text_end = if fin { end - 1 } else { end };
@@ -298,7 +304,7 @@ impl<S: Subject> Tester<S> {
         }
         match before.map(|(_, next)| next) {
             // The first of what is sent again: with it may go more.
-            _ if again && !word.is_empty() && segment.len() > 0 => word = format!("again {}", first(segment)),
+            _ if again && !word.is_empty() && !segment.is_empty() => word = format!("again {}", first(segment)),
             Some(next) if again && segment.seq == next - 1 => word = "keep-alive".to_owned(),
             _ if again => word.push_str(" at an old number"),
             Some(next) if segment.seq.after(next) => word.push_str(" after a gap"),
@@ -344,7 +350,13 @@ impl<S: Subject> Tester<S> {
         let from_start = (self.next - SeqNum::new(IRS)).min(2);
         let theirs = self.theirs.map(|(iss, next)| (next - iss).min(2));
         let fin = self.fin.zip(self.theirs).map(|(fin, (_, next))| next - fin);
-        format!("{} {} {} {from_start} {theirs:?} {fin:?} {}", self.open, self.synced, self.connected, self.flight)
+        // Where our stream ends, as far as it is said and not taken.
+        let said = if self.said.after(self.next) { self.said - self.next } else { 0 };
+        let our_fin = self.our_fin.map(|fin| if fin.before(self.next) { 0 } else { fin - self.next + 1 });
+        format!(
+            "{said} {our_fin:?} {} {} {} {from_start} {theirs:?} {fin:?} {}",
+            self.open, self.synced, self.connected, self.flight
+        )
     }
 }
 
