@@ -10,5 +10,6 @@ mod migrate;
 mod room;
 mod scale;
 mod signals;
+mod strays;
 mod transfer;
 mod world;
