@@ -11,5 +11,6 @@ mod migrate;
 mod room;
 mod scale;
 mod signals;
+mod strays;
 mod transfer;
 mod world;

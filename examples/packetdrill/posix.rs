@@ -8,7 +8,7 @@ use crate::call::{Call, Errno, Value, constant};
 use crate::flow::octet;
 use crate::flows::Flows;
 use crate::setup::Setup;
-use crate::socket_options::{option, size};
+use crate::socket_options::{option, size, socket_address};
 use crate::stack::{Handle, Send, SocketOption, Stack, Status};
 
 /// What a socket is.
@@ -483,24 +483,5 @@ impl Sockets {
                 ])
             }
         }
-    }
-}
-
-/// `{sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr("192.0.2.1")}`
-fn socket_address(value: &Value) -> Result<SocketAddr, String> {
-    let of = |name: &str| match value.field(name) {
-        Some(Value::Function(_, arguments)) => arguments.first(),
-        _ => None,
-    };
-    let port = of("sin_port").and_then(Value::number).and_then(|port| u16::try_from(port).ok());
-    let ip = match of("sin_addr") {
-        Some(Value::Text(ip)) => ip.parse().ok(),
-        _ => None,
-    };
-    match (ip, port) {
-        (Some(ip), Some(port)) => Ok(SocketAddr::new(ip, port)),
-        _ => Err(format!(
-            "{value} is no address: write ... or {{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"192.0.2.1\")}}"
-        )),
     }
 }

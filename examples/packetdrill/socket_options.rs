@@ -1,5 +1,6 @@
-//! The names of socket options.
+//! Options and addresses among the arguments of socket calls.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::call::{Call, Value};
@@ -57,4 +58,23 @@ pub(crate) fn option(call: &Call) -> Result<Option<SocketOption>, String> {
             ));
         }
     }))
+}
+
+/// `{sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr("192.0.2.1")}`
+pub(crate) fn socket_address(value: &Value) -> Result<SocketAddr, String> {
+    let of = |name: &str| match value.field(name) {
+        Some(Value::Function(_, arguments)) => arguments.first(),
+        _ => None,
+    };
+    let port = of("sin_port").and_then(Value::number).and_then(|port| u16::try_from(port).ok());
+    let ip = match of("sin_addr") {
+        Some(Value::Text(ip)) => ip.parse().ok(),
+        _ => None,
+    };
+    match (ip, port) {
+        (Some(ip), Some(port)) => Ok(SocketAddr::new(ip, port)),
+        _ => Err(format!(
+            "{value} is no address: write ... or {{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"192.0.2.1\")}}"
+        )),
+    }
 }

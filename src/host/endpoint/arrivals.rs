@@ -125,6 +125,9 @@ impl<C: Controller> Endpoint<C> {
             if let Some(received) = self.cookie_arrives((flow, port), &packet.segment, now) {
                 return received;
             }
+            if !packet.segment.flags.contains(Flags::ACK) {
+                return Received::Stray; // LISTEN drops it (RFC 9293 §3.10.7.2 fourth); CLOSED would answer
+            }
         }
         self.answer_stray(&flow, &packet.segment);
         Received::Stray
