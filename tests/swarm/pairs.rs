@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use segue::ConfigBuilder;
 use segue_kit::net::{Heap, Meter, Plan, Reading, meter, run};
-use segue_kit::swarm::wild::{self, Family};
 use segue_kit::swarm::verdict;
+use segue_kit::swarm::wild::{self, Family};
 
 use super::runner;
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use segue::{CloseReason, Instant, State};
 use crate::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
+use segue::{CloseReason, Instant, State};
 
 use super::wild::Family;
 use crate::settings;
