@@ -40,6 +40,7 @@ fn make(name: &str) -> impl Fn(&Setup) -> Box<dyn Stack> + '_ {
     move |setup| match name {
         #[cfg(feature = "smoltcp")]
         "smoltcp" => Box::new(segue_packetdrill::smoltcp_host::Smoltcp::new(setup)),
+        "endpoint" => Box::new(segue_host::OverEndpoint::new(setup)),
         _ => Box::new(segue_host::Segue::new(setup)),
     }
 }
