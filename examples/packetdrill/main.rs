@@ -87,9 +87,9 @@ fn run(options: &Options) -> Result<bool, String> {
 
 /// Prints, and ends quietly where nobody reads on.
 fn show(text: &str) {
-    if let Err(error) = stdout().lock().write_all(text.as_bytes()) {
-        if error.kind() == ErrorKind::BrokenPipe {
-            std::process::exit(1);
-        }
+    if let Err(error) = stdout().lock().write_all(text.as_bytes())
+        && error.kind() == ErrorKind::BrokenPipe
+    {
+        std::process::exit(1);
     }
 }
