@@ -12,7 +12,8 @@ usage: packetdrill [OPTIONS] FILE...
 
 A FILE may be a directory: every .pkt file below it runs.
 
-  --stack NAME   the TCP under test: segue (the default), or smoltcp
+  --stack NAME   the TCP under test: segue (the default), endpoint (segue by way of its
+                 host layer), or smoltcp
   --iss NUMBER   segue's initial sequence number; without it RFC 6528 gives one
   --shift NUMBER adds this to all sequence numbers of the peer
   --repeat N     runs each script N times and tells how many ran in a second
@@ -35,7 +36,8 @@ pub struct Options {
 }
 
 /// The stacks that this build has.
-pub const STACKS: &[&str] = if cfg!(feature = "smoltcp") { &["segue", "smoltcp"] } else { &["segue"] };
+pub const STACKS: &[&str] =
+    if cfg!(feature = "smoltcp") { &["segue", "endpoint", "smoltcp"] } else { &["segue", "endpoint"] };
 
 /// Reads the arguments; `None` where the user asks for help.
 ///

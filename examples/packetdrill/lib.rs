@@ -10,7 +10,7 @@
 //! | [`posix`], `socket_options` | socket calls |
 //! | [`flow`], [`flows`], [`wire`], [`icmp`] | packets: numbers of the script, octets of the wire |
 //! | [`report`], [`notation`] | what a failure shows |
-//! | [`stack`] | the trait; [`segue_host`] and `smoltcp_host` implement it |
+//! | [`stack`] | the trait; [`segue_host`] (twice) and `smoltcp_host` implement it |
 
 pub mod args;
 pub mod assertion;

@@ -40,6 +40,7 @@ fn make(name: &str) -> impl Fn(&Setup) -> Box<dyn Stack> + '_ {
     move |setup| match name {
         #[cfg(feature = "smoltcp")]
         "smoltcp" => Box::new(segue_packetdrill::smoltcp_host::Smoltcp::new(setup)),
+        "endpoint" => Box::new(segue_host::OverEndpoint::new(setup)),
         _ => Box::new(segue_host::Segue::new(setup)),
     }
 }
@@ -86,9 +87,9 @@ fn run(options: &Options) -> Result<bool, String> {
 
 /// Prints, and ends quietly where nobody reads on.
 fn show(text: &str) {
-    if let Err(error) = stdout().lock().write_all(text.as_bytes()) {
-        if error.kind() == ErrorKind::BrokenPipe {
-            std::process::exit(1);
-        }
+    if let Err(error) = stdout().lock().write_all(text.as_bytes())
+        && error.kind() == ErrorKind::BrokenPipe
+    {
+        std::process::exit(1);
     }
 }

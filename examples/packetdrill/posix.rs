@@ -206,10 +206,10 @@ impl Sockets {
     }
 
     fn connect(&mut self, fd: i64, call: &Call, progress: &mut Progress, cx: &mut Context<'_>) -> Step {
-        if !std::mem::replace(&mut progress.begun, true) {
-            if let Some(answer) = self.begin_connect(fd, call, cx)? {
-                return Ok(answer);
-            }
+        if !std::mem::replace(&mut progress.begun, true)
+            && let Some(answer) = self.begin_connect(fd, call, cx)?
+        {
+            return Ok(answer);
         }
         let socket = self.at(fd);
         let Kind::Stream(handle) = socket.kind else { return done(Err(Errno::EINVAL)) };

@@ -279,7 +279,7 @@ impl Stack for Smoltcp {
         Ok(())
     }
 
-    fn status(&self, connection: Handle) -> Status {
+    fn status(&mut self, connection: Handle) -> Status {
         let entry = &self.entries[connection.0];
         let socket = self.sockets.get::<Socket<'_>>(entry.socket);
         Status {
@@ -292,7 +292,7 @@ impl Stack for Smoltcp {
         }
     }
 
-    fn info(&self, connection: Handle) -> Vec<(&'static str, i64)> {
+    fn info(&mut self, connection: Handle) -> Vec<(&'static str, i64)> {
         let socket = self.sockets.get::<Socket<'_>>(self.entries[connection.0].socket);
         let state = match socket.state() {
             State::Established => 1,

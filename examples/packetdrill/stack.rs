@@ -80,10 +80,10 @@ pub trait Stack {
     fn set(&mut self, connection: Handle, option: SocketOption, now: Duration) -> Result<(), Errno>;
 
     /// What a user can do with the connection now.
-    fn status(&self, connection: Handle) -> Status;
+    fn status(&mut self, connection: Handle) -> Status;
 
     /// The variables for assertions: fields of Linux's `tcp_info` by their names, and the stack's own.
-    fn info(&self, connection: Handle) -> Vec<(&'static str, i64)>;
+    fn info(&mut self, connection: Handle) -> Vec<(&'static str, i64)>;
 }
 
 /// How text is sent.

@@ -1,6 +1,7 @@
 //! segue under test: a small host around its connections.
 
 mod config;
+mod endpoint;
 mod info;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use crate::call::Errno;
 use crate::setup::Setup;
 use crate::stack::{Handle, Send, SocketOption, Stack, Status};
 pub use config::Settings;
+pub use endpoint::OverEndpoint;
 
 /// One connection, and what its user has not taken yet.
 struct Entry {
@@ -205,6 +207,25 @@ impl Segue {
     }
 }
 
+/// The option as a setting of a live connection, if it is one.
+const fn knob(option: SocketOption) -> Option<Knob> {
+    Some(match option {
+        SocketOption::NoDelay(off) => Knob::Nagle(!off),
+        SocketOption::Cork(cork) => Knob::Cork(cork),
+        SocketOption::KeepAlive(on) => Knob::KeepAlive(on),
+        SocketOption::KeepIdle(idle) => Knob::KeepAliveIdle(idle),
+        SocketOption::UserTimeout(timeout) => Knob::UserTimeout(Some(timeout)),
+        SocketOption::ReceiveBuffer(octets) => Knob::ReceiveBuffer(octets),
+        SocketOption::KeepInterval(_)
+        | SocketOption::KeepCount(_)
+        | SocketOption::MaxSegment(_)
+        | SocketOption::SynCount(_)
+        | SocketOption::SendBuffer(_)
+        | SocketOption::Linger2(_)
+        | SocketOption::Reno(_) => return None,
+    })
+}
+
 /// What a user reads of the end of a connection.
 const fn errno(reason: CloseReason) -> Option<Errno> {
     match reason {
@@ -303,11 +324,7 @@ impl Stack for Segue {
             Connection::connect_with(settings.controller(), settings.config(), self.path(), secrets, now);
         let place = self.add(flow, tcp, None);
         self.carry_out(place, actions, now);
-        for &option in options {
-            if let SocketOption::Cork(cork) = option {
-                self.tell(place, Event::Set(Knob::Cork(cork)), now);
-            }
-        }
+        options.iter().filter_map(|option| knob(*option)).for_each(|knob| self.tell(place, Event::Set(knob), now));
         Ok(Handle(place))
     }
 
@@ -367,19 +384,11 @@ impl Stack for Segue {
     }
 
     fn set(&mut self, connection: Handle, option: SocketOption, now: Duration) -> Result<(), Errno> {
-        let knob = match option {
-            SocketOption::NoDelay(off) => Knob::Nagle(!off),
-            SocketOption::Cork(cork) => Knob::Cork(cork),
-            SocketOption::KeepAlive(on) => Knob::KeepAlive(on),
-            SocketOption::KeepIdle(idle) => Knob::KeepAliveIdle(idle),
-            SocketOption::UserTimeout(timeout) => Knob::UserTimeout(Some(timeout)),
-            SocketOption::ReceiveBuffer(octets) => Knob::ReceiveBuffer(octets),
-            _ => return Err(Errno::ENOPROTOOPT),
-        };
+        let knob = knob(option).ok_or(Errno::ENOPROTOOPT)?;
         self.handle(connection.0, Event::Set(knob), instant(now)).map_err(|_| Errno::EINVAL)
     }
 
-    fn status(&self, connection: Handle) -> Status {
+    fn status(&mut self, connection: Handle) -> Status {
         let entry = &self.connections[connection.0];
         Status {
             opening: !entry.connected && !entry.closed,
@@ -391,7 +400,7 @@ impl Stack for Segue {
         }
     }
 
-    fn info(&self, connection: Handle) -> Vec<(&'static str, i64)> {
+    fn info(&mut self, connection: Handle) -> Vec<(&'static str, i64)> {
         let entry = &self.connections[connection.0];
         let mut info = info::of(&entry.tcp.info());
         info.extend([("unresponsive", entry.unresponsive), ("icmp_errors", entry.icmp_errors)]);

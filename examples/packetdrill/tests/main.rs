@@ -6,5 +6,4 @@ mod language;
 mod mutants;
 mod program;
 mod scripts;
-#[cfg(feature = "smoltcp")]
 mod stacks;
