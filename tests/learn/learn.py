@@ -51,12 +51,13 @@ class Program(SUL):
         self.process.wait()
 
 
-class Both(Oracle):
+class Tests(Oracle):
     """The words that are given come first, then random words. Then the Wp-method: it misses nothing as long as
     the subject has no more states than were found and `extra`."""
 
-    def __init__(self, alphabet, sul, extra, walks, given):
+    def __init__(self, alphabet, sul, extra, walks, given, progress):
         super().__init__(alphabet, sul)
+        self.progress = progress
         self.extra = extra
         self.walks = walks
         self.given = given
@@ -72,6 +73,8 @@ class Both(Oracle):
         return None
 
     def find_cex(self, hypothesis):
+        if self.progress:
+            print(f"  {len(hypothesis.states)} states so far", file=sys.stderr)
         for word in self.given:
             found = self.wrong(hypothesis, word)
             if found:
@@ -109,7 +112,7 @@ def learn(args):
     if args.suite:
         suite = subprocess.run([args.program, "suite", args.alphabet], check=True, capture_output=True, text=True)
         given = [tuple(line.split()) for line in suite.stdout.splitlines()]
-    oracle = Both(alphabet, sul, args.extra, args.walks, given)
+    oracle = Tests(alphabet, sul, args.extra, args.walks, given, args.progress)
     began = time.monotonic()
     if args.algorithm == "kv":
         machine, data = run_KV(alphabet, sul, oracle, "mealy", print_level=0, return_data=True)
@@ -136,6 +139,7 @@ def main():
     parser.add_argument("--extra", type=int, default=1, help="states that the Wp-method allows for; -1: no Wp-method")
     parser.add_argument("--walks", type=int, default=20, help="random words from each state")
     parser.add_argument("--suite", action="store_true", help="tests each transition of the reference table's automaton")
+    parser.add_argument("--progress", action="store_true", help="tells how many states each hypothesis has")
     parser.add_argument("--seed", type=int, default=1)
     learn(parser.parse_args())
 

@@ -14,12 +14,21 @@ pub struct Alphabet {
 
 const OPEN: &str = "CONNECT SYN,ACK";
 
-pub const ALL: [Alphabet; 8] = [
+pub const ALL: [Alphabet; 9] = [
     Alphabet {
         name: "passive",
         about: "a passive OPEN, resets in the handshake, back to LISTEN",
         start: "",
-        words: "LISTEN REARM ACCEPT SYN SYN@next ACK ACK^iss ACK^beyond DATA FIN RST RST@gap CLOSE ABORT",
+        words: "LISTEN REARM ACCEPT SYN SYN@next ACK ACK^iss ACK^beyond DATA DATA@left DATA,FIN FIN FIN@left RST RST@gap \
+            CLOSE ABORT",
+        timestamps: false,
+    },
+    Alphabet {
+        name: "early-text",
+        about: "text and a FIN on the SYN, held until the connection is established",
+        start: "",
+        words: "LISTEN REARM CONNECT SYN,DATA SYN,DATA,FIN SYN,DATA,ACK SYN,DATA,FIN,ACK ACK ACK@left ACK^iss DATA \
+            DATA,FIN RST CLOSE",
         timestamps: false,
     },
     Alphabet {

@@ -1,22 +1,23 @@
-//! The tables of `docs/differences.md`, written from the files of differences.
+//! The parts of `docs/differences.md` that are written from data: the tables of differences, and an automaton.
 
 use std::fmt::Write as _;
 
 use crate::differences::Row;
 
-/// The document with the table of each file put between its marks.
-pub fn with_tables(document: &str, files: &[(&str, &[Row])]) -> Result<String, String> {
+/// The document with each part put between its marks.
+pub fn with_parts(document: &str, parts: &[(&str, String)]) -> Result<String, String> {
     let mut text = document.to_owned();
-    for (name, rows) in files {
+    for (name, part) in parts {
         let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
         let from = text.find(&begin).ok_or_else(|| format!("the mark {begin} is missing"))? + begin.len();
         let to = from + text[from..].find(&end).ok_or_else(|| format!("the mark {end} is missing"))?;
-        text.replace_range(from..to, &format!("\n{}\n", table(name, rows)));
+        text.replace_range(from..to, &format!("\n{part}\n"));
     }
     Ok(text)
 }
 
-fn table(name: &str, rows: &[Row]) -> String {
+/// The differences from one of the others.
+pub fn table(name: &str, rows: &[Row]) -> String {
     let mut text = format!("| state | word | segue | {name} | deviates | clause | |\n|---|---|---|---|---|---|---|\n");
     for Row { columns: [states, word, segue, other, who, clause, why], .. } in rows {
         let words: Vec<String> = word.split(' ').map(|word| format!("`{word}`")).collect();

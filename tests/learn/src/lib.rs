@@ -3,6 +3,7 @@
 //! words again. What it speaks to is a [`subject`]: a segue connection, the reference table, smoltcp, vtcp, the kernel.
 
 pub mod alphabet;
+pub mod arguments;
 pub mod datagram;
 pub mod differences;
 pub mod document;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use segue_learn::arguments::Arguments;
 use segue_learn::differences::parse;
 use segue_learn::lockstep::{Counts, Pairing, Unknown, report};
 use segue_learn::smoltcp::Smoltcp;
@@ -33,17 +34,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let mut option = |name: &str, usual: u64| match args.iter().position(|arg| arg == name) {
-        None => Ok(usual),
-        Some(at) => {
-            let value = args.get(at + 1).and_then(|value| value.parse().ok());
-            args.drain(at..(at + 2).min(args.len()));
-            value.ok_or(format!("{name} needs a number"))
-        }
-    };
-    let (runs, seed) = (option("--runs", 5000)?, option("--seed", 1)?);
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let Arguments { words: said, runs, seed } =
+        Arguments::read(5000).map_err(|error| format!("{error}; --help tells more"))?;
+    let args: Vec<&str> = said.iter().map(String::as_str).collect();
     let smoltcp = || -> Result<_, String> {
         let rows = parse(include_str!("../smoltcp.txt")).map_err(|why| format!("smoltcp.txt: {why}"))?;
         Ok(Pairing { make: Smoltcp::default, opens: "CONNECT LISTEN", rows })
@@ -62,7 +55,7 @@ fn run() -> Result<(), String> {
         ["survey", "vtcp"] => survey(vtcp()?, all),
         ["show", "smoltcp", ..] => show(&smoltcp()?, &args[2..].join(" ")),
         ["show", "vtcp", ..] => show(&vtcp()?, &args[2..].join(" ")),
-        [] | ["--help" | "-h"] => {
+        [] => {
             print!("{HELP}");
             Ok(())
         }

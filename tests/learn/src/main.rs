@@ -8,6 +8,7 @@ use std::rc::Rc;
 use segue_kit::Rng;
 use segue_kit::table::parse::{TEXT, parse};
 use segue_learn::alphabet::{ALL, Alphabet, KERNEL};
+use segue_learn::arguments::Arguments;
 use segue_learn::differences::parse as known;
 #[cfg(target_os = "linux")]
 use segue_learn::kernel::{self, Kernel};
@@ -47,17 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let mut option = |name: &str, usual: u64| match args.iter().position(|arg| arg == name) {
-        None => Ok(usual),
-        Some(at) => {
-            let value = args.get(at + 1).and_then(|value| value.parse().ok());
-            args.drain(at..(at + 2).min(args.len()));
-            value.ok_or(format!("{name} needs a number"))
-        }
-    };
-    let (runs, seed) = (option("--runs", 2000)?, option("--seed", 1)?);
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let Arguments { words: said, runs, seed } =
+        Arguments::read(2000).map_err(|error| format!("{error}; --help tells more"))?;
+    let args: Vec<&str> = said.iter().map(String::as_str).collect();
     match args[..] {
         ["alphabets"] => ALL.iter().for_each(|alphabet| println!("{}", alphabet.name)),
         ["words", name] => println!("{}", text(&Alphabet::named(name)?.words())),
@@ -87,7 +80,7 @@ fn run() -> Result<(), String> {
         ["rows"] => rows()?,
         ["walk"] => walks(runs, seed)?,
         ["show", name, ..] => show(Alphabet::named(name)?, &args[2..].join(" "))?,
-        [] | ["--help" | "-h"] => print!("{HELP}"),
+        [] => print!("{HELP}"),
         _ => return Err(format!("this is no command; the commands are:\n\n{HELP}")),
     }
     Ok(())

@@ -253,24 +253,46 @@ impl Mealy {
         }
     }
 
+    /// What leads from one state to another, with all words that do.
+    fn ways(&self, state: usize) -> Vec<(usize, Vec<String>)> {
+        let mut ways: Vec<(usize, Vec<String>)> = Vec::new();
+        for (word, (answer, next)) in self.words.iter().zip(&self.rows[state]).filter(|(_, (_, next))| *next != state) {
+            let label = format!("{word} / {answer}");
+            match ways.iter_mut().find(|(to, _)| to == next) {
+                Some((_, labels)) => labels.push(label),
+                None => ways.push((*next, vec![label])),
+            }
+        }
+        ways
+    }
+
+    fn name(&self, state: usize) -> &str {
+        self.names[state].split(' ').next().unwrap_or_default()
+    }
+
     /// For graphviz; what a word does not change is left out.
     pub fn dot(&self, title: &str) -> String {
         let mut lines = vec![format!("digraph \"{title}\" {{"), "  node [shape=box]; rankdir=LR;".to_owned()];
-        for (state, name) in self.names.iter().enumerate() {
-            lines.push(format!("  {state} [label=\"{}\"];", name.split(' ').next().unwrap_or(name)));
-        }
-        for (state, row) in self.rows.iter().enumerate() {
-            let mut ways: Vec<(usize, String)> = Vec::new();
-            for (word, (answer, next)) in self.words.iter().zip(row).filter(|(_, (_, next))| *next != state) {
-                let label = format!("{word} / {answer}");
-                match ways.iter_mut().find(|(to, _)| to == next) {
-                    Some((_, labels)) => *labels += &format!("\\n{label}"),
-                    None => ways.push((*next, label)),
-                }
-            }
-            lines.extend(ways.iter().map(|(next, label)| format!("  {state} -> {next} [label=\"{label}\"];")));
+        lines.extend((0..self.rows.len()).map(|state| format!("  {state} [label=\"{}\"];", self.name(state))));
+        for state in 0..self.rows.len() {
+            let ways = self.ways(state);
+            lines
+                .extend(ways.iter().map(|(to, words)| format!("  {state} -> {to} [label=\"{}\"];", words.join("\\n"))));
         }
         lines.push("}\n".to_owned());
+        lines.join("\n")
+    }
+
+    /// The same for Mermaid.
+    pub fn mermaid(&self) -> String {
+        let mut lines = vec!["```mermaid".to_owned(), "stateDiagram-v2".to_owned()];
+        lines.extend((0..self.rows.len()).map(|state| format!("  s{state}: {}", self.name(state))));
+        lines.push("  [*] --> s0".to_owned());
+        for state in 0..self.rows.len() {
+            let ways = self.ways(state);
+            lines.extend(ways.iter().map(|(to, words)| format!("  s{state} --> s{to}: {}", words.join("<br/>"))));
+        }
+        lines.push("```\n".to_owned());
         lines.join("\n")
     }
 }

@@ -142,7 +142,7 @@ impl Model {
 
     /// A row's words, in the order of a connection's actions.
     fn carry_out(&mut self, outcome: &Outcome, seen: &Facts<'_>) -> Vec<Out> {
-        let (mut outs, una) = (Vec::new(), self.una);
+        let (mut outs, una, early) = (Vec::new(), self.una, self.state.is_syn_received());
         let acked = self.acked(outcome, una, seen.segment);
         let signals = |signal| outcome.signals.has(signal);
         let aside = |signal, word: &str| signals(signal).then(|| Out::Aside(word.to_owned()));
@@ -159,6 +159,8 @@ impl Model {
             Delivered::Nothing => 0,
             Delivered::Text => text,
             Delivered::Held => HELD,
+            // What came on the SYN begins at RCV.NXT; what is held later, behind a gap.
+            Delivered::All if early => HELD.max(text),
             Delivered::All => 2 * HELD,
             Delivered::Odd => panic!("no row says `odd`"),
         };
@@ -369,6 +371,9 @@ impl Subject for Model {
         let outs = self.carry_out(&outcome, &Facts { segment: Some(segment), text });
         if self.rcv != before {
             self.held = Held::No;
+        }
+        if takes_syn && self.state.is_syn_received() && !segment.payload.is_empty() {
+            self.held = if segment.flags.contains(Flags::FIN) { Held::Fin } else { Held::Text };
         }
         if holds && (open || cell.state.is_syn_received()) {
             let fin = segment.flags.contains(Flags::FIN) || was_held == Held::Fin;
