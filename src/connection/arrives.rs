@@ -36,7 +36,6 @@ impl<C: Controller> Tcb<C> {
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
         self.heard(segment, cx.now);
-        planted!(answer_acks, (), self.ack.at_once());
         self.hear_user_timeout(segment.options.user_timeout(), cx);
         self.answer_cut(segment, &arrived, cx);
         self.check_urg(segment, cx); // sixth
@@ -147,7 +146,7 @@ impl<C: Controller> Tcb<C> {
             }
             cx.out.discard(reason);
         }
-        if arrived.owed {
+        if planted!(answer_acks, arrived.owed, true) {
             self.duplicate = arrived.duplicate.and_then(Duplicate::new);
             self.ack.at_once();
         }
