@@ -52,10 +52,10 @@ mod faults {
         forget_paws: "RFC 7323 §5.3", "an old timestamp is not looked at";
         answer_without_limit: "RFC 5961 §7", "challenge ACKs have no limit";
         answer_resets: "RFC 9293 §3.10.7.1", "a reset is answered by a reset";
-        answer_acks: "RFC 9293 §3.4", "an ACK is answered by an ACK";
+        answer_acks: "RFC 9293 §3.5", "an ACK is answered by an ACK";
         run_timers_early: "RFC 9293 §3.10.8", "a timer runs up to a second before it is due";
         believe_any_error: "RFC 5927 §4.1", "an ICMP error counts whatever number it quotes";
-        any_syn_is_a_successor: "RFC 6191", "TIME-WAIT takes a SYN of any number for a successor's";
+        any_syn_is_a_successor: "RFC 6191 §2", "TIME-WAIT takes a SYN of any number for a successor's";
         silent_time_wait: "RFC 9293 §3.10.7.4", "TIME-WAIT does not answer a FIN that comes again";
         skip_fin_check: "RFC 9293 §3.10.7.4", "a FIN counts before the text that precedes it has come";
         any_ack_is_of_the_fin: "RFC 9293 §3.10.7.4", "in FIN-WAIT-1 any ACK acknowledges the FIN";
@@ -64,9 +64,9 @@ mod faults {
         scale_the_window_of_a_syn: "RFC 7323 §2.2", "the window in a SYN,ACK is scaled";
         send_beyond_the_window: "RFC 9293 §3.8.6", "two octets more than the window are sent";
         no_window_probe: "RFC 9293 MUST-36", "nothing asks whether a closed window is open again";
-        number_acks_beyond_the_edge: "RFC 9293 MUST-66", "an ACK is numbered beyond the peer's edge";
+        number_acks_beyond_the_edge: "RFC 9293 App. A.2", "an ACK is numbered beyond the peer's edge";
         no_answer_before_rcv_nxt: "RFC 9293 §3.8.4", "a keep-alive, numbered RCV.NXT - 1, is not answered";
-        forget_the_answer: "RFC 9293 MUST-26", "a keep-alive that is answered counts as unanswered";
+        forget_the_answer: "RFC 9293 §3.8.4", "a keep-alive that is answered counts as unanswered";
         no_retransmission: "RFC 6298 (5.4)", "the retransmission timer sends nothing again";
         no_timeout_of_the_fin: "RFC 6298 (5.1)", "a FIN that is in flight alone has no retransmission timer";
         deliver_twice: "RFC 9293 §3.10.7.4", "text before RCV.NXT is not trimmed";

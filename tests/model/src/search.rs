@@ -7,10 +7,8 @@
 //! values live only as long as they wait for their turn. The run to a violation is made again from its steps.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use foldhash::quality::FixedState;
 
 use crate::laws::{Law, Violation, require};
 use crate::moves::Move;
@@ -76,6 +74,8 @@ impl Hasher for AsIs {
     }
 }
 
+/// The states after each step, and the parent and the step that a state was first reached by.
+type Futures = (Vec<Option<u64>>, u32, Option<Move>);
 type Hashes = HashSet<u64, BuildHasherDefault<AsIs>>;
 
 struct Search<'s> {
@@ -84,7 +84,7 @@ struct Search<'s> {
     hashes: Hashes,
     ends: Hashes,
     /// Of some states what follows from them.
-    futures: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
+    futures: HashMap<u64, Futures, BuildHasherDefault<AsIs>>,
     /// Of each state its parent and the step from there.
     parents: Vec<(u32, Option<Move>)>,
     /// By the faults on the way: number, depth, state.
@@ -137,7 +137,8 @@ impl<'s> Search<'s> {
         let hash = world.hash();
         let is_new = self.hashes.insert(hash);
         if hash >> 56 == 0 {
-            self.equal_states_behave_alike(hash, &world).map_err(|violation| self.found(violation, parent, step))?;
+            let alike = self.equal_states_behave_alike(hash, (parent, step), &world);
+            alike.map_err(|violation| self.found(violation, parent, step))?;
         }
         if !is_new {
             return Ok(());
@@ -169,13 +170,19 @@ impl<'s> Search<'s> {
 
     /// Two states that `canonical` does not tell apart have the same futures: of each hash in 256, all steps from the state
     /// that came first lead to the same states as those from any that comes later.
-    fn equal_states_behave_alike(&mut self, hash: u64, world: &World<'s>) -> Law {
+    fn equal_states_behave_alike(&mut self, hash: u64, (parent, step): (u32, Option<Move>), world: &World<'s>) -> Law {
         let after = |step: Move| caught(|| world.after(step)).ok().flatten().map(|next| next.hash());
-        let futures: Vec<_> = world.moves().into_iter().map(after).collect();
-        let futures = FixedState::default().hash_one(futures);
-        let first = *self.futures.entry(hash).or_insert(futures);
-        require(first == futures, "equal_states_behave_alike", || {
-            "two states with equal hashes have other futures".into()
+        let moves = world.moves();
+        let futures: Vec<_> = moves.iter().map(|&step| after(step)).collect();
+        let first = self.futures.entry(hash).or_insert_with(|| (futures.clone(), parent, step));
+        if first.0 == futures {
+            return Ok(());
+        }
+        let (first, parent, step) = first.clone();
+        let other = moves.iter().zip(first.iter().zip(&futures)).find(|(_, (a, b))| a != b);
+        let steps = self.found(Violation { law: "", what: String::new() }, parent, step).steps;
+        require(false, "equal_states_behave_alike", || {
+            format!("{:?} leads elsewhere than from an equal state after {steps:?}", other.map(|(step, _)| step))
         })
     }
 

@@ -205,7 +205,11 @@ impl<'s> World<'s> {
 
     /// Both connections may end otherwise than by two FINs from now on.
     fn excuse(&mut self) {
-        SIDES.into_iter().for_each(|side| Rc::make_mut(&mut self.ends[side]).user.excused = true);
+        for end in &mut self.ends {
+            let end = Rc::make_mut(end);
+            end.user.excused = true;
+            end.hashed.set(None);
+        }
     }
 
     fn secrets(&self, side: usize) -> Secrets {
