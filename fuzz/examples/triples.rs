@@ -1,5 +1,5 @@
 //! Counts the distinct triples of state, class of event and class of action that corpora show, and lists what they never do:
-//! `cargo run --release --manifest-path fuzz/Cargo.toml --example triples -- fuzz/corpus/events`.
+//! `fuzz/triples fuzz/corpus/events`.
 
 use std::collections::BTreeSet;
 use std::error::Error;

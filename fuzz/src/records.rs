@@ -51,7 +51,7 @@ pub fn run(data: &[u8]) {
     let changed = first & 8 != 0;
     match first & 3 {
         0 => {
-            let octets = given(changed, form, &mut input, |input| super::events::reach(input));
+            let octets = given(changed, form, &mut input, super::events::reach);
             connection(form, &octets, first >> 4);
         }
         1 => {

@@ -216,7 +216,7 @@ impl Flood {
         let delta = DELTAS[usize::from(choice >> 5)];
         match choice & 7 {
             0 if from != peer => {}
-            0 | 1 | 2 => segment.ack += delta,
+            0..=2 => segment.ack += delta,
             3 | 4 => segment.seq += delta,
             5 => segment.flags = Flags::ACK | Flags::SYN,
             6 => segment.flags = Flags::empty(),
