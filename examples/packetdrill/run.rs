@@ -21,6 +21,8 @@ struct Left {
     at: Duration,
     packet: Packet,
     ports: (u16, u16),
+    /// Its row of the ladder.
+    row: usize,
 }
 
 /// A call that waits.
@@ -39,8 +41,8 @@ pub struct Run<'a> {
     stack: &'a mut dyn Stack,
     sockets: Sockets,
     flows: Flows,
+    /// When the last event happened.
     now: Duration,
-    /// When the event before happened, and the scripted time of a packet that arrived: those follow each other exactly.
     queue: VecDeque<Left>,
     pending: Option<Pending>,
     ladder: Ladder,
@@ -164,7 +166,8 @@ impl Run<'_> {
             let problem = "the payload that left is not what the user wrote at this place of the stream";
             return self.fail(Kind::Octets, problem, String::new(), packet.to_string());
         }
-        self.queue.push_back(Left { at: self.now, packet, ports });
+        let row = self.ladder.rows.len() - 1;
+        self.queue.push_back(Left { at: self.now, packet, ports, row });
         Ok(())
     }
 
@@ -212,6 +215,7 @@ impl Run<'_> {
         self.belongs(expected, &left)?;
         if let Some(flow) = self.flows.current() {
             flow.set_clock(expected, &mut left.packet);
+            self.ladder.rows[left.row].text = left.packet.to_string(); // with the script's timestamps
         }
         let differences = differences(expected, &left.packet, self.setup);
         let seen = format!("{}  > {}", seconds(left.at), left.packet);
@@ -221,9 +225,8 @@ impl Run<'_> {
         }
         let tolerance = self.setup.tolerance;
         match due {
-            Some((first, last)) if left.at + tolerance < first => {
+            Some((first, _)) if left.at + tolerance < first => {
                 let by = seconds(first - left.at);
-                let _ = last;
                 self.fail(Kind::Timing, format!("the packet left {by} s too early"), shown(due), seen)
             }
             Some((_, last)) if left.at > last + tolerance => {
