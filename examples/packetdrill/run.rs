@@ -11,7 +11,7 @@ use crate::flows::Flows;
 use crate::icmp;
 use crate::posix::{Context, Outcome, Progress, Sockets};
 use crate::report::{Failure, Kind, Ladder, What, seconds};
-use crate::script::{Action, Event, Icmp, Packet, Script, Time};
+use crate::script::{Action, Event, Flags, Icmp, Packet, Script, Time};
 use crate::setup::{self, Setup};
 use crate::stack::Stack;
 use crate::wire::{IcmpError, Wire};
@@ -200,7 +200,7 @@ impl Run<'_> {
             Some((first, last)) if first == last => format!("{}  > {expected}", seconds(first)),
             Some((first, last)) => format!("{}~{}  > {expected}", seconds(first), seconds(last)),
         };
-        let Some(mut left) = self.queue.pop_front() else {
+        let Some(mut left) = self.take_left(expected) else {
             let waited = self.now;
             self.await_packet(self.now + PATIENCE)?;
             let seen = match self.queue.front() {
@@ -213,9 +213,9 @@ impl Run<'_> {
         };
         self.now = self.now.max(left.at);
         self.belongs(expected, &left)?;
-        if let Some(flow) = self.flows.current() {
-            flow.set_clock(expected, &mut left.packet);
-            self.ladder.rows[left.row].text = left.packet.to_string(); // with the script's timestamps
+        let flow = self.flows.current();
+        if flow.is_some_and(|flow| flow.set_clock(expected, &mut left.packet)) {
+            self.ladder.rows[left.row].text = left.packet.to_string();
         }
         let differences = differences(expected, &left.packet, self.setup);
         let seen = format!("{}  > {}", seconds(left.at), left.packet);
@@ -235,6 +235,25 @@ impl Run<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The next packet that left. Several segments of one instant count as one packet where the line names as many octets, as
+    /// a device that cuts large segments sees them.
+    fn take_left(&mut self, expected: &Packet) -> Option<Left> {
+        let mut left = self.queue.pop_front()?;
+        let follows = |left: &Left, next: &Left| {
+            let (a, b) = (&left.packet, &next.packet);
+            (left.at, left.ports, a.ack, a.window, &a.options) == (next.at, next.ports, b.ack, b.window, &b.options)
+                && b.seq == a.seq.wrapping_add(u32::from(a.len))
+                && a.len > 0
+                && b.len > 0
+        };
+        while left.packet.len < expected.len && self.queue.front().is_some_and(|next| follows(&left, next)) {
+            let next = self.queue.pop_front()?;
+            left.packet.len = left.packet.len.checked_add(next.packet.len)?;
+            left.packet.flags = Flags(left.packet.flags.0 | next.packet.flags.0);
+        }
+        Some(left)
     }
 
     /// Runs timers until something left, up to this time.
