@@ -190,51 +190,49 @@ impl Run<'_> {
 
     fn outbound(&mut self, expected: &Packet, time: Time) -> Step {
         let due = window(time, self.now);
-        let limit = due.map_or(self.now + PATIENCE, |(_, last)| last + self.setup.tolerance);
-        self.await_packet(limit)?;
-        if let (true, Some(_)) = (self.queue.is_empty(), due) {
-            self.now = self.now.max(limit);
-        }
-        let shown = |due: Option<(Duration, Duration)>| match due {
+        let line = match due {
             None => format!("* > {expected}"),
             Some((first, last)) if first == last => format!("{}  > {expected}", seconds(first)),
             Some((first, last)) => format!("{}~{}  > {expected}", seconds(first), seconds(last)),
         };
+        let limit = due.map_or(self.now + PATIENCE, |(_, last)| last + self.setup.tolerance);
+        self.await_packet(limit)?;
         let Some(mut left) = self.take_left(expected) else {
-            let waited = self.now;
-            self.await_packet(self.now + PATIENCE)?;
-            let seen = match self.queue.front() {
-                Some(left) => {
-                    format!("nothing until {}; then, at {}, > {}", seconds(waited), seconds(left.at), left.packet)
-                }
-                None => "nothing, and no timer runs that would send anything".into(),
-            };
-            return self.fail(Kind::Nothing, "no packet left in time", shown(due), seen);
+            self.now = if due.is_some() { self.now.max(limit) } else { self.now };
+            return self.nothing_left(line);
         };
         self.now = self.now.max(left.at);
         self.belongs(expected, &left)?;
-        let flow = self.flows.current();
-        if flow.is_some_and(|flow| flow.set_clock(expected, &mut left.packet)) {
+        if self.flows.of_leaving(self.setup, left.ports.0, left.ports.1).set_clock(expected, &mut left.packet) {
             self.ladder.rows[left.row].text = left.packet.to_string();
         }
         let differences = differences(expected, &left.packet, self.setup);
         let seen = format!("{}  > {}", seconds(left.at), left.packet);
         if !differences.is_empty() {
             let problem = format!("the packet has another {}", differences.join(", "));
-            return self.fail(Kind::Packet, problem, shown(due), seen);
+            return self.fail(Kind::Packet, problem, line, seen);
         }
+        let (first, last) = due.unwrap_or((left.at, left.at));
         let tolerance = self.setup.tolerance;
-        match due {
-            Some((first, _)) if left.at + tolerance < first => {
-                let by = seconds(first - left.at);
-                self.fail(Kind::Timing, format!("the packet left {by} s too early"), shown(due), seen)
-            }
-            Some((_, last)) if left.at > last + tolerance => {
-                let by = seconds(left.at - last);
-                self.fail(Kind::Timing, format!("the packet left {by} s too late"), shown(due), seen)
-            }
-            _ => Ok(()),
-        }
+        let problem = if left.at + tolerance < first {
+            format!("the packet left {} s too early", seconds(first - left.at))
+        } else if left.at > last + tolerance {
+            format!("the packet left {} s too late", seconds(left.at - last))
+        } else {
+            return Ok(());
+        };
+        self.fail(Kind::Timing, problem, line, seen)
+    }
+
+    /// No packet left in time; what comes later may tell why.
+    fn nothing_left(&mut self, line: String) -> Step {
+        let waited = seconds(self.now);
+        self.await_packet(self.now + PATIENCE)?;
+        let seen = match self.queue.front() {
+            Some(left) => format!("nothing until {waited}; then, at {}, > {}", seconds(left.at), left.packet),
+            None => "nothing, and no timer runs that would send anything".into(),
+        };
+        self.fail(Kind::Nothing, "no packet left in time", line, seen)
     }
 
     /// The next packet that left. Several segments of one instant count as one packet where the line names as many octets, as
