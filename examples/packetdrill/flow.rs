@@ -138,21 +138,22 @@ impl Flow {
         (packet, written || garbage)
     }
 
-    /// The first timestamp that a script names sets its clock.
-    pub fn set_clock(&mut self, expected: &Packet, seen: &mut Packet) {
+    /// The first timestamp that a script names sets its clock; whether it was this one.
+    pub fn set_clock(&mut self, expected: &Packet, seen: &mut Packet) -> bool {
         let value = |packet: &Packet| {
             packet.options.iter().flatten().find_map(|option| match option {
                 TcpOption::Timestamps { value, .. } => Some(*value),
                 _ => None,
             })
         };
-        let (None, Some(expected), Some(own)) = (self.clock, value(expected), value(seen)) else { return };
+        let (None, Some(expected), Some(own)) = (self.clock, value(expected), value(seen)) else { return false };
         self.clock = Some(own.wrapping_sub(expected));
         for option in seen.options.iter_mut().flatten() {
             if let TcpOption::Timestamps { value, .. } = option {
                 *value = expected;
             }
         }
+        true
     }
 
     /// A packet of the stack with this number, for an ICMP error to quote.

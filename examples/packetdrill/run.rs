@@ -11,7 +11,7 @@ use crate::flows::Flows;
 use crate::icmp;
 use crate::posix::{Context, Outcome, Progress, Sockets};
 use crate::report::{Failure, Kind, Ladder, What, seconds};
-use crate::script::{Action, Event, Icmp, Packet, Script, Time};
+use crate::script::{Action, Event, Flags, Icmp, Packet, Script, Time};
 use crate::setup::{self, Setup};
 use crate::stack::Stack;
 use crate::wire::{IcmpError, Wire};
@@ -21,6 +21,8 @@ struct Left {
     at: Duration,
     packet: Packet,
     ports: (u16, u16),
+    /// Its row of the ladder.
+    row: usize,
 }
 
 /// A call that waits.
@@ -39,8 +41,8 @@ pub struct Run<'a> {
     stack: &'a mut dyn Stack,
     sockets: Sockets,
     flows: Flows,
+    /// When the last event happened.
     now: Duration,
-    /// When the event before happened, and the scripted time of a packet that arrived: those follow each other exactly.
     queue: VecDeque<Left>,
     pending: Option<Pending>,
     ladder: Ladder,
@@ -164,7 +166,8 @@ impl Run<'_> {
             let problem = "the payload that left is not what the user wrote at this place of the stream";
             return self.fail(Kind::Octets, problem, String::new(), packet.to_string());
         }
-        self.queue.push_back(Left { at: self.now, packet, ports });
+        let row = self.ladder.rows.len() - 1;
+        self.queue.push_back(Left { at: self.now, packet, ports, row });
         Ok(())
     }
 
@@ -187,51 +190,68 @@ impl Run<'_> {
 
     fn outbound(&mut self, expected: &Packet, time: Time) -> Step {
         let due = window(time, self.now);
-        let limit = due.map_or(self.now + PATIENCE, |(_, last)| last + self.setup.tolerance);
-        self.await_packet(limit)?;
-        if let (true, Some(_)) = (self.queue.is_empty(), due) {
-            self.now = self.now.max(limit);
-        }
-        let shown = |due: Option<(Duration, Duration)>| match due {
+        let line = match due {
             None => format!("* > {expected}"),
             Some((first, last)) if first == last => format!("{}  > {expected}", seconds(first)),
             Some((first, last)) => format!("{}~{}  > {expected}", seconds(first), seconds(last)),
         };
-        let Some(mut left) = self.queue.pop_front() else {
-            let waited = self.now;
-            self.await_packet(self.now + PATIENCE)?;
-            let seen = match self.queue.front() {
-                Some(left) => {
-                    format!("nothing until {}; then, at {}, > {}", seconds(waited), seconds(left.at), left.packet)
-                }
-                None => "nothing, and no timer runs that would send anything".into(),
-            };
-            return self.fail(Kind::Nothing, "no packet left in time", shown(due), seen);
+        let limit = due.map_or(self.now + PATIENCE, |(_, last)| last + self.setup.tolerance);
+        self.await_packet(limit)?;
+        let Some(mut left) = self.take_left(expected) else {
+            self.now = if due.is_some() { self.now.max(limit) } else { self.now };
+            return self.nothing_left(line);
         };
         self.now = self.now.max(left.at);
         self.belongs(expected, &left)?;
-        if let Some(flow) = self.flows.current() {
-            flow.set_clock(expected, &mut left.packet);
+        if self.flows.of_leaving(self.setup, left.ports.0, left.ports.1).set_clock(expected, &mut left.packet) {
+            self.ladder.rows[left.row].text = left.packet.to_string();
         }
         let differences = differences(expected, &left.packet, self.setup);
         let seen = format!("{}  > {}", seconds(left.at), left.packet);
         if !differences.is_empty() {
             let problem = format!("the packet has another {}", differences.join(", "));
-            return self.fail(Kind::Packet, problem, shown(due), seen);
+            return self.fail(Kind::Packet, problem, line, seen);
         }
+        let (first, last) = due.unwrap_or((left.at, left.at));
         let tolerance = self.setup.tolerance;
-        match due {
-            Some((first, last)) if left.at + tolerance < first => {
-                let by = seconds(first - left.at);
-                let _ = last;
-                self.fail(Kind::Timing, format!("the packet left {by} s too early"), shown(due), seen)
-            }
-            Some((_, last)) if left.at > last + tolerance => {
-                let by = seconds(left.at - last);
-                self.fail(Kind::Timing, format!("the packet left {by} s too late"), shown(due), seen)
-            }
-            _ => Ok(()),
+        let problem = if left.at + tolerance < first {
+            format!("the packet left {} s too early", seconds(first - left.at))
+        } else if left.at > last + tolerance {
+            format!("the packet left {} s too late", seconds(left.at - last))
+        } else {
+            return Ok(());
+        };
+        self.fail(Kind::Timing, problem, line, seen)
+    }
+
+    /// No packet left in time; what comes later may tell why.
+    fn nothing_left(&mut self, line: String) -> Step {
+        let waited = seconds(self.now);
+        self.await_packet(self.now + PATIENCE)?;
+        let seen = match self.queue.front() {
+            Some(left) => format!("nothing until {waited}; then, at {}, > {}", seconds(left.at), left.packet),
+            None => "nothing, and no timer runs that would send anything".into(),
+        };
+        self.fail(Kind::Nothing, "no packet left in time", line, seen)
+    }
+
+    /// The next packet that left. Several segments of one instant count as one packet where the line names as many octets, as
+    /// a device that cuts large segments sees them.
+    fn take_left(&mut self, expected: &Packet) -> Option<Left> {
+        let mut left = self.queue.pop_front()?;
+        let follows = |left: &Left, next: &Left| {
+            let (a, b) = (&left.packet, &next.packet);
+            (left.at, left.ports, a.ack, a.window, &a.options) == (next.at, next.ports, b.ack, b.window, &b.options)
+                && b.seq == a.seq.wrapping_add(u32::from(a.len))
+                && a.len > 0
+                && b.len > 0
+        };
+        while left.packet.len < expected.len && self.queue.front().is_some_and(|next| follows(&left, next)) {
+            let next = self.queue.pop_front()?;
+            left.packet.len = left.packet.len.checked_add(next.packet.len)?;
+            left.packet.flags = Flags(left.packet.flags.0 | next.packet.flags.0);
         }
+        Some(left)
     }
 
     /// Runs timers until something left, up to this time.

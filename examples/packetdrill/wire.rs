@@ -256,3 +256,56 @@ impl IcmpError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(source: &str, destination: &str, options: Vec<TcpOption>) -> Wire {
+        Wire {
+            source: source.parse().expect("an end"),
+            destination: destination.parse().expect("an end"),
+            tos: 0x2E,
+            flags: Flags(0x1FF),
+            seq: 1,
+            ack: 2,
+            window: 3,
+            urgent: 4,
+            options,
+            payload: b"text".to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let options = vec![
+            TcpOption::Mss(1460),
+            TcpOption::SackOk,
+            TcpOption::Timestamps { value: 7, echo: 9 },
+            TcpOption::Nop,
+            TcpOption::WindowScale(7),
+            TcpOption::Sack(vec![(1, 2)]),
+            TcpOption::UserTimeout(5),
+        ];
+        for (source, destination) in [("192.0.2.1:80", "192.0.2.2:90"), ("[2001:db8::1]:80", "[2001:db8::2]:90")] {
+            let wire = wire(source, destination, options.clone());
+            assert_eq!(Wire::decode(&wire.encode().expect("it fits")), Ok(wire));
+        }
+    }
+
+    /// MUST-69, and lengths that a stack must not send.
+    #[test]
+    fn options_that_no_stack_may_send_are_refused() {
+        for (octets, words) in [
+            (vec![0, 1, 0, 0], "is not zero (RFC 9293 MUST-69)"),
+            (vec![200, 1, 0, 0], "the option of kind 200 has a wrong length"),
+            (vec![200, 9, 0, 0], "the option of kind 200 has a wrong length"),
+        ] {
+            let wire = wire("192.0.2.1:80", "192.0.2.2:90", vec![TcpOption::Raw(octets)]);
+            let problem = Wire::decode(&wire.encode().expect("it fits")).expect_err("it is malformed");
+            assert!(problem.contains(words), "{problem}");
+        }
+        let long = wire("192.0.2.1:80", "192.0.2.2:90", vec![TcpOption::Raw(vec![1; 41])]);
+        assert!(long.encode().expect_err("too long").contains("has room for 40"));
+    }
+}

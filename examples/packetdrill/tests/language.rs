@@ -205,3 +205,15 @@ fn calls_wait_and_return_when_they_can() {
 ";
     run(write).unwrap_or_else(|failure| panic!("{failure:#?}"));
 }
+
+/// A line may name several segments at once, as scripts for Linux do, which sends them as one.
+#[test]
+fn segments_of_one_instant_may_stand_in_one_line() {
+    let good = "+0 write(4, ..., 3500) = 3500\n+0 > . 1:2001(2000) ack 1\n+0 > P. 2001:3501(1500) ack 1\n";
+    run(&format!("{ESTABLISHED}{good}")).unwrap_or_else(|failure| panic!("{failure:#?}"));
+    for bad in ["1:1501(1500)", "1:4001(4000)", "1:3501(3500)"] {
+        let bad = format!("{ESTABLISHED}+0 write(4, ..., 3500) = 3500\n+0 > . {bad} ack 1\n");
+        let failure = run(&bad).expect_err("these are no whole segments, or their flags are others");
+        assert_eq!(failure.line, 9);
+    }
+}

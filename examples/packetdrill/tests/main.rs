@@ -1,5 +1,6 @@
 //! The scripts of tests/packetdrill, and the runner itself.
 
+mod broken;
 mod common;
 mod failures;
 mod language;

@@ -11,11 +11,8 @@ use segue_packetdrill::smoltcp_host::Smoltcp;
 use crate::common::{all, directory};
 
 /// Scripts that do not hold by way of the host layer, and why.
-const NOT_OVER_ENDPOINT: [(&str, &str); 9] = [
+const NOT_OVER_ENDPOINT: [(&str, &str); 6] = [
     ("rfc6093/3_1_pointer_semantics.pkt", "a socket sends no urgent text"),
-    ("rfc9293/figure_12_close.pkt", "TIME-WAIT is the endpoint's: the socket has no state then"),
-    ("rfc9293/figure_12_close_by_the_peer.pkt", "the socket of a connection that is over has no state"),
-    ("rfc9293/figure_13_simultaneous_close.pkt", "TIME-WAIT is the endpoint's: the socket has no state then"),
     ("rfc9293/must_30_urgent_text.pkt", "a socket sends no urgent text"),
     ("rfc9293/must_31_urgent_text_of_any_length.pkt", "a socket sends no urgent text"),
     ("rfc9293/must_32_user_is_told_of_urgent_text.pkt", "a socket tells of no urgent text"),
