@@ -129,6 +129,7 @@ impl Flow {
             ack: if ack { wire.ack.wrapping_sub(self.shift) } else { wire.ack },
             window: Some(wire.window),
             urgent: wire.urgent,
+            bad_checksum: false,
             options: Some(options.collect()),
         };
         // A probe of an idle peer may carry garbage in the place of what it acknowledged (RFC 9293 MAY-6).

@@ -70,6 +70,9 @@ impl fmt::Display for Packet {
         if self.urgent != 0 {
             write!(f, " urg {}", self.urgent)?;
         }
+        if self.bad_checksum {
+            f.write_str(" badsum")?;
+        }
         match self.options.as_deref() {
             None => f.write_str(" <...>"),
             Some([]) => Ok(()),

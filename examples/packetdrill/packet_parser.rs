@@ -17,8 +17,9 @@ pub(crate) fn packet(at: &mut Cursor<'_>) -> Result<Packet, ParseError> {
     let ack = if at.take_word("ack")? { at.number("the acknowledgment number")? } else { 0 };
     let window = if at.take_word("win")? { Some(at.number("the window")?) } else { None };
     let urgent = if at.take_word("urg")? { at.number("the urgent pointer")? } else { 0 };
+    let bad_checksum = at.take_word("badsum")?;
     let options = options(at)?;
-    Ok(Packet { ports, tos, flags, seq, len, ack, window, urgent, options })
+    Ok(Packet { ports, tos, flags, seq, len, ack, window, urgent, bad_checksum, options })
 }
 
 fn tos(at: &mut Cursor<'_>) -> Result<Tos, ParseError> {

@@ -92,7 +92,12 @@ fn action(at: &mut Cursor<'_>) -> Result<Action, ParseError> {
         }
         Some('>') => {
             at.expect(">")?;
-            packet(at).map(Action::Outbound)
+            let line = at.line();
+            let packet = packet(at)?;
+            match packet.bad_checksum {
+                false => Ok(Action::Outbound(packet)),
+                true => Err(ParseError { line, problem: "badsum is for packets that arrive".into() }),
+            }
         }
         Some('`') => {
             at.expect("`")?;

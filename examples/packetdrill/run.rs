@@ -280,7 +280,11 @@ impl Run<'_> {
         let wire = self.flows.of_arriving(self.setup, packet.ports).arriving(packet);
         self.ladder.push(self.now, What::Arrived, packet.to_string());
         match wire.encode() {
-            Ok(datagram) => self.stack.receive_datagram(&datagram, self.now),
+            Ok(mut datagram) => {
+                let header = if wire.source.is_ipv4() { 20 } else { 40 };
+                datagram[header + 16] ^= u8::from(packet.bad_checksum); // the checksum of TCP
+                self.stack.receive_datagram(&datagram, self.now);
+            }
             Err(problem) => return self.bad_script(problem),
         }
         self.collect()

@@ -65,6 +65,8 @@ pub struct Packet {
     /// The window field; none: 0 on what arrives, not checked on what leaves.
     pub window: Option<u16>,
     pub urgent: u16,
+    /// It arrives with a wrong checksum; not in packetdrill's language.
+    pub bad_checksum: bool,
     /// The options in their order; none: `<...>`, not checked.
     pub options: Option<Vec<TcpOption>>,
 }

@@ -117,6 +117,7 @@ fn mistakes_say_what_is_expected_and_where() {
         ("0 < . 1:1(0) <...>", 1, "an inbound packet has no <...>"),
         ("0 < udp (8)", 1, "udp packets are not supported"),
         ("* < . 1:1(0)", 1, "only an outbound packet can have a range or *"),
+        ("0 > . 1:1(0) badsum", 1, "badsum is for packets that arrive"),
         ("0.2~0.1 > . 1:1(0)", 1, "this range ends before it begins"),
         ("0 `sysctl", 1, "this command has no end"),
         ("/* never", 1, "this comment has no end"),
