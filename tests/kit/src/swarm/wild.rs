@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use segue::{Config, IpVersion, Knob, Path};
 use crate::Rng;
 use crate::net::{
     Closing, Driver, End, Form, Ideal, Link, Magic, Narrow, Opening, Order, Outage, Plan, Rates, Reading, Side, Sleep,
     Spell, Which,
 };
+use segue::{Config, IpVersion, Knob, Path};
 
 use crate::settings::{self, Edges, Mixture, magnitude};
 
