@@ -46,6 +46,9 @@ fn of_ten_worlds_seven_are_pairs_two_endpoints_and_one_smoltcp() {
     }
 }
 
+/// What a plan may have, by name.
+type Family<'a> = (&'a str, &'a dyn Fn(&Plan) -> bool);
+
 /// Each kind of fault, middlebox and limit is there in some plans, and absent from most.
 #[test]
 fn every_family_is_drawn_and_absent_from_about_half_of_the_plans_or_more() {
@@ -53,7 +56,7 @@ fn every_family_is_drawn_and_absent_from_about_half_of_the_plans_or_more() {
     let limits = |plan: &Plan, has: &dyn Fn(&segue_swarm::hosts::plan::Limits) -> bool| {
         plan.hosts.iter().any(|host| matches!(&host.stack, Stack::Segue(limits) if has(limits)))
     };
-    let families: [(&str, &dyn Fn(&Plan) -> bool); 22] = [
+    let families: [Family<'_>; 22] = [
         ("loss", &|plan| plan.hosts.iter().any(|host| host.access.odds.lose > 0)),
         ("duplicates", &|plan| plan.hosts.iter().any(|host| host.access.odds.double > 0)),
         ("reordering", &|plan| plan.hosts.iter().any(|host| host.access.odds.hold > 0)),

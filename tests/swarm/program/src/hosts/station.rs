@@ -169,7 +169,7 @@ impl Station {
         };
         let task = &mut world.tasks[number];
         let program = world.plan.flows[task.flow].program(task.side);
-        let copies = task.flow % 2 == 0;
+        let copies = task.flow.is_multiple_of(2);
         let left = metered(&mut self.heap, || {
             let mut ours = Ours { socket, copies };
             let left = if task.over.is_none() {
