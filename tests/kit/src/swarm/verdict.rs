@@ -1,6 +1,7 @@
 //! What a wild run must have come to.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::net::{Ideal, Ladder, Outcome, Plan, Side, calm_by_plan, reading_time};
 use segue::{CloseReason, Instant, State};
@@ -62,12 +63,25 @@ fn in_time(outcome: &Outcome) -> Result<(), String> {
     let over = Side::BOTH.iter().filter_map(|side| outcome.host(*side).over).max().unwrap_or(outcome.end);
     let took = over.saturating_since(calm);
     let most = Ideal::of(plan).most_time(plan, calm.saturating_since(start))
-        + 4 * (reading_time(plan, Side::Client) + reading_time(plan, Side::Server));
+        + 4 * (reading_time(plan, Side::Client) + reading_time(plan, Side::Server))
+        + silenced(outcome);
     if took > most {
         let calm = calm.saturating_since(start);
         return Err(format!("livelock: it took {took:?} after the faults stopped (at {calm:?}), {most:?} are enough"));
     }
     Ok(())
+}
+
+/// How long an end may keep silent that has used up its challenge ACKs (RFC 5961 §7): a SYN,ACK that comes again, since
+/// the ACK of the handshake was lost, is answered with one of them.
+fn silenced(outcome: &Outcome) -> Duration {
+    let one = |side: Side| {
+        let host = outcome.host(side);
+        let sent = host.connection.as_ref().map_or(0, |connection| connection.info().counters.challenge_acks);
+        let used_up = sent >= u64::from(host.end.config.challenge_limit());
+        if used_up { host.end.config.challenge_window() } else { Duration::ZERO }
+    };
+    one(Side::Client) + one(Side::Server)
 }
 
 /// Either end may give up, but only for a reason that is true; `Finished` is true as well.

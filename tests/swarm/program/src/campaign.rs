@@ -71,12 +71,7 @@ fn line(progress: &Progress<String>, runs: u64, elapsed: Duration) -> String {
     format!("{done} of {runs} seeds, {rate:.0}/s, ETA {left:.0} s, {failed} failed{kinds}")
 }
 
-fn tell(
-    options: &Options,
-    progress: &Progress<String>,
-    counts: &BTreeMap<Kind, (u64, Counts)>,
-    elapsed: Duration,
-) {
+fn tell(options: &Options, progress: &Progress<String>, counts: &BTreeMap<Kind, (u64, Counts)>, elapsed: Duration) {
     let (first, last) = (options.from, options.from + progress.done.max(1) - 1);
     println!("seeds {first} to {last} in {:.1} s", elapsed.as_secs_f64());
     for (kind, (worlds, counts)) in counts {

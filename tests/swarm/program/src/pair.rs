@@ -2,8 +2,8 @@
 
 use segue::Config;
 use segue_kit::net::{Heap, Meter, Plan, Side, meter, run};
-use segue_kit::swarm::wild::{self, Family};
 use segue_kit::swarm::verdict;
+use segue_kit::swarm::wild::{self, Family};
 use serde::{Deserialize, Serialize};
 
 use crate::Counts;

@@ -41,7 +41,11 @@ fn is_tight(limits: &Limits, host: &Host, flows: usize) -> bool {
     let below = |n: u16| n > 0 && usize::from(n) < 2 * flows;
     let budget = limits.memory > 0 && limits.memory as usize / flows < 8 * room(host);
     let answers = limits.answers > 0 && limits.answers < 64;
-    budget || answers || limits.hasty || limits.gate.is_some() || [limits.connections, limits.half_open, limits.ready].into_iter().any(below)
+    budget
+        || answers
+        || limits.hasty
+        || limits.gate.is_some()
+        || [limits.connections, limits.half_open, limits.ready].into_iter().any(below)
 }
 
 /// What the budget may hold for a connection, nearly.
@@ -58,7 +62,8 @@ pub(super) fn run(world: &World<'_>, last_packet: Instant) -> Result<(), String>
     }
     let silent = last_packet.saturating_since(Instant::from_micros(plan.start));
     let (calm, most) = (plan.calm(), most_time(plan));
-    let free = plan.flows.iter().all(|flow| !matches!(excuse(plan, flow), Some("impatient" | "the limits of an endpoint")));
+    let free =
+        plan.flows.iter().all(|flow| !matches!(excuse(plan, flow), Some("impatient" | "the limits of an endpoint")));
     if free && silent > calm + most {
         let took = silent - calm;
         return Err(format!("livelock: it took {took:?} after the faults stopped (at {calm:?}), {most:?} are enough"));
@@ -68,7 +73,8 @@ pub(super) fn run(world: &World<'_>, last_packet: Instant) -> Result<(), String>
 
 fn one(world: &World<'_>, number: usize, flow: &Flow) -> Result<(), String> {
     let tasks = Side::BOTH.map(|side| world.task(number, side));
-    let finished = |side: Side| tasks[side.index()].is_some_and(|task| task.over == Some(Over::Closed(CloseReason::Finished)));
+    let finished =
+        |side: Side| tasks[side.index()].is_some_and(|task| task.over == Some(Over::Closed(CloseReason::Finished)));
     if Side::BOTH.into_iter().all(finished) {
         for side in Side::BOTH {
             let (writer, reader) = (tasks[side.index()], tasks[side.other().index()]);
@@ -173,7 +179,11 @@ fn most_time(plan: &Plan) -> Duration {
         let pair = as_pair(plan, flow);
         Ideal::of(&pair).most_time(&pair, calm)
     });
-    each.sum()
+    // an old SYN is answered until TIME-WAIT of its flow is over
+    let old = plan.hosts.iter().map(|host| 2 * host.config.msl()).max().unwrap_or_default();
+    // and who has used up its challenge ACKs is silent (RFC 5961 §7)
+    let silenced = plan.hosts.iter().map(|host| host.config.challenge_window()).max().unwrap_or_default();
+    each.sum::<Duration>() + old + silenced
 }
 
 /// Until when a run is watched.
@@ -200,7 +210,8 @@ impl Packets {
         let answers = EndpointConfig::default().answers as u64;
         let floods = plan.flood.as_ref().map_or(0, |flood| 8 * u64::from(flood.count) + answers);
         // smoltcp's sender fills a window that opens by single octets (no SWS avoidance)
-        let is_smoltcp = |flow: &Flow| [flow.client, flow.server].iter().any(|host| plan.host(*host).limits().is_none());
+        let is_smoltcp =
+            |flow: &Flow| [flow.client, flow.server].iter().any(|host| plan.host(*host).limits().is_none());
         let singles = plan.flows.iter().filter(|flow| is_smoltcp(flow));
         let singles: u64 = singles.flat_map(|flow| &flow.programs).map(|program| 3 * program.octets).sum();
         Self { pairs: pairs.collect(), floods: floods + singles, calm: plan.calm() }

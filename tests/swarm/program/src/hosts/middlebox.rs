@@ -124,7 +124,7 @@ impl State {
             options.sack = SackBlocks::default();
         }
         match way {
-            Way::Out => segment.seq = segment.seq + *shift,
+            Way::Out => segment.seq += *shift,
             Way::In => {
                 if segment.flags.contains(Flags::ACK) {
                     segment.ack = segment.ack - *shift;
@@ -199,6 +199,6 @@ fn split(packet: Packet, rng: &mut Rng) -> Vec<Packet> {
     first.segment.payload.truncate(at as usize);
     first.segment.flags -= Flags::FIN | Flags::PSH;
     second.segment.payload = second.segment.payload.slice(at as usize..);
-    second.segment.seq = second.segment.seq + at;
+    second.segment.seq += at;
     vec![first, second]
 }

@@ -128,8 +128,7 @@ fn socket(settings: &Smoltcp) -> tcp::Socket<'static> {
 
 impl Neighbour {
     pub(super) fn new(plan: &Plan, number: u8, settings: &Smoltcp, now: Instant) -> Self {
-        let mut wire =
-            Wire { arrived: VecDeque::new(), sent: Vec::new(), mtu: usize::from(plan.host(number).mtu) };
+        let mut wire = Wire { arrived: VecDeque::new(), sent: Vec::new(), mtu: usize::from(plan.host(number).mtu) };
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = plan.seed;
         let mut interface = Interface::new(config, &mut wire, at(now));
@@ -266,7 +265,9 @@ impl Neighbour {
             let waits = matches!(state, State::FinWait2 | State::Established | State::CloseWait);
             if !alone || queue > 0 || !waits {
                 let (flow, side) = (place.flow, place.side.name());
-                return Err(format!("all is silent, and flow {flow} is stuck at smoltcp's {side} in {state}, {queue} queued"));
+                return Err(format!(
+                    "all is silent, and flow {flow} is stuck at smoltcp's {side} in {state}, {queue} queued"
+                ));
             }
         }
         Ok(())
@@ -294,7 +295,8 @@ impl Socket for Theirs<'_> {
     }
 
     fn eof(&self) -> bool {
-        self.finished
+        let heard = matches!(self.socket.state(), State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
+        self.finished || heard && self.socket.recv_queue() == 0
     }
 
     fn write(&mut self, text: Bytes) -> Result<usize, String> {

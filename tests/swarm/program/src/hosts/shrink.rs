@@ -36,7 +36,7 @@ pub fn simpler(plan: &Plan) -> Vec<Plan> {
     offer(&|plan| plan.start = 0);
     offer(&|plan| plan.v6 = false);
     for at in 0..plan.boxes.len() {
-        offer(&|plan| drop(plan.boxes.remove(at)));
+        offer(&|plan| drop(plan.boxes.drain(at..=at)));
         offer(&|plan| plan.boxes[at].strip = Default::default());
         offer(&|plan| plan.boxes[at].clamp_mss = None);
         offer(&|plan| plan.boxes[at].bleach = false);

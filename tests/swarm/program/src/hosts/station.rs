@@ -9,7 +9,7 @@ use allocation_counter::{measure, opt_out};
 use bytes::Bytes;
 use segue::codec::Packet;
 use segue::host::{self, Endpoint, EndpointConfig, Flow, Id, Keys, Listen, ListenerId, OpenError, Signal};
-use segue::{Arc, Error, Instant, State};
+use segue::{Arc, Config, Error, Instant, State};
 use segue_kit::bounds;
 use segue_kit::net::Side;
 
@@ -169,7 +169,7 @@ impl Station {
         };
         let task = &mut world.tasks[number];
         let program = world.plan.flows[task.flow].program(task.side);
-        let copies = task.flow % 2 == 0;
+        let copies = task.flow.is_multiple_of(2);
         let left = metered(&mut self.heap, || {
             let mut ours = Ours { socket, copies };
             let left = if task.over.is_none() {
@@ -228,14 +228,10 @@ impl Station {
         assert!(waiting <= time_wait, "{waiting} in TIME-WAIT");
         assert!(memory <= budget, "{memory} octets of the budget");
         let (own, pieces) = self.held(now);
-        // The budget does not know in what blocks and pieces text is that was copied.
+        // The budget knows the blocks and pieces of copied text by the default of `copy_below` only.
         let held = if budget == usize::MAX { own } else { memory + pieces };
         let beside = self.tcp.table_octets() + 300 * waiting + ANSWER * answers.min(64 + 8 * live);
         let most = (held + beside) as i64 + LEAST;
-        if self.heap > most && std::env::var("DBG").is_ok() {
-            for id in self.users.keys() { let s = self.tcp.socket(*id, now).unwrap(); eprintln!("{} {:?}", s.readable(), s.info()); }
-            eprintln!("{own} {memory} {pieces} {held} tables {} waiting {waiting} answers {answers} {:?}",self.tcp.table_octets(), self.tcp.config());
-        }
         assert!(self.heap <= most, "{} octets of heap, {most} are allowed: {live} connections hold {held}", self.heap);
     }
 
@@ -244,17 +240,24 @@ impl Station {
         let config = self.tcp.config().connection.clone();
         let copy = usize::from(config.copy_below());
         let ids: Vec<Id> = self.users.keys().copied().collect();
-        let others = self.tcp.len().0.saturating_sub(ids.len());
-        let (mut own, mut pieces) = (others * NEW, 2 * others * copy);
+        let mut others = self.tcp.len().0;
+        let (mut own, mut pieces) = (0, 0);
+        let is_default = config.copy_below() == Config::default().copy_below();
         for id in ids {
             let Ok(socket) = self.tcp.socket(id, now) else { continue };
             let unread = socket.readable();
             own += 2 * unread + unread / 512 * PIECE; // text that no window is for any more
             let Some(info) = socket.info() else { continue };
+            others = others.saturating_sub(1);
             own += bounds::heap(&config, &info) as usize;
-            pieces += 2 * copy + (2 * info.send_queue / copy + 2) * PIECE;
+            if !is_default {
+                pieces += info.send_queue + 2 * copy + (2 * info.send_queue / copy + 2) * PIECE;
+            }
         }
-        (own, pieces)
+        let new = NEW + 2 * config.send_buffer() as usize;
+        // of each copied block some may be acknowledged
+        let blocks = self.tcp.len().0 * 4096;
+        (own + others * new, blocks + if is_default { 0 } else { pieces + 2 * others * copy })
     }
 
     /// Whether it has no room for another connection, by its limits.
@@ -279,6 +282,10 @@ impl Station {
     /// What is left when all is silent: an error tells what should not be.
     /// `full`: the hosts that have no room for another connection.
     pub(super) fn remains(&mut self, world: &World<'_>, full: &[bool]) -> Result<(), String> {
+        let ((live, _), memory) = (self.tcp.len(), self.tcp.memory());
+        if live == 0 && self.users.is_empty() && memory > 0 {
+            return Err(format!("no connection is left, and {memory} octets of the budget are taken"));
+        }
         let users: Vec<(Id, usize)> = self.users.iter().map(|(id, task)| (*id, *task)).collect();
         for (id, number) in users {
             let Ok(socket) = self.tcp.socket(id, world.now) else { continue };
@@ -308,7 +315,7 @@ const LEAST: i64 = 16_384;
 
 /// A piece of text that is held, beside its octets.
 const PIECE: usize = 192;
-/// What a connection holds that no user has yet, early text of its peer included.
+/// What a connection holds that no user has, early text of its peer included.
 const NEW: usize = 100_000;
 
 /// Runs something and counts the octets of heap that it took and did not give back.

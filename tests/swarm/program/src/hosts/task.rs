@@ -118,7 +118,12 @@ impl Task {
     }
 
     /// Does all it wants to do now.
-    pub(super) fn act(&mut self, program: &Program, socket: &mut dyn Socket, now: Instant) -> Result<Option<Leave>, String> {
+    pub(super) fn act(
+        &mut self,
+        program: &Program,
+        socket: &mut dyn Socket,
+        now: Instant,
+    ) -> Result<Option<Leave>, String> {
         match program.closing {
             Closing::Abort(after) if now >= self.began + after => return Ok(Some(Leave::Abort)),
             Closing::Release(after) if now >= self.began + after => return Ok(Some(Leave::Release)),
@@ -261,7 +266,8 @@ impl Task {
                 "the {side} is stuck: {written} of {to_write} octets written, {read} of {to_read} read ({why:?})"
             ));
         }
-        if self.asked && !self.flushed {
+        let finished = self.over == Some(Over::Closed(CloseReason::Finished));
+        if finished && self.asked && !self.flushed {
             return Err(format!("the {side} was never told that all is acknowledged"));
         }
         Ok(())

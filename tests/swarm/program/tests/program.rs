@@ -1,0 +1,158 @@
+//! The program: worlds of each kind keep the laws, a broken law is found, shrunk, written and played again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use segue_kit::net::Closing;
+use segue_swarm::args::{self, Options, Task};
+use segue_swarm::hosts::plan::{Plan, Stack};
+use segue_swarm::hosts::{draw, shrink};
+use segue_swarm::{Capsule, Kind, World};
+
+/// The first seeds of a kind.
+fn seeds(kind: Kind) -> impl Iterator<Item = u64> {
+    (1..).filter(move |seed| Kind::of(*seed) == kind)
+}
+
+fn keep_the_laws(kind: Kind, worlds: usize) {
+    for seed in seeds(kind).take(worlds) {
+        if let Err(problem) = World::draw(seed).play() {
+            panic!("seed {seed}: {problem}\nnext: cargo run --release -p segue-swarm -- --seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn pairs_keep_the_laws() {
+    keep_the_laws(Kind::Pair, 300);
+}
+
+#[test]
+fn endpoints_keep_the_laws() {
+    keep_the_laws(Kind::Endpoints, 300);
+}
+
+#[test]
+fn smoltcps_sockets_as_the_other_end_keep_the_laws() {
+    keep_the_laws(Kind::Smoltcp, 300);
+}
+
+#[test]
+fn of_ten_worlds_seven_are_pairs_two_endpoints_and_one_smoltcp() {
+    let of = |kind| (0..100_000).filter(|seed| Kind::of(*seed) == kind).count();
+    let shares = Kind::ALL.map(of);
+    for (share, wanted) in shares.into_iter().zip([70_000, 20_000, 10_000]) {
+        assert!(usize::abs_diff(share, wanted) < 1000, "{shares:?}");
+    }
+}
+
+/// What a plan may have, by name.
+type Family<'a> = (&'a str, &'a dyn Fn(&Plan) -> bool);
+
+/// Each kind of fault, middlebox and limit is there in some plans, and absent from most.
+#[test]
+fn every_family_is_drawn_and_absent_from_about_half_of_the_plans_or_more() {
+    let plans: Vec<Plan> = (0..2000).map(draw::endpoints).collect();
+    let limits = |plan: &Plan, has: &dyn Fn(&segue_swarm::hosts::plan::Limits) -> bool| {
+        plan.hosts.iter().any(|host| matches!(&host.stack, Stack::Segue(limits) if has(limits)))
+    };
+    let families: [Family<'_>; 22] = [
+        ("loss", &|plan| plan.hosts.iter().any(|host| host.access.odds.lose > 0)),
+        ("duplicates", &|plan| plan.hosts.iter().any(|host| host.access.odds.double > 0)),
+        ("reordering", &|plan| plan.hosts.iter().any(|host| host.access.odds.hold > 0)),
+        ("damage", &|plan| plan.hosts.iter().any(|host| host.access.odds.corrupt > 0)),
+        ("marks", &|plan| plan.hosts.iter().any(|host| host.access.odds.mark > 0)),
+        ("trunks", &|plan| plan.trunks.len() > 1),
+        ("partitions", &|plan| !plan.partitions.is_empty()),
+        ("stripped options", &|plan| plan.boxes.iter().any(|one| one.strip.timestamps)),
+        ("a clamped MSS", &|plan| plan.boxes.iter().any(|one| one.clamp_mss.is_some())),
+        ("split segments", &|plan| plan.boxes.iter().any(|one| one.split > 0)),
+        ("joined segments", &|plan| plan.boxes.iter().any(|one| !one.coalesce.is_zero())),
+        ("shifted numbers", &|plan| plan.boxes.iter().any(|one| one.shift > 0)),
+        ("NAT", &|plan| plan.boxes.iter().any(|one| one.nat.is_some())),
+        ("late hosts", &|plan| plan.hosts.iter().any(|host| !host.late.is_zero())),
+        ("devices with little room", &|plan| plan.hosts.iter().any(|host| host.room > 0)),
+        ("sleep", &|plan| plan.hosts.iter().any(|host| host.sleep.is_some())),
+        ("reboots", &|plan| plan.hosts.iter().any(|host| host.reboot.is_some())),
+        ("floods", &|plan| plan.flood.is_some()),
+        ("budgets", &|plan| limits(plan, &|limits| limits.memory > 0)),
+        ("backlogs", &|plan| limits(plan, &|limits| limits.half_open > 0)),
+        ("few in TIME-WAIT", &|plan| limits(plan, &|limits| limits.time_wait > 0)),
+        ("gates", &|plan| limits(plan, &|limits| limits.gate.is_some())),
+    ];
+    for (name, has) in families {
+        let count = plans.iter().filter(|plan| has(plan)).count();
+        assert!((20..1500).contains(&count), "{name}: in {count} of 2000 plans");
+    }
+    let ends: BTreeSet<_> = plans.iter().map(|plan| plan.hosts[0].config == plan.hosts[1].config).collect();
+    assert!(ends.contains(&false), "both ends are always alike");
+}
+
+#[test]
+fn one_seed_gives_the_same_run_twice() {
+    for seed in seeds(Kind::Endpoints).take(20).chain(seeds(Kind::Smoltcp).take(10)).chain(seeds(Kind::Pair).take(10)) {
+        let world = World::draw(seed);
+        assert_eq!(world, World::draw(seed));
+        assert_eq!((world.play(), world.ladder()), (world.play(), world.ladder()), "seed {seed}");
+    }
+}
+
+/// A world that breaks the law of liveness: one of its users never closes.
+fn broken() -> (u64, World) {
+    let endless = |seed: &u64| {
+        let World::Hosts(mut plan) = World::draw(*seed) else { return None };
+        let flow = plan.flows.len() - 1;
+        plan.patient = true;
+        plan.flows[flow].programs[0].closing = Closing::Never;
+        let world = World::Hosts(plan);
+        world.play().is_err().then_some((*seed, world))
+    };
+    seeds(Kind::Endpoints).find_map(|seed| endless(&seed)).expect("such a plan")
+}
+
+#[test]
+fn a_broken_law_is_found_shrunk_written_and_played_again() {
+    let (seed, plan) = broken();
+    let reason = plan.play().expect_err("it breaks a law");
+    let (shrunk_reason, shrunk) = plan.shrink(reason.clone(), Duration::from_secs(5));
+    let (World::Hosts(large), World::Hosts(small)) = (&plan, &shrunk) else { panic!("other worlds") };
+    assert!(small.flows.len() <= large.flows.len() && shrink::simpler(small).len() <= shrink::simpler(large).len());
+    assert_eq!(shrunk.play().map(drop), Err(shrunk_reason.clone()));
+    let ladder: Vec<String> = shrunk.ladder().lines().map(ToString::to_string).collect();
+    assert_eq!(ladder.last(), Some(&shrunk_reason));
+    let (version, kind) = (Capsule::VERSION, Kind::of(seed));
+    let capsule = Capsule { version, seed, kind, reason, plan, shrunk, shrunk_reason, ladder };
+    let directory = std::env::temp_dir().join(format!("segue-swarm-{}", std::process::id()));
+    let path = capsule.write(&directory).expect("a directory to write to");
+    let read = Capsule::read(&path);
+    std::fs::remove_dir_all(&directory).expect("it was made here");
+    assert_eq!(read.as_ref(), Ok(&capsule));
+    // its seed draws another world: somebody changed what was drawn
+    assert!(!capsule.is_current());
+    assert!(Capsule { plan: World::draw(seed), ..capsule }.is_current());
+}
+
+#[test]
+fn a_capsule_of_another_version_says_so() {
+    let error = Capsule::parse(r#"{ "version": 0, "seed": 7, "plan": {} }"#).expect_err("another version");
+    assert!(error.contains("version 0") && error.contains("--seed 7"), "{error}");
+    let error = Capsule::parse(r#"{ "version": 1, "seed": 7, "plan": {} }"#).expect_err("no plan");
+    assert!(error.contains("--seed 7"), "{error}");
+    assert!(Capsule::parse("[]").expect_err("no capsule").contains("no capsule"));
+}
+
+#[test]
+fn the_command_line_is_read_and_mistakes_are_named() {
+    let parsed = args::parse(["--from", "5", "--runs", "7", "--kind", "smoltcp", "--jobs", "0", "--seconds", "9"]);
+    let wanted =
+        Options { from: 5, runs: 7, kind: Some(Kind::Smoltcp), jobs: 1, seconds: Some(9), ..Options::default() };
+    assert_eq!(parsed, Ok(Some(wanted)));
+    let parsed = args::parse(["--replay", "a.json", "--whole"]);
+    assert_eq!(parsed, Ok(Some(Options { task: Task::Replay("a.json".into()), whole: true, ..Options::default() })));
+    assert_eq!(args::parse(["--help"]), Ok(None));
+    for (line, word) in [(["--kind", "pairs"], "pairs"), (["--runs", "-1"], "--runs"), (["--jobs", "two"], "--jobs")] {
+        let error = args::parse(line).expect_err("a mistake");
+        assert!(error.contains(word), "{error}");
+    }
+    assert!(args::parse(["--seed"]).is_err() && args::parse(["more"]).is_err());
+}
