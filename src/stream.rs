@@ -62,7 +62,7 @@ impl Sub<u32> for Position {
 
 /// A part of the text; nothing, where the range is not inside of it: so `slice`, which has the same check, cannot panic.
 #[inline]
-pub(crate) fn part(text: &Bytes, range: Range<usize>) -> Bytes {
+pub(crate) fn slice_of(text: &Bytes, range: Range<usize>) -> Bytes {
     if text.get(range.clone()).is_some() { text.slice(range) } else { Bytes::new() }
 }
 

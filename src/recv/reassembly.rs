@@ -12,7 +12,7 @@ use super::pieces::{Chain, Pieces};
 use crate::invariant::{Broken, holds};
 use crate::ranges::{Place, Range, Ranges};
 use crate::recent::{REPORTS, Recent};
-use crate::stream::{self, Offset};
+use crate::stream::{Offset, slice_of};
 
 /// Text held out of order. The first octet accepted at an offset stays: nothing held is replaced or evicted. Nothing
 /// held takes no memory.
@@ -188,7 +188,7 @@ impl Held {
         let (mut at, mut joined) = (place, 0);
         let mut part = |from: Offset, to: Offset| {
             let (from, to) = (from - offset, to - offset);
-            let part = if from == 0 && to == len { core::mem::take(&mut text) } else { stream::part(&text, from..to) };
+            let part = if from == 0 && to == len { core::mem::take(&mut text) } else { slice_of(&text, from..to) };
             *octets += part.len();
             let pins = part.len() < len / 2 && !limits.is_small(part.len()) && !limits.is_copied(part.len());
             if pins { Bytes::copy_from_slice(&part) } else { part } // it would pin the whole text

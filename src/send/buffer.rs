@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 
 use crate::invariant::{Broken, holds};
 use crate::rare::{AtRest, Rare};
-use crate::stream::{Offset, part};
+use crate::stream::{Offset, slice_of};
 
 /// Capacity, in pieces, that an emptied buffer may keep.
 const KEEP: usize = 64;
@@ -224,7 +224,7 @@ impl Queue {
             let at = offset.index_from(piece.start);
             if let Some(left) = piece.text.len().checked_sub(at).and_then(|left| left.checked_sub(len)) {
                 self.cursor += usize::from(left == 0);
-                return part(&piece.text, at..at + len);
+                return slice_of(&piece.text, at..at + len);
             }
         }
         self.slice_anywhere(offset, len)
@@ -234,7 +234,7 @@ impl Queue {
     fn slice_anywhere(&mut self, offset: Offset, len: usize) -> Bytes {
         let Some((index, first, at)) = self.find(offset) else { return Bytes::new() };
         if len <= first.text.len() - at {
-            let text = part(&first.text, at..at + len);
+            let text = slice_of(&first.text, at..at + len);
             self.cursor = index + usize::from(at + len == first.text.len());
             return text;
         }

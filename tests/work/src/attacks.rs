@@ -1,0 +1,129 @@
+//! Conversations that make single events as dear as they get.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use segue::{Config, Event, SackBlock, Segment};
+
+use crate::end::End;
+
+pub(crate) fn run() {
+    sack_of_many_holes();
+    flight_that_is_lost();
+    acknowledged_at_once();
+    window_that_opens_at_once();
+    gaps_of_one_octet();
+    tiny_segments_in_order();
+}
+
+fn octets(n: usize) -> Bytes {
+    Bytes::from(vec![7; n])
+}
+
+fn config() -> Config {
+    Config::builder().receive_buffer_initial(262_144).build().expect("within the ranges")
+}
+
+/// Small segments fill the window, and the peer acknowledges; what was acknowledged.
+fn fill(end: &mut End) -> u32 {
+    end.event(Event::Send(octets(262_144)));
+    for _ in 0..64 {
+        let info = end.tcp.info();
+        if info.flight_segments > 600 {
+            break;
+        }
+        end.wait(Duration::from_millis(20));
+        let acked = info.counters.octets_acked as u32 + info.flight;
+        end.event(Event::Segment(end.segment(0, acked, 2000, &[])));
+        end.event(Event::Send(octets(262_144)));
+    }
+    end.tcp.info().counters.octets_acked as u32
+}
+
+/// Every second segment is reported, four blocks at a time, then the rest, from the front and from the back.
+fn sack_of_many_holes() {
+    let mut end = End::new("SACK of many holes", config(), 64);
+    let una = fill(&mut end);
+    let records = end.tcp.info().flight_segments as u32;
+    let mss = u32::from(end.tcp.info().eff_snd_mss);
+    let report = |end: &mut End, places: &[u32]| {
+        let mut segment = end.segment(0, una, 2000, &[]);
+        segment.options.update(|options| {
+            for place in places {
+                let left = End::ours(una + place * mss);
+                options.sack.push(SackBlock { left, right: left + mss });
+            }
+        });
+        end.event(Event::Segment(segment));
+    };
+    let holes: Vec<u32> = (0..records / 2).map(|n| 2 * n + 1).collect();
+    for places in holes.chunks(4).take(60) {
+        end.wait(Duration::from_micros(100));
+        report(&mut end, places);
+    }
+    for places in holes.rchunks(4).take(60) {
+        end.wait(Duration::from_micros(100));
+        report(&mut end, places);
+    }
+    // One block over all of it.
+    let mut segment = end.segment(0, una, 2000, &[]);
+    segment.options.update(|options| {
+        options.sack.push(SackBlock { left: End::ours(una + mss), right: End::ours(una + records * mss) })
+    });
+    end.event(Event::Segment(segment));
+}
+
+/// The timer marks all that is in flight, again and again.
+fn flight_that_is_lost() {
+    let mut end = End::new("a flight that is lost", config(), 64);
+    fill(&mut end);
+    for _ in 0..12 {
+        end.timer();
+    }
+}
+
+fn acknowledged_at_once() {
+    let mut end = End::new("acknowledged at once", config(), 64);
+    let una = fill(&mut end);
+    let flight = end.tcp.info().flight;
+    end.wait(Duration::from_millis(20));
+    end.event(Event::Segment(end.segment(0, una + flight, 2000, &[])));
+}
+
+/// Text in pieces of one octet waits for a window, which then opens for all of it.
+fn window_that_opens_at_once() {
+    let mut end = End::new("a window that opens at once", config(), 64);
+    end.event(Event::Segment(end.segment(0, 0, 0, &[])));
+    for _ in 0..500 {
+        end.event(Event::Send(octets(1)));
+    }
+    for _ in 0..60 {
+        end.event(Event::Send(octets(1030))); // too large to be merged
+    }
+    for _ in 0..3 {
+        end.timer();
+    }
+    end.event(Event::Segment(end.segment(0, 1, 2000, &[])));
+    end.event(Event::Continue);
+}
+
+/// Each second octet, then one segment over all of it.
+fn gaps_of_one_octet() {
+    let mut end = End::new("gaps of one octet", config(), 1460);
+    for n in 0..300 {
+        end.event(Event::Segment(end.segment(2 * n + 1, 0, 2000, &[1])));
+    }
+    for n in (0..100).rev() {
+        end.event(Event::Segment(end.segment(1000 + 2 * n, 0, 2000, &[1])));
+    }
+    end.event(Event::Segment(end.segment(0, 0, 2000, &[2; 1300])));
+}
+
+fn tiny_segments_in_order() {
+    let mut end = End::new("tiny segments in order", config(), 1460);
+    for n in 0..20 {
+        end.event(Event::Segment(end.segment(n, 0, 2000, &[1])));
+    }
+    let segments: Vec<Segment> = (20..84).map(|n| end.segment(n, 0, 2000, &[1])).collect();
+    end.event(Event::Segments(segments));
+}

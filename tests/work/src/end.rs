@@ -1,0 +1,119 @@
+//! One end whose events are counted, and the segments of a peer that keeps no rules.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use segue::{Action, Arc, Config, Connection, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum};
+
+/// What an event met.
+pub(crate) struct Facts {
+    pub(crate) name: String,
+    /// Segments that came in.
+    pub(crate) segments: u64,
+    /// Actions that went out.
+    pub(crate) actions: u64,
+    /// Records of segments in flight, and ranges held out of order, before or after.
+    pub(crate) records: u64,
+    pub(crate) ranges: u64,
+    /// Octets that came in or went out.
+    pub(crate) octets: u64,
+}
+
+impl FromStr for Facts {
+    type Err = Box<dyn std::error::Error>;
+
+    fn from_str(line: &str) -> Result<Self, Self::Err> {
+        let [name, numbers @ ..] = &line.split(',').collect::<Vec<_>>()[..] else { return Err("an empty line".into()) };
+        let numbers: Vec<u64> = numbers.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
+        let [segments, actions, records, ranges, octets] = numbers[..] else { return Err("not five numbers".into()) };
+        Ok(Self { name: (*name).to_owned(), segments, actions, records, ranges, octets })
+    }
+}
+
+const ISS: SeqNum = SeqNum::new(1000);
+const IRS: SeqNum = SeqNum::new(u32::MAX - 5000);
+
+/// A connection that was opened passively, with everything that its peer can ask for.
+pub(crate) struct End {
+    name: &'static str,
+    pub(crate) tcp: Connection,
+    pub(crate) now: Instant,
+    actions: Vec<Action>,
+}
+
+/// The only thing that is counted.
+#[inline(never)]
+fn counted_event(tcp: &mut Connection, event: Event, now: Instant, actions: &mut Vec<Action>) {
+    let _refused = tcp.handle(event, now, actions);
+}
+
+impl End {
+    /// Established; the peer takes segments of `mss` octets.
+    pub(crate) fn new(name: &'static str, config: Config, mss: u16) -> Self {
+        let options = Options { mss: Some(mss), window_scale: Some(7), sack_permitted: true, ..Options::default() };
+        let syn =
+            Segment { seq: IRS, flags: Flags::SYN, window: 65_535, options: options.into(), ..Segment::default() };
+        let secrets = Secrets { iss: ISS, ts_offset: 0 };
+        let now = Instant::from_secs(1);
+        let (tcp, _) = Connection::accept(Arc::new(config), Path::ipv4(1500), secrets, syn, now);
+        let mut end = Self { name, tcp, now, actions: Vec::with_capacity(1 << 16) };
+        end.event(Event::Segment(end.segment(0, 0, 2000, &[])));
+        end
+    }
+
+    /// A segment of the peer: offsets in its text and in ours, its window in units of 128 octets.
+    pub(crate) fn segment(&self, offset: u32, acked: u32, window: u16, text: &[u8]) -> Segment {
+        Segment {
+            seq: IRS + 1 + offset,
+            ack: ISS + 1 + acked,
+            flags: Flags::ACK,
+            window,
+            payload: Bytes::copy_from_slice(text),
+            ..Segment::default()
+        }
+    }
+
+    /// The number of an octet of our text.
+    pub(crate) fn ours(offset: u32) -> SeqNum {
+        ISS + 1 + offset
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        let coming: &[Segment] = match &event {
+            Event::Segment(segment) => std::slice::from_ref(segment),
+            Event::Segments(segments) => segments,
+            _ => &[],
+        };
+        let (segments, text) = (coming.len(), coming.iter().map(|segment| segment.payload.len()).sum::<usize>());
+        let before = self.tcp.info();
+        self.actions.clear();
+        counted_event(&mut self.tcp, event, self.now, &mut self.actions);
+        let after = self.tcp.info();
+        let octets = self.actions.iter().map(|action| match action {
+            Action::Transmit(segment) => segment.payload.len(),
+            Action::Deliver(text) => text.len(),
+            _ => 0,
+        });
+        println!(
+            "{},{segments},{},{},{},{}",
+            self.name,
+            self.actions.len(),
+            before.flight_segments.max(after.flight_segments),
+            before.held_ranges.max(after.held_ranges),
+            text + octets.sum::<usize>()
+        );
+    }
+
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// The next timer runs.
+    pub(crate) fn timer(&mut self) {
+        if let Some((timer, at)) = self.tcp.next_deadline() {
+            self.now = self.now.max(at);
+            self.event(Event::Timer(timer));
+        }
+    }
+}

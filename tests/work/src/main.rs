@@ -1,0 +1,137 @@
+//! Counts the instructions of each event of hostile conversations, and holds them to a formula. `--help` tells how.
+
+mod attacks;
+mod end;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use end::Facts;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const HELP: &str = "\
+Runs hostile conversations under callgrind and holds the instructions of every event to the formula of docs/architecture.md.
+
+    cargo run --release --manifest-path tests/work/Cargo.toml [-- OPTIONS]
+
+    --all     all events, not only the worst of each conversation
+    --help    this text
+
+Exits with 0 if all events keep to the formula, 1 if one does not, 2 after a mistake, and 3 without valgrind.
+";
+
+/// The most instructions of an event: a share for the call, one for each segment that comes in and each action that goes out,
+/// and for each record in flight and each range held, which an event may have to look at; octets are copied.
+const CALL: u64 = 5_000;
+const SEGMENT: u64 = 4_000;
+const ACTION: u64 = 2_500;
+const RECORD: u64 = 400;
+const RANGE: u64 = 600;
+
+const fn formula(facts: &Facts) -> u64 {
+    CALL + SEGMENT * facts.segments
+        + ACTION * facts.actions
+        + RECORD * facts.records
+        + RANGE * facts.ranges
+        + facts.octets
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--events"] => {
+            attacks::run();
+            ExitCode::SUCCESS
+        }
+        ["--help" | "-h"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        [] | ["--all"] => match check(!arguments.is_empty()) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("work: {error}");
+                ExitCode::from(2)
+            }
+        },
+        _ => {
+            eprintln!("work: no such options; --help tells them");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn check(all: bool) -> Outcome<bool> {
+    if !Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        eprintln!("work: not run: no valgrind here (Debian: apt-get install valgrind)");
+        std::process::exit(3);
+    }
+    let (events, counts) = measure()?;
+    if events.len() != counts.len() || events.is_empty() {
+        return Err(format!("{} events, {} counts", events.len(), counts.len()).into());
+    }
+    let rows: Vec<(Facts, u64)> = events.into_iter().zip(counts).collect();
+    println!(
+        "{:30} {:>12} {:>12} {:>8}  segments actions records ranges octets",
+        "conversation", "instructions", "formula", "share"
+    );
+    let mut names: Vec<&str> = rows.iter().map(|(facts, _)| &*facts.name).collect();
+    names.dedup();
+    for name in names {
+        let mut of: Vec<_> = rows.iter().filter(|(facts, _)| facts.name == name).collect();
+        of.sort_by_key(|(facts, count)| std::cmp::Reverse(share(facts, *count)));
+        for (facts, count) in of.into_iter().take(if all { usize::MAX } else { 1 }) {
+            println!(
+                "{name:30} {count:>12} {:>12} {:>6} %  {:>8} {:>7} {:>7} {:>6} {:>6}",
+                formula(facts),
+                share(facts, *count),
+                facts.segments,
+                facts.actions,
+                facts.records,
+                facts.ranges,
+                facts.octets
+            );
+        }
+    }
+    let worst = rows.iter().map(|(facts, count)| share(facts, *count)).max().unwrap_or(0);
+    println!("{} events, the worst takes {worst} % of the formula", rows.len());
+    Ok(worst <= 100)
+}
+
+const fn share(facts: &Facts, count: u64) -> u64 {
+    100 * count / formula(facts)
+}
+
+/// What each event met, and its instructions: callgrind writes a file whenever an event ends.
+fn measure() -> Outcome<(Vec<Facts>, Vec<u64>)> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().unwrap_or(Path::new(".")).join("work");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted_event*"]);
+    valgrind.arg("--dump-after=segue_work::end::counted_event"); // it takes no pattern
+    valgrind.arg(format!("--callgrind-out-file={}/event", folder.display())).arg(&program).arg("--events");
+    let output = valgrind.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err("the conversations did not run to their end".into());
+    }
+    let events = String::from_utf8(output.stdout)?.lines().map(str::parse).collect::<Result<_, _>>()?;
+    let total = |path: &Path| -> Outcome<u64> {
+        let text = fs::read_to_string(path)?;
+        let line = text.lines().rev().find_map(|line| line.strip_prefix("totals: "));
+        Ok(line.ok_or("a profile without totals")?.trim().parse()?)
+    };
+    let mut counts = Vec::new();
+    for n in 1.. {
+        let path = folder.join(format!("event.{n}"));
+        if !path.exists() {
+            break;
+        }
+        counts.push(total(&path)?);
+    }
+    Ok((events, counts))
+}
