@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::Config;
 use segue_kit::Rng;
-pub(crate) use segue_kit::settings::{Mixture, NAMES, bound, config, copy_one, magnitude, show, show_one};
+pub(crate) use segue_kit::settings::{Mixture, NAMES, bound, config, show, show_one};
 
 /// A new setting must be drawn too.
 #[test]

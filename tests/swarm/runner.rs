@@ -47,6 +47,10 @@ pub(crate) fn shrink<T: Clone>(
     simpler: impl Fn(&T) -> Vec<T>,
     judge: impl Fn(&T) -> Result<(), String>,
 ) -> (String, T) {
-    let budget = Duration::from_millis(number("SEGUE_SHRINK_MS").unwrap_or(1500));
-    search::shrink(first, budget, simpler, judge)
+    search::shrink(first, shrink_budget(), simpler, judge)
+}
+
+/// The time for one failure.
+pub(crate) fn shrink_budget() -> Duration {
+    Duration::from_millis(number("SEGUE_SHRINK_MS").unwrap_or(1500))
 }

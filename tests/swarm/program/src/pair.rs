@@ -49,7 +49,7 @@ impl Pair {
 }
 
 /// From now on calls to connections are measured.
-fn count_heap() {
+pub fn count_heap() {
     meter(Meter {
         measure: |code| {
             let info = allocation_counter::measure(code);

@@ -1,9 +1,11 @@
 //! The program: worlds of each kind keep the laws, a broken law is found, shrunk, written and played again.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use segue_kit::net::Closing;
+use segue_kit::swarm::{hostile, search};
 use segue_swarm::args::{self, Options, Task};
 use segue_swarm::hosts::plan::{Plan, Stack};
 use segue_swarm::hosts::{draw, shrink};
@@ -30,6 +32,17 @@ fn pairs_keep_the_laws() {
 #[test]
 fn endpoints_keep_the_laws() {
     keep_the_laws(Kind::Endpoints, 300);
+}
+
+/// With assertions as in a debug build, but faster: `cargo test` has the first of these scripts.
+#[test]
+fn hostile_peers_cost_no_more_than_stated() {
+    segue_swarm::pair::count_heap();
+    let (jobs, budget) = (std::thread::available_parallelism().map_or(2, usize::from), Duration::from_secs(2));
+    let case = |seed| hostile::judge(seed, budget);
+    let failures = search::seeds(1..2001, jobs, case, |_| ControlFlow::Continue(())).failures;
+    let reports = failures.values().flatten().map(|(_, report)| report.as_str()).collect::<Vec<_>>();
+    assert!(failures.is_empty(), "{}", reports.join("\n"));
 }
 
 #[test]
