@@ -8,7 +8,7 @@ use segue_kit::net::{self, Closing, Driver, Ideal, Link, Side};
 
 use super::neighbour::NO_TIMER;
 use super::plan::{Flow, Host, Limits, Plan, Stack};
-use super::sim::World;
+use super::shared::World;
 use super::task::{Over, by_itself};
 
 /// Why not everything need arrive in a flow; `None`: it must.

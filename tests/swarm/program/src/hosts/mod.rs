@@ -2,14 +2,16 @@
 //! middleboxes, partitions; smoltcp's sockets at one end of each flow, where a plan says so.
 //!
 //! * [`Plan`]: all of it as a plain value; [`draw`]: what a number decides; [`shrink`]: simpler plans;
-//! * `sim`: the events in virtual time; `station`, `neighbour`: a host with segue, with smoltcp; `task`: a user;
-//! * `middlebox`: what rewrites packets; `judge`: what a run must have come to.
+//! * `sim`: the events in virtual time; `shared`: what hosts share; `middlebox`: what rewrites packets;
+//! * `station`, `neighbour`: a host with segue, with smoltcp; `task`: a user;
+//! * `judge`: what a run must have come to.
 
 pub mod draw;
 mod judge;
 mod middlebox;
 mod neighbour;
 pub mod plan;
+mod shared;
 pub mod shrink;
 mod sim;
 mod station;

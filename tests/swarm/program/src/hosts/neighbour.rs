@@ -14,7 +14,7 @@ use smoltcp::time;
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
 use super::plan::{Plan, Smoltcp};
-use super::sim::{Parcels, World};
+use super::shared::{Parcels, World};
 use super::task::{Leave, Over, Socket};
 
 thread_local! {

@@ -15,7 +15,7 @@ use segue_kit::net::Side;
 
 use super::neighbour::NO_TIMER;
 use super::plan::{Limits, Plan};
-use super::sim::{Parcels, World};
+use super::shared::{Parcels, World};
 use super::task::{Leave, Over, Socket};
 
 /// An endpoint, its listeners, and whose its connections are.
