@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::endpoint::{BLOCK, Endpoint};
+use super::endpoint::Endpoint;
 use super::flow::Flow;
 use super::live::{Owner, Side};
 use super::signal::{Id, Pending, Signal};
@@ -314,7 +314,7 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// (RFC 9293 §3.10.2).
     pub fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
         let fits = self.fits(from.len())?;
-        for block in from.get(..fits).unwrap_or_default().chunks(BLOCK) {
+        for block in from.get(..fits).unwrap_or_default().chunks(self.endpoint.block()) {
             self.send(Bytes::copy_from_slice(block))?;
         }
         Ok(fits)

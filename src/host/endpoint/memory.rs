@@ -10,9 +10,6 @@ use crate::{Config, Controller, Error, Event, Instant, Knob, Path, State};
 const OVERHEAD: usize = 1024;
 /// Octets that a connection may always have written, whatever the others do: so none waits for another.
 pub(super) const FLOOR: usize = 4096;
-/// Octets of a block of copied text. It is held until all of it is acknowledged, while the budget gives back what is: so it
-/// is no larger than what is a connection's own.
-pub(in crate::host) const BLOCK: usize = FLOOR;
 
 /// Octets of the budget that hold this much written text, beside the floor: three eighths more than the text, for the
 /// records of its segments, which a peer with a small MSS makes many.
@@ -76,6 +73,12 @@ impl<C: Controller> Endpoint<C> {
             live.side.window += more;
         }
         covers
+    }
+
+    /// Octets of a block of copied text. A block is held until all of it is acknowledged, while the budget gives back what is:
+    /// so with a budget it is no larger than what is a connection's own. A segment across two blocks is copied again.
+    pub(in crate::host) const fn block(&self) -> usize {
+        if self.budget.is_limited() { FLOOR } else { usize::MAX }
     }
 
     /// The user limits the window; it grows no further than the budget knows of.

@@ -32,7 +32,6 @@ use crate::{Algorithm, Arc, Config, Controller, Error, Event, Instant};
 use answers::Answers;
 pub use config::EndpointConfig;
 pub use listen::{Incoming, Listen, ListenerId};
-pub(super) use memory::BLOCK;
 
 /// The connections of a host: the table of flows, listeners, timers, TIME-WAIT, answers to strays, and one memory
 /// budget. Values go in with the time, packets and signals come out; it has no clock, no entropy and no I/O.
