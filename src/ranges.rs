@@ -240,9 +240,8 @@ impl<K: Copy + Ord, T: Copy> Ranges<K, T> {
             let ranges = self.chunk_mut(chunk);
             let from = index.min(ranges.len());
             let here = left.min(ranges.len() - from);
-            if ranges.get(from..from + here).is_some() {
-                ranges.drain(from..from + here);
-            }
+            let end = (from + here).min(ranges.len()); // so `drain` cannot panic
+            ranges.drain(from.min(end)..end);
             let emptied = ranges.is_empty();
             left -= here;
             self.len -= here;

@@ -233,8 +233,8 @@ impl<C: Controller> Tcb<C> {
     /// SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT (RFC 5961 §5.2, MAY-12), and ISS < SEG.ACK.
     fn check_ack_range(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
         let (ack, una) = (segment.ack, self.snd.una);
-        let oldest = if cx.config.rfc5961() { self.snd.oldest_ack() } else { (1 << 31) - 1 };
-        if ack - una <= self.snd.flight() || planted!(take_acks_of_the_unsent, una - ack <= oldest, true) {
+        let oldest = || if cx.config.rfc5961() { self.snd.oldest_ack() } else { (1 << 31) - 1 };
+        if ack - una <= self.snd.flight() || planted!(take_acks_of_the_unsent, una - ack <= oldest(), true) {
             return Continue(());
         }
         if arrived.cut.is_some() {

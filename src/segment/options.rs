@@ -247,6 +247,11 @@ pub struct Options {
     pub user_timeout: Option<u16>,
 }
 
+/// Octets of options that end on a word.
+const fn padded(octets: usize) -> usize {
+    octets.saturating_add(3) & !3
+}
+
 impl Options {
     /// The most octets a header has for options: the data offset counts up to 15 words, the fixed header takes 5.
     pub const MAX_WIRE_LEN: usize = 40;
@@ -263,7 +268,7 @@ impl Options {
     #[inline(never)]
     pub fn wire_len(&self) -> usize {
         let aligned = self.aligned_len();
-        if aligned <= Self::MAX_WIRE_LEN { aligned } else { 4 * self.packed_len().div_ceil(4) }
+        if aligned <= Self::MAX_WIRE_LEN { aligned } else { padded(self.packed_len()) }
     }
 
     /// Octets with the NOPs that put every field on its natural boundary (RFC 7323 App. A).
@@ -276,7 +281,7 @@ impl Options {
             }
             + 4 * usize::from(self.window_scale.is_some())
             + if self.sack.is_empty() { 0 } else { 4 + 8 * self.sack.len() }
-            + self.fast_open.map_or(0, |cookie| 4 * (2 + cookie.len()).div_ceil(4))
+            + self.fast_open.map_or(0, |cookie| padded(2 + cookie.len()))
             + 4 * usize::from(self.user_timeout.is_some())
     }
 
