@@ -4,7 +4,7 @@
 //! has seen whole lives of connections, not only their beginnings.
 //!
 //! An own search, and not a model checker's: the state is a program's value, of which a search needs no more than a hash,
-//! clones and a list of steps. What is kept of a state is 8 octets in a set, its parent and the step from there; the
+//! clones and a list of steps. The search keeps 8 octets of a state in a set, its parent and the step from there; the
 //! values live only as long as they wait for their turn. The run to a violation is made again from its steps.
 
 use std::collections::{HashMap, HashSet, VecDeque};
