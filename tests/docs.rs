@@ -298,6 +298,11 @@ fn the_readme_tells_what_there_is() {
     for name in examples() {
         assert!(told.contains(&name), "README.md does not tell of the example {name}");
     }
+    for file in fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name()) {
+        let name = file.to_string_lossy();
+        let has_row = !name.ends_with(".md") || readme.contains(&format!("| [docs/{name}](docs/{name}) | "));
+        assert!(has_row, "README.md has no row for docs/{name}");
+    }
     let version = manifest.split_once("rust-version = \"").unwrap().1.split('"').next().unwrap();
     assert!(readme.contains(&format!("Rust {version},")), "README.md names another rust-version than {version}");
 }

@@ -42,7 +42,7 @@ pub const STACKS: &[&str] =
 /// Reads the arguments; `None` where the user asks for help.
 ///
 /// # Errors
-/// What is wrong, in words.
+/// The mistake, in words.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>, String> {
     let mut options =
         Options { stack: "segue".into(), iss: None, shift: 0, repeat: 1, ladder: false, files: Vec::new() };

@@ -63,7 +63,7 @@ pub fn window(time: Time, before: Duration) -> Option<(Duration, Duration)> {
     })
 }
 
-/// What is wrong with the result of a call.
+/// The difference in the result of a call.
 pub fn result(call: &Call, returned: &Returned) -> Option<String> {
     let (value, errno) = match returned.result {
         Ok(value) => (value, None),

@@ -15,7 +15,7 @@ impl fmt::Display for ParseError {
     }
 }
 
-/// What is left of a script.
+/// The rest of a script.
 pub struct Cursor<'a> {
     rest: &'a str,
     line: usize,

@@ -8,7 +8,7 @@ use crate::script::{Action, Event, Script, Time};
 /// Reads a script.
 ///
 /// # Errors
-/// The line of the first mistake, and what is expected there.
+/// The line of the first mistake, and the text expected there.
 pub fn parse(text: &str) -> Result<Script, ParseError> {
     let mut at = Cursor::new(text);
     let mut script = Script::default();

@@ -60,7 +60,7 @@ pub struct Failure {
     pub line: usize,
     /// One sentence.
     pub problem: String,
-    /// What the line expects, and what came; empty where there is no such pair.
+    /// The packet or result that the line expects, and the one that came; empty where there is no such pair.
     pub expected: String,
     pub seen: String,
     pub ladder: Ladder,

@@ -1,4 +1,4 @@
-//! The options of a script and its commands: what is set before and between the events.
+//! The options of a script and its commands: the settings before and between the events.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct Setup {
     pub tick: Duration,
     /// The ISS of the stack, where it lets a test choose; none: its own.
     pub iss: Option<u32>,
-    /// What is added to all sequence numbers of the peer.
+    /// The number to add to all sequence numbers of the peer.
     pub shift: u32,
 }
 

@@ -182,7 +182,7 @@ impl Stack for Smoltcp {
 
     fn next_deadline(&mut self) -> Option<Duration> {
         let at = self.interface.poll_at(self.now, &self.sockets)?;
-        // What is due at once was done at once: the interface has no more to do before the next microsecond.
+        // Work that is due at once was done at once: the interface has no more to do before the next microsecond.
         let at = if at > self.now { at } else { self.now + smoltcp::time::Duration::from_micros(1) };
         Some(Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)))
     }

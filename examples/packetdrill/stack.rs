@@ -19,7 +19,7 @@ pub trait Stack {
     /// Sets a variable that a script names in a `sysctl` line, for all that is opened later.
     ///
     /// # Errors
-    /// What is wrong with the name or value, with the names that it knows.
+    /// The mistake in the name or value, with the names that it knows.
     fn sysctl(&mut self, name: &str, value: &str) -> Result<(), String>;
 
     /// A datagram arrives.

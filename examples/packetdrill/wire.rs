@@ -96,7 +96,7 @@ impl Wire {
     /// What left the stack.
     ///
     /// # Errors
-    /// What is wrong with the datagram: its form, a checksum (MUST-2), padding that is not zero (MUST-69).
+    /// The fault of the datagram: its form, a checksum (MUST-2), padding that is not zero (MUST-69).
     pub fn decode(octets: &[u8]) -> Result<Self, String> {
         let packet = SlicedPacket::from_ip(octets).map_err(|error| format!("no IP datagram: {error}"))?;
         let (source, destination, tos) = match &packet.net {

@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
     play(data, false);
 }
 
-/// Plays the input and prints each event with what came of it.
+/// Plays the input and prints each event with its effect.
 pub fn explain(data: &[u8]) {
     play(data, true);
 }
@@ -120,7 +120,7 @@ fn is_blind(event: &Event, connection: &Connection) -> bool {
     let (info, state) = (connection.info(), connection.state());
     let segment = match event {
         Event::Segment(segment) => segment,
-        // RFC 5927 §4.1: errors quote what is in flight
+        // RFC 5927 §4.1: errors quote segments in flight
         Event::Icmp { quoted_seq, .. } => {
             let flight = info.snd_nxt - info.snd_una;
             return *quoted_seq - info.snd_una > flight.max(1);

@@ -1,4 +1,4 @@
-//! Codec: octets in. Decoding never panics, agrees with etherparse, and what was decoded survives encoding. The same octets
+//! Codec: octets in. Decoding never panics, agrees with etherparse, and a decoded value survives encoding. The same octets
 //! as an IP datagram: decoding it never panics either, and a packet survives the way through a datagram.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -150,7 +150,7 @@ fn take(options: &mut Options, element: TcpOptionElement) {
     }
 }
 
-/// Encoding takes whatever decoding gave, or what was built with options that fit, and gives it back.
+/// Encoding takes any decoded value, or one built with options that fit, and gives it back.
 fn survives(packet: &Packet, pseudo: PseudoHeader) {
     let mut octets = Vec::new();
     let encoded = codec::encode(packet, Fill::Now(pseudo), &mut octets);

@@ -53,7 +53,7 @@ pub(crate) fn reach(input: &mut Reader<'_>) -> segue::Connection {
     watched.connection
 }
 
-/// Plays the input and prints each event with what came of it: what to read when an input fails.
+/// Plays the input and prints each event with its effect, to read when an input fails.
 pub fn explain(data: &[u8]) {
     let mut input = Reader::new(data);
     let setup = Setup::read(&mut input);

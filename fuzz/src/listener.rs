@@ -1,4 +1,4 @@
-//! A listening port under a flood: the queues against a model, cookies against what was given out.
+//! A listening port under a flood: the queues against a model, cookies against those that were given out.
 //!
 //! The first octet of an input says which. Bit 0 clear: calls of [`host::Listener`](segue::host::Listener), each compared with a
 //! model that keeps lists. Set: an endpoint that listens, and peers who know nothing but what they were told. They open

@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
     play(data, false);
 }
 
-/// Plays the input and prints each event with what came of it.
+/// Plays the input and prints each event with its effect.
 pub fn explain(data: &[u8]) {
     play(data, true);
 }

@@ -1,8 +1,8 @@
-//! Journals and snapshots as data: what is decoded is a value that behaves, or an error.
+//! Journals and snapshots as data: decoding gives a value that behaves, or an error.
 //!
 //! The first octet of an input says what is decoded (a connection, a detached one, a journal, other values), in which
 //! format, and from what: the rest of the input as it is, or something that was written before and then changed in a few
-//! places. Nothing panics. What is read as a connection keeps the invariants, is written and read again as the same, answers
+//! places. Nothing panics. A connection that is read keeps the invariants, is written and read again as the same, answers
 //! questions, and takes events. A journal replays, or names its first difference.
 
 mod change;
@@ -69,7 +69,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// The rest of the input as it is, or what was written of a value, changed in a few places.
+/// The rest of the input as it is, or a written value, changed in a few places.
 fn given<T: Serialize>(
     changed: bool,
     form: Form,
@@ -90,7 +90,7 @@ fn connection(form: Form, octets: &[u8], then: u8) {
     }
 }
 
-/// What was read keeps the invariants, is written as it was read, answers questions, and takes events.
+/// A value that was read keeps the invariants, is written as it was read, answers questions, and takes events.
 fn behaves(form: Form, connection: &Connection, then: u8) {
     connection.check_invariants();
     assert!(form.read::<Connection>(&form.write(connection)).as_ref() == Some(connection), "read again");

@@ -38,7 +38,7 @@ enum Unit {
 }
 
 /// Linux's variables that are a setting of `Config`.
-const SYSCTLS: [(&str, &str, Unit); 25] = [
+const SYSCTLS: [(&str, &str, Unit); 24] = [
     ("net.ipv4.tcp_sack", "sack", Unit::Switch),
     ("net.ipv4.tcp_dsack", "dsack", Unit::Switch),
     ("net.ipv4.tcp_timestamps", "timestamps", Unit::Switch),
@@ -48,7 +48,6 @@ const SYSCTLS: [(&str, &str, Unit); 25] = [
     ("net.ipv4.tcp_mtu_probing", "mtu_probing", Unit::Switch),
     ("net.ipv4.tcp_base_mss", "black_hole_mtu", Unit::Count),
     ("net.ipv4.tcp_min_snd_mss", "min_mss", Unit::Count),
-    ("net.ipv4.ip_local_min_pmtu", "min_mtu", Unit::Count),
     ("net.ipv4.route.min_pmtu", "min_mtu", Unit::Count),
     ("net.ipv4.tcp_syn_retries", "syn_retries", Unit::Count),
     ("net.ipv4.tcp_synack_retries", "syn_retries", Unit::Count),

@@ -1,4 +1,4 @@
-//! The language: what is read, and what a script with it does.
+//! The language: how each construct is read, and its effect in a script.
 
 use segue_packetdrill::call::Value;
 use segue_packetdrill::parser::parse;

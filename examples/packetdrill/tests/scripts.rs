@@ -104,6 +104,38 @@ fn every_must_of_rfc_9293_has_a_script() {
     }
 }
 
+/// The RFCs of `docs/conformance` that no script is about, and why.
+const RFCS_WITHOUT_SCRIPT: [(u32, &str); 3] = [
+    (4987, "floods concern the listeners of a whole host, and a script has a peer"),
+    (6528, "the initial sequence numbers are the host's, and a script counts from them"),
+    (7413, "segue leaves Fast Open out: the codec has the option, and host::Keys its cookies"),
+];
+
+#[test]
+fn every_rfc_of_the_conformance_pages_has_scripts() {
+    let pages = crate::common::root().join("../../docs/conformance");
+    let names = std::fs::read_dir(&pages).expect("the pages").map(|entry| entry.expect("a page").file_name());
+    let number = |name: &std::ffi::OsString| -> Option<u32> {
+        name.to_str()?.strip_prefix("rfc")?.strip_suffix(".md")?.parse().ok()
+    };
+    let rfcs: Vec<u32> = names.filter_map(|name| number(&name)).collect();
+    assert!(rfcs.len() >= 32, "{} pages only", rfcs.len());
+    let scripts = all();
+    for rfc in rfcs {
+        let has_script = scripts.iter().any(|(name, _)| name.starts_with(&format!("rfc{rfc}/")));
+        let excused = RFCS_WITHOUT_SCRIPT.iter().any(|(own, _)| *own == rfc);
+        assert!(
+            has_script != excused,
+            "RFC {rfc}: needs a directory of tests/packetdrill, or a reason why it has none"
+        );
+    }
+    let readme = std::fs::read_to_string(crate::common::root().join("README.md")).expect("README.md");
+    for (rfc, reason) in RFCS_WITHOUT_SCRIPT {
+        let told = readme.contains(&format!("| RFC {rfc} | {reason} |"));
+        assert!(told, "tests/packetdrill/README.md does not say why RFC {rfc} has no script: {reason}");
+    }
+}
+
 #[test]
 fn the_suite_covers_the_table_of_the_readme() {
     let readme = std::fs::read_to_string(crate::common::root().join("../../README.md")).expect("README.md");

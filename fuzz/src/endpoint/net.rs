@@ -19,7 +19,7 @@ pub(super) const ADDRESSES: [IpAddr; 2] =
 /// A channel that holds as many packets loses the next.
 const ROOM: usize = 256;
 
-/// The client, the server, and what is between them.
+/// The client, the server, and the network between them.
 pub(super) struct Net {
     pub(super) now: Instant,
     pub(super) ends: [Endpoint; 2],

@@ -132,7 +132,7 @@ impl Net {
     /// Reads all and closes, as calm users do.
     pub(super) fn finish(&mut self, end: usize, id: Id) {
         let Ok(mut socket) = self.ends[end].socket(id, self.now) else {
-            return self.retire(end, id); // what was left was read, and the end was told
+            return self.retire(end, id); // the rest was read, and the end was told
         };
         if socket.state().is_synchronized() {
             let closed = socket.close().is_ok();

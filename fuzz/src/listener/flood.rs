@@ -114,7 +114,7 @@ impl Flood {
         Flow::new(SocketAddr::new(SERVER, 80), address).expect("unicast")
     }
 
-    /// A peer sends this: what came of it.
+    /// A peer sends this: its effect.
     fn give(&mut self, peer: u8, segment: Segment) -> Received {
         let flow = Self::flow(peer);
         let (irs, opens) = (segment.seq, segment.flags.contains(Flags::SYN));

@@ -114,7 +114,7 @@ impl End {
         self.connection.as_ref().map_or(State::Closed, Connection::state)
     }
 
-    /// A segment arrives; what is sent for it.
+    /// A segment arrives; the segments sent for it.
     pub(super) fn arrives(&mut self, segment: Segment, now: Instant) -> Vec<Segment> {
         if self.connection.is_none() {
             let syn = segment.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN;
@@ -167,7 +167,7 @@ impl End {
         sent
     }
 
-    /// Any event; what is sent for it.
+    /// Any event; the segments sent for it.
     pub(crate) fn call(&mut self, event: Event, now: Instant) -> (Result<(), Error>, Vec<Segment>) {
         let Some(connection) = &mut self.connection else { return (Ok(()), Vec::new()) };
         if self.traced {

@@ -1,4 +1,4 @@
-//! Two ends and what is under way between them, in virtual time.
+//! Two ends and the segments under way between them, in virtual time.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -19,13 +19,13 @@ struct Flight {
 pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) ends: [End; 2],
-    /// What is under way to each end, the oldest first.
+    /// The segments under way to each end, the oldest first.
     flying: [VecDeque<Flight>; 2],
     /// Nobody loses patience by configuration.
     pub(super) patient: bool,
 }
 
-/// What is under way for longer is lost: well below the MSL of patient ends.
+/// A segment that is under way for longer is lost: well below the MSL of patient ends.
 const AGE: Duration = Duration::from_secs(100);
 /// A channel that holds as many segments loses the next.
 const ROOM: usize = 128;
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// Everything under way arrives in order 10 ms later, and what is due by then fires.
+    /// Everything under way arrives in order 10 ms later, and timers that are due by then fire.
     pub(crate) fn round(&mut self) {
         let until = self.now + Duration::from_millis(10);
         while let Some((at, end, timer)) = self.next_deadline().filter(|(at, ..)| *at <= until) {

@@ -1,4 +1,4 @@
-//! Small changes of what was written.
+//! Small changes of written values.
 
 use super::super::reader::Reader;
 

@@ -21,7 +21,7 @@ pub fn to_subject(segment: &Segment, port: u16) -> Vec<u8> {
     octets
 }
 
-/// The segment in a datagram of the subject, and its port; `None` for what is not TCP.
+/// The segment in a datagram of the subject, and its port; `None` for other protocols.
 pub fn from_subject(octets: Vec<u8>) -> Option<(u16, Segment)> {
     match decode(Bytes::from(octets), Format::default()) {
         Ok(Datagram::Tcp(_, packet)) => Some((packet.src_port, packet.segment)),

@@ -212,7 +212,7 @@ fn row(port: u16) -> Option<(State, usize)> {
 }
 
 impl Drop for Kernel {
-    /// Nothing stays: an abortive close, and a reset for what is in TIME-WAIT.
+    /// Nothing stays: an abortive close, and a reset for sockets in TIME-WAIT.
     fn drop(&mut self) {
         if let Some(socket) = self.socket.take() {
             drop(socket.set_linger(Some(Duration::ZERO)));

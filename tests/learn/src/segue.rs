@@ -70,7 +70,7 @@ impl Segue {
         }
     }
 
-    /// The user takes at once what is delivered; then a pause.
+    /// The user takes delivered text at once; then a pause.
     fn settle(&mut self, mut seen: Vec<Out>) -> Vec<Out> {
         seen.extend(self.event(Event::Consume(usize::MAX), Out::Sent));
         if self.rearms && seen.contains(&Out::BackToListen) {

@@ -159,7 +159,7 @@ impl Model {
             Delivered::Nothing => 0,
             Delivered::Text => text,
             Delivered::Held => HELD,
-            // What came on the SYN begins at RCV.NXT; what is held later, behind a gap.
+            // Text on the SYN begins at RCV.NXT; text that is held later, behind a gap.
             Delivered::All if early => HELD.max(text),
             Delivered::All => 2 * HELD,
             Delivered::Odd => panic!("no row says `odd`"),

@@ -28,7 +28,7 @@ const NOWHERE: u32 = 0x1234_5678;
 pub struct Tester<S> {
     pub subject: S,
     timestamps: bool,
-    /// Everything is told: asides, reasons, what is late. Else what all subjects can tell.
+    /// Everything is told: asides, reasons, late events. Else only the events that all subjects can tell.
     asides: bool,
     /// The user has a connection.
     open: bool,
@@ -207,7 +207,7 @@ impl<S: Subject> Tester<S> {
     /// Takes note of what the subject did, and puts it into words.
     fn tell(&mut self, word: Word, seen: &[Out], asked: Option<&Segment>) -> String {
         let mut words: Vec<(u8, String)> = Vec::new();
-        // The user hears first, so that the numbers of segments are judged by what was taken.
+        // The user hears first, so that the numbers of segments are judged by the delivered text.
         for out in seen {
             self.learn(out);
         }
@@ -303,7 +303,7 @@ impl<S: Subject> Tester<S> {
             self.fin = Some(end(segment) - 1);
         }
         match before.map(|(_, next)| next) {
-            // The first of what is sent again: with it may go more.
+            // The first segment that is sent again: with it may go more.
             _ if again && !word.is_empty() && !segment.is_empty() => word = format!("again {}", first(segment)),
             Some(next) if again && segment.seq == next - 1 => word = "keep-alive".to_owned(),
             _ if again => word.push_str(" at an old number"),

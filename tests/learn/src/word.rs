@@ -125,7 +125,7 @@ const ACKS: [(&str, Acked); 5] =
     [("", Acked::All), ("iss", Acked::Iss), ("syn", Acked::Syn), ("text", Acked::Text), ("beyond", Acked::Beyond)];
 const STAMPS: [(&str, Stamp); 3] = [("", Stamp::Usual), ("old", Stamp::Old), ("missing", Stamp::Missing)];
 
-/// The empty name is for what is not written.
+/// The empty name is for a mark that is not written.
 fn named<T: Copy>(all: &[(&str, T)], name: &str) -> Option<T> {
     all.iter().find(|(known, _)| !name.is_empty() && *known == name).map(|(_, value)| *value)
 }

@@ -12,12 +12,12 @@ Explores two connections and the channel between them, breadth first, and checks
 
     --list          the configurations
     --only NAME     only this one; may be repeated
-    --states N      at most so many states of each configuration (default 20000)
+    --states N      at most N states of each configuration (default 20000)
     --fair N        the fair schedule runs from one state in N, a power of two (default 8)
     --ladders       of mutants: the run that shows each fault
     --help          this text
 
-A violation is printed as a ladder, with the fewest faults of the network and the fewest steps that lead to it.
+A violation is printed as a ladder, by a run with few of the steps that have a bound; it need not be the shortest.
 Exit code 1: a law does not hold, or a planted fault was not found.
 ";
 

@@ -22,7 +22,7 @@ pub(crate) fn require(holds: bool, law: &'static str, what: impl FnOnce() -> Str
 pub(crate) const NAMES: [&str; 2] = ["A", "B"];
 
 impl World<'_> {
-    /// What is delivered is the next text that the peer sent: in order, each octet once.
+    /// Each delivery is the next text that the peer sent: in order, each octet once.
     pub(crate) fn text_is_a_prefix(&self, side: usize, end: &End, delivered: &[u8]) -> Law {
         const LAW: &str = "text_is_a_prefix";
         let name = NAMES[side];
@@ -94,7 +94,7 @@ impl World<'_> {
         })
     }
 
-    /// SACK blocks report no more than what is held; one block more may repeat some of it or name a duplicate.
+    /// SACK blocks report no more than the held octets; one block more may repeat some of it or name a duplicate.
     pub(crate) fn reports_what_is_held(&self, side: usize, end: &End, segment: &Segment) -> Law {
         let blocks = segment.options.sack();
         let duplicate = |first: &segue::SackBlock| {

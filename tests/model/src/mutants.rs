@@ -9,7 +9,7 @@ use crate::ladder::ladder;
 use crate::search::{Limits, search};
 use crate::setting;
 
-/// States of each configuration in the first round, and the second.
+/// States of each configuration, round by round.
 const ROUNDS: [usize; 3] = [2_000, 20_000, 100_000];
 
 /// Plants each fault whose name contains one of the words, or all, and searches. With `ladders`, shows the runs.

@@ -1,9 +1,10 @@
 //! Breadth first in layers: all runs without a fault, then all with one, and so on, where a fault is any step that the
-//! bounds count. So the run to a violation is one of those with the fewest faults, and of these one of the shortest; and a
-//! search that stops at its limit has seen whole lives of connections, not only their beginnings.
+//! bounds count. So the run to a violation has at most one fault more than the fewest that lead to one, unless it ends in
+//! the fair schedule, which runs from a sample of the states. It need not be the shortest. A search that stops at its limit
+//! has seen whole lives of connections, not only their beginnings.
 //!
 //! An own search, and not a model checker's: the state is a program's value, of which a search needs no more than a hash,
-//! clones and a list of steps. What is kept of a state is 8 octets in a set, its parent and the step from there; the
+//! clones and a list of steps. The search keeps 8 octets of a state in a set, its parent and the step from there; the
 //! values live only as long as they wait for their turn. The run to a violation is made again from its steps.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -19,7 +20,7 @@ use crate::world::{SIDES, World};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) states: usize,
-    /// From one state in so many the fair schedule runs; a power of two.
+    /// The fair schedule runs from one state in `fair`, a power of two.
     pub(crate) fair: u64,
 }
 
@@ -29,7 +30,7 @@ pub(crate) struct Seen {
     pub(crate) states: usize,
     pub(crate) transitions: u64,
     pub(crate) depth: u32,
-    /// All runs with so many faults were explored.
+    /// The search explored all runs with this number of faults.
     pub(crate) faults: Option<u32>,
     /// Distinct states of an end alone, each of which was attacked; states from which the fair schedule ran.
     pub(crate) ends: usize,

@@ -1,4 +1,4 @@
-//! What is explored: configurations by name, each with its bounds.
+//! The configurations by name, each with its bounds.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use segue::{Arc, Config, ConfigBuilder, EcnMode, Flags, Segment};
 
 use crate::end::iss;
 
-/// What is left of each kind of step.
+/// The steps of each kind that remain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Bounds {
     /// Segments lost, repeated, overtaken by another, marked.
@@ -95,7 +95,7 @@ pub(crate) struct Setting {
     pub(crate) bounds: Bounds,
     /// Segments that the channel holds in each direction; more are lost.
     pub(crate) channel: usize,
-    /// What is under way to each end at the start.
+    /// The segments under way to each end at the start.
     pub(crate) under_way: [Vec<Segment>; 2],
     /// Two states are the same only if the whole values are, throttles and statistics included; else if they are so for
     /// `canonical`.

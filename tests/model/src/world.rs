@@ -1,5 +1,5 @@
 //! The state that the search goes through: two connections with their users, the segments under way between them, and
-//! what is left of the bounds. And one step of it: [`World::after`].
+//! the rest of the bounds. And one step of it: [`World::after`].
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -299,7 +299,7 @@ impl<'s> World<'s> {
         let octets = if reads == Reads::AtOnce { std::mem::take(&mut end.user.unread) } else { 0 };
         self.ends[side] = Rc::new(end);
         sent.into_iter().for_each(|segment| self.put(1 - side, segment));
-        laws?; // a ladder shows what was sent
+        laws?; // a ladder shows these segments
         if closes {
             self.ends_by_two_fins(side)?;
         }

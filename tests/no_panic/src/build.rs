@@ -67,7 +67,7 @@ impl Build {
 /// The static library of entry points.
 pub(crate) struct Library {
     path: PathBuf,
-    /// Where what is linked goes.
+    /// Where the linked programs go.
     scratch: PathBuf,
 }
 

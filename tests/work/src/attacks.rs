@@ -24,7 +24,7 @@ fn config() -> Config {
     Config::builder().receive_buffer_initial(262_144).build().expect("within the ranges")
 }
 
-/// Small segments fill the window, and the peer acknowledges; what was acknowledged.
+/// Small segments fill the window, and the peer acknowledges; how much was acknowledged.
 fn fill(end: &mut End) -> u32 {
     end.event(Event::Send(octets(262_144)));
     for _ in 0..64 {

@@ -1,5 +1,5 @@
 //! Swarm testing in the manner of TigerBeetle's VOPR: one number decides a whole world, its hosts, users, network and faults.
-//! A world runs under laws, first with faults, then without; what was queued must arrive and all must fall silent, or a
+//! A world runs under laws, first with faults, then without; all queued text must arrive and all must fall silent, or a
 //! limit that was truly reached says why not. A failure is that number, and a capsule: see `docs/swarm.md`.
 //!
 //! * [`World`]: what a number decides: a [pair] of connections, or [hosts];

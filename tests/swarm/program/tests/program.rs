@@ -140,7 +140,7 @@ fn a_broken_law_is_found_shrunk_written_and_played_again() {
     let read = Capsule::read(&path);
     std::fs::remove_dir_all(&directory).expect("it was made here");
     assert_eq!(read.as_ref(), Ok(&capsule));
-    // its seed draws another world: somebody changed what was drawn
+    // its seed draws another world: somebody changed the drawn plan
     assert!(!capsule.is_current());
     assert!(Capsule { plan: World::draw(seed), ..capsule }.is_current());
 }

@@ -17,7 +17,7 @@ use super::plan::{
 const MS: u64 = 1000;
 const S: u64 = 1_000_000;
 
-/// What is there at all in a plan.
+/// The parts that a plan has at all.
 #[derive(Clone, Copy, Debug)]
 struct Families {
     loss: bool,

@@ -36,7 +36,7 @@ fn excuse(plan: &Plan, flow: &Flow) -> Option<&'static str> {
     None
 }
 
-/// Whether a limit may be reached with so many flows.
+/// Whether this number of flows may reach a limit.
 fn is_tight(limits: &Limits, host: &Host, flows: usize) -> bool {
     let below = |n: u16| n > 0 && usize::from(n) < 2 * flows;
     let budget = limits.memory > 0 && limits.memory as usize / flows < 8 * room(host);

@@ -34,7 +34,7 @@ pub(super) const NO_TIMER: &str = "smoltcp has no timer for a FIN that is not ac
 /// More packets in one poll than any window here lets through.
 const AT_ONCE: usize = 20_000;
 
-/// A device without a link layer: what came, what leaves.
+/// A device without a link layer: the packets that came and those that leave.
 #[derive(Debug)]
 struct Wire {
     arrived: VecDeque<Vec<u8>>,
@@ -252,7 +252,7 @@ impl Neighbour {
         }
     }
 
-    /// What is left when all is silent: an error tells what should not be.
+    /// The remains when all is silent: an error tells those that should not be.
     pub(super) fn remains(&self, world: &World<'_>) -> Result<(), String> {
         for place in &self.places {
             let socket = self.sockets.get::<tcp::Socket<'_>>(place.socket);

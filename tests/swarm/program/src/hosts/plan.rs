@@ -69,7 +69,7 @@ pub struct Limits {
     pub half_open: u16,
     pub ready: u16,
     pub full: WhenFull,
-    /// SYNs wait for an admission, and are refused in so many of a thousand cases.
+    /// SYNs wait for an admission, and the second number of a thousand are refused.
     pub gate: Option<(Duration, u32)>,
     /// Listeners leave the patience with half-open connections at its default.
     pub hasty: bool,
@@ -127,7 +127,7 @@ pub struct Middlebox {
     pub bleach: bool,
     /// Reports are taken out of the packets, until all is calm.
     pub hides_sack: bool,
-    /// Segments are split in so many of a thousand cases.
+    /// How many segments of a thousand are split.
     pub split: u32,
     /// A segment of text waits so long for the next, which is put behind it.
     pub coalesce: Duration,

@@ -279,7 +279,7 @@ impl Station {
         self.tcp.wants_flush()
     }
 
-    /// What is left when all is silent: an error tells what should not be.
+    /// The remains when all is silent: an error tells those that should not be.
     /// `full`: the hosts that have no room for another connection.
     pub(super) fn remains(&mut self, world: &World<'_>, full: &[bool]) -> Result<(), String> {
         let ((live, _), memory) = (self.tcp.len(), self.tcp.memory());

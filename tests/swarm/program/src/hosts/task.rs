@@ -12,7 +12,7 @@ use super::plan::Program;
 /// What a user sees of a socket, segue's or another's.
 pub(super) trait Socket {
     fn readable(&self) -> usize;
-    /// Takes at most so many octets and tells how many; 0: no more are there.
+    /// Takes at most `most` octets and tells how many; 0: no more are there.
     fn read(&mut self, most: usize, sink: &mut dyn FnMut(&[u8])) -> usize;
     fn eof(&self) -> bool;
     /// How many octets were taken.
