@@ -196,7 +196,8 @@ fn room_in_the_budget_wakes_the_host() {
 fn half_acknowledged(text: &[u8], piece: usize) -> i64 {
     let mut kept = None;
     let info = allocation_counter::measure(|| {
-        let mut ends = World::plain().ends;
+        let config = EndpointConfig { memory: 10_000_000, ..EndpointConfig::default() };
+        let mut ends = World::new([config, EndpointConfig::default()], 1).ends;
         ends[1].listen(Listen::port(80)).unwrap();
         let mut now = Instant::from_millis(1000);
         let id = ends[0].connect(CLIENT, SocketAddr::new(SERVER, 80), now).unwrap();

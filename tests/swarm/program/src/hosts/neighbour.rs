@@ -28,8 +28,8 @@ thread_local! {
 /// user has not taken is gone.
 pub(super) const THROWN_AWAY: &str = "smoltcp threw away text that waited for its user";
 
-/// It sent a FIN while the peer's window was closed, and has no timer any more to send it again.
-pub(super) const NO_TIMER: &str = "smoltcp has no timer for a FIN that is not acknowledged";
+/// An ACK closed the window while a FIN or text was in flight, and no timer runs any more to send it again, or to probe.
+pub(super) const NO_TIMER: &str = "smoltcp has no timer for what is not acknowledged";
 
 /// More packets in one poll than any window here lets through.
 const AT_ONCE: usize = 20_000;
@@ -244,8 +244,10 @@ impl Neighbour {
     /// Signs that show when all is silent.
     pub(super) fn signs(&self, world: &mut World<'_>) {
         for place in &self.places {
-            let state = self.sockets.get::<tcp::Socket<'_>>(place.socket).state();
-            let waits = matches!(state, State::FinWait1 | State::Closing | State::LastAck);
+            let socket = self.sockets.get::<tcp::Socket<'_>>(place.socket);
+            let fin = matches!(socket.state(), State::FinWait1 | State::Closing | State::LastAck);
+            let text = matches!(socket.state(), State::Established | State::CloseWait) && socket.send_queue() > 0;
+            let waits = fin || text;
             if waits && self.deadline.is_none() {
                 world.signs.insert(place.flow, NO_TIMER);
             }
