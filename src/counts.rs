@@ -1,6 +1,7 @@
 //! What a connection counts: five usual counters in the value itself, the rare ones on the heap.
 
 use crate::Counters;
+use crate::invariant::{Broken, holds};
 use crate::rare::{AtRest, Rare};
 
 /// The [`Counters`] of a connection.
@@ -63,6 +64,27 @@ impl Counts {
         if octets > 0 {
             self.rare().octets_trimmed += u64::try_from(octets).unwrap_or(0);
         }
+    }
+
+    /// No counter is so high that counting on may end.
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        let Self { segments_in, segments_predicted, segments_out, octets_in, octets_acked, rare } = self;
+        let usual = [segments_in, segments_predicted, segments_out, octets_in, octets_acked];
+        let seldom = [
+            &rare.retransmissions,
+            &rare.timeouts,
+            &rare.fast_retransmits,
+            &rare.spurious_recoveries,
+            &rare.tail_probes,
+            &rare.duplicate_acks,
+            &rare.discarded,
+            &rare.octets_trimmed,
+            &rare.ecn_marks,
+            &rare.ecn_reductions,
+            &rare.probes,
+            &rare.challenge_acks,
+        ];
+        holds(usual.into_iter().chain(seldom).all(|&count| count <= u64::MAX / 2), "a counter is at its end")
     }
 
     pub(crate) fn get(&self) -> Counters {

@@ -72,8 +72,11 @@ impl<C: Controller + Serialize> Serialize for Connection<C> {
 
 impl<'de, C: Controller + Deserialize<'de>> Deserialize<'de> for Connection<C> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Read { _version: Version, config, settings, path, timers, counters, clock, phase } =
+        let Read { _version: Version, config, settings, path, timers, counters, clock, mut phase } =
             Read::deserialize(from)?;
+        if let Phase::Live(tcb) = &mut phase {
+            tcb.prediction = tcb.predict(&config, &settings, &timers); // the writer's build may have other shortcuts
+        }
         let connection = Self { config, settings, path: path.limited(), timers, counters, clock, phase };
         match connection.invariants() {
             Ok(()) => Ok(connection),

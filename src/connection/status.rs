@@ -224,6 +224,7 @@ impl<C: Controller> Connection<C> {
     /// What does not hold of it.
     pub(super) fn invariants(&self) -> Result<(), Broken> {
         self.timers.check_invariants()?;
+        self.counters.check_invariants()?;
         match &self.phase {
             Phase::Closed | Phase::Listen(_) => holds(self.timers.next().is_none(), "a timer without a connection"),
             Phase::SynSent(opening) => {

@@ -204,7 +204,8 @@ impl TimeWait {
         tcb.state = LiveState::TimeWait;
         tcb.snd.end_with(self.oldest_ack);
         tcb.snd.send_mss = 1; // the least: the window moves as soon as it can
-        tcb.rcv.end((self.rcv_nxt, self.in_reach), self.rcv_wnd, (self.next_window, self.agreed & SHIFT));
+        let shift = (self.agreed & SHIFT).min(14); // a value that was read may say anything
+        tcb.rcv.end((self.rcv_nxt, self.in_reach), self.rcv_wnd.min(1 << 30), (self.next_window, shift));
         tcb.sack = self.agreed & DSACK != 0;
         tcb.ts = (self.agreed & TIMESTAMPS != 0).then(|| {
             let [a, b, c, d, e, f] = self.ts_recent_age;

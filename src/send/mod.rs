@@ -487,6 +487,7 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
         self.board.check_invariants()?;
         holds(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none")?;
+        self.episode.undo.check_invariants()?;
         self.rtt.check_invariants()?;
         self.buffer.check_invariants()?;
         holds(self.board.nxt() - self.board.una() == self.flight(), "the scoreboard and SND.NXT differ")?;

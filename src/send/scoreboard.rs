@@ -439,14 +439,19 @@ impl Scoreboard {
         holds(self.marks.is_at_rest() == marks.are_gone(), "memory for what was set apart")?;
         marks.sacked.check_invariants()?;
         marks.lost.check_invariants()?;
-        holds(self.nxt.is_reached() && marks.fresh.is_reached(), "a stream without end")?;
+        holds(self.nxt.is_reached(), "a stream without end")?;
+        holds(marks.fresh <= self.nxt, "the search for losses is beyond SND.NXT")?;
         let (mut at, mut sacked, mut lost, mut segments) = (self.una, 0_u32, 0_u32, 0);
         for sent in &self.segments {
             holds(sent.start == at && sent.end > at && sent.end <= self.nxt, "records leave a gap")?;
             at = sent.end;
             match sent.fate {
                 Fate::InFlight => holds(sent.again || sent.start >= marks.fresh, "a record is behind the search")?,
-                Fate::Sacked => (sacked, segments) = (sacked.saturating_add(sent.len()), segments + 1),
+                Fate::Sacked => {
+                    (sacked, segments) = (sacked.saturating_add(sent.len()), segments + 1);
+                    let reported = marks.sacked.first_gap(sent.start, sent.end).is_none();
+                    holds(reported, "a record counts as reported, and no range says so")?;
+                }
                 Fate::Lost => lost = lost.saturating_add(sent.len()),
             }
             let overlap = marks.lost.first_overlap(sent.start, sent.end);
@@ -456,6 +461,11 @@ impl Scoreboard {
         holds(at == self.nxt, "records end before SND.NXT")?;
         holds(self.nxt.saturating_since(self.una) < 1 << 31, "more is in flight than can be numbered")?;
         holds((sacked, lost) == (marks.sacked_octets, marks.lost_octets), "octets reported and lost")?;
+        let ranges = marks.lost.iter().fold(0_u32, |sum, range| sum.saturating_add(range.end - range.start));
+        holds(ranges == lost, "what is lost was never sent")?; // or octets that are in no record would go for ever
+        let known = marks.sacked.first().is_none_or(|range| range.start >= self.una)
+            && marks.sacked.last().is_none_or(|range| range.end <= self.nxt);
+        holds(known, "a report of what was never sent, or is acknowledged")?;
         holds(segments == marks.sacked_segments, "segments reported")?;
         let reported = |&(start, end): &(Position, Position)| marks.sacked.first_gap(start, end).is_none();
         holds(marks.fingers.recent.as_slice().iter().all(reported), "a range that was not reported")?;

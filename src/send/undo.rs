@@ -3,6 +3,7 @@
 use super::rack::whole_millis;
 use crate::Instant;
 use crate::features::UNDO;
+use crate::invariant::Broken;
 use crate::ranges::Ranges;
 use crate::stream::Position;
 
@@ -77,6 +78,13 @@ pub(crate) enum Spurious {
 }
 
 impl Undo {
+    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
+        self.reduction.iter().try_for_each(|reduction| {
+            reduction.again.check_invariants()?;
+            reduction.duplicates.check_invariants()
+        })
+    }
+
     /// No reduction may turn out to have been a mistake.
     pub(crate) const IDLE: Self = Self { reduction: None, frto: Frto::Off };
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use quickcheck::quickcheck;
 use segue::journal::Answer;
-use segue::{Connection, State};
+use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum, State};
 
 use crate::pair::{Plan, Run};
 
@@ -155,4 +156,71 @@ fn a_refused_snapshot_says_which_invariant_is_broken() {
     assert_ne!(forged, text, "{edge} is in {text}");
     let refused = serde_json::from_str::<Connection>(&forged).unwrap_err().to_string();
     assert!(refused.starts_with("no connection can be so: "), "{refused}");
+}
+
+fn established() -> Connection {
+    let config = Arc::new(Config::default());
+    let (path, now) = (Path::ipv4(1500), Instant::from_millis(1000));
+    let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    let sent = |actions: &[Action]| {
+        actions
+            .iter()
+            .find_map(|a| if let Action::Transmit(segment) = a { Some(segment.clone()) } else { None })
+            .unwrap()
+    };
+    let (mut client, syn) = Connection::connect(config.clone(), path, secrets(1000), now);
+    let (_, syn_ack) = Connection::accept(config, path, secrets(5000), sent(&syn), now);
+    client.handle_segment(sent(&syn_ack), now);
+    client
+}
+
+/// A connection with ten segments in flight that a timeout found lost.
+fn after_a_timeout() -> Connection {
+    let mut client = established();
+    client.send(&mut Bytes::from(vec![b'a'; 100_000]), Instant::from_millis(1000)).unwrap();
+    while client.info().counters.timeouts == 0 {
+        let (timer, at) = client.next_deadline().unwrap();
+        client.handle_timer(timer, at);
+    }
+    client
+}
+
+/// Octets in no record that count as lost would be sent again for ever, all in one event.
+#[test]
+fn a_snapshot_whose_losses_were_never_sent_is_refused() {
+    let text = serde_json::to_string(&after_a_timeout()).unwrap();
+    let lost = text.find(r#""lost":"#).unwrap();
+    let end = lost + text[lost..].find(r#""end":"#).unwrap() + 6;
+    let digits = text[end..].chars().take_while(char::is_ascii_digit).count();
+    let old: u64 = text[end..end + digits].parse().unwrap();
+    for more in [1, 100_000] {
+        let forged = [&text[..end], &(old + more).to_string(), &text[end + digits..]].concat();
+        let refused = serde_json::from_str::<Connection>(&forged).unwrap_err().to_string();
+        assert!(refused.starts_with("no connection can be so: what is lost was never sent"), "{refused}");
+    }
+}
+
+#[test]
+fn a_snapshot_whose_counters_are_at_their_end_is_refused() {
+    let connection = after_a_timeout();
+    let text = serde_json::to_string(&connection).unwrap();
+    let field = format!(r#""segments_out":{}"#, connection.info().counters.segments_out);
+    let forged = text.replacen(&field, &format!(r#""segments_out":{}"#, u64::MAX), 1);
+    assert_ne!(forged, text, "{field} is in {text}");
+    let refused = serde_json::from_str::<Connection>(&forged).unwrap_err().to_string();
+    assert!(refused.starts_with("no connection can be so: a counter is at its end"), "{refused}");
+}
+
+/// A build without shortcuts predicts nothing: its connections go on where there are shortcuts, and the other way.
+#[test]
+fn a_snapshot_of_a_build_with_other_shortcuts_is_read() {
+    for connection in [established(), after_a_timeout()] {
+        let text = serde_json::to_string(&connection).unwrap();
+        let at = text.find(r#""prediction":""#).expect("the name of the field") + 14;
+        let end = at + text[at..].find('"').unwrap();
+        for prediction in ["Off", "Steps", "Flush"] {
+            let other = [&text[..at], prediction, &text[end..]].concat();
+            assert_eq!(serde_json::from_str::<Connection>(&other).unwrap(), connection, "{prediction}");
+        }
+    }
 }
