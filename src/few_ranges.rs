@@ -30,7 +30,12 @@ impl<K: Copy + Ord + Default> Ranges<K> {
     /// The ranges are disjoint, do not touch, are not empty and ascend.
     pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
         let apart = self.0.is_sorted_by(|range, next| range.end < next.start);
-        holds(apart && self.0.iter().all(|range| range.start < range.end), "ranges overlap")
+        holds(apart && self.iter().all(|range| range.start < range.end), "ranges overlap")
+    }
+
+    /// The ranges in ascending order.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Range<K>> {
+        self.0.iter()
     }
 
     /// The lowest range.
