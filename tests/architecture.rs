@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &["seq", "time", "path", "segment"]),
     ("ip", &["seq", "path", "segment", "codec", "event"]),
     ("info", &["seq", "event"]),
-    ("counts", &["info", "rare"]),
+    ("counts", &["info", "invariant", "rare"]),
     ("timestamps", &["seq", "time", "segment"]),
     ("ecn", &["features", "segment", "config"]),
     ("user_timeout", &["time", "config"]),
@@ -43,7 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::recovery", &["stream", "send::prr", "send::scoreboard"]),
     ("send::small", &["seq", "invariant"]),
     ("send::tail", &["stream"]),
-    ("send::undo", &["stream", "time", "features", "ranges", "send::rack"]),
+    ("send::undo", &["stream", "time", "features", "invariant", "ranges", "send::rack"]),
     ("send::validation", &["stream", "time", "features"]),
     (
         "send",
