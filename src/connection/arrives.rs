@@ -230,7 +230,7 @@ impl<C: Controller> Tcb<C> {
         self.after_ack(cx)
     }
 
-    /// SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT (RFC 5961 §5.2, MAY-12), and ISS < SEG.ACK.
+    /// SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT (RFC 5961 §5.2, MAY-12), and ISS =< SEG.ACK.
     fn check_ack_range(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
         let (ack, una) = (segment.ack, self.snd.una);
         let oldest = || if cx.config.rfc5961() { self.snd.oldest_ack() } else { (1 << 31) - 1 };

@@ -268,11 +268,11 @@ impl<C: Controller> Sender<C> {
         self.board.una()
     }
 
-    /// How far before SND.UNA an acknowledgment may be: MAX.SND.WND (RFC 5961 §5.2), but not before the number that
-    /// acknowledges our SYN. What is before that was never sent, so no peer acknowledges it; and with a window of a gigabyte
-    /// a quarter of all guesses would be in the range.
+    /// How far before SND.UNA an acknowledgment may be: MAX.SND.WND (RFC 5961 §5.2), but not before the ISS. What is before
+    /// that was never sent, so no peer acknowledges it; and with a window of a gigabyte a quarter of all guesses would be in
+    /// the range.
     pub(crate) fn oldest_ack(&self) -> u32 {
-        self.max_wnd.min(self.position().saturating_since(Position::ISS + 1))
+        self.max_wnd.min(self.position().saturating_since(Position::ISS))
     }
 
     /// In TIME-WAIT: everything is acknowledged, and all that is left to know is what `oldest_ack` says.
@@ -280,7 +280,7 @@ impl<C: Controller> Sender<C> {
         self.syn = false;
         self.fin = Fin::Acked;
         self.max_wnd = oldest_ack;
-        self.board = Scoreboard::at(Position::ISS + 1 + oldest_ack);
+        self.board = Scoreboard::at(Position::ISS + oldest_ack);
     }
 
     /// The position of a number at or after SND.UNA.

@@ -126,12 +126,12 @@ fn c3_an_ack_of_what_was_never_sent_is_challenged_though_the_window_is_large() {
                     assert_eq!(rig.connection.info().snd_wnd, 65_535 << 14);
                 }
                 let una = i64::from(rig.connection.info().snd_una - rig.snd(0));
-                for ack in [0, -1, -100, 1 - 60_000, 1 - (65_535 << 14)] {
+                for ack in [-1, -100, 1 - 60_000, 1 - (65_535 << 14)] {
                     let told = rig.clone().arrives(rig.text(1, ack, "evil"));
                     assert!(told.ends_with("<CTL=ACK>; Discarded(AckOutOfRange)"), "{sent} octets, ACK {ack}: {told}");
                     rig.clone().unmoved(rig.fin(1, ack), &told);
                 }
-                for ack in [1, una] {
+                for ack in [0, 1, una] {
                     assert!(rig.clone().arrives(rig.text(1, ack, "good")).contains("Deliver \"good\""), "ACK {ack}");
                 }
             }
