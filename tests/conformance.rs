@@ -10,15 +10,14 @@ use std::path::Path;
 
 use segue::{Config, State};
 
+use crate::citations::{Place, defines, problem, read, tables, tests_in};
 use crate::root;
-use document::{Page, Place, Row, all_rows, counts, decisions, kind, pages, read, requirements, rfcs_of, tables};
+use document::{Page, Row, all_rows, counts, decisions, kind, pages, requirements, rfcs_of};
 
 /// The requirements: the label and how many there are. RFC 9293 Appendix B, and the ones of its text without a number (U).
 const REQUIREMENTS: [(&str, usize); 5] = [("MUST", 69), ("SHLD", 31), ("MAY", 18), ("REC", 1), ("U", 21)];
 /// RFCs without a page, after which tests are named: where these tests stand, another RFC took the rule over or asks for it.
 const WITHOUT_A_PAGE: [u16; 2] = [6056, 6937];
-/// Files whose tests are made by a macro of `tests/kernel/main.rs`, a test for each scenario in each setting.
-const SCENARIOS: [&str; 2] = ["tests/kernel/scenarios.rs", "tests/kernel/trials.rs"];
 
 #[test]
 fn every_requirement_stands_in_the_document_once_and_in_order() {
@@ -141,7 +140,7 @@ fn every_rfc_of_the_scope_has_a_page_and_no_other_has() {
 fn every_test_named_after_an_rfc_stands_on_its_page() {
     let (pages, mut problems) = (pages(), Vec::new());
     for file in rust_files("tests").into_iter().chain(rust_files("src")) {
-        for item in tests_of(&read(&file)) {
+        for item in tests_in(&read(&file)) {
             let Some(rfc) = item.strip_prefix("rfc_").and_then(|name| name.split('_').next()?.parse::<u16>().ok())
             else {
                 continue;
@@ -197,77 +196,11 @@ fn every_must_that_is_met_is_cited_where_it_is_met() {
     assert!(uncited.is_empty(), "cite each in the comment of the function that meets it: {uncited:#?}");
 }
 
-/// Whether this source defines the item: a function, a type, a constant, a field, a setting of `config!` or a variant.
-fn defines(source: &str, item: &str) -> bool {
-    source.lines().any(|line| {
-        let mut line = line.trim_start();
-        for word in ["pub ", "pub(crate) ", "pub(super) ", "const ", "async "] {
-            line = line.strip_prefix(word).unwrap_or(line);
-        }
-        let named = ["fn ", "struct ", "enum ", "trait ", "type ", ""]
-            .iter()
-            .find_map(|word| line.strip_prefix(word)?.strip_prefix(item));
-        named.is_some_and(|rest| rest.is_empty() || rest.starts_with(['(', '<', ':', ',', ' ', '=', '{', ';']))
-    })
-}
-
 #[test]
 fn every_test_exists() {
     let all = all_rows().into_iter().flat_map(|row| row.tests).chain(decisions().into_iter().flat_map(|d| d.2));
     let problems: BTreeSet<String> = all.filter_map(|test| problem(&test)).collect();
     assert!(problems.is_empty(), "{problems:#?}");
-}
-
-/// Why this is no test that `cargo test` runs.
-fn problem(test: &Place) -> Option<String> {
-    let Place { file, item } = test;
-    let source = read(file);
-    if !is_compiled(file) {
-        return Some(format!("{file} belongs to no test target"));
-    }
-    if SCENARIOS.contains(&file.as_str()) {
-        let runs = defines(&source, item) && read("tests/kernel/main.rs").contains(&format!("\n    {item} leaves "));
-        return (!runs).then(|| format!("{file}: no scenario {item}"));
-    }
-    let lines: Vec<&str> = source.lines().collect();
-    let Some(at) = lines.iter().position(|line| line.trim_start().starts_with(&format!("fn {item}("))) else {
-        return Some(format!("{file}: no function {item}"));
-    };
-    let attributes = || {
-        lines[..at]
-            .iter()
-            .rev()
-            .map(|line| line.trim())
-            .take_while(|line| line.starts_with("#[") || line.starts_with("//"))
-    };
-    if attributes().any(|line| line.starts_with("#[ignore") || line.starts_with("#[cfg")) {
-        return Some(format!("{file}: {item} does not run everywhere"));
-    }
-    let is_test = attributes().any(|line| line == "#[test]") || is_property(&lines[..at]);
-    (!is_test).then(|| format!("{file}: {item} is no test"))
-}
-
-/// Whether the function after these lines stands in `quickcheck! { … }`.
-fn is_property(before: &[&str]) -> bool {
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let Some(start) = before.iter().rposition(|line| line.trim_end().ends_with("quickcheck! {")) else { return false };
-    let closing = |line: &&str| line.trim() == "}" && indent(line) == indent(before[start]);
-    !before[start..].iter().any(closing)
-}
-
-/// Whether a test target, or the crate, has this file: `tests/x.rs` is a module of `tests/main.rs`, and `tests/x/y.rs` one of
-/// `tests/x.rs` or of the package in `tests/x`.
-fn is_compiled(file: &str) -> bool {
-    let Some(inside) = file.strip_prefix("tests/") else { return file.starts_with("src/") };
-    let inside = inside.trim_end_matches(".rs");
-    let (tops, name) = match inside.split_once('/') {
-        Some((folder, "main")) => return root().join("tests").join(folder).join("Cargo.toml").exists(),
-        Some((folder, name)) => (vec![format!("tests/{folder}.rs"), format!("tests/{folder}/main.rs")], name),
-        None => (vec!["tests/main.rs".to_string()], inside),
-    };
-    let declares =
-        |top: &String| read(top).lines().any(|line| line.trim_start_matches("pub(crate) ") == format!("mod {name};"));
-    tops.iter().filter(|top| root().join(top).exists()).any(declares)
 }
 
 /// The source files of a folder and of the folders in it, from the root of the crate.
@@ -295,7 +228,7 @@ fn every_test_stands_in_the_rows_that_its_name_says() {
     let files = rust_files("tests/requirements").into_iter().chain(["tests/codec/requirements.rs".to_string()]);
     let mut problems = Vec::new();
     for file in files {
-        for item in tests_of(&read(&file)) {
+        for item in tests_in(&read(&file)) {
             let ids = ids_of(&item);
             let place = Place { file: file.clone(), item };
             if !named.contains(&place) {
@@ -309,12 +242,6 @@ fn every_test_stands_in_the_rows_that_its_name_says() {
         }
     }
     assert!(problems.is_empty(), "{problems:#?}");
-}
-
-fn tests_of(source: &str) -> Vec<String> {
-    let lines: Vec<&str> = source.lines().collect();
-    let tests = lines.windows(2).filter(|pair| pair[0].trim() == "#[test]");
-    tests.map(|pair| pair[1].trim_start_matches("fn ").split('(').next().unwrap_or_default().to_string()).collect()
 }
 
 /// The requirements that a name begins with.
@@ -360,7 +287,7 @@ fn begins_with_its_row(test: &str) -> bool {
 #[test]
 fn names_of_tests_keep_the_custom() {
     let tests = |folder: &str| -> BTreeSet<String> {
-        rust_files(folder).iter().flat_map(|file| tests_of(&read(file))).collect()
+        rust_files(folder).iter().flat_map(|file| tests_in(&read(file))).collect()
     };
     let older: BTreeSet<String> = OLDER_NAMES.lines().map(str::to_string).collect();
     let odd: BTreeSet<String> =

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 mod architecture;
 mod attacks;
+mod citations;
 mod codec;
 mod conformance;
 mod contract;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::citations::{Place, places, read, tables};
 use crate::root;
 
 /// Met, but no test shows it yet.
@@ -24,17 +25,6 @@ pub(super) struct Page {
     pub(super) rows: Vec<Row>,
 }
 
-/// `file::item`, the file from the root of the crate.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Place {
-    pub(super) file: String,
-    pub(super) item: String,
-}
-
-pub(super) fn read(file: &str) -> String {
-    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
 /// The pages, one for each RFC, in the order of their numbers.
 pub(super) fn pages() -> Vec<Page> {
     let files = fs::read_dir(root().join("docs/conformance")).expect("docs/conformance");
@@ -49,33 +39,6 @@ pub(super) fn pages() -> Vec<Page> {
 
 pub(super) fn all_rows() -> Vec<Row> {
     pages().into_iter().flat_map(|page| page.rows).collect()
-}
-
-/// The cells of each row of a table whose head begins with this word.
-pub(super) fn tables(document: &str, head: &str) -> Vec<Vec<String>> {
-    let (mut rows, mut inside) = (Vec::new(), false);
-    for line in document.lines() {
-        let cells = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |"));
-        let cells: Option<Vec<String>> = cells.map(|line| line.split(" | ").map(str::to_string).collect());
-        match cells {
-            Some(cells) if cells[0] == head => inside = true,
-            Some(cells) if inside => rows.push(cells),
-            None if !line.starts_with('|') => inside = false,
-            Some(_) | None => {}
-        }
-    }
-    rows
-}
-
-/// The `file::item`s of a cell, whose files are in `folder` unless they name one of the top.
-pub(super) fn places(cell: &str, folder: &str) -> Vec<Place> {
-    let place = |word: &str| {
-        let (file, item) = word.split_once("::").unwrap_or_else(|| panic!("`{word}` is no file::item"));
-        let top = ["src/", "tests/", "examples/"].iter().any(|top| file.starts_with(top));
-        let file = if top { file.to_string() } else { format!("{folder}/{file}") };
-        Place { file, item: item.to_string() }
-    };
-    cell.split('`').skip(1).step_by(2).map(place).collect()
 }
 
 pub(super) fn rows(text: &str) -> Vec<Row> {

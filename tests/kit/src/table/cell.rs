@@ -146,7 +146,7 @@ dimension! {
         None = "none",
         /// There is no SND.UNA.
         Unknown = "unknown",
-        /// Before SND.UNA - MAX.SND.WND, or before ISS + 1.
+        /// Before SND.UNA - MAX.SND.WND, or before the ISS.
         TooOld = "too-old",
         /// Before SND.UNA, not too old.
         Old = "old",
