@@ -120,7 +120,7 @@ fn hostile(how: usize, end: usize, input: &mut Reader<'_>, net: &mut Net) {
         }
         // A packet under way with octets changed, or cut; its checksums count as right.
         1..=3 => {
-            let Some((addresses, packet)) = net.under_way(end, how - 1) else { return };
+            let Some((addresses, packet)) = net.segment_under_way(end, how - 1) else { return };
             let mut octets = Vec::new();
             ip::encode(addresses, &packet, format, &mut octets).expect("it was sent");
             for _ in 0..1 + input.u8() % 4 {

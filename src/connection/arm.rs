@@ -27,12 +27,16 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The retransmission timer runs while something is in flight; the persist timer takes its place while the window
-    /// is closed, however it was closed (MUST-35).
-    fn arm_retransmission(&self, pending: bool, probing: bool, cx: &mut Cx<'_, '_>) {
+    /// is closed, however it was closed (MUST-35). A window that opens answers the probes, as one confirmed as closed does
+    /// (MUST-37).
+    fn arm_retransmission(&mut self, pending: bool, probing: bool, cx: &mut Cx<'_, '_>) {
         if probing {
             cx.timers.start(Timer::Persist, cx.now + self.snd.persist_interval(cx.config.max_rto().into()));
-        } else {
+        } else if cx.timers.is_set(Timer::Persist) {
             cx.timers.clear(Timer::Persist);
+            if !self.released {
+                self.progressed(cx.now);
+            }
         }
         if !probing && self.snd.flight() > planted!(no_timeout_of_the_fin, 0, u32::from(self.snd.fin_sent())) {
             cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());

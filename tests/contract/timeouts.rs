@@ -132,6 +132,31 @@ fn a_closed_window_lasts_as_long_as_probes_are_answered() {
     });
 }
 
+/// A window that opens answers the probes that were lost: the user timeout starts anew, and so does the count of R2. Of an
+/// orphan it does not: there, only what is acknowledged counts.
+#[test]
+fn a_window_that_opens_answers_the_probes() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        rig.window = 0;
+        rig.arrives(rig.ack(1, 1));
+        rig.send(100);
+        let start = rig.now;
+        while rig.now.saturating_since(start) < secs(240) {
+            rig.fire(Timer::Persist); // the network loses it
+        }
+        rig.window = 1000;
+        rig.arrives(rig.ack(1, 1));
+        let opened = rig.now;
+        assert_eq!(rig.info().flight, 100);
+        while rig.state() != State::Closed {
+            let (timer, _) = rig.connection.next_deadline().expect("it waits");
+            rig.fire(timer);
+        }
+        assert_eq!(rig.now.saturating_since(opened), secs(300));
+    });
+}
+
 /// Nobody waits any more: an orphan with a closed window ends though its probes are answered.
 #[test]
 fn a_closed_window_does_not_keep_an_orphan_alive() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 use segue::Instant;
-use segue::codec::{Packet, PseudoHeader};
+use segue::codec::{self, Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Flow, Id, Keys, Listen, ListenerId, Received, Signal};
 use segue::ip::Format;
 use segue::{IcmpKind, State};
@@ -125,6 +125,13 @@ impl Net {
     pub(super) fn icmp(&mut self, end: usize, addresses: PseudoHeader, packet: &Packet, error: (IcmpKind, u16)) {
         let Some(flow) = Flow::of_received(addresses, packet).map(|flow| flow.reversed()) else { return };
         let _ = self.ends[end].icmp(&flow, error, packet.segment.seq, self.now);
+    }
+
+    /// The first segment of the `n`th packet under way to an end, as a header can hold it.
+    pub(super) fn segment_under_way(&self, end: usize, n: usize) -> Option<(PseudoHeader, Packet)> {
+        let (addresses, packet) = self.under_way(end, n)?;
+        let segment = codec::split(packet.segment).next()?;
+        Some((addresses, Packet { segment, ..packet }))
     }
 
     /// The `n`th packet under way to an end.
