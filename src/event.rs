@@ -3,6 +3,8 @@
 mod cause;
 mod icmp;
 mod reason;
+#[cfg(feature = "serde")]
+mod serial;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -246,8 +248,9 @@ pub enum Event {
     /// Several events of one time with one flush at their end: what they owe leaves together.
     /// [`Connection::batch`](crate::Connection::batch) makes one. Each part acts in its turn; a call that cannot
     /// proceed then is left out, so a batch never fails. A [`Timer`](Self::Timer) that is not the first part runs after
-    /// the flush, if it is still due: the parts before it may have stopped it.
-    Batch(Vec<Self>),
+    /// the flush, if it is still due: the parts before it may have stopped it. A batch that is a part of another acts as its
+    /// parts would; with the feature `serde` it is written, and refused when it is read.
+    Batch(#[cfg_attr(feature = "serde", serde(deserialize_with = "serial::parts"))] Vec<Self>),
     /// A timer fired. All due timers run; if none is due, nothing happens.
     Timer(Timer),
     /// SEND with the PUSH flag. Fails, changing nothing, unless all of it fits

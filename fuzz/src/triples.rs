@@ -40,7 +40,7 @@ fn note_as(state: State, input: impl Fn() -> String, actions: &[Action]) {
     });
 }
 
-fn input(event: &Event) -> String {
+pub(super) fn input(event: &Event) -> String {
     match event {
         Event::Segment(segment) => kind(segment).into(),
         Event::Timer(timer) => format!("timer {timer:?}"),

@@ -477,6 +477,7 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn resegment(&mut self, mss: u32) {
         let fin = self.fin_sent().then(|| self.board.nxt());
         self.board.lose_where(&mut |sent| sent.end - sent.start - u32::from(fin == Some(sent.end)) > mss);
+        self.board.cut_lost(mss);
     }
 
     /// Octets of text in the segment that is lost at SND.UNA.

@@ -197,7 +197,7 @@ impl Scoreboard {
     ) -> bool {
         if may_cut {
             self.cut(start);
-            self.cut(end);
+            self.cut_behind(start, end);
         }
         let (mut index, mut before) = (self.index_of(start), false);
         while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
@@ -228,20 +228,44 @@ impl Scoreboard {
         let place = again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
         again.insert(place.min(again.len()), (start, at));
         if again.len() > 2 * self.segments.len() + KEEP {
-            let segments = &self.segments;
-            let stands = |&(start, at): &(Position, Instant)| {
-                let index = segments.partition_point(|sent| sent.end <= start);
-                segments.get(index).is_some_and(|sent| sent.is_again(start, at))
-            };
-            for _ in 0..again.len() {
-                if let Some(entry) = again.pop_front().filter(stands) {
-                    again.push_back(entry);
-                }
+            self.note_all_again();
+        }
+    }
+
+    /// The entries of those that were sent again, anew from the records.
+    fn note_all_again(&mut self) {
+        if let Some(marks) = self.marks.active() {
+            marks.again.clear();
+        }
+        for index in 0..self.segments.len() {
+            let again = self.segments.get(index).filter(|sent| sent.again && sent.fate == Fate::InFlight);
+            if let Some((start, at)) = again.map(|sent| (sent.start, sent.at)) {
+                self.note_again(start, at);
             }
         }
     }
 
-    /// Makes `position` a border between records. The lost ones stand near the front, where inserting is cheap.
+    /// Makes `end` a border. What lies before it in a record goes to the neighbour that goes out with it, if there is
+    /// one: nothing is inserted then, whatever the sizes of the records.
+    fn cut_behind(&mut self, start: Position, end: Position) {
+        let index = self.index_of(end);
+        let Some(sent) = self.segments.get(index).filter(|sent| sent.start < end && sent.fate != Fate::Sacked).copied()
+        else {
+            return;
+        };
+        let goes_along = |before: &&mut Sent| before.start >= start && before.fate == sent.fate;
+        let before = index.checked_sub(1).and_then(|before| self.segments.get_mut(before)).filter(goes_along);
+        let Some(before) = before else { return self.cut(end) };
+        before.end = end;
+        if let Some(rest) = self.segments.get_mut(index) {
+            rest.start = end;
+        }
+        if sent.again && sent.fate == Fate::InFlight {
+            self.note_again(end, sent.at);
+        }
+    }
+
+    /// Makes `position` a border between records, which moves those on the shorter side of it.
     fn cut(&mut self, position: Position) {
         let index = self.index_of(position);
         let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < position && sent.fate != Fate::Sacked)
@@ -256,15 +280,25 @@ impl Scoreboard {
         }
     }
 
-    /// Neighbours of one fate become one record, as far as that is no longer than `mss`, or lost: then it is cut anew
-    /// as it goes again. It counts as sent when the later of them was. Looks at all: not for every acknowledgment.
+    /// Neighbours of one fate become one record, as far as that is no longer than `mss`. It counts as sent when the later
+    /// of them was. Lost ones are cut as they will go again. Looks at all: not for every acknowledgment.
     pub(crate) fn coalesce(&mut self, mss: u32) {
-        let mut merged: VecDeque<Sent> = VecDeque::new();
+        self.arrange(mss, |_| true);
+    }
+
+    /// The same for lost records alone: all of them at once, since to insert the borders one by one moves what lies
+    /// behind them each time.
+    pub(crate) fn cut_lost(&mut self, mss: u32) {
+        self.arrange(mss, |sent| sent.fate == Fate::Lost);
+    }
+
+    fn arrange(&mut self, mss: u32, merges: fn(&Sent) -> bool) {
+        let mut merged = VecDeque::<Sent>::with_capacity(self.segments.len());
         for sent in self.segments.drain(..) {
-            let alike = |last: &Sent| last.fate == sent.fate && (last.again == sent.again || sent.fate == Fate::Lost);
-            let small = |last: &Sent| sent.end - last.start <= mss || sent.fate == Fate::Lost;
-            let fits = |last: &&mut Sent| small(last) && alike(last);
-            match merged.back_mut().filter(fits).filter(|_| sent.fate != Fate::Sacked) {
+            let lost = sent.fate == Fate::Lost;
+            let alike = |last: &Sent| last.fate == sent.fate && (last.again == sent.again || lost);
+            let fits = |last: &&mut Sent| alike(last) && (lost || sent.end - last.start <= mss);
+            match merged.back_mut().filter(fits).filter(|_| sent.fate != Fate::Sacked && merges(&sent)) {
                 Some(last) => {
                     last.end = sent.end;
                     last.again |= sent.again;
@@ -273,16 +307,16 @@ impl Scoreboard {
                 None => merged.push_back(sent),
             }
         }
-        self.segments = merged;
-        if let Some(marks) = self.marks.active() {
-            marks.again.clear();
-        }
-        for index in 0..self.segments.len() {
-            let again = self.segments.get(index).filter(|sent| sent.again && sent.fate == Fate::InFlight);
-            if let Some((start, at)) = again.map(|sent| (sent.start, sent.at)) {
-                self.note_again(start, at);
+        for mut sent in merged {
+            let fin = u32::from(sent.end == self.nxt); // at most, and it goes with the last of them
+            while sent.fate == Fate::Lost && sent.len() > mss.max(1) + fin {
+                let end = sent.start + mss.max(1);
+                self.segments.push_back(Sent { end, ..sent });
+                sent.start = end;
             }
+            self.segments.push_back(sent);
         }
+        self.note_all_again();
         self.tidy();
     }
 

@@ -19,9 +19,22 @@ fn drawn<T: for<'a> Arbitrary<'a> + Serialize + DeserializeOwned + PartialEq + D
     Unstructured::new(octets).arbitrary().is_ok_and(|value: T| same(&value))
 }
 
+/// The event without a batch inside a batch.
+fn flat(event: Event) -> Event {
+    fn parts(of: Vec<Event>) -> Vec<Event> {
+        let flat = |part| if let Event::Batch(inner) = part { parts(inner) } else { vec![part] };
+        of.into_iter().flat_map(flat).collect()
+    }
+    if let Event::Batch(of) = event { Event::Batch(parts(of)) } else { event }
+}
+
 quickcheck! {
     fn any_event_is_read_as_written(octets: Vec<u8>) -> bool {
-        drawn::<Event>(&octets)
+        Unstructured::new(&octets).arbitrary().is_ok_and(|event| same(&flat(event)))
+    }
+
+    fn any_part_of_a_batch_is_read_as_written(octets: Vec<u8>) -> bool {
+        Unstructured::new(&octets).arbitrary().is_ok_and(|event| same(&flat(Event::Batch(vec![Event::Close, event]))))
     }
 
     fn any_segment_is_read_as_written(octets: Vec<u8>) -> bool {
@@ -38,6 +51,20 @@ quickcheck! {
         let _ = serde_json::from_slice::<Event>(&octets);
         true
     }
+}
+
+/// However many levels somebody wrote, the reader does not call itself for each.
+#[test]
+fn a_batch_inside_a_batch_is_refused() {
+    for levels in [1, 2, 100, 1_000_000] {
+        let inner = Event::Batch(vec![Event::Close]);
+        let [batch, one, ref close @ ..] = postcard::to_allocvec(&inner).unwrap()[..] else { panic!("a list of one") };
+        let octets: Vec<u8> = [batch, one].repeat(levels).into_iter().chain(close.iter().copied()).collect();
+        assert_eq!(postcard::from_bytes::<Event>(&octets).is_ok(), levels == 1, "{levels} levels");
+    }
+    let inside = Event::Batch(vec![Event::Batch(Vec::new())]);
+    let error = serde_json::from_str::<Event>(&serde_json::to_string(&inside).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("a batch inside a batch"), "{error}");
 }
 
 #[test]

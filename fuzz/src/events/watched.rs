@@ -10,6 +10,7 @@ use segue::{
 };
 use segue_kit::audit::{self, Announced};
 
+use super::cases;
 use super::checks;
 use super::metered::Metered;
 use super::show;
@@ -193,6 +194,7 @@ impl Watched {
         self.note_mss_of(&event);
         let mut actions = Vec::new();
         self.trace(format_args!("{}", show::event(&event)));
+        cases::note(&self.connection, &event, self.clock);
         let result = self.connection.handle(event.clone(), self.clock, &mut |action| actions.push(action));
         self.trace_all(&actions);
         triples::note(before.state(), &event, &actions);
@@ -245,6 +247,7 @@ impl Watched {
         let mut actions = Vec::new();
         self.trace(format_args!("{} segments at once", segments.len()));
         self.metered.batch(&segments, self.clock);
+        cases::note(&self.connection, &Event::Segments(segments.clone()), self.clock);
         self.connection.handle_segments(segments, self.clock, &mut actions);
         triples::note_batch(before.state(), &actions);
         assert!(self.metered.agrees(&self.connection), "the same events, and another value");

@@ -9,6 +9,7 @@ use segue::{
 use segue_kit::audit::{self, Announced};
 use segue_kit::bounds;
 
+use super::super::cases;
 use super::super::events::{checks, show};
 use super::super::triples;
 
@@ -180,6 +181,7 @@ impl End {
         }
         let (before, state) = (connection.info(), connection.state());
         let mut actions = Vec::new();
+        cases::note(connection, &event, now);
         let result = connection.handle(event.clone(), now, &mut actions);
         if self.traced {
             actions.iter().for_each(|action| println!("    {}", show::action(action)));

@@ -90,6 +90,12 @@ impl Model {
         let (mut start, mut end) = (start, end);
         if may_cut {
             self.cut(start);
+            let records = self.records();
+            let split = records.iter().position(|record| record.0 < end && record.1 > end && record.3 != Fate::Sacked);
+            let goes_along = |before: &&Record| before.0 >= start && split.is_some_and(|at| records[at].3 == before.3);
+            if split.and_then(|at| records.get(at.checked_sub(1)?)).filter(goes_along).is_some() {
+                self.at(records[split.unwrap()].0).begins = false;
+            }
             self.cut(end);
         } else {
             let covered = |record: &&Record| record.0 < end && record.1 > start;
@@ -107,23 +113,32 @@ impl Model {
         }
     }
 
-    fn coalesce(&mut self, mss: u32) {
+    /// Runs of lost octets in pieces of `mss`; in flight, neighbours that fit together.
+    fn coalesce(&mut self, mss: u32, lost_only: bool) {
         let mut merged: Vec<Record> = Vec::new();
         for record in self.records() {
             let fits = |last: &&mut Record| {
-                (record.1 - last.0 <= mss || record.3 == Fate::Lost)
-                    && last.3 == record.3
-                    && record.3 != Fate::Sacked
-                    && (last.4 == record.4 || record.3 == Fate::Lost)
+                last.3 == record.3
+                    && match record.3 {
+                        Fate::Lost => true,
+                        Fate::InFlight => !lost_only && record.1 - last.0 <= mss && last.4 == record.4,
+                        Fate::Sacked => false,
+                    }
             };
-            match merged.last_mut().filter(fits) {
-                Some(last) => (last.1, last.2, last.4) = (record.1, last.2.max(record.2), last.4 || record.4),
-                None => merged.push(record),
-            }
+            let Some(last) = merged.last_mut().filter(fits) else {
+                merged.push(record);
+                continue;
+            };
+            (last.1, last.2, last.4) = (record.1, last.2.max(record.2), last.4 || record.4);
         }
+        let nxt = self.nxt();
         for (start, end, at, fate, again) in merged {
             for position in start..end {
-                *self.at(position) = Octet { begins: position == start, at, fate, again };
+                let piece = (position - start) / mss * mss;
+                let rest = end - start - piece;
+                let begins = position == start
+                    || fate == Fate::Lost && (position - start) % mss == 0 && !(rest == 1 && end == nxt);
+                *self.at(position) = Octet { begins, at, fate, again };
             }
         }
     }
@@ -198,6 +213,9 @@ enum Step {
     Coalesce {
         mss: u16,
     },
+    CutLost {
+        mss: u16,
+    },
 }
 
 impl Arbitrary for Step {
@@ -206,7 +224,7 @@ impl Arbitrary for Step {
         let (from, to) = (place(), place());
         let len = u16::arbitrary(g) % 30 + 1;
         let whole = u8::arbitrary(g) % 4 != 0;
-        match u8::arbitrary(g) % 40 {
+        match u8::arbitrary(g) % 41 {
             0..=5 => Self::Wait,
             6..=14 => Self::Send { len },
             15..=18 => Self::Retransmit { most: len },
@@ -220,6 +238,7 @@ impl Arbitrary for Step {
             35 => Self::LoseLonger { than: len },
             36 | 37 => Self::FindLost,
             38 => Self::ForgetReports,
+            39 => Self::CutLost { mss: len },
             _ => Self::MarkAmbiguous,
         }
     }
@@ -269,7 +288,11 @@ impl Pair {
             }
             Step::Coalesce { mss } => {
                 board.coalesce(u32::from(mss));
-                model.coalesce(u32::from(mss));
+                model.coalesce(u32::from(mss), false);
+            }
+            Step::CutLost { mss } => {
+                board.cut_lost(u32::from(mss));
+                model.coalesce(u32::from(mss), true);
             }
             Step::Acknowledge { to, whole } => {
                 let to = self.place(to, whole);

@@ -12,6 +12,8 @@ pub(crate) fn run() {
     flight_that_is_lost();
     acknowledged_at_once();
     window_that_opens_at_once();
+    path_that_narrows();
+    segment_that_goes_again_and_again();
     gaps_of_one_octet();
     tiny_segments_in_order();
 }
@@ -105,6 +107,34 @@ fn window_that_opens_at_once() {
     }
     end.event(Event::Segment(end.segment(0, 1, 2000, &[])));
     end.event(Event::Continue);
+}
+
+/// A flight of large segments goes again in small ones, as fast as acknowledgments let it.
+fn path_that_narrows() {
+    let mut end = End::new("a path that narrows", config(), 1460);
+    let mut una = fill(&mut end);
+    let flight = end.tcp.info().flight;
+    end.event(Event::Mtu(108));
+    for _ in 0..8 {
+        end.wait(Duration::from_millis(20));
+        una += flight / 16;
+        end.event(Event::Segment(end.segment(0, una, 2000, &[])));
+    }
+    for _ in 0..4 {
+        end.timer();
+    }
+    end.wait(Duration::from_millis(20));
+    end.event(Event::Segment(end.segment(0, una + flight / 4, 2000, &[])));
+}
+
+/// Nobody answers; each timeout sends the same text.
+fn segment_that_goes_again_and_again() {
+    let patient = config().to_builder().user_timeout(None).build().expect("within the ranges");
+    let mut end = End::new("a segment that goes again and again", patient, 1460);
+    end.event(Event::Send(octets(10)));
+    for _ in 0..100 {
+        end.timer();
+    }
 }
 
 /// Each second octet, then one segment over all of it.

@@ -1,10 +1,11 @@
 //! One end whose events are counted, and the segments of a peer that keeps no rules.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use segue::{Action, Arc, Config, Connection, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum};
+use segue::{Action, Arc, Config, Connection, Event, Flags, Info, Instant, Options, Path, Secrets, Segment, SeqNum};
 
 /// What an event met.
 pub(crate) struct Facts {
@@ -18,6 +19,13 @@ pub(crate) struct Facts {
     pub(crate) ranges: u64,
     /// Octets that came in or went out.
     pub(crate) octets: u64,
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, segments, actions, records, ranges, octets } = self;
+        write!(f, "{name},{segments},{actions},{records},{ranges},{octets}")
+    }
 }
 
 impl FromStr for Facts {
@@ -46,6 +54,36 @@ pub(crate) struct End {
 #[inline(never)]
 fn counted_event(tcp: &mut Connection, event: Event, now: Instant, actions: &mut Vec<Action>) {
     let _refused = tcp.handle(event, now, actions);
+}
+
+/// Hands the event in, and prints what it met.
+pub(crate) fn count(name: &str, tcp: &mut Connection, event: Event, now: Instant, actions: &mut Vec<Action>) {
+    let (before, same) = (tcp.info(), event.clone());
+    actions.clear();
+    counted_event(tcp, event, now, actions);
+    println!("{}", facts(name, &same, &before, actions, &tcp.info()));
+}
+
+pub(crate) fn facts(name: &str, event: &Event, before: &Info, actions: &[Action], after: &Info) -> Facts {
+    let coming: &[Segment] = match event {
+        Event::Segment(segment) => std::slice::from_ref(segment),
+        Event::Segments(segments) => segments,
+        _ => &[],
+    };
+    let went = actions.iter().map(|action| match action {
+        Action::Transmit(segment) => segment.payload.len(),
+        Action::Deliver(text) => text.len(),
+        _ => 0,
+    });
+    let octets = coming.iter().map(|segment| segment.payload.len()).chain(went).sum::<usize>();
+    Facts {
+        name: name.to_owned(),
+        segments: coming.len() as u64,
+        actions: actions.len() as u64,
+        records: before.flight_segments.max(after.flight_segments) as u64,
+        ranges: before.held_ranges.max(after.held_ranges) as u64,
+        octets: octets as u64,
+    }
 }
 
 impl End {
@@ -80,29 +118,7 @@ impl End {
     }
 
     pub(crate) fn event(&mut self, event: Event) {
-        let coming: &[Segment] = match &event {
-            Event::Segment(segment) => std::slice::from_ref(segment),
-            Event::Segments(segments) => segments,
-            _ => &[],
-        };
-        let (segments, text) = (coming.len(), coming.iter().map(|segment| segment.payload.len()).sum::<usize>());
-        let before = self.tcp.info();
-        self.actions.clear();
-        counted_event(&mut self.tcp, event, self.now, &mut self.actions);
-        let after = self.tcp.info();
-        let octets = self.actions.iter().map(|action| match action {
-            Action::Transmit(segment) => segment.payload.len(),
-            Action::Deliver(text) => text.len(),
-            _ => 0,
-        });
-        println!(
-            "{},{segments},{},{},{},{}",
-            self.name,
-            self.actions.len(),
-            before.flight_segments.max(after.flight_segments),
-            before.held_ranges.max(after.held_ranges),
-            text + octets.sum::<usize>()
-        );
+        count(self.name, &mut self.tcp, event, self.now, &mut self.actions);
     }
 
     pub(crate) fn wait(&mut self, time: Duration) {

@@ -2,21 +2,33 @@
 
 mod attacks;
 mod end;
+#[path = "../../../fuzz/src/lib.rs"]
+#[expect(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "a library of its own, of which this program uses the harnesses"
+)]
+mod fuzz;
+mod fuzzed;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use end::Facts;
+use fuzzed::FUZZED;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const HELP: &str = "\
-Runs hostile conversations under callgrind and holds the instructions of every event to the formula of docs/architecture.md.
+Runs hostile conversations, and events of every kind from the corpora of the fuzzers, under callgrind, and holds the instructions
+of each event to the formula of docs/architecture.md.
 
     cargo run --release --manifest-path tests/work/Cargo.toml [-- OPTIONS]
 
-    --all     all events, not only the worst of each conversation
+    --all     all events, not only the worst of each conversation and the ten worst kinds of the corpora
     --help    this text
 
 Exits with 0 if all events keep to the formula, 1 if one does not, 2 after a mistake, and 3 without valgrind.
@@ -41,24 +53,28 @@ const fn formula(facts: &Facts) -> u64 {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--events"] => {
+        ["--events", cases] => {
             attacks::run();
-            ExitCode::SUCCESS
+            ended(fuzzed::run(Path::new(cases)).map(|()| true))
         }
         ["--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
-        [] | ["--all"] => match check(!arguments.is_empty()) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(error) => {
-                eprintln!("work: {error}");
-                ExitCode::from(2)
-            }
-        },
+        [] | ["--all"] => ended(check(!arguments.is_empty())),
         _ => {
             eprintln!("work: no such options; --help tells them");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn ended(outcome: Outcome<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("work: {error}");
             ExitCode::from(2)
         }
     }
@@ -69,7 +85,13 @@ fn check(all: bool) -> Outcome<bool> {
         eprintln!("work: not run: no valgrind here (Debian: apt-get install valgrind)");
         std::process::exit(3);
     }
-    let (events, counts) = measure()?;
+    let folder = std::env::current_exe()?.with_file_name("work");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let cases = folder.join("cases");
+    let (chosen, of) = fuzzed::write(&cases)?;
+    println!("{chosen} of {of} events of the corpora, one of each kind");
+    let (events, counts) = measure(&folder, &cases)?;
     if events.len() != counts.len() || events.is_empty() {
         return Err(format!("{} events, {} counts", events.len(), counts.len()).into());
     }
@@ -78,27 +100,41 @@ fn check(all: bool) -> Outcome<bool> {
         "{:30} {:>12} {:>12} {:>8}  segments actions records ranges octets",
         "conversation", "instructions", "formula", "share"
     );
-    let mut names: Vec<&str> = rows.iter().map(|(facts, _)| &*facts.name).collect();
-    names.dedup();
-    for name in names {
-        let mut of: Vec<_> = rows.iter().filter(|(facts, _)| facts.name == name).collect();
-        of.sort_by_key(|(facts, count)| std::cmp::Reverse(share(facts, *count)));
-        for (facts, count) in of.into_iter().take(if all { usize::MAX } else { 1 }) {
-            println!(
-                "{name:30} {count:>12} {:>12} {:>6} %  {:>8} {:>7} {:>7} {:>6} {:>6}",
-                formula(facts),
-                share(facts, *count),
-                facts.segments,
-                facts.actions,
-                facts.records,
-                facts.ranges,
-                facts.octets
-            );
-        }
+    for (facts, count) in shown(&rows, all) {
+        println!(
+            "{:30} {count:>12} {:>12} {:>6} %  {:>8} {:>7} {:>7} {:>6} {:>6}",
+            facts.name,
+            formula(facts),
+            share(facts, *count),
+            facts.segments,
+            facts.actions,
+            facts.records,
+            facts.ranges,
+            facts.octets
+        );
     }
     let worst = rows.iter().map(|(facts, count)| share(facts, *count)).max().unwrap_or(0);
     println!("{} events, the worst takes {worst} % of the formula", rows.len());
     Ok(worst <= 100)
+}
+
+/// All rows, or the worst of each conversation and the worst of the corpora, each kind once.
+fn shown(rows: &[(Facts, u64)], all: bool) -> Vec<&(Facts, u64)> {
+    if all {
+        return rows.iter().collect();
+    }
+    let mut worst: BTreeMap<&str, &(Facts, u64)> = BTreeMap::new();
+    for row in rows {
+        let known = worst.entry(&row.0.name).or_insert(row);
+        if share(&row.0, row.1) > share(&known.0, known.1) {
+            *known = row;
+        }
+    }
+    let (mut fuzzed, mut shown): (Vec<_>, Vec<_>) =
+        worst.into_values().partition(|(facts, _)| facts.name.starts_with(FUZZED));
+    fuzzed.sort_by_key(|(facts, count)| std::cmp::Reverse(share(facts, *count)));
+    shown.extend(fuzzed.into_iter().take(10));
+    shown
 }
 
 const fn share(facts: &Facts, count: u64) -> u64 {
@@ -106,15 +142,12 @@ const fn share(facts: &Facts, count: u64) -> u64 {
 }
 
 /// What each event met, and its instructions: callgrind writes a file whenever an event ends.
-fn measure() -> Outcome<(Vec<Facts>, Vec<u64>)> {
+fn measure(folder: &Path, cases: &Path) -> Outcome<(Vec<Facts>, Vec<u64>)> {
     let program = std::env::current_exe()?;
-    let folder = program.parent().unwrap_or(Path::new(".")).join("work");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder)?;
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted_event*"]);
     valgrind.arg("--dump-after=segue_work::end::counted_event"); // it takes no pattern
-    valgrind.arg(format!("--callgrind-out-file={}/event", folder.display())).arg(&program).arg("--events");
+    valgrind.arg(format!("--callgrind-out-file={}/event", folder.display())).arg(&program).arg("--events").arg(cases);
     let output = valgrind.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err("the conversations did not run to their end".into());
