@@ -125,7 +125,7 @@ impl<C: Controller> Tcb<C> {
         }
         self.snd.cc.set_mss(u32::from(mss));
         if mss < before {
-            self.snd.resegment(u32::from(mss));
+            self.snd.resegment(u32::from(mss), config.send_buffer());
         } else if mss > before {
             self.snd.coalesce(u32::from(mss), config.send_buffer());
         }

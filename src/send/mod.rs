@@ -56,6 +56,16 @@ const MIN_PTO: Micros = Micros::from_millis(10);
 const RECORD: u32 = 256;
 const LEAST_RECORDS: u32 = 64;
 
+/// The most records of segments in flight.
+fn most_records(send_buffer: u32, mss: u32) -> u32 {
+    (send_buffer / RECORD.min(mss.max(1))).max(LEAST_RECORDS)
+}
+
+/// Up to how many records lost ones are cut at once: half of all, so that what comes has room.
+fn records_to_cut(send_buffer: u32, mss: u32) -> usize {
+    usize::try_from(most_records(send_buffer, mss) / 2).unwrap_or(usize::MAX)
+}
+
 /// Our FIN: an octet of the stream after the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -413,7 +423,7 @@ impl<C: Controller> Sender<C> {
     /// How many segments more may be in flight: their records are bounded by the send buffer.
     pub(crate) fn records_left(&self, send_buffer: u32, mss: u32) -> u32 {
         let taken = u32::try_from(self.board.len()).unwrap_or(u32::MAX);
-        (send_buffer / RECORD.min(mss.max(1))).max(LEAST_RECORDS).saturating_sub(taken)
+        most_records(send_buffer, mss).saturating_sub(taken)
     }
 
     /// Segments in flight.
@@ -465,19 +475,20 @@ impl<C: Controller> Sender<C> {
     /// Segments are larger now: small segments in flight no longer need a record each. Where reports or
     /// retransmissions keep too many apart, all is sent again: reports are advisory (RFC 2018 §8).
     pub(crate) fn coalesce(&mut self, mss: u32, send_buffer: u32) {
-        self.board.coalesce(mss);
+        let most = records_to_cut(send_buffer, mss);
+        self.board.coalesce(mss, most);
         if self.records_left(send_buffer, mss) == 0 {
             self.board.forget_reports();
             self.board.lose_where(&mut |_| true);
-            self.board.coalesce(mss);
+            self.board.coalesce(mss, most);
         }
     }
 
     /// Segments are smaller now: those in flight that are too large are sent again, without any congestion signal.
-    pub(crate) fn resegment(&mut self, mss: u32) {
+    pub(crate) fn resegment(&mut self, mss: u32, send_buffer: u32) {
         let fin = self.fin_sent().then(|| self.board.nxt());
         self.board.lose_where(&mut |sent| sent.end - sent.start - u32::from(fin == Some(sent.end)) > mss);
-        self.board.cut_lost(mss);
+        self.board.cut_lost(mss, records_to_cut(send_buffer, mss));
     }
 
     /// Octets of text in the segment that is lost at SND.UNA.

@@ -281,18 +281,19 @@ impl Scoreboard {
     }
 
     /// Neighbours of one fate become one record, as far as that is no longer than `mss`. It counts as sent when the later
-    /// of them was. Lost ones are cut as they will go again. Looks at all: not for every acknowledgment.
-    pub(crate) fn coalesce(&mut self, mss: u32) {
-        self.arrange(mss, |_| true);
+    /// of them was. Lost ones are cut as they will go again, up to `most` records in all. Looks at all: not for every
+    /// acknowledgment.
+    pub(crate) fn coalesce(&mut self, mss: u32, most: usize) {
+        self.arrange(mss, most, |_| true);
     }
 
     /// The same for lost records alone: all of them at once, since to insert the borders one by one moves what lies
     /// behind them each time.
-    pub(crate) fn cut_lost(&mut self, mss: u32) {
-        self.arrange(mss, |sent| sent.fate == Fate::Lost);
+    pub(crate) fn cut_lost(&mut self, mss: u32, most: usize) {
+        self.arrange(mss, most, |sent| sent.fate == Fate::Lost);
     }
 
-    fn arrange(&mut self, mss: u32, merges: fn(&Sent) -> bool) {
+    fn arrange(&mut self, mss: u32, most: usize, merges: fn(&Sent) -> bool) {
         let mut merged = VecDeque::<Sent>::with_capacity(self.segments.len());
         for sent in self.segments.drain(..) {
             let lost = sent.fate == Fate::Lost;
@@ -307,9 +308,11 @@ impl Scoreboard {
                 None => merged.push_back(sent),
             }
         }
+        let mut room = most.saturating_sub(merged.len());
         for mut sent in merged {
             let fin = u32::from(sent.end == self.nxt); // at most, and it goes with the last of them
-            while sent.fate == Fate::Lost && sent.len() > mss.max(1) + fin {
+            while sent.fate == Fate::Lost && sent.len() > mss.max(1) + fin && room > 0 {
+                room -= 1;
                 let end = sent.start + mss.max(1);
                 self.segments.push_back(Sent { end, ..sent });
                 sent.start = end;

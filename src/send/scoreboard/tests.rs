@@ -114,7 +114,7 @@ impl Model {
     }
 
     /// Runs of lost octets in pieces of `mss`; in flight, neighbours that fit together.
-    fn coalesce(&mut self, mss: u32, lost_only: bool) {
+    fn coalesce(&mut self, mss: u32, most: usize, lost_only: bool) {
         let mut merged: Vec<Record> = Vec::new();
         for record in self.records() {
             let fits = |last: &&mut Record| {
@@ -131,14 +131,14 @@ impl Model {
             };
             (last.1, last.2, last.4) = (record.1, last.2.max(record.2), last.4 || record.4);
         }
-        let nxt = self.nxt();
+        let (nxt, mut room) = (self.nxt(), most.saturating_sub(merged.len()));
         for (start, end, at, fate, again) in merged {
             for position in start..end {
-                let piece = (position - start) / mss * mss;
-                let rest = end - start - piece;
-                let begins = position == start
-                    || fate == Fate::Lost && (position - start) % mss == 0 && !(rest == 1 && end == nxt);
-                *self.at(position) = Octet { begins, at, fate, again };
+                let rest = end - position;
+                let border = fate == Fate::Lost && (position - start) % mss == 0 && !(rest == 1 && end == nxt);
+                let cuts = border && position != start && room > 0;
+                room -= usize::from(cuts);
+                *self.at(position) = Octet { begins: position == start || cuts, at, fate, again };
             }
         }
     }
@@ -212,9 +212,11 @@ enum Step {
     MarkAmbiguous,
     Coalesce {
         mss: u16,
+        most: u8,
     },
     CutLost {
         mss: u16,
+        most: u8,
     },
 }
 
@@ -229,7 +231,7 @@ impl Arbitrary for Step {
             6..=14 => Self::Send { len },
             15..=18 => Self::Retransmit { most: len },
             19 => Self::Again { from, to, whole, may_cut: u8::arbitrary(g) % 3 != 0 },
-            20 => Self::Coalesce { mss: 2 * len },
+            20 => Self::Coalesce { mss: 2 * len, most: u8::arbitrary(g) },
             21..=23 => Self::Acknowledge { to: from / 2, whole },
             24..=29 => Self::Report { from, to, whole },
             30..=32 => Self::LoseByTime { place: from },
@@ -238,7 +240,7 @@ impl Arbitrary for Step {
             35 => Self::LoseLonger { than: len },
             36 | 37 => Self::FindLost,
             38 => Self::ForgetReports,
-            39 => Self::CutLost { mss: len },
+            39 => Self::CutLost { mss: len, most: u8::arbitrary(g) },
             _ => Self::MarkAmbiguous,
         }
     }
@@ -286,13 +288,13 @@ impl Pair {
                 self.board.sent_again(at(from.min(to)), at(from.max(to)), may_cut, self.now, rate);
                 self.model.send_again(from.min(to), from.max(to), may_cut, self.now);
             }
-            Step::Coalesce { mss } => {
-                board.coalesce(u32::from(mss));
-                model.coalesce(u32::from(mss), false);
+            Step::Coalesce { mss, most } => {
+                board.coalesce(u32::from(mss), usize::from(most));
+                model.coalesce(u32::from(mss), usize::from(most), false);
             }
-            Step::CutLost { mss } => {
-                board.cut_lost(u32::from(mss));
-                model.coalesce(u32::from(mss), true);
+            Step::CutLost { mss, most } => {
+                board.cut_lost(u32::from(mss), usize::from(most));
+                model.coalesce(u32::from(mss), usize::from(most), true);
             }
             Step::Acknowledge { to, whole } => {
                 let to = self.place(to, whole);
