@@ -220,6 +220,7 @@ impl Scoreboard {
 
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
     /// part. RACK looks at them, and steady traffic has none.
+    #[inline(never)] // in one place, so that the linker's proof sees that the index is within bounds
     fn note_again(&mut self, start: Position, at: Instant) {
         if !RACK && !SHORTCUTS {
             return self.tidy();
@@ -266,6 +267,7 @@ impl Scoreboard {
     }
 
     /// Makes `position` a border between records, which moves those on the shorter side of it.
+    #[inline(never)] // as above
     fn cut(&mut self, position: Position) {
         let index = self.index_of(position);
         let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < position && sent.fate != Fate::Sacked)
@@ -294,7 +296,7 @@ impl Scoreboard {
     }
 
     fn arrange(&mut self, mss: u32, most: usize, merges: fn(&Sent) -> bool) {
-        let mut merged = VecDeque::<Sent>::with_capacity(self.segments.len());
+        let mut merged = VecDeque::<Sent>::new();
         for sent in self.segments.drain(..) {
             let lost = sent.fate == Fate::Lost;
             let alike = |last: &Sent| last.fate == sent.fate && (last.again == sent.again || lost);
