@@ -18,7 +18,7 @@ pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Event>, D:
 #[serde(transparent)]
 struct Part(#[serde(deserialize_with = "Variants::deserialize")] Event);
 
-/// The variants of [`Event`], in its order.
+/// The variants of [`Event`], in its order: binary formats number them. `tests/journal` reads each inside a batch.
 #[derive(Deserialize)]
 #[serde(remote = "Event")]
 enum Variants {

@@ -219,18 +219,23 @@ impl Scoreboard {
     }
 
     /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
-    /// part. RACK looks at them, and steady traffic has none.
-    #[inline(never)] // in one place, so that the linker's proof sees that the index is within bounds
+    /// part.
     fn note_again(&mut self, start: Position, at: Instant) {
+        self.insert_again(start, at);
+        if self.marks.again.len() > 2 * self.segments.len() + KEEP {
+            self.note_all_again();
+        }
+    }
+
+    /// RACK looks at these entries, and steady traffic has none.
+    #[inline(never)] // in one place, so that the linker's proof sees that the index is within bounds
+    fn insert_again(&mut self, start: Position, at: Instant) {
         if !RACK && !SHORTCUTS {
             return self.tidy();
         }
         let again = &mut self.marks.begin().again;
         let place = again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
         again.insert(place.min(again.len()), (start, at));
-        if again.len() > 2 * self.segments.len() + KEEP {
-            self.note_all_again();
-        }
     }
 
     /// The entries of those that were sent again, anew from the records.
@@ -241,7 +246,7 @@ impl Scoreboard {
         for index in 0..self.segments.len() {
             let again = self.segments.get(index).filter(|sent| sent.again && sent.fate == Fate::InFlight);
             if let Some((start, at)) = again.map(|sent| (sent.start, sent.at)) {
-                self.note_again(start, at);
+                self.insert_again(start, at);
             }
         }
     }

@@ -132,8 +132,7 @@ fn a_closed_window_lasts_as_long_as_probes_are_answered() {
     });
 }
 
-/// A window that opens answers the probes that were lost: the user timeout starts anew, and so does the count of R2. Of an
-/// orphan it does not: there, only what is acknowledged counts.
+/// A window that opens answers the probes that were lost: the user timeout starts anew.
 #[test]
 fn a_window_that_opens_answers_the_probes() {
     everywhere(|at| {

@@ -64,12 +64,18 @@ pub(crate) fn count(name: &str, tcp: &mut Connection, event: Event, now: Instant
     println!("{}", facts(name, &same, &before, actions, &tcp.info()));
 }
 
+/// The segments that an event hands in.
+fn coming(event: &Event) -> Vec<&Segment> {
+    match event {
+        Event::Segment(segment) => vec![segment],
+        Event::Segments(segments) => segments.iter().collect(),
+        Event::Batch(parts) => parts.iter().flat_map(coming).collect(),
+        _ => Vec::new(),
+    }
+}
+
 pub(crate) fn facts(name: &str, event: &Event, before: &Info, actions: &[Action], after: &Info) -> Facts {
-    let coming: &[Segment] = match event {
-        Event::Segment(segment) => std::slice::from_ref(segment),
-        Event::Segments(segments) => segments,
-        _ => &[],
-    };
+    let coming = coming(event);
     let went = actions.iter().map(|action| match action {
         Action::Transmit(segment) => segment.payload.len(),
         Action::Deliver(text) => text.len(),
