@@ -157,3 +157,67 @@ fn what_a_full_device_does_not_take_leaves_later() {
         }
     }
 }
+
+/// Text whose memory is shared with the test.
+#[derive(Clone)]
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Segments that a device had no room for hold none of the memory of a write once their connection is over, whoever ended
+/// it; what says that it is over leaves all the same, and other connections lose nothing.
+#[test]
+fn what_waits_of_a_connection_that_is_over_holds_no_text() {
+    for by_peer in [false, true] {
+        let (mut client, mut server, now) = (end(4096), end(4096), Instant::from_millis(1));
+        let listener = server.listen(Listen::port(80)).unwrap();
+        let [over, other] = [(); 2].map(|()| client.connect(CLIENT, (SERVER, 80).into(), now).unwrap());
+        for _ in 0..3 {
+            pass(&mut client, &mut server, usize::MAX, now);
+            pass(&mut server, &mut client, usize::MAX, now);
+        }
+        let peers: Vec<Id> = std::iter::from_fn(|| server.accept(listener)).collect();
+        let text = Shared(vec![7; 100_000].into());
+        client.socket(over, now).unwrap().write_bytes(&mut bytes::Bytes::from_owner(text.clone())).unwrap();
+        pass(&mut client, &mut server, 1, now);
+        client.socket(other, now).unwrap().write(&[1; 5000]).unwrap();
+        assert!(Arc::strong_count(&text.0) > 1, "it waits for a device");
+        let peer = peers.into_iter().find(|id| server.socket(*id, now).unwrap().readable() > 0).unwrap();
+        server.socket(peer, now).unwrap().chunks().for_each(drop); // the peer's copy is the same memory here
+        if by_peer {
+            server.socket(peer, now).unwrap().abort();
+            pass(&mut server, &mut client, usize::MAX, now);
+        } else {
+            client.socket(over, now).unwrap().abort();
+        }
+        let (mut resets, mut octets) = (0, 0);
+        assert_eq!(Arc::strong_count(&text.0), 1, "aborted by the peer: {by_peer}");
+        client.flush(now, |_, packet| {
+            resets += usize::from(packet.segment.flags.contains(Flags::RST));
+            octets += packet.segment.payload.len();
+        });
+        assert_eq!((resets, octets), (usize::from(!by_peer), 5000), "aborted by the peer: {by_peer}");
+    }
+}
+
+/// After a turn with very many packets the queue of the next turn is as small as ever.
+#[test]
+fn a_long_queue_gives_its_memory_back() {
+    let ends = segue::codec::PseudoHeader::new(CLIENT, SERVER).unwrap();
+    let now = Instant::from_millis(1);
+    let held = |packets: u16| {
+        let mut server = end(4096);
+        let info = allocation_counter::measure(|| {
+            for port in 1..=packets {
+                server.receive(ends, Packet { src_port: port, dst_port: 80, ..Packet::default() }, now);
+            }
+            server.flush(now, |_, _| {});
+        });
+        info.bytes_current
+    };
+    assert!(held(4000) <= held(60), "{} and {} octets", held(4000), held(60));
+}

@@ -16,6 +16,8 @@ pub(super) struct Answers {
 
 /// Segments of one connection that may wait for a flush, beside the answers to strays.
 const OF_ONE: usize = 8;
+/// Segments for which an empty queue keeps its memory.
+const AT_REST: usize = 64;
 
 impl Answers {
     /// Segments that count.
@@ -26,6 +28,13 @@ impl Answers {
     pub(super) fn pop(&mut self) -> Option<(Flow, Segment)> {
         self.held = self.held.saturating_sub(1);
         self.queue.pop_front()
+    }
+
+    /// All has left: a queue that was long gives its memory back.
+    pub(super) fn rest(&mut self) {
+        if self.queue.is_empty() {
+            self.queue.shrink_to(AT_REST);
+        }
     }
 
     /// What was popped comes first again, and counts as before.
@@ -39,6 +48,17 @@ impl Answers {
         self.held += rest.len();
         rest.append(&mut self.queue);
         self.queue = rest;
+    }
+
+    /// A connection is over: its text that a device had no room for is of no use, and it would hold the memory of the
+    /// write that it is part of. Only one connection at a time has segments that are held.
+    pub(super) fn let_go(&mut self, flow: &Flow) {
+        if self.held > 0 && self.queue.front().is_some_and(|(held, _)| held == flow) {
+            let mut rest = self.queue.split_off(self.held.min(self.queue.len()));
+            self.queue.retain(|(_, segment)| segment.payload.is_empty());
+            self.held = self.queue.len();
+            self.queue.append(&mut rest);
+        }
     }
 
     pub(super) fn push(&mut self, flow: &Flow, segment: Segment) {

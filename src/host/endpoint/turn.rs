@@ -88,7 +88,7 @@ impl<C: Controller> Endpoint<C> {
             let Some(index) = self.next_dirty() else { break };
             self.finish(index, now, &mut |flow, segment| send(flow.pseudo(), flow.packet(segment)));
         }
-        self.prune_signals();
+        self.rest();
     }
 
     /// The same for a device that may be full, such as the ring of a network card: `send` says whether it took the packet.
@@ -126,7 +126,7 @@ impl<C: Controller> Endpoint<C> {
                     return self.answers.put_back((flow, packet.segment), held);
                 }
             }
-            let Some(index) = self.next_dirty() else { return self.prune_signals() };
+            let Some(index) = self.next_dirty() else { return self.rest() };
             let mut rest = VecDeque::new();
             self.finish(index, now, &mut |flow, segment| {
                 let packet = flow.packet(segment);
@@ -140,6 +140,12 @@ impl<C: Controller> Endpoint<C> {
         }
     }
 
+    /// All has left.
+    fn rest(&mut self) {
+        self.answers.rest();
+        self.prune_signals();
+    }
+
     /// The next connection whose batch has begun.
     fn next_dirty(&mut self) -> Option<u32> {
         let index = self.dirty.pop_front()?;
@@ -149,10 +155,15 @@ impl<C: Controller> Endpoint<C> {
 
     /// Ends the batch of a connection before the flush.
     pub(super) fn finish_into_answers(&mut self, index: u32, now: Instant) {
+        let Some(flow) = self.slots.live(index).map(|live| live.side.flow) else { return };
+        let id = self.slots.id(index);
         let mut answers = core::mem::replace(&mut self.answers.queue, [].into());
         self.finish(index, now, &mut |flow, segment| answers.push_back((*flow, segment)));
         answers.append(&mut self.answers.queue);
         self.answers.queue = answers;
+        if self.slots.id(index) != id || self.slots.live(index).is_none() {
+            self.answers.let_go(&flow);
+        }
     }
 
     /// The one flush of a connection in this turn.
@@ -265,6 +276,7 @@ impl<C: Controller> Endpoint<C> {
         let flow = live.side.flow;
         self.table.remove(self.keys.table_hash(&flow), id.index);
         self.deadlines.remove(id.index);
+        self.answers.let_go(&flow);
         match owner {
             Owner::HalfOpen(port, ticket) | Owner::Ready(port, ticket) => {
                 if let Some(bound) = self.listeners.get_mut(&port) {
