@@ -155,7 +155,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
-    fn text_mss(&self, path: &Path) -> u16 {
+    pub(super) fn text_mss(&self, path: &Path) -> u16 {
         let mss = self.mss(path, self.sack_blocks(path, true, self.duplicate.is_some()));
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
     }

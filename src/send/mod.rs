@@ -128,9 +128,9 @@ pub(crate) struct Sender<C> {
     /// Timeouts of the first unacknowledged segment since it last moved: R1 counts these.
     pub(crate) repeats: u16,
     /// Zero-window probes since the window was last open or SND.UNA last advanced: the back-off of the persist timer.
-    pub(crate) probes: u16,
-    /// A zero-window probe was sent since the window was last open.
-    probed: bool,
+    pub(crate) probes: u8,
+    /// Octets of the longest zero-window probe since the window was last open; a FIN counts as one.
+    probed: u16,
     last_sent: Instant,
     pub(crate) path_mtu: PathMtu,
 }
@@ -170,7 +170,7 @@ impl<C: Controller> Sender<C> {
             used: Used::default(),
             repeats: 0,
             probes: 0,
-            probed: false,
+            probed: 0,
             last_sent: now,
             path_mtu: PathMtu::new(),
         }

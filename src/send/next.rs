@@ -300,9 +300,13 @@ impl<C: Controller> Sender<C> {
         })
     }
 
-    /// A zero-window probe: the first unacknowledged octet, or the first unsent (RFC 9293 §3.8.6.1).
-    pub(crate) fn zero_window_probe(&self) -> Plan {
-        let len = self.text_end().saturating_since(self.una).min(1);
+    /// A zero-window probe: "at least one octet" from SND.UNA on, sent before or not (RFC 9293 §3.8.6.1). A window that
+    /// its unit alone rounds to 0 still takes what lies before the promised edge, as far as that fits a segment; but a
+    /// second probe without an answer is one octet, which no path is too narrow for.
+    pub(crate) fn zero_window_probe(&self, mss: u32) -> Plan {
+        let sent_before = if self.flight() > 0 { self.flight() } else { u32::MAX };
+        let promised = if self.probes == 0 { self.edge.saturating_since(self.una) } else { 0 };
+        let len = promised.min(mss).min(sent_before).max(1).min(self.text_end().saturating_since(self.una));
         let fin = len == 0 && self.fin == Fin::Queued;
         Plan { seq: self.una, len, syn: false, fin, kind: Kind::Probe }
     }

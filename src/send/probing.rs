@@ -74,9 +74,10 @@ impl<C: Controller> Sender<C> {
 
     /// The expected time between two losses for congestion: as many round trips as the window has packets (RFC 4821
     /// §7.6.2). The packets are those of a path of the usual size: a window of as many octets in tiny ones loses no
-    /// less often, and while they are tiny a larger MTU is worth most.
+    /// less often, and while they are tiny a larger MTU is worth most. The round trip is the shortest: an outage
+    /// that made the MTU fall left a smoothed one of minutes, which takes dozens of samples to come back.
     pub(crate) fn mtu_probe_interval(&self, mss: u32) -> Micros {
-        let rtt = self.rtt.srtt().unwrap_or(self.rtt.base_rto());
+        let rtt = self.rtt.min_rtt().or(self.rtt.srtt()).unwrap_or(self.rtt.base_rto());
         rtt.times(self.cwnd(mss).div_ceil(mss.max(USUAL)))
     }
 
@@ -94,5 +95,28 @@ impl<C: Controller> Sender<C> {
     /// When the next probe may leave, after one that a timeout found lost: by the window before that timeout.
     pub(crate) fn after_mtu_probe_timeout(&self, mss: u32, now: Instant) -> Instant {
         now + self.mtu_probe_interval(mss).times(AFTER_TIMEOUT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Algorithm, Config, SeqNum};
+
+    /// An outage leaves a smoothed round trip of minutes, since the echo of what was sent before it comes late; with the first
+    /// sample after it the search goes by the path again.
+    #[test]
+    fn rfc_4821_7_6_2_round_trips_across_an_outage_do_not_delay_the_search() {
+        let (config, mut now) = (Config::default(), Instant::from_secs(1));
+        let mut sender = Sender::new(SeqNum::new(0), Algorithm::default(), &config, now);
+        sender.rtt.on_sample(Micros::from_millis(20), 1, now);
+        let before = sender.mtu_probe_interval(536);
+        for _ in 0..50 {
+            now = now + Micros::from_secs(100);
+            sender.rtt.on_sample(Micros::from_secs(100), 1, now);
+        }
+        sender.rtt.on_sample(Micros::from_millis(20), 1, now);
+        assert!(sender.rtt.srtt().is_some_and(|srtt| srtt > Micros::from_secs(50)));
+        assert_eq!(sender.mtu_probe_interval(536), before);
     }
 }

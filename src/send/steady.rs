@@ -27,7 +27,7 @@ impl<C: Controller> Sender<C> {
             && !self.urgent
             && self.episode.is_at_rest()
             && self.board.is_plain()
-            && !self.probed
+            && self.probed == 0
     }
 
     /// Octets of text that were never sent, while neither SYN nor FIN is unacknowledged.

@@ -52,8 +52,8 @@ impl<C: Controller> Sender<C> {
     fn move_window(&mut self, wnd: u32) {
         if self.wnd == 0 && wnd > 0 {
             self.probes = 0;
-            let refused = core::mem::take(&mut self.probed);
-            if refused && !self.syn {
+            let probed = core::mem::take(&mut self.probed);
+            if probed > 0 && !self.syn {
                 self.board.lose_where(&mut |_| true);
             }
         }
@@ -93,10 +93,10 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// A probe goes into a closed window.
-    pub(crate) fn probed(&mut self) {
+    /// A probe of so many octets goes into a closed window.
+    pub(crate) fn probed(&mut self, octets: u32) {
         self.probes = self.probes.saturating_add(1);
-        self.probed = true;
+        self.probed = self.probed.max(u16::try_from(octets).unwrap_or(u16::MAX));
     }
 
     /// The interval to the next zero-window probe: an RTO, then doubled (RFC 9293 §3.8.6.1, SHLD-29, SHLD-30).

@@ -176,21 +176,71 @@ fn established_a_probe_whose_octet_is_acknowledged_resets_the_back_off() {
     assert_eq!(peer.tcp.until(Timer::Persist), Some(secs(2))); // SRTT 0, since each octet was taken at once
 }
 
-/// What waits behind a window of 0 is probed, also when the promised edge lies a little further.
+/// What waits behind a window of 0 is probed, also when the promised edge lies a little further: up to that edge, or a peer
+/// of coarse windows takes an octet in each RTO. Where no answer comes, one octet asks, and that is no timeout.
 #[test]
 fn established_new_text_behind_a_rounded_window_of_0_is_probed() {
     let mut peer = Scaled::new(plain(), 7, 300, 384);
     peer.tcp.send(300);
     assert_eq!(peer.ack(300, 84), "Acked(300); Flushed");
-    assert_eq!(peer.tcp.send(84), "");
+    assert_eq!(peer.tcp.send(100), "");
     let rto = secs(1) + ms(20) * 7 / 8;
     assert_eq!((peer.tcp.until(Timer::Retransmit), peer.tcp.until(Timer::Persist)), (None, Some(rto)));
+    assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=300><ACK=0><DATA=84><CTL=ACK>");
     for _ in 0..3 {
         assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=300><ACK=0><DATA=1><CTL=ACK>"); // a probe, and no timeout
     }
     assert_eq!(peer.tcp.info().counters.timeouts, 0);
     assert_eq!(peer.ack(301, 83), "Acked(1)");
-    assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=301><ACK=0><DATA=1><CTL=ACK>");
+    assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=301><ACK=0><DATA=83><CTL=ACK>");
+    assert_eq!(peer.ack(384, 0), "Acked(83)");
+    assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=384><ACK=0><DATA=1><CTL=ACK>");
+}
+
+/// Whatever the shift: what a window of less than a unit still takes arrives in full segments, one in each RTO, and no octet
+/// beyond the edge goes before all of it.
+#[test]
+fn established_a_window_below_its_unit_is_filled_in_full_segments() {
+    for shift in 1..=14u8 {
+        let window = 1u32 << shift;
+        let mss = if shift < 14 { 1000 } else { 8300 }; // the initial window holds all of it
+        for left in [1, 2, window / 2, window - 1].map(|left| left.clamp(1, window - 1)) {
+            let mut peer = Scaled::new(plain(), shift, mss, window);
+            let mss = u32::from(mss);
+            peer.tcp.send((window - left) as usize);
+            let (mut acked, mut probes) = (window - left, 0);
+            peer.ack(acked, left);
+            assert_eq!(peer.tcp.info().flight, 0, "shift {shift}");
+            assert_eq!(peer.tcp.send(2 * left as usize), "", "shift {shift}, {left} left");
+            while acked < window {
+                assert_eq!(peer.tcp.until(Timer::Persist), Some(peer.tcp.info().rto), "shift {shift}, {left} left");
+                peer.tcp.fire(Timer::Persist);
+                let len = (window - acked).min(mss);
+                assert_eq!(peer.sent(), [(acked, len as usize, false)], "shift {shift}, {left} left");
+                (acked, probes) = (acked + len, probes + 1);
+                peer.ack(acked, window - acked);
+            }
+            assert_eq!(probes, left.div_ceil(mss), "shift {shift}, {left} left");
+            peer.tcp.fire(Timer::Persist);
+            assert_eq!(peer.sent(), [(window, 1, false)], "shift {shift}: beyond the edge, one octet");
+        }
+    }
+}
+
+/// A probe that the peer takes in part is followed by the rest; and a FIN behind the edge is no part of it.
+#[test]
+fn established_a_probe_up_to_the_edge_taken_in_part_is_followed_by_the_rest() {
+    let mut peer = Scaled::new(plain(), 7, 300, 384);
+    peer.tcp.send(300);
+    peer.ack(300, 84);
+    peer.tcp.send(84);
+    peer.tcp.close();
+    assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=300><ACK=0><DATA=84><CTL=PSH,ACK>");
+    assert_eq!(peer.ack(340, 44), "Acked(40)");
+    assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=340><ACK=0><DATA=44><CTL=PSH,ACK>");
+    assert_eq!(peer.ack(384, 0), "Acked(44)");
+    assert_eq!(peer.tcp.fire(Timer::Persist), "<SEQ=384><ACK=0><CTL=FIN,ACK>");
+    peer.tcp.connection.check_invariants();
 }
 
 /// Our ACKs carry SND.NXT as long as that lies inside of what the peer promised, or no peer would take them.

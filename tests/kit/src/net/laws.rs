@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use segue::{Action, CloseReason, Config, Flags, Info, Instant, Segment, SeqNum, State};
+use segue::{Action, CloseReason, Config, Flags, Info, Instant, Knob, Segment, SeqNum, State};
 
 use super::{Closing, Driver, End, Input, Narrow, Order, Plan, Reading, Reply, Side};
 use crate::bounds;
@@ -310,18 +310,12 @@ impl Ideal {
     /// The most segments of a run that has lasted so long.
     pub fn most_segments(&self, plan: &Plan, elapsed: Duration) -> u64 {
         let faults = plan.faults.len() as u64 + 8 * plan.spells.len() as u64;
-        let slow = plan.ends.iter().map(|end| {
-            let each = if end.config.keep_alive() {
-                end.config.keep_alive_interval().min(end.config.keep_alive_idle())
-            } else {
-                Duration::from_secs(60)
-            };
-            elapsed.as_micros() / each.min(Duration::from_secs(60)).as_micros()
-        });
+        let slow =
+            plan.ends.iter().map(|end| elapsed.as_micros() / keep_alive(end).min(Duration::from_secs(60)).as_micros());
         let fidgets: u64 = plan.ends.iter().map(|end| u64::from(end.fidgets > 0)).sum();
-        // an octet each asks a window that is closed by rounding alone
-        let rounding: u64 = plan.ends.iter().map(|end| 2 << shift(&end.config)).sum();
-        1000 + rounding + (24 + 8 * fidgets) * self.total() + 40 * faults + 4 * slow.sum::<u128>() as u64
+        let tiny: u64 = Side::BOTH.iter().map(|side| in_tiny_segments(plan, *side)).sum();
+        let rounded: u64 = plan.ends.iter().map(|end| rounded_away(&end.config)).sum();
+        1000 + 2 * rounded + (24 + 8 * fidgets) * self.total() + 3 * tiny + 40 * faults + 4 * slow.sum::<u128>() as u64
     }
 
     /// The most time from when the network and the users are calm, `calm` after the start, until everything has arrived.
@@ -330,8 +324,8 @@ impl Ideal {
         let longest = plan.ends.iter().map(|end| end.config.max_rto()).max().unwrap_or_default();
         let rto = rto.unwrap_or_default() + 4 * self.exchange;
         let backed_off = (2 * calm + 4 * rto).min(longest + 4 * self.exchange);
-        let holes = [plan.narrow, plan.also_narrow].into_iter().flatten().filter(|narrow| narrow.silent);
-        let searching: Duration = holes.map(|narrow| in_a_hole(plan, narrow, rto, longest)).sum();
+        let narrows = [plan.narrow, plan.also_narrow].into_iter().flatten();
+        let searching: Duration = narrows.map(|narrow| in_a_hole(plan, narrow, rto, longest)).sum();
         let octets: u64 = plan.ends.iter().map(|end| end.octets).sum();
         let carried = plan
             .links
@@ -346,31 +340,69 @@ impl Ideal {
     }
 }
 
-/// The shift of this end's windows.
-fn shift(config: &Config) -> u8 {
+/// Octets that the window of this end's SYN promises, which is not scaled, and those in units do not: a sender that knows
+/// only these learns of each by a probe.
+fn rounded_away(config: &Config) -> u64 {
     let least = (0..=14).find(|shift| 0xFFFF << shift >= config.receive_buffer()).unwrap_or(14);
-    config.window_shift().unwrap_or(least)
+    let unit = 1 << config.window_shift().unwrap_or(least);
+    u64::from(config.receive_buffer().min(0xFFFF) % unit)
 }
 
-/// The time in which timeouts find out that a link is a black hole: eight sizes at the most.
+/// The time between two keep-alives of this end, if it may send any.
+fn keep_alive(end: &End) -> Duration {
+    let set = |wanted: fn(&Knob) -> bool| {
+        end.orders.iter().any(|(_, order)| matches!(order, Order::Set(knob) if wanted(knob)))
+    };
+    if !end.config.keep_alive() && !set(|knob| matches!(knob, Knob::KeepAlive(true))) {
+        return Duration::MAX;
+    }
+    let ordered = set(|knob| matches!(knob, Knob::KeepAliveIdle(_))); // to any value
+    let idle = if ordered { Duration::from_secs(1) } else { end.config.keep_alive_idle() };
+    end.config.keep_alive_interval().min(idle)
+}
+
+/// Segments of the text that a side sends while it searches for the MTU of a path on which packets vanish, for their size
+/// or by chance: all of it may be sent before the search comes to a size that passes, in segments of the least.
+fn in_tiny_segments(plan: &Plan, side: Side) -> u64 {
+    let end = &plan.ends[side.index()];
+    let mut narrows = [plan.narrow, plan.also_narrow].into_iter().flatten();
+    let hole = narrows.any(|narrow| narrow.silent && narrow.from == side);
+    let timeouts = usize::from(end.config.black_hole_timeouts());
+    let lost = plan.faults.len() >= timeouts || !plan.spells.is_empty() || plan.outage.is_some();
+    let falls = timeouts > 0 && (hole || lost);
+    if falls { end.octets / unit_of_mtu(plan, side, end.config.min_mtu()) } else { 0 }
+}
+
+/// The time in which timeouts find out that a link is a black hole, of eight sizes at the most, or confirm the error that
+/// a router sent.
 fn in_a_hole(plan: &Plan, narrow: Narrow, rto: Duration, longest: Duration) -> Duration {
-    let timeouts = u32::from(plan.ends[narrow.from.index()].config.black_hole_timeouts()) + 1;
+    let config = &plan.ends[narrow.from.index()].config;
+    let (timeouts, sizes) = if narrow.silent {
+        (u32::from(config.black_hole_timeouts()) + 1, 8)
+    } else {
+        (config.too_big_timeouts().into(), 1)
+    };
     let each = (0..timeouts.min(40)).fold((Duration::ZERO, rto), |(sum, rto), _| (sum + rto, (2 * rto).min(longest)));
-    8 * each.0 + longest * timeouts.saturating_sub(40)
+    sizes * each.0 + longest * timeouts.saturating_sub(40)
 }
 
 /// Octets that one segment of this side carries, at the least, and that windows let through at once.
 fn unit(plan: &Plan, side: Side) -> u64 {
+    let config = &plan.ends[side.index()].config;
+    // timeouts may lower the MTU, at first to this, and without a search upward to the least
+    let fallen = if config.mtu_probing() { config.black_hole_mtu().max(config.min_mtu()) } else { config.min_mtu() };
+    unit_of_mtu(plan, side, if config.black_hole_timeouts() > 0 { fallen } else { u16::MAX })
+}
+
+/// The same where timeouts have lowered the MTU to `fallen`.
+fn unit_of_mtu(plan: &Plan, side: Side, fallen: u16) -> u64 {
     let (sender, receiver) = (&plan.ends[side.index()], &plan.ends[side.other().index()]);
     let overhead = u64::from(sender.path.ip.header() + sender.path.ip_options) + 20 + 40;
     let narrows = [plan.narrow, plan.also_narrow].into_iter().flatten().filter(|narrow| narrow.from == side);
     // what the receiver knows by its SYN is the MSS that it announces
     let orders = sender.orders.iter().chain(&receiver.orders);
     let told = orders.filter_map(|(_, order)| if let Order::Mtu(mtu) = order { Some(*mtu) } else { None });
-    // timeouts may lower it, at first to this, and without a search upward to the least
-    let config = &sender.config;
-    let fallen = if config.mtu_probing() { config.black_hole_mtu().max(config.min_mtu()) } else { config.min_mtu() };
-    let told = told.chain((config.black_hole_timeouts() > 0).then_some(fallen));
+    let told = told.chain([fallen]);
     let mtus = narrows.map(|narrow| narrow.mtu).chain(told).chain([sender.path.mtu, receiver.path.mtu]);
     let mtu = mtus.map(|mtu| mtu.max(sender.path.ip.min_mtu())).min().map_or(68, u64::from);
     let limits = [sender.config.max_mss(), receiver.config.max_mss()].map(|mss| u64::from(mss).saturating_sub(40));

@@ -62,14 +62,19 @@ fn in_time(outcome: &Outcome) -> Result<(), String> {
     let calm = calm(outcome);
     let over = Side::BOTH.iter().filter_map(|side| outcome.host(*side).over).max().unwrap_or(outcome.end);
     let took = over.saturating_since(calm);
-    let most = Ideal::of(plan).most_time(plan, calm.saturating_since(start))
-        + 4 * (reading_time(plan, Side::Client) + reading_time(plan, Side::Server))
-        + silenced(outcome);
+    let most = enough(outcome, calm.saturating_since(start));
     if took > most {
         let calm = calm.saturating_since(start);
         return Err(format!("livelock: it took {took:?} after the faults stopped (at {calm:?}), {most:?} are enough"));
     }
     Ok(())
+}
+
+/// The time in which all arrives from when all is calm, `calm` after the start.
+fn enough(outcome: &Outcome, calm: Duration) -> Duration {
+    let plan = &outcome.plan;
+    let reading = reading_time(plan, Side::Client) + reading_time(plan, Side::Server);
+    Ideal::of(plan).most_time(plan, calm) + 4 * reading + silenced(outcome)
 }
 
 /// How long an end may keep silent that has used up its challenge ACKs (RFC 5961 §7): a SYN,ACK that comes again, since
@@ -127,8 +132,7 @@ fn not_in_vain(outcome: &Outcome, side: Side) -> Result<(), String> {
         return Ok(());
     }
     let after = at.saturating_since(calm);
-    let most = Ideal::of(plan).most_time(plan, calm.saturating_since(start))
-        + 4 * (reading_time(plan, Side::Client) + reading_time(plan, Side::Server));
+    let most = enough(outcome, calm.saturating_since(start));
     if after > most {
         let reason = host.user.closed;
         return Err(format!(
