@@ -114,7 +114,7 @@ impl SendBuffer {
         let start = *start + self.len;
         match pieces.back_mut() {
             Some(last) if last.text.len() + text.len() < copy_below => {
-                let mut merged = Vec::with_capacity(copy_below);
+                let mut merged = Vec::with_capacity(last.text.len() + text.len()); // room that is left over holds memory
                 merged.extend_from_slice(&last.text);
                 merged.extend_from_slice(&text);
                 last.text = merged.into();

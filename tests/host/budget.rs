@@ -232,3 +232,27 @@ fn what_is_acknowledged_of_a_large_write_is_given_back() {
     let (small, large) = (half_acknowledged(&text, 4096), half_acknowledged(&text, text.len()));
     assert!((large - small).abs() <= 8192, "{large} octets of heap, {small} after small writes");
 }
+
+/// Text that is written in pieces of any size, merged where they are small, takes no more than the budget holds for it: three
+/// eighths more than the text, beside what a connection has at the least.
+#[test]
+fn written_text_takes_what_the_budget_holds_for_it() {
+    let text = Bytes::from(vec![7; 250_000]);
+    for piece in (1..=1024).step_by(31).chain([341, 512, 683, 1500, 4096, 65_536]) {
+        for copies in [false, true] {
+            let (mut tcp, now) = (World::new([EndpointConfig::default(), EndpointConfig::default()], 1).ends, ms(1));
+            let now = Instant::ZERO + now;
+            let id = tcp[0].connect(CLIENT, SocketAddr::new(SERVER, 80), now).unwrap();
+            let least = i64::try_from(text.len() / 8 * 11).unwrap();
+            let info = allocation_counter::measure(|| {
+                let mut socket = tcp[0].socket(id, now).unwrap();
+                let mut written = 0;
+                while written < text.len() {
+                    let mut part = text.slice(written..text.len().min(written + piece));
+                    written += if copies { socket.write(&part) } else { socket.write_bytes(&mut part) }.unwrap();
+                }
+            });
+            assert!(info.bytes_current <= least, "{} octets of heap in pieces of {piece}", info.bytes_current);
+        }
+    }
+}

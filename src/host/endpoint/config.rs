@@ -37,7 +37,10 @@ pub struct EndpointConfig {
     ///
     /// It covers each connection itself, twice what its receive window may grow to (what is out of order may pin its
     /// frames, see [`Config::frame_size`]), and what it has to send with three eighths more, for the records of its segments.
-    /// It does not cover frames that you keep, nor the tables ([`Endpoint::table_octets`](super::Endpoint::table_octets)).
+    /// It does not cover frames that you keep, nor the tables ([`Endpoint::table_octets`](super::Endpoint::table_octets)),
+    /// nor the segments that a device had no room for ([`Endpoint::flush_while`](super::Endpoint::flush_while)): at most
+    /// what one connection has in flight. The lists of a connection keep the room of their greatest length, a record for
+    /// each segment, until all is acknowledged.
     /// At first each window may grow to [`Config::receive_buffer_initial`], and to ten segments of the MTU and two units of
     /// the window scale at least; beyond, it grows as long as the budget has room. When little is left, windows grow no
     /// more and writes take less, but 4096 octets are always a connection's own; then no connection is opened.

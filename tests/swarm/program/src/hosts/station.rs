@@ -28,6 +28,8 @@ pub(super) struct Station {
     /// Octets of heap that the endpoint holds.
     heap: i64,
     room: usize,
+    /// The most segments that a connection had in flight.
+    records: usize,
 }
 
 fn endpoint_config(plan: &Plan, number: u8, limits: &Limits) -> EndpointConfig {
@@ -69,7 +71,7 @@ impl Station {
                 ports.into_iter().map(|port| tcp.listen(listen(port)).expect("each port once")).collect();
             (tcp, listeners)
         });
-        Self { number, tcp, listeners, users: BTreeMap::new(), heap, room: usize::from(host.room) }
+        Self { number, tcp, listeners, users: BTreeMap::new(), heap, room: usize::from(host.room), records: 0 }
     }
 
     /// The user of a flow opens it.
@@ -242,7 +244,7 @@ impl Station {
         let copy = usize::from(config.copy_below());
         let ids: Vec<Id> = self.users.keys().copied().collect();
         let mut others = self.tcp.len().0;
-        let (mut own, mut pieces) = (0, 0);
+        let (mut own, mut pieces, mut flight) = (0, 0, 0);
         let is_default = config.copy_below() == Config::default().copy_below();
         for id in ids {
             let Ok(socket) = self.tcp.socket(id, now) else { continue };
@@ -251,6 +253,8 @@ impl Station {
             let Some(info) = socket.info() else { continue };
             others = others.saturating_sub(1);
             own += bounds::heap(&config, &info) as usize;
+            flight = flight.max(info.flight as usize + info.flight_segments * ANSWER);
+            self.records = self.records.max(info.flight_segments);
             if !is_default {
                 pieces += info.send_queue + 2 * copy + (2 * info.send_queue / copy + 2) * PIECE;
             }
@@ -258,7 +262,14 @@ impl Station {
         let new = NEW + 2 * config.send_buffer() as usize;
         // of each copied block some may be acknowledged
         let blocks = self.tcp.len().0 * 4096;
-        (own + others * new, blocks + if is_default { 0 } else { pieces + 2 * others * copy })
+        // a device that takes few packets leaves copies of what one connection has in flight
+        let waiting = if self.room > 0 { flight } else { 0 };
+        // until all is acknowledged, lists have the room of their longest
+        let lists = self.tcp.len().0 * self.records.next_power_of_two() * RECORD;
+        (
+            own + waiting + others * new,
+            blocks + waiting + lists + if is_default { 0 } else { pieces + 2 * others * copy },
+        )
     }
 
     /// Whether it has no room for another connection, by its limits.
@@ -316,6 +327,8 @@ const LEAST: i64 = 16_384;
 
 /// A piece of text that is held, beside its octets.
 const PIECE: usize = 192;
+/// Octets of a record of a segment in flight, with what a piece of its text has in another list.
+const RECORD: usize = 128;
 /// What a connection holds that no user has, early text of its peer included.
 const NEW: usize = 100_000;
 
