@@ -124,6 +124,9 @@ impl<C: Controller> Tcb<C> {
         let just_before = segment.seq + 1 == nxt;
         let at_zero_window = wnd == 0 && len > 0 && segment.seq == nxt;
         if !(at_right_edge || just_before || at_zero_window) {
+            if segment.seq.at_or_after(nxt) {
+                self.refuse_handshake_ack(segment, cx)?;
+            }
             self.answer_unacceptable(segment, cx);
             let old = len > 0 && segment.end().at_or_before(nxt);
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
@@ -247,15 +250,26 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
     fn check_handshake_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
-        if planted!(handshake_takes_any_ack, !self.snd.is_news(segment.ack), false) {
-            if let Some(reset) = segment.reset_reply() {
-                cx.out.transmit(reset);
-            }
-            return self.discard(Discard::BadHandshakeAck, cx);
-        }
+        self.refuse_handshake_ack(segment, cx)?;
         self.establish(segment, cx);
         self.snd.set_window(arrived.window, segment.seq, segment.ack);
         Continue(())
+    }
+
+    /// SYN-RECEIVED: a reset answers what acknowledges something that we did not send (§3.5.2, group 2), beyond the window
+    /// as well: else two ends with small windows, each synchronized with another one than its peer, would tell each other
+    /// for ever that their numbers are wrong.
+    fn refuse_handshake_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
+        let refuses = self.state == LiveState::SynReceived
+            && segment.flags.contains(Flags::ACK)
+            && planted!(handshake_takes_any_ack, !self.snd.is_news(segment.ack), false);
+        if !refuses {
+            return Continue(());
+        }
+        if let Some(reset) = segment.reset_reply() {
+            cx.out.transmit(reset);
+        }
+        self.discard(Discard::BadHandshakeAck, cx)
     }
 
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.

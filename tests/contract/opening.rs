@@ -14,8 +14,10 @@ fn syn_received_unacceptable_ack_is_reset_and_changes_nothing() {
                 rig.unmoved(rig.ack(1, ack), &format!("<SEQ={ack}><CTL=RST>; Discarded(BadHandshakeAck)"));
                 rig.unmoved(rig.text(1, ack, "text"), &format!("<SEQ={ack}><CTL=RST>; Discarded(BadHandshakeAck)"));
             }
-            // The sequence check comes first.
-            rig.unmoved(rig.octets(20_000, 2, 1), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(OutOfWindow)");
+            // Beyond the window as well (§3.5.2, group 2); before it the sequence check comes first.
+            rig.unmoved(rig.octets(20_000, 2, 1), "<SEQ=2><CTL=RST>; Discarded(BadHandshakeAck)");
+            rig.unmoved(rig.octets(20_000, 1, 1), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(OutOfWindow)");
+            rig.unmoved(rig.octets(-20, 2, 1), "<SEQ=1><ACK=1><CTL=ACK>; Discarded(Duplicate)");
             assert_eq!(rig.state(), State::SynReceived);
         }
     });
