@@ -177,6 +177,29 @@ fn a_closed_window_does_not_keep_an_orphan_alive() {
     assert_eq!(rig.now.saturating_since(start), secs(300));
 }
 
+/// Nor do windows that open and close again without taking anything.
+#[test]
+fn windows_that_open_do_not_keep_an_orphan_alive() {
+    let mut rig = At::default().established();
+    rig.send(100);
+    rig.window = 0;
+    rig.arrives(rig.ack(1, 1));
+    rig.does(Event::Release);
+    let start = rig.now;
+    while rig.state() != State::Closed {
+        assert!(rig.now.saturating_since(start) <= secs(300));
+        let (timer, _) = rig.connection.next_deadline().expect("it waits");
+        rig.fire(timer);
+        for window in [1000, 0] {
+            if rig.state() != State::Closed {
+                rig.window = window;
+                rig.arrives(rig.ack(1, 1));
+            }
+        }
+    }
+    assert_eq!(rig.now.saturating_since(start), secs(300));
+}
+
 // Keep-alive.
 
 #[test]
