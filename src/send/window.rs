@@ -64,9 +64,12 @@ impl<C: Controller> Sender<C> {
         self.max_wnd = self.max_wnd.max(wnd);
     }
 
-    /// U-7: only a segment newer than the last update, or as new with a later acknowledgment, updates the window.
+    /// U-7: only a segment newer than the last update, or as new with a later acknowledgment, updates the window. A later
+    /// acknowledgment is new whatever its number: a retransmission carries one, and after a forged segment further on
+    /// (SND.WL1 too large) the window would stay what that said until the peer's text gets there.
     pub(crate) fn is_window_news(&self, seq: SeqNum, ack: SeqNum) -> bool {
-        planted!(forget_wl1, self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack)), true)
+        let newer = self.wl1.before(seq) || (self.wl1 == seq && self.wl2.at_or_before(ack)) || self.wl2.before(ack);
+        planted!(forget_wl1, newer, true)
     }
 
     /// Whether nothing was sent for more than an RTO and nothing is in flight: the window restarts before text is sent

@@ -314,6 +314,24 @@ fn e15_an_old_segment_does_not_take_the_window_back() {
     });
 }
 
+/// A forged segment further on in the window says that the peer's window is 0. What the peer says with its next ACK counts all
+/// the same, though its numbers are lower as long as it sends no text; a probe brings that ACK.
+#[test]
+fn e15_a_forged_segment_further_on_closes_the_window_for_one_probe() {
+    everywhere(|at| {
+        let mut rig = sender(at);
+        rig.window = 0;
+        rig.arrives(rig.octets(500, 10_001, 1));
+        rig.send(3000);
+        assert_eq!((rig.info().snd_wnd, rig.info().flight), (0, 0));
+        rig.fire(Timer::Persist);
+        rig.window = 40_000;
+        rig.arrives(rig.ack(1, 10_002));
+        assert_eq!(rig.info().snd_wnd, 40_000);
+        assert!(rig.info().flight >= 2999, "the transfer goes on");
+    });
+}
+
 #[test]
 fn e16_a_stretched_ack_is_one_ack() {
     everywhere(|at| {
