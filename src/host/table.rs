@@ -137,4 +137,16 @@ mod tests {
             true
         }
     }
+
+    /// No search looks at more than a few places, whoever chose the flows: the hash spreads them.
+    #[test]
+    fn numbers_lie_where_their_hashes_say() {
+        let mut table = Table::default();
+        for number in 0..1000u32 {
+            table.insert(number.wrapping_mul(0x9E37_79B1), number);
+        }
+        let at_home = |place: &(usize, &Place)| *place.1 != EMPTY && table.home(place.1.hash) == place.0;
+        assert!(table.places.iter().enumerate().filter(at_home).count() > 500);
+        assert_eq!(table.octets(), table.places.capacity() * 8);
+    }
 }

@@ -75,6 +75,28 @@ fn time_wait_as_a_value_answers_the_fin_restarts_and_closes() {
     });
 }
 
+/// Whatever arrives, the value answers as the connection would: numbers, window, options. With windows in units of any size.
+#[test]
+fn time_wait_as_a_value_answers_as_the_connection() {
+    for shift in [None, Some(0), Some(3), Some(9), Some(14)] {
+        let at = At::default()
+            .with(|config| config.window_scaling(true).window_shift(shift).receive_buffer(1 << 20))
+            .with_options();
+        let rig = at.time_wait();
+        let config = Arc::new(at.config.clone());
+        let (later, text) = (rig.now + secs(1), |seq| rig.text(seq, 2, "text"));
+        let arrivals = [rig.fin(1, 2), text(1), text(2), text(100_000), text(-50), rig.ack(2, 2), rig.ack(-1, 2)];
+        for segment in arrivals {
+            let answers = |actions: Vec<Action>| -> Vec<Action> {
+                actions.into_iter().filter(|action| matches!(action, Action::Transmit(_))).collect()
+            };
+            let (mut connection, mut value) = (rig.connection.clone(), rig.connection.clone().time_wait().unwrap());
+            let expected = answers(connection.handle_segment(segment.clone(), later));
+            assert_eq!(answers(value.handle_segment(segment, later, &config)), expected, "{shift:?}");
+        }
+    }
+}
+
 /// The peer opens the next connection of the same ports: the host gets the SYN and the last number used.
 #[test]
 fn time_wait_as_a_value_offers_a_successor() {

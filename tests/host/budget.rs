@@ -256,3 +256,59 @@ fn written_text_takes_what_the_budget_holds_for_it() {
         }
     }
 }
+
+/// Octets of heap of an endpoint with one connection, on which text waits that came in this many segments of ten octets.
+fn with_unread(segments: usize) -> i64 {
+    let (ends, now) = (World::new([EndpointConfig::default(), EndpointConfig::default()], 1).ends, Instant::ZERO);
+    let [mut client, mut server] = ends;
+    server.listen(Listen::port(80)).unwrap();
+    let id = client.connect(CLIENT, SocketAddr::new(SERVER, 80), now).unwrap();
+    for turn in 0..3 + segments {
+        let text: &[u8] = if turn < 3 { &[] } else { &[7; 10] };
+        client.socket(id, now).unwrap().write(text).unwrap();
+        client.flush(now, |addresses, mut packet| {
+            packet.segment.payload = Bytes::copy_from_slice(&packet.segment.payload);
+            server.receive(addresses, packet, now);
+        });
+        server.flush(now, |addresses, packet| drop(client.receive(addresses, packet, now)));
+    }
+    -allocation_counter::measure(|| drop(server)).bytes_current
+}
+
+/// Text that waits for its user, and came in tiny segments, takes no more than twice its octets.
+#[test]
+fn unread_text_of_tiny_segments_takes_what_it_is() {
+    let (without, with) = (with_unread(0), with_unread(100));
+    assert!(with - without <= 2 * 1000 + 512, "{} octets of heap for 1000 of text", with - without);
+}
+
+/// What `table_octets` tells grows by what each table takes for a connection, and by the signals that wait.
+#[test]
+fn the_tables_tell_what_they_take() {
+    const COUNT: usize = 500;
+    let (mut ends, now) = (World::new([EndpointConfig::default(), EndpointConfig::default()], 1).ends, Instant::ZERO);
+    ends[1]
+        .listen(Listen {
+            backlog: segue::host::Backlog { half_open: 4096, ready: 4096, ..Default::default() },
+            ..Listen::port(80)
+        })
+        .unwrap();
+    let empty = ends[0].table_octets();
+    for _ in 0..COUNT {
+        ends[0].connect(CLIENT, SocketAddr::new(SERVER, 80), now).unwrap();
+    }
+    let opening = ends[0].table_octets();
+    assert!(opening >= empty + COUNT * 24, "{opening} octets for {COUNT} connections");
+    for from in [0, 1] {
+        let mut sent = Vec::new();
+        ends[from].flush(now, |addresses, packet| sent.push((addresses, packet)));
+        for (addresses, packet) in sent {
+            ends[1 - from].receive(addresses, packet, now);
+        }
+    }
+    let connected = ends[0].table_octets();
+    assert!(
+        connected >= opening + COUNT * size_of::<Id>(),
+        "{connected} octets with {COUNT} signals, {opening} before"
+    );
+}

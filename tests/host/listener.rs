@@ -588,3 +588,14 @@ fn time_wait_ends_only_for_a_connection() {
         }
     }
 }
+
+/// Half-open or ready: either is something that waits.
+#[test]
+fn a_listener_is_empty_while_nothing_waits() {
+    let mut listener = segue::host::Listener::new(Backlog::default());
+    assert!(listener.is_empty());
+    listener.ready("a flow");
+    assert!(!listener.is_empty());
+    listener.accept();
+    assert!(listener.is_empty());
+}
