@@ -389,10 +389,11 @@ impl Watched {
             self.last_timestamp = segment.options.timestamps();
         }
         if segment.flags.contains(Flags::SYN | Flags::ACK) || info.state.is_synchronized() {
-            // A reset decides nothing, and one that answers a segment takes its timestamps from there.
+            // A reset decides nothing, and one that answers a segment takes its timestamps from there: in a batch it may have
+            // answered in SYN-RECEIVED, before a segment that carries them.
             let reset = segment.flags.contains(Flags::RST);
             let decided = self.timestamps.or_else(|| (!reset).then_some(carries));
-            let allowed = decided.is_none_or(|decided| carries == decided || carries && reset);
+            let allowed = decided.is_none_or(|decided| carries == decided || reset && (carries || self.in_batch));
             assert!(allowed, "timestamps on {segment}, negotiated: {decided:?}");
             self.timestamps = decided;
         }
