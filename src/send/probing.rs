@@ -112,7 +112,7 @@ mod tests {
         sender.rtt.on_sample(Micros::from_millis(20), 1, now);
         let before = sender.mtu_probe_interval(536);
         for _ in 0..50 {
-            now = now + Micros::from_secs(100);
+            now += Micros::from_secs(100);
             sender.rtt.on_sample(Micros::from_secs(100), 1, now);
         }
         sender.rtt.on_sample(Micros::from_millis(20), 1, now);

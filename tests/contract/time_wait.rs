@@ -83,7 +83,7 @@ fn time_wait_as_a_value_answers_as_the_connection() {
             .with(|config| config.window_scaling(true).window_shift(shift).receive_buffer(1 << 20))
             .with_options();
         let rig = at.time_wait();
-        let config = Arc::new(at.config.clone());
+        let config = Arc::new(at.config);
         let (later, text) = (rig.now + secs(1), |seq| rig.text(seq, 2, "text"));
         let arrivals = [rig.fin(1, 2), text(1), text(2), text(100_000), text(-50), rig.ack(2, 2), rig.ack(-1, 2)];
         for segment in arrivals {

@@ -270,7 +270,9 @@ fn with_unread(segments: usize) -> i64 {
             packet.segment.payload = Bytes::copy_from_slice(&packet.segment.payload);
             server.receive(addresses, packet, now);
         });
-        server.flush(now, |addresses, packet| drop(client.receive(addresses, packet, now)));
+        server.flush(now, |addresses, packet| {
+            client.receive(addresses, packet, now);
+        });
     }
     -allocation_counter::measure(|| drop(server)).bytes_current
 }
