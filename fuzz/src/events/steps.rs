@@ -236,6 +236,10 @@ fn other(input: &mut Reader<'_>, watched: &mut Watched) {
                     let segment = with_peer_text(watched, segment);
                     watched.may(Event::Segment(segment));
                 }
+                Ok(Event::Segments(segments)) => {
+                    let segments = segments.into_iter().map(|segment| with_peer_text(watched, segment)).collect();
+                    watched.may(Event::Segments(segments));
+                }
                 Ok(Event::Batch(parts)) => {
                     let parts = parts.into_iter().filter_map(|part| in_batch(watched, part)).collect();
                     watched.may(Event::Batch(parts));
@@ -260,6 +264,9 @@ fn in_batch(watched: &Watched, part: Event) -> Option<Event> {
     match part {
         Event::Send(_) | Event::SendMore(_) | Event::SendUrgent(_) => None,
         Event::Segment(segment) => Some(Event::Segment(with_peer_text(watched, segment))),
+        Event::Segments(segments) => {
+            Some(Event::Segments(segments.into_iter().map(|segment| with_peer_text(watched, segment)).collect()))
+        }
         Event::Batch(parts) => {
             Some(Event::Batch(parts.into_iter().filter_map(|part| in_batch(watched, part)).collect()))
         }

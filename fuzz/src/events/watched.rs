@@ -228,6 +228,7 @@ impl Watched {
     fn note_mss_of(&mut self, event: &Event) {
         match event {
             Event::Segment(segment) => self.note_mss(segment),
+            Event::Segments(segments) => segments.iter().for_each(|segment| self.note_mss(segment)),
             Event::Batch(parts) => parts.iter().for_each(|part| self.note_mss_of(part)),
             _ => {}
         }
