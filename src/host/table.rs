@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// No search looks at more than a few places, whoever chose the flows: the hash spreads them.
+    /// Most lie at home, so a search looks at few places.
     #[test]
     fn numbers_lie_where_their_hashes_say() {
         let mut table = Table::default();

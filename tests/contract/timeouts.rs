@@ -156,14 +156,20 @@ fn a_window_that_opens_answers_the_probes() {
     });
 }
 
-/// Nobody waits any more: an orphan with a closed window ends though its probes are answered.
-#[test]
-fn a_closed_window_does_not_keep_an_orphan_alive() {
+/// Text waits for a window, and the user has gone.
+fn orphan_behind_a_closed_window() -> Rig {
     let mut rig = At::default().established();
     rig.send(100);
     rig.window = 0;
     rig.arrives(rig.ack(1, 1));
     rig.does(Event::Release);
+    rig
+}
+
+/// Nobody waits any more: an orphan with a closed window ends though its probes are answered.
+#[test]
+fn a_closed_window_does_not_keep_an_orphan_alive() {
+    let mut rig = orphan_behind_a_closed_window();
     let start = rig.now;
     while rig.state() != State::Closed {
         let (timer, _) = rig.connection.next_deadline().expect("it waits");
@@ -180,11 +186,7 @@ fn a_closed_window_does_not_keep_an_orphan_alive() {
 /// Nor do windows that open and close again without taking anything.
 #[test]
 fn windows_that_open_do_not_keep_an_orphan_alive() {
-    let mut rig = At::default().established();
-    rig.send(100);
-    rig.window = 0;
-    rig.arrives(rig.ack(1, 1));
-    rig.does(Event::Release);
+    let mut rig = orphan_behind_a_closed_window();
     let start = rig.now;
     while rig.state() != State::Closed {
         assert!(rig.now.saturating_since(start) <= secs(300));

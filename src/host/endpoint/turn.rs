@@ -162,7 +162,7 @@ impl<C: Controller> Endpoint<C> {
         answers.append(&mut self.answers.queue);
         self.answers.queue = answers;
         if self.slots.id(index) != id || self.slots.live(index).is_none() {
-            self.answers.let_go(&flow);
+            self.answers.let_go(&flow); // `end` found no queue
         }
     }
 
