@@ -1,7 +1,7 @@
 //! How long segue waits, and what it does then.
 
 use segue::{Event, Knob, Segment, State, Timer};
-use segue_kit::rig::{ACK, At, SYN, everywhere};
+use segue_kit::rig::{ACK, At, Rig, SYN, everywhere};
 use segue_kit::{ms, secs};
 
 // Retransmission.
