@@ -50,6 +50,19 @@ fn smoltcps_sockets_as_the_other_end_keep_the_laws() {
     keep_the_laws(Kind::Smoltcp, 300);
 }
 
+/// Faults of smoltcp that have no end stop a flow under their sign, and nothing else: without it no law excuses them.
+#[test]
+fn a_fault_of_smoltcp_without_an_end_is_seen_and_ended() {
+    for (sign, text) in [
+        ("smoltcp takes no window update in LAST-ACK", include_str!("smoltcp/deaf.json")),
+        ("smoltcp sends without end in FIN-WAIT-2", include_str!("smoltcp/endless.json")),
+    ] {
+        let world: World = serde_json::from_str(text).expect("a plan");
+        let counts = world.play().unwrap_or_else(|problem| panic!("{sign}: {problem}"));
+        assert_eq!(counts.0.get(sign), Some(&1), "{sign}: {:?}", counts.0);
+    }
+}
+
 #[test]
 fn of_ten_worlds_seven_are_pairs_two_endpoints_and_one_smoltcp() {
     let of = |kind| (0..100_000).filter(|seed| Kind::of(*seed) == kind).count();

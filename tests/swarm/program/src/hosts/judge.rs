@@ -6,7 +6,7 @@ use segue::host::EndpointConfig;
 use segue::{CloseReason, Config, Instant, IpVersion, Path};
 use segue_kit::net::{self, Closing, Driver, Ideal, Link, Side};
 
-use super::neighbour::NO_TIMER;
+use super::neighbour::has_left;
 use super::plan::{Flow, Host, Limits, Plan, Stack};
 use super::shared::World;
 use super::task::{Over, by_itself};
@@ -88,7 +88,7 @@ fn one(world: &World<'_>, number: usize, flow: &Flow) -> Result<(), String> {
         return Ok(());
     }
     let sign = world.signs.get(&number);
-    if sign == Some(&NO_TIMER) {
+    if has_left(sign) {
         return Ok(()); // its peer can know nothing of that; what it must not have any more, `remains` tells
     }
     for side in Side::BOTH {

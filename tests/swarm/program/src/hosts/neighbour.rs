@@ -1,11 +1,12 @@
 //! A host with smoltcp's sockets, one for each flow.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use segue::codec::Packet;
 use segue::ip::{self, Datagram, Format};
-use segue::{CloseReason, Flags, Instant};
+use segue::{CloseReason, Flags, Instant, Segment, SeqNum};
 use segue_kit::net::Side;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -31,8 +32,24 @@ pub(super) const THROWN_AWAY: &str = "smoltcp threw away text that waited for it
 /// An ACK closed the window while a FIN or text was in flight, and no timer runs any more to send it again, or to probe.
 pub(super) const NO_TIMER: &str = "smoltcp has no timer for what is not acknowledged";
 
+/// With text still queued, its socket in LAST-ACK takes no window from an ACK of nothing new, such as a window update: it answers,
+/// and goes on with the window of 0 that it heard before.
+pub(super) const DEAF: &str = "smoltcp takes no window update in LAST-ACK";
+
+/// An ACK of the last octet and the FIN said a window of 0. The timer for probes stays, and in FIN-WAIT-2 each poll sends an
+/// empty ACK for it and does not set it anew.
+pub(super) const ENDLESS: &str = "smoltcp sends without end in FIN-WAIT-2";
+
+/// Signs under which an end of smoltcp's never says so to its peer, or is ended here.
+pub(super) fn has_left(sign: Option<&&'static str>) -> bool {
+    sign.is_some_and(|sign| [NO_TIMER, DEAF, ENDLESS].contains(sign))
+}
+
 /// More packets in one poll than any window here lets through.
 const AT_ONCE: usize = 20_000;
+
+/// Window updates in a row that a socket must have thrown away to be called deaf.
+const UPDATES: u32 = 8;
 
 /// A device without a link layer: the packets that came and those that leave.
 #[derive(Debug)]
@@ -72,8 +89,7 @@ impl Device for Wire {
     }
 
     fn transmit(&mut self, _: time::Instant) -> Option<Room<'_>> {
-        assert!(self.sent.len() < AT_ONCE, "smoltcp sends without end");
-        Some(Room(&mut self.sent))
+        (self.sent.len() < AT_ONCE).then_some(Room(&mut self.sent))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -93,6 +109,41 @@ struct Place {
     task: Option<usize>,
     /// Text that waited for its user after the last turn.
     unread: usize,
+    heard: Heard,
+}
+
+/// The last ACK of which a socket took the window, and the updates after it that it should have taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    ack: SeqNum,
+    window: u16,
+    updates: u32,
+}
+
+impl Heard {
+    /// An ACK arrives at a socket in this state.
+    fn hear(&mut self, state: State, segment: &Segment) {
+        if state != State::LastAck || segment.ack != self.ack {
+            *self = Self { ack: segment.ack, window: segment.window, updates: 0 };
+        } else if self.window == 0 && segment.window > 0 {
+            self.updates += 1;
+        }
+    }
+}
+
+impl Place {
+    /// The port of this end.
+    fn port(&self, plan: &Plan) -> u16 {
+        match self.side {
+            Side::Client => client_port(self.flow),
+            Side::Server => plan.flows[self.flow].port,
+        }
+    }
+}
+
+/// The port from which this host opens a flow.
+fn client_port(flow: usize) -> u16 {
+    40_000 + flow as u16
 }
 
 /// An interface with its sockets.
@@ -143,7 +194,7 @@ impl Neighbour {
             if side == Side::Server {
                 one.listen(what.port).expect("a closed socket");
             }
-            places.push(Place { socket: sockets.add(one), flow, side, task: None, unread: 0 });
+            places.push(Place { socket: sockets.add(one), flow, side, task: None, unread: 0, heard: Heard::default() });
         }
         Self { number, wire, interface, sockets, places, deadline: None }
     }
@@ -154,7 +205,7 @@ impl Neighbour {
         place.task = Some(task);
         let what = &world.plan.flows[flow];
         let remote = (world.plan.address(what.server), what.port);
-        let local = 40_000 + flow as u16;
+        let local = client_port(flow);
         let socket = self.sockets.get_mut::<tcp::Socket<'_>>(place.socket);
         socket.connect(self.interface.context(), remote, local).expect("a closed socket");
         self.deadline = Some(world.now);
@@ -173,6 +224,7 @@ impl Neighbour {
         let now = world.now;
         CLOCK.set((now.as_micros() / 1000) as u32);
         for (addresses, packet) in arrived {
+            self.hears(world, &packet);
             let mut octets = Vec::new();
             ip::encode(addresses, &packet, Format::default(), &mut octets).expect("what is sent can be encoded");
             self.wire.arrived.push_back(octets);
@@ -180,9 +232,54 @@ impl Neighbour {
         self.interface.poll(at(now), &mut self.wire, &mut self.sockets);
         self.act(world);
         self.interface.poll(at(now), &mut self.wire, &mut self.sockets);
+        if self.end_faulty(world) {
+            self.interface.poll(at(now), &mut self.wire, &mut self.sockets);
+        }
         let next = self.interface.poll_at(at(now), &self.sockets);
         self.deadline = next.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
         self.sent(world)
+    }
+
+    /// Notes the window that a packet brings, before its socket sees it.
+    fn hears(&mut self, world: &World<'_>, packet: &Packet) {
+        let Some(place) = self.places.iter_mut().find(|place| place.port(world.plan) == packet.dst_port) else {
+            return;
+        };
+        if packet.segment.flags.contains(Flags::ACK) {
+            place.heard.hear(self.sockets.get::<tcp::Socket<'_>>(place.socket).state(), &packet.segment);
+        }
+    }
+
+    /// Aborts sockets that show a fault which has no end, under its sign; whether there was one.
+    fn end_faulty(&mut self, world: &mut World<'_>) -> bool {
+        let last = if self.wire.sent.len() < AT_ONCE { None } else { self.wire.sent.last().cloned() };
+        let last = last.map(|octets| match ip::decode(Bytes::from(octets), Format::default()) {
+            Ok(Datagram::Tcp(_, packet)) => packet,
+            other => panic!("smoltcp sends without end, and no TCP: {other:?}"),
+        });
+        let mut any = false;
+        for place in &mut self.places {
+            let socket = self.sockets.get_mut::<tcp::Socket<'_>>(place.socket);
+            let closed = place.heard.window == 0
+                && last.as_ref().is_some_and(|packet| {
+                    packet.src_port == place.port(world.plan) && packet.segment.payload.is_empty()
+                });
+            let sign = match socket.state() {
+                State::FinWait2 if closed && socket.send_queue() == 0 => ENDLESS,
+                State::LastAck if socket.send_queue() > 0 && place.heard.updates >= UPDATES => DEAF,
+                _ => continue,
+            };
+            world.signs.insert(place.flow, sign);
+            socket.abort();
+            place.heard = Heard::default();
+            any = true;
+        }
+        assert!(last.is_none() || any, "smoltcp sends without end: {last:?}");
+        if last.is_some() {
+            let mut seen = BTreeSet::new();
+            self.wire.sent.retain(|octets| seen.insert(octets.clone()));
+        }
+        any
     }
 
     fn act(&mut self, world: &mut World<'_>) {
@@ -259,7 +356,7 @@ impl Neighbour {
         for place in &self.places {
             let socket = self.sockets.get::<tcp::Socket<'_>>(place.socket);
             let (state, queue) = (socket.state(), socket.send_queue());
-            let abandoned = world.signs.get(&place.flow) == Some(&NO_TIMER);
+            let abandoned = has_left(world.signs.get(&place.flow));
             if abandoned || matches!(state, State::Closed | State::TimeWait | State::Listen) {
                 continue;
             }

@@ -13,7 +13,7 @@ use segue::{Arc, Config, Error, Instant, State};
 use segue_kit::bounds;
 use segue_kit::net::Side;
 
-use super::neighbour::NO_TIMER;
+use super::neighbour::has_left;
 use super::plan::{Limits, Plan};
 use super::shared::{Parcels, World};
 use super::task::{Leave, Over, Socket};
@@ -307,7 +307,7 @@ impl Station {
             let idle = info.snd_una == info.snd_nxt && info.send_queue == 0;
             let alone = world.task(flow, task.side.other()).is_none_or(|peer| peer.over.is_some());
             let refused = state == State::SynSent && full[usize::from(world.plan.flows[flow].server)];
-            let abandoned = world.signs.get(&flow) == Some(&NO_TIMER) && idle;
+            let abandoned = has_left(world.signs.get(&flow)) && idle;
             if !refused && !abandoned && (!idle || !alone) {
                 let (flight, queue) = (info.snd_nxt - info.snd_una, info.send_queue);
                 return Err(format!(
