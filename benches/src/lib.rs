@@ -9,7 +9,7 @@ mod rows;
 
 use std::hint::black_box;
 
-pub use rows::{Form, Row, Run, WORDS, rows};
+pub use rows::{Form, Row, Run, rows};
 
 /// The part of a row that callgrind collects: it starts on entry and stops on return.
 #[inline(never)]

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use segue_benches::harness::{Outcome, compiler, count, target_dir};
-use segue_benches::{Row, rows};
+use segue_benches::harness::{Outcome, compiler, count, is_row, profile};
+use segue_benches::{Row, Run, rows};
 
 const HELP: &str = "\
 Counts the instructions of every row of the benchmarks under callgrind and prints them beside the recorded ones.
@@ -21,7 +21,7 @@ Counts the instructions of every row of the benchmarks under callgrind and print
     --reason TEXT    with --record: why rows became slower; required for those that did
     --help           this text
 
-Needs valgrind, and installs gungraun-runner into the target directory when it is not there.
+Needs valgrind.
 ";
 
 /// A row may take 3 % more than recorded, and one instruction for the small ones.
@@ -85,6 +85,9 @@ fn arguments() -> Outcome<Option<Arguments>> {
 }
 
 fn run() -> Outcome<bool> {
+    if is_row(|| rows().into_iter().map(|row| row.run).collect())? {
+        return Ok(true);
+    }
     let Some(arguments) = arguments()? else {
         print!("{HELP}");
         return Ok(true);
@@ -92,9 +95,8 @@ fn run() -> Outcome<bool> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("counts.csv");
     let mut recorded = Recorded::read(&file)?;
     let all = rows();
-    let rows = chosen(&arguments.words)?;
-    let runs: Vec<_> = rows.iter().map(|row| row.run.clone()).collect();
-    let counts = count(env!("CARGO_MANIFEST_DIR"), &runs, &arguments.words)?;
+    let (runs, rows): (Vec<_>, Vec<_>) = chosen(&arguments.words)?.into_iter().unzip();
+    let counts = count(&runs)?;
     let table: Vec<Line<'_>> =
         rows.iter().zip(counts).map(|(row, now)| Line { row, was: recorded.figure(row), now }).collect();
     println!("{}", render(&table));
@@ -149,9 +151,14 @@ fn verdict(table: &[Line<'_>], recorded: &Recorded) -> bool {
         println!("FAILED: not recorded yet: {new:#?}. Run this with --record and commit benches/counts.csv.");
     }
     if !slow.is_empty() {
-        println!("FAILED: more than 3 % slower than recorded: {slow:#?}");
-        println!("Where the instructions go: callgrind_annotate --inclusive=yes on the newest files in");
-        println!("  {}", target_dir().join("gungraun/segue-benches/counts").display());
+        println!("FAILED: more than 3 % slower than recorded; this shows where the instructions go:");
+        for (number, row) in rows()
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| slow.iter().any(|slow| format!("{slow:?}") == format!("{row:?}")))
+        {
+            println!("  {row:?}: callgrind_annotate --inclusive=yes {}", profile(number).display());
+        }
         println!(
             "If it must be so: run this with --record --reason \"WHY\" and commit benches/counts.csv with the change."
         );
@@ -239,9 +246,10 @@ impl Recorded {
 }
 
 /// The rows whose name and form contain all the words.
-fn chosen(words: &[String]) -> Outcome<Vec<Row>> {
-    let mut chosen = rows();
-    chosen.retain(|row| words.iter().all(|word| format!("{row:?}").contains(word)));
+fn chosen(words: &[String]) -> Outcome<Vec<((usize, Run), Row)>> {
+    let numbered = rows().into_iter().enumerate().map(|(number, row)| ((number, row.run.clone()), row));
+    let chosen: Vec<_> =
+        numbered.filter(|(_, row)| words.iter().all(|word| format!("{row:?}").contains(word))).collect();
     if chosen.is_empty() {
         return Err(format!("no row is named like that; there are: {:#?}", rows()).into());
     }
