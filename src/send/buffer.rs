@@ -304,6 +304,16 @@ mod tests {
     }
 
     #[test]
+    fn pieces_are_merged_below_the_limit_and_not_at_it() {
+        for (second, pieces) in [(31, 1), (32, 2), (33, 2)] {
+            let mut buffer = SendBuffer::default();
+            buffer.push(Bytes::from_static(&[1; 32]), 64);
+            buffer.push(Bytes::copy_from_slice(&[2; 33][..second]), 64);
+            assert_eq!(buffer.pieces(), pieces, "32 and {second} octets");
+        }
+    }
+
+    #[test]
     fn a_slice_inside_one_piece_is_a_view() {
         let text = Bytes::from_static(b"0123456789");
         let mut buffer = SendBuffer::default();
