@@ -1,5 +1,8 @@
 //! User calls and other events in every state: a documented effect or a typed error that changes nothing.
 
+use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bytes::Bytes;
 use segue::{Error, Event, IcmpKind, Knob, Report, Secrets, Segment, SeqNum, State, Timer};
 use segue_kit::rig::{ACK, At, FIN, Rig, SYN, everywhere};
@@ -502,4 +505,23 @@ fn every_event_in_every_state_is_legal() {
             }
         }
     }
+}
+
+/// A segment that repeats a part and brings a part may be acknowledged late; the report of the part (RFC 2883) waits, too.
+#[test]
+fn established_the_canonical_form_counts_a_waiting_report_from_the_peers_syn() {
+    let first = Cell::new(None);
+    everywhere(|at| {
+        let mut rig = at.with(|config| config.sack(true)).established();
+        assert_eq!(rig.arrives(rig.octets(1, 1, 100)), "Deliver 100");
+        assert_eq!(rig.fire(Timer::DelayedAck), "<SEQ=1><ACK=101><CTL=ACK>");
+        assert_eq!(rig.arrives(rig.octets(51, 1, 100)), "Deliver 50", "the acknowledgment waits");
+        let mut hasher = DefaultHasher::new();
+        rig.connection.canonical(rig.now).hash(&mut hasher);
+        let canonical = hasher.finish();
+        assert_eq!(first.replace(Some(canonical)).unwrap_or(canonical), canonical);
+        assert_eq!(rig.fire(Timer::DelayedAck), "<SEQ=1><ACK=151><CTL=ACK>");
+        let report = rig.only().options.sack()[0];
+        assert_eq!((report.left, report.right), (rig.rcv(51), rig.rcv(101)));
+    });
 }
