@@ -242,6 +242,19 @@ fn a_duplicate_is_reported_once() {
     );
 }
 
+/// A keep-alive without text, and a segment that says nothing, repeat nothing: their answers report no empty range.
+#[test]
+fn what_brings_no_text_is_not_reported() {
+    let mut receiver = Receiver::new(1000, plain());
+    assert_eq!(receiver.arrives(1000, 500), "1500:");
+    for flags in [Flags::ACK, Flags::empty()] {
+        for seq in [1499, 1200, 1000] {
+            assert_eq!(receiver.arrives_with(flags, seq, 0), "1500:", "{flags:?} at {seq}");
+        }
+        assert_eq!(receiver.arrives_with(flags, 1200, 100), "1500: 1200-1300");
+    }
+}
+
 /// Without D-SACK, and without SACK, the same ACKs say less.
 #[test]
 fn the_knobs_switch_it_off() {

@@ -102,6 +102,6 @@ impl Receiver {
     /// The same of text that starts before RCV.NXT.
     fn duplicate_behind(&self, seq: SeqNum, len: u32) -> Option<(SeqNum, SeqNum)> {
         let behind = self.nxt.saturating_since(seq);
-        (behind <= self.in_reach()).then(|| (seq, (seq + len).min(self.nxt)))
+        (behind <= self.in_reach() && len > 0).then(|| (seq, (seq + len).min(self.nxt)))
     }
 }
