@@ -208,7 +208,6 @@ fn examples() -> BTreeSet<String> {
 /// What `--example`, `--test`, `--bench`, `-p` and `--features` name exists.
 #[test]
 fn commands_name_what_exists() {
-    let manifest = read("Cargo.toml");
     let test_targets = read("tests/Cargo.toml") + &read("tests/kernel/Cargo.toml");
     let packages = read("Cargo.lock");
     let mut seen = 0;
@@ -217,13 +216,14 @@ fn commands_name_what_exists() {
         let quoted = prose(&text).flat_map(|line| line.split('`').skip(1).step_by(2));
         for command in code(&text).chain(quoted).filter(|line| line.contains("cargo ")) {
             let words: Vec<_> = command.split_whitespace().collect();
+            let named = words.windows(2).find(|pair| pair[0] == "--manifest-path").map_or("Cargo.toml", |pair| pair[1]);
             for pair in words.windows(2) {
                 let known = match pair[0] {
                     "--example" => examples().contains(pair[1]),
                     "--test" => test_targets.contains(&format!("[[test]]\nname = \"{}\"\n", pair[1])),
                     "-p" => packages.contains(&format!("\"{}\"", pair[1])),
                     "--bench" => root().join("benches").join(pair[1]).with_extension("rs").exists(),
-                    "--features" => manifest.contains(&format!("\n{} = [", pair[1])),
+                    "--features" => read(named).contains(&format!("\n{} = [", pair[1])),
                     _ => continue,
                 };
                 assert!(known, "{}: there is no {} in `{command}`", file.display(), pair[1]);
