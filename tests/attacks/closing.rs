@@ -213,14 +213,14 @@ fn f_the_fin_follows_the_text_whatever_is_lost() {
 #[test]
 fn f_no_timer_outlives_the_connection() {
     everywhere(|at| {
-        for state in LIVE {
+        for (state, pacing) in LIVE.into_iter().flat_map(|state| [(state, false), (state, true)]) {
             let busy = |rig: &mut Rig| {
                 rig.arrives(rig.text(1, 1, "abc"));
                 if rig.connection.send_room() > 0 {
                     rig.send(100);
                 }
             };
-            let mut reset = at.with(|config| config.keep_alive(true).rfc1337(false)).state(state);
+            let mut reset = at.with(|config| config.keep_alive(true).rfc1337(false).pacing(pacing)).state(state);
             busy(&mut reset);
             let rcv = i64::from(reset.connection.info().rcv_nxt - reset.rcv(0));
             let reset_now = reset.rst(rcv);

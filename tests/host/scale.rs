@@ -6,7 +6,7 @@ use std::time::Instant as Clock;
 
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Id, Keys, Listen, Signal};
-use segue::{Instant, Segment};
+use segue::{Flags, Instant, Segment};
 
 use super::world::SERVER;
 
@@ -162,7 +162,9 @@ fn strangers_cost_nothing_lasting() {
     let (tables, len) = (server.table_octets(), server.len());
     for n in 0..10_000u32 {
         let from = IpAddr::V4(Ipv4Addr::from(0x0B00_0000 + n));
-        let packet = Packet { src_port: 9, dst_port: 9, segment: Segment::default() };
+        // nothing that anybody listens for, and an ACK before any SYN
+        let (dst_port, flags) = if n % 2 == 0 { (9, Flags::empty()) } else { (80, Flags::ACK) };
+        let packet = Packet { src_port: 9, dst_port, segment: Segment { flags, ..Segment::default() } };
         server.receive(PseudoHeader::new(from, SERVER).unwrap(), packet, Instant::from_millis(2));
         if n % 100 == 0 {
             flush(&mut server, Instant::from_millis(2));
