@@ -95,10 +95,11 @@ fn run() -> Outcome<bool> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("counts.csv");
     let mut recorded = Recorded::read(&file)?;
     let all = rows();
-    let (runs, rows): (Vec<_>, Vec<_>) = chosen(&arguments.words)?.into_iter().unzip();
-    let counts = count(&runs)?;
+    let rows = chosen(&arguments.words)?;
+    let runs: Vec<(usize, Run)> = rows.iter().map(|(number, row)| (*number, row.run.clone())).collect();
+    let counted = rows.iter().zip(count(&runs)?);
     let table: Vec<Line<'_>> =
-        rows.iter().zip(counts).map(|(row, now)| Line { row, was: recorded.figure(row), now }).collect();
+        counted.map(|((number, row), now)| Line { number: *number, row, was: recorded.figure(row), now }).collect();
     println!("{}", render(&table));
     if let Some((row, ratio)) = out_of_order(&table).max_by(|(_, a), (_, b)| a.total_cmp(b)) {
         println!("A segment out of order takes up to {ratio:.2} times the instructions of one in order: {row:?}.");
@@ -112,6 +113,7 @@ fn run() -> Outcome<bool> {
 
 /// One row of the table.
 struct Line<'a> {
+    number: usize,
     row: &'a Row,
     was: Option<f64>,
     now: f64,
@@ -123,7 +125,7 @@ fn figure(figure: f64) -> String {
 
 fn render(table: &[Line<'_>]) -> String {
     let mut text = format!("{:64} {:16} {:>9} {:>9} {:>7}\n", "instructions", "", "recorded", "now", "ratio");
-    for Line { row, was, now } in table {
+    for Line { row, was, now, .. } in table {
         let recorded = was.map_or("-".to_owned(), figure);
         let ratio = was.map_or("-".to_owned(), |was| format!("{:.3}", now / was));
         let mark = match was {
@@ -139,8 +141,7 @@ fn render(table: &[Line<'_>]) -> String {
 
 /// Whether the table is as recorded; says what to do if not.
 fn verdict(table: &[Line<'_>], recorded: &Recorded) -> bool {
-    let slow: Vec<&Row> =
-        table.iter().filter(|line| line.was.is_some_and(|was| slower(was, line.now))).map(|line| line.row).collect();
+    let slow: Vec<&Line<'_>> = table.iter().filter(|line| line.was.is_some_and(|was| slower(was, line.now))).collect();
     let new: Vec<&Row> = table.iter().filter(|line| line.was.is_none()).map(|line| line.row).collect();
     if table.iter().any(|line| line.was.is_some_and(|was| faster(was, line.now))) {
         println!(
@@ -152,12 +153,8 @@ fn verdict(table: &[Line<'_>], recorded: &Recorded) -> bool {
     }
     if !slow.is_empty() {
         println!("FAILED: more than 3 % slower than recorded; this shows where the instructions go:");
-        for (number, row) in rows()
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| slow.iter().any(|slow| format!("{slow:?}") == format!("{row:?}")))
-        {
-            println!("  {row:?}: callgrind_annotate --inclusive=yes {}", profile(number).display());
+        for Line { number, row, .. } in &slow {
+            println!("  {row:?}: callgrind_annotate --inclusive=yes {}", profile(*number).display());
         }
         println!(
             "If it must be so: run this with --record --reason \"WHY\" and commit benches/counts.csv with the change."
@@ -223,7 +220,7 @@ impl Recorded {
             println!("Say why, for the column `reason`: --record --reason \"WHY\"");
             return Ok(false);
         }
-        for Line { row, was, now } in table {
+        for Line { row, was, now, .. } in table {
             let entry = self.figures.entry(Self::key(row)).or_default();
             match was {
                 Some(was) if slower(*was, *now) => *entry = (*now, reason.unwrap_or_default().to_owned()),
@@ -245,11 +242,10 @@ impl Recorded {
     }
 }
 
-/// The rows whose name and form contain all the words.
-fn chosen(words: &[String]) -> Outcome<Vec<((usize, Run), Row)>> {
-    let numbered = rows().into_iter().enumerate().map(|(number, row)| ((number, row.run.clone()), row));
-    let chosen: Vec<_> =
-        numbered.filter(|(_, row)| words.iter().all(|word| format!("{row:?}").contains(word))).collect();
+/// The rows whose name and form contain all the words, with their numbers.
+fn chosen(words: &[String]) -> Outcome<Vec<(usize, Row)>> {
+    let mut chosen: Vec<_> = rows().into_iter().enumerate().collect();
+    chosen.retain(|(_, row)| words.iter().all(|word| format!("{row:?}").contains(word)));
     if chosen.is_empty() {
         return Err(format!("no row is named like that; there are: {:#?}", rows()).into());
     }

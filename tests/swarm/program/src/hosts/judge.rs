@@ -88,7 +88,7 @@ fn one(world: &World<'_>, number: usize, flow: &Flow) -> Result<(), String> {
         return Ok(());
     }
     let sign = world.signs.get(&number);
-    if has_left(sign) {
+    if has_left(world, number) {
         return Ok(()); // its peer can know nothing of that; what it must not have any more, `remains` tells
     }
     for side in Side::BOTH {

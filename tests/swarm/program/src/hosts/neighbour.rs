@@ -40,9 +40,9 @@ pub(super) const DEAF: &str = "smoltcp takes no window update in LAST-ACK";
 /// empty ACK for it and does not set it anew.
 pub(super) const ENDLESS: &str = "smoltcp sends without end in FIN-WAIT-2";
 
-/// Signs under which an end of smoltcp's never says so to its peer, or is ended here.
-pub(super) fn has_left(sign: Option<&&'static str>) -> bool {
-    sign.is_some_and(|sign| [NO_TIMER, DEAF, ENDLESS].contains(sign))
+/// Whether smoltcp's end of a flow shows a fault after which it tells its peer nothing more, or which ends it here.
+pub(super) fn has_left(world: &World<'_>, flow: usize) -> bool {
+    world.signs.get(&flow).is_some_and(|sign| [NO_TIMER, DEAF, ENDLESS].contains(sign))
 }
 
 /// More packets in one poll than any window here lets through.
@@ -252,34 +252,40 @@ impl Neighbour {
 
     /// Aborts sockets that show a fault which has no end, under its sign; whether there was one.
     fn end_faulty(&mut self, world: &mut World<'_>) -> bool {
-        let last = if self.wire.sent.len() < AT_ONCE { None } else { self.wire.sent.last().cloned() };
-        let last = last.map(|octets| match ip::decode(Bytes::from(octets), Format::default()) {
-            Ok(Datagram::Tcp(_, packet)) => packet,
-            other => panic!("smoltcp sends without end, and no TCP: {other:?}"),
-        });
-        let mut any = false;
+        let flood = self.flood();
+        let (mut explained, mut any) = (flood.is_none(), false);
         for place in &mut self.places {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(place.socket);
-            let closed = place.heard.window == 0
-                && last.as_ref().is_some_and(|packet| {
-                    packet.src_port == place.port(world.plan) && packet.segment.payload.is_empty()
-                });
+            let floods = flood
+                .as_ref()
+                .is_some_and(|packet| packet.src_port == place.port(world.plan) && packet.segment.payload.is_empty());
             let sign = match socket.state() {
-                State::FinWait2 if closed && socket.send_queue() == 0 => ENDLESS,
+                State::FinWait2 if floods && place.heard.window == 0 && socket.send_queue() == 0 => ENDLESS,
                 State::LastAck if socket.send_queue() > 0 && place.heard.updates >= UPDATES => DEAF,
                 _ => continue,
             };
             world.signs.insert(place.flow, sign);
             socket.abort();
             place.heard = Heard::default();
+            explained |= floods;
             any = true;
         }
-        assert!(last.is_none() || any, "smoltcp sends without end: {last:?}");
-        if last.is_some() {
-            let mut seen = BTreeSet::new();
-            self.wire.sent.retain(|octets| seen.insert(octets.clone()));
-        }
+        assert!(explained, "smoltcp sends without end: {flood:?}");
         any
+    }
+
+    /// The last packet, if this turn had more than any window lets through. Of those, one of each kind stays.
+    fn flood(&mut self) -> Option<Packet> {
+        if self.wire.sent.len() < AT_ONCE {
+            return None;
+        }
+        let last = self.wire.sent.last()?.clone();
+        let mut seen = BTreeSet::new();
+        self.wire.sent.retain(|octets| seen.insert(octets.clone()));
+        match ip::decode(Bytes::from(last), Format::default()) {
+            Ok(Datagram::Tcp(_, packet)) => Some(packet),
+            other => panic!("smoltcp sends without end, and no TCP: {other:?}"),
+        }
     }
 
     fn act(&mut self, world: &mut World<'_>) {
@@ -356,7 +362,7 @@ impl Neighbour {
         for place in &self.places {
             let socket = self.sockets.get::<tcp::Socket<'_>>(place.socket);
             let (state, queue) = (socket.state(), socket.send_queue());
-            let abandoned = has_left(world.signs.get(&place.flow));
+            let abandoned = has_left(world, place.flow);
             if abandoned || matches!(state, State::Closed | State::TimeWait | State::Listen) {
                 continue;
             }

@@ -307,7 +307,7 @@ impl Station {
             let idle = info.snd_una == info.snd_nxt && info.send_queue == 0;
             let alone = world.task(flow, task.side.other()).is_none_or(|peer| peer.over.is_some());
             let refused = state == State::SynSent && full[usize::from(world.plan.flows[flow].server)];
-            let abandoned = has_left(world.signs.get(&flow)) && idle;
+            let abandoned = has_left(world, flow) && idle;
             if !refused && !abandoned && (!idle || !alone) {
                 let (flight, queue) = (info.snd_nxt - info.snd_una, info.send_queue);
                 return Err(format!(
