@@ -48,8 +48,8 @@ pub(super) fn has_left(world: &World<'_>, flow: usize) -> bool {
 /// More packets in one poll than any window here lets through.
 const AT_ONCE: usize = 20_000;
 
-/// Window updates in a row that a socket must have thrown away to be called deaf.
-const UPDATES: u32 = 8;
+/// Fruitless segments in a row, the first a window update that it threw away, for a socket to be called deaf.
+const FRUITLESS: u32 = 8;
 
 /// A device without a link layer: the packets that came and those that leave.
 #[derive(Debug)]
@@ -112,22 +112,28 @@ struct Place {
     heard: Heard,
 }
 
-/// The last ACK of which a socket took the window, and the updates after it that it should have taken.
+/// The last ACK of which a socket took the window, and what came to nothing since: updates that it should have taken, and after
+/// the first of them also its own segments without text.
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     ack: SeqNum,
     window: u16,
-    updates: u32,
+    fruitless: u32,
 }
 
 impl Heard {
     /// An ACK arrives at a socket in this state.
     fn hear(&mut self, state: State, segment: &Segment) {
         if state != State::LastAck || segment.ack != self.ack {
-            *self = Self { ack: segment.ack, window: segment.window, updates: 0 };
+            *self = Self { ack: segment.ack, window: segment.window, fruitless: 0 };
         } else if self.window == 0 && segment.window > 0 {
-            self.updates += 1;
+            self.fruitless += 1;
         }
+    }
+
+    /// The socket sends.
+    fn say(&mut self, segment: &Segment) {
+        self.fruitless += u32::from(self.fruitless > 0 && segment.payload.is_empty());
     }
 }
 
@@ -261,7 +267,7 @@ impl Neighbour {
                 .is_some_and(|packet| packet.src_port == place.port(world.plan) && packet.segment.payload.is_empty());
             let sign = match socket.state() {
                 State::FinWait2 if floods && place.heard.window == 0 && socket.send_queue() == 0 => ENDLESS,
-                State::LastAck if socket.send_queue() > 0 && place.heard.updates >= UPDATES => DEAF,
+                State::LastAck if socket.send_queue() > 0 && place.heard.fruitless >= FRUITLESS => DEAF,
                 _ => continue,
             };
             world.signs.insert(place.flow, sign);
@@ -338,6 +344,10 @@ impl Neighbour {
             };
             if packet.segment.flags & (Flags::SYN | Flags::ACK) == Flags::SYN {
                 world.names.insert((self.number, packet.segment.seq.value()), usize::from(packet.src_port - 40_000));
+            }
+            let from = |place: &&mut Place| place.port(world.plan) == packet.src_port;
+            if let Some(place) = self.places.iter_mut().find(from) {
+                place.heard.say(&packet.segment);
             }
             parcels.push((addresses, packet));
         }
