@@ -56,6 +56,7 @@ fn a_fault_of_smoltcp_without_an_end_is_seen_and_ended() {
     for (sign, text) in [
         ("smoltcp takes no window update in LAST-ACK", include_str!("smoltcp/deaf.json")),
         ("smoltcp sends without end in FIN-WAIT-2", include_str!("smoltcp/endless.json")),
+        ("smoltcp has no timer for what is not acknowledged", include_str!("smoltcp/no_timer.json")),
     ] {
         let world: World = serde_json::from_str(text).expect("a plan");
         let counts = world.play().unwrap_or_else(|problem| panic!("{sign}: {problem}"));

@@ -30,6 +30,10 @@ thread_local! {
 pub(super) const THROWN_AWAY: &str = "smoltcp threw away text that waited for its user";
 
 /// An ACK closed the window while a FIN or text was in flight, and no timer runs any more to send it again, or to probe.
+///
+/// A window update after that stops the timer for probes and starts none, though the text stays in flight. If that text went out
+/// beyond the window (its fast retransmission sends a whole segment into any window), the ACKs of its socket have numbers that the
+/// peer must discard (RFC 9293 §3.10.7.4), so the FIN of the peer is never acknowledged, either.
 pub(super) const NO_TIMER: &str = "smoltcp has no timer for what is not acknowledged";
 
 /// With text still queued, its socket in LAST-ACK takes no window from an ACK of nothing new, such as a window update: it answers,
@@ -48,7 +52,8 @@ pub(super) fn has_left(world: &World<'_>, flow: usize) -> bool {
 /// More packets in one poll than any window here lets through.
 const AT_ONCE: usize = 20_000;
 
-/// Fruitless segments in a row, the first a window update that it threw away, for a socket to be called deaf.
+/// Fruitless segments in a row for a socket to be called deaf, the first a window update that it threw away, or to be called
+/// without a timer.
 const FRUITLESS: u32 = 8;
 
 /// A device without a link layer: the packets that came and those that leave.
@@ -119,13 +124,17 @@ struct Heard {
     ack: SeqNum,
     window: u16,
     fruitless: u32,
+    /// ACKs in a row of nothing new that arrived while the socket waited for an ACK without a timer.
+    idle: u32,
 }
 
 impl Heard {
     /// An ACK arrives at a socket in this state.
-    fn hear(&mut self, state: State, segment: &Segment) {
+    fn hear(&mut self, state: State, segment: &Segment, is_idle: bool) {
+        let idle = if is_idle && segment.ack == self.ack { self.idle + 1 } else { 0 };
+        self.idle = idle;
         if state != State::LastAck || segment.ack != self.ack {
-            *self = Self { ack: segment.ack, window: segment.window, fruitless: 0 };
+            *self = Self { ack: segment.ack, window: segment.window, fruitless: 0, idle };
         } else if self.window == 0 && segment.window > 0 {
             self.fruitless += 1;
         }
@@ -165,6 +174,15 @@ pub(super) struct Neighbour {
 impl std::fmt::Debug for Neighbour {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Neighbour").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+/// Whether a FIN or text of a socket is not acknowledged, so that a timer has to run.
+fn waits(socket: &tcp::Socket<'_>) -> bool {
+    match socket.state() {
+        State::FinWait1 | State::Closing | State::LastAck => true,
+        State::Established | State::CloseWait => socket.send_queue() > 0,
+        _ => false,
     }
 }
 
@@ -252,7 +270,9 @@ impl Neighbour {
             return;
         };
         if packet.segment.flags.contains(Flags::ACK) {
-            place.heard.hear(self.sockets.get::<tcp::Socket<'_>>(place.socket).state(), &packet.segment);
+            let socket = self.sockets.get::<tcp::Socket<'_>>(place.socket);
+            let is_idle = waits(socket) && self.deadline.is_none();
+            place.heard.hear(socket.state(), &packet.segment, is_idle);
         }
     }
 
@@ -268,6 +288,7 @@ impl Neighbour {
             let sign = match socket.state() {
                 State::FinWait2 if floods && place.heard.window == 0 && socket.send_queue() == 0 => ENDLESS,
                 State::LastAck if socket.send_queue() > 0 && place.heard.fruitless >= FRUITLESS => DEAF,
+                _ if waits(socket) && place.heard.idle >= FRUITLESS => NO_TIMER,
                 _ => continue,
             };
             world.signs.insert(place.flow, sign);
@@ -358,10 +379,7 @@ impl Neighbour {
     pub(super) fn signs(&self, world: &mut World<'_>) {
         for place in &self.places {
             let socket = self.sockets.get::<tcp::Socket<'_>>(place.socket);
-            let fin = matches!(socket.state(), State::FinWait1 | State::Closing | State::LastAck);
-            let text = matches!(socket.state(), State::Established | State::CloseWait) && socket.send_queue() > 0;
-            let waits = fin || text;
-            if waits && self.deadline.is_none() {
+            if waits(socket) && self.deadline.is_none() {
                 world.signs.insert(place.flow, NO_TIMER);
             }
         }
