@@ -109,6 +109,27 @@ fn each_advisory_is_answered_once() {
     assert!(twice.is_empty(), "docs/vulnerabilities.md: {twice:?}");
 }
 
+/// CVE-2018-5390: `cargo run --bin counts -- --check` in `benches` holds the figures to the code.
+#[test]
+fn a_thousand_holes_cost_little_more_than_one() {
+    let counts = read("benches/counts.csv");
+    let count = |row: &str, form: &str| -> f64 {
+        let start = format!("\"{row}\",{form},");
+        let rest = counts.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("no {start}"));
+        rest.split(',').next().and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{start}{rest}"))
+    };
+    for form in ["value", "octets", "octets+checksum"] {
+        for (before, after) in [
+            ("receive out of order, ", ", the last range grows"),
+            ("receive out of order, ", ", anywhere"),
+            ("ACK with SACK, ", ", and what it lets go"),
+        ] {
+            let [one, thousand] = ["1 hole", "1000 holes"].map(|holes| count(&format!("{before}{holes}{after}"), form));
+            assert!(thousand <= 1.25 * one, "{before}{after} {form}: {thousand} instructions, {one} with one hole");
+        }
+    }
+}
+
 #[test]
 fn the_checker_knows_what_a_test_is() {
     let place = |file: &str, item: &str| Place { file: file.to_string(), item: item.to_string() };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use segue::{Event, Flags, IcmpKind, Segment, State};
+use segue::{Event, Flags, IcmpKind, Segment, State, Timestamps};
+use segue_kit::audit::segments;
 use segue_kit::pair::Wire;
 use segue_kit::rig::{ACK, At, LIVE, RST, Rig, SYN, everywhere};
 use segue_kit::{ms, secs};
@@ -82,6 +83,28 @@ fn c2_a_syn_in_the_window_does_not_reset() {
         }
         rig.wait(ms(1));
         assert_eq!(rig.arrives(rig.text(1, 1, "abc")), "Deliver \"abc\"");
+    });
+}
+
+/// CVE-2005-2068: the challenge reads nothing of the options.
+#[test]
+fn c2_a_syn_with_other_options_changes_none_of_the_connection() {
+    everywhere(|at| {
+        let mut rig = at.established();
+        let mss = usize::from(rig.connection.info().eff_snd_mss);
+        for (said, window_scale) in [(None, None), (Some(0), Some(0)), (Some(1), Some(14)), (Some(u16::MAX), Some(7))] {
+            for on in [false, true] {
+                let mut syn = Segment { seq: rig.rcv(1), window: 1, ..rig.syn(SYN | Flags::ECE | Flags::CWR) };
+                syn.options.update(|options| {
+                    (options.mss, options.window_scale, options.sack_permitted) = (said, window_scale, on);
+                    options.timestamps = on.then_some(Timestamps { value: 7, echo: 9 });
+                });
+                rig.clone().unmoved(syn, "<SEQ=1><ACK=1><CTL=ACK>; Discarded(SynChallenged)");
+            }
+        }
+        rig.send(3000);
+        let longest = segments(&rig.last).iter().map(|segment| segment.payload.len()).max();
+        assert_eq!(longest, Some(mss));
     });
 }
 

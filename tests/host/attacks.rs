@@ -30,6 +30,29 @@ fn flushed(endpoint: &mut Endpoint, now: Instant) -> Vec<(PseudoHeader, Packet)>
     out
 }
 
+/// CVE-2017-6214: a reader goes by octets alone, wherever the pointer of the peer points, and is told once.
+#[test]
+fn a18_urgent_text_is_read_as_any_other() {
+    for urgent in [0, 1, 2, 3, 4, 1000, u16::MAX] {
+        let (mut world, client, server) = pair();
+        let now = world.now;
+        world.ends[0].socket(client, now).unwrap().write(b"abc").unwrap();
+        for (addresses, mut packet) in flushed(&mut world.ends[0], now) {
+            packet.segment.flags |= Flags::URG;
+            packet.segment.urgent = urgent;
+            for _ in 0..3 {
+                world.receive(1, addresses, packet.clone());
+            }
+        }
+        flushed(&mut world.ends[1], now);
+        assert_eq!(world.ends[1].poll_signal(), Some((server, Signal::Readable)), "{urgent}");
+        assert_eq!(world.ends[1].poll_signal(), None, "{urgent}");
+        let mut socket = world.ends[1].socket(server, now).unwrap();
+        assert_eq!((socket.readable(), socket.chunk()), (3, Some("abc".into())), "{urgent}");
+        assert_eq!((socket.readable(), socket.chunk()), (0, None), "{urgent}");
+    }
+}
+
 /// From the second part of the flood on, memory stays as it is and a SYN costs what it cost before, counted in allocations.
 #[test]
 fn b1_a_flood_of_syns_costs_each_the_same_and_no_memory_beyond_the_limits() {

@@ -8,7 +8,7 @@ use etherparse::icmpv6::DestUnreachableCode;
 use etherparse::{Icmpv4Type, Icmpv6Type};
 use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Received, Signal};
 use segue::ip::{Format, Ignored, Offload};
-use segue::{Arc, CloseReason, Config, IcmpKind, Instant};
+use segue::{Arc, CloseReason, Config, Flags, IcmpKind, Instant};
 
 use super::icmp::message;
 use super::support::{PLAIN, VIRTIO, addresses, encoded, packet};
@@ -95,6 +95,45 @@ fn what_is_for_other_hosts_is_dropped() {
         server.flush(now, |_, _| {});
         assert_eq!(server.receive_ip(octets(ends.reversed()), PLAIN, now), Ok(Received::Foreign));
         assert!(!server.wants_flush(), "nothing answers");
+    }
+}
+
+/// Options of every kind that lie about their length, in segments that are right otherwise: nothing panics, and what stays is
+/// what one SYN leaves.
+#[test]
+fn malformed_options_cost_nothing_lasting() {
+    const DATA_VALID: u8 = 2; // the device has judged the checksum
+    let format = VIRTIO;
+    for ends in addresses() {
+        for flags in [Flags::SYN, Flags::ACK | Flags::PSH] {
+            let (mut server, now) = (end(EndpointConfig::default()), Instant::from_millis(1));
+            server.listen(Listen::port(80)).unwrap();
+            let mut good = packet(b"text");
+            good.segment.flags = flags;
+            let mut octets = encoded(ends, &good, format);
+            octets[0] = DATA_VALID;
+            let options = octets.len() - "text".len() - 12;
+            let one = |server: &mut Endpoint, octets: Vec<u8>| {
+                let _ = server.receive_ip(octets.into(), format, now);
+                server.flush(now, |_, _| {});
+                (server.len(), server.memory(), server.table_octets(), server.next_deadline())
+            };
+            let first = one(&mut server, octets.clone());
+            let mut all = || {
+                for kind in 0..=u8::MAX {
+                    for len in [0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 40, u8::MAX] {
+                        for at in [0, 1, 2, 10, 11] {
+                            let mut bad = octets.clone();
+                            bad[options + at] = kind;
+                            bad[options + (at + 1).min(11)] = len;
+                            assert_eq!(one(&mut server, bad), first, "{flags:?} {kind} {len} {at}");
+                        }
+                    }
+                }
+            };
+            all(); // queues have their room
+            assert_eq!(allocation_counter::measure(all).bytes_current, 0, "{flags:?}");
+        }
     }
 }
 
