@@ -48,6 +48,7 @@ mod faults {
         syn_resets: "RFC 5961 §4.2", "a SYN in the window ends the connection";
         syn_sent_takes_any_ack: "RFC 9293 §3.10.7.3", "in SYN-SENT any SEG.ACK is acceptable";
         handshake_takes_any_ack: "RFC 9293 §3.10.7.4", "in SYN-RECEIVED any SEG.ACK is acceptable";
+        number_before_handshake_ack: "RFC 9293 §3.5.2", "in SYN-RECEIVED a number beyond the window counts before SEG.ACK";
         take_acks_of_the_unsent: "RFC 5961 §5.2", "the text of a segment counts whatever it acknowledges";
         forget_paws: "RFC 7323 §5.3", "an old timestamp is not looked at";
         answer_without_limit: "RFC 5961 §7", "challenge ACKs have no limit";

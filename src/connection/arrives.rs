@@ -124,7 +124,7 @@ impl<C: Controller> Tcb<C> {
         let just_before = segment.seq + 1 == nxt;
         let at_zero_window = wnd == 0 && len > 0 && segment.seq == nxt;
         if !(at_right_edge || just_before || at_zero_window) {
-            if segment.seq.at_or_after(nxt) {
+            if planted!(number_before_handshake_ack, segment.seq.at_or_after(nxt), false) {
                 self.refuse_handshake_ack(segment, cx)?;
             }
             self.answer_unacceptable(segment, cx);

@@ -231,6 +231,17 @@ fn lives() -> Vec<Setting> {
         )
         .roles(|roles| roles[0].opens = 2)
         .bounds(|b| (b.reboots, b.overtakings) = (1, 0)),
+        Setting::new(
+            "reboot-narrow",
+            "one end forgets the connection, windows of one octet, nobody ever gives up, and no limit of challenge ACKs",
+            plain()
+                .receive_buffer(1)
+                .user_timeout(None)
+                .connect_timeout(None)
+                .challenge_limit(u16::MAX),
+        )
+        .scripts(&[2], &[])
+        .bounds(|b| (b.reboots, b.timers) = (1, 2)),
     ]
 }
 
