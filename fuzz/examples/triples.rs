@@ -10,7 +10,7 @@ use segue_fuzz::triples::{Triple, never_played, never_seen, seen_in};
 use segue_fuzz::{Harness, TARGETS, WITH_TRIPLES};
 
 const HELP: &str = "usage: triples [--count] DIR...
-Each directory is a corpus with the name of its target: attacker, events or pair.
+Each directory is a corpus with the name of its target: attacker, events, pair, records or table.
 Prints how many triples of state, class of event and class of action each shows, and all together; then the classes of events
 that no input played in a state, and the triples that none showed though each two parts of them were seen together.
 --count: the counts alone";

@@ -28,5 +28,5 @@ pub const TARGETS: [(&str, Harness); 8] = [
     ("table", table::run),
 ];
 
-/// The targets that drive a `Connection` event by event, so that [`triples`] can be counted.
-pub const WITH_TRIPLES: [&str; 3] = ["attacker", "events", "pair"];
+/// The targets that show a connection event by event, so that [`triples`] can be counted; the table names its own classes.
+pub const WITH_TRIPLES: [&str; 5] = ["attacker", "events", "pair", "records", "table"];

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::events::setup::{NUMBERS, config};
 use super::reader::Reader;
+use super::triples;
 
 /// Events of a journal that is written to be changed.
 const MAX_EVENTS: usize = 24;
@@ -107,7 +108,9 @@ fn behaves(form: Form, connection: &Connection, then: u8) {
         _ => vec![Event::Abort],
     };
     for event in events {
-        let _refused = other.handle(event, now, &mut actions).is_err();
+        let (state, before) = (other.state(), actions.len());
+        let _refused = other.handle(event.clone(), now, &mut actions).is_err();
+        triples::note(state, &event, &actions[before..]);
         other.check_invariants();
     }
 }

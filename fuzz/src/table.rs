@@ -5,6 +5,7 @@
 
 use std::sync::OnceLock;
 
+use segue::Flags;
 use segue_kit::table::calls::CallCell;
 use segue_kit::table::cell::Cell;
 use segue_kit::table::drive::{Driver, Seen, judge, judge_call};
@@ -12,6 +13,8 @@ use segue_kit::table::drive_calls;
 use segue_kit::table::fixture::World;
 use segue_kit::table::parse::{TEXT, parse};
 use segue_kit::table::rows::Table;
+
+use super::triples;
 
 /// More cells than this in one input show nothing new.
 const MAX_CELLS: usize = 64;
@@ -49,11 +52,15 @@ pub fn run(data: &[u8]) {
         let (cell, verdict, seen): (&dyn std::fmt::Display, _, Option<Seen>) = match calls.get(number) {
             Some(cell) => {
                 let seen = drive_calls::observe(cell, world);
+                let input = || format!("{:?}", cell.call);
+                seen.iter().for_each(|seen| triples::note_cell(cell.state.rfc(), input, &seen.outcome));
                 (cell, judge_call(table, cell, seen.as_ref()), seen)
             }
             None => {
                 let cell = &segments[number - calls.len()];
                 let seen = driver.observe(cell);
+                let input = || triples::segment(Flags::from_bits_truncate(cell.flags.into()), cell.text);
+                seen.iter().for_each(|seen| triples::note_cell(cell.state.rfc(), input, &seen.outcome));
                 (cell, judge(table, cell, seen.as_ref()), seen)
             }
         };

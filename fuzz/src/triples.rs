@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use segue::{Action, Event, Flags, Segment, State};
+use segue_kit::table::outcome::Outcome;
 
 /// A state, a class of events, a class of actions.
 pub type Triple = (&'static str, String, String);
@@ -32,6 +33,23 @@ pub(crate) fn note_batch(state: State, actions: &[Action]) {
     note_as(state, || "segments".into(), actions);
 }
 
+/// What a cell of the transition table does: its reply, and each thing that its user is told, for itself.
+pub(crate) fn note_cell(state: State, input: impl Fn() -> String, outcome: &Outcome) {
+    let outputs = || {
+        let told = [
+            outcome.next.map(|next| format!("to {next}")),
+            outcome.discarded.map(|reason| format!("Discarded {reason:?}")),
+            outcome.closed.map(|reason| format!("Closed {reason:?}")),
+            outcome.error.map(|error| format!("Error {error:?}")),
+        ];
+        told.into_iter().flatten().chain([format!("reply {:?}", outcome.reply)])
+    };
+    SEEN.with_borrow_mut(|seen| {
+        let Some(seen) = seen else { return };
+        seen.extend(outputs().map(|output| (state.name(), input(), output)));
+    });
+}
+
 fn note_as(state: State, input: impl Fn() -> String, actions: &[Action]) {
     SEEN.with_borrow_mut(|seen| {
         let Some(seen) = seen else { return };
@@ -51,6 +69,12 @@ pub(super) fn input(event: &Event) -> String {
             name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().into()
         }
     }
+}
+
+/// The class of a segment with these control bits.
+pub(crate) fn segment(flags: Flags, has_text: bool) -> String {
+    let payload = if has_text { "x".into() } else { bytes::Bytes::new() };
+    kind(&Segment { flags, payload, ..Segment::default() }).into()
 }
 
 /// The class of a segment: by its control bits, in the order in which SEGMENT ARRIVES asks for them.
