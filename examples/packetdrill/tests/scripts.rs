@@ -104,6 +104,54 @@ fn every_must_of_rfc_9293_has_a_script() {
     }
 }
 
+/// The requirements of a page of `docs/conformance` that are MUSTs and met: the first cell of each row.
+fn musts_that_are_met(page: &str) -> Vec<String> {
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix('|')?.split('|').map(str::trim).collect();
+        let (id, requirement, status) = (*cells.first()?, *cells.get(1)?, *cells.get(2)?);
+        (requirement.contains("MUST") && status.starts_with("met")).then(|| id.to_string())
+    });
+    rows.collect()
+}
+
+/// `tests/packetdrill/musts.txt`: of each MUST of the other pages, the script that shows it, or why none can.
+#[test]
+fn every_must_of_the_other_rfcs_has_a_script_or_a_reason() {
+    let listed = std::fs::read_to_string(crate::common::root().join("musts.txt")).expect("musts.txt");
+    let listed: Vec<(&str, &str)> = listed
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.split_once(' ').unwrap_or_else(|| panic!("musts.txt: {line}")))
+        .collect();
+    let mut wanted = Vec::new();
+    for rfc in pages().into_iter().filter(|rfc| *rfc != 9293) {
+        let page = crate::common::root().join(format!("../../docs/conformance/rfc{rfc}.md"));
+        wanted.extend(musts_that_are_met(&std::fs::read_to_string(page).expect("a page")));
+    }
+    assert!(wanted.len() > 150, "{} MUSTs only", wanted.len());
+    let ids: Vec<&str> = listed.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, wanted, "musts.txt needs a line for each MUST of the pages that is met, in their order");
+    let scripts = all();
+    for (id, shown) in listed {
+        match shown.strip_prefix("- ") {
+            Some(reason) => assert!(reason.len() > 20 && !reason.ends_with(".pkt"), "{id}: why has it no script?"),
+            None => assert!(scripts.iter().any(|(name, _)| name == shown), "{id}: there is no script {shown}"),
+        }
+    }
+}
+
+/// The RFCs that have a page in `docs/conformance`.
+fn pages() -> Vec<u32> {
+    let pages = crate::common::root().join("../../docs/conformance");
+    let names = std::fs::read_dir(&pages).expect("the pages").map(|entry| entry.expect("a page").file_name());
+    let number = |name: &std::ffi::OsString| -> Option<u32> {
+        name.to_str()?.strip_prefix("rfc")?.strip_suffix(".md")?.parse().ok()
+    };
+    let mut rfcs: Vec<u32> = names.filter_map(|name| number(&name)).collect();
+    rfcs.sort_unstable();
+    rfcs
+}
+
 /// The RFCs of `docs/conformance` that no script is about, and why.
 const RFCS_WITHOUT_SCRIPT: [(u32, &str); 3] = [
     (4987, "floods concern the listeners of a whole host, and a script has a peer"),
@@ -113,12 +161,7 @@ const RFCS_WITHOUT_SCRIPT: [(u32, &str); 3] = [
 
 #[test]
 fn every_rfc_of_the_conformance_pages_has_scripts() {
-    let pages = crate::common::root().join("../../docs/conformance");
-    let names = std::fs::read_dir(&pages).expect("the pages").map(|entry| entry.expect("a page").file_name());
-    let number = |name: &std::ffi::OsString| -> Option<u32> {
-        name.to_str()?.strip_prefix("rfc")?.strip_suffix(".md")?.parse().ok()
-    };
-    let rfcs: Vec<u32> = names.filter_map(|name| number(&name)).collect();
+    let rfcs = pages();
     assert!(rfcs.len() >= 32, "{} pages only", rfcs.len());
     let scripts = all();
     for rfc in rfcs {
