@@ -14,7 +14,7 @@ use crate::{SeqNum, State};
 /// let info = tcp.info();
 /// assert_eq!((info.snd_una, info.snd_nxt, info.flight), (SeqNum::new(7), SeqNum::new(8), 1)); // the SYN
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Info {
     /// The state.

@@ -20,7 +20,7 @@ mod steps;
 mod watched;
 
 use super::reader::Reader;
-use super::{cases, triples};
+use super::{behaviour, cases, triples};
 pub use script::{Ack, Gap, Script, Seq, Shape, Ts, With, op};
 pub use setup::{Setup, Start};
 pub use watched::Outcome;

@@ -2,6 +2,7 @@
 //! call them, and so does `tests/fuzz_corpus` over the committed corpora, without a fuzzer.
 
 pub mod attacker;
+pub mod behaviour;
 pub mod cases;
 pub mod codec;
 pub mod endpoint;

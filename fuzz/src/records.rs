@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::events::setup::{NUMBERS, config};
 use super::reader::Reader;
-use super::triples;
+use super::{behaviour, triples};
 
 /// Events of a journal that is written to be changed.
 const MAX_EVENTS: usize = 24;
@@ -111,6 +111,7 @@ fn behaves(form: Form, connection: &Connection, then: u8) {
         let (state, before) = (other.state(), actions.len());
         let _refused = other.handle(event.clone(), now, &mut actions).is_err();
         triples::note(state, &event, &actions[before..]);
+        behaviour::note(|| (&actions[before..], other.info()));
         other.check_invariants();
     }
 }
@@ -136,6 +137,7 @@ fn lines(input: &mut Reader<'_>) -> Vec<Line> {
         now += core::time::Duration::from_millis(u64::from(u8::arbitrary(&mut octets).unwrap_or(0)));
         lines.push(recorder.handle(event, now));
     }
+    behaviour::note(|| &lines);
     lines
 }
 

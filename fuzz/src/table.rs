@@ -14,7 +14,7 @@ use segue_kit::table::fixture::World;
 use segue_kit::table::parse::{TEXT, parse};
 use segue_kit::table::rows::Table;
 
-use super::triples;
+use super::{behaviour, triples};
 
 /// More cells than this in one input show nothing new.
 const MAX_CELLS: usize = 64;
@@ -64,6 +64,7 @@ pub fn run(data: &[u8]) {
                 (cell, judge(table, cell, seen.as_ref()), seen)
             }
         };
+        behaviour::note(|| format!("{seen:?}"));
         if let Err(complaint) = verdict {
             panic!("{cell} in {world:?}\n  line {}: {}\n  {seen:?}", complaint.line, complaint.what);
         }

@@ -2,7 +2,8 @@
 //! written down in `seeds.rs` with what each must lead to, and the files are shown to be those scripts.
 //!
 //! After a change of the scripts or of their format: `SEGUE_WRITE_SEEDS=1 cargo test -p segue-fuzz-corpus`. After the corpora
-//! have grown: `SEGUE_BLESS=1` in its place records how many triples they show.
+//! have grown, or the machine does something else: `SEGUE_BLESS=1` in its place records how many triples they show, and what the
+//! machine does.
 
 mod drawn;
 #[path = "../../fuzz/src/lib.rs"]
@@ -15,6 +16,7 @@ use std::fs;
 use std::panic;
 use std::path::{Path, PathBuf};
 
+use fuzz::behaviour;
 use fuzz::triples::{Triple, seen_in};
 
 /// More files than this in a corpus replay for too long.
@@ -28,66 +30,71 @@ fn corpus(target: &str) -> PathBuf {
     fuzz_dir().join("corpus").join(target)
 }
 
-/// Runs the harness over every file, and names the files that make it panic. Returns the triples that the others show.
-fn replay(target: &str) -> BTreeSet<Triple> {
+/// What a corpus shows: the triples, and of each file, by its name, the number of what the machine did with it.
+struct Shown {
+    triples: BTreeSet<Triple>,
+    behaviour: Vec<(String, u64)>,
+}
+
+/// Runs the harness over every file, and names the files that make it panic.
+fn replay(target: &str) -> Shown {
     let (_, harness) = fuzz::TARGETS.into_iter().find(|(name, _)| *name == target).expect("a target");
     let mut files: Vec<PathBuf> =
         fs::read_dir(corpus(target)).expect("a committed corpus").map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!((1..=MOST).contains(&files.len()), "{} files for {target}", files.len());
-    let (mut failed, mut seen) = (Vec::new(), BTreeSet::new());
+    let (mut failed, mut shown) = (Vec::new(), Shown { triples: BTreeSet::new(), behaviour: Vec::new() });
     for file in &files {
         let data = fs::read(file).unwrap();
-        match panic::catch_unwind(|| seen_in([data], harness)) {
-            Ok(triples) => seen.extend(triples),
+        match panic::catch_unwind(|| behaviour::of(|| seen_in([data], harness))) {
+            Ok((triples, number)) => {
+                shown.triples.extend(triples);
+                shown.behaviour.push((file.file_name().unwrap().to_string_lossy().into_owned(), number));
+            }
             Err(_) => failed.push(file),
         }
     }
     assert!(failed.is_empty(), "{target} fails on {failed:#?}");
-    seen
+    shown
 }
 
-#[test]
-fn codec() {
-    replay("codec");
-}
-
-#[test]
-fn endpoint() {
-    replay("endpoint");
-}
-
-#[test]
-fn listener() {
-    replay("listener");
-}
-
-#[test]
-fn records() {
-    replay("records");
-}
-
-#[test]
-fn table() {
-    replay("table");
-}
-
-/// Of the targets that drive a connection, the corpora show as many triples of state, event and action as recorded.
-#[test]
-fn attacker_events_pair() {
-    let threads = fuzz::WITH_TRIPLES.map(|target| std::thread::spawn(move || (target, replay(target).len())));
-    let counts = threads.map(|thread| thread.join().expect("a corpus without failures"));
-    let lines = counts.map(|(target, count)| format!("{target},{count}\n"));
-    let (file, now) = (fuzz_dir().join("triples.csv"), format!("target,triples\n{}", lines.concat()));
+/// What is recorded in this file; with `SEGUE_BLESS` first what is so now.
+fn recorded(file: &str, now: &str) -> String {
+    let path = fuzz_dir().join(file);
     if std::env::var_os("SEGUE_BLESS").is_some() {
-        fs::write(&file, &now).unwrap();
+        fs::write(&path, now).unwrap();
     }
-    let recorded = fs::read_to_string(&file).expect("the record");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The machine does with each input what is recorded, and of the targets that show a connection event by event, the corpora have
+/// as many triples of state, event and action.
+#[test]
+fn the_corpora_show_what_is_recorded() {
+    let threads = fuzz::TARGETS.map(|(target, _)| (target, std::thread::spawn(move || replay(target))));
+    let all = threads.map(|(target, thread)| (target, thread.join().expect("a corpus without failures")));
+    let counts = all.iter().filter(|(target, _)| fuzz::WITH_TRIPLES.contains(target));
+    let counts: Vec<(&str, usize)> = counts.map(|(target, shown)| (*target, shown.triples.len())).collect();
+    let lines: String = counts.iter().map(|(target, count)| format!("{target},{count}\n")).collect();
+    let triples = recorded("triples.csv", &format!("target,triples\n{lines}"));
     for (target, count) in counts {
-        let line = recorded.lines().find_map(|line| line.strip_prefix(target)?.strip_prefix(','));
+        let line = triples.lines().find_map(|line| line.strip_prefix(target)?.strip_prefix(','));
         let least: usize = line.and_then(|count| count.parse().ok()).expect("a count in the record");
         assert!(count >= least, "{target} shows {count} triples, {least} are recorded; SEGUE_BLESS=1 records anew");
     }
+    let of_machine = all.iter().filter(|(target, _)| *target != "codec"); // it has no machine
+    let of_target = |(target, shown): &(&str, Shown)| -> String {
+        shown.behaviour.iter().map(|(file, number)| format!("{target},{file},{number:016x}\n")).collect()
+    };
+    let now = format!("target,input,number\n{}", of_machine.map(of_target).collect::<String>());
+    let before = recorded("behaviour.csv", &now);
+    let other: Vec<&str> = now.lines().filter(|line| !before.lines().any(|known| known == *line)).collect();
+    assert!(
+        before == now,
+        "the machine does something else with {} inputs than is recorded, such as {:?}. If it should, SEGUE_BLESS=1 records it",
+        other.len(),
+        other.first()
+    );
 }
 
 #[test]

@@ -153,10 +153,9 @@ fn pages() -> Vec<u32> {
 }
 
 /// The RFCs of `docs/conformance` that no script is about, and why.
-const RFCS_WITHOUT_SCRIPT: [(u32, &str); 3] = [
+const RFCS_WITHOUT_SCRIPT: [(u32, &str); 2] = [
     (4987, "floods concern the listeners of a whole host, and a script has a peer"),
     (6528, "the initial sequence numbers are the host's, and a script counts from them"),
-    (7413, "segue leaves Fast Open out: the codec has the option, and host::Keys its cookies"),
 ];
 
 #[test]

@@ -11,8 +11,9 @@ use segue_packetdrill::smoltcp_host::Smoltcp;
 use crate::common::{all, directory};
 
 /// Scripts that do not hold by way of the host layer, and why.
-const NOT_OVER_ENDPOINT: [(&str, &str); 6] = [
+const NOT_OVER_ENDPOINT: [(&str, &str); 7] = [
     ("rfc6093/3_1_pointer_semantics.pkt", "a socket sends no urgent text"),
+    ("rfc6093/5_urgent_mechanism_is_supported.pkt", "a socket sends no urgent text"),
     ("rfc9293/must_30_urgent_text.pkt", "a socket sends no urgent text"),
     ("rfc9293/must_31_urgent_text_of_any_length.pkt", "a socket sends no urgent text"),
     ("rfc9293/must_32_user_is_told_of_urgent_text.pkt", "a socket tells of no urgent text"),
@@ -36,11 +37,14 @@ fn the_suite_holds_over_an_endpoint() {
 
 /// Scripts of the suite that hold with smoltcp, too. It is a list of what holds, no judgment of the others.
 #[cfg(feature = "smoltcp")]
-const HOLD: [&str; 16] = [
+const HOLD: [&str; 19] = [
     "rfc5961/3_2_exact_reset.pkt",
     "rfc6298/2_1_initial_rto.pkt",
     "rfc6298/5_2_timer_stops.pkt",
     "rfc7323/3_2_no_timestamps_without_an_offer.pkt",
+    "rfc7413/4_1_1_option_of_another_length.pkt",
+    "rfc7413/4_1_1_option_without_syn.pkt",
+    "rfc7413/4_2_cookies_are_ignored.pkt",
     "rfc9293/figure_6_handshake.pkt",
     "rfc9293/figure_8_old_duplicate_syn.pkt",
     "rfc9293/figure_10_text_for_a_half_open_connection.pkt",

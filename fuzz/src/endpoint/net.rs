@@ -10,6 +10,7 @@ use segue::host::{Endpoint, EndpointConfig, Flow, Id, Keys, Listen, ListenerId, 
 use segue::ip::Format;
 use segue::{IcmpKind, State};
 
+use super::super::behaviour;
 use super::users::User;
 
 /// The addresses of the client and of the server.
@@ -88,6 +89,7 @@ impl Net {
             takes
         });
         assert!(out.len() == room || !self.ends[end].wants_flush(), "the device had room");
+        behaviour::note(|| &out);
         for (addresses, packet) in out {
             // What answers made-up packets may be for anybody.
             if addresses.dst() == ADDRESSES[1 - end] && self.flying[1 - end].len() < ROOM {
@@ -95,6 +97,7 @@ impl Net {
             }
         }
         while let Some((id, signal)) = self.ends[end].poll_signal() {
+            behaviour::note(|| (id, signal));
             assert!(self.users[end].contains_key(&id), "a signal for nobody: {id} {signal}");
             if let Ok(socket) = self.ends[end].socket(id, self.now) {
                 assert!(signal != Signal::Readable || socket.readable() > 0, "nothing to read: {id}");
@@ -109,6 +112,7 @@ impl Net {
         let Some(addresses) = addresses else { return };
         let before = self.ends[end].len();
         let received = self.ends[end].receive(addresses, packet, self.now);
+        behaviour::note(|| received);
         if matches!(received, Received::Stray | Received::Unusable | Received::Foreign | Received::Cookie) {
             assert_eq!(self.ends[end].len(), before, "{received:?} costs nothing lasting");
         }
@@ -117,6 +121,7 @@ impl Net {
     pub(super) fn receive_ip(&mut self, end: usize, octets: Vec<u8>, format: Format) {
         let before = self.ends[end].len();
         let received = self.ends[end].receive_ip(octets.into(), format, self.now);
+        behaviour::note(|| received);
         if received.is_err() {
             assert_eq!(self.ends[end].len(), before, "{received:?} costs nothing lasting");
         }

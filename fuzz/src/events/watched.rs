@@ -14,7 +14,7 @@ use super::cases;
 use super::checks;
 use super::metered::Metered;
 use super::show;
-use super::triples;
+use super::{behaviour, triples};
 
 /// What an input led to.
 #[derive(Clone, Debug)]
@@ -198,6 +198,7 @@ impl Watched {
         let result = self.connection.handle(event.clone(), self.clock, &mut |action| actions.push(action));
         self.trace_all(&actions);
         triples::note(before.state(), &event, &actions);
+        behaviour::note(|| (&actions, self.connection.info()));
         checks::forms_agree(before.clone(), &event, self.clock, &self.connection, &actions, result);
         if result.is_err() {
             assert_eq!(actions, [], "a refused call acts");
@@ -251,6 +252,7 @@ impl Watched {
         cases::note(&self.connection, &Event::Segments(segments.clone()), self.clock);
         self.connection.handle_segments(segments, self.clock, &mut actions);
         triples::note_batch(before.state(), &actions);
+        behaviour::note(|| (&actions, self.connection.info()));
         assert!(self.metered.agrees(&self.connection), "the same events, and another value");
         self.trace_all(&actions);
         self.in_batch = true;

@@ -8,6 +8,7 @@ use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Backlog, Endpoint, EndpointConfig, Flow, Full, Id, Keys, Listen, ListenerId, Received};
 use segue::{Arc, Config, Flags, Instant, Options, Path, Segment, SeqNum, Timestamps};
 
+use super::super::behaviour;
 use super::super::reader::Reader;
 use super::MAX_STEPS;
 
@@ -120,6 +121,7 @@ impl Flood {
         let (irs, opens) = (segment.seq, segment.flags.contains(Flags::SYN));
         let packet = flow.reversed().packet(segment);
         let received = self.server.receive(flow.reversed().pseudo(), packet, self.now);
+        behaviour::note(|| received);
         self.answers(peer, opens.then_some((irs, received)));
         received
     }
@@ -128,6 +130,7 @@ impl Flood {
     fn answers(&mut self, peer: u8, to: Option<(SeqNum, Received)>) {
         let mut out: Vec<(PseudoHeader, Packet)> = Vec::new();
         self.server.flush(self.now, |addresses, packet| out.push((addresses, packet)));
+        behaviour::note(|| &out);
         let Some((irs, received)) = to else { return };
         assert!(out.len() <= 1, "{} answers to one packet", out.len());
         let Some((_, Packet { segment: answer, .. })) = out.pop() else {

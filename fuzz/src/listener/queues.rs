@@ -5,6 +5,7 @@ use core::time::Duration;
 use segue::Instant;
 use segue::host::{Admit, Backlog, Full, Listener, Ticket};
 
+use super::super::behaviour;
 use super::super::reader::Reader;
 use super::MAX_STEPS;
 
@@ -137,6 +138,7 @@ fn cookie(listener: &mut Listener<u16>, model: &mut Model, key: u16, obeys: bool
 
 fn compare(listener: &Listener<u16>, model: &Model, now: Instant) {
     let lengths = (model.half_open.len(), model.ready.len());
+    behaviour::note(|| (lengths, listener.has_room(), listener.expects_cookies(now)));
     assert_eq!((listener.len(), listener.is_empty()), (lengths, lengths == (0, 0)));
     assert_eq!(listener.has_room(), model.has_room());
     let expected = model.cookies.is_some_and(|last| now.saturating_since(last) <= COOKIES_LAST);

@@ -9,6 +9,7 @@ use segue::{
 use segue_kit::audit::{self, Announced};
 use segue_kit::bounds;
 
+use super::super::behaviour;
 use super::super::cases;
 use super::super::events::{checks, show};
 use super::super::triples;
@@ -193,6 +194,7 @@ impl End {
         checks::memory(&after, &self.config);
         checks::owes_a_timer(connection, now);
         triples::note(state, &event, &actions);
+        behaviour::note(|| (&actions, &after));
         let together = matches!(&event, Event::Segments(segments) if segments.len() > 1);
         audit::order(&actions, together);
         self.work(&before, &event, &actions);
