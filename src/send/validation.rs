@@ -56,10 +56,10 @@ impl Validation {
                 self.sample = Some((since, acked.saturating_add(octets)));
                 acked.saturating_add(octets)
             }
-            Some((_, acked)) => {
-                self.defined = true; // a round trip is over
+            Some(_) => {
+                self.defined = true; // a round trip is over, and what it came to is in the part in which it ended
                 self.sample = Some((now, octets));
-                acked.max(octets)
+                octets
             }
             None => {
                 self.sample = Some((now, octets));
