@@ -6,6 +6,7 @@ mod bursts;
 mod calls;
 mod canonical;
 mod clock;
+mod controllers;
 mod decisions;
 mod extremes;
 mod late;

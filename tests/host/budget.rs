@@ -9,6 +9,7 @@ use segue::{Arc, CloseReason, Config, Instant};
 use segue_kit::settings::{Mixture, config, magnitude};
 use segue_kit::{Rng, ms};
 
+use super::endpoint::{PORT, server};
 use super::world::{CLIENT, SERVER, World, cost_of_one, owed};
 
 /// What decides about windows; all other settings are those of the default.
@@ -313,4 +314,40 @@ fn the_tables_tell_what_they_take() {
         connected >= opening + COUNT * size_of::<Id>(),
         "{connected} octets with {COUNT} signals, {opening} before"
     );
+}
+
+/// What waits for its user keeps neither a frame of more than twice its size nor, where the text is small, any.
+#[test]
+fn text_that_waits_pins_no_frame_that_is_much_larger() {
+    let copy_below = usize::from(Config::default().copy_below());
+    for (len, frame_size, copied) in [
+        (1400, 65_536, true),
+        (1400, 2801, true),
+        (1400, 2800, false),
+        (1400, 1500, false),
+        (copy_below, 1, false),
+        (copy_below - 1, 1, true),
+    ] {
+        let connection = Arc::new(Config::builder().frame_size(frame_size).build().unwrap());
+        let config = EndpointConfig { connection, ..EndpointConfig::default() };
+        let mut world = World::new([EndpointConfig::default(), config], 1);
+        let listener = world.ends[1].listen(Listen::port(PORT)).unwrap();
+        let client = world.ends[0].connect(CLIENT, server(), world.now).unwrap();
+        world.flush(0);
+        world.go(20, |_, _, _| {});
+        let id = world.ends[1].accept(listener).unwrap();
+        let now = world.now;
+        world.ends[0].socket(client, now).unwrap().write(&vec![7; len]).unwrap();
+        let frame = Bytes::from(vec![7; 3000]);
+        let mut out = Vec::new();
+        world.ends[0].flush(now, |addresses, packet| out.push((addresses, packet)));
+        for (addresses, mut packet) in out {
+            assert_eq!(packet.segment.payload.len(), len);
+            packet.segment.payload = frame.slice(..len);
+            world.receive(1, addresses, packet);
+        }
+        world.flush(1);
+        assert_eq!(frame.is_unique(), copied, "{len} octets, frames of {frame_size}");
+        assert_eq!(world.ends[1].socket(id, now).unwrap().chunk().map(|text| text.len()), Some(len));
+    }
 }
