@@ -25,6 +25,25 @@ struct Left {
     row: usize,
 }
 
+impl Left {
+    /// Whether a device that cuts a large segment makes these two of it: every field of the header is the same but what
+    /// follows from the cut. CWR stays on the first segment, FIN and PSH come with the last, and the urgent pointer of
+    /// both names one octet.
+    fn goes_on_in(&self, next: &Self) -> bool {
+        let (a, b) = (&self.packet, &next.packet);
+        let flags = a.flags.0 & !Flags::CWR.0 == b.flags.0 & !(Flags::FIN.0 | Flags::PSH.0);
+        let urgent = match a.flags.contains(Flags::URG) {
+            true => a.seq.wrapping_add(a.urgent.into()) == b.seq.wrapping_add(b.urgent.into()),
+            false => a.urgent == b.urgent,
+        };
+        (self.at, self.ports, a.tos, a.ack, a.window, &a.options)
+            == (next.at, next.ports, b.tos, b.ack, b.window, &b.options)
+            && b.seq == a.seq.wrapping_add(u32::from(a.len))
+            && (a.len > 0 && b.len > 0)
+            && (flags && urgent)
+    }
+}
+
 /// A call that waits.
 struct Pending {
     call: Call,
@@ -239,14 +258,7 @@ impl Run<'_> {
     /// a device that cuts large segments sees them.
     fn take_left(&mut self, expected: &Packet) -> Option<Left> {
         let mut left = self.queue.pop_front()?;
-        let follows = |left: &Left, next: &Left| {
-            let (a, b) = (&left.packet, &next.packet);
-            (left.at, left.ports, a.ack, a.window, &a.options) == (next.at, next.ports, b.ack, b.window, &b.options)
-                && b.seq == a.seq.wrapping_add(u32::from(a.len))
-                && a.len > 0
-                && b.len > 0
-        };
-        while left.packet.len < expected.len && self.queue.front().is_some_and(|next| follows(&left, next)) {
+        while left.packet.len < expected.len && self.queue.front().is_some_and(|next| left.goes_on_in(next)) {
             let next = self.queue.pop_front()?;
             left.packet.len = left.packet.len.checked_add(next.packet.len)?;
             left.packet.flags = Flags(left.packet.flags.0 | next.packet.flags.0);
