@@ -12,7 +12,7 @@ use crate::icmp;
 use crate::posix::{Context, Outcome, Progress, Sockets};
 use crate::report::{Failure, Kind, Ladder, What, seconds};
 use crate::script::{Action, Event, Flags, Icmp, Packet, Script, Time};
-use crate::setup::{self, Setup};
+use crate::setup::{self, Owner, Setup};
 use crate::stack::Stack;
 use crate::wire::{IcmpError, Wire};
 
@@ -415,9 +415,10 @@ impl Run<'_> {
             Err(problem) => return self.bad_script(problem),
         };
         for (name, value) in settings {
-            // What a script sets for one stack by its name does not concern another.
-            if !name.starts_with("net.") && !name.starts_with(&format!("{}.", self.stack.name())) {
-                continue;
+            match setup::owner(&name, self.stack.name()) {
+                Some(Owner::Stack) => {}
+                Some(Owner::Other) => continue,
+                None => return self.bad_script(setup::unknown_variable(&name)),
             }
             if let Err(problem) = self.stack.sysctl(&name, &value) {
                 return self.bad_script(problem);

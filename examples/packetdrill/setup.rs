@@ -194,6 +194,38 @@ fn sysctl(words: &[String]) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
+/// Whom a variable concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// The stack under test: it knows the variable, or refuses it.
+    Stack,
+    /// Another stack, or a part of Linux that is not here.
+    Other,
+}
+
+/// What the variables of the stacks of this package begin with.
+const STACKS: [&str; 2] = ["segue.", "smoltcp."];
+
+/// Parts of Linux that scripts for it set, too.
+const PARTS_OF_LINUX: [&str; 3] = ["kernel.", "net.core.", "vm."];
+
+/// The owner of a variable while this stack is under test; none: a name that nobody knows.
+pub fn owner(name: &str, stack: &str) -> Option<Owner> {
+    let is_of = |prefix: &&str| name.strip_prefix(*prefix).is_some_and(|rest| !rest.is_empty());
+    let own = name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('.'));
+    match STACKS.iter().chain(&PARTS_OF_LINUX).any(|prefix| is_of(&prefix)) {
+        _ if own => Some(Owner::Stack),
+        true => Some(Owner::Other),
+        false => name.starts_with("net.").then_some(Owner::Stack),
+    }
+}
+
+/// Words for a variable without an owner.
+pub fn unknown_variable(name: &str) -> String {
+    let known: Vec<&str> = STACKS.iter().chain(&PARTS_OF_LINUX).copied().collect();
+    format!("nobody knows the variable {name}: the names begin with net.ipv4. {}", known.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

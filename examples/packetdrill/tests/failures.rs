@@ -120,6 +120,14 @@ fn mistakes_in_scripts_name_the_line_and_what_is_known() {
             1,
             "segue refuses this value: delayed_ack is out of range",
         ),
+        (
+            "0 `true`\n0 `sysctl -q ipv4.tcp_sack=0`\n",
+            2,
+            "nobody knows the variable ipv4.tcp_sack: the names begin with net.ipv4. segue.",
+        ),
+        ("`sysctl -q net.ipv4.tcp_sack=0 sgue.delayed_ack=1s`\n0 `true`\n", 1, "the variable sgue.delayed_ack"),
+        ("`sysctl -q kernel.=1`\n0 `true`\n", 1, "the variable kernel."),
+        ("`sysctl -q garbage=1`\n0 `true`\n", 1, "the variable garbage"),
         ("`rm -rf x`\n0 < S 0:0(0)\n", 1, "no shell runs here"),
         ("0 < S 0:0(0)\n", 0, ""),
         ("1 < S 0:0(0)\n* > R. 0:0(0) ack 1\n0.5 < S 0:0(0)\n", 3, "time goes backward"),
@@ -143,4 +151,11 @@ fn mistakes_in_scripts_name_the_line_and_what_is_known() {
             (Ok(_), _) => panic!("{text} holds"),
         }
     }
+}
+
+/// Scripts for Linux set what no stack has here, and scripts for several stacks name the settings of each.
+#[test]
+fn variables_of_others_change_nothing() {
+    let others = "kernel.pid_max=4194304 net.core.rmem_max=65536 vm.swappiness=0 smoltcp.magic=1";
+    run(&format!("`sysctl -q {others}`\n0 `true`\n")).unwrap_or_else(|failure| panic!("{failure:#?}"));
 }
