@@ -1,7 +1,7 @@
 //! smoltcp's TCP sockets under test: what it takes to put another stack in.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
@@ -83,6 +83,9 @@ pub struct Smoltcp {
 /// Handles of listeners follow those that connections can have.
 const LISTENERS: usize = 1 << 32;
 
+/// The largest buffer of a socket: it is allocated at once.
+const MOST_BUFFERED: usize = 64 << 20;
+
 fn instant(now: Duration) -> Instant {
     Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
@@ -91,7 +94,7 @@ impl Smoltcp {
     pub fn new(setup: &Setup) -> Self {
         let mut link = Link { arrived: VecDeque::new(), sent: Vec::new(), mtu: usize::from(setup.mtu) };
         let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut link, Instant::ZERO);
-        if setup.local.is_multicast() {
+        if setup.local.is_multicast() || setup.local == IpAddr::from(Ipv4Addr::BROADCAST) {
             return Self::with(link, interface); // an interface has no such address
         }
         interface.update_ip_addrs(|all| all.push(IpCidr::new(setup.local.into(), 24)).expect("room for one"));
@@ -127,6 +130,9 @@ impl Smoltcp {
         };
         let receive = size(|option| if let SocketOption::ReceiveBuffer(size) = option { Some(*size) } else { None });
         let send = size(|option| if let SocketOption::SendBuffer(size) = option { Some(*size) } else { None });
+        if receive > MOST_BUFFERED || send > MOST_BUFFERED {
+            return Err(Errno::EINVAL);
+        }
         let mut socket = Socket::new(SocketBuffer::new(vec![0; receive]), SocketBuffer::new(vec![0; send]));
         options.iter().try_for_each(|option| set(&mut socket, *option))?;
         let socket = self.sockets.add(socket);
