@@ -86,6 +86,9 @@ fn another_result_of_a_call() {
     assert_eq!((errno.kind, errno.seen.as_str()), (Kind::Result, "-1 ECONNRESET"));
     let out = failure("+0 poll([{fd=4, events=POLLIN|POLLOUT, revents=POLLIN}], 1, 0) = 1\n");
     assert_eq!((out.kind, out.seen.as_str()), (Kind::Result, "1 with [4] in argument 1"));
+    let how = failure("+0 shutdown(4, 77) = 0\n");
+    assert_eq!((how.kind, how.seen.as_str()), (Kind::Result, "-1 EINVAL"));
+    assert_eq!(failure("+0 shutdown(3, -1) = 0\n").seen, "-1 EINVAL"); // it is no stream
     let closed = failure("+0 read(9, ..., 10) = 10\n");
     assert_eq!(closed.seen, "-1 EBADF");
 }
