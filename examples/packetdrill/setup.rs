@@ -232,7 +232,7 @@ const PARTS_OF_LINUX: [&str; 3] = ["kernel.", "net.core.", "vm."];
 pub fn owner(name: &str, stack: &str) -> Option<Owner> {
     let is_of = |prefix: &&str| name.strip_prefix(*prefix).is_some_and(|rest| !rest.is_empty());
     let own = name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('.'));
-    match STACKS.iter().chain(&PARTS_OF_LINUX).any(|prefix| is_of(&prefix)) {
+    match STACKS.iter().chain(&PARTS_OF_LINUX).any(is_of) {
         _ if own => Some(Owner::Stack),
         true => Some(Owner::Other),
         false => name.starts_with("net.").then_some(Owner::Stack),
