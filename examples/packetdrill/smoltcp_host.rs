@@ -86,6 +86,9 @@ const LISTENERS: usize = 1 << 32;
 /// The largest buffer of a socket: it is allocated at once.
 const MOST_BUFFERED: usize = 64 << 20;
 
+/// The longest time of an option, in microseconds: some 30 years.
+const LONGEST: u64 = 1_000_000_000_000_000;
+
 fn instant(now: Duration) -> Instant {
     Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
@@ -155,12 +158,17 @@ impl Smoltcp {
 }
 
 fn set(socket: &mut Socket<'_>, option: SocketOption) -> Result<(), Errno> {
-    let time = |time: Duration| smoltcp::time::Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(0));
+    // With no time at all between probes smoltcp sends them for ever, and its clock has no room for centuries.
+    let time = |time: Duration| match u64::try_from(time.as_micros()) {
+        Ok(micros @ 1..=LONGEST) => Ok(smoltcp::time::Duration::from_micros(micros)),
+        _ => Err(Errno::EINVAL),
+    };
     match option {
         SocketOption::NoDelay(off) => socket.set_nagle_enabled(!off),
         SocketOption::KeepAlive(false) => socket.set_keep_alive(None),
-        SocketOption::KeepIdle(idle) => socket.set_keep_alive(Some(time(idle))),
-        SocketOption::UserTimeout(timeout) => socket.set_timeout(Some(time(timeout))),
+        SocketOption::KeepIdle(idle) => socket.set_keep_alive(Some(time(idle)?)),
+        SocketOption::UserTimeout(Duration::ZERO) => socket.set_timeout(None),
+        SocketOption::UserTimeout(timeout) => socket.set_timeout(Some(time(timeout)?)),
         SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_) | SocketOption::KeepAlive(true) => {}
         _ => return Err(Errno::ENOPROTOOPT),
     }
