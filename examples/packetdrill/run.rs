@@ -74,6 +74,9 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// Timers that run at one instant, at most; a stack that wants more does not come to rest.
 const RESTLESS: usize = 10_000;
 
+/// Packets that wait for a line, at most: a stack that repeats one for years must not fill the memory.
+const FLOOD: usize = 10_000;
+
 type Step = Result<(), Failure>;
 
 /// Runs all events.
@@ -187,6 +190,10 @@ impl Run<'_> {
         }
         let row = self.ladder.rows.len() - 1;
         self.queue.push_back(Left { at: self.now, packet, ports, row });
+        if self.queue.len() > FLOOD {
+            let problem = format!("{FLOOD} packets left that no line expects");
+            return self.fail(Kind::Unexpected, problem, String::new(), String::new());
+        }
         Ok(())
     }
 

@@ -122,3 +122,20 @@ fn smoltcp_neither_panics_nor_hangs_at_a_setting() {
             .unwrap_or_else(|failure| panic!("{option} {value}: {failure:#?}"));
     }
 }
+
+/// smoltcp repeats a SYN-ACK for ever; a script of years ends nevertheless.
+#[cfg(feature = "smoltcp")]
+#[test]
+fn a_flood_of_packets_ends_the_script() {
+    let text = "\
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 10000 <mss 1000>
++0 > S. 0:0(0) ack 1 <mss 1460>
++1000000000 close(3) = 0
+";
+    let failure =
+        check(text, Setup::default(), None, &|setup| Box::new(Smoltcp::new(setup))).expect_err("it goes on for years");
+    assert_eq!((failure.kind, failure.line), (Kind::Unexpected, 5));
+    assert_eq!(failure.problem, "10000 packets left that no line expects");
+}
