@@ -20,7 +20,8 @@ A FILE may be a directory: every .pkt file below it runs.
   --ladder       shows the conversation of scripts that hold, too
   --help         this text
 
-The exit code is 0 when all scripts hold, 1 when one does not, 2 when the command line is wrong.
+The exit code is 0 when all scripts hold; 1 when one does not; 2 when the command line is wrong, when
+a file cannot be read, or when a directory has no script. The other scripts run nevertheless.
 docs/packetdrill.md describes the language.
 ";
 

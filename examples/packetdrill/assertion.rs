@@ -5,6 +5,7 @@
 //! ```
 
 use crate::call::constant;
+use crate::cursor::DEPTH;
 
 /// Why an assertion does not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,12 +21,12 @@ pub enum Problem {
 /// # Errors
 /// The first statement that does not hold.
 pub fn check(code: &str, info: &[(&'static str, i64)]) -> Result<(), Problem> {
-    let mut open: i32 = 0;
+    let mut open: i64 = 0;
     let mut statement = String::new();
     let mut statements = Vec::new();
     for line in code.lines() {
         let line = line.split('#').next().unwrap_or("").trim();
-        open += line.chars().map(|c| i32::from(c == '(') - i32::from(c == ')')).sum::<i32>();
+        open += line.chars().map(|c| i64::from(c == '(') - i64::from(c == ')')).sum::<i64>();
         let (line, goes_on) = line.strip_suffix('\\').map_or((line, open > 0), |line| (line, true));
         statement += line;
         statement.push(' ');
@@ -43,7 +44,7 @@ fn hold(statement: &str, info: &[(&'static str, i64)]) -> Result<(), Problem> {
         return Err(Problem::Unreadable(format!("{statement:?} is no assertion: only assert is supported")));
     };
     let tokens = tokens(text).map_err(Problem::Unreadable)?;
-    let mut reader = Reader { tokens: &tokens, at: 0, info, values: Vec::new() };
+    let mut reader = Reader { tokens: &tokens, at: 0, depth: 0, info, values: Vec::new() };
     let value = reader.either().map_err(Problem::Unreadable)?;
     // What Python would print when it is false.
     match reader.peek() {
@@ -80,6 +81,8 @@ fn tokens(text: &str) -> Result<Vec<String>, String> {
 struct Reader<'a> {
     tokens: &'a [String],
     at: usize,
+    /// Parentheses and signs that are open.
+    depth: usize,
     info: &'a [(&'static str, i64)],
     values: Vec<(String, i64)>,
 }
@@ -95,6 +98,17 @@ impl Reader<'_> {
         let here = self.peek() == Some(token);
         self.at += usize::from(here);
         here
+    }
+
+    /// Reads what stands inside of something, no deeper than the stack allows.
+    fn inside(&mut self, read: fn(&mut Self) -> Number) -> Number {
+        if self.depth == DEPTH {
+            return Err(format!("parentheses and signs are nested deeper than {DEPTH}"));
+        }
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
+        value
     }
 
     fn either(&mut self) -> Number {
@@ -117,7 +131,7 @@ impl Reader<'_> {
 
     fn negated(&mut self) -> Number {
         match self.take("not") {
-            true => Ok(i64::from(self.negated()? == 0)),
+            true => Ok(i64::from(self.inside(Self::negated)? == 0)),
             false => self.comparison(),
         }
     }
@@ -157,7 +171,7 @@ impl Reader<'_> {
             let result = match operator.as_str() {
                 "|" => Some(value | other),
                 "&" => Some(value & other),
-                "<<" => shift.and_then(|shift| value.checked_shl(shift)),
+                "<<" => shift.and_then(|shift| value.checked_shl(shift).filter(|all| all >> shift == value)),
                 ">>" => shift.and_then(|shift| value.checked_shr(shift)),
                 "+" => value.checked_add(other),
                 "-" => value.checked_sub(other),
@@ -172,16 +186,19 @@ impl Reader<'_> {
 
     fn signed(&mut self) -> Number {
         match () {
-            () if self.take("-") => Ok(-self.signed()?),
-            () if self.take("+") => self.signed(),
-            () if self.take("~") => Ok(!self.signed()?),
+            () if self.take("-") => {
+                let value = self.inside(Self::signed)?;
+                value.checked_neg().ok_or_else(|| format!("-({value}) has no value"))
+            }
+            () if self.take("+") => self.inside(Self::signed),
+            () if self.take("~") => Ok(!self.inside(Self::signed)?),
             () => self.atom(),
         }
     }
 
     fn atom(&mut self) -> Number {
         if self.take("(") {
-            let value = self.either()?;
+            let value = self.inside(Self::either)?;
             return if self.take(")") { Ok(value) } else { Err("a ) is missing".into()) };
         }
         let Some(token) = self.peek().map(str::to_string) else { return Err("a value is missing at the end".into()) };
@@ -253,6 +270,26 @@ mod tests {
             ["assert tcpi_unknown == 1", "print(1)", "assert", "assert (1", "assert 1 @ 2", "assert 1 1", "x = 3"]
         {
             assert!(matches!(check(code, &INFO), Err(Problem::Unreadable(_))), "{code}");
+        }
+        for (code, words) in [
+            ("assert -~9223372036854775807 == 0", "has no value"),
+            ("assert 1 << 63 == 0", "1 << 63 has no value"),
+            ("assert 1 << 64 == 0", "1 << 64 has no value"),
+            ("assert 9223372036854775807 + 1", "has no value"),
+            ("assert (~9223372036854775807) // -1", "has no value"),
+            ("assert 1 % 0", "1 % 0 has no value"),
+        ] {
+            let Err(Problem::Unreadable(own)) = check(code, &INFO) else { panic!("{code} has a value") };
+            assert!(own.contains(words), "{code}: {own}");
+        }
+        for open in ["(", "-", "~", "not "] {
+            assert!(holds(&format!(
+                "assert {}1{} == 1 or 1",
+                open.repeat(DEPTH),
+                if open == "(" { ")" } else { "" }.repeat(DEPTH)
+            )));
+            let deep = check(&format!("assert {}1", open.repeat(200_000)), &INFO);
+            assert!(matches!(deep, Err(Problem::Unreadable(words)) if words.contains("deeper than 64")), "{open}");
         }
         let Err(Problem::Unreadable(words)) = check("assert tcpi_unknown == 1", &INFO) else { panic!("not known") };
         assert!(words.contains("known are tcpi_snd_cwnd tcpi_state"));

@@ -15,15 +15,20 @@ impl fmt::Display for ParseError {
     }
 }
 
+/// How deep brackets of any kind may be nested.
+pub const DEPTH: usize = 64;
+
 /// The rest of a script.
 pub struct Cursor<'a> {
     rest: &'a str,
     line: usize,
+    /// Brackets that are open.
+    depth: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub const fn new(text: &'a str) -> Self {
-        Self { rest: text, line: 1 }
+        Self { rest: text, line: 1, depth: 0 }
     }
 
     pub const fn line(&self) -> usize {
@@ -32,6 +37,17 @@ impl<'a> Cursor<'a> {
 
     pub fn error<T>(&self, problem: impl Into<String>) -> Result<T, ParseError> {
         Err(ParseError { line: self.line, problem: problem.into() })
+    }
+
+    /// Reads what stands inside of a bracket, no deeper than the stack allows.
+    pub fn inside<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, ParseError>) -> Result<T, ParseError> {
+        if self.depth == DEPTH {
+            return self.error(format!("brackets are nested deeper than {DEPTH}"));
+        }
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
+        value
     }
 
     /// What stands here, for a message.

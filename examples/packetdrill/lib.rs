@@ -5,7 +5,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`cursor`], [`parser`], `packet_parser` | text to a [`Script`](script::Script) |
-//! | [`setup`] | options and commands |
+//! | [`files`], [`setup`] | the files of scripts; options and commands |
 //! | [`run`](mod@run), [`compare`], [`assertion`] | the schedule, expected against seen |
 //! | [`posix`], `socket_options` | socket calls |
 //! | [`flow`], [`flows`], [`wire`], [`icmp`] | packets: numbers of the script, octets of the wire |
@@ -17,6 +17,7 @@ pub mod assertion;
 pub mod call;
 pub mod compare;
 pub mod cursor;
+pub mod files;
 pub mod flow;
 pub mod flows;
 pub mod icmp;
@@ -73,29 +74,4 @@ pub fn check_script(
 fn unreadable(error: cursor::ParseError) -> Failure {
     let (expected, seen, ladder) = (String::new(), String::new(), Ladder::default());
     Failure { kind: Kind::Script, line: error.line, problem: error.problem, expected, seen, ladder }
-}
-
-/// The scripts that a path names: itself, or every `.pkt` file below it, in order.
-///
-/// # Errors
-/// What cannot be read.
-pub fn scripts(path: &Path) -> Result<Vec<std::path::PathBuf>, String> {
-    let words = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    if !path.is_dir() {
-        return match path.exists() {
-            true => Ok(vec![path.into()]),
-            false => Err(format!("there is no file {}", path.display())),
-        };
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(words)? {
-        let entry = entry.map_err(words)?.path();
-        if entry.is_dir() {
-            found.extend(scripts(&entry)?);
-        } else if entry.extension().is_some_and(|extension| extension == "pkt") {
-            found.push(entry);
-        }
-    }
-    found.sort();
-    Ok(found)
 }

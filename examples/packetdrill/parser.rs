@@ -167,10 +167,10 @@ fn single(at: &mut Cursor<'_>) -> Result<Value, ParseError> {
         return Ok(Value::Any);
     }
     if at.take("[")? {
-        return values(at, "]").map(Value::List);
+        return at.inside(|at| values(at, "]")).map(Value::List);
     }
     if at.take("{")? {
-        return fields(at);
+        return at.inside(fields);
     }
     match at.peek() {
         Some('"') => text(at),
@@ -178,7 +178,7 @@ fn single(at: &mut Cursor<'_>) -> Result<Value, ParseError> {
         Some(c) if c.is_ascii_alphabetic() || c == '_' => {
             let name = at.word()?.to_string();
             match at.take("(")? {
-                true => Ok(Value::Function(name, values(at, ")")?)),
+                true => Ok(Value::Function(name, at.inside(|at| values(at, ")"))?)),
                 false => Ok(Value::Word(name)),
             }
         }

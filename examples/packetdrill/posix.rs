@@ -87,6 +87,9 @@ pub struct Sockets {
     ports: u16,
 }
 
+/// Octets that a call may write: the runner makes them all.
+const MOST_WRITTEN: usize = 64 << 20;
+
 /// The calls that the runner knows.
 pub const CALLS: &str = "socket bind listen accept connect read recv recvfrom write send sendto shutdown close fcntl \
                          setsockopt getsockopt poll ioctl";
@@ -229,7 +232,7 @@ impl Sockets {
             Some(Value::Any) | None => cx.setup.remote(cx.setup.connect_port),
             Some(address) => socket_address(address)?,
         };
-        let port = 33000 + self.ports;
+        let port = 33_000 + self.ports % 32_000;
         let socket = self.at(fd);
         match socket.kind {
             Kind::Listener(..) => return Ok(Some(Err(Errno::EISCONN).into())),
@@ -248,7 +251,7 @@ impl Sockets {
         socket.kind = Kind::Stream(handle);
         (socket.local, socket.remote) = (Some(local), Some(remote));
         let nonblocking = socket.nonblocking;
-        self.ports += 1;
+        self.ports = self.ports.wrapping_add(1);
         self.last = Some(handle);
         Ok(nonblocking.then(|| Err(Errno::EINPROGRESS).into()))
     }
@@ -310,6 +313,12 @@ impl Sockets {
     fn write(&mut self, fd: i64, call: &Call, progress: &mut Progress, cx: &mut Context<'_>) -> Step {
         let octets = call.arguments.get(2).and_then(Value::number).and_then(|octets| usize::try_from(octets).ok());
         let octets = octets.ok_or_else(|| format!("the third argument of {} is a number of octets", call.name))?;
+        if octets > MOST_WRITTEN {
+            return Err(format!(
+                "{} has {octets} octets: a call takes {MOST_WRITTEN} at most, so call again",
+                call.name
+            ));
+        }
         let flags = call.arguments.get(3).cloned();
         let has = |name: &str| {
             let number = flags.as_ref().and_then(Value::number).unwrap_or(0);
@@ -325,8 +334,8 @@ impl Sockets {
         }
         let socket = self.at(fd);
         let first = socket.written.wrapping_add(1);
-        let left = u32::try_from(octets - progress.octets).map_err(|_| "this is too much to write at once")?;
-        let text: Vec<u8> = (0..left).map(|place| octet(first.wrapping_add(place))).collect();
+        let left = octets.saturating_sub(progress.octets);
+        let text: Vec<u8> = (0u32..).take(left).map(|place| octet(first.wrapping_add(place))).collect();
         let how = Send { urgent: has("MSG_OOB"), more: has("MSG_MORE") };
         let taken = match cx.stack.send(handle, &text, how, cx.now) {
             Ok(taken) => taken,
@@ -346,6 +355,9 @@ impl Sockets {
 
     fn shutdown(&mut self, fd: i64, call: &Call, cx: &mut Context<'_>) -> Step {
         let how = call.arguments.get(1).and_then(Value::number).ok_or("shutdown has SHUT_RD, SHUT_WR or SHUT_RDWR")?;
+        if !(0..=2).contains(&how) {
+            return done(Err(Errno::EINVAL)); // before all else, as in Linux
+        }
         let handle = match self.stream(fd) {
             Ok(handle) => handle,
             Err(errno) => return done(Err(errno)),

@@ -12,7 +12,7 @@ use crate::icmp;
 use crate::posix::{Context, Outcome, Progress, Sockets};
 use crate::report::{Failure, Kind, Ladder, What, seconds};
 use crate::script::{Action, Event, Flags, Icmp, Packet, Script, Time};
-use crate::setup::{self, Setup};
+use crate::setup::{self, Owner, Setup};
 use crate::stack::Stack;
 use crate::wire::{IcmpError, Wire};
 
@@ -23,6 +23,25 @@ struct Left {
     ports: (u16, u16),
     /// Its row of the ladder.
     row: usize,
+}
+
+impl Left {
+    /// Whether a device that cuts a large segment makes these two of it: every field of the header is the same but what
+    /// follows from the cut. CWR stays on the first segment, FIN and PSH come with the last, and the urgent pointer of
+    /// both names one octet.
+    fn goes_on_in(&self, next: &Self) -> bool {
+        let (a, b) = (&self.packet, &next.packet);
+        let flags = a.flags.0 & !Flags::CWR.0 == b.flags.0 & !(Flags::FIN.0 | Flags::PSH.0);
+        let urgent = match a.flags.contains(Flags::URG) {
+            true => a.seq.wrapping_add(a.urgent.into()) == b.seq.wrapping_add(b.urgent.into()),
+            false => a.urgent == b.urgent,
+        };
+        (self.at, self.ports, a.tos, a.ack, a.window, &a.options)
+            == (next.at, next.ports, b.tos, b.ack, b.window, &b.options)
+            && b.seq == a.seq.wrapping_add(u32::from(a.len))
+            && (a.len > 0 && b.len > 0)
+            && (flags && urgent)
+    }
 }
 
 /// A call that waits.
@@ -54,6 +73,9 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// Timers that run at one instant, at most; a stack that wants more does not come to rest.
 const RESTLESS: usize = 10_000;
+
+/// Packets that wait for a line, at most: a stack that repeats one for years must not fill the memory.
+const FLOOD: usize = 10_000;
 
 type Step = Result<(), Failure>;
 
@@ -168,6 +190,10 @@ impl Run<'_> {
         }
         let row = self.ladder.rows.len() - 1;
         self.queue.push_back(Left { at: self.now, packet, ports, row });
+        if self.queue.len() > FLOOD {
+            let problem = format!("{FLOOD} packets left that no line expects");
+            return self.fail(Kind::Unexpected, problem, String::new(), String::new());
+        }
         Ok(())
     }
 
@@ -239,14 +265,7 @@ impl Run<'_> {
     /// a device that cuts large segments sees them.
     fn take_left(&mut self, expected: &Packet) -> Option<Left> {
         let mut left = self.queue.pop_front()?;
-        let follows = |left: &Left, next: &Left| {
-            let (a, b) = (&left.packet, &next.packet);
-            (left.at, left.ports, a.ack, a.window, &a.options) == (next.at, next.ports, b.ack, b.window, &b.options)
-                && b.seq == a.seq.wrapping_add(u32::from(a.len))
-                && a.len > 0
-                && b.len > 0
-        };
-        while left.packet.len < expected.len && self.queue.front().is_some_and(|next| follows(&left, next)) {
+        while left.packet.len < expected.len && self.queue.front().is_some_and(|next| left.goes_on_in(next)) {
             let next = self.queue.pop_front()?;
             left.packet.len = left.packet.len.checked_add(next.packet.len)?;
             left.packet.flags = Flags(left.packet.flags.0 | next.packet.flags.0);
@@ -403,9 +422,10 @@ impl Run<'_> {
             Err(problem) => return self.bad_script(problem),
         };
         for (name, value) in settings {
-            // What a script sets for one stack by its name does not concern another.
-            if !name.starts_with("net.") && !name.starts_with(&format!("{}.", self.stack.name())) {
-                continue;
+            match setup::owner(&name, self.stack.name()) {
+                Some(Owner::Stack) => {}
+                Some(Owner::Other) => continue,
+                None => return self.bad_script(setup::unknown_variable(&name)),
             }
             if let Err(problem) = self.stack.sysctl(&name, &value) {
                 return self.bad_script(problem);

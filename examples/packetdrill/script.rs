@@ -93,8 +93,10 @@ impl Flags {
     pub const FIN: Self = Self(1);
     pub const SYN: Self = Self(2);
     pub const RST: Self = Self(4);
+    pub const PSH: Self = Self(8);
     pub const ACK: Self = Self(0x10);
     pub const URG: Self = Self(0x20);
+    pub const CWR: Self = Self(0x80);
     /// The letter of each bit.
     pub const LETTERS: [(u16, char); 9] =
         [(1, 'F'), (2, 'S'), (4, 'R'), (8, 'P'), (0x20, 'U'), (0x40, 'E'), (0x80, 'W'), (0x100, 'A'), (0x10, '.')];

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cursor::ParseError;
+use crate::files;
 use crate::script::Script;
 
 /// What the options say. The values of [`Default`] are packetdrill's.
@@ -79,13 +80,21 @@ impl Setup {
                 self.set(name, value).map_err(|problem| ParseError { line: *line, problem })?;
             }
         }
-        match self.local.is_ipv4() == self.remote.is_ipv4() {
-            true => Ok(self),
-            false => {
-                let line = script.options.first().map_or(1, |(line, ..)| *line);
-                Err(ParseError { line, problem: "--local_ip and --remote_ip are of different versions".into() })
-            }
+        let line_of = |wanted: &str| {
+            let of = |(_, name, _): &&(usize, String, Option<String>)| name == wanted;
+            let first = script.options.first().map_or(1, |(line, ..)| *line);
+            script.options.iter().rfind(of).map_or(first, |(line, ..)| *line)
+        };
+        if self.local.is_ipv4() != self.remote.is_ipv4() {
+            let problem = "--local_ip and --remote_ip are of different versions".into();
+            return Err(ParseError { line: line_of("ip_version"), problem });
         }
+        let (least, clause) = if self.local.is_ipv4() { (68, "RFC 791") } else { (1280, "RFC 8200 §5") };
+        if self.mtu < least {
+            let problem = format!("--mtu={} is less than every link carries: {least} ({clause})", self.mtu);
+            return Err(ParseError { line: line_of("mtu"), problem });
+        }
+        Ok(self)
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -105,7 +114,7 @@ impl Setup {
             "remote_ip" => self.remote = read(name, value)?,
             "bind_port" => self.bind_port = read(name, value)?,
             "connect_port" => self.connect_port = read(name, value)?,
-            "mtu" => self.mtu = read(name, value)?,
+            "mtu" => self.mtu = read(name, value)?, // `with_options_of` compares it with the least of IP
             "tolerance_usecs" => self.tolerance = Duration::from_micros(read(name, value)?),
             "tcp_ts_tick_usecs" => self.tick = Duration::from_micros(read::<u64>(name, value)?.max(1)),
             _ if WITHOUT_MEANING.contains(&name) => {}
@@ -156,11 +165,18 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     commands
 }
 
+/// How deep `.sh` files may call each other.
+const NESTED: usize = 16;
+
 /// The variables that a command sets. A script of a shell that it calls is read from beside the script, `directory`.
 ///
 /// # Errors
 /// A command that sets no variables.
 pub fn settings(command: &str, directory: Option<&Path>) -> Result<Vec<(String, String)>, String> {
+    nested_settings(command, directory, 0)
+}
+
+fn nested_settings(command: &str, directory: Option<&Path>, depth: usize) -> Result<Vec<(String, String)>, String> {
     let mut settings = Vec::new();
     for words in commands(command) {
         match words[0].as_str() {
@@ -168,10 +184,13 @@ pub fn settings(command: &str, directory: Option<&Path>) -> Result<Vec<(String, 
             "true" | ":" | "set" => {}
             "ip" if words.get(1).is_some_and(|word| word == "tcp_metrics") => {} // nothing is remembered here
             script if script.ends_with(".sh") => {
+                if depth == NESTED {
+                    return Err(format!(
+                        "{script} is called from {NESTED} files within each other: is one its own caller?"
+                    ));
+                }
                 let path = directory.unwrap_or(Path::new(".")).join(script);
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-                settings.extend(self::settings(&text, path.parent())?);
+                settings.extend(nested_settings(&files::read(&path)?, path.parent(), depth + 1)?);
             }
             other => {
                 return Err(format!(
@@ -192,6 +211,38 @@ fn sysctl(words: &[String]) -> Result<Vec<(String, String)>, String> {
             pair.ok_or_else(|| format!("{word:?} sets nothing: write sysctl NAME=VALUE"))
         })
         .collect()
+}
+
+/// Whom a variable concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// The stack under test: it knows the variable, or refuses it.
+    Stack,
+    /// Another stack, or a part of Linux that is not here.
+    Other,
+}
+
+/// What the variables of the stacks of this package begin with.
+const STACKS: [&str; 2] = ["segue.", "smoltcp."];
+
+/// Parts of Linux that scripts for it set, too.
+const PARTS_OF_LINUX: [&str; 3] = ["kernel.", "net.core.", "vm."];
+
+/// The owner of a variable while this stack is under test; none: a name that nobody knows.
+pub fn owner(name: &str, stack: &str) -> Option<Owner> {
+    let is_of = |prefix: &&str| name.strip_prefix(*prefix).is_some_and(|rest| !rest.is_empty());
+    let own = name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('.'));
+    match STACKS.iter().chain(&PARTS_OF_LINUX).any(is_of) {
+        _ if own => Some(Owner::Stack),
+        true => Some(Owner::Other),
+        false => name.starts_with("net.").then_some(Owner::Stack),
+    }
+}
+
+/// Words for a variable without an owner.
+pub fn unknown_variable(name: &str) -> String {
+    let known: Vec<&str> = STACKS.iter().chain(&PARTS_OF_LINUX).copied().collect();
+    format!("nobody knows the variable {name}: the names begin with net.ipv4. {}", known.join(" "))
 }
 
 #[cfg(test)]

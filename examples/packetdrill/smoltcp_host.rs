@@ -1,7 +1,7 @@
 //! smoltcp's TCP sockets under test: what it takes to put another stack in.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
@@ -83,6 +83,12 @@ pub struct Smoltcp {
 /// Handles of listeners follow those that connections can have.
 const LISTENERS: usize = 1 << 32;
 
+/// The largest buffer of a socket: it is allocated at once.
+const MOST_BUFFERED: usize = 64 << 20;
+
+/// The longest time of an option, in microseconds: some 30 years.
+const LONGEST: u64 = 1_000_000_000_000_000;
+
 fn instant(now: Duration) -> Instant {
     Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
@@ -91,7 +97,7 @@ impl Smoltcp {
     pub fn new(setup: &Setup) -> Self {
         let mut link = Link { arrived: VecDeque::new(), sent: Vec::new(), mtu: usize::from(setup.mtu) };
         let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut link, Instant::ZERO);
-        if setup.local.is_multicast() {
+        if setup.local.is_multicast() || setup.local == IpAddr::from(Ipv4Addr::BROADCAST) {
             return Self::with(link, interface); // an interface has no such address
         }
         interface.update_ip_addrs(|all| all.push(IpCidr::new(setup.local.into(), 24)).expect("room for one"));
@@ -127,6 +133,9 @@ impl Smoltcp {
         };
         let receive = size(|option| if let SocketOption::ReceiveBuffer(size) = option { Some(*size) } else { None });
         let send = size(|option| if let SocketOption::SendBuffer(size) = option { Some(*size) } else { None });
+        if receive > MOST_BUFFERED || send > MOST_BUFFERED {
+            return Err(Errno::EINVAL);
+        }
         let mut socket = Socket::new(SocketBuffer::new(vec![0; receive]), SocketBuffer::new(vec![0; send]));
         options.iter().try_for_each(|option| set(&mut socket, *option))?;
         let socket = self.sockets.add(socket);
@@ -149,12 +158,17 @@ impl Smoltcp {
 }
 
 fn set(socket: &mut Socket<'_>, option: SocketOption) -> Result<(), Errno> {
-    let time = |time: Duration| smoltcp::time::Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(0));
+    // With no time at all between probes smoltcp sends them for ever, and its clock has no room for centuries.
+    let time = |time: Duration| match u64::try_from(time.as_micros()) {
+        Ok(micros @ 1..=LONGEST) => Ok(smoltcp::time::Duration::from_micros(micros)),
+        _ => Err(Errno::EINVAL),
+    };
     match option {
         SocketOption::NoDelay(off) => socket.set_nagle_enabled(!off),
         SocketOption::KeepAlive(false) => socket.set_keep_alive(None),
-        SocketOption::KeepIdle(idle) => socket.set_keep_alive(Some(time(idle))),
-        SocketOption::UserTimeout(timeout) => socket.set_timeout(Some(time(timeout))),
+        SocketOption::KeepIdle(idle) => socket.set_keep_alive(Some(time(idle)?)),
+        SocketOption::UserTimeout(Duration::ZERO) => socket.set_timeout(None),
+        SocketOption::UserTimeout(timeout) => socket.set_timeout(Some(time(timeout)?)),
         SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_) | SocketOption::KeepAlive(true) => {}
         _ => return Err(Errno::ENOPROTOOPT),
     }

@@ -26,13 +26,21 @@ pub struct Wire {
 }
 
 /// An IP header around a payload of this protocol.
-fn datagram(source: IpAddr, destination: IpAddr, tos: u8, protocol: IpNumber, payload: &[u8]) -> Vec<u8> {
+fn datagram(
+    source: IpAddr,
+    destination: IpAddr,
+    tos: u8,
+    protocol: IpNumber,
+    payload: &[u8],
+) -> Result<Vec<u8>, String> {
+    let most = if source.is_ipv4() { usize::from(u16::MAX) - Ipv4Header::MIN_LEN } else { usize::from(u16::MAX) };
+    let too_long = || format!("{} octets of headers and payload fit no datagram: {most} do", payload.len());
+    let len = u16::try_from(payload.len()).ok().filter(|_| payload.len() <= most).ok_or_else(too_long)?;
     let mut octets = Vec::with_capacity(60 + payload.len());
     match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let len = u16::try_from(payload.len()).unwrap_or(u16::MAX - 20);
             let header = Ipv4Header::new(len, 64, protocol, source.octets(), destination.octets());
-            let mut header = header.expect("scripts have payloads of 16 bits");
+            let mut header = header.map_err(|error| error.to_string())?;
             header.dscp = etherparse::IpDscp::try_new(tos >> 2).expect("six bits");
             header.ecn = etherparse::IpEcn::try_new(tos & 3).expect("two bits");
             header.header_checksum = header.calc_header_checksum();
@@ -45,7 +53,7 @@ fn datagram(source: IpAddr, destination: IpAddr, tos: u8, protocol: IpNumber, pa
             };
             let header = Ipv6Header {
                 traffic_class: tos,
-                payload_length: u16::try_from(payload.len()).unwrap_or(u16::MAX),
+                payload_length: len,
                 next_header: protocol,
                 hop_limit: 64,
                 source: v6(source).octets(),
@@ -56,7 +64,7 @@ fn datagram(source: IpAddr, destination: IpAddr, tos: u8, protocol: IpNumber, pa
         }
     }
     octets.extend_from_slice(payload);
-    octets
+    Ok(octets)
 }
 
 impl Wire {
@@ -90,7 +98,7 @@ impl Wire {
     pub fn encode(&self) -> Result<Vec<u8>, String> {
         let mut segment = self.header()?.to_bytes().to_vec();
         segment.extend_from_slice(&self.payload);
-        Ok(datagram(self.source.ip(), self.destination.ip(), self.tos, IpNumber::TCP, &segment))
+        datagram(self.source.ip(), self.destination.ip(), self.tos, IpNumber::TCP, &segment)
     }
 
     /// What left the stack.
@@ -246,12 +254,12 @@ impl IcmpError {
                 let kind = Icmpv6Type::Unknown { type_u8: kind, code_u8: code, bytes5to8 };
                 let icmp = Icmpv6Header::with_checksum(kind, from.octets(), us.octets(), quoted);
                 let icmp = icmp.map_err(|error| error.to_string())?;
-                Ok(datagram(self.from, to, 0, IpNumber::IPV6_ICMP, &[&icmp.to_bytes(), quoted].concat()))
+                datagram(self.from, to, 0, IpNumber::IPV6_ICMP, &[&icmp.to_bytes(), quoted].concat())
             }
             _ => {
                 let kind = Icmpv4Type::Unknown { type_u8: kind, code_u8: code, bytes5to8 };
                 let icmp = Icmpv4Header::with_checksum(kind, quoted);
-                Ok(datagram(self.from, to, 0, IpNumber::ICMP, &[&icmp.to_bytes(), quoted].concat()))
+                datagram(self.from, to, 0, IpNumber::ICMP, &[&icmp.to_bytes(), quoted].concat())
             }
         }
     }

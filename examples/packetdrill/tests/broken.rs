@@ -26,6 +26,12 @@ enum Fault {
     Read,
     /// A timer that is always due.
     Restless,
+    /// The header of a pushed segment: its traffic class, its urgent pointer, CWR.
+    TrafficClass,
+    UrgentPointer,
+    Reduced,
+    /// Every segment is pushed.
+    Pushed,
 }
 
 struct Broken(Segue, Fault);
@@ -37,14 +43,19 @@ fn changed(datagram: &[u8], fault: Fault) -> Vec<u8> {
     if octets.len() == header && fault != Fault::Source {
         return octets;
     }
+    let pushed = octets[33] >> 3 & 1;
     match fault {
         Fault::Checksum => octets[36] ^= 1,
         Fault::HeaderChecksum => octets[10] ^= 1,
         Fault::Payload => *octets.last_mut().expect("there is text") ^= 1,
         Fault::Source => octets[15] ^= 1,
-        Fault::Read | Fault::Restless | Fault::None => {}
+        Fault::TrafficClass => octets[1] |= 3 * pushed,
+        Fault::UrgentPointer => octets[39] |= pushed,
+        Fault::Reduced => octets[33] |= 0x80 * pushed,
+        Fault::Pushed => octets[33] |= 8,
+        Fault::Read | Fault::Restless | Fault::None => return octets,
     }
-    if matches!(fault, Fault::Payload | Fault::Source) {
+    if !matches!(fault, Fault::Checksum | Fault::HeaderChecksum) {
         let ip = etherparse::Ipv4Header::from_slice(&octets).expect("IPv4").0;
         octets[10..12].copy_from_slice(&ip.calc_header_checksum().to_be_bytes());
         let tcp = etherparse::TcpSlice::from_slice(&octets[20..]).expect("TCP");
@@ -140,4 +151,22 @@ fn what_no_script_may_excuse_is_found() {
         let report = failure.report("a.pkt", &text);
         assert!(report.contains(words), "{fault:?}: {words:?} is missing in\n{report}");
     }
+}
+
+/// One line stands for several segments only where a device that cuts a large segment would make these of it.
+#[test]
+fn segments_of_one_line_have_one_header() {
+    let run = |lines: &str, fault| {
+        let text = format!("{ESTABLISHED}+0 write(4, ..., 3000) = 3000\n{lines}");
+        check(&text, Setup::default(), None, &|setup| Box::new(Broken(Segue::new(setup), fault)))
+    };
+    let whole = "+0 > [noecn] P. 1:3001(3000) ack 1\n";
+    run(whole, Fault::None).unwrap_or_else(|failure| panic!("{failure:#?}"));
+    for fault in [Fault::TrafficClass, Fault::UrgentPointer, Fault::Reduced, Fault::Pushed] {
+        let failure = run(whole, fault).expect_err("the segments have different headers");
+        assert_eq!((failure.kind, failure.line), (Kind::Packet, 9), "{fault:?}");
+        assert!(failure.problem.ends_with("length"), "{fault:?}: {}", failure.problem);
+    }
+    let each = "+0 > [noecn] . 1:2001(2000) ack 1\n+0 > [ce] P. 2001:3001(1000) ack 1\n";
+    run(each, Fault::TrafficClass).unwrap_or_else(|failure| panic!("{failure:#?}"));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use segue_packetdrill::report::{Failure, Ladder};
 use segue_packetdrill::segue_host::Segue;
 use segue_packetdrill::setup::Setup;
-use segue_packetdrill::{check, scripts};
+use segue_packetdrill::{check, files};
 
 /// tests/packetdrill.
 pub(crate) fn root() -> PathBuf {
@@ -15,12 +15,13 @@ pub(crate) fn root() -> PathBuf {
 /// Every script: its path below tests/packetdrill, and its text.
 pub(crate) fn all() -> Vec<(String, String)> {
     let root = root();
-    let files = scripts(&root).expect("the scripts can be read");
+    let found = files::scripts(&root);
+    assert_eq!(found.problems, [""; 0]);
     let read = |file: PathBuf| {
         let name = file.strip_prefix(&root).expect("below the root").display().to_string();
         (name, std::fs::read_to_string(&file).expect("a script can be read"))
     };
-    files.into_iter().map(read).collect()
+    found.scripts.into_iter().map(read).collect()
 }
 
 /// The directory of a script of the suite.

@@ -1,6 +1,9 @@
 //! What each kind of failure says, and that each is found.
 
+use segue_packetdrill::check;
 use segue_packetdrill::report::{Failure, Kind};
+use segue_packetdrill::segue_host::Segue;
+use segue_packetdrill::setup::Setup;
 
 use crate::common::{ESTABLISHED, run};
 
@@ -83,6 +86,9 @@ fn another_result_of_a_call() {
     assert_eq!((errno.kind, errno.seen.as_str()), (Kind::Result, "-1 ECONNRESET"));
     let out = failure("+0 poll([{fd=4, events=POLLIN|POLLOUT, revents=POLLIN}], 1, 0) = 1\n");
     assert_eq!((out.kind, out.seen.as_str()), (Kind::Result, "1 with [4] in argument 1"));
+    let how = failure("+0 shutdown(4, 77) = 0\n");
+    assert_eq!((how.kind, how.seen.as_str()), (Kind::Result, "-1 EINVAL"));
+    assert_eq!(failure("+0 shutdown(3, -1) = 0\n").seen, "-1 EINVAL"); // it is no stream
     let closed = failure("+0 read(9, ..., 10) = 10\n");
     assert_eq!(closed.seen, "-1 EBADF");
 }
@@ -120,6 +126,14 @@ fn mistakes_in_scripts_name_the_line_and_what_is_known() {
             1,
             "segue refuses this value: delayed_ack is out of range",
         ),
+        (
+            "0 `true`\n0 `sysctl -q ipv4.tcp_sack=0`\n",
+            2,
+            "nobody knows the variable ipv4.tcp_sack: the names begin with net.ipv4. segue.",
+        ),
+        ("`sysctl -q net.ipv4.tcp_sack=0 sgue.delayed_ack=1s`\n0 `true`\n", 1, "the variable sgue.delayed_ack"),
+        ("`sysctl -q kernel.=1`\n0 `true`\n", 1, "the variable kernel."),
+        ("`sysctl -q garbage=1`\n0 `true`\n", 1, "the variable garbage"),
         ("`rm -rf x`\n0 < S 0:0(0)\n", 1, "no shell runs here"),
         ("0 < S 0:0(0)\n", 0, ""),
         ("1 < S 0:0(0)\n* > R. 0:0(0) ack 1\n0.5 < S 0:0(0)\n", 3, "time goes backward"),
@@ -132,6 +146,9 @@ fn mistakes_in_scripts_name_the_line_and_what_is_known() {
         ),
         ("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n", 2, "in use"),
         ("0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n", 1, "only TCP is under test"),
+        ("--mtu=0\n0 `true`\n", 1, "--mtu=0 is less than every link carries: 68 (RFC 791)"),
+        ("--speed=9\n--mtu=67\n0 `true`\n", 2, "--mtu=67 is less"),
+        ("--mtu=1279\n--ip_version=ipv6\n0 `true`\n", 1, "1280 (RFC 8200 §5)"),
         ("--local_ip=::1\n0 < S 0:0(0)\n", 1, "different versions"),
     ] {
         match (run(text), line) {
@@ -143,4 +160,50 @@ fn mistakes_in_scripts_name_the_line_and_what_is_known() {
             (Ok(_), _) => panic!("{text} holds"),
         }
     }
+}
+
+/// What no header and no memory can hold is a mistake of the script, and the runner goes on.
+#[test]
+fn what_is_too_large_or_too_deep_is_refused() {
+    let deep = |open: &str| format!("+0 close({}\n", open.repeat(200_000));
+    for (lines, words) in [
+        ("+0 < . 1:65501(65500) ack 1 win 10000\n".to_string(), "65520 octets of headers and payload fit no datagram"),
+        ("+0 < icmp unreachable [1:65501(65500)]\n".to_string(), "fit no datagram: 65515 do"),
+        ("+0 write(4, ..., 4294967295) = 4294967295\n".to_string(), "a call takes 67108864 at most"),
+        ("+0 send(4, ..., 9223372036854775807, 0) = 1\n".to_string(), "a call takes 67108864 at most"),
+        (format!("+0 %{{ assert {}1 }}%\n", "(".repeat(200_000)), "nested deeper than 64"),
+        ("+0 %{ assert -~9223372036854775807 == 0 }%\n".to_string(), "has no value"),
+        (deep("["), "brackets are nested deeper than 64"),
+        (deep("f("), "brackets are nested deeper than 64"),
+        (deep("{a="), "brackets are nested deeper than 64"),
+    ] {
+        let failure = failure(&lines);
+        assert_eq!((failure.kind, failure.line), (Kind::Script, FIRST), "{}", failure.problem);
+        assert!(failure.problem.contains(words), "{words:?} is missing in {:?}", failure.problem);
+    }
+    let v6 = ESTABLISHED.replace("mss 1460", "mss 1440");
+    let v6 = format!("--ip_version=ipv6\n{v6}+0 < . 1:65517(65516) ack 1 win 10000\n");
+    let failure = run(&v6).expect_err("it fits no datagram");
+    assert_eq!((failure.kind, failure.line), (Kind::Script, FIRST + 1));
+}
+
+/// A `.sh` file that calls itself ends as a mistake of the script.
+#[test]
+fn commands_that_call_themselves_are_refused() {
+    let directory = std::env::temp_dir().join(format!("segue-packetdrill-circle-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    std::fs::write(directory.join("again.sh"), "sysctl -q net.ipv4.tcp_sack=0\n./again.sh\n").expect("a file");
+    let make: segue_packetdrill::Make<'_> = &|setup| Box::new(Segue::new(setup));
+    let checked = check("0 `true`\n+0 `./again.sh`\n", Setup::default(), Some(&directory), make);
+    std::fs::remove_dir_all(&directory).expect("the directory is there");
+    let failure = checked.expect_err("it never ends");
+    assert_eq!((failure.kind, failure.line), (Kind::Script, 2));
+    assert!(failure.problem.contains("again.sh is called from 16 files within each other"), "{}", failure.problem);
+}
+
+/// Scripts for Linux set what no stack has here, and scripts for several stacks name the settings of each.
+#[test]
+fn variables_of_others_change_nothing() {
+    let others = "kernel.pid_max=4194304 net.core.rmem_max=65536 vm.swappiness=0 smoltcp.magic=1";
+    run(&format!("`sysctl -q {others}`\n0 `true`\n")).unwrap_or_else(|failure| panic!("{failure:#?}"));
 }

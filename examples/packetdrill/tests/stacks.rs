@@ -91,3 +91,51 @@ fn variables_that_smoltcp_does_not_have() {
     assert!(linux.problem.contains("smoltcp has no variable net.ipv4.tcp_sack"));
     check("`sysctl -q segue.quick_acks=0`\n0 `true`\n", Setup::default(), None, make).expect("it is for segue");
 }
+
+/// smoltcp panics, or never ends, at what it is not made for; its host refuses that before.
+#[cfg(feature = "smoltcp")]
+#[test]
+fn smoltcp_neither_panics_nor_hangs_at_a_setting() {
+    let make: segue_packetdrill::Make<'_> = &|setup| Box::new(Smoltcp::new(setup));
+    let run = |text: &str| check(text, Setup::default(), None, make);
+    for mtu in [0, 20, 67] {
+        let failure = run(&format!("--mtu={mtu}\n0 `true`\n")).expect_err("no link is so small");
+        assert_eq!((failure.kind, failure.line), (Kind::Script, 1));
+    }
+    let open = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n";
+    run(&format!("--mtu=68\n{open}+0 listen(3, 1) = 0\n+0 < S 0:0(0) win 9\n* > S. 0:0(0) ack 1 <...>\n"))
+        .unwrap_or_else(|failure| panic!("{failure:#?}"));
+    // An interface has no broadcast address: nothing answers there (RFC 9293 MUST-57).
+    for address in ["255.255.255.255", "224.0.0.1", "0.0.0.0"] {
+        run(&format!("--local_ip={address}\n{open}+0 listen(3, 1) = 0\n+0 < S 0:0(0) win 9\n+9 `true`\n"))
+            .unwrap_or_else(|failure| panic!("{address}: {failure:#?}"));
+    }
+    for (option, value) in [
+        ("SO_RCVBUF", "4294967295"),
+        ("SO_SNDBUF", "4294967295"),
+        ("TCP_KEEPIDLE", "0"),
+        ("TCP_KEEPIDLE", "9223372036854775807"),
+        ("TCP_USER_TIMEOUT", "9223372036854775807"),
+    ] {
+        let set = format!("{open}+0 setsockopt(3, IPPROTO_TCP, {option}, [{value}], 4) = 0\n");
+        run(&format!("{set}+0 listen(3, 1) = -1 EINVAL\n"))
+            .unwrap_or_else(|failure| panic!("{option} {value}: {failure:#?}"));
+    }
+}
+
+/// smoltcp repeats a SYN-ACK for ever; a script of years ends nevertheless.
+#[cfg(feature = "smoltcp")]
+#[test]
+fn a_flood_of_packets_ends_the_script() {
+    let text = "\
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 10000 <mss 1000>
++0 > S. 0:0(0) ack 1 <mss 1460>
++1000000000 close(3) = 0
+";
+    let failure =
+        check(text, Setup::default(), None, &|setup| Box::new(Smoltcp::new(setup))).expect_err("it goes on for years");
+    assert_eq!((failure.kind, failure.line), (Kind::Unexpected, 5));
+    assert_eq!(failure.problem, "10000 packets left that no line expects");
+}
