@@ -85,6 +85,17 @@ fn an_error_that_claims_no_less_than_the_mtu_changes_nothing() {
     assert_eq!(path.on_too_big(error, (552, 0), &floor, (RTT, NOW)), None);
 }
 
+/// The shortcuts ask: while a size is in doubt each packet has to be looked at.
+#[test]
+fn packets_are_calm_until_their_size_is_in_doubt() {
+    let (mut path, policy) = (proven(), Policy { probing: false, ..POLICY });
+    assert!(path.is_calm(1500, NOW));
+    for timeouts in 1..=policy.hole_after {
+        path.on_timeout(1500, (1500, timeouts.into()), &policy, NOW);
+        assert_eq!(path.is_calm(1500, NOW), timeouts < policy.hole_after, "{timeouts} timeouts");
+    }
+}
+
 #[test]
 fn what_was_sent_again_proves_no_size() {
     let mut path = told(1500, &POLICY);
