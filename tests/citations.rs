@@ -1,8 +1,12 @@
 //! What documents cite: the tables of a document, the places in the code and the tests that they name.
 
+mod compiled;
+mod source;
+
 use std::fs;
 
 use crate::root;
+use compiled::{manifest, modules_of_test, problem_of_file, runs_here, source};
 
 /// Files whose tests are made by a macro of `tests/kernel/main.rs`, a test for each scenario in each setting.
 const SCENARIOS: [&str; 2] = ["tests/kernel/scenarios.rs", "tests/kernel/trials.rs"];
@@ -19,16 +23,32 @@ pub(crate) fn read(file: &str) -> String {
 }
 
 /// The cells of each row of a table whose head begins with this word.
+///
+/// # Panics
+///
+/// Where Markdown may see a row that this does not see.
 pub(crate) fn tables(document: &str, head: &str) -> Vec<Vec<String>> {
-    let (mut rows, mut inside) = (Vec::new(), false);
-    for line in document.lines() {
+    let (mut rows, mut is_table, mut inside) = (Vec::new(), false, false);
+    let mut lines = document.lines().peekable();
+    let is_rule = |line: &&str| line.starts_with("|-") && line.chars().all(|c| "|-: ".contains(c));
+    while let Some(line) = lines.next() {
+        if !line.trim_start().starts_with('|') {
+            assert!(!inside || line.trim().is_empty(), "no blank line ends the table before: {line:?}");
+            (is_table, inside) = (false, false);
+            continue;
+        }
+        if is_rule(&line) {
+            continue;
+        }
+        assert!(is_table || lines.peek().is_some_and(is_rule), "a row without a table: {line:?}");
+        is_table = true;
         let cells = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |"));
-        let cells: Option<Vec<String>> = cells.map(|line| line.split(" | ").map(str::to_string).collect());
-        match cells {
-            Some(cells) if cells[0] == head => inside = true,
-            Some(cells) if inside => rows.push(cells),
-            None if !line.starts_with('|') => inside = false,
-            Some(_) | None => {}
+        let cells = cells.unwrap_or_else(|| panic!("a row begins with `| ` and ends with ` |`: {line:?}"));
+        let cells: Vec<String> = cells.split(" | ").map(str::to_string).collect();
+        if cells[0] == head {
+            inside = true;
+        } else if inside {
+            rows.push(cells);
         }
     }
     rows
@@ -62,55 +82,25 @@ pub(crate) fn defines(source: &str, item: &str) -> bool {
 /// Why this is no test that `cargo test` runs.
 pub(crate) fn problem(test: &Place) -> Option<String> {
     let Place { file, item } = test;
-    let Ok(source) = fs::read_to_string(root().join(file)) else { return Some(format!("there is no {file}")) };
-    if !is_compiled(file) {
-        return Some(format!("{file} belongs to no test target"));
+    let Some(text) = source(file) else { return Some(format!("there is no {file}")) };
+    if let Some(problem) = problem_of_file(file) {
+        return Some(problem);
     }
+    let functions = text.functions(item);
     if SCENARIOS.contains(&file.as_str()) {
-        let runs = defines(&source, item) && read("tests/kernel/main.rs").contains(&format!("\n    {item} leaves "));
-        return (!runs).then(|| format!("{file}: no scenario {item}"));
+        let made = source("tests/kernel/main.rs").is_some_and(|main| main.has_code(&format!("\n    {item} leaves ")));
+        return (!made || functions.is_empty()).then(|| format!("{file}: no scenario {item}"));
     }
-    let lines: Vec<&str> = source.lines().collect();
-    let Some(at) = lines.iter().position(|line| line.trim_start().starts_with(&format!("fn {item}("))) else {
-        return Some(format!("{file}: no function {item}"));
-    };
-    let attributes = || {
-        lines[..at]
-            .iter()
-            .rev()
-            .map(|line| line.trim())
-            .take_while(|line| line.starts_with("#[") || line.starts_with("//"))
-    };
-    if attributes().any(|line| line.starts_with("#[ignore") || line.starts_with("#[cfg")) {
-        return Some(format!("{file}: {item} does not run everywhere"));
+    let manifest = manifest(file);
+    let mut problem = format!("{file}: no function {item}");
+    for function in &functions {
+        match modules_of_test(function, &manifest) {
+            Ok(modules) if runs_here(file, &modules, item) => return None,
+            Ok(_) => problem = format!("{file}: the test program does not contain {item}"),
+            Err(why) => problem = format!("{file}: {item} {why}"),
+        }
     }
-    let is_test = attributes().any(|line| line == "#[test]") || is_property(&lines[..at]);
-    (!is_test).then(|| format!("{file}: {item} is no test"))
-}
-
-/// Whether the function after these lines stands in `quickcheck! { … }`.
-fn is_property(before: &[&str]) -> bool {
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let Some(start) = before.iter().rposition(|line| line.trim_end().ends_with("quickcheck! {")) else { return false };
-    let closing = |line: &&str| line.trim() == "}" && indent(line) == indent(before[start]);
-    !before[start..].iter().any(closing)
-}
-
-/// Whether something declares this file as a module, or it is the root of a package.
-fn is_compiled(file: &str) -> bool {
-    let path = root().join(file);
-    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) else {
-        return false;
-    };
-    if ["main", "lib", "mod"].contains(&stem) {
-        return true;
-    }
-    let parents = [folder.with_extension("rs"), folder.join("main.rs"), folder.join("lib.rs"), folder.join("mod.rs")];
-    let declares = |text: String| {
-        let words = |line: &str| line.trim_start_matches("pub(crate) ").trim_start_matches("pub ").to_string();
-        text.lines().any(|line| words(line) == format!("mod {stem};"))
-    };
-    parents.iter().filter_map(|parent| fs::read_to_string(parent).ok()).any(declares)
+    Some(problem)
 }
 
 /// The names of the tests in a source, but for those in `quickcheck!`.

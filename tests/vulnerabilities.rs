@@ -144,6 +144,10 @@ fn the_checker_knows_what_a_test_is() {
     assert_eq!((row_of("c6_wars").as_str(), row_of("d_holes").as_str()), ("C6", "D"));
     let table = "| id | b |\n|---|---|\n| 1 | x |\n| 2 | `a.rs::y` |\n\n| no | b |\n|---|---|\n| 3 | z |\n";
     assert_eq!(tables(table, "id"), [["1", "x"], ["2", "`a.rs::y`"]]);
+    for odd in ["| 3 | `nowhere.rs::no_such_test` | ", "| 3 | z", " | 3 | z |", "|3 | z |", "3 | z", ""] {
+        let table = format!("| id | b |\n|---|---|\n| 1 | x |\n{odd}\n| 2 | y |\n");
+        assert!(std::panic::catch_unwind(|| tables(&table, "id")).is_err(), "{odd:?} is a row, or none");
+    }
     let cited = [place("tests/a.rs", "y"), place("src/b.rs", "z")];
     assert_eq!(places("`a.rs::y`, `src/b.rs::z`", "tests"), cited);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
-use crate::graph::{Panic, UNDEFINED};
+use crate::graph::UNDEFINED;
 
 /// What this machine lacks.
 #[derive(Debug)]
@@ -38,7 +38,13 @@ pub(crate) fn check_tools() -> Outcome<()> {
     Ok(())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The compiler and the kind of machine, on which the number of places depends.
+pub(crate) fn compiler() -> String {
+    let said = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    format!("{}, {}", String::from_utf8_lossy(&said).trim(), std::env::consts::ARCH)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Build {
     /// As Cargo builds for release: an overflow wraps.
     Release,
@@ -49,7 +55,7 @@ pub(crate) enum Build {
 impl Build {
     pub(crate) const ALL: [Self; 2] = [Self::Release, Self::Checked];
 
-    const fn profile(self) -> &'static str {
+    pub(crate) const fn profile(self) -> &'static str {
         match self {
             Self::Release => "release",
             Self::Checked => "checked",
@@ -111,19 +117,46 @@ impl Library {
         Err(format!("{entry} does not link, and not because of a panic:\n{said}").into())
     }
 
-    /// The lines of the sources from which a reference was made, innermost first.
-    pub(crate) fn place(&self, panic: &Panic) -> String {
-        let mut command = Command::new("addr2line");
-        command.args(["--inlines", "--exe"]).arg(self.scratch.join("entries.o"));
-        command.args(["--section", &panic.section, &format!("{:#x}", panic.at)]);
-        let output = command.output().map(|output| output.stdout).unwrap_or_default();
-        let lines = String::from_utf8_lossy(&output);
-        let short = |line: &str| {
-            let at = ["/library/", "/src/"].iter().find_map(|mark| line.rfind(mark)).unwrap_or(0);
-            line.get(at..).unwrap_or(line).trim_start_matches('/').to_owned()
-        };
-        lines.lines().map(short).collect::<Vec<_>>().join(" < ")
+    /// Where this object is, for [`lines`](Self::lines).
+    pub(crate) fn keep(&self, object: &[u8]) -> Outcome<()> {
+        Ok(std::fs::write(self.kept(), object)?)
     }
+
+    fn kept(&self) -> PathBuf {
+        self.scratch.join("kept.o")
+    }
+
+    /// The lines of the sources from which each of these places of a section comes, innermost first.
+    pub(crate) fn lines(&self, section: &str, places: &[u64]) -> Outcome<Vec<Vec<String>>> {
+        let mut command = Command::new("addr2line");
+        command.args(["--addresses", "--inlines", "--exe"]).arg(self.kept()).args(["--section", section]);
+        command.args(places.iter().map(|at| format!("{at:#x}")));
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let mut all: Vec<Vec<String>> = Vec::new();
+        for said in said.lines() {
+            match all.last_mut() {
+                _ if said.starts_with("0x") => all.push(Vec::new()),
+                Some(lines) => lines.push(line(said)),
+                None => {}
+            }
+        }
+        if all.len() == places.len() {
+            Ok(all)
+        } else {
+            Err(format!("addr2line does not read {section}: {said}").into())
+        }
+    }
+}
+
+/// A line of the sources, without the root of the repository.
+fn line(line: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_default();
+    let at = ["/library/", "/registry/src/"].iter().find_map(|mark| line.find(mark)).map_or(0, |at| at + 1);
+    let inside = line.strip_prefix(&*root.to_string_lossy()).map(|inside| inside.trim_start_matches('/'));
+    // The line of the registry begins with its index: `registry/src/index.crates.io-0123/bytes-1.12.0/src/bytes.rs:1`.
+    let line = inside.unwrap_or_else(|| line.get(at..).unwrap_or(line));
+    line.strip_prefix("registry/src/").and_then(|line| line.split_once('/')).map_or(line, |(_, line)| line).to_owned()
 }
 
 /// What the entry points need of a host: memory, a sink, and a beginning.
