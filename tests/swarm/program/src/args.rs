@@ -92,7 +92,7 @@ impl Options {
             return Ok(());
         }
         if from.checked_add(runs).is_none() {
-            return Err(format!("--from {from}, --runs {runs}: the seeds end before {}", u64::MAX));
+            return Err(format!("--from {from}, --runs {runs}: the greatest seed is {}", u64::MAX - 1));
         }
         if let Some(kind) = self.kind.filter(|_| !self.seeds().any(|seed| self.wants(seed))) {
             let last = self.seeds().end - 1;
