@@ -57,6 +57,7 @@ mod faults {
         run_timers_early: "RFC 9293 §3.10.8", "a timer runs up to a second before it is due";
         believe_any_error: "RFC 5927 §4.1", "an ICMP error counts whatever number it quotes";
         any_syn_is_a_successor: "RFC 6191 §2", "TIME-WAIT takes a SYN of any number for a successor's";
+        no_time_wait: "RFC 9293 MUST-13", "TIME-WAIT is over at once";
         silent_time_wait: "RFC 9293 §3.10.7.4", "TIME-WAIT does not answer a FIN that comes again";
         skip_fin_check: "RFC 9293 §3.10.7.4", "a FIN counts before the text that precedes it has come";
         any_ack_is_of_the_fin: "RFC 9293 §3.10.7.4", "in FIN-WAIT-1 any ACK acknowledges the FIN";
@@ -64,6 +65,7 @@ mod faults {
         forget_wl1: "RFC 9293 §3.10.7.4", "an old segment updates the window";
         scale_the_window_of_a_syn: "RFC 7323 §2.2", "the window in a SYN,ACK is scaled";
         send_beyond_the_window: "RFC 9293 §3.8.6", "two octets more than the window are sent";
+        probe_without_timer: "RFC 9293 §3.8.6.1", "an octet goes into a closed window before the persist timer asks for it";
         no_window_probe: "RFC 9293 MUST-36", "nothing asks whether a closed window is open again";
         number_acks_beyond_the_edge: "RFC 9293 App. A.2", "an ACK is numbered beyond the peer's edge";
         no_answer_before_rcv_nxt: "RFC 9293 §3.8.4", "a keep-alive, numbered RCV.NXT - 1, is not answered";

@@ -303,7 +303,8 @@ impl<C: Controller> Tcb<C> {
     }
 
     pub(super) fn restart_time_wait(&mut self, cx: &mut Cx<'_, '_>) {
-        cx.timers.set(Timer::TimeWait, cx.now + cx.config.msl().saturating_mul(2)); // MUST-13
+        let wait = planted!(no_time_wait, cx.config.msl().saturating_mul(2), Default::default());
+        cx.timers.set(Timer::TimeWait, cx.now + wait); // MUST-13
     }
 
     /// Text or FIN moved on, or a closed window was confirmed.

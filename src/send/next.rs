@@ -163,7 +163,8 @@ impl<C: Controller> Sender<C> {
         }
         let cwnd = self.cwnd(gate.mss).saturating_sub(self.inflight());
         let cwnd = if gate.held { 0 } else { cwnd };
-        let edge = self.una + planted!(send_beyond_the_window, self.wnd, self.wnd + 2);
+        let wnd = planted!(probe_without_timer, self.wnd, self.wnd.max(1));
+        let edge = self.una + planted!(send_beyond_the_window, wnd, wnd + 2);
         let window = edge.saturating_since(self.nxt);
         let room = window.min(cwnd);
         let todo = self.text_end().saturating_since(self.nxt); // D of RFC 9293 §3.8.6.2.1

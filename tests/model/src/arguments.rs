@@ -18,7 +18,7 @@ Explores two connections and the channel between them, breadth first, and checks
     --help          this text
 
 A violation is printed as a ladder, by a run with few of the steps that have a bound; it need not be the shortest.
-Exit code 1: a law does not hold, or a planted fault was not found.
+Exit code 1: a law does not hold, or a planted fault was not found; 2: the command line makes no sense.
 ";
 
 pub(crate) enum Run {
@@ -36,10 +36,9 @@ pub(crate) struct Options {
 }
 
 /// The options; none where help is asked for.
-pub(crate) fn parse() -> Result<Option<Options>, lexopt::Error> {
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     let limits = Limits { states: 20_000, fair: 8 };
     let mut options = Options { run: Run::Search, list: false, ladders: false, words: Vec::new(), limits };
-    let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("list") => options.list = true,
@@ -53,8 +52,32 @@ pub(crate) fn parse() -> Result<Option<Options>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
+    if options.limits.states == 0 {
+        return Err("--states wants at least one state".into());
+    }
     if !options.limits.fair.is_power_of_two() {
         return Err("--fair wants a power of two".into());
     }
     Ok(Some(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    fn limits(line: &[&str]) -> Result<Option<(usize, u64)>, String> {
+        let options = parse(lexopt::Parser::from_args(line)).map_err(|error| error.to_string())?;
+        Ok(options.map(|options| (options.limits.states, options.limits.fair)))
+    }
+
+    #[test]
+    fn a_search_of_nothing_is_refused() {
+        assert_eq!(limits(&["--states", "1", "--fair", "4"]), Ok(Some((1, 4))));
+        assert_eq!(limits(&["--help"]), Ok(None));
+        for (line, word) in [(["--states", "0"], "--states"), (["--fair", "0"], "--fair"), (["--fair", "3"], "--fair")]
+        {
+            let error = limits(&line).expect_err("a mistake");
+            assert!(error.contains(word), "{error}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use foldhash::quality::FixedState;
-use segue::{CloseReason, Connection, Info, Instant, Path, Secrets, Segment, SeqNum, State};
+use segue::{CloseReason, Connection, Info, Instant, Path, Secrets, Segment, SeqNum, State, Timer};
 
 use crate::setting::Setting;
 
@@ -45,6 +45,8 @@ pub(crate) struct User {
     pub(crate) closed: bool,
     pub(crate) peer_closed: bool,
     pub(crate) over: Option<CloseReason>,
+    /// It was in TIME-WAIT until the deadline of it.
+    pub(crate) waited: bool,
     /// `ReturnedToListen` and `MorePending`, until it acts on them.
     pub(crate) returned: bool,
     pub(crate) cut: bool,
@@ -113,6 +115,16 @@ impl End {
     pub(crate) fn new(connection: Connection, user: User) -> Self {
         let numbers = Numbers::of(&connection);
         Self { connection, user, numbers, first_stamp: None, hashed: Cell::new(None) }
+    }
+
+    /// Whether a timer of it is due.
+    pub(crate) fn has_due(&self, now: Instant) -> bool {
+        self.connection.next_deadline().is_some_and(|(_, at)| at <= now)
+    }
+
+    /// Whether it is in TIME-WAIT and has waited for 2 MSL.
+    pub(crate) fn has_waited(&self, now: Instant) -> bool {
+        self.numbers.state == State::TimeWait && self.connection.deadline(Timer::TimeWait).is_some_and(|at| at <= now)
     }
 
     /// The hash of all that matters for the future of this end. Numbers stand for themselves, since `canonical` does not

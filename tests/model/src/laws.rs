@@ -1,6 +1,6 @@
 //! The laws, each a function of its name. Those here hold for every event; `fair` and `attack` have the others.
 
-use segue::{Action, CloseReason, Flags, Segment, SeqNum, State};
+use segue::{Action, CloseReason, Flags, Segment, SeqNum, State, Timer};
 
 use crate::end::{End, Numbers, iss, text};
 use crate::world::{START, World};
@@ -80,14 +80,17 @@ impl World<'_> {
         })
     }
 
-    /// Nothing is sent beyond what the peer ever promised, but one octet or FIN that probes; and what takes no sequence
-    /// space is numbered where the peer accepts it (RFC 9293 App. A.2).
+    /// Nothing is sent beyond what the peer ever promised, but one octet or FIN that probes: first when a timer of the
+    /// sender is due, and then again as a retransmission. And what takes no sequence space is numbered where the peer
+    /// accepts it (RFC 9293 App. A.2).
     pub(crate) fn inside_the_window(&self, side: usize, end: &End, segment: &Segment) -> Law {
         if segment.flags.intersects(Flags::RST | Flags::SYN) || !self.are_one_connection(side, end) {
             return Ok(());
         }
         let peer = &self.ends[1 - side].numbers;
-        let probe = u32::from(segment.len() == 1);
+        let before = &self.ends[side]; // `end` takes its place when all laws hold
+        let again = segment.end().at_or_before(before.numbers.nxt);
+        let probe = u32::from(segment.len() == 1 && (again || before.has_due(self.now)));
         let edge = peer.rcv_nxt + peer.rcv_wnd + probe;
         require(segment.end().at_or_before(edge), "inside_the_window", || {
             format!("{} sends {segment}, beyond its peer's edge {edge}", NAMES[side])
@@ -196,6 +199,27 @@ impl World<'_> {
         })
     }
 
+    /// RFC 9293 §3.10.7.4, MUST-13: an end that enters TIME-WAIT has its deadline 2 MSL later. A segment moves that only
+    /// to a later time, and the peer's FIN that comes again to 2 MSL from now. No connection is `Finished` before, unless
+    /// the ACK of its FIN ends it in LAST-ACK.
+    pub(crate) fn waits_for_two_msl(&self, side: usize, end: &End, actions: &[Action], fin: Option<SeqNum>) -> Law {
+        let (before, now) = (&self.ends[side], self.now);
+        let until = now + 2 * self.setting.configs[side].msl();
+        let deadline = |end: &End| end.connection.deadline(Timer::TimeWait);
+        let holds = match (before.numbers.state, end.numbers.state) {
+            (State::TimeWait, State::TimeWait) if fin == Some(end.numbers.rcv_nxt) => deadline(end) == Some(until),
+            (State::TimeWait, State::TimeWait) => deadline(end) >= deadline(before),
+            (_, State::TimeWait) => deadline(end) == Some(until),
+            _ if !actions.contains(&Action::Closed(CloseReason::Finished)) => true,
+            (State::TimeWait, _) => before.has_waited(now),
+            (state, _) => state == State::LastAck,
+        };
+        require(holds, "waits_for_two_msl", || {
+            let (from, to) = (before.numbers.state, end.numbers.state);
+            format!("{} goes from {from} to {to}, with the deadline {:?} at {now:?}", NAMES[side], deadline(end))
+        })
+    }
+
     /// A connection that was established ends when both sides have closed and all is acknowledged, unless somebody
     /// aborted, was gone, or lost its memory.
     pub(crate) fn ends_by_two_fins(&self, side: usize) -> Law {
@@ -210,8 +234,7 @@ impl World<'_> {
     /// for 2 MSL, and is without a connection or has another one.
     pub(crate) fn has_finished(&self, side: usize) -> bool {
         let (end, peer) = (&self.ends[side], &self.ends[1 - side].user);
-        let reset =
-            peer.over == Some(CloseReason::Finished) || self.peer_incarnation(side, end) != Some(peer.incarnation);
+        let reset = peer.waited || self.peer_incarnation(side, end) != Some(peer.incarnation);
         let user = &end.user;
         user.closed && user.peer_closed && (user.over == Some(CloseReason::Finished) || (user.over.is_some() && reset))
     }

@@ -22,7 +22,7 @@ use search::{Limits, search};
 use setting::Setting;
 
 fn main() -> ExitCode {
-    let options = match arguments::parse() {
+    let options = match arguments::parse(lexopt::Parser::from_env()) {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{HELP}");

@@ -241,7 +241,7 @@ fn lives() -> Vec<Setting> {
                 .challenge_limit(u16::MAX),
         )
         .scripts(&[2], &[])
-        .bounds(|b| (b.reboots, b.timers) = (1, 2)),
+        .bounds(|b| (b.reboots, b.losses, b.timers) = (1, 0, 1)),
     ]
 }
 

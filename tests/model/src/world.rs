@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use foldhash::quality::FixedState;
-use segue::{Action, CloseReason, Connection, Ecn, Event, Flags, Instant, Knob, Secrets, Segment, State};
+use segue::{Action, CloseReason, Connection, Ecn, Event, Flags, Instant, Knob, Secrets, Segment, SeqNum, State};
 
 use crate::attack;
 use crate::end::{End, Flight, Numbers, PATH, User, closed, iss, text};
@@ -263,6 +263,7 @@ impl<'s> World<'s> {
             }
             _ => (None, None),
         };
+        let fin = end_of_fin(&event);
         let mut actions = Vec::with_capacity(4);
         if end.connection.handle(event, self.now, &mut actions).is_err() {
             return Ok(false);
@@ -274,6 +275,7 @@ impl<'s> World<'s> {
         }
         self.no_reset_answers_a_reset(is_reset, &actions)?;
         self.nothing_moves_left(side, &old, &end.numbers, at)?;
+        self.waits_for_two_msl(side, &end, &actions, fin)?;
         if end.numbers.state == State::Closed {
             end.numbers.irs = old.irs; // whose text this was
         }
@@ -340,6 +342,7 @@ impl<'s> World<'s> {
             Action::MorePending => end.user.cut = true,
             Action::Closed(reason) => {
                 end.user.over = Some(reason);
+                end.user.waited = reason == CloseReason::Finished && self.ends[side].has_waited(self.now);
                 let gives_up = matches!(reason, CloseReason::KeepAliveTimeout | CloseReason::UserTimeout);
                 if gives_up && !self.fair {
                     end.user.excused = true; // the network was too bad
@@ -388,4 +391,16 @@ impl<'s> World<'s> {
             && end.numbers.irs == iss(1 - side, peer.user.incarnation)
             && peer.numbers.irs == iss(side, end.user.incarnation)
     }
+}
+
+/// The number after a FIN that arrives, of the last segment with one. None of a segment with timestamps: an old one may
+/// be discarded by them.
+fn end_of_fin(event: &Event) -> Option<SeqNum> {
+    let segments = match event {
+        Event::Segment(segment) => std::slice::from_ref(segment),
+        Event::Segments(segments) => segments.as_slice(),
+        _ => return None,
+    };
+    let has = |segment: &&Segment| segment.flags.contains(Flags::FIN) && segment.options.timestamps().is_none();
+    segments.iter().rfind(has).map(Segment::end)
 }

@@ -51,9 +51,10 @@ pub fn seeds<T: Send>(
         for _ in 0..jobs {
             let (next, case, end, sender) = (&next, &case, seeds.end, sender.clone());
             scope.spawn(move || {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || sender.send((seed, case(seed))).is_err() {
+                // the last number must not lead to 0
+                let more = |seed: u64| (seed < end).then(|| seed + 1);
+                while let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+                    if sender.send((seed, case(seed))).is_err() {
                         break;
                     }
                 }

@@ -39,13 +39,21 @@ fn all_arrives(outcome: &Outcome) -> Result<(), String> {
         if user.peer_closed.is_none() {
             return Err(format!("the {} never heard of the other's close, in {}", side.name(), host.state()));
         }
-        let other = peer.user.closed;
-        let reset = user.closed == Some(CloseReason::Reset) && other == Some(CloseReason::Finished); // after TIME-WAIT
+        let reset = user.closed == Some(CloseReason::Reset) && may_end_by_reset(outcome, side);
         if user.closed != Some(CloseReason::Finished) && !reset {
             return Err(format!("the {} did not finish: {:?} in {}", side.name(), user.closed, host.state()));
         }
     }
     Ok(())
+}
+
+/// Whether a reset may end this side after both have closed: its peer has finished, and was in TIME-WAIT for 2 MSL before. Or
+/// the reset ends a TIME-WAIT (RFC 1337).
+fn may_end_by_reset(outcome: &Outcome, side: Side) -> bool {
+    let (host, peer) = (outcome.host(side), outcome.host(side.other()));
+    let until = peer.over.map(|began| began + 2 * peer.end.config.msl());
+    let waited = until.is_some_and(|until| host.over.is_some_and(|over| over >= until));
+    peer.user.closed == Some(CloseReason::Finished) && (waited || !host.end.config.rfc1337())
 }
 
 /// When the faults stopped: network, hosts and users are calm from then on.

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -28,7 +29,8 @@ Options:
   --whole           with --replay: the world as the seed drew it
   -h, --help        show this
 
-Exit codes: 0 all laws were kept; 1 a law was broken; 2 the command line or a capsule makes no sense.
+Exit codes: 0 all laws were kept; 1 a law was broken; 2 the command line or a capsule makes no sense, or no world was
+played.
 ";
 
 /// What to run.
@@ -69,6 +71,37 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The seeds of a campaign.
+    pub const fn seeds(&self) -> Range<u64> {
+        self.from..self.from.saturating_add(self.runs)
+    }
+
+    /// Whether a campaign plays the world of this seed.
+    pub fn wants(&self, seed: u64) -> bool {
+        self.kind.is_none_or(|kind| Kind::of(seed) == kind)
+    }
+
+    /// There are seeds, and one of them has a world to play.
+    fn check(&self) -> Result<(), String> {
+        let Self { from, runs, .. } = *self;
+        if runs == 0 {
+            return Err("--runs: of 0 seeds none is played".into());
+        }
+        if self.task != Task::Campaign {
+            return Ok(());
+        }
+        if from.checked_add(runs).is_none() {
+            return Err(format!("--from {from}, --runs {runs}: the greatest seed is {}", u64::MAX - 1));
+        }
+        if let Some(kind) = self.kind.filter(|_| !self.seeds().any(|seed| self.wants(seed))) {
+            let last = self.seeds().end - 1;
+            return Err(format!("--kind: no world of the kind {kind} is among the seeds {from} to {last}"));
+        }
+        Ok(())
+    }
+}
+
 /// The options in these arguments; `None` when help was asked for.
 pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Option<Options>, String> {
     let mut parser = Parser::from_args(args.into_iter().map(Into::into));
@@ -89,6 +122,7 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Opti
             Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(arg.unexpected().to_string()),
         }
     }
+    options.check()?;
     Ok(Some(options))
 }
 

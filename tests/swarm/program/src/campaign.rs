@@ -19,13 +19,12 @@ const TELLS: Duration = Duration::from_secs(3);
 /// Lines of a capsule's ladder.
 const LADDER: usize = 150;
 
-/// Runs the seeds that the options name; whether all laws were kept.
-pub fn run(options: &Options) -> bool {
+/// Runs the seeds that the options name; whether all laws were kept. An error: no world was played.
+pub fn run(options: &Options) -> Result<bool, String> {
     let began = Instant::now();
-    let wanted = |seed: u64| options.kind.is_none_or(|kind| Kind::of(seed) == kind);
     let counts: Mutex<BTreeMap<Kind, (u64, Counts)>> = Mutex::default();
     let case = |seed: u64| {
-        if !wanted(seed) {
+        if !options.wants(seed) {
             return Ok(());
         }
         let world = World::draw(seed);
@@ -46,17 +45,21 @@ pub fn run(options: &Options) -> bool {
     };
     let mut told = Instant::now();
     let most = options.seconds.map_or(Duration::MAX, Duration::from_secs);
-    let seeds = options.from..options.from.saturating_add(options.runs);
-    let progress = search::seeds(seeds, options.jobs, case, |progress| {
+    let progress = search::seeds(options.seeds(), options.jobs, case, |progress| {
         if told.elapsed() >= TELLS {
             told = Instant::now();
             eprintln!("{}", line(progress, options.runs, began.elapsed()));
         }
         if began.elapsed() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    tell(options, &progress, &counts.into_inner().expect("nobody panics here"), began.elapsed());
+    let counts = counts.into_inner().expect("nobody panics here");
+    if counts.is_empty() {
+        let kind = options.kind.map_or_else(String::new, |kind| format!(" of the kind {kind}"));
+        return Err(format!("no world{kind} was played: {} of {} seeds were looked at", progress.done, options.runs));
+    }
+    tell(options, &progress, &counts, began.elapsed());
     write_capsules(options, &progress);
-    progress.failures.is_empty()
+    Ok(progress.failures.is_empty())
 }
 
 /// `12345 of 20000 seeds, 310/s, ETA 25 s, 2 failed (pair: stuck … ×2)`.
@@ -72,7 +75,8 @@ fn line(progress: &Progress<String>, runs: u64, elapsed: Duration) -> String {
 }
 
 fn tell(options: &Options, progress: &Progress<String>, counts: &BTreeMap<Kind, (u64, Counts)>, elapsed: Duration) {
-    let (first, last) = (options.from, options.from + progress.done.max(1) - 1);
+    let first = options.from;
+    let last = first.saturating_add(progress.done.saturating_sub(1));
     println!("seeds {first} to {last} in {:.1} s", elapsed.as_secs_f64());
     for (kind, (worlds, counts)) in counts {
         println!("{kind}: {worlds} worlds");

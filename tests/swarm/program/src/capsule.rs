@@ -52,9 +52,13 @@ impl Capsule {
                  program that wrote it, or with this one (which draws another world): --seed {seed}"
             ));
         }
-        serde_json::from_str(text).map_err(|error| {
+        let capsule: Self = serde_json::from_str(text).map_err(|error| {
             format!("a plan that this program does not know ({error}); a new one may fail, too: --seed {seed}")
-        })
+        })?;
+        for (name, world) in [("plan", &capsule.plan), ("shrunk", &capsule.shrunk)] {
+            world.check().map_err(|senseless| format!("a plan that makes no sense: {name}, {senseless}"))?;
+        }
+        Ok(capsule)
     }
 
     /// Whether the seed still draws the plan of this capsule; if not, an older program wrote it.

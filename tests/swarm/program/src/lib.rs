@@ -4,11 +4,13 @@
 //!
 //! * [`World`]: what a number decides: a [pair] of connections, or [hosts];
 //! * [`Capsule`]: a failure as JSON, for running it again;
+//! * [`check`]: whether the plan of a capsule makes sense;
 //! * [`campaign`]: many worlds, with progress; [`args`]: the command line.
 
 pub mod args;
 pub mod campaign;
 mod capsule;
+pub mod check;
 pub mod hosts;
 pub mod pair;
 mod world;

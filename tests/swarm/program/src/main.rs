@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         }
     };
     let kept = match &options.task {
-        Task::Campaign => Ok(campaign::run(&options)),
+        Task::Campaign => campaign::run(&options),
         Task::Seed(seed) => Ok(campaign::seed(&options, *seed)),
         Task::Replay(path) => campaign::replay(path, options.whole),
     };

@@ -8,6 +8,7 @@ use segue_kit::Rng;
 use segue_kit::swarm::search;
 use serde::{Deserialize, Serialize};
 
+use crate::check::Check;
 use crate::{hosts, pair};
 
 /// The kinds of worlds.
@@ -77,6 +78,14 @@ impl World {
             Kind::Pair => Self::Pair(Box::new(pair::Pair::draw(seed))),
             Kind::Endpoints => Self::Hosts(Box::new(hosts::draw::endpoints(seed))),
             Kind::Smoltcp => Self::Hosts(Box::new(hosts::draw::smoltcp(seed))),
+        }
+    }
+
+    /// Whether it makes sense to play it.
+    pub fn check(&self) -> Check {
+        match self {
+            Self::Pair(pair) => pair.check(),
+            Self::Hosts(plan) => hosts::check::check(plan),
         }
     }
 

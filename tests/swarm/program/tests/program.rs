@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use segue_kit::net::Closing;
@@ -9,7 +10,7 @@ use segue_kit::swarm::{hostile, search};
 use segue_swarm::args::{self, Options, Task};
 use segue_swarm::hosts::plan::{Plan, Stack};
 use segue_swarm::hosts::{draw, shrink};
-use segue_swarm::{Capsule, Kind, World};
+use segue_swarm::{Capsule, Kind, World, campaign};
 
 /// The first seeds of a kind.
 fn seeds(kind: Kind) -> impl Iterator<Item = u64> {
@@ -59,6 +60,7 @@ fn a_fault_of_smoltcp_without_an_end_is_seen_and_ended() {
         ("smoltcp has no timer for what is not acknowledged", include_str!("smoltcp/no_timer.json")),
     ] {
         let world: World = serde_json::from_str(text).expect("a plan");
+        assert_eq!(world.check(), Ok(()), "{sign}");
         let counts = world.play().unwrap_or_else(|problem| panic!("{sign}: {problem}"));
         assert_eq!(counts.0.get(sign), Some(&1), "{sign}: {:?}", counts.0);
     }
@@ -182,4 +184,84 @@ fn the_command_line_is_read_and_mistakes_are_named() {
         assert!(error.contains(word), "{error}");
     }
     assert!(args::parse(["--seed"]).is_err() && args::parse(["more"]).is_err());
+}
+
+#[test]
+fn a_campaign_without_a_world_is_a_mistake() {
+    for (line, word) in [
+        (&["--runs", "0"][..], "--runs"),
+        (&["--kind", "smoltcp", "--from", "1", "--runs", "1"], "no world of the kind smoltcp"),
+        (&["--from", "18446744073709551615", "--runs", "10"], "--from 18446744073709551615"),
+        (&["--from", "18446744073709551615", "--runs", "1", "--jobs", "1"], "--from 18446744073709551615"),
+    ] {
+        let error = args::parse(line).expect_err("a mistake");
+        assert!(error.contains(word), "{error}");
+    }
+    let options = Options { kind: Some(Kind::Smoltcp), runs: 1, ..Options::default() };
+    assert!(campaign::run(&options).expect_err("nothing is played").contains("no world of the kind smoltcp"));
+    let last = args::parse(["--from", "18446744073709551614", "--runs", "1"]);
+    assert!(last.is_ok_and(|options| options.is_some_and(|options| options.seeds() == (u64::MAX - 1..u64::MAX))));
+}
+
+/// Where the range ends at the greatest number, the threads end, too.
+#[test]
+fn the_last_seeds_are_run_once() {
+    let played = Mutex::new(Vec::new());
+    let case = |seed| {
+        played.lock().expect("nobody panics here").push(seed);
+        Ok::<(), (String, ())>(())
+    };
+    // the second of two threads would begin anew at 0
+    let watch = |progress: &search::Progress<()>| {
+        if progress.done < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let progress = search::seeds(u64::MAX - 3..u64::MAX, 4, case, watch);
+    let mut played = played.into_inner().expect("nobody panics here");
+    played.sort_unstable();
+    assert_eq!((progress.done, played), (3, vec![u64::MAX - 3, u64::MAX - 2, u64::MAX - 1]));
+}
+
+/// What the generator draws makes sense, and so does each simpler plan, the recorded ones too.
+#[test]
+fn drawn_worlds_and_simpler_ones_make_sense() {
+    let check = |world: &World, seed: u64| world.check().unwrap_or_else(|senseless| panic!("seed {seed}: {senseless}"));
+    for seed in 1..20_000 {
+        let world = World::draw(seed);
+        check(&world, seed);
+        if seed % 50 == 0 {
+            world.simpler().iter().for_each(|world| check(world, seed));
+        }
+    }
+}
+
+/// A capsule with this field of its plan set to another value.
+fn capsule_with(world: World, pointer: &str, value: serde_json::Value) -> String {
+    let (seed, reason) = (1, String::from("a reason"));
+    let (version, kind, shrunk_reason, ladder) = (Capsule::VERSION, Kind::Pair, reason.clone(), Vec::new());
+    let capsule = Capsule { version, seed, kind, reason, plan: world.clone(), shrunk: world, shrunk_reason, ladder };
+    let mut capsule = serde_json::to_value(&capsule).expect("a capsule is data");
+    *capsule.pointer_mut(pointer).unwrap_or_else(|| panic!("no field {pointer}")) = value;
+    capsule.to_string()
+}
+
+#[test]
+fn a_capsule_that_makes_no_sense_names_the_field() {
+    let pair = || World::draw(seeds(Kind::Pair).next().expect("a seed"));
+    let hosts = || World::draw(seeds(Kind::Endpoints).next().expect("a seed"));
+    let long = serde_json::json!({ "secs": u32::MAX, "nanos": 0 });
+    let cases = [
+        (pair(), "/shrunk/pair/plan/ends/0/path/ip_options", 65_535.into(), "ends[0].path.ip_options: 65535"),
+        (pair(), "/plan/pair/plan/ends/0/octets", u64::MAX.into(), "ends[0].octets: 18446744073709551615"),
+        (pair(), "/shrunk/pair/plan/links/1/delay", long.clone(), "links[1].delay"),
+        (hosts(), "/plan/hosts/flows/0/programs/1/octets", u64::MAX.into(), "flows[0].programs[1].octets"),
+        (hosts(), "/shrunk/hosts/flows/0/client", 200.into(), "flows[0].client: 200"),
+        (hosts(), "/shrunk/hosts/hosts/1/router", 9.into(), "hosts[1].router: 9"),
+        (hosts(), "/shrunk/hosts/hosts/0/access/link/delay", long, "hosts[0].access.link.delay"),
+    ];
+    for (world, pointer, value, words) in cases {
+        let whole = capsule_with(world.clone(), "/seed", 1.into());
+        assert!(Capsule::parse(&whole).is_ok_and(|capsule| capsule.plan == world), "the capsule without the change");
+        let error = Capsule::parse(&capsule_with(world, pointer, value)).expect_err(pointer);
+        assert!(error.contains("makes no sense") && error.contains(words), "{error}");
+    }
 }

@@ -71,6 +71,12 @@ pub(super) fn run(world: &World<'_>, last_packet: Instant) -> Result<(), String>
     Ok(())
 }
 
+/// Whether a reset may end a connection after both sides have closed: of a host whose TIME-WAIT a reset ends (RFC 1337), or of
+/// one whose peer may not have waited for 2 MSL, for its limit or as smoltcp's does. In a patient plan none comes later.
+fn may_end_by_reset(host: &Host, peer: &Host) -> bool {
+    !host.config.rfc1337() || peer.limits().is_none_or(|limits| limits.time_wait > 0)
+}
+
 fn one(world: &World<'_>, number: usize, flow: &Flow) -> Result<(), String> {
     let tasks = Side::BOTH.map(|side| world.task(number, side));
     let finished =
@@ -88,19 +94,21 @@ fn one(world: &World<'_>, number: usize, flow: &Flow) -> Result<(), String> {
         return Ok(());
     }
     let sign = world.signs.get(&number);
+    let host = |side: Side| world.plan.host(flow.host(side));
     if has_left(world, number) {
         return Ok(()); // its peer can know nothing of that; what it must not have any more, `remains` tells
     }
     for side in Side::BOTH {
         // what another stack does to itself, and only that
-        if sign.is_some() && world.plan.host(flow.host(side)).limits().is_none() {
+        if sign.is_some() && host(side).limits().is_none() {
             continue;
         }
         let name = side.name();
         let Some(task) = tasks[side.index()] else { return Err(format!("the {name} never had a connection")) };
         task.is_complete(flow.program(side), flow.program(side.other()))?;
         match task.over {
-            Some(Over::Closed(CloseReason::Finished | CloseReason::Reset)) => {} // a reset after TIME-WAIT
+            Some(Over::Closed(CloseReason::Finished)) => {}
+            Some(Over::Closed(CloseReason::Reset)) if may_end_by_reset(host(side), host(side.other())) => {}
             over => return Err(format!("all is silent, and the {name} has not finished: {over:?}")),
         }
     }

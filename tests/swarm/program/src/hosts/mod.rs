@@ -2,10 +2,12 @@
 //! middleboxes, partitions; smoltcp's sockets at one end of each flow, where a plan says so.
 //!
 //! * [`Plan`]: all of it as a plain value; [`draw`]: what a number decides; [`shrink`]: simpler plans;
+//!   [`check`]: whether one makes sense;
 //! * `sim`: the events in virtual time; `shared`: what hosts share; `middlebox`: what rewrites packets;
 //! * `station`, `neighbour`: a host with segue, with smoltcp; `task`: a user;
 //! * `judge`: what a run must have come to.
 
+pub mod check;
 pub mod draw;
 mod judge;
 mod middlebox;
