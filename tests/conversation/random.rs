@@ -12,7 +12,7 @@ fn gentle_plans_deliver_everything_and_finish() {
         let outcome = run(&plan.0);
         verdict(&outcome, outcome.finished())
     }
-    quickcheck(8000).quickcheck(property as fn(Gentle) -> TestResult);
+    quickcheck(4000).quickcheck(property as fn(Gentle) -> TestResult);
 }
 
 /// Whatever happens, both ends are over at last, what was delivered was right, and `Finished` is not said in vain.
@@ -22,5 +22,5 @@ fn rough_plans_are_accounted_for() {
         let outcome = run(&plan.0);
         verdict(&outcome, outcome.accounted())
     }
-    quickcheck(8000).quickcheck(property as fn(Rough) -> TestResult);
+    quickcheck(4000).quickcheck(property as fn(Rough) -> TestResult);
 }
