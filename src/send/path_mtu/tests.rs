@@ -91,7 +91,7 @@ fn packets_are_calm_until_their_size_is_in_doubt() {
     let (mut path, policy) = (proven(), Policy { probing: false, ..POLICY });
     assert!(path.is_calm(1500, NOW));
     for timeouts in 1..=policy.hole_after {
-        path.on_timeout(1500, (1500, timeouts.into()), &policy, NOW);
+        path.on_timeout(1500, (1500, timeouts), &policy, NOW);
         assert_eq!(path.is_calm(1500, NOW), timeouts < policy.hole_after, "{timeouts} timeouts");
     }
 }
