@@ -356,7 +356,7 @@ impl Sockets {
     fn shutdown(&mut self, fd: i64, call: &Call, cx: &mut Context<'_>) -> Step {
         let how = call.arguments.get(1).and_then(Value::number).ok_or("shutdown has SHUT_RD, SHUT_WR or SHUT_RDWR")?;
         if !(0..=2).contains(&how) {
-            return done(Err(Errno::EINVAL)); // before all else, as in Linux
+            return done(Err(Errno::EINVAL)); // before the kind of the socket matters, as in Linux
         }
         let handle = match self.stream(fd) {
             Ok(handle) => handle,

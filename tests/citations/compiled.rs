@@ -12,7 +12,7 @@ use crate::root;
 
 /// The package of this program.
 const HERE: &str = "tests";
-/// All tests run there.
+/// A test may be for Linux alone: the kernel is a peer there.
 const OPERATING_SYSTEM: &str = "target_os=\"linux\"";
 
 /// The source of a file, from the root of the crate. Each file is read once.
@@ -28,7 +28,7 @@ pub(super) fn problem_of_file(file: &str) -> Option<String> {
     static PROBLEMS: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
     let package = package(file);
     if package == HERE {
-        return None; // `is_in_this_program` asks for each test
+        return None; // `runs_here` asks for each test
     }
     let mut problems = PROBLEMS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     problems.entry(file.to_string()).or_insert_with(|| problem_of_module(file, package)).clone()

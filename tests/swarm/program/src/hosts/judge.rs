@@ -72,7 +72,8 @@ pub(super) fn run(world: &World<'_>, last_packet: Instant) -> Result<(), String>
 }
 
 /// Whether a reset may end a connection after both sides have closed: of a host whose TIME-WAIT a reset ends (RFC 1337), or of
-/// one whose peer may not have waited for 2 MSL, for its limit or as smoltcp's does. In a patient plan none comes later.
+/// one whose peer may not have waited for 2 MSL, for its limit or as smoltcp's does. Where a plan is patient, no reset comes from a
+/// peer that has waited.
 fn may_end_by_reset(host: &Host, peer: &Host) -> bool {
     !host.config.rfc1337() || peer.limits().is_none_or(|limits| limits.time_wait > 0)
 }
