@@ -86,11 +86,16 @@ fn the_corpora_show_what_is_recorded() {
     let of_target = |(target, shown): &(&str, Shown)| -> String {
         shown.behaviour.iter().map(|(file, number)| format!("{target},{file},{number:016x}\n")).collect()
     };
+    // A budget counts the size of values, which is another one on machines of 32 bits, and records have numbers that those cannot
+    // read.
+    let same_sizes = cfg!(target_pointer_width = "64");
     let now = format!("target,input,number\n{}", of_machine.map(of_target).collect::<String>());
     let before = recorded("behaviour.csv", &now);
-    let other: Vec<&str> = now.lines().filter(|line| !before.lines().any(|known| known == *line)).collect();
+    let counts = |line: &&str| same_sizes || !(line.starts_with("endpoint,") || line.starts_with("records,"));
+    let other: Vec<&str> =
+        now.lines().filter(counts).filter(|line| !before.lines().any(|known| known == *line)).collect();
     assert!(
-        before == now,
+        other.is_empty() && before.lines().count() == now.lines().count(),
         "the machine does something else with {} inputs than is recorded, such as {:?}. If it should, SEGUE_BLESS=1 records it",
         other.len(),
         other.first()
