@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 
+use segue::codec::{Packet, PseudoHeader};
 use siphasher::sip::SipHasher13;
 
 thread_local! {
@@ -21,6 +22,13 @@ pub fn of<T>(run: impl FnOnce() -> T) -> (T, u64) {
 /// This happened.
 pub(crate) fn note<T: Hash>(what: impl Fn() -> T) {
     HASHER.with_borrow_mut(|hasher| hasher.iter_mut().for_each(|hasher| what().hash(hasher)));
+}
+
+/// These packets left. The hash of an address depends on the order of octets of the machine, so its words stand for it.
+pub(crate) fn note_packets(packets: &[(PseudoHeader, Packet)]) {
+    for (addresses, packet) in packets {
+        note(|| (format!("{addresses:?}"), packet));
+    }
 }
 
 /// The same numbers on every machine, whatever the order of its octets and the size of its `usize`.

@@ -89,7 +89,7 @@ impl Net {
             takes
         });
         assert!(out.len() == room || !self.ends[end].wants_flush(), "the device had room");
-        behaviour::note(|| &out);
+        behaviour::note_packets(&out);
         for (addresses, packet) in out {
             // What answers made-up packets may be for anybody.
             if addresses.dst() == ADDRESSES[1 - end] && self.flying[1 - end].len() < ROOM {

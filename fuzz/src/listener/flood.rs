@@ -130,7 +130,7 @@ impl Flood {
     fn answers(&mut self, peer: u8, to: Option<(SeqNum, Received)>) {
         let mut out: Vec<(PseudoHeader, Packet)> = Vec::new();
         self.server.flush(self.now, |addresses, packet| out.push((addresses, packet)));
-        behaviour::note(|| &out);
+        behaviour::note_packets(&out);
         let Some((irs, received)) = to else { return };
         assert!(out.len() <= 1, "{} answers to one packet", out.len());
         let Some((_, Packet { segment: answer, .. })) = out.pop() else {
