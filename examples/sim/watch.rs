@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-use segue::congestion::{Acked, Congestion, Delivery, Signal};
+use segue::congestion::{Acked, Congestion, Delivery, Lost, Signal};
 use segue::{Controller, Instant, SeqNum};
 
 /// What a controller was told, or did, that an episode must account for.
@@ -80,8 +80,15 @@ impl<C: Controller> Watch<C> {
 }
 
 impl<C: Controller> Controller for Watch<C> {
-    const WORKS_BY_RATES: bool = C::WORKS_BY_RATES;
-
+    fn works_by_rates(&self) -> bool {
+        self.inner.works_by_rates()
+    }
+    fn requires_pacing(&self) -> bool {
+        self.inner.requires_pacing()
+    }
+    fn seed(&mut self, seed: u64) {
+        self.inner.seed(seed);
+    }
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         self.inner.start(mss, initial, now);
     }
@@ -131,14 +138,26 @@ impl<C: Controller> Controller for Watch<C> {
     fn on_settled(&mut self) {
         self.inner.on_settled();
     }
+    fn on_lost(&mut self, lost: &Lost) {
+        self.inner.on_lost(lost);
+    }
     fn on_delivery(&mut self, delivery: &Delivery) {
-        self.good_news(delivery.now, |inner| inner.on_delivery(delivery));
+        self.inner.on_delivery(delivery); // a model of the path may lower the window
+    }
+    fn on_restart(&mut self, now: Instant) {
+        self.inner.on_restart(now);
+    }
+    fn marks_application_limited(&self) -> bool {
+        self.inner.marks_application_limited()
     }
     fn reduces_proportionally(&self) -> bool {
         self.inner.reduces_proportionally()
     }
     fn pacing_rate(&self) -> Option<u64> {
         self.inner.pacing_rate()
+    }
+    fn send_quantum(&self) -> Option<u32> {
+        self.inner.send_quantum()
     }
 }
 

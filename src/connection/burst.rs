@@ -32,7 +32,8 @@ impl<C: Controller> Tcb<C> {
     /// timestamps.
     pub(super) fn sends_plain_text(&self, cx: &Cx<'_, '_>) -> bool {
         self.snd.is_steady()
-            && !cx.config.pacing()
+            && !self.snd.is_paced(cx.config)
+            && !self.snd.cc.works_by_rates()
             && self.rcv.reports() == 0
             && self.duplicate.is_none()
             && !self.owes_user_timeout

@@ -116,12 +116,17 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
+    /// Octets that pacing lets go at once.
+    fn burst(&self, cx: &Cx<'_, '_>, mss: u32) -> u32 {
+        self.snd.cc.send_quantum().unwrap_or_else(|| u32::from(cx.config.pacing_burst()) * mss)
+    }
+
     /// When the plan may leave, if pacing holds it back.
     fn paced_until(&self, plan: &Plan, gate: &Gate, cx: &Cx<'_, '_>) -> Option<Instant> {
-        if !cx.config.pacing() {
+        if !self.snd.is_paced(cx.config) {
             return None;
         }
-        let burst = burst(cx, gate.mss).max(plan.len); // an MTU probe is larger than a segment
+        let burst = self.burst(cx, gate.mss).max(plan.len); // an MTU probe is larger than a segment
         self.snd.paced_until(plan.len, burst, gate.mss, cx.now)
     }
 
@@ -132,7 +137,7 @@ impl<C: Controller> Tcb<C> {
         let mtu_probe = self.mtu_probe_size(cx).map(text);
         let urgent = self.snd.up().is_some(); // its text is not for GSO
         let most = if urgent { 0 } else { u32::from(cx.config.max_transmit()) };
-        let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };
+        let most = if self.snd.is_paced(cx.config) { most.min(self.burst(cx, mss)) } else { most };
         let full = self.snd.full_segment(mss);
         Gate {
             mss,
@@ -219,9 +224,9 @@ impl<C: Controller> Tcb<C> {
         self.point_urgent(&mut segment);
         self.note_packet(&segment, (plan.kind, again), cx.path);
         cx.out.transmit(segment);
-        if cx.config.pacing() {
+        if self.snd.is_paced(cx.config) {
             let mss = u32::from(self.text_mss(cx.path));
-            self.snd.pace(plan.len, burst(cx, mss), mss, cx.now);
+            self.snd.pace(plan.len, self.burst(cx, mss), mss, cx.now);
         }
     }
 
@@ -279,9 +284,4 @@ impl<C: Controller> Tcb<C> {
             segment.urgent = u16::try_from(up - segment.seq).unwrap_or(u16::MAX);
         }
     }
-}
-
-/// Octets that pacing lets go at once.
-fn burst(cx: &Cx<'_, '_>, mss: u32) -> u32 {
-    u32::from(cx.config.pacing_burst()) * mss
 }

@@ -40,7 +40,8 @@ impl<C: Controller> Tcb<C> {
         if !SHORTCUTS || !self.is_predictable() {
             return Prediction::Off;
         }
-        let plain = !config.pacing()
+        let plain = !self.snd.is_paced(config)
+            && !self.snd.cc.works_by_rates()
             && !settings.keep_alive
             && !self.owes_user_timeout
             && !self.snd.ecn.owes_cwr()

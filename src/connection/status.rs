@@ -124,6 +124,20 @@ impl<C: Controller> Connection<C> {
         &self.config
     }
 
+    /// The congestion controller: `None` in CLOSED and LISTEN.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
+    /// # let (config, path, now) = (Arc::new(Config::default()), Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// use segue::Controller;
+    /// let (client, _) = Connection::connect(config, path, secrets(100), now);
+    /// assert!(client.controller().is_some_and(|controller| controller.pacing_rate().is_none()));
+    /// ```
+    pub fn controller(&self) -> Option<&C> {
+        self.phase.sender().map(|snd| &snd.cc)
+    }
+
     /// STATUS (§3.10.6): the RFC's variables, and the counters.
     ///
     /// ```

@@ -1,19 +1,15 @@
 //! What an acknowledgment does to the sender: mistakes undone, loss found, the window. The facts come first: `Before`
 //! and `Delivered`; then the `Verdict` on them, and the response.
 
-use core::time::Duration;
-
 use super::Sender;
-use super::congestion::{Acked, Delivery, RateSample, Signal};
+use super::congestion::{Acked, Signal};
 use super::delivered::{Before, Delivered};
 use super::prr::Progress;
-use super::rate::Newest;
 use super::recovery::{Detector, Phase};
 use super::tail::{Answer, Outcome};
 use super::undo::{Evidence, Spurious};
 use crate::counts::Counts;
 use crate::features::{RACK, UNDO};
-use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Controller, Instant, SeqNum};
 
@@ -111,8 +107,9 @@ impl<C: Controller> Sender<C> {
         if delivered.duplicate {
             counters.rare().duplicate_acks += 1;
         }
+        let sampled = self.sample(&before, &delivered);
         let lost = self.detect_loss(&before, &delivered, false);
-        self.tell_delivery(&before, &delivered, lost, false);
+        self.tell_delivery(&before, &delivered, &sampled, (lost, false));
         let verdict = Verdict { undone, recovered: false, repaired: false, lost, application_limited: false };
         self.respond(&before, &delivered, (&verdict, false), counters);
         self.end_episode(now);
@@ -122,9 +119,10 @@ impl<C: Controller> Sender<C> {
         let undone = self.undo_mistake(before, delivered, counters);
         let recovered = self.leave_recovery(before);
         let repaired = self.tail_repaired(delivered);
+        let sampled = self.sample(before, delivered);
         let lost = self.detect_loss(before, delivered, recovered);
-        let application_limited = self.tell_delivery(before, delivered, lost, marked);
-        Verdict { undone, recovered, repaired, lost, application_limited }
+        self.tell_delivery(before, delivered, &sampled, (lost, marked));
+        Verdict { undone, recovered, repaired, lost, application_limited: sampled.application_limited }
     }
 
     /// Whether a partial acknowledgment restarts the retransmission timer.
@@ -198,47 +196,6 @@ impl<C: Controller> Sender<C> {
             episode.probe = None;
         }
         outcome == Outcome::Repaired
-    }
-
-    /// Returns whether what was delivered was sent when the application had no more to send.
-    fn tell_delivery(&mut self, before: &Before, delivered: &Delivered, lost: u32, marked: bool) -> bool {
-        let (octets, newest) = (delivered.delivered, delivered.newest);
-        if !C::WORKS_BY_RATES {
-            return self.rate.on_counted(octets, newest);
-        }
-        let rate: Option<RateSample> = self.rate.on_delivered(octets, newest, before.now);
-        let application_limited = rate.is_some_and(|sample| sample.application_limited);
-        let rate = rate.filter(|_| !before.was_syn); // the one octet of a SYN tells of no rate
-        if octets == 0 && lost == 0 {
-            return application_limited;
-        }
-        let delivery = Delivery {
-            octets,
-            lost,
-            inflight: self.inflight(),
-            delivered: self.rate.delivered(),
-            rate,
-            rtt: delivered.last_rtt.map(Duration::from),
-            min_rtt: self.rtt.min_rtt().map(Duration::from),
-            ecn_echo: marked,
-            recovering: !self.episode.recovery.is_open(),
-            now: before.now,
-        };
-        self.cc.on_delivery(&delivery);
-        application_limited
-    }
-
-    /// The same for an acknowledgment in steady traffic, where the controller works by rates.
-    pub(super) fn tell_expected_delivery(
-        &mut self,
-        octets: u32,
-        newest: Newest,
-        rtt: Option<Micros>,
-        now: Instant,
-    ) -> bool {
-        let mut delivered = Delivered::nothing(Position::ISS);
-        (delivered.delivered, delivered.newest, delivered.last_rtt) = (octets, newest, rtt);
-        self.tell_delivery(&self.before(1, now), &delivered, 0, false)
     }
 
     /// The window: less for loss, as recovery allows while it goes on, more for progress. It does not grow with an echo

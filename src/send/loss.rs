@@ -6,6 +6,7 @@ use super::delivered::{Before, Delivered};
 use super::prr::Prr;
 use super::rack::Facts;
 use super::recovery::{Detector, Phase, lost_below};
+use super::sampling::Losses;
 use super::scoreboard::{Fate, Sent};
 use crate::counts::Counts;
 use crate::features::{RACK, SACK};
@@ -52,14 +53,16 @@ impl<C: Controller> Sender<C> {
             return 0; // whatever is outstanding was sent after what was delivered
         }
         let recover = self.episode.recovery.recover;
-        let Self { board, rack, .. } = self;
+        let mtu_probe = self.mtu_probe_start();
+        let Self { board, rack, cc, rate, .. } = self;
+        let mut losses = Losses::new((cc, rate), true, mtu_probe, before.now);
         let (mut waits, mut after) = (false, false);
         let mut is_lost = |sent: &Sent| {
             let earlier = rack.sent_after(sent);
             let overdue = earlier && rack.is_overdue(sent, reo_wnd, before.now);
             waits |= earlier && !overdue;
             after |= overdue && sent.start >= recover;
-            overdue
+            losses.tell_if(overdue, sent)
         };
         let lost = board.lose_fresh(&mut is_lost) + board.lose_again(&mut is_lost);
         self.note_lost_after(after);
@@ -80,16 +83,19 @@ impl<C: Controller> Sender<C> {
     fn detect_by_reports(&mut self, before: &Before) -> u32 {
         let recover = self.episode.recovery.recover;
         let mut after = false;
-        let lost = lost_below(&self.board, before.mss).map_or(0, |edge| {
-            self.board.lose_fresh(|sent| {
+        let mtu_probe = self.mtu_probe_start();
+        let Self { board, cc, rate, .. } = self;
+        let mut losses = Losses::new((cc, rate), true, mtu_probe, before.now);
+        let lost = lost_below(board, before.mss).map_or(0, |edge| {
+            board.lose_fresh(|sent| {
                 let lost = sent.end <= edge;
                 after |= lost && sent.start >= recover;
-                lost
+                losses.tell_if(lost, sent)
             })
         });
         self.note_lost_after(after);
         if lost == 0 && self.episode.recovery.is_third_duplicate(self.board.una()) {
-            return self.board.lose_first(self.first_len(before.mss));
+            return self.lose_first(before);
         }
         lost
     }
@@ -102,9 +108,17 @@ impl<C: Controller> Sender<C> {
         let partial = goes_on && delivered.octets > 0 && self.board.una() >= recovery.high_rxt;
         if partial || recovery.is_third_duplicate(self.board.una()) {
             self.episode.begin().first_due |= partial; // whatever the window: nothing else may be in flight that would ask for it
-            return self.board.lose_first(self.first_len(before.mss));
+            return self.lose_first(before);
         }
         0
+    }
+
+    /// Duplicate acknowledgments tell that the first segment is lost. Returns the octets.
+    fn lose_first(&mut self, before: &Before) -> u32 {
+        let (most, sack, mtu_probe) = (self.first_len(before.mss), self.uses_sack(), self.mtu_probe_start());
+        let Self { board, cc, rate, .. } = self;
+        let mut losses = Losses::new((cc, rate), sack, mtu_probe, before.now);
+        board.lose_first(most, |sent| losses.tell(sent))
     }
 
     /// The window shrinks, once in an episode; fast recovery takes it there.
@@ -137,7 +151,8 @@ impl<C: Controller> Sender<C> {
         if let Some(used) = used {
             self.cc.limit(used, before.now); // the rest of the window was not validated (RFC 7661 §4.4.1)
         }
-        self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), now: before.now });
+        let inflight = self.inflight();
+        self.cc.on_congestion(&Congestion { signal, flight: used.unwrap_or(flight), inflight, now: before.now });
     }
 
     /// The reordering timer: RACK looks again.
@@ -169,8 +184,13 @@ impl<C: Controller> Sender<C> {
         }
         let (una, by_time) = (self.board.una(), RACK && self.detector == Detector::Rack);
         let reo_wnd = self.rack.reo_wnd(&self.episode.reordering, &self.rtt);
-        let Self { board, rack, .. } = self;
-        board.lose_where(&mut |sent| !by_time || sent.start == una || rack.is_overdue(sent, reo_wnd, now));
+        let (sack, mtu_probe) = (self.uses_sack(), self.mtu_probe_start());
+        let Self { board, rack, cc, rate, .. } = self;
+        let mut losses = Losses::new((cc, rate), sack, mtu_probe, now);
+        board.lose_where(&mut |sent| {
+            let lost = !by_time || sent.start == una || rack.is_overdue(sent, reo_wnd, now);
+            losses.tell_if(lost, sent)
+        });
         self.restart(counters, now);
         self.episode.begin().first_due = true;
     }
@@ -188,7 +208,10 @@ impl<C: Controller> Sender<C> {
     /// again less than an RTO ago is on its way, and the first segment has not timed out yet.
     pub(crate) fn abandon_recovery(&mut self, counters: &mut Counts, now: Instant) {
         let rto = self.rtt.rto();
-        self.board.lose_where(&mut |sent| !sent.again || sent.at + rto <= now);
+        let (sack, mtu_probe) = (self.uses_sack(), self.mtu_probe_start());
+        let Self { board, cc, rate, .. } = self;
+        let mut losses = Losses::new((cc, rate), sack, mtu_probe, now);
+        board.lose_where(&mut |sent| losses.tell_if(!sent.again || sent.at + rto <= now, sent));
         self.restart(counters, now);
     }
 
@@ -198,7 +221,7 @@ impl<C: Controller> Sender<C> {
         let covered = self.episode.cover.covers(self.board.una());
         let first = self.episode.recovery.is_open() && !covered; // else ssthresh is reduced already
         let signal = if first { Signal::Timeout } else { Signal::TimeoutAgain };
-        self.cc.on_congestion(&Congestion { signal, flight: self.flight(), now });
+        self.cc.on_congestion(&Congestion { signal, flight: self.flight(), inflight: self.inflight(), now });
         if let Some(validation) = &mut self.validation {
             validation.on_timeout();
         }

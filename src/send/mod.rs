@@ -16,6 +16,7 @@ mod rack;
 mod rate;
 mod recovery;
 pub(crate) mod rtt;
+mod sampling;
 mod scoreboard;
 mod small;
 mod steady;
@@ -248,6 +249,11 @@ impl<C: Controller> Sender<C> {
         self.board.lose_where(&mut |_| true);
     }
 
+    /// Whether segments are paced: the user asks for it, or the controller does.
+    pub(crate) fn is_paced(&self, config: &Config) -> bool {
+        config.pacing() || self.cc.requires_pacing()
+    }
+
     /// When `octets` may leave, if pacing holds them back.
     pub(crate) fn paced_until(&self, octets: u32, burst: u32, mss: u32, now: Instant) -> Option<Instant> {
         self.pacer.release(&self.flow_of(octets, burst, mss)?, now)
@@ -373,12 +379,14 @@ impl<C: Controller> Sender<C> {
     /// for `records` more, a segment sent again in part is cut in two.
     pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, records: u32, now: Instant) -> bool {
         let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
-        let inflight = self.inflight();
         match plan.kind {
             Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
             Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
-                let rate = self.snapshot(inflight, now);
+                if plan.kind == Kind::Probe {
+                    self.rate.on_application_limited(self.inflight()); // a probe of a closed window measures no path
+                }
+                let mut rate = self.snapshot((end - plan.seq).min(mss), now);
                 if repeats {
                     let again = from..to.min(self.board.nxt());
                     let before = self.board.sent_again(again.start, again.end, records >= 2, now, rate);
@@ -393,6 +401,7 @@ impl<C: Controller> Sender<C> {
                 let text_end = to - u32::from(plan.fin);
                 while self.board.nxt() + mss < text_end {
                     self.board.sent(self.board.nxt() + mss, now, rate);
+                    rate = rate.followed_by(mss);
                 }
                 self.board.sent(to, now, rate);
             }
@@ -415,9 +424,16 @@ impl<C: Controller> Sender<C> {
         repeats
     }
 
-    /// What a segment sent now remembers of the rate.
-    fn snapshot(&mut self, inflight: u32, now: Instant) -> rate::Snapshot {
-        if C::WORKS_BY_RATES { self.rate.on_sent(inflight, now) } else { self.rate.unsampled() }
+    /// What a segment of `octets` octets sent now remembers of the rate.
+    fn snapshot(&mut self, octets: u32, now: Instant) -> rate::Snapshot {
+        if !self.cc.works_by_rates() {
+            return self.rate.unsampled();
+        }
+        let inflight = self.inflight();
+        if inflight == 0 && !self.syn && self.rate.is_application_limited() {
+            self.cc.on_restart(now);
+        }
+        self.rate.on_sent(octets, inflight, now)
     }
 
     /// How many segments more may be in flight: their records are bounded by the send buffer.
@@ -561,14 +577,12 @@ impl<C: Controller> Sender<C> {
         self.small.rebase(iss);
         self.buffer.rebase();
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
-        self.board.rebase(ago, C::WORKS_BY_RATES);
+        self.board.rebase(ago, self.rate.totals());
         self.rack.rebase(ago);
         if let Some(episode) = self.episode.active() {
             episode.rebase(ago, now);
         }
-        if C::WORKS_BY_RATES {
-            self.rate.rebase(ago);
-        }
+        self.rate.rebase(ago);
         self.rtt.rebase(ago);
         if let Some(pacer) = self.pacer.active() {
             pacer.rebase(now);

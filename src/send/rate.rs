@@ -1,11 +1,14 @@
 //! How fast the network delivers, for controllers that work by rates (draft-cheng-iccrg-delivery-rate-estimation §3).
 
-use super::congestion::RateSample;
+use super::congestion::{Lost, RateSample};
+use super::scoreboard::Sent;
 use crate::Instant;
 use crate::rare::{AtRest, Rare};
+use crate::stream::Position;
 
-/// What a segment remembers of the moment it was sent.
+/// What a segment remembers of the moment it was sent: the per-packet state of the sampler.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(Rust, packed(4))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Snapshot {
     /// Octets delivered by then, and when the last of them were.
@@ -13,7 +16,13 @@ pub(crate) struct Snapshot {
     delivered_at: Instant,
     /// When the first segment of this flight was sent.
     first_at: Instant,
+    /// Octets in the network, those of the segment included.
+    tx_in_flight: u32,
+    /// Octets found lost by then, modulo 2^32.
+    lost: u32,
     application_limited: bool,
+    /// The controller works by rates: the other fields tell something.
+    sampled: bool,
 }
 
 impl Snapshot {
@@ -21,11 +30,32 @@ impl Snapshot {
         self.application_limited
     }
 
-    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
-        let Self { delivered: _, delivered_at: _, first_at: _, application_limited: _ } = self; // a field that is added has to be looked at here
-        self.delivered_at = ago(self.delivered_at);
-        self.first_at = ago(self.first_at);
+    pub(crate) const fn is_sampled(&self) -> bool {
+        self.sampled
     }
+
+    /// That of the next segment, of `octets` octets, which leaves at once.
+    pub(crate) const fn followed_by(self, octets: u32) -> Self {
+        Self { tx_in_flight: self.tx_in_flight.saturating_add(octets), ..self }
+    }
+
+    pub(crate) fn rebase(&mut self, totals: Totals, ago: impl Fn(Instant) -> Instant) {
+        // a field that is added has to be looked at here
+        let Self { delivered, delivered_at, first_at, tx_in_flight: _, lost, application_limited: _, sampled } = *self;
+        if sampled {
+            self.delivered = delivered.wrapping_sub(totals.delivered);
+            self.lost = lost.wrapping_sub(totals.lost);
+            self.delivered_at = ago(delivered_at);
+            self.first_at = ago(first_at);
+        }
+    }
+}
+
+/// Octets delivered, and octets found lost modulo 2^32, since the connection started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Totals {
+    delivered: u64,
+    lost: u32,
 }
 
 /// What was delivered so far.
@@ -45,10 +75,15 @@ struct Sampling {
     delivered: u64,
     delivered_at: Instant,
     first_at: Instant,
+    /// Octets found lost, modulo 2^32.
+    lost: u32,
+    /// The end of the segment that was found lost last.
+    lost_end: Position,
 }
 
 impl AtRest for Sampling {
-    const AT_REST: &'static Self = &Self { delivered: 0, delivered_at: Instant::ZERO, first_at: Instant::ZERO };
+    const AT_REST: &'static Self =
+        &Self { delivered: 0, delivered_at: Instant::ZERO, first_at: Instant::ZERO, lost: 0, lost_end: Position::ISS };
 }
 
 /// The newest segment that an acknowledgment delivers, and when it was sent.
@@ -66,19 +101,32 @@ impl Newest {
 }
 
 impl Rate {
+    /// C.delivered: octets.
     pub(crate) fn delivered(&self) -> u64 {
         self.sampling.delivered
     }
 
-    /// A segment is sent while `inflight` octets are in the network.
-    pub(crate) fn on_sent(&mut self, inflight: u32, now: Instant) -> Snapshot {
+    /// C.lost, modulo 2^32: octets.
+    pub(crate) fn lost(&self) -> u32 {
+        self.sampling.lost
+    }
+
+    /// What is sent now leaves while the application limits the flow.
+    pub(crate) const fn is_application_limited(&self) -> bool {
+        self.application_limited > 0
+    }
+
+    /// OnPacketSent: a segment of `octets` octets is sent while `inflight` octets are in the network.
+    pub(crate) fn on_sent(&mut self, octets: u32, inflight: u32, now: Instant) -> Snapshot {
         if inflight == 0 {
             let sampling = self.sampling.begin();
             sampling.first_at = now;
             sampling.delivered_at = now;
         }
-        let &Sampling { delivered, delivered_at, first_at } = &*self.sampling;
-        Snapshot { delivered, delivered_at, first_at, application_limited: self.application_limited > 0 }
+        let &Sampling { delivered, delivered_at, first_at, lost, lost_end: _ } = &*self.sampling;
+        let application_limited = self.is_application_limited();
+        let tx_in_flight = inflight.saturating_add(octets);
+        Snapshot { delivered, delivered_at, first_at, tx_in_flight, lost, application_limited, sampled: true }
     }
 
     /// What a segment remembers where no samples are taken.
@@ -101,15 +149,36 @@ impl Rate {
         let sampling = self.sampling.begin();
         sampling.delivered += u64::from(octets);
         sampling.delivered_at = now;
-        let (snapshot, at) = newest.0?;
+        let (snapshot, at) = newest.0.filter(|(snapshot, _)| snapshot.sampled)?;
         let sending = at.saturating_since(snapshot.first_at);
         let arriving = now.saturating_since(snapshot.delivered_at);
         sampling.first_at = at;
         Some(RateSample {
-            delivered: sampling.delivered - snapshot.delivered,
+            delivered: sampling.delivered.saturating_sub(snapshot.delivered),
             interval: sending.max(arriving),
             prior_delivered: snapshot.delivered,
             application_limited: snapshot.application_limited,
+            tx_in_flight: snapshot.tx_in_flight,
+            lost: sampling.lost.wrapping_sub(snapshot.lost),
+        })
+    }
+
+    /// A segment was found lost: the facts for the controller, if its sending was sampled.
+    pub(crate) fn on_lost(&mut self, sent: &Sent, sack: bool, now: Instant) -> Option<Lost> {
+        let snapshot = Some(sent.rate).filter(Snapshot::is_sampled)?;
+        let octets = sent.end - sent.start;
+        let sampling = self.sampling.begin();
+        sampling.lost = sampling.lost.wrapping_add(octets);
+        let adjoins = core::mem::replace(&mut sampling.lost_end, sent.end) == sent.start;
+        Some(Lost {
+            octets,
+            tx_in_flight: snapshot.tx_in_flight,
+            lost: sampling.lost.wrapping_sub(snapshot.lost),
+            delivered: sampling.delivered,
+            application_limited: snapshot.application_limited,
+            adjoins,
+            sack,
+            now,
         })
     }
 
@@ -125,11 +194,17 @@ impl Rate {
         self.application_limited = self.application_limited.saturating_sub(octets);
     }
 
+    pub(crate) fn totals(&self) -> Totals {
+        Totals { delivered: self.sampling.delivered, lost: self.sampling.lost }
+    }
+
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
         let Self { application_limited: _, sampling: _ } = self; // a field that is added has to be looked at here
         if let Some(sampling) = self.sampling.active() {
-            sampling.delivered_at = ago(sampling.delivered_at);
-            sampling.first_at = ago(sampling.first_at);
+            let Sampling { delivered, delivered_at, first_at, lost, lost_end: _ } = sampling;
+            (*delivered, *lost) = (0, 0); // all that is compared with them counts from them
+            *delivered_at = ago(*delivered_at);
+            *first_at = ago(*first_at);
         }
     }
 }

@@ -6,7 +6,7 @@ mod marks;
 use alloc::collections::VecDeque;
 
 use self::marks::{Fingers, Marks};
-use super::rate::Snapshot;
+use super::rate::{Snapshot, Totals};
 use crate::Instant;
 use crate::features::{RACK, SHORTCUTS};
 use crate::invariant::{Broken, holds};
@@ -517,13 +517,11 @@ impl Scoreboard {
         holds(again.is_sorted(), "retransmissions out of order")
     }
 
-    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant, rates: bool) {
+    pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant, totals: Totals) {
         let Self { segments: _, una: _, nxt: _, marks: _ } = self; // a field that is added has to be looked at here
         for sent in &mut self.segments {
             sent.at = ago(sent.at);
-            if rates {
-                sent.rate.rebase(&ago);
-            }
+            sent.rate.rebase(totals, &ago);
         }
         if let Some(marks) = self.marks.active() {
             marks.again.iter_mut().for_each(|(_, at)| *at = ago(*at));

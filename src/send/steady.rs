@@ -1,7 +1,6 @@
 //! The sender in steady traffic: new text leaves and is acknowledged in order. What `sent` and `on_ack` come to then.
 
 use super::acks::Growth;
-use super::rate::Newest;
 use super::recovery::Detector;
 use super::{Fin, Sender};
 use crate::time::Micros;
@@ -66,7 +65,7 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn send_text(&mut self, burst: &mut Burst, len: u32, full: u32, now: Instant) -> (Bytes, bool) {
         let inflight = self.flight();
         let text = self.buffer.slice(self.buffer.start() + inflight, usize::try_from(len).unwrap_or(usize::MAX));
-        let rate = self.snapshot(inflight, now);
+        let rate = self.rate.unsampled(); // a controller that works by rates does not come here
         let to = self.board.nxt() + len;
         while self.board.nxt() + full < to {
             self.board.sent(self.board.nxt() + full, now, rate);
@@ -117,15 +116,15 @@ impl<C: Controller> Sender<C> {
             self.sampled = true;
         }
         let last_rtt = times.map(|(_, last_rtt)| last_rtt);
-        let application_limited = if C::WORKS_BY_RATES {
-            let mut newest = Newest::default();
-            if let Some((_, last)) = &freed {
-                newest.on_segment(last.rate, last.at);
+        let application_limited = match &freed {
+            Some((_, last)) if !last.rate.is_sampled() => {
+                self.rate.count(octets);
+                last.rate.is_application_limited()
             }
-            self.tell_expected_delivery(octets, newest, last_rtt, now)
-        } else {
-            self.rate.count(octets);
-            freed.is_some_and(|(_, last)| last.rate.is_application_limited())
+            freed => {
+                let last = freed.as_ref().map(|(_, last)| last);
+                self.tell_expected_delivery(octets, last, last_rtt, (flight, cwnd, mss), now)
+            }
         };
         self.grow(&Growth { octets, new: octets, inflight: flight, cwnd, last_rtt, application_limited, mss, now });
         octets

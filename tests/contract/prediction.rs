@@ -245,7 +245,9 @@ fn a_window_that_shrank_restarts_the_user_timeout_with_expected_text() {
 struct Halving(u32);
 
 impl Controller for Halving {
-    const WORKS_BY_RATES: bool = false;
+    fn works_by_rates(&self) -> bool {
+        false
+    }
     fn start(&mut self, _: u32, _: u32, _: Instant) {}
     fn on_ack(&mut self, _: &Acked) {}
     fn on_congestion(&mut self, _: &Congestion) {}

@@ -246,7 +246,10 @@ fn divide(owed: u64, window: u32) -> (u32, u32) {
 }
 
 impl Controller for Cubic {
-    const WORKS_BY_RATES: bool = false;
+    #[inline]
+    fn works_by_rates(&self) -> bool {
+        false
+    }
 
     fn start(&mut self, mss: u32, initial: u32, _now: Instant) {
         let (mss, cwnd, paced) = (sane_mss(mss), sane_initial(initial, mss), self.paced);

@@ -49,7 +49,10 @@ impl Reno {
 }
 
 impl Controller for Reno {
-    const WORKS_BY_RATES: bool = false;
+    #[inline]
+    fn works_by_rates(&self) -> bool {
+        false
+    }
 
     fn start(&mut self, mss: u32, initial: u32, _now: Instant) {
         *self = Self { mss: sane_mss(mss), cwnd: sane_initial(initial, mss), ..Self::default() };

@@ -48,12 +48,13 @@ impl Scoreboard {
         lost
     }
 
-    /// Takes the first segment, at most `most` octets of it, as lost. Returns the octets.
-    pub(crate) fn lose_first(&mut self, most: u32) -> u32 {
+    /// Takes the first segment, at most `most` octets of it, as lost, and shows it. Returns the octets.
+    pub(crate) fn lose_first(&mut self, most: u32, show: impl FnOnce(&Sent)) -> u32 {
         let end = self.segments.front().map_or(self.una, |first| first.end.min(self.una + most));
         self.cut(end);
         let Some(first) = self.segments.front_mut().filter(|first| first.fate == Fate::InFlight) else { return 0 };
         self.marks.begin().lose(first);
+        show(first);
         first.len()
     }
 

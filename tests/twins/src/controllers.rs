@@ -57,7 +57,9 @@ macro_rules! wild {
             }
 
             impl<const RATES: bool> Controller for Wild<RATES> {
-                const WORKS_BY_RATES: bool = RATES;
+                fn works_by_rates(&self) -> bool {
+                    RATES
+                }
 
                 fn start(&mut self, mss: u32, initial: u32, now: Instant) {
                     self.mss = mss;

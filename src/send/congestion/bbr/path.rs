@@ -1,0 +1,205 @@
+//! The model of the path: rounds, bandwidth, aggregation, and how losses change it (§5.5).
+
+use super::control::{Gain, octets};
+use super::info::BbrState;
+use super::model::{Model, NO_RATE, NO_VOLUME, UndoState};
+use super::sample::{Sample, Volume, inflight_at_loss, volume_of};
+use crate::Instant;
+use crate::send::congestion::Lost;
+
+/// BBR.ExtraAckedFilterLen: rounds; one in Startup.
+const EXTRA_ACKED_FILTER_LEN: u64 = 10;
+
+/// BBR.Beta = 0.7.
+fn beta(value: u64) -> u64 {
+    value / 10 * 7 + value % 10 * 7 / 10
+}
+
+fn beta_of_volume(volume: u32) -> u32 {
+    octets(beta(volume.into()))
+}
+
+impl Model {
+    /// UpdateRound (§5.5.1).
+    fn update_round(&mut self, sample: &Sample) {
+        self.round_start = sample.prior_delivered.is_some_and(|prior| prior >= self.next_round_delivered);
+        if self.round_start {
+            self.start_round();
+            self.round_count = self.round_count.saturating_add(1);
+            self.rounds_since_probe_up = self.rounds_since_probe_up.saturating_add(1);
+        }
+    }
+
+    pub(super) fn start_round(&mut self) {
+        self.next_round_delivered = self.delivered;
+    }
+
+    /// UpdateMaxBw (§5.5.5).
+    fn update_max_bw(&mut self, sample: &Sample) {
+        self.update_round(sample);
+        let rate = sample.delivery_rate;
+        if rate > 0 && (rate >= self.max_bw() || !sample.is_app_limited) {
+            let [_, this] = &mut self.max_bw_filter;
+            *this = rate.max(*this);
+        }
+    }
+
+    /// UpdateLatestDeliverySignals (§5.5.10.3).
+    pub(super) fn update_latest_delivery_signals(&mut self, sample: &Sample) {
+        self.bw_latest = self.bw_latest.max(sample.delivery_rate);
+        self.inflight_latest = self.inflight_latest.max(sample.delivered);
+        self.loss_round_start = sample.prior_delivered.is_some_and(|prior| prior >= self.loss_round_delivered);
+        if self.loss_round_start {
+            self.loss_round_delivered = self.delivered;
+        }
+    }
+
+    /// AdvanceLatestDeliverySignals.
+    pub(super) fn advance_latest_delivery_signals(&mut self, sample: &Sample) {
+        if self.loss_round_start {
+            self.bw_latest = sample.delivery_rate;
+            self.inflight_latest = sample.delivered;
+        }
+    }
+
+    pub(super) fn reset_congestion_signals(&mut self) {
+        self.is_loss_in_round = false;
+        self.bw_latest = 0;
+        self.inflight_latest = 0;
+    }
+
+    /// UpdateCongestionSignals.
+    pub(super) fn update_congestion_signals(&mut self, sample: &Sample) {
+        self.update_max_bw(sample);
+        if self.loss_round_start {
+            self.adapt_lower_bounds_from_congestion();
+            self.is_loss_in_round = false;
+        }
+    }
+
+    /// AdaptLowerBoundsFromCongestion: once per round with a loss, where the flow does not accelerate.
+    fn adapt_lower_bounds_from_congestion(&mut self) {
+        if self.is_probing_bw() || !self.is_loss_in_round {
+            return;
+        }
+        // InitLowerBounds
+        if self.bw_shortterm == NO_RATE {
+            self.bw_shortterm = self.max_bw();
+        }
+        if self.inflight_shortterm == NO_VOLUME {
+            self.inflight_shortterm = self.cwnd;
+        }
+        // LossLowerBounds
+        self.bw_shortterm = self.bw_latest.max(beta(self.bw_shortterm));
+        self.inflight_shortterm = self.inflight_latest.max(beta_of_volume(self.inflight_shortterm));
+    }
+
+    pub(super) fn bound_bw_for_model(&mut self) {
+        self.bw = self.max_bw().min(self.bw_shortterm);
+    }
+
+    /// UpdateACKAggregation (§5.5.9).
+    pub(super) fn update_ack_aggregation(&mut self, sample: &Sample) {
+        let mut expected = volume_of(self.bw, sample.now.since(self.extra_acked_interval_start));
+        if self.extra_acked_delivered <= expected {
+            self.extra_acked_delivered = 0; // the acknowledgments came more slowly than expected
+            self.extra_acked_interval_start = sample.now;
+            expected = 0;
+        }
+        self.extra_acked_delivered = self.extra_acked_delivered.saturating_add(sample.newly_acked.into());
+        let extra = octets(self.extra_acked_delivered.saturating_sub(expected)).min(self.cwnd);
+        let filter_len = if self.full_bw_reached { EXTRA_ACKED_FILTER_LEN } else { 1 };
+        self.extra_acked_filter.update(extra, self.round_count, filter_len);
+    }
+
+    /// NoteLoss: the first loss of a round saves what a mistake would restore.
+    fn note_loss(&mut self) {
+        if !self.is_loss_in_round {
+            self.loss_round_delivered = self.delivered;
+            self.save_state_upon_loss();
+        }
+        self.is_loss_in_round = true;
+    }
+
+    /// Whether a loss tells of congestion.
+    fn is_congestive(&self, lost: &Lost) -> bool {
+        let bdp = self.bdp_multiple(Gain::ONE).max(self.min_pipe_cwnd());
+        let queued = u64::from(lost.tx_in_flight) * 4 > u64::from(bdp) * 5;
+        let many = u64::from(lost.lost) * 10 > u64::from(lost.tx_in_flight);
+        queued || many || !lost.sack
+    }
+
+    /// HandleLostPacket (§5.5.10.2).
+    pub(super) fn handle_lost_packet(&mut self, lost: &Lost) {
+        self.lost_ranges = self.lost_ranges.saturating_add(u32::from(!lost.adjoins || self.lost_ranges == 0));
+        if !self.is_congestive(lost) {
+            return;
+        }
+        self.note_loss();
+        self.saved = true;
+        if !self.is_bw_probe_sample {
+            return; // it was not sent while the flow probed for bandwidth
+        }
+        let volume = Volume { tx_in_flight: lost.tx_in_flight, lost: lost.lost, sack: lost.sack };
+        if volume.is_inflight_too_high() {
+            let inflight = inflight_at_loss(lost).unwrap_or(NO_VOLUME);
+            self.handle_inflight_too_high(inflight, lost.application_limited, lost.now);
+        }
+    }
+
+    /// HandleInflightTooHigh: once per probe.
+    pub(super) fn handle_inflight_too_high(&mut self, inflight: u32, is_app_limited: bool, now: Instant) {
+        self.prev_probe_too_high = true;
+        self.is_bw_probe_sample = false;
+        if !is_app_limited {
+            self.inflight_longterm = inflight.max(beta_of_volume(self.target_inflight()));
+        }
+        if self.state == BbrState::ProbeBwUp {
+            self.undo.state = Some(UndoState::ProbeBwUp);
+            self.start_probe_bw_down(now);
+        }
+    }
+
+    /// SaveStateUponLoss (§5.5.11.1).
+    pub(super) fn save_state_upon_loss(&mut self) {
+        self.save_cwnd();
+        self.undo.state = None;
+        self.undo.bw_shortterm = self.bw_shortterm;
+        self.undo.inflight_shortterm = self.inflight_shortterm;
+        self.undo.inflight_longterm = self.inflight_longterm;
+    }
+
+    /// HandleSpuriousLossDetection (§5.5.11.2).
+    pub(super) fn handle_spurious_loss_detection(&mut self) {
+        self.restore_cwnd();
+        self.is_loss_in_round = false;
+        self.reset_full_bw();
+        self.bw_shortterm = self.bw_shortterm.max(self.undo.bw_shortterm);
+        self.inflight_shortterm = self.inflight_shortterm.max(self.undo.inflight_shortterm);
+        self.inflight_longterm = self.inflight_longterm.max(self.undo.inflight_longterm);
+        match self.undo.state.take() {
+            Some(UndoState::Startup) if self.state != BbrState::Startup => {
+                self.full_bw_reached = false;
+                if self.state != BbrState::ProbeRtt {
+                    self.enter_startup();
+                }
+            }
+            Some(UndoState::ProbeBwUp) if self.state != BbrState::ProbeBwUp => {
+                if self.state != BbrState::ProbeRtt {
+                    self.start_probe_bw_refill();
+                }
+            }
+            Some(UndoState::Startup | UndoState::ProbeBwUp) | None => {}
+        }
+    }
+
+    /// Gain of a whole BDP: what a mark in a probe says was too much.
+    pub(super) fn handle_mark(&mut self, inflight: u32, now: Instant) {
+        self.is_loss_in_round = true;
+        if self.state == BbrState::Startup {
+            self.exit_startup_for_congestion();
+        } else if self.is_bw_probe_sample {
+            self.handle_inflight_too_high(inflight.min(self.inflight(self.bw, Gain::ONE)), false, now);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Startup and Drain (§5.3.1, §5.3.2).
+
+use super::control::Gain;
+use super::info::BbrState;
+use super::model::{Model, UndoState};
+use super::sample::Sample;
+
+/// Rounds with little growth that tell of a full pipe.
+const FULL_BW_ROUNDS: u8 = 3;
+/// BBR.StartupFullLossCnt: discontiguous ranges lost in a round.
+const STARTUP_FULL_LOSS_CNT: u32 = 6;
+/// Drain ends after this many rounds.
+const DRAIN_ROUNDS: u64 = 3;
+
+impl Model {
+    pub(super) fn enter_startup(&mut self) {
+        self.state = BbrState::Startup;
+    }
+
+    /// ResetFullBW.
+    pub(super) fn reset_full_bw(&mut self) {
+        self.full_bw = 0;
+        self.full_bw_count = 0;
+        self.full_bw_now = false;
+    }
+
+    /// CheckFullBWReached (§5.3.1.2): three rounds in which the bandwidth grew by less than a quarter.
+    pub(super) fn check_full_bw_reached(&mut self, sample: &Sample) {
+        if self.full_bw_now || !self.round_start || sample.is_app_limited {
+            return;
+        }
+        if sample.delivery_rate.saturating_mul(4) >= self.full_bw.saturating_mul(5) {
+            self.reset_full_bw();
+            self.full_bw = sample.delivery_rate; // still growing
+            return;
+        }
+        self.full_bw_count = self.full_bw_count.saturating_add(1);
+        self.full_bw_now = self.full_bw_count >= FULL_BW_ROUNDS;
+        self.full_bw_reached |= self.full_bw_now;
+    }
+
+    pub(super) fn check_startup_done(&mut self, sample: &Sample) {
+        self.check_startup_high_loss(sample);
+        if self.state == BbrState::Startup && self.full_bw_reached {
+            self.enter_drain();
+        }
+    }
+
+    /// CheckStartupHighLoss (§5.3.1.3). A round of losses began with the first of them: where it ends in fast recovery,
+    /// recovery has lasted for a round.
+    fn check_startup_high_loss(&mut self, sample: &Sample) {
+        let lost_ranges = self.lost_ranges;
+        if self.loss_round_start {
+            self.lost_ranges = 0;
+        }
+        if self.state != BbrState::Startup || !self.in_recovery || !self.fast {
+            return;
+        }
+        let high_loss = if sample.volume.sack {
+            self.loss_round_start && sample.volume.is_inflight_too_high() && lost_ranges >= STARTUP_FULL_LOSS_CNT
+        } else {
+            lost_ranges > 0
+        };
+        if high_loss {
+            self.undo.state = Some(UndoState::Startup);
+            self.exit_startup_for_congestion();
+        }
+    }
+
+    /// The losses, or marks, suggest how much is safe in flight.
+    pub(super) fn exit_startup_for_congestion(&mut self) {
+        self.full_bw_now = true;
+        self.full_bw_reached = true;
+        self.inflight_longterm = self.bdp_multiple(Gain::ONE).max(self.inflight_latest);
+    }
+
+    fn enter_drain(&mut self) {
+        self.state = BbrState::Drain;
+        self.drain_start_round = self.round_count;
+    }
+
+    /// CheckDrainDone: the queue is gone, or three rounds have passed.
+    pub(super) fn check_drain_done(&mut self, sample: &Sample) {
+        let drained = || sample.inflight <= self.inflight(self.bw, Gain::ONE);
+        if self.state == BbrState::Drain
+            && (self.round_count > self.drain_start_round.saturating_add(DRAIN_ROUNDS) || drained())
+        {
+            self.enter_probe_bw(sample.now);
+        }
+    }
+}
