@@ -155,8 +155,9 @@ pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
 # Figures
 
 What segue reaches over an emulated bottleneck, with nine senders: CUBIC and NewReno, with and without pacing, with and
-without timestamps (`-bare`), and BBR, which always paces. Medians over 20 seeds where chance decides anything, for two sets of seeds. Within 1 % of
-what is required counts as reached. [simulation.md](simulation.md) tells what is emulated, and how to read it.
+without timestamps (`-bare`), and BBR, which always paces. Medians over 20 seeds where chance decides anything, for two
+sets of seeds. Within 1 % of what is required counts as reached. [simulation.md](simulation.md) tells what is emulated,
+and how to read it.
 
 This file is made from `tests/data/figures.csv`; `{COMMAND}` measures and writes both anew.
 
@@ -168,15 +169,16 @@ within 10 seconds from `connect`: 0.965 is all that is possible with timestamps 
 {of_cubic}
 ## What is required of BBR
 
-With BBR and one default `Config`. Where no sender is named it is CUBIC, which is only shown. Of repeated text: the path's
-rate of loss and half a percentage point. The queue is what waits at the bottleneck, in bandwidth-delay products: the median
-over the seconds 10 to 30.
+With BBR and one default `Config`. Lines without the name of a sender show CUBIC, of which nothing is required here.
+Repeated is at most the path's rate of loss and half a percentage point. The queue is what waits at the bottleneck, in
+bandwidth-delay products: the median over the seconds 10 to 30.
 
 {of_bbr}
 ## Overview
 
 From here on: ratios to what is possible, 1 being all of it; where chance decides, the lesser of the two sets of seeds. The
-column \"possible\" is for the sender `cubic`, and so are the ACKs: pure ACKs for each segment of text.
+column \"possible\" is for the sender `cubic`, and so are the ACKs: pure ACKs for each segment of text. What is not
+recorded is left empty.
 
 {}",
         overview(&themes)

@@ -73,7 +73,7 @@ fn chosen(options: &Options) -> Result<Vec<Row>, Problem> {
     if matches!(options.mode, Mode::Check | Mode::Record) {
         rows.retain(record::is_of_the_record);
         if rows.is_empty() {
-            return Err(Problem::Usage("of these rows with these senders, none is recorded".to_string()));
+            return Err(Problem::Usage("of these rows with these senders, none belongs to the record".to_string()));
         }
     }
     Ok(rows)
@@ -92,6 +92,21 @@ fn measured(tasks: Vec<(Vec<Row>, (u64, u64))>) -> Vec<Set> {
         Set { name: record::set_name(set), rows, measured }
     };
     tasks.into_iter().map(set).collect()
+}
+
+/// Those of the chosen rows that can be compared; says what is left out.
+fn comparable(chosen: &[Row], recorded: &Recorded) -> Vec<Row> {
+    let rows = recorded.known(chosen);
+    for sender in Sender::ALL {
+        let of = |rows: &[Row]| rows.iter().any(|row| row.sender == sender);
+        if of(chosen) && !of(&rows) {
+            let (name, command) = (sender.name(), record::COMMAND);
+            say(&format!(
+                "Nothing is recorded with {name}, and nothing compared. To record: {command} --sender {name}\n"
+            ));
+        }
+    }
+    rows
 }
 
 /// The recorded sets of seeds, each with the rows that it is recorded for.
@@ -219,15 +234,9 @@ fn record(rows: &[Row]) -> Result<bool, String> {
 fn check(rows: &[Row], part: bool) -> Result<bool, String> {
     let recorded = Recorded::read()?;
     let chosen = if part { record::part(rows) } else { rows.to_vec() };
-    let rows = recorded.known(&chosen);
-    for sender in Sender::ALL {
-        let of = |rows: &[Row]| rows.iter().any(|row| row.sender == sender);
-        if of(&chosen) && !of(&rows) {
-            let (name, command) = (sender.name(), record::COMMAND);
-            say(&format!(
-                "Nothing is recorded with {name}, and nothing compared. To record: {command} --sender {name}\n"
-            ));
-        }
+    let rows = comparable(&chosen, &recorded);
+    if rows.is_empty() {
+        return Err("nothing is compared".to_string());
     }
     let sets = measured(recorded_sets(&rows));
     let mut good = lawful(&sets);
