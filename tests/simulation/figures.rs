@@ -52,10 +52,13 @@ fn every_row_is_recorded_with_every_sender_and_nothing_else() {
     }
     let have = recorded.keys().map(|(set, row, figure)| (set.into(), row.into(), figure.into()));
     let have = have.collect::<BTreeSet<(String, String, String)>>();
-    let (missing, extra) = (wanted.difference(&have).collect::<Vec<_>>(), have.difference(&wanted).collect::<Vec<_>>());
+    let rows_of = |keys: Vec<&(String, String, String)>| keys.into_iter().map(|(_, row, _)| row.clone()).collect();
+    let missing: BTreeSet<String> = rows_of(wanted.difference(&have).collect());
+    let extra: BTreeSet<String> = rows_of(have.difference(&wanted).collect());
     assert!(
         missing.is_empty() && extra.is_empty(),
-        "not recorded: {missing:?}\nrecorded, but of no row: {extra:?}\nto record: {COMMAND}, or a part with --row and --sender"
+        "not or not wholly recorded: {missing:?}\nrecorded, but of no row or figure: {extra:?}\n\
+         to record: {COMMAND}, or a part with --row and --sender"
     );
     assert_eq!(Recorded::parse(&recorded.text(&rows)), Ok(recorded));
 }
@@ -80,7 +83,7 @@ fn what_is_missed_is_told() {
     let missed = |row: &&Row| {
         let values =
             SETS.iter().flat_map(|set| row.figures.iter().map(|f| (f.want, recorded.get(&set_name(*set), row, f))));
-        values.into_iter().any(|(want, value)| verdict(want, value.unwrap_or(f64::NAN)) == Verdict::Missed)
+        values.into_iter().any(|(want, value)| value.is_some_and(|value| verdict(want, value) == Verdict::Missed))
     };
     let rows = rows.iter().filter(|row| record::is_in_targets(row));
     let missed = rows.filter(missed).map(Row::id).collect::<BTreeSet<_>>();
