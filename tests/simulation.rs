@@ -1,6 +1,7 @@
 //! The simulator of `examples/sim`: its link does what it says, its laws can be broken, and no figure is worse than
 //! recorded.
 
+mod bbr;
 mod figures;
 mod ideal;
 mod laws;

@@ -16,17 +16,18 @@ Usage: cargo run --release --example sim -- [OPTIONS]
 Options:
   --list            list the rows and leave
   --row NAME        only this row; may be given more than once
-  --sender NAME     with this sender: cubic or reno, then -paced, then -bare (no timestamps); or all; may be given more
-                    than once [default: cubic]
+  --sender NAME     with this sender: cubic or reno, then -paced, then -bare (no timestamps); bbr or bbr-bare; or all;
+                    may be given more than once [default: cubic; all with --check and --record]
   --seeds A..B,...  sets of seeds, the last one included; a column for each set [default: 1..20]
   --verbose         also what each run gave
   --csv FILE        write every run's figures
   --svg PATH        plot window, flight and RTT of the first seed over time: a file (.svg, for one row) or a directory
   --trace PATH      the same as numbers: a file (.csv, for one row) or a directory
   --packets PATH    a line for each packet of the first seed: a file (.txt, for one row) or a directory
-  --check           all rows and senders, the recorded seeds; fail when a figure is worse than recorded by more than 1 %
+  --check           with the recorded seeds; fail when a figure is worse than recorded by more than 1 %
   --part            with --check, the part that takes less than a minute
-  --record          all rows and senders, the recorded seeds; write tests/data/figures.csv and docs/figures.md
+  --record          with the recorded seeds; write tests/data/figures.csv and docs/figures.md; with --row or --sender,
+                    nothing else changes
   -h, --help        show this
 ";
 
@@ -88,7 +89,6 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Opti
             }
             Arg::Long("sender") => {
                 senders.extend(sender(&value(&mut parser, "--sender", "the name of a sender, or all")?)?);
-                others.push("--sender");
             }
             Arg::Long("part") => options.part = true,
             Arg::Long("seeds") => {
@@ -109,15 +109,14 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Opti
     }
     if !senders.is_empty() {
         options.senders = senders;
+    } else if alone.is_some() {
+        options.senders = Sender::ALL.to_vec();
     }
     if options.part && options.mode != Mode::Check {
         return Err("--part is a part of --check: give both".into());
     }
     match (alone, others.first()) {
         (Some(alone), Some(other)) => Err(format!("{alone} decides by itself what runs: leave {other} away")),
-        (Some("--record"), None) if !options.rows.is_empty() => {
-            Err("--record writes all rows: leave --row away".into())
-        }
         _ => Ok(Some(options)),
     }
 }
@@ -137,8 +136,8 @@ fn sender(text: &str) -> Result<Vec<Sender>, String> {
     if text == "all" {
         return Ok(Sender::ALL.to_vec());
     }
-    let known = || Sender::ALL.map(Sender::name).join(", ");
-    let sender = Sender::ALL.into_iter().find(|sender| sender.name() == text);
+    let known = || Sender::named().map(Sender::name).collect::<Vec<_>>().join(", ");
+    let sender = Sender::named().find(|sender| sender.name() == text);
     sender.map(|sender| vec![sender]).ok_or_else(|| format!("--sender: there is no '{text}', but {} and all", known()))
 }
 

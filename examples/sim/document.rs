@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::measure::median;
-use super::record::{COMMAND, Recorded, SETS, is_recorded, set_name};
+use super::record::{COMMAND, Recorded, SETS, is_in_targets, is_recorded, set_name};
 use super::rows::{ACKS, Row, Sender, Theme};
 use super::table;
 
@@ -13,6 +13,10 @@ const fn heading(theme: Theme) -> (&'static str, &'static str) {
         Theme::Paths => (
             "Paths",
             "Rates, losses, reordering, marks: 10 seconds. Short flows: the median of their times. Shares: 60 seconds.",
+        ),
+        Theme::Queues => (
+            "Beside CUBIC, and deep queues",
+            "With CUBIC and BBR. Two flows: the goodput of both in 60 seconds. A standing queue: the goodput of one in 30.",
         ),
         Theme::Rates => (
             "Data centres and long paths",
@@ -61,10 +65,16 @@ impl Line {
     }
 }
 
-/// The lesser ratio of the recorded sets.
+/// The lesser ratio of the recorded sets; no number if one is not recorded.
 fn ratio(recorded: &Recorded, row: &Row) -> f64 {
     let of_set = |seeds| row.ratio(|figure| recorded.get(&set_name(seeds), row, figure).unwrap_or(f64::NAN));
-    SETS.into_iter().filter(|seeds| is_recorded(row, *seeds)).map(of_set).fold(f64::INFINITY, f64::min)
+    let lesser = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) };
+    SETS.into_iter().filter(|seeds| is_recorded(row, *seeds)).map(of_set).reduce(lesser).unwrap_or(f64::NAN)
+}
+
+/// A ratio for people: nothing, if it is not recorded.
+fn shown(ratio: f64) -> String {
+    if ratio.is_nan() { String::new() } else { format!("{ratio:.3}") }
 }
 
 fn line(recorded: &Recorded, row: &Row) -> Line {
@@ -89,7 +99,7 @@ fn theme_table(lines: &[Line]) -> String {
     let counted = lines.iter().any(|line| line.acks.is_some());
     let mut cells = vec![head(&["row", "path", "possible"], if counted { &["ACKs"] } else { &[] })];
     for line in lines {
-        let ratios = line.ratios.iter().map(|ratio| format!("{ratio:.3}"));
+        let ratios = line.ratios.iter().map(|ratio| shown(*ratio));
         let acks = counted.then(|| line.acks.map_or(String::new(), |acks| format!("{acks:.3}")));
         let first = [line.name.clone(), line.label.clone(), line.possible.clone()];
         cells.push(first.into_iter().chain(ratios).chain(acks).collect());
@@ -100,11 +110,11 @@ fn theme_table(lines: &[Line]) -> String {
 fn overview(themes: &[(Theme, Vec<Line>)]) -> String {
     let mut cells = vec![head(&["theme", "rows", "figure"], &[])];
     for (theme, lines) in themes {
-        let columns = (0..Sender::ALL.len()).map(|i| lines.iter().map(|line| line.ratios[i]).collect::<Vec<_>>());
         let (mut least, mut middle) = (Vec::new(), Vec::new());
-        for column in columns {
-            least.push(format!("{:.3}", column.iter().copied().fold(f64::INFINITY, f64::min)));
-            middle.push(format!("{:.3}", median(column)));
+        for i in 0..Sender::ALL.len() {
+            let known = lines.iter().map(|line| line.ratios[i]).filter(|ratio| !ratio.is_nan()).collect::<Vec<_>>();
+            least.push(shown(known.iter().copied().fold(f64::NAN, f64::min)));
+            middle.push(shown(median(known)));
         }
         let name = heading(*theme).0.to_string();
         cells.push([name, lines.len().to_string(), "median".into()].into_iter().chain(middle).collect());
@@ -113,17 +123,27 @@ fn overview(themes: &[(Theme, Vec<Line>)]) -> String {
     table::aligned(&cells)
 }
 
-/// The document, for these recorded figures of all rows.
-pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
-    let plain = rows.iter().filter(|row| row.sender == Sender::default()).collect::<Vec<_>>();
-    let required = plain.iter().filter(|row| row.theme == Theme::Paths).copied().cloned().collect::<Vec<_>>();
+/// What is required of these rows, and what is recorded.
+fn targets(recorded: &Recorded, rows: &[Row]) -> String {
     let of_row =
         |set: &str, row: &Row| row.figures.iter().map(|f| recorded.get(set, row, f).unwrap_or(f64::NAN)).collect();
     let set = |seeds| {
         let set = set_name(seeds);
-        (set.clone(), required.iter().map(|row| of_row(&set, row)).collect::<Vec<Vec<f64>>>())
+        (set.clone(), rows.iter().map(|row| of_row(&set, row)).collect::<Vec<Vec<f64>>>())
     };
-    let required_table = table::table(&required, &SETS.map(set));
+    table::table(rows, &SETS.map(set))
+}
+
+/// The rows of a table of targets: with CUBIC, or with BBR. Rows in which CUBIC is only shown stand beside those of BBR.
+fn required(rows: &[Row], bbr: bool) -> Vec<Row> {
+    let of_bbr = |row: &Row| row.sender == Sender::BBR || row.theme == Theme::Queues;
+    rows.iter().filter(|row| is_in_targets(row) && of_bbr(row) == bbr).cloned().collect()
+}
+
+/// The document, for these recorded figures of all rows.
+pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
+    let plain = rows.iter().filter(|row| row.sender == Sender::default()).collect::<Vec<_>>();
+    let (of_cubic, of_bbr) = (targets(recorded, &required(rows, false)), targets(recorded, &required(rows, true)));
     let themes = Theme::ALL.map(|theme| {
         let rows = plain.iter().filter(|row| row.theme == theme);
         let mut lines = rows.map(|row| line(recorded, row)).collect::<Vec<_>>();
@@ -134,9 +154,10 @@ pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
         "\
 # Figures
 
-What segue reaches over an emulated bottleneck, with eight senders: CUBIC and NewReno, with and without pacing, with and
-without timestamps (`-bare`). Medians over 20 seeds where chance decides anything, for two sets of seeds. Within 1 % of
-what is required counts as reached. [simulation.md](simulation.md) tells what is emulated, and how to read it.
+What segue reaches over an emulated bottleneck, with nine senders: CUBIC and NewReno, with and without pacing, with and
+without timestamps (`-bare`), and BBR, which always paces. Medians over 20 seeds where chance decides anything, for two
+sets of seeds. Within 1 % of what is required counts as reached. [simulation.md](simulation.md) tells what is emulated,
+and how to read it.
 
 This file is made from `tests/data/figures.csv`; `{COMMAND}` measures and writes both anew.
 
@@ -145,11 +166,19 @@ This file is made from `tests/data/figures.csv`; `{COMMAND}` measures and writes
 With CUBIC and one default `Config`. Goodput is the share of the link's rate, in IP octets, that is text delivered in order
 within 10 seconds from `connect`: 0.965 is all that is possible with timestamps on every segment.
 
-{required_table}
+{of_cubic}
+## What is required of BBR
+
+With BBR and one default `Config`. Lines without the name of a sender show CUBIC, of which nothing is required here.
+Repeated is at most the path's rate of loss and half a percentage point. The queue is what waits at the bottleneck, in
+bandwidth-delay products: the median over the seconds 10 to 30.
+
+{of_bbr}
 ## Overview
 
 From here on: ratios to what is possible, 1 being all of it; where chance decides, the lesser of the two sets of seeds. The
-column \"possible\" is for the sender `cubic`, and so are the ACKs: pure ACKs for each segment of text.
+column \"possible\" is for the sender `cubic`, and so are the ACKs: pure ACKs for each segment of text. What is not
+recorded is left empty.
 
 {}",
         overview(&themes)

@@ -122,6 +122,7 @@ pub struct Host<C: Controller> {
 impl<C: Controller> Host<C> {
     pub fn new(controller: C, setup: Setup, rng: &mut Rng, sample_every: Option<Nanos>) -> Self {
         let secrets = Secrets { iss: SeqNum::new(rng.next() as u32), ts_offset: rng.next() as u32 };
+        let episodes = Episodes::of(&controller);
         let (controller, notes) = Watch::new(controller);
         Self {
             setup,
@@ -144,7 +145,7 @@ impl<C: Controller> Host<C> {
             exchanges: Vec::new(),
             wake: None,
             notes,
-            episodes: Episodes::default(),
+            episodes,
             high: secrets.iss,
             sample_every,
             samples: Vec::new(),

@@ -6,13 +6,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use segue::Algorithm;
+use segue::{Algorithm, Config};
 use segue_kit::Rng;
 
 use super::host::{End, Host, Setup, Track};
 use super::link::{Link, MILLISECOND, Nanos, SECOND};
 use super::newreno::NewReno;
-use super::rows::{ACKS, Load, Path, Row};
+use super::rows::{
+    ACKS, GOODPUT, GOODPUT_OF_BOTH, Load, Path, QUEUE, REPEATED, Row, SHARE, SHARE_OF_CUBIC, Second, Sender,
+};
 use super::user::{Text, Writer};
 use super::world::{Flow, World};
 
@@ -39,6 +41,8 @@ struct Bench {
     algorithm: Algorithm,
     /// What the ends are like, their users excepted.
     setups: [Setup; 2],
+    /// That of the end that connects, without pacing: for CUBIC beside another sender.
+    unpaced: Arc<Config>,
     rng: Rng,
     watch: Option<Nanos>,
 }
@@ -53,13 +57,29 @@ impl Bench {
             Setup { config, path, text, writer, reader: ways.reader, intake: ways.intake }
         });
         let (path, algorithm) = (row.path.clone(), row.sender.algorithm());
-        Self { path, algorithm, setups, rng: Rng::new(seed), watch }
+        let unpaced = row.ends[0].config.pacing(false).build().expect("the rows have valid settings");
+        Self { path, algorithm, setups, unpaced: Arc::new(unpaced), rng: Rng::new(seed), watch }
     }
 
     /// The end with this number and a user that writes this.
     fn end(&mut self, number: usize, writer: Writer) -> Box<dyn End> {
         let setup = Setup { writer, ..self.setups[number].clone() };
         Box::new(Host::new(self.algorithm.clone(), setup, &mut self.rng, self.watch))
+    }
+
+    /// The sender of the second of two greedy flows.
+    fn second(&mut self, second: Second) -> Box<dyn End> {
+        match second {
+            Second::Same => self.end(0, Writer::Greedy),
+            Second::Cubic => {
+                let setup = Setup { config: self.unpaced.clone(), writer: Writer::Greedy, ..self.setups[0].clone() };
+                Box::new(Host::new(Sender::default().algorithm(), setup, &mut self.rng, self.watch))
+            }
+            Second::Stranger => {
+                let text = self.setups[0].text.clone();
+                Box::new(NewReno::new(text, &mut self.rng).watched(self.watch))
+            }
+        }
     }
 
     fn flow(&mut self, first: Writer, second: Writer) -> Flow {
@@ -91,7 +111,7 @@ pub fn run(row: &Row, seed: u64, watch: Option<Nanos>) -> Outcome {
         Load::Trickle { octets, every, count, bulk } => {
             trickle(&mut bench, Writer::Trickles { octets, every, count, bulk }, u64::from(count) + 1)
         }
-        Load::Pair { duration, stranger } => pair(&mut bench, duration, stranger),
+        Load::Pair { duration, second } => pair(&mut bench, duration, second, row),
     }
 }
 
@@ -105,17 +125,32 @@ fn acks_per_text(flow: &Flow) -> f64 {
     second.sent.acks as f64 / first.sent.texts.max(1) as f64
 }
 
-fn wants_acks(row: &Row) -> bool {
-    row.figures.iter().any(|figure| figure.name == ACKS)
+/// A value for each figure of the row, by its name.
+fn values(row: &Row, value: impl Fn(&str) -> Option<f64>) -> Vec<f64> {
+    row.figures.iter().map(|figure| value(figure.name).unwrap_or(f64::NAN)).collect()
+}
+
+/// What waits at the bottleneck is looked at once in this time, which is no part of a round trip.
+const LOOK: Nanos = 7 * MILLISECOND;
+
+/// Runs a greedy flow. What waits at the bottleneck after the first third of the time, in bandwidth-delay products: the
+/// median over time.
+fn standing(world: &mut World, duration: Nanos, product: u64) -> f64 {
+    let mut queue = Vec::new();
+    for at in (duration / 3..=duration).step_by(LOOK as usize) {
+        world.run(at, |_| false);
+        queue.push(world.links[0].backlog(at) as f64 / product as f64);
+    }
+    median(queue)
 }
 
 fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
     let flow = bench.flow(Writer::Greedy, Writer::Silent);
     let mut world = bench.world(vec![flow]);
+    let queue = row.has(QUEUE).then(|| standing(&mut world, duration, row.path.product()));
     world.run(duration, |_| false);
     let flow = &world.flows[0];
     let (report, sent) = (flow.sides[0].end.report(), flow.sides[0].sent);
-    let second = if wants_acks(row) { acks_per_text(flow) } else { sent.repeated as f64 / sent.octets.max(1) as f64 };
     let (data, episodes, timeouts) = (world.links[0].tally, report.episodes, report.timeouts);
     let (reductions, spurious) = (episodes.reductions, episodes.spurious);
     let predicted = flow.sides.each_ref().map(|side| side.end.report()).map(|r| r.predicted as f64 / r.arrived as f64);
@@ -134,7 +169,13 @@ fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
     if data.held == 0 && spurious > timeouts {
         violations.push(format!("{spurious} reductions were undone where nothing was reordered: the losses were real"));
     }
-    let values = vec![bench.share(flow.delivered().0, duration), second];
+    let values = values(row, |name| match name {
+        GOODPUT => Some(bench.share(flow.delivered().0, duration)),
+        REPEATED => Some(sent.repeated as f64 / sent.octets.max(1) as f64),
+        ACKS => Some(acks_per_text(flow)),
+        QUEUE => queue,
+        _ => None,
+    });
     let tracks = vec![track("", &*flow.sides[0].end)];
     let packets = world.log.unwrap_or_default();
     Outcome { values, violations, tracks, notes, packets, predicted }
@@ -194,7 +235,7 @@ fn flows(bench: &mut Bench, count: u32, user: Writer, row: &Row) -> Outcome {
     whole.sort_by(f64::total_cmp);
     outcome.values = if row.figures.len() == 4 {
         vec![percentile(&all, 50), percentile(&all, 95), percentile(&all, 99), percentile(&whole, 99)]
-    } else if wants_acks(row) {
+    } else if row.has(ACKS) {
         vec![percentile(&all, 50), acks]
     } else {
         vec![timeouts as f64, percentile(&all, 50)]
@@ -244,27 +285,32 @@ fn trickle(bench: &mut Bench, user: Writer, turns: u64) -> Outcome {
     Outcome { values, violations, tracks, notes, packets, ..Outcome::default() }
 }
 
-fn pair(bench: &mut Bench, duration: Nanos, stranger: bool) -> Outcome {
+fn pair(bench: &mut Bench, duration: Nanos, second: Second, row: &Row) -> Outcome {
     let first = bench.end(0, Writer::Greedy);
-    let text = bench.setups[0].text.clone();
-    let second = if stranger {
-        Box::new(NewReno::new(text, &mut bench.rng).watched(bench.watch))
-    } else {
-        bench.end(0, Writer::Greedy)
+    let names = match second {
+        Second::Same => ["first flow", "second flow"],
+        Second::Cubic => ["first flow", "CUBIC"],
+        Second::Stranger => ["segue", "the other NewReno"],
     };
+    let second = bench.second(second);
     let later = u64::from(bench.rng.below(1000)) * MILLISECOND;
     let flows = [(first, 0), (second, later)];
     let flows = flows.map(|(sender, starts)| Flow::new([sender, bench.end(1, Writer::Silent)], starts));
     let mut world = bench.world(flows.into());
     world.run(duration, |_| false);
     let octets = [world.flows[0].delivered().0, world.flows[1].delivered().0];
-    let names = if stranger { ["segue", "the other NewReno"] } else { ["first flow", "second flow"] };
     let tracks = names.iter().zip(&world.flows).map(|(name, flow)| track(name, &*flow.sides[0].end)).collect();
     let both = octets[0] + octets[1];
+    let share = |octets: u64| octets as f64 / both.max(1) as f64;
     let reports = world.flows.iter().map(|flow| flow.sides[0].end.report()).collect::<Vec<_>>();
     let notes = format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts);
     Outcome {
-        values: vec![octets[0] as f64 / both.max(1) as f64, bench.share(both, duration)],
+        values: values(row, |name| match name {
+            SHARE => Some(share(octets[0])),
+            SHARE_OF_CUBIC => Some(share(octets[1])),
+            GOODPUT_OF_BOTH => Some(bench.share(both, duration)),
+            _ => None,
+        }),
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
         tracks,
         notes,

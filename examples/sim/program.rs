@@ -69,8 +69,14 @@ fn chosen(options: &Options) -> Result<Vec<Row>, Problem> {
         }
     }
     rows.retain(|row| options.rows.is_empty() || options.rows.contains(&row.name));
-    let senders = if matches!(options.mode, Mode::Check | Mode::Record) { &Sender::ALL[..] } else { &options.senders };
-    Ok(rows::matrix(&rows, senders))
+    let mut rows = rows::matrix(&rows, &options.senders);
+    if matches!(options.mode, Mode::Check | Mode::Record) {
+        rows.retain(record::is_of_the_record);
+        if rows.is_empty() {
+            return Err(Problem::Usage("of these rows with these senders, none belongs to the record".to_string()));
+        }
+    }
+    Ok(rows)
 }
 
 fn seeds((first, last): (u64, u64)) -> Vec<u64> {
@@ -86,6 +92,21 @@ fn measured(tasks: Vec<(Vec<Row>, (u64, u64))>) -> Vec<Set> {
         Set { name: record::set_name(set), rows, measured }
     };
     tasks.into_iter().map(set).collect()
+}
+
+/// Those of the chosen rows that can be compared; says what is left out.
+fn comparable(chosen: &[Row], recorded: &Recorded) -> Vec<Row> {
+    let rows = recorded.known(chosen);
+    for sender in Sender::ALL {
+        let of = |rows: &[Row]| rows.iter().any(|row| row.sender == sender);
+        if of(chosen) && !of(&rows) {
+            let (name, command) = (sender.name(), record::COMMAND);
+            say(&format!(
+                "Nothing is recorded with {name}, and nothing compared. To record: {command} --sender {name}\n"
+            ));
+        }
+    }
+    rows
 }
 
 /// The recorded sets of seeds, each with the rows that it is recorded for.
@@ -191,8 +212,10 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Measures these rows and writes what is recorded of all.
 fn record(rows: &[Row]) -> Result<bool, String> {
-    let mut recorded = Recorded::default();
+    let all = record::rows();
+    let mut recorded = if rows.len() == all.len() { Recorded::default() } else { Recorded::read()? };
     let mut tasks = recorded_sets(rows);
     tasks.push((record::quick(rows), record::QUICK));
     let mut sets = measured(tasks);
@@ -202,15 +225,19 @@ fn record(rows: &[Row]) -> Result<bool, String> {
     for set in &sets {
         recorded.put(&set.name, &set.rows, &set.measured);
     }
-    let text = recorded.text(rows);
+    let text = recorded.text(&all);
     write(&record::file(), &text)?;
-    write(&record::document(), &document::markdown(&Recorded::parse(&text)?, rows))?;
+    write(&record::document(), &document::markdown(&Recorded::parse(&text)?, &all))?;
     Ok(lawful(&sets))
 }
 
 fn check(rows: &[Row], part: bool) -> Result<bool, String> {
     let recorded = Recorded::read()?;
-    let rows = if part { record::part(rows) } else { rows.to_vec() };
+    let chosen = if part { record::part(rows) } else { rows.to_vec() };
+    let rows = comparable(&chosen, &recorded);
+    if rows.is_empty() {
+        return Err("nothing is compared".to_string());
+    }
     let sets = measured(recorded_sets(&rows));
     let mut good = lawful(&sets);
     let mut changed = false;
@@ -226,7 +253,7 @@ fn check(rows: &[Row], part: bool) -> Result<bool, String> {
         (false, _) => "Something is worse.\n",
     });
     if changed {
-        say(&format!("To record these figures: {}\n", record::COMMAND));
+        say(&format!("To record these figures: {}; some of them, with --row and --sender\n", record::COMMAND));
     }
     Ok(good)
 }

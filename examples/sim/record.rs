@@ -1,11 +1,11 @@
 //! The recorded figures: what the last release of the sender reached, and whether this one does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::measure::Measured;
-use super::rows::{Figure, Load, Row, Sender, Theme, Unit, Want};
+use super::rows::{self, Control, Figure, Load, Row, Sender, Theme, Unit, Want};
 use super::table;
 
 /// The sets of seeds that are recorded with all rows.
@@ -25,10 +25,30 @@ pub fn set_name((first, last): (u64, u64)) -> String {
     format!("{first}..{last}")
 }
 
-/// Whether a row is recorded with this set of seeds: what no seed changes, with the first set only, but for the table of
-/// its targets.
+/// All rows as they are recorded: with every sender of [`Sender::ALL`], but those beside CUBIC and with deep queues with
+/// CUBIC and BBR alone.
+pub fn rows() -> Vec<Row> {
+    rows::matrix(&rows::all(), &Sender::ALL).into_iter().filter(is_of_the_record).collect()
+}
+
+/// Whether the row is recorded with its sender.
+pub fn is_of_the_record(row: &Row) -> bool {
+    Sender::ALL.contains(&row.sender)
+        && (row.theme != Theme::Queues || [Sender::default(), Sender::BBR].contains(&row.sender))
+}
+
+/// Whether the row stands in a table of targets.
+pub fn is_in_targets(row: &Row) -> bool {
+    match row.sender.control {
+        Control::Bbr => row.sender == Sender::BBR && (!row.bbr.is_empty() || row.theme == Theme::Queues),
+        _ => row.sender == Sender::default() && matches!(row.theme, Theme::Paths | Theme::Queues),
+    }
+}
+
+/// Whether a row is recorded with this set of seeds: what no seed changes, with the first set only, but for the tables of
+/// targets.
 pub fn is_recorded(row: &Row, seeds: (u64, u64)) -> bool {
-    seeds == SETS[0] || row.is_random() || (row.theme == Theme::Paths && row.sender == Sender::default())
+    seeds == SETS[0] || row.is_random() || is_in_targets(row)
 }
 
 /// The rows that a test can afford without optimization.
@@ -37,7 +57,9 @@ pub fn quick(rows: &[Row]) -> Vec<Row> {
         Theme::Paths => row.path.rate < 1_000_000_000 && !matches!(row.load, Load::Flows { count: 200.., .. }),
         _ => row.packets() < 4000.0,
     };
-    rows.iter().filter(|row| row.sender == Sender::default()).filter(cheap).cloned().collect()
+    let bbr = |row: &Row| row.sender == Sender::BBR && is_in_targets(row) && row.packets() < 10_000.0;
+    let chosen = |row: &&Row| row.sender == Sender::default() || bbr(row);
+    rows.iter().filter(chosen).filter(cheap).cloned().collect()
 }
 
 /// Packets of text that a run without chance may take to be a part of the short check.
@@ -93,6 +115,13 @@ impl Recorded {
     /// Which set, row and figure are recorded.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.keys().map(|(set, row, figure)| (&set[..], &row[..], &figure[..]))
+    }
+
+    /// Those of the rows with a sender of which anything is recorded: of a new one, nothing is compared.
+    pub fn known(&self, rows: &[Row]) -> Vec<Row> {
+        let of = |id: &str| id.split_once('@').map_or(Sender::default().name(), |(_, name)| name.to_string());
+        let senders = self.0.keys().map(|(_, id, _)| of(id)).collect::<BTreeSet<_>>();
+        rows.iter().filter(|row| senders.contains(&row.sender.name())).cloned().collect()
     }
 
     pub fn put(&mut self, set: &str, rows: &[Row], measured: &[Measured]) {

@@ -82,8 +82,9 @@ pub fn table(rows: &[Row], sets: &[(String, Vec<Vec<f64>>)]) -> String {
             let mut line = vec![label, figure.name.to_string(), wanted(figure)];
             for (_, values) in sets {
                 let got = values[r][f];
-                line.push(value(figure.unit, got));
-                line.push(verdict(figure.want, got).text().to_string());
+                let known = !got.is_nan();
+                line.push(if known { value(figure.unit, got) } else { "not recorded".to_string() });
+                line.push(if known { verdict(figure.want, got).text().to_string() } else { String::new() });
             }
             lines.push(line);
         }

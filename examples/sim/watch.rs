@@ -165,6 +165,8 @@ impl<C: Controller> Controller for Watch<C> {
 /// acknowledged (RFC 6582 §3.2, RFC 9438 §4.6, RFC 3168 §6.1.2), or until it turns out to have been a mistake.
 #[derive(Clone, Default, Debug)]
 pub struct Episodes {
+    /// The controller works by rates: its window may fall at any time.
+    by_rates: bool,
     /// The number after the last octet that was sent before the reduction.
     open: Option<SeqNum>,
     pub reductions: u64,
@@ -173,6 +175,11 @@ pub struct Episodes {
 }
 
 impl Episodes {
+    /// Those of this controller. Here alone it counts whether it works by rates.
+    pub fn of<C: Controller>(_: &C) -> Self {
+        Self { by_rates: C::WORKS_BY_RATES, ..Self::default() }
+    }
+
     /// `una` is SND.UNA after the event that told, `high` SND.NXT before it.
     pub fn told(&mut self, told: &[Told], una: SeqNum, high: SeqNum) {
         for told in told {
@@ -181,6 +188,7 @@ impl Episodes {
                     self.spurious += 1;
                     self.open = None;
                 }
+                Told::Fell { .. } if self.by_rates => {}
                 Told::Fell { before, after, now } => {
                     self.violations.push(format!("{now}: the window fell from {before} to {after} without a signal"));
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use segue::congestion::{Acked, Congestion, Signal};
+use segue::congestion::{Acked, Congestion, Cubic, Signal};
 use segue::{Controller, Instant, SeqNum};
 
 use segue_sim::user::Text;
@@ -49,6 +49,20 @@ fn a_timeout_may_end_a_recovery_and_a_mistake_ends_its_episode() {
     assert!(found.violations.is_empty(), "{:?}", found.violations);
     let found = episodes(&[(told(Signal::Loss), 100, 500), (Told::Spurious, 200, 500), (told(Signal::Loss), 300, 700)]);
     assert_eq!((found.violations.len(), found.spurious, found.reductions), (0, 1, 2));
+}
+
+/// A window that follows rates may fall at any time. That it is told of congestion once in an episode holds for it, too.
+#[test]
+fn a_controller_by_rates_may_shrink_its_window() {
+    let fell = Told::Fell { before: 100, after: 99, now: Instant::ZERO };
+    let mut by_rates = Episodes::of(&Spy { calls: Vec::new(), window: 100 });
+    let mut by_loss = Episodes::of(&Cubic::default());
+    for (episodes, violations) in [(&mut by_rates, 0), (&mut by_loss, 1)] {
+        episodes.told(&[fell, told(Signal::Loss)], SeqNum::new(100), SeqNum::new(500));
+        assert_eq!((episodes.violations.len(), episodes.reductions), (violations, 1));
+        episodes.told(&[told(Signal::Loss)], SeqNum::new(499), SeqNum::new(900));
+        assert_eq!(episodes.violations.len(), violations + 1);
+    }
 }
 
 /// A controller whose every answer differs from the defaults of the trait, and whose window falls at each news.

@@ -152,7 +152,14 @@ fn options_are_understood() {
     let senders = parse(["--sender", "reno-paced", "--sender", "cubic-bare"]).unwrap().expect("no help").senders;
     assert_eq!(senders.iter().map(|sender| sender.name()).collect::<Vec<_>>(), ["reno-paced", "cubic-bare"]);
     assert_eq!(parse(["--sender", "all"]).unwrap().expect("no help").senders, Sender::ALL);
+    let bbr = parse(["--sender", "bbr", "--sender", "bbr-bare"]).unwrap().expect("no help").senders;
+    assert_eq!(bbr, [Sender::BBR, Sender { bare: true, ..Sender::BBR }]);
     assert!(parse(["--check", "--part"]).unwrap().expect("no help").part);
+    for mode in ["--check", "--record"] {
+        assert_eq!(parse([mode]).unwrap().expect("no help").senders, Sender::ALL);
+        let part = parse([mode, "--row", "10m", "--sender", "bbr"]).unwrap().expect("no help");
+        assert_eq!((part.rows, part.senders), (vec!["10m".to_string()], vec![Sender::BBR]));
+    }
     let known =
         ["--list", "--row", "--sender", "--seeds", "--verbose", "--csv", "--svg", "--trace", "--packets", "--check"];
     for option in known.into_iter().chain(["--part", "--record"]) {
@@ -169,8 +176,12 @@ fn mistakes_in_options_are_told() {
         (&["--row"], "--row: the name of a row (see --list) is missing"),
         (&["--svg"], "--svg: the name of a file or directory is missing"),
         (&["--check", "--seeds", "1..2"], "--check decides by itself what runs: leave --seeds away"),
-        (&["--record", "--row", "10m"], "--record writes all rows: leave --row away"),
-        (&["--record", "--sender", "all"], "--record decides by itself what runs: leave --sender away"),
+        (&["--record", "--csv", "x"], "--record decides by itself what runs: leave --csv away"),
+        (
+            &["--sender", "bbr-paced"],
+            "--sender: there is no 'bbr-paced', but cubic, cubic-paced, cubic-bare, cubic-paced-bare, reno, reno-paced, \
+             reno-bare, reno-paced-bare, bbr, bbr-bare and all",
+        ),
         (&["--part"], "--part is a part of --check: give both"),
         (&["--fast"], "invalid option '--fast'"),
         (&["10m"], "unexpected argument \"10m\""),

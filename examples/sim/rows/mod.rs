@@ -1,6 +1,7 @@
 //! The matrix: every path, its measurements, and its targets.
 
 mod paths;
+mod queues;
 mod themes;
 
 use segue::congestion::{Cubic, Reno};
@@ -18,6 +19,8 @@ pub struct Path {
     pub rate: u64,
     pub round_trip: Nanos,
     pub mtu: u16,
+    /// Bandwidth-delay products that the queue holds.
+    pub depth: u64,
     /// In the direction of the text.
     pub loss: Loss,
     pub hold: Option<(u32, Nanos)>,
@@ -42,6 +45,7 @@ impl Path {
             rate: mbits * 1_000_000,
             round_trip: round_trip * 1000,
             mtu: 1500,
+            depth: 1,
             loss: Loss::None,
             hold: None,
             mark_after: None,
@@ -58,19 +62,24 @@ impl Path {
         Self { mtu, ..self }
     }
 
+    fn with_depth(self, depth: u64) -> Self {
+        Self { depth, ..self }
+    }
+
     /// Octets of a bandwidth-delay product.
     pub fn product(&self) -> u64 {
         u64::try_from(u128::from(self.rate) * u128::from(self.round_trip) / (8 * u128::from(SECOND))).expect("octets")
     }
 
-    /// One product, at least 32 packets of 1500 octets and 4 of the largest.
+    /// `depth` products, at least 32 packets of 1500 octets and 4 of the largest.
     fn queue(&self) -> u64 {
-        self.product().max(32 * 1500).max(4 * u64::from(self.mtu))
+        (self.product() * self.depth).max(32 * 1500).max(4 * u64::from(self.mtu))
     }
 
-    /// The buffers of the ends: 2.5 products, at least 1 MiB and at most what a window can announce.
+    /// The buffers of the ends: 2.5 products for each that the queue holds, at least 1 MiB and at most what a window can
+    /// announce. A sender can fill the path and the queue.
     pub fn buffer(&self) -> u32 {
-        u32::try_from((self.product() * 5 / 2).clamp(1 << 20, LARGEST)).expect("a buffer")
+        u32::try_from((self.product() * self.depth * 5 / 2).clamp(1 << 20, LARGEST)).expect("a buffer")
     }
 
     fn settings(&self) -> Settings {
@@ -95,6 +104,17 @@ impl Path {
     }
 }
 
+/// Who sends the second of two flows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Second {
+    /// The same sender as of the first.
+    Same,
+    /// segue with CUBIC, unpaced.
+    Cubic,
+    /// The NewReno that shares no code with segue.
+    Stranger,
+}
+
 /// The data to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Load {
@@ -109,9 +129,8 @@ pub enum Load {
     /// `octets` octets at a time, `count` times, one in each `every`, and then `bulk`: the figure is the time of the
     /// bulk.
     Trickle { octets: u64, every: Nanos, count: u32, bulk: u64 },
-    /// Two greedy flows for so long, the second started within the first second. The figure is the share of the first,
-    /// which is segue's; the second is segue's too, or a stranger's.
-    Pair { duration: Nanos, stranger: bool },
+    /// Two greedy flows for so long, the second started within the first second. The figure is the share of one of them.
+    Pair { duration: Nanos, second: Second },
 }
 
 /// What a figure must be.
@@ -156,36 +175,71 @@ pub const COMPLETION: &str = "completion";
 pub const EXCHANGE: &str = "exchange";
 /// Pure ACKs of the accepting end, for each segment of text that the other sent.
 pub const ACKS: &str = "ACKs";
+/// Octets of text sent again, of all that were sent.
+pub const REPEATED: &str = "repeated";
+/// Of what two flows deliver, the part of the first.
+pub const SHARE: &str = "share";
+/// Of what two flows deliver, the part of the second, which is CUBIC.
+pub const SHARE_OF_CUBIC: &str = "share of CUBIC";
+/// What waits at the bottleneck, in bandwidth-delay products: the median over time, once the flow is settled.
+pub const QUEUE: &str = "queue";
 
-/// Who sends: every row runs with each of these.
+/// The congestion control of a sender.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]
+pub enum Control {
+    #[default]
+    Cubic,
+    Reno,
+    Bbr,
+}
+
+/// Who sends: every row runs with each of [`Sender::ALL`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]
 pub struct Sender {
-    pub reno: bool,
+    pub control: Control,
+    /// BBR always is.
     pub paced: bool,
     /// Without timestamps.
     pub bare: bool,
 }
 
 impl Sender {
-    /// Unpaced and paced side by side.
-    pub const ALL: [Self; 8] = {
-        let mut all = [Self { reno: false, paced: false, bare: false }; 8];
+    pub const BBR: Self = Self { control: Control::Bbr, paced: true, bare: false };
+
+    /// Unpaced and paced side by side, and BBR after them.
+    pub const ALL: [Self; 9] = {
+        let mut all = [Self::BBR; 9];
         let mut n = 0;
         while n < 8 {
-            all[n] = Self { reno: n >= 4, bare: n % 4 >= 2, paced: n % 2 == 1 };
+            let control = if n >= 4 { Control::Reno } else { Control::Cubic };
+            all[n] = Self { control, bare: n % 4 >= 2, paced: n % 2 == 1 };
             n += 1;
         }
         all
     };
 
+    /// Every sender that has a name; those after [`ALL`](Self::ALL) are not recorded.
+    pub fn named() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain([Self { bare: true, ..Self::BBR }])
+    }
+
     pub fn name(self) -> String {
-        let base = if self.reno { "reno" } else { "cubic" };
         let part = |on, name| if on { name } else { "" };
-        format!("{base}{}{}", part(self.paced, "-paced"), part(self.bare, "-bare"))
+        let (base, paced) = match self.control {
+            Control::Cubic => ("cubic", part(self.paced, "-paced")),
+            Control::Reno => ("reno", part(self.paced, "-paced")),
+            Control::Bbr => ("bbr", ""),
+        };
+        format!("{base}{paced}{}", part(self.bare, "-bare"))
     }
 
     pub fn algorithm(self) -> Algorithm {
-        if self.reno { Algorithm::Reno(Reno::default()) } else { Algorithm::Cubic(Cubic::default()) }
+        match self.control {
+            Control::Cubic => Algorithm::Cubic(Cubic::default()),
+            Control::Reno => Algorithm::Reno(Reno::default()),
+            // TODO(bbr)
+            Control::Bbr => Algorithm::Cubic(Cubic::default()),
+        }
     }
 
     fn tune(self, config: ConfigBuilder) -> ConfigBuilder {
@@ -198,6 +252,8 @@ impl Sender {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub enum Theme {
     Paths,
+    /// Beside CUBIC, and what stands in a deep queue: with CUBIC and BBR only.
+    Queues,
     Rates,
     Segments,
     Windows,
@@ -209,8 +265,9 @@ pub enum Theme {
 }
 
 impl Theme {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Paths,
+        Self::Queues,
         Self::Rates,
         Self::Segments,
         Self::Windows,
@@ -240,7 +297,10 @@ pub struct Row {
     pub sender: Sender,
     /// The end that connects, and the one that accepts.
     pub ends: [Ways; 2],
+    /// With what is wanted of the sender.
     pub figures: Vec<Figure>,
+    /// What is wanted of BBR, by the names of the figures. Those without a name here are only shown.
+    pub bbr: Vec<(&'static str, Want)>,
 }
 
 impl Row {
@@ -249,7 +309,12 @@ impl Row {
         let config = Config::builder().receive_buffer(path.buffer()).send_buffer(path.buffer());
         let ways = Ways { config, reader: Reader::AtOnce, intake: Intake::AtOnce };
         let (name, label) = (name.to_string(), label.to_string());
-        Self { name, label, theme, path, load, sender: Sender::default(), ends: [ways; 2], figures }
+        Self { name, label, theme, path, load, sender: Sender::default(), ends: [ways; 2], figures, bbr: Vec::new() }
+    }
+
+    /// The row with what is wanted of BBR.
+    fn bbr(self, wants: &[(&'static str, Want)]) -> Self {
+        Self { bbr: wants.into(), ..self }
     }
 
     /// Changes the settings of both ends.
@@ -264,19 +329,27 @@ impl Row {
         self
     }
 
-    /// The row with another sender: the targets of the default one are only shown.
+    /// The row with another sender: the targets of the default one are only shown, and BBR has its own.
     pub fn by(&self, sender: Sender) -> Self {
         let mut row = Self { sender, ..self.clone() }.both(|config| sender.tune(config));
-        if sender != Sender::default() {
-            for figure in &mut row.figures {
-                figure.want = match figure.want {
-                    Want::AtLeast(_) | Want::More => Want::More,
-                    Want::AtMost(_) | Want::Less => Want::Less,
-                    Want::Between(..) => figure.want,
-                };
-            }
+        if sender == Sender::default() {
+            return row;
+        }
+        for figure in &mut row.figures {
+            let own = self.bbr.iter().find(|(name, _)| sender == Sender::BBR && *name == figure.name);
+            figure.want = match (own, figure.want) {
+                (Some((_, want)), _) => *want,
+                (None, Want::AtLeast(_) | Want::More) => Want::More,
+                (None, Want::AtMost(_) | Want::Less) => Want::Less,
+                (None, Want::Between(..)) => figure.want,
+            };
         }
         row
+    }
+
+    /// Whether the figure is one of the row's.
+    pub fn has(&self, name: &str) -> bool {
+        self.figures.iter().any(|figure| figure.name == name)
     }
 
     /// The name under which it is recorded.
@@ -365,6 +438,7 @@ impl Row {
 /// All rows with the default sender, in the order of the tables.
 pub fn all() -> Vec<Row> {
     let mut rows = paths::rows();
+    rows.extend(queues::rows());
     rows.extend(themes::rows());
     rows
 }

@@ -3,12 +3,16 @@
 use segue::EcnMode;
 
 use super::Want::{AtLeast, AtMost, Between, Less, More};
-use super::{COMPLETION, Figure, GOODPUT, GOODPUT_OF_BOTH, Load, MEDIAN, Path, Row, Theme, Unit, Want, figure};
+use super::{
+    COMPLETION, Figure, GOODPUT, GOODPUT_OF_BOTH, Load, MEDIAN, Path, REPEATED, Row, SHARE, Second, Theme, Unit, Want,
+    figure,
+};
 use crate::link::{MILLISECOND, Nanos, SECOND};
 use crate::loss::Loss;
 use crate::user::Ending;
 
 const TEN_SECONDS: Nanos = 10 * SECOND;
+const P95: &str = "95 %";
 
 fn row(name: &str, label: &str, path: Path, load: Load, figures: Vec<Figure>) -> Row {
     Row::new(Theme::Paths, name, label, path, load, figures)
@@ -16,8 +20,13 @@ fn row(name: &str, label: &str, path: Path, load: Load, figures: Vec<Figure>) ->
 
 /// A greedy flow: the share of the rate it gets, and what it repeats.
 fn greedy(name: &str, label: &str, path: Path, goodput: Want, repeated: Want) -> Row {
-    let figures = vec![figure(GOODPUT, Unit::Share, goodput), figure("repeated", Unit::Percent, repeated)];
+    let figures = vec![figure(GOODPUT, Unit::Share, goodput), figure(REPEATED, Unit::Percent, repeated)];
     row(name, label, path, Load::Greedy(TEN_SECONDS), figures)
+}
+
+/// What is wanted of BBR where a flow is greedy: the share of the rate it gets, and what it repeats at the most.
+const fn bbr(goodput: f64, repeated: f64) -> [(&'static str, Want); 2] {
+    [(GOODPUT, AtLeast(goodput)), (REPEATED, AtMost(repeated))]
 }
 
 const fn bursts(share: u32) -> Loss {
@@ -36,11 +45,14 @@ fn slow() -> Vec<Row> {
     let path = || Path::new(10, 40);
     let lossy = |loss| path().losing(loss);
     vec![
-        greedy("10m", "10 Mbit/s, 40 ms, no loss", path(), AtLeast(0.957), AtMost(0.003)),
+        greedy("10m", "10 Mbit/s, 40 ms, no loss", path(), AtLeast(0.957), AtMost(0.003)).bbr(&bbr(0.95, 0.005)),
         greedy("10m-0.1", "10 Mbit/s, 40 ms, 0.1 %", lossy(Loss::Random(1000)), AtLeast(0.92), Less),
-        greedy("10m-1", "10 Mbit/s, 40 ms, 1 %", lossy(Loss::Random(10_000)), AtLeast(0.43), AtMost(0.013)),
-        greedy("10m-3", "10 Mbit/s, 40 ms, 3 %", lossy(Loss::Random(30_000)), AtLeast(0.25), Less),
-        greedy("10m-bursts", "10 Mbit/s, 40 ms, bursts, 1 %", lossy(bursts(10_000)), AtLeast(0.92), Less),
+        greedy("10m-1", "10 Mbit/s, 40 ms, 1 %", lossy(Loss::Random(10_000)), AtLeast(0.43), AtMost(0.013))
+            .bbr(&bbr(0.94, 0.015)),
+        greedy("10m-3", "10 Mbit/s, 40 ms, 3 %", lossy(Loss::Random(30_000)), AtLeast(0.25), Less)
+            .bbr(&bbr(0.905, 0.035)),
+        greedy("10m-bursts", "10 Mbit/s, 40 ms, bursts, 1 %", lossy(bursts(10_000)), AtLeast(0.92), Less)
+            .bbr(&bbr(0.93, 0.015)),
     ]
 }
 
@@ -51,14 +63,19 @@ fn fast() -> Vec<Row> {
     let held = Path { hold: Some((10_000, 5 * MILLISECOND)), ..path() };
     let ack_loss = Path { ack_loss: 100_000, ..lossy(Loss::Random(1000)) };
     vec![
-        greedy("100m", "100 Mbit/s, 20 ms, no loss", path(), AtLeast(0.955), Less),
+        greedy("100m", "100 Mbit/s, 20 ms, no loss", path(), AtLeast(0.955), Less).bbr(&bbr(0.95, 0.005)),
         greedy("100m-0.01", "100 Mbit/s, 20 ms, 0.01 %", lossy(Loss::Random(100)), AtLeast(0.75), Less),
-        greedy("100m-0.1", "100 Mbit/s, 20 ms, 0.1 %", lossy(Loss::Random(1000)), AtLeast(0.29), Less),
-        greedy("100m-1", "100 Mbit/s, 20 ms, 1 %", lossy(Loss::Random(10_000)), AtLeast(0.086), Less),
-        greedy("1g", "1 Gbit/s, 100 ms, no loss", huge(), AtLeast(0.87), Less),
-        greedy("1g-0.01", "1 Gbit/s, 100 ms, 0.01 %", huge().losing(Loss::Random(100)), AtLeast(0.22), Less),
-        greedy("100m-held", "100 Mbit/s, 20 ms, 1 % held back 5 ms", held, AtLeast(0.95), AtMost(0.003)),
-        greedy("100m-bursts", "100 Mbit/s, 20 ms, bursts, 0.5 %", lossy(bursts(5000)), AtLeast(0.43), Less),
+        greedy("100m-0.1", "100 Mbit/s, 20 ms, 0.1 %", lossy(Loss::Random(1000)), AtLeast(0.29), Less)
+            .bbr(&bbr(0.95, 0.006)),
+        greedy("100m-1", "100 Mbit/s, 20 ms, 1 %", lossy(Loss::Random(10_000)), AtLeast(0.086), Less)
+            .bbr(&bbr(0.935, 0.015)),
+        greedy("1g", "1 Gbit/s, 100 ms, no loss", huge(), AtLeast(0.87), Less).bbr(&bbr(0.855, 0.005)),
+        greedy("1g-0.01", "1 Gbit/s, 100 ms, 0.01 %", huge().losing(Loss::Random(100)), AtLeast(0.22), Less)
+            .bbr(&bbr(0.84, 0.0051)),
+        greedy("100m-held", "100 Mbit/s, 20 ms, 1 % held back 5 ms", held, AtLeast(0.95), AtMost(0.003))
+            .bbr(&bbr(0.93, 0.005)),
+        greedy("100m-bursts", "100 Mbit/s, 20 ms, bursts, 0.5 %", lossy(bursts(5000)), AtLeast(0.43), Less)
+            .bbr(&bbr(0.91, 0.01)),
         greedy("100m-acks", "100 Mbit/s, 20 ms, 0.1 %, 10 % of ACKs lost", ack_loss, AtLeast(0.29), Less),
     ]
 }
@@ -68,7 +85,7 @@ fn short() -> Vec<Row> {
     let percentiles = |median, p95, p99, p99_whole| {
         vec![
             figure(MEDIAN, Unit::Milliseconds, median),
-            figure("95 %", Unit::Milliseconds, p95),
+            figure(P95, Unit::Milliseconds, p95),
             figure("99 %", Unit::Milliseconds, p99),
             figure("99 %, SYN not lost", Unit::Milliseconds, p99_whole),
         ]
@@ -88,7 +105,8 @@ fn short() -> Vec<Row> {
             lossy(Path::new(10, 40), 20_000),
             load,
             percentiles(AtMost(210.0), AtMost(400.0), AtMost(1250.0), AtMost(800.0)),
-        ),
+        )
+        .bbr(&[(MEDIAN, AtMost(213.0)), (P95, AtMost(300.0))]),
         row(
             "short-1",
             "200 flows of 100 KB, 100 Mbit/s, 20 ms, 1 %",
@@ -114,8 +132,8 @@ fn more() -> Vec<Row> {
     let marking = Path { mark_after: Some(5 * MILLISECOND), ..Path::new(100, 20) };
     let bunches = Path { ack_bunch: Some(5 * MILLISECOND), ..Path::new(100, 20) };
     let lossy = Path::new(10, 40).losing(Loss::Random(10_000));
-    let share = |want| vec![figure("share", Unit::Share, want), figure(GOODPUT_OF_BOTH, Unit::Share, More)];
-    let pair = |stranger| Load::Pair { duration: 60 * SECOND, stranger };
+    let share = |want| vec![figure(SHARE, Unit::Share, want), figure(GOODPUT_OF_BOTH, Unit::Share, More)];
+    let pair = |second| Load::Pair { duration: 60 * SECOND, second };
     vec![
         greedy("100m-marks", "100 Mbit/s, 20 ms, marks after 5 ms in the queue", marking, More, Less)
             .both(|config| config.ecn(EcnMode::Active)),
@@ -126,9 +144,16 @@ fn more() -> Vec<Row> {
             "two",
             "two segue flows, 10 Mbit/s, 40 ms, no loss",
             Path::new(10, 40),
-            pair(false),
+            pair(Second::Same),
             share(Between(0.45, 0.55)),
+        )
+        .bbr(&[(SHARE, Between(0.4, 0.6))]),
+        row(
+            "newreno",
+            "beside another NewReno, 10 Mbit/s, 40 ms, 1 %",
+            lossy,
+            pair(Second::Stranger),
+            share(Between(0.40, 0.60)),
         ),
-        row("newreno", "beside another NewReno, 10 Mbit/s, 40 ms, 1 %", lossy, pair(true), share(Between(0.40, 0.60))),
     ]
 }
