@@ -176,8 +176,8 @@ pub struct Episodes {
 
 impl Episodes {
     /// Those of this controller. Here alone it counts whether it works by rates.
-    pub fn of<C: Controller>(_: &C) -> Self {
-        Self { by_rates: C::WORKS_BY_RATES, ..Self::default() }
+    pub fn of<C: Controller>(controller: &C) -> Self {
+        Self { by_rates: controller.works_by_rates(), ..Self::default() }
     }
 
     /// `una` is SND.UNA after the event that told, `high` SND.NXT before it.

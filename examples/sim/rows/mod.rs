@@ -4,7 +4,7 @@ mod paths;
 mod queues;
 mod themes;
 
-use segue::congestion::{Cubic, Reno};
+use segue::congestion::{Bbr, Cubic, Reno};
 use segue::{Algorithm, Config, ConfigBuilder};
 
 use super::ideal::{self, Ideal};
@@ -237,8 +237,7 @@ impl Sender {
         match self.control {
             Control::Cubic => Algorithm::Cubic(Cubic::default()),
             Control::Reno => Algorithm::Reno(Reno::default()),
-            // TODO(bbr)
-            Control::Bbr => Algorithm::Cubic(Cubic::default()),
+            Control::Bbr => Algorithm::Bbr(Bbr::default()),
         }
     }
 

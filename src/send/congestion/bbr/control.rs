@@ -29,6 +29,17 @@ impl Gain {
     pub(super) fn of(self, value: u64) -> u64 {
         value.saturating_mul(self.0.into()).div_ceil(100)
     }
+
+    /// The pacing rate for `bw` (§5.6.2).
+    fn pace(self, bw: u64) -> u64 {
+        self.of(bw).saturating_mul(100 - PACING_MARGIN_PERCENT) / 100
+    }
+
+    /// The bandwidth for which this is the pacing rate.
+    pub(super) fn undo(self, rate: u64) -> u64 {
+        let paced = u64::from(self.0) * (100 - PACING_MARGIN_PERCENT);
+        rate.saturating_mul(10_000).checked_div(paced).unwrap_or(rate)
+    }
 }
 
 /// A volume as the window counts it; what is larger than any window has no bound.
@@ -75,7 +86,7 @@ impl Model {
     }
 
     pub(super) fn set_pacing_rate_with_gain(&mut self, gain: Gain) {
-        let rate = gain.of(self.bw).saturating_mul(100 - PACING_MARGIN_PERCENT) / 100;
+        let rate = gain.pace(self.bw);
         if rate > 0 && (self.full_bw_reached || rate > self.pacing_rate) {
             self.pacing_rate = rate;
         }

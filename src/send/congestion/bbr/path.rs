@@ -38,6 +38,11 @@ impl Model {
     fn update_max_bw(&mut self, sample: &Sample) {
         self.update_round(sample);
         let rate = sample.delivery_rate;
+        if rate > self.max_bw() {
+            // Ours: what came was no aggregate. The path is faster than it was thought to be.
+            self.extra_acked_delivered = 0;
+            self.extra_acked_interval_start = sample.now;
+        }
         if rate > 0 && (rate >= self.max_bw() || !sample.is_app_limited) {
             let [_, this] = &mut self.max_bw_filter;
             *this = rate.max(*this);
@@ -90,8 +95,16 @@ impl Model {
             self.inflight_shortterm = self.cwnd;
         }
         // LossLowerBounds
-        self.bw_shortterm = self.bw_latest.max(beta(self.bw_shortterm));
+        let bw_latest = self.bw_latest_at_full_rate().min(self.bw_shortterm);
+        self.bw_shortterm = bw_latest.max(beta(self.bw_shortterm));
         self.inflight_shortterm = self.inflight_latest.max(beta_of_volume(self.inflight_shortterm));
+    }
+
+    /// BBR.bw_latest, as it would be at the pacing gain of 1. A flow that paces at nine tenths, less the margin, delivers
+    /// no more, whatever the path takes. This is ours: with the draft's each round with a loss lowers the rate by the
+    /// margin, and one in ProbeBW_DOWN by a tenth, for the rest of the cycle.
+    fn bw_latest_at_full_rate(&self) -> u64 {
+        self.pacing_gain().undo(self.bw_latest)
     }
 
     pub(super) fn bound_bw_for_model(&mut self) {
@@ -121,10 +134,12 @@ impl Model {
         self.is_loss_in_round = true;
     }
 
-    /// Whether a loss tells of congestion.
+    /// Whether a loss tells of congestion: there was a queue when the segment left, of three eighths of a BDP or more,
+    /// or more than a tenth of what was in flight is lost, as before a policer. Other losses are random, and slowing down
+    /// would not lessen them. This is ours: the draft's model heeds each of them.
     fn is_congestive(&self, lost: &Lost) -> bool {
         let bdp = self.bdp_multiple(Gain::ONE).max(self.min_pipe_cwnd());
-        let queued = u64::from(lost.tx_in_flight) * 4 > u64::from(bdp) * 5;
+        let queued = u64::from(lost.tx_in_flight) * 8 > u64::from(bdp) * 11;
         let many = u64::from(lost.lost) * 10 > u64::from(lost.tx_in_flight);
         queued || many || !lost.sack
     }

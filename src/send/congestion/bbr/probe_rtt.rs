@@ -15,16 +15,14 @@ const PROBE_RTT_DURATION: Micros = Micros::from_millis(200);
 const MIN_RTT_FILTER_LEN: Micros = Micros::from_secs(10);
 
 impl Model {
-    /// UpdateMinRTT (§5.3.4.3).
+    /// UpdateMinRTT (§5.3.4.3). A sample that is an eighth longer than the shortest, or less, shows that there is no
+    /// queue: it refreshes the estimate, and no ProbeRTT is needed. This is ours: the draft wants one that is shorter,
+    /// which a path without a queue never gives.
     pub(super) fn update_min_rtt(&mut self, sample: &Sample) {
         let now = sample.now;
         self.probe_rtt_expired = now > self.probe_rtt_min_stamp + PROBE_RTT_INTERVAL;
         if let Some(rtt) = sample.rtt {
-            let lower = self.probe_rtt_min_delay.is_none_or(|least| rtt < least);
-            if lower || self.probe_rtt_expired {
-                self.probe_rtt_min_delay = Some(rtt);
-                self.probe_rtt_min_stamp = now;
-            }
+            self.update_probe_rtt_min_delay(rtt, now);
         }
         let Some(delay) = self.probe_rtt_min_delay else { return };
         let min_rtt_expired = now > self.min_rtt_stamp + MIN_RTT_FILTER_LEN;
@@ -32,6 +30,19 @@ impl Model {
             self.min_rtt = Some(delay);
             self.min_rtt_stamp = self.probe_rtt_min_stamp;
         }
+    }
+
+    fn update_probe_rtt_min_delay(&mut self, rtt: Micros, now: Instant) {
+        let least = self.probe_rtt_min_delay.unwrap_or(rtt);
+        if rtt <= least + least / 8 {
+            self.probe_rtt_min_delay = Some(least.min(rtt));
+            self.probe_rtt_expired = false;
+        } else if self.probe_rtt_expired {
+            self.probe_rtt_min_delay = Some(rtt);
+        } else {
+            return;
+        }
+        self.probe_rtt_min_stamp = now;
     }
 
     /// CheckProbeRTT.
