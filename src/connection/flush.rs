@@ -68,7 +68,7 @@ impl<C: Controller> Tcb<C> {
         loop {
             let plan = match self.snd.next(&gate) {
                 Next::Wait(wait) => {
-                    if wait == Wait::Idle {
+                    if wait == Wait::Idle || self.snd.lacks_a_segment(&gate) {
                         self.snd.on_idle(gate.mss);
                     }
                     return Some(wait);

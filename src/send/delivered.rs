@@ -22,6 +22,7 @@ pub(super) struct Before {
     pub(super) cwnd: u32,
     pub(super) was_syn: bool,
     pub(super) was_fast: bool,
+    pub(super) was_open: bool,
     pub(super) recover: Position,
     /// Nothing beyond SND.UNA was reported.
     pub(super) unreported: bool,
@@ -109,6 +110,7 @@ impl<C: Controller> Sender<C> {
             cwnd: self.cwnd(mss),
             was_syn: self.syn,
             was_fast: self.episode.recovery.is_fast(),
+            was_open: self.episode.recovery.is_open(),
             recover: self.episode.recovery.recover,
             unreported: self.board.sacked_segments() == 0,
         }

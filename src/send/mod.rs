@@ -447,6 +447,12 @@ impl<C: Controller> Sender<C> {
         self.board.len()
     }
 
+    /// Whether less than a segment waits to be sent, for Nagle's algorithm or a cork: small writes limit the rate.
+    pub(crate) fn lacks_a_segment(&self, gate: &Gate) -> bool {
+        let unsent = self.text_end().saturating_since(self.nxt);
+        self.cc.works_by_rates() && unsent < gate.full && !self.board.has_lost()
+    }
+
     /// There is nothing to send: if the window has room, the application limits the rate.
     #[inline]
     pub(crate) fn on_idle(&mut self, mss: u32) {

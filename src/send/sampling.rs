@@ -60,6 +60,11 @@ impl<'a, C: Controller> Losses<'a, C> {
     }
 }
 
+/// Without SACK an acknowledgment that fills a hole delivers at once what came over a long time: that is no rate.
+fn unreliable(rate: RateSample) -> RateSample {
+    RateSample { delivered: 0, interval: Duration::ZERO, ..rate }
+}
+
 impl<C: Controller> Sender<C> {
     pub(super) fn uses_sack(&self) -> bool {
         match self.detector {
@@ -83,6 +88,7 @@ impl<C: Controller> Sender<C> {
         let rate = self.rate.on_delivered(octets, newest, before.now);
         let application_limited = rate.is_some_and(|sample| sample.application_limited);
         let rate = rate.filter(|_| !before.was_syn); // the one octet of a SYN tells of no rate
+        let rate = if before.was_open || self.uses_sack() { rate } else { rate.map(unreliable) };
         Sampled { rate, lost: self.rate.lost(), application_limited }
     }
 

@@ -63,7 +63,7 @@ impl Acked {
 pub struct RateSample {
     /// Octets delivered in that time.
     pub delivered: u64,
-    /// The time.
+    /// The time; 0 where the acknowledgment tells no rate, as in recovery without SACK.
     pub interval: Duration,
     /// Octets delivered on the connection when the segment was sent: a round trip ends when this passes the total at
     /// its beginning.
