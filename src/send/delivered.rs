@@ -2,7 +2,7 @@
 
 use super::acks::Ack;
 use super::rack::Rack;
-use super::rate::Newest;
+use super::rate::{Newest, Rate};
 use super::recovery::Detector;
 use super::scoreboard::{Fate, Sent};
 use super::{Fin, Sender};
@@ -82,13 +82,20 @@ impl Delivered {
     }
 
     /// A segment is newly acknowledged; `times` tell when what arrived was sent, if anything does, and RACK.min_RTT.
-    fn take(&mut self, sent: &Sent, before: &Before, rack: &mut Rack, times: (Option<Instant>, Option<Micros>)) {
+    fn take(
+        &mut self,
+        sent: &Sent,
+        before: &Before,
+        (rack, rate): (&mut Rack, &mut Rate),
+        times: (Option<Instant>, Option<Micros>),
+    ) {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
         self.beyond |= sent.start >= before.recover;
         rack.on_delivered(sent, &mut self.fack, times, before.now);
-        self.newest.on_segment(sent.rate, sent.at);
+        self.newest.on_segment(sent);
+        rate.on_segment(sent);
         if !sent.again {
             let rtt = before.now.since(sent.at);
             self.first_rtt.get_or_insert(rtt);
@@ -183,10 +190,10 @@ impl<C: Controller> Sender<C> {
         let text = self.advance_una(ack, delivered.octets);
         let to = self.board.una() + delivered.octets;
         let times = (delivered.echoed, self.rtt.min_rtt());
-        let Self { board, rack, .. } = self;
+        let Self { board, rack, rate, .. } = self;
         board.acknowledge(to, |sent| {
             delivered.ambiguous |= sent.again && sent.fate != Fate::Sacked;
-            delivered.take(sent, before, rack, times);
+            delivered.take(sent, before, (rack, rate), times);
         });
         let (octets, flight) = (delivered.octets, self.nxt - ack);
         let told = self.episode.active().map_or(0, |episode| episode.recovery.on_advance(octets, flight, before.mss));
@@ -237,10 +244,10 @@ impl<C: Controller> Sender<C> {
             let sane = self.una.before(left) && left.before(right) && right.at_or_before(self.nxt);
             if sane {
                 let start = self.board.una() + (left - self.una);
-                let Self { board, rack, .. } = self;
+                let Self { board, rack, rate, .. } = self;
                 let end = start + (right - left);
                 let end = if fin == Some(right) { board.with_fin(end) } else { end };
-                board.report(start, end, |sent| delivered.take(sent, before, rack, times));
+                board.report(start, end, |sent| delivered.take(sent, before, (rack, rate), times));
             }
         }
         let reported = outstanding - self.board.outstanding();

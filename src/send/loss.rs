@@ -53,9 +53,8 @@ impl<C: Controller> Sender<C> {
             return 0; // whatever is outstanding was sent after what was delivered
         }
         let recover = self.episode.recovery.recover;
-        let mtu_probe = self.mtu_probe_start();
-        let Self { board, rack, cc, rate, .. } = self;
-        let mut losses = Losses::new((cc, rate), true, mtu_probe, before.now);
+        let Self { board, rack, cc, rate, path_mtu, .. } = self;
+        let mut losses = Losses::new((cc, rate, path_mtu), true, before.now);
         let (mut waits, mut after) = (false, false);
         let mut is_lost = |sent: &Sent| {
             let earlier = rack.sent_after(sent);
@@ -83,9 +82,8 @@ impl<C: Controller> Sender<C> {
     fn detect_by_reports(&mut self, before: &Before) -> u32 {
         let recover = self.episode.recovery.recover;
         let mut after = false;
-        let mtu_probe = self.mtu_probe_start();
-        let Self { board, cc, rate, .. } = self;
-        let mut losses = Losses::new((cc, rate), true, mtu_probe, before.now);
+        let Self { board, cc, rate, path_mtu, .. } = self;
+        let mut losses = Losses::new((cc, rate, path_mtu), true, before.now);
         let lost = lost_below(board, before.mss).map_or(0, |edge| {
             board.lose_fresh(|sent| {
                 let lost = sent.end <= edge;
@@ -115,9 +113,9 @@ impl<C: Controller> Sender<C> {
 
     /// Duplicate acknowledgments tell that the first segment is lost. Returns the octets.
     fn lose_first(&mut self, before: &Before) -> u32 {
-        let (most, sack, mtu_probe) = (self.first_len(before.mss), self.uses_sack(), self.mtu_probe_start());
-        let Self { board, cc, rate, .. } = self;
-        let mut losses = Losses::new((cc, rate), sack, mtu_probe, before.now);
+        let (most, sack) = (self.first_len(before.mss), self.uses_sack());
+        let Self { board, cc, rate, path_mtu, .. } = self;
+        let mut losses = Losses::new((cc, rate, path_mtu), sack, before.now);
         board.lose_first(most, |sent| losses.tell(sent))
     }
 
@@ -184,9 +182,9 @@ impl<C: Controller> Sender<C> {
         }
         let (una, by_time) = (self.board.una(), RACK && self.detector == Detector::Rack);
         let reo_wnd = self.rack.reo_wnd(&self.episode.reordering, &self.rtt);
-        let (sack, mtu_probe) = (self.uses_sack(), self.mtu_probe_start());
-        let Self { board, rack, cc, rate, .. } = self;
-        let mut losses = Losses::new((cc, rate), sack, mtu_probe, now);
+        let sack = self.uses_sack();
+        let Self { board, rack, cc, rate, path_mtu, .. } = self;
+        let mut losses = Losses::new((cc, rate, path_mtu), sack, now);
         board.lose_where(&mut |sent| {
             let lost = !by_time || sent.start == una || rack.is_overdue(sent, reo_wnd, now);
             losses.tell_if(lost, sent)
@@ -208,9 +206,9 @@ impl<C: Controller> Sender<C> {
     /// again less than an RTO ago is on its way, and the first segment has not timed out yet.
     pub(crate) fn abandon_recovery(&mut self, counters: &mut Counts, now: Instant) {
         let rto = self.rtt.rto();
-        let (sack, mtu_probe) = (self.uses_sack(), self.mtu_probe_start());
-        let Self { board, cc, rate, .. } = self;
-        let mut losses = Losses::new((cc, rate), sack, mtu_probe, now);
+        let sack = self.uses_sack();
+        let Self { board, cc, rate, path_mtu, .. } = self;
+        let mut losses = Losses::new((cc, rate, path_mtu), sack, now);
         board.lose_where(&mut |sent| losses.tell_if(!sent.again || sent.at + rto <= now, sent));
         self.restart(counters, now);
     }

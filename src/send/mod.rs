@@ -449,8 +449,8 @@ impl<C: Controller> Sender<C> {
 
     /// Whether less than a segment waits to be sent, for Nagle's algorithm or a cork: small writes limit the rate.
     pub(crate) fn lacks_a_segment(&self, gate: &Gate) -> bool {
-        let unsent = self.text_end().saturating_since(self.nxt);
-        self.cc.works_by_rates() && unsent < gate.full && !self.board.has_lost()
+        let lacks = || self.text_end().saturating_since(self.nxt) < gate.full && !self.board.has_lost();
+        self.cc.works_by_rates() && lacks()
     }
 
     /// There is nothing to send: if the window has room, the application limits the rate.

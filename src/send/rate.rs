@@ -79,28 +79,44 @@ struct Sampling {
     lost: u32,
     /// The end of the segment that was found lost last.
     lost_end: Position,
+    /// The newest segment that the acknowledgment delivers which is looked at, and when it was sent.
+    newest: Option<(Snapshot, Instant)>,
 }
 
 impl AtRest for Sampling {
-    const AT_REST: &'static Self =
-        &Self { delivered: 0, delivered_at: Instant::ZERO, first_at: Instant::ZERO, lost: 0, lost_end: Position::ISS };
+    const AT_REST: &'static Self = &Self {
+        delivered: 0,
+        delivered_at: Instant::ZERO,
+        first_at: Instant::ZERO,
+        lost: 0,
+        lost_end: Position::ISS,
+        newest: None,
+    };
 }
 
-/// The newest segment that an acknowledgment delivers, and when it was sent.
+/// When the newest segment that an acknowledgment delivers was sent, and whether the application limited it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Newest(Option<(Snapshot, Instant)>);
+pub(crate) struct Newest {
+    at: Option<Instant>,
+    application_limited: bool,
+}
 
 impl Newest {
-    /// The acknowledgment delivers a segment that was sent `at`.
-    pub(crate) fn on_segment(&mut self, snapshot: Snapshot, at: Instant) {
-        let newer = self.0.is_none_or(|(newest, newest_at)| (at, snapshot.delivered) >= (newest_at, newest.delivered));
-        if newer {
-            self.0 = Some((snapshot, at));
+    /// The acknowledgment delivers this segment.
+    pub(crate) fn on_segment(&mut self, sent: &Sent) {
+        if self.at.is_none_or(|at| sent.at >= at) {
+            (self.at, self.application_limited) = (Some(sent.at), sent.rate.application_limited);
         }
     }
 }
 
 impl Rate {
+    /// Whether samples are taken: the controller works by rates.
+    #[inline]
+    pub(crate) const fn is_sampling(&self) -> bool {
+        !self.sampling.is_at_rest()
+    }
+
     /// C.delivered: octets.
     pub(crate) fn delivered(&self) -> u64 {
         self.sampling.delivered
@@ -123,7 +139,7 @@ impl Rate {
             sampling.first_at = now;
             sampling.delivered_at = now;
         }
-        let &Sampling { delivered, delivered_at, first_at, lost, lost_end: _ } = &*self.sampling;
+        let &Sampling { delivered, delivered_at, first_at, lost, lost_end: _, newest: _ } = &*self.sampling;
         let application_limited = self.is_application_limited();
         let tx_in_flight = inflight.saturating_add(octets);
         Snapshot { delivered, delivered_at, first_at, tx_in_flight, lost, application_limited, sampled: true }
@@ -140,8 +156,27 @@ impl Rate {
         self.application_limited = inflight.saturating_add(1);
     }
 
+    /// UpdateRateSample: the acknowledgment delivers this segment.
+    #[inline]
+    pub(crate) fn on_segment(&mut self, sent: &Sent) {
+        if sent.rate.sampled {
+            self.on_sampled(sent);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn on_sampled(&mut self, sent: &Sent) {
+        let newest = &mut self.sampling.begin().newest;
+        let newer = |&(newest, at): &(Snapshot, Instant)| (sent.at, sent.rate.delivered) >= (at, newest.delivered);
+        if newest.as_ref().is_none_or(newer) {
+            *newest = Some((sent.rate, sent.at));
+        }
+    }
+
     /// The acknowledgment delivered `octets`, all told.
-    pub(crate) fn on_delivered(&mut self, octets: u32, newest: Newest, now: Instant) -> Option<RateSample> {
+    pub(crate) fn on_delivered(&mut self, octets: u32, now: Instant) -> Option<RateSample> {
+        let newest = self.sampling.active().and_then(|sampling| sampling.newest.take());
         if octets == 0 {
             return None;
         }
@@ -149,7 +184,7 @@ impl Rate {
         let sampling = self.sampling.begin();
         sampling.delivered += u64::from(octets);
         sampling.delivered_at = now;
-        let (snapshot, at) = newest.0.filter(|(snapshot, _)| snapshot.sampled)?;
+        let (snapshot, at) = newest?;
         let sending = at.saturating_since(snapshot.first_at);
         let arriving = now.saturating_since(snapshot.delivered_at);
         sampling.first_at = at;
@@ -185,7 +220,7 @@ impl Rate {
     /// The same for a controller that needs no samples: whether the application limited what was sent.
     pub(crate) fn on_counted(&mut self, octets: u32, newest: Newest) -> bool {
         self.count(octets);
-        octets > 0 && newest.0.is_some_and(|(snapshot, _)| snapshot.application_limited)
+        octets > 0 && newest.application_limited
     }
 
     /// So many octets are delivered.
@@ -201,7 +236,7 @@ impl Rate {
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
         let Self { application_limited: _, sampling: _ } = self; // a field that is added has to be looked at here
         if let Some(sampling) = self.sampling.active() {
-            let Sampling { delivered, delivered_at, first_at, lost, lost_end: _ } = sampling;
+            let Sampling { delivered, delivered_at, first_at, lost, lost_end: _, newest: _ } = sampling;
             (*delivered, *lost) = (0, 0); // all that is compared with them counts from them
             *delivered_at = ago(*delivered_at);
             *first_at = ago(*first_at);

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use super::Sender;
 use super::congestion::{Delivery, RateSample};
 use super::delivered::{Before, Delivered};
-use super::rate::{Newest, Rate};
+use super::rate::Rate;
 use super::recovery::Detector;
 use super::scoreboard::Sent;
+use super::{PathMtu, Sender};
 use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Controller, Instant};
@@ -27,22 +27,22 @@ pub(super) struct Losses<'a, C> {
     cc: &'a mut C,
     rate: &'a mut Rate,
     sack: bool,
-    /// Where the probe of a larger MTU starts: its loss is none for congestion (RFC 4821 §7.7).
-    mtu_probe: Option<Position>,
+    path_mtu: &'a PathMtu,
     now: Instant,
 }
 
 impl<'a, C: Controller> Losses<'a, C> {
+    #[inline]
     pub(super) const fn new(
-        (cc, rate): (&'a mut C, &'a mut Rate),
+        (cc, rate, path_mtu): (&'a mut C, &'a mut Rate, &'a PathMtu),
         sack: bool,
-        mtu_probe: Option<Position>,
         now: Instant,
     ) -> Self {
-        Self { cc, rate, sack, mtu_probe, now }
+        Self { cc, rate, path_mtu, sack, now }
     }
 
     /// Tells of a segment if it is `lost`, and gives that back.
+    #[inline]
     pub(super) fn tell_if(&mut self, lost: bool, sent: &Sent) -> bool {
         if lost {
             self.tell(sent);
@@ -50,8 +50,12 @@ impl<'a, C: Controller> Losses<'a, C> {
         lost
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn tell(&mut self, sent: &Sent) {
-        if !self.cc.works_by_rates() || self.mtu_probe == Some(sent.start) {
+        // the loss of a probe for a larger MTU is none for congestion (RFC 4821 §7.7)
+        let is_probe = || self.path_mtu.probe().is_some_and(|(start, _)| start == sent.start);
+        if !self.cc.works_by_rates() || is_probe() {
             return;
         }
         if let Some(lost) = self.rate.on_lost(sent, self.sack, self.now) {
@@ -73,19 +77,18 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// Where the probe of a larger MTU starts, if one is in flight.
-    pub(super) fn mtu_probe_start(&self) -> Option<Position> {
-        self.path_mtu.probe().map(|(start, _)| start)
-    }
-
     /// The acknowledgment counts as delivered, before losses are looked for.
     pub(super) fn sample(&mut self, before: &Before, delivered: &Delivered) -> Sampled {
-        let (octets, newest) = (delivered.delivered, delivered.newest);
-        if !self.cc.works_by_rates() {
-            let application_limited = self.rate.on_counted(octets, newest);
-            return Sampled { rate: None, lost: 0, application_limited };
+        if self.cc.works_by_rates() {
+            return self.sample_rate(before, delivered);
         }
-        let rate = self.rate.on_delivered(octets, newest, before.now);
+        let application_limited = self.rate.on_counted(delivered.delivered, delivered.newest);
+        Sampled { rate: None, lost: 0, application_limited }
+    }
+
+    #[inline(never)]
+    fn sample_rate(&mut self, before: &Before, delivered: &Delivered) -> Sampled {
+        let rate = self.rate.on_delivered(delivered.delivered, before.now);
         let application_limited = rate.is_some_and(|sample| sample.application_limited);
         let rate = rate.filter(|_| !before.was_syn); // the one octet of a SYN tells of no rate
         let rate = if before.was_open || self.uses_sack() { rate } else { rate.map(unreliable) };
@@ -100,9 +103,13 @@ impl<C: Controller> Sender<C> {
         sampled: &Sampled,
         (lost, marked): (u32, bool),
     ) {
-        if !self.cc.works_by_rates() || (delivered.delivered == 0 && lost == 0) {
-            return;
+        if self.cc.works_by_rates() && (delivered.delivered > 0 || lost > 0) {
+            self.tell_rate(before, delivered, sampled, (lost, marked));
         }
+    }
+
+    #[inline(never)]
+    fn tell_rate(&mut self, before: &Before, delivered: &Delivered, sampled: &Sampled, (lost, marked): (u32, bool)) {
         let since = self.rate.lost().wrapping_sub(sampled.lost);
         let rate = sampled.rate.map(|rate| RateSample { lost: rate.lost.saturating_add(since), ..rate });
         let delivery = Delivery {
@@ -125,21 +132,27 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// The same for an acknowledgment in steady traffic: `last` is the last segment that it acknowledges whole.
+    /// The next `octets` octets are about to be acknowledged, where segments are in order.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn sample_in_order(&mut self, octets: u32) {
+        if let Some(last) = self.board.last_before(self.board.una() + octets) {
+            self.rate.on_segment(last);
+        }
+    }
+
+    /// The same for an acknowledgment in steady traffic, if the controller works by rates.
+    #[cold]
+    #[inline(never)]
     pub(super) fn tell_expected_delivery(
         &mut self,
         octets: u32,
-        last: Option<&Sent>,
         rtt: Option<Micros>,
         (inflight, cwnd, mss): (u32, u32, u32),
         now: Instant,
     ) -> bool {
-        let mut newest = Newest::default();
-        if let Some(last) = last {
-            newest.on_segment(last.rate, last.at);
-        }
         let mut delivered = Delivered::nothing(Position::ISS);
-        (delivered.delivered, delivered.newest, delivered.last_rtt) = (octets, newest, rtt);
+        (delivered.delivered, delivered.last_rtt) = (octets, rtt);
         let before = Before { inflight, cwnd, ..self.before(mss, now) };
         let sampled = self.sample(&before, &delivered);
         self.tell_delivery(&before, &delivered, &sampled, (0, false));

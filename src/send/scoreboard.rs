@@ -154,6 +154,11 @@ impl Scoreboard {
         self.segments.back()
     }
 
+    /// The last record that ends at `position` or before.
+    pub(crate) fn last_before(&self, position: Position) -> Option<&Sent> {
+        self.segments.get(self.index_of(position).checked_sub(1)?)
+    }
+
     /// The index of the record that holds `position`, or of the next one.
     fn index_of(&self, position: Position) -> usize {
         self.segments.partition_point(|sent| sent.end <= position)

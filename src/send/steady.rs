@@ -104,6 +104,10 @@ impl<C: Controller> Sender<C> {
         let (octets, flight, cwnd) = (ack - self.una, self.flight(), self.cc.window().max(mss));
         self.advance_over(octets, ack, octets);
         self.repeats = 0;
+        let is_sampling = self.rate.is_sampling();
+        if is_sampling {
+            self.sample_in_order(octets);
+        }
         let freed = self.board.acknowledge_in_order(self.board.una() + octets);
         if let Some((_, last)) = &freed {
             self.rack.on_delivered_in_order(last, now);
@@ -116,15 +120,11 @@ impl<C: Controller> Sender<C> {
             self.sampled = true;
         }
         let last_rtt = times.map(|(_, last_rtt)| last_rtt);
-        let application_limited = match &freed {
-            Some((_, last)) if !last.rate.is_sampled() => {
-                self.rate.count(octets);
-                last.rate.is_application_limited()
-            }
-            freed => {
-                let last = freed.as_ref().map(|(_, last)| last);
-                self.tell_expected_delivery(octets, last, last_rtt, (flight, cwnd, mss), now)
-            }
+        let application_limited = if is_sampling {
+            self.tell_expected_delivery(octets, last_rtt, (flight, cwnd, mss), now)
+        } else {
+            self.rate.count(octets);
+            freed.is_some_and(|(_, last)| last.rate.is_application_limited())
         };
         self.grow(&Growth { octets, new: octets, inflight: flight, cwnd, last_rtt, application_limited, mss, now });
         octets

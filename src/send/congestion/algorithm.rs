@@ -58,13 +58,50 @@ macro_rules! of_each {
     };
 }
 
+/// The same where steady traffic asks: the default is one comparison away, the others are out of line.
+macro_rules! of_default {
+    ($algorithm:expr, $controller:ident => $call:expr, $others:ident($($argument:expr),*)) => {
+        match $algorithm {
+            #[cfg(feature = "cubic")]
+            Algorithm::Cubic($controller) => $call,
+            others => others.$others($($argument),*),
+        }
+    };
+}
+
+impl Algorithm {
+    #[inline(never)]
+    fn on_ack_of_each(&mut self, acked: &Acked) {
+        of_each!(self, c => c.on_ack(acked))
+    }
+    #[inline(never)]
+    fn window_of_each(&self) -> u32 {
+        of_each!(self, c => c.window())
+    }
+    #[inline(never)]
+    fn ssthresh_of_each(&self) -> u32 {
+        of_each!(self, c => c.ssthresh())
+    }
+    #[inline(never)]
+    fn on_sent_of_each(&mut self, octets: u32, flight: u32, now: Instant) {
+        of_each!(self, c => c.on_sent(octets, flight, now))
+    }
+}
+
 impl Controller for Algorithm {
     #[inline]
     fn works_by_rates(&self) -> bool {
-        of_each!(self, c => c.works_by_rates())
+        match self {
+            Self::Reno(_) => false,
+            #[cfg(feature = "cubic")]
+            Self::Cubic(_) => false,
+            #[cfg(feature = "bbr")]
+            Self::Bbr(_) => true,
+        }
     }
+    #[inline]
     fn requires_pacing(&self) -> bool {
-        of_each!(self, c => c.requires_pacing())
+        self.works_by_rates()
     }
     fn seed(&mut self, seed: u64) {
         of_each!(self, c => c.seed(seed))
@@ -74,16 +111,18 @@ impl Controller for Algorithm {
     }
     #[inline]
     fn on_ack(&mut self, acked: &Acked) {
-        of_each!(self, c => c.on_ack(acked))
+        of_default!(self, c => c.on_ack(acked), on_ack_of_each(acked))
     }
     fn on_congestion(&mut self, congestion: &Congestion) {
         of_each!(self, c => c.on_congestion(congestion))
     }
+    #[inline]
     fn window(&self) -> u32 {
-        of_each!(self, c => c.window())
+        of_default!(self, c => c.window(), window_of_each())
     }
+    #[inline]
     fn ssthresh(&self) -> u32 {
-        of_each!(self, c => c.ssthresh())
+        of_default!(self, c => c.ssthresh(), ssthresh_of_each())
     }
     fn set_mss(&mut self, mss: u32) {
         of_each!(self, c => c.set_mss(mss))
@@ -103,8 +142,9 @@ impl Controller for Algorithm {
     fn rebase(&mut self, now: Instant) {
         of_each!(self, c => c.rebase(now))
     }
+    #[inline]
     fn on_sent(&mut self, octets: u32, flight: u32, now: Instant) {
-        of_each!(self, c => c.on_sent(octets, flight, now))
+        of_default!(self, c => c.on_sent(octets, flight, now), on_sent_of_each(octets, flight, now))
     }
     fn on_lost(&mut self, lost: &Lost) {
         of_each!(self, c => c.on_lost(lost))
