@@ -19,7 +19,8 @@ use bytes::{Bytes, BytesMut};
 use segue::codec::{self, Flow, Packet, PseudoHeader};
 use segue::ip::{self, Datagram, Format, IcmpError};
 use segue::{
-    Action, CloseReason, Config, Connection, Error, Event, Flags, Info, Instant, Path, Segment, SeqNum, Timer,
+    Action, Algorithm, CloseReason, Config, Connection, Error, Event, Flags, Info, Instant, Path, Segment, SeqNum,
+    Timer,
 };
 
 use apps::{App, News};
@@ -44,6 +45,7 @@ pub struct Host {
     link: Link,
     addresses: Vec<IpAddr>,
     config: Arc<Config>,
+    algorithm: Algorithm,
     epoch: time::Instant,
     isn: Isn,
     servers: HashMap<u16, Server>,
@@ -137,6 +139,7 @@ impl Host {
             link,
             addresses: addresses.to_vec(),
             config: Arc::new(config),
+            algorithm: Algorithm::default(),
             epoch: time::Instant::now(),
             isn: Isn::new(),
             servers: HashMap::new(),
@@ -144,6 +147,11 @@ impl Host {
             opened: 0,
             ignored: BTreeMap::new(),
         }
+    }
+
+    /// What controls the congestion window of connections that are opened from now on.
+    pub fn set_algorithm(&mut self, algorithm: Algorithm) {
+        self.algorithm = algorithm;
     }
 
     /// Accepts connections to a port; the server makes a user for each.
@@ -177,7 +185,8 @@ impl Host {
     pub fn open(&mut self, flow: Flow, app: Box<dyn App>) -> io::Result<()> {
         let now = self.now();
         let secrets = self.isn.secrets(&flow, now);
-        let (connection, actions) = Connection::connect(Arc::clone(&self.config), self.path(&flow), secrets, now);
+        let (algorithm, config, path) = (self.algorithm.clone(), Arc::clone(&self.config), self.path(&flow));
+        let (connection, actions) = Connection::connect_with(algorithm, config, path, secrets, now);
         self.connections.insert(flow, Entry { connection, inbox: Inbox::default(), app });
         self.carry_out(flow, now, actions)
     }
@@ -279,7 +288,8 @@ impl Host {
             None => self.isn.secrets(&flow, now),
             Some(iss_after) => self.isn.successor(&flow, now, iss_after),
         };
-        let (connection, actions) = Connection::accept(Arc::clone(&self.config), self.path(&flow), secrets, syn, now);
+        let (algorithm, config, path) = (self.algorithm.clone(), Arc::clone(&self.config), self.path(&flow));
+        let (connection, actions) = Connection::accept_with(algorithm, config, path, secrets, syn, now);
         self.connections.insert(flow, Entry { connection, inbox: Inbox::default(), app });
         self.carry_out(flow, now, actions)
     }

@@ -18,8 +18,9 @@ mod cli {
     use std::time::{Duration, Instant};
 
     use lexopt::prelude::*;
-    use segue::Config;
     use segue::codec::Flow;
+    use segue::congestion::{Bbr, Cubic, Reno};
+    use segue::{Algorithm, Config};
     use segue_tun::apps::{Echo, News, Talker};
     use segue_tun::link::{Faults, Link};
     use segue_tun::{Host, device};
@@ -38,6 +39,7 @@ usage: tun [OPTIONS] echo [--port N]                    serve echo, on port 7 if
   --twice PERCENT    packets that come twice, in each direction [0]
   --mark PERCENT     packets that are marked by ECN, in each direction, if they can be [0]
   --delay MILLIS     how long every packet takes, in each direction [0]
+  --congestion NAME  cubic, reno or bbr [cubic]
   --seed N           makes the choice of these packets repeatable [1]
   --pcap FILE        write what crosses the device to FILE
   --msl SECONDS      maximum segment lifetime [1; a host on a real network keeps RFC 9293's 120]
@@ -57,6 +59,7 @@ Making a network device needs root (CAP_NET_ADMIN).";
         faults: Faults,
         pcap: Option<PathBuf>,
         msl: Duration,
+        algorithm: Algorithm,
     }
 
     pub(crate) fn main() -> ExitCode {
@@ -84,6 +87,7 @@ Making a network device needs root (CAP_NET_ADMIN).";
     fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> {
         let (mut word, mut remote, mut port, mut octets) = (None::<String>, None, 7, 65_536);
         let (mut device, mut mtu, mut pcap, mut msl) = ("segue0".to_owned(), 1500, None, 1);
+        let mut algorithm = Algorithm::default();
         let mut faults = Faults { seed: 1, ..Faults::default() };
         while let Some(arg) = args.next()? {
             match arg {
@@ -95,6 +99,7 @@ Making a network device needs root (CAP_NET_ADMIN).";
                 Long("twice") => faults.duplicate = args.value()?.parse()?,
                 Long("mark") => faults.mark = args.value()?.parse()?,
                 Long("delay") => faults.delay = Duration::from_millis(args.value()?.parse()?),
+                Long("congestion") => algorithm = named(&args.value()?.string()?)?,
                 Long("seed") => faults.seed = args.value()?.parse()?,
                 Long("pcap") => pcap = Some(PathBuf::from(args.value()?)),
                 Long("msl") => msl = args.value()?.parse()?,
@@ -118,7 +123,16 @@ Making a network device needs root (CAP_NET_ADMIN).";
         if !percentages.iter().all(|percent| (0.0..=100.0).contains(percent)) {
             return Err("--loss, --reorder, --twice and --mark are percentages".into());
         }
-        Ok(Some(Options { command, device, mtu, faults, pcap, msl: Duration::from_secs(msl) }))
+        Ok(Some(Options { command, device, mtu, faults, pcap, msl: Duration::from_secs(msl), algorithm }))
+    }
+
+    fn named(name: &str) -> Result<Algorithm, String> {
+        match name {
+            "cubic" => Ok(Algorithm::Cubic(Cubic::default())),
+            "reno" => Ok(Algorithm::Reno(Reno::default())),
+            "bbr" => Ok(Algorithm::Bbr(Bbr::default())),
+            other => Err(format!("--congestion: there is no {other}; say cubic, reno or bbr")),
+        }
     }
 
     /// Whether the conversation went well.
@@ -130,6 +144,7 @@ Making a network device needs root (CAP_NET_ADMIN).";
             link.capture_to(file).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
         }
         let mut host = Host::new(link, &device::HOST, config);
+        host.set_algorithm(options.algorithm);
         match options.command {
             Command::Echo { port } => {
                 host.listen(port, Box::new(|_| Box::new(Echo::new(Box::new(print)))));

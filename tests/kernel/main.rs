@@ -182,6 +182,18 @@ recoveries! {
 }
 
 recoveries! {
+    segue_sends_by_bbr {
+        own_bbr_ipv4_loss_of_0: Road::Loss(0), false, None;
+        own_bbr_ipv4_loss_of_1: Road::Loss(1), false, None;
+        own_bbr_ipv4_reordering: Road::Reordering, false, None;
+        own_bbr_ipv6_loss_of_1: Road::Loss(1), true, None;
+        own_bbr_ipv6_loss_of_5: Road::Loss(5), true, None;
+        own_bbr_ipv6_doubling: Road::Doubling, true, None;
+        own_bbr_ipv6_marking: Road::Marking, true, None;
+    }
+}
+
+recoveries! {
     kernel_sends {
         cubic_loss_of_0: Road::Loss(0), false, Some("cubic");
         cubic_loss_of_1: Road::Loss(1), false, Some("cubic");

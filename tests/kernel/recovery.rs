@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use segue::codec::Flow;
-use segue::{CloseReason, Info};
+use segue::congestion::Bbr;
+use segue::{Algorithm, CloseReason, Info};
 
 use super::capture::{self, Captured};
 use super::scenarios::{KERNEL_ECHO, MUCH, accept, connect, read_pattern, write_pattern};
@@ -34,6 +35,12 @@ fn limits(road: Road) -> Limits {
         Road::Loss(_) | Road::Rough => Limits { octets: MUCH / 5, timeouts: 10, needless: 10, ..smooth },
         Road::Reordering => Limits { needless: 35, ..smooth }, // a quarter of the overtaken segments
     }
+}
+
+/// The same with BBR.
+pub(crate) fn segue_sends_by_bbr(world: &World) {
+    world.on_host(|host| host.set_algorithm(Algorithm::Bbr(Bbr::default())));
+    segue_sends(world);
 }
 
 /// Segue sends, the kernel receives.
