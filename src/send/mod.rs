@@ -383,7 +383,7 @@ impl<C: Controller> Sender<C> {
             Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
             Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => {
                 let (from, to) = (self.position_of(plan.seq), self.position_of(end));
-                if plan.kind == Kind::Probe {
+                if plan.kind == Kind::Probe && self.cc.works_by_rates() {
                     self.rate.on_application_limited(self.inflight()); // a probe of a closed window measures no path
                 }
                 let mut rate = self.snapshot((end - plan.seq).min(mss), now);

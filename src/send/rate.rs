@@ -36,7 +36,8 @@ impl Snapshot {
 
     /// That of the next segment, of `octets` octets, which leaves at once.
     pub(crate) const fn followed_by(self, octets: u32) -> Self {
-        Self { tx_in_flight: self.tx_in_flight.saturating_add(octets), ..self }
+        let tx_in_flight = if self.sampled { self.tx_in_flight.saturating_add(octets) } else { 0 };
+        Self { tx_in_flight, ..self }
     }
 
     pub(crate) fn rebase(&mut self, totals: Totals, ago: impl Fn(Instant) -> Instant) {
