@@ -94,8 +94,8 @@ impl Delivered {
         }
         self.beyond |= sent.start >= before.recover;
         rack.on_delivered(sent, &mut self.fack, times, before.now);
-        self.newest.on_segment(sent);
-        rate.on_segment(sent);
+        self.newest.on_segment(&sent.rate, sent.at);
+        rate.on_segment(&sent.rate, sent.at);
         if !sent.again {
             let rtt = before.now.since(sent.at);
             self.first_rtt.get_or_insert(rtt);

@@ -1,7 +1,8 @@
 //! How fast the network delivers, for controllers that work by rates (draft-cheng-iccrg-delivery-rate-estimation §3).
 
+use core::ops::Range;
+
 use super::congestion::{Lost, RateSample};
-use super::scoreboard::Sent;
 use crate::Instant;
 use crate::rare::{AtRest, Rare};
 use crate::stream::Position;
@@ -28,10 +29,6 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     pub(crate) const fn is_application_limited(&self) -> bool {
         self.application_limited
-    }
-
-    pub(crate) const fn is_sampled(&self) -> bool {
-        self.sampled
     }
 
     /// That of the next segment, of `octets` octets, which leaves at once.
@@ -103,10 +100,10 @@ pub(crate) struct Newest {
 }
 
 impl Newest {
-    /// The acknowledgment delivers this segment.
-    pub(crate) fn on_segment(&mut self, sent: &Sent) {
-        if self.at.is_none_or(|at| sent.at >= at) {
-            (self.at, self.application_limited) = (Some(sent.at), sent.rate.application_limited);
+    /// The acknowledgment delivers a segment that was sent at this time.
+    pub(crate) fn on_segment(&mut self, snapshot: &Snapshot, sent_at: Instant) {
+        if self.at.is_none_or(|at| sent_at >= at) {
+            (self.at, self.application_limited) = (Some(sent_at), snapshot.application_limited);
         }
     }
 }
@@ -157,21 +154,21 @@ impl Rate {
         self.application_limited = inflight.saturating_add(1);
     }
 
-    /// UpdateRateSample: the acknowledgment delivers this segment.
+    /// UpdateRateSample: the acknowledgment delivers a segment that was sent at this time.
     #[inline]
-    pub(crate) fn on_segment(&mut self, sent: &Sent) {
-        if sent.rate.sampled {
-            self.on_sampled(sent);
+    pub(crate) fn on_segment(&mut self, snapshot: &Snapshot, sent_at: Instant) {
+        if snapshot.sampled {
+            self.on_sampled(snapshot, sent_at);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn on_sampled(&mut self, sent: &Sent) {
+    fn on_sampled(&mut self, snapshot: &Snapshot, sent_at: Instant) {
         let newest = &mut self.sampling.begin().newest;
-        let newer = |&(newest, at): &(Snapshot, Instant)| (sent.at, sent.rate.delivered) >= (at, newest.delivered);
+        let newer = |&(newest, at): &(Snapshot, Instant)| (sent_at, snapshot.delivered) >= (at, newest.delivered);
         if newest.as_ref().is_none_or(newer) {
-            *newest = Some((sent.rate, sent.at));
+            *newest = Some((*snapshot, sent_at));
         }
     }
 
@@ -200,12 +197,20 @@ impl Rate {
     }
 
     /// A segment was found lost: the facts for the controller, if its sending was sampled.
-    pub(crate) fn on_lost(&mut self, sent: &Sent, sack: bool, now: Instant) -> Option<Lost> {
-        let snapshot = Some(sent.rate).filter(Snapshot::is_sampled)?;
-        let octets = sent.end - sent.start;
+    pub(crate) fn on_lost(
+        &mut self,
+        snapshot: Snapshot,
+        segment: Range<Position>,
+        sack: bool,
+        now: Instant,
+    ) -> Option<Lost> {
+        if !snapshot.sampled {
+            return None;
+        }
+        let octets = segment.end - segment.start;
         let sampling = self.sampling.begin();
         sampling.lost = sampling.lost.wrapping_add(octets);
-        let adjoins = core::mem::replace(&mut sampling.lost_end, sent.end) == sent.start;
+        let adjoins = core::mem::replace(&mut sampling.lost_end, segment.end) == segment.start;
         Some(Lost {
             octets,
             tx_in_flight: snapshot.tx_in_flight,

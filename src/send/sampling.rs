@@ -58,7 +58,7 @@ impl<'a, C: Controller> Losses<'a, C> {
         if !self.cc.works_by_rates() || is_probe() {
             return;
         }
-        if let Some(lost) = self.rate.on_lost(sent, self.sack, self.now) {
+        if let Some(lost) = self.rate.on_lost(sent.rate, sent.start..sent.end, self.sack, self.now) {
             self.cc.on_lost(&lost);
         }
     }
@@ -137,7 +137,7 @@ impl<C: Controller> Sender<C> {
     #[inline(never)]
     pub(super) fn sample_in_order(&mut self, octets: u32) {
         if let Some(last) = self.board.last_before(self.board.una() + octets) {
-            self.rate.on_segment(last);
+            self.rate.on_segment(&last.rate, last.at);
         }
     }
 
