@@ -93,7 +93,7 @@ impl Driven {
                     ..Acked::new(octets, flight, now)
                 });
             }
-            Call::Congestion { signal, flight } => c.on_congestion(&Congestion { signal, flight, now }),
+            Call::Congestion { signal, flight } => c.on_congestion(&Congestion::new(signal, flight, now)),
             Call::Spurious => c.on_spurious(now),
             Call::Recovered { flight } => c.on_recovered(flight, now),
             Call::Sent { octets, flight } => c.on_sent(octets, flight, now),
@@ -164,7 +164,7 @@ quickcheck! {
             steps.iter().for_each(|step| driven.apply(step));
             let (window, ssthresh) = (driven.controller.window(), driven.controller.ssthresh());
             let signal = if timeout { Signal::Timeout } else { Signal::Loss };
-            driven.controller.on_congestion(&Congestion { signal, flight, now: driven.now });
+            driven.controller.on_congestion(&Congestion::new(signal, flight, driven.now));
             let reduced = driven.controller.window() < window;
             driven.controller.on_spurious(driven.now);
             !reduced || (driven.controller.window(), driven.controller.ssthresh()) == (window, ssthresh)
@@ -178,7 +178,7 @@ quickcheck! {
             let now = driven.now;
             match how % 3 {
                 0 => driven.controller.on_spurious(now),
-                1 => driven.controller.on_congestion(&Congestion { signal: Signal::Ecn, flight: MAX_CWND, now }),
+                1 => driven.controller.on_congestion(&Congestion::new(Signal::Ecn, MAX_CWND, now)),
                 _ => driven.controller.on_idle(10 * driven.mss, now),
             }
             let window = driven.controller.window();
@@ -197,7 +197,7 @@ quickcheck! {
             let (now, used) = (driven.now, used % MAX_CWND);
             driven.controller.limit(used, now);
             let signal = if ecn { Signal::Ecn } else { Signal::Loss };
-            driven.controller.on_congestion(&Congestion { signal, flight: used, now });
+            driven.controller.on_congestion(&Congestion::new(signal, used, now));
             let share = if matches!(driven.controller, Algorithm::Reno(_)) { 5 } else { 7 };
             let least = u64::from(driven.mss) * if ecn { 1 } else { 2 };
             let most = u64::from(used.max(driven.mss)) * share / 10;
