@@ -96,7 +96,7 @@ impl Model {
         self.set_pacing_rate_with_gain(self.pacing_gain());
     }
 
-    fn set_send_quantum(&mut self) {
+    pub(super) fn set_send_quantum(&mut self) {
         let quantum = octets(volume_of(self.pacing_rate, QUANTUM_TIME)).min(MAX_QUANTUM);
         self.send_quantum = quantum.max(self.smss.saturating_mul(2));
     }

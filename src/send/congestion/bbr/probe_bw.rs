@@ -146,7 +146,7 @@ impl Model {
     }
 
     /// ProbeInflightLongtermUpward.
-    fn probe_inflight_longterm_upward(&mut self, sample: &Sample) {
+    pub(super) fn probe_inflight_longterm_upward(&mut self, sample: &Sample) {
         if !self.is_cwnd_limited() || self.cwnd < self.inflight_longterm {
             return; // it does not use inflight_longterm wholly
         }
