@@ -2,6 +2,7 @@
 
 mod changes;
 mod cycle;
+mod grid;
 mod path;
 mod probe_rtt;
 mod scratch;

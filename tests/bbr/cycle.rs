@@ -24,9 +24,9 @@ fn a_6_exiting_probe_up_on_loss_when_application_limited() {
     world.pass(SECOND);
     assert_eq!((world.state(), world.bbr().inflight_longterm), (ProbeBwUp, None));
     world.change(|link| link.loss = 300_000);
-    world.reach(ProbeBwDown, 500 * MILLI);
-    assert_eq!((world.previous(), world.bbr().full_bw_now), (ProbeBwUp, false));
-    assert_eq!(world.bbr().inflight_longterm, None);
+    assert!(world.until(100 * MILLI, |world| world.state() != ProbeBwUp));
+    assert_eq!(world.state(), ProbeBwCruise, "ProbeBW_DOWN has nothing to do");
+    assert_eq!((world.bbr().full_bw_now, world.bbr().inflight_longterm), (false, None));
 }
 
 /// A.7, in ProbeBW_UP.
@@ -99,10 +99,9 @@ fn a_13_achieving_expected_cruise_bandwidth_on_a_link_with_aggregation() {
 /// A.14: a BDP of a sixth of a packet. Four packets are the least window, in ProbeRTT exactly, and the path is full.
 #[test]
 fn a_14_correctly_managing_sub_packet_bdps() {
-    let mut world = World::greedy(Link { rate: 1_000_000, delay: MILLI, ..Link::default() }, ProbeBwCruise, 5 * SECOND);
-    let floor = 4 * world.mss();
-    let goodput = world.goodput();
-    let before = world.received;
+    let link = Link { rate: 1_000_000, delay: MILLI, ..Link::default() };
+    let mut world = World::greedy(link, ProbeBwDown, 5 * SECOND);
+    let (floor, goodput, before) = (4 * world.mss(), world.goodput(), world.received);
     assert!(!world.until(4 * SECOND, |world| world.bbr().cwnd < floor));
     let rate = (world.received - before) / 4;
     assert!(rate >= goodput * 95 / 100, "{rate} of {goodput}");
@@ -113,6 +112,17 @@ fn a_14_correctly_managing_sub_packet_bdps() {
     world.reach(ProbeRtt, 12 * SECOND);
     assert!(!world.until(100 * MILLI, |world| world.bbr().cwnd < floor));
     assert_eq!((world.state(), world.bbr().cwnd), (ProbeRtt, floor));
+}
+
+/// Where the BDP is less than a packet, probes do not follow each other without end, and max_bw is forgotten, too.
+#[test]
+fn a_bandwidth_of_less_than_a_packet_in_flight_is_forgotten() {
+    let link = Link { rate: 1_000_000, delay: MILLI, ..Link::default() };
+    let mut world = World::greedy(link, ProbeBwDown, 5 * SECOND);
+    world.change(|link| link.rate = 250_000);
+    world.pass(10 * SECOND);
+    let (max_bw, goodput) = (world.bbr().max_bw, world.goodput());
+    assert!(max_bw.abs_diff(goodput) * 50 <= goodput, "{max_bw} of {goodput}");
 }
 
 /// A.21: a probe loses segments before its plateau: inflight_longterm falls, not below seven tenths, and DOWN follows.

@@ -8,6 +8,8 @@ use std::time::Duration;
 #[test]
 fn a_10_entering_and_exiting_probe_rtt() {
     let mut world = World::greedy(Link::default(), ProbeBwCruise, 5 * SECOND);
+    world.pass(500 * MILLI); // the queue of Startup is gone
+    assert_eq!(world.state(), ProbeBwCruise);
     world.change(|link| link.delay += 10 * MILLI);
     let changed = world.now;
     world.reach(ProbeRtt, 6 * SECOND);

@@ -1,10 +1,5 @@
 use super::*;
-fn trace(name: &str, link: Link, secs: u64) {
-    let t = std::time::Instant::now();
-    let mut world = World::new(link);
-    world.app = App::Greedy;
-    world.pass(secs * SECOND);
-    println!("== {name} bdp {} goodput {} got {}", world.link.bdp(), world.goodput(), world.received / secs);
+fn show(world: &World) {
     for (at, i) in &world.states {
         println!(
             "{:6} ms {:?} round {} max_bw {} bws {:?} lt {:?} st {:?} extra {} cwnd {} rtt {:?}",
@@ -20,17 +15,26 @@ fn trace(name: &str, link: Link, secs: u64) {
             i.min_rtt
         );
     }
-    println!("lost {} of {} real {:?} {:?}", world.lost, world.offered, t.elapsed(), world.tcp().info().counters);
+    println!("lost {} of {} {:?}", world.lost, world.offered, world.tcp().info().counters);
 }
 #[test]
 fn scratch() {
-    trace("default", Link::default(), 20);
-    trace("shallow", Link { queue: 20_000, ..Link::default() }, 20);
-    trace("slots", Link { ack_slot: 30 * MILLI, ..Link::default() }, 10);
-    trace(
-        "policer",
-        Link { rate: 100_000_000, policer: Some(Bucket { rate: 1_250_000, burst: 300_000 }), ..Link::default() },
-        20,
-    );
-    trace("64k", Link { rate: 64_000, delay: 10 * MILLI, ..Link::default() }, 20);
+    let mut world = World::greedy(Link::default(), ProbeBwUp, 5 * SECOND);
+    world.app = App::Trickle(HALF);
+    world.pass(SECOND);
+    world.change(|link| link.loss = 300_000);
+    world.until(300 * MILLI, |world| {
+        let i = world.bbr();
+        println!(
+            "{} {:?} {:?} cwnd {} flight {} {:?}",
+            world.now / 1000,
+            i.state,
+            i.inflight_longterm,
+            i.cwnd,
+            world.inflight(),
+            world.tcp().info().counters.fast_retransmits
+        );
+        world.state() != ProbeBwUp
+    });
+    show(&world);
 }

@@ -126,6 +126,12 @@ const TABLE: &[Row] = &[
         },
         &[(ProbeBwDown, ProbeBwRefill), (ProbeBwCruise, ProbeBwRefill), (ProbeBwRefill, ProbeBwUp)],
     ),
+    ("3 rounds, and a BDP of a packet", |m| tiny_bdp_rounds(m, 2), &[(ProbeBwRefill, ProbeBwUp)]),
+    (
+        "4 rounds, and a BDP of a packet",
+        |m| tiny_bdp_rounds(m, 3),
+        &[(ProbeBwDown, ProbeBwRefill), (ProbeBwCruise, ProbeBwRefill), (ProbeBwRefill, ProbeBwUp)],
+    ),
     // the round trip
     ("5 s without a short round trip", |m| without_short_rtt(m, Micros::ZERO), &[]),
     (
@@ -240,6 +246,11 @@ fn waits(m: &mut Model, more: Micros) {
 fn reno_rounds(m: &mut Model, before: u32) {
     m.rounds_since_probe_up = before;
     m.update_on_ack(&next_round());
+}
+
+fn tiny_bdp_rounds(m: &mut Model, before: u32) {
+    m.min_rtt = Some(Micros::from_millis(1));
+    reno_rounds(m, before);
 }
 
 fn without_short_rtt(m: &mut Model, more: Micros) {
