@@ -66,6 +66,18 @@ fn the_send_quantum_is_a_millisecond() {
     }
 }
 
+/// Ours: a pacing rate that is too large, as Startup keeps it, does not count.
+#[test]
+fn the_send_quantum_is_what_the_bandwidth_is_worth() {
+    let quantum = |bw, pacing_rate| {
+        let mut model = Model { bw, pacing_rate, ..in_state(BbrState::Startup) };
+        model.set_send_quantum();
+        model.send_quantum
+    };
+    assert_eq!((quantum(10_000_000, 1 << 40), quantum(10_000, 1 << 40)), (27_423, 2000));
+    assert_eq!((quantum(0, 1 << 40), quantum(10_000_000, 9_000_000)), (65_536, 9000));
+}
+
 /// Three quanta, four segments, and in ProbeBW_UP two more.
 #[test]
 fn what_is_allowed_in_flight_has_floors() {
