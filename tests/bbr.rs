@@ -5,7 +5,6 @@ mod cycle;
 mod grid;
 mod path;
 mod probe_rtt;
-mod scratch;
 mod spurious;
 mod startup;
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use segue::congestion::{Algorithm, Bbr, BbrInfo, BbrState};
-use segue::{
-    Action, Arc, ConfigBuilder, Connection, Event, Instant, Knob, Path, Secrets, Segment, SeqNum, Timer, codec,
-};
+use segue::{Action, Arc, ConfigBuilder, Connection, Event, Instant, Path, Secrets, Segment, SeqNum, Timer, codec};
 use segue_kit::Rng;
 
 /// Virtual time in nanoseconds.
@@ -331,7 +329,9 @@ impl World {
                 // Little more than leaves until the next turn, so that the application can change its mind.
                 let most = (self.link.rate / 8 / 250).max(30_000);
                 let unsent = self.written.saturating_sub(self.sent_text());
-                self.write(most.saturating_sub(unsent));
+                if unsent < most / 2 {
+                    self.write(most - unsent);
+                }
             }
             App::Until(all) => self.write(all - self.written),
             App::Trickle(_) | App::Pause => {}
@@ -342,11 +342,6 @@ impl World {
     fn sent_text(&self) -> u64 {
         let info = self.tcp().info();
         self.written - info.send_queue as u64 + u64::from(info.flight)
-    }
-
-    /// The user of the sender asks for something.
-    pub(crate) fn set(&mut self, knob: Knob) {
-        self.handle(0, Event::Set(knob));
     }
 
     /// The host of the sender learns that packets may have another size.
