@@ -13,6 +13,7 @@ mod late;
 mod opening;
 mod order;
 mod prediction;
+mod samples;
 mod steady;
 mod time_wait;
 mod timeouts;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 mod architecture;
 mod attacks;
+mod bbr;
 mod citations;
 mod codec;
 mod conformance;

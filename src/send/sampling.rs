@@ -159,3 +159,43 @@ impl<C: Controller> Sender<C> {
         sampled.application_limited
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::congestion::Lost;
+    use crate::congestion::{Acked, Congestion};
+    use crate::send::scoreboard::Fate;
+    use alloc::vec::Vec;
+
+    /// What it heard of lost segments: octets, those lost since, and whether the segment adjoins.
+    #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+    struct Heard(Vec<(u32, u32, bool)>);
+
+    impl Controller for Heard {
+        fn start(&mut self, _: u32, _: u32, _: Instant) {}
+        fn on_ack(&mut self, _: &Acked) {}
+        fn on_congestion(&mut self, _: &Congestion) {}
+        fn window(&self) -> u32 {
+            10_000
+        }
+        fn on_lost(&mut self, lost: &Lost) {
+            self.0.push((lost.octets, lost.lost, lost.adjoins));
+        }
+    }
+
+    /// The loss of a probe of a larger MTU tells of no congestion, and is not counted; nor is one that nobody sampled.
+    #[test]
+    fn a_probe_of_the_mtu_is_no_loss() {
+        let (mut heard, mut rate, now) = (Heard::default(), Rate::default(), Instant::ZERO);
+        let at = |place: u32| Position::ISS + place;
+        let mut sent = |from: u32, to: u32, sampled: bool| {
+            let snapshot = if sampled { rate.on_sent(to - from, 0, now) } else { rate.unsampled() };
+            Sent { start: at(from), end: at(to), at: now, fate: Fate::Lost, again: false, rate: snapshot }
+        };
+        let all = [sent(1, 11, true), sent(11, 31, true), sent(31, 36, true), sent(36, 40, false), sent(36, 43, true)];
+        let mut losses = Losses::new((&mut heard, &mut rate), true, Some(at(11)), now);
+        assert!(all.iter().all(|sent| losses.tell_if(true, sent)) && !losses.tell_if(false, &all[0]));
+        assert_eq!((heard.0, rate.lost()), (Vec::from([(10, 10, false), (5, 15, false), (7, 22, true)]), 22));
+    }
+}

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
-use super::{Acked, Algorithm, Congestion, Controller, Cubic, Delivery, MAX_CWND, Reno, Signal};
+use super::{Acked, Algorithm, Congestion, Controller, Cubic, Delivery, MAX_CWND, RateSample, Reno, Signal};
 use crate::Instant;
 
 /// One call of the trait, after some time.
@@ -20,7 +20,7 @@ enum Call {
     Limit { window: u32 },
     Mss { mss: u32 },
     Pacing { paced: bool },
-    Delivery,
+    Delivery { octets: u32, flight: u32, rtt_us: u32, recovering: bool },
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +59,12 @@ impl Arbitrary for Step {
             20 => Call::Mss { mss: octets(g) % 9_000 },
             21 => Call::Mss { mss: octets(g) },
             22 => Call::Pacing { paced: bool::arbitrary(g) },
-            _ => Call::Delivery,
+            _ => Call::Delivery {
+                octets: octets(g),
+                flight: octets(g),
+                rtt_us: u32::arbitrary(g),
+                recovering: bool::arbitrary(g),
+            },
         };
         let after_us = u64::arbitrary(g) % *g.choose(&[1, 1_000, 100_000, 10_000_000, u64::MAX]).unwrap();
         Self { after_us, call }
@@ -93,7 +98,7 @@ impl Driven {
                     ..Acked::new(octets, flight, now)
                 });
             }
-            Call::Congestion { signal, flight } => c.on_congestion(&Congestion { signal, flight, now }),
+            Call::Congestion { signal, flight } => c.on_congestion(&Congestion::new(signal, flight, now)),
             Call::Spurious => c.on_spurious(now),
             Call::Recovered { flight } => c.on_recovered(flight, now),
             Call::Sent { octets, flight } => c.on_sent(octets, flight, now),
@@ -105,7 +110,12 @@ impl Driven {
                 c.set_mss(mss);
             }
             Call::Pacing { paced } => c.set_pacing(paced),
-            Call::Delivery => c.on_delivery(&Delivery::new(now)),
+            Call::Delivery { octets, flight, rtt_us, recovering } => {
+                let rtt = Duration::from_micros(rtt_us.into());
+                let rate = RateSample { tx_in_flight: flight, ..RateSample::new(octets.into(), rtt) };
+                let told = Delivery { octets, inflight: flight, rtt: Some(rtt), recovering, ..Delivery::new(now) };
+                c.on_delivery(&Delivery { rate: Some(rate), ..told });
+            }
         }
     }
 
@@ -164,7 +174,7 @@ quickcheck! {
             steps.iter().for_each(|step| driven.apply(step));
             let (window, ssthresh) = (driven.controller.window(), driven.controller.ssthresh());
             let signal = if timeout { Signal::Timeout } else { Signal::Loss };
-            driven.controller.on_congestion(&Congestion { signal, flight, now: driven.now });
+            driven.controller.on_congestion(&Congestion::new(signal, flight, driven.now));
             let reduced = driven.controller.window() < window;
             driven.controller.on_spurious(driven.now);
             !reduced || (driven.controller.window(), driven.controller.ssthresh()) == (window, ssthresh)
@@ -178,7 +188,7 @@ quickcheck! {
             let now = driven.now;
             match how % 3 {
                 0 => driven.controller.on_spurious(now),
-                1 => driven.controller.on_congestion(&Congestion { signal: Signal::Ecn, flight: MAX_CWND, now }),
+                1 => driven.controller.on_congestion(&Congestion::new(Signal::Ecn, MAX_CWND, now)),
                 _ => driven.controller.on_idle(10 * driven.mss, now),
             }
             let window = driven.controller.window();
@@ -197,11 +207,51 @@ quickcheck! {
             let (now, used) = (driven.now, used % MAX_CWND);
             driven.controller.limit(used, now);
             let signal = if ecn { Signal::Ecn } else { Signal::Loss };
-            driven.controller.on_congestion(&Congestion { signal, flight: used, now });
+            driven.controller.on_congestion(&Congestion::new(signal, used, now));
             let share = if matches!(driven.controller, Algorithm::Reno(_)) { 5 } else { 7 };
             let least = u64::from(driven.mss) * if ecn { 1 } else { 2 };
             let most = u64::from(used.max(driven.mss)) * share / 10;
             u64::from(driven.controller.window()) <= most.max(least)
         })
+    }
+}
+
+#[cfg(feature = "bbr")]
+fn bbr(mss: u32, initial: u32) -> Driven {
+    Driven::new(Algorithm::Bbr(super::Bbr::default()), mss, initial)
+}
+
+#[cfg(feature = "bbr")]
+quickcheck! {
+    fn the_window_of_bbr_stays_within_its_limits(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
+        bbr(mss.into(), initial).all(&steps, |driven, _, _, _| {
+            let (window, ssthresh) = (driven.controller.window(), driven.controller.ssthresh());
+            (driven.mss..=MAX_CWND).contains(&window) && ssthresh == u32::MAX
+        })
+    }
+
+    /// It goes by deliveries and losses: what counts octets, pauses and unused windows changes nothing.
+    fn only_deliveries_and_losses_move_the_window_of_bbr(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
+        bbr(mss.into(), initial).all(&steps, |driven, call, window, _| {
+            let after = driven.controller.window();
+            match call {
+                Call::Delivery { .. } => true,
+                Call::Congestion { signal: Signal::Timeout | Signal::TimeoutAgain, .. } => true,
+                Call::Spurious | Call::Recovered { .. } => after >= window,
+                Call::Mss { .. } => after <= window.max(driven.mss),
+                _ => after == window,
+            }
+        })
+    }
+
+    /// A loss that was none costs nothing of the window.
+    fn an_undo_restores_the_window_of_bbr(mss: u16, initial: u32, steps: Vec<Step>, timeout: bool, flight: u32) -> bool {
+        let mut driven = bbr(mss.into(), initial);
+        steps.iter().for_each(|step| driven.apply(step));
+        let window = driven.controller.window();
+        let signal = if timeout { Signal::Timeout } else { Signal::Loss };
+        driven.controller.on_congestion(&Congestion::new(signal, flight, driven.now));
+        driven.controller.on_spurious(driven.now);
+        driven.controller.window() >= window
     }
 }

@@ -317,12 +317,14 @@ impl Pair {
                 assert_eq!(octets, octets_of(&self.model.judge(Fate::Lost, late)));
             }
             Step::LoseFirst { most } => {
-                let octets = board.lose_first(u32::from(most));
+                let mut shown = Vec::new();
+                let octets = board.lose_first(u32::from(most), |sent| shown.push((sent.start, sent.end)));
                 let una = model.una;
                 let end = model.records().first().map_or(una, |first| first.1);
                 model.cut(end.min(una + u32::from(most)));
                 let lost = model.judge(Fate::Lost, |record| record.0 == una && record.3 == Fate::InFlight);
                 assert_eq!(octets, octets_of(&lost));
+                assert_eq!(shown, lost.iter().map(|record| (at(record.0), at(record.1))).collect::<Vec<_>>());
             }
             Step::LoseLonger { than } => {
                 board.lose_where(&mut |sent| sent.len() > u32::from(than));

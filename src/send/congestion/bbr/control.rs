@@ -96,8 +96,13 @@ impl Model {
         self.set_pacing_rate_with_gain(self.pacing_gain());
     }
 
-    fn set_send_quantum(&mut self) {
-        let quantum = octets(volume_of(self.pacing_rate, QUANTUM_TIME)).min(MAX_QUANTUM);
+    /// SetSendQuantum, of what the bandwidth is worth where the pacing rate is more. This is ours (§5.6.3 allows it): in
+    /// Startup the pacing rate never falls, and where it began far above a slow path, three quanta of it would be a
+    /// window of many seconds. The rounds would be longer than ProbeRTT's interval then, and Startup would never end.
+    pub(super) fn set_send_quantum(&mut self) {
+        let worth = if self.bw > 0 { self.pacing_gain().pace(self.bw) } else { u64::MAX };
+        let rate = self.pacing_rate.min(worth);
+        let quantum = octets(volume_of(rate, QUANTUM_TIME)).min(MAX_QUANTUM);
         self.send_quantum = quantum.max(self.smss.saturating_mul(2));
     }
 

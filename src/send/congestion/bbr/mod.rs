@@ -136,6 +136,11 @@ impl Controller for Bbr {
         }
     }
 
+    /// Told before the losses that the same acknowledgment shows: they begin an episode of their own.
+    fn on_recovered(&mut self, _flight: u32, _now: Instant) {
+        self.follow_recovery(false);
+    }
+
     fn on_spurious(&mut self, _now: Instant) {
         self.0.handle_spurious_loss_detection();
         self.0.in_recovery = false;
@@ -156,6 +161,7 @@ impl Controller for Bbr {
 
     fn set_mss(&mut self, mss: u32) {
         self.0.smss = sane_mss(mss);
+        self.0.set_send_quantum(); // two segments at the least
     }
 
     fn reduces_proportionally(&self) -> bool {

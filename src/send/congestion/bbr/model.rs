@@ -244,7 +244,8 @@ impl Model {
 
     /// Times become ages, rounds and deliveries count from now on: what it will do depends on nothing else.
     pub(super) fn rebase(&mut self, now: Instant) {
-        let (round, delivered) = (self.round_count, self.delivered);
+        let round = self.round_count;
+        let delivered = self.delivered.saturating_sub(self.initial_cwnd.into()); // SetCwnd asks whether it was so much
         for at in [
             &mut self.min_rtt_stamp,
             &mut self.extra_acked_interval_start,
@@ -259,6 +260,6 @@ impl Model {
         }
         self.drain_start_round = self.drain_start_round.wrapping_sub(round);
         self.extra_acked_filter.rebase(round);
-        (self.round_count, self.delivered) = (0, 0);
+        (self.round_count, self.delivered) = (0, self.delivered - delivered);
     }
 }

@@ -125,11 +125,16 @@ impl Model {
         self.extra_acked_filter.update(extra, self.round_count, filter_len);
     }
 
-    /// NoteLoss: the first loss of a round saves what a mistake would restore.
+    /// NoteLoss. What a mistake would restore is saved by the first loss of an episode, before that ends a state. The
+    /// draft saves at the first of each round, and ProbeBW_DOWN begins one: there the second loss of the event that ended
+    /// ProbeBW_UP would forget which state it was.
     fn note_loss(&mut self) {
         if !self.is_loss_in_round {
             self.loss_round_delivered = self.delivered;
+        }
+        if !self.in_recovery && !self.saved {
             self.save_state_upon_loss();
+            self.saved = true;
         }
         self.is_loss_in_round = true;
     }
@@ -151,7 +156,6 @@ impl Model {
             return;
         }
         self.note_loss();
-        self.saved = true;
         if !self.is_bw_probe_sample {
             return; // it was not sent while the flow probed for bandwidth
         }

@@ -126,9 +126,11 @@ impl Model {
         is_time
     }
 
-    /// IsRenoCoexistenceProbeTime, in packets.
+    /// IsRenoCoexistenceProbeTime, in packets: MinPipeCwnd at the least, since no window is smaller. Where a BDP has less
+    /// than a packet, a probe would follow the other at once: no round would pass between them that advances the filter
+    /// of max_bw, and a bandwidth that shrinks would never be forgotten.
     fn is_reno_coexistence_probe_time(&self) -> bool {
-        let reno_rounds = self.target_inflight() / self.smss.max(1);
+        let reno_rounds = self.target_inflight().max(self.min_pipe_cwnd()) / self.smss.max(1);
         self.rounds_since_probe_up >= reno_rounds.min(RENO_ROUNDS)
     }
 
@@ -146,7 +148,7 @@ impl Model {
     }
 
     /// ProbeInflightLongtermUpward.
-    fn probe_inflight_longterm_upward(&mut self, sample: &Sample) {
+    pub(super) fn probe_inflight_longterm_upward(&mut self, sample: &Sample) {
         if !self.is_cwnd_limited() || self.cwnd < self.inflight_longterm {
             return; // it does not use inflight_longterm wholly
         }
