@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::pace", &["time", "rare"]),
     ("send::path_mtu", &["stream", "time", "features", "rare", "config"]),
     ("send::prr", &[]),
-    ("send::rate", &["time", "rare", "send::congestion"]),
+    ("send::rate", &["stream", "time", "rare", "send::congestion"]),
     ("send::rtt", &["time", "invariant", "config"]),
     ("send::scoreboard", &["stream", "time", "features", "invariant", "ranges", "recent", "rare", "send::rate"]),
     ("send::rack", &["stream", "time", "features", "send::rtt", "send::scoreboard"]),

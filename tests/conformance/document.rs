@@ -9,6 +9,9 @@ use crate::root;
 /// Met, but no test shows it yet.
 pub(super) const NO_TEST: &str = "no test";
 
+/// Pages of Internet-Drafts.
+const DRAFTS: [&str; 1] = ["bbr"];
+
 pub(super) struct Row {
     pub(super) id: String,
     pub(super) title: String,
@@ -39,6 +42,12 @@ pub(super) fn pages() -> Vec<Page> {
 
 pub(super) fn all_rows() -> Vec<Row> {
     pages().into_iter().flat_map(|page| page.rows).collect()
+}
+
+/// The rows of the RFCs and of the drafts, which have no number and are not counted.
+pub(super) fn rows_with_drafts() -> Vec<Row> {
+    let drafts = DRAFTS.iter().flat_map(|name| rows(&read(&format!("docs/conformance/{name}.md"))));
+    all_rows().into_iter().chain(drafts).collect()
 }
 
 pub(super) fn rows(text: &str) -> Vec<Row> {

@@ -40,7 +40,7 @@ impl Controller for Recorder {
         self.window
     }
     fn on_lost(&mut self, lost: &Lost) {
-        assert_eq!((lost.octets, lost.sack), (1000, true));
+        assert_eq!(lost.octets, 1000);
         self.lost.push((lost.tx_in_flight, lost.lost, lost.delivered, lost.adjoins, lost.application_limited));
     }
     fn on_delivery(&mut self, delivery: &Delivery) {
@@ -62,11 +62,16 @@ struct Tcp(Connection<Recorder>, Instant, u16);
 impl Tcp {
     /// Established with a peer that reports; the handshake took 100 ms, and 100 more have passed.
     fn new(recorder: Recorder) -> Self {
-        let config = Config::builder().timestamps(false).nagle(false).send_buffer(1 << 20);
+        Self::opened(recorder, false, true)
+    }
+
+    /// The same, with Nagle's algorithm and a peer that reports, or without.
+    fn opened(recorder: Recorder, nagle: bool, sack: bool) -> Self {
+        let config = Config::builder().timestamps(false).nagle(nagle).send_buffer(1 << 20);
         let (config, now) = (Arc::new(config.build().unwrap()), Instant::from_millis(1000));
         let secrets = Secrets { iss: ISS, ts_offset: 0 };
         let (tcp, _) = Connection::connect_with(recorder, config, Path::ipv4(1500), secrets, now);
-        let options = Options { mss: Some(1000), sack_permitted: true, ..Options::default() };
+        let options = Options { mss: Some(1000), sack_permitted: sack, ..Options::default() };
         let (flags, window) = (Flags::SYN | Flags::ACK, u16::MAX);
         let syn = Segment { seq: ISS, ack: ISS + 1, flags, window, options: options.into(), ..Segment::default() };
         let mut tcp = Self(tcp, now + ms(100), u16::MAX);
@@ -258,4 +263,54 @@ fn probes_of_a_closed_window_are_limited() {
     assert_eq!(heard.delivered.len(), told + 1);
     let sample = heard.delivered[told].0.expect("a sample");
     assert_eq!((sample.0, sample.3, sample.5), (1, 1, true));
+}
+
+/// §4.1.3.5.1. An acknowledgment that fills a hole delivers at once what came over a long time: without reports that is no
+/// rate. The round goes on all the same.
+#[test]
+fn recovery_without_reports_tells_no_rate() {
+    let mut tcp = Tcp::opened(Recorder { window: 20_000, ..Recorder::default() }, false, false);
+    tcp.send(20);
+    tcp.wait(100);
+    tcp.acknowledges(1, &[]);
+    (0..3).for_each(|_| tcp.acknowledges(1, &[])); // the third duplicate: segment 1 is lost
+    let told = tcp.heard().delivered.len();
+    tcp.wait(100);
+    tcp.acknowledges(20, &[]);
+    let heard = tcp.heard();
+    assert_eq!(heard.lost.len(), 1);
+    let (sample, _) = heard.delivered[told];
+    let sample = sample.expect("a sample");
+    assert_eq!((sample.0, sample.1, sample.2 > 1), (0, 0, true), "{sample:?}");
+    tcp.send(1);
+    tcp.wait(100);
+    tcp.acknowledges(21, &[]);
+    let (sample, _) = tcp.heard().delivered.pop().expect("it was told");
+    assert_eq!(sample.map(|rate| (rate.0, rate.1)), Some((1000, 100)), "after recovery rates count again");
+}
+
+/// Small writes that Nagle's algorithm holds back are the application's limit, though text waits.
+#[test]
+fn small_writes_that_wait_are_limited_by_the_application() {
+    for (octets, limited) in [(300, true), (3000, false)] {
+        let mut tcp = Tcp::opened(Recorder { window: 3000, ..Recorder::default() }, true, true);
+        let told = tcp.heard().delivered.len();
+        for round in 1..6 {
+            (0..3000 / octets).for_each(|_| {
+                tcp.0.handle(Event::Send(vec![0; octets].into()), tcp.1, &mut Vec::new()).unwrap();
+            });
+            if limited {
+                tcp.0.handle(Event::Send(vec![0; 10].into()), tcp.1, &mut Vec::new()).unwrap();
+            } else {
+                tcp.send(3); // the window is full, and more waits
+            }
+            tcp.wait(100);
+            let acked = tcp.0.info().snd_nxt;
+            let ack = Segment { seq: ISS + 1, ack: acked, flags: Flags::ACK, window: tcp.2, ..Segment::default() };
+            tcp.0.handle_segment(ack, tcp.1);
+            assert!(tcp.heard().delivered.len() >= told + round);
+        }
+        let (sample, _) = tcp.heard().delivered.pop().expect("it was told");
+        assert_eq!(sample.map(|rate| rate.5), Some(limited), "writes of {octets}");
+    }
 }
