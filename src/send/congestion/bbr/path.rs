@@ -139,13 +139,13 @@ impl Model {
         self.is_loss_in_round = true;
     }
 
-    /// Whether a loss tells of congestion: there was a queue when the segment left, of three eighths of a BDP or more,
+    /// Whether a loss tells of congestion: there was a queue when the segment left, of half a BDP or more,
     /// or more than a tenth of what was in flight is lost, as before a policer. Other losses are random, and slowing down
     /// would not lessen them. This is ours: the draft's model heeds each of them.
     fn is_congestive(&self, lost: &Lost) -> bool {
         let bdp = self.bdp_multiple(Gain::ONE).max(self.min_pipe_cwnd());
-        let queued = u64::from(lost.tx_in_flight) * 8 > u64::from(bdp) * 11;
-        let many = u64::from(lost.lost) * 10 > u64::from(lost.tx_in_flight);
+        let queued = u64::from(lost.tx_in_flight) * 2 > u64::from(bdp) * 3;
+        let many = u64::from(lost.lost) * 8 > u64::from(lost.tx_in_flight);
         queued || many || !lost.sack
     }
 
