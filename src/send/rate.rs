@@ -36,7 +36,8 @@ impl Snapshot {
 
     /// That of the next segment, of `octets` octets, which leaves at once.
     pub(crate) const fn followed_by(self, octets: u32) -> Self {
-        Self { tx_in_flight: self.tx_in_flight.saturating_add(octets), ..self }
+        let more = if self.sampled { octets } else { 0 }; // what is not sampled remembers nothing
+        Self { tx_in_flight: self.tx_in_flight.saturating_add(more), ..self }
     }
 
     pub(crate) fn rebase(&mut self, totals: Totals, ago: impl Fn(Instant) -> Instant) {
