@@ -165,3 +165,14 @@ fn a_22_handling_application_limited_sending_during_probe_refill() {
         assert!(max_bw.abs_diff(goodput) * 50 <= goodput, "{max_bw} of {goodput}");
     }
 }
+
+/// The same, where the application limits the flow before ProbeBW_REFILL begins: the round counts all the same.
+#[test]
+fn a_refill_that_the_application_limits_from_its_start_leads_to_probe_up() {
+    let mut world = World::greedy(Link::default(), ProbeBwCruise, 5 * SECOND);
+    world.app = App::Trickle(HALF);
+    world.reach(ProbeBwRefill, 5 * SECOND);
+    let (max_bw, round) = (world.bbr().max_bw, world.bbr().round_count);
+    world.reach(ProbeBwUp, SECOND);
+    assert_eq!((world.bbr().max_bw, world.bbr().round_count), (max_bw, round + 1));
+}

@@ -56,6 +56,11 @@ fn a_low_rate_by_the_application_is_no_measure() {
     assert_eq!((max_bw(899_999, true), max_bw(900_000, true)), ([0, 900_000], [0, 900_000]));
     assert_eq!((max_bw(900_001, true), max_bw(900_001, false)), ([0, 900_001], [0, 900_001]));
     assert_eq!(max_bw(0, false), [0, 900_000]);
+    let mut model = Model { max_bw_filter: [900_000, 0], ..in_state(BbrState::ProbeBwCruise) };
+    model.update_on_ack(&Sample { delivery_rate: 899_999, is_app_limited: true, ..sample() });
+    assert_eq!(model.max_bw_filter, [900_000, 0], "nor is it what this cycle saw");
+    model.update_on_ack(&Sample { delivery_rate: 899_999, ..sample() });
+    assert_eq!(model.max_bw_filter, [900_000, 899_999]);
 }
 
 /// Two cycles; one without a sample, or limited by the application, does not count.

@@ -85,11 +85,13 @@ fn each_episode_saves_anew() {
         } else {
             bbr.on_delivery(&delivery(0, false));
         }
-        bbr.0.state = BbrState::ProbeBwCruise;
-        bbr.0.bw_shortterm = 800_000;
+        (bbr.0.state, bbr.0.is_bw_probe_sample, bbr.0.bw_shortterm) = (BbrState::ProbeBwUp, true, 800_000);
         losses_begin(&mut bbr, 1, Signal::Loss);
         let Undo { state, bw_shortterm, inflight_shortterm, inflight_longterm } = bbr.0.undo;
-        assert_eq!((state, bw_shortterm, inflight_shortterm, inflight_longterm), (None, 800_000, NO_VOLUME, 149_000));
+        assert_eq!(
+            (state, bw_shortterm, inflight_shortterm, inflight_longterm),
+            (Some(UndoState::ProbeBwUp), 800_000, NO_VOLUME, 149_000)
+        );
     }
 }
 
