@@ -140,7 +140,7 @@ impl Model {
     }
 
     /// Whether a loss tells of congestion: there was a queue when the segment left, of half a BDP or more,
-    /// or more than a tenth of what was in flight is lost, as before a policer. Other losses are random, and slowing down
+    /// or more than an eighth of what was in flight is lost, as before a policer. Other losses are random, and slowing down
     /// would not lessen them. This is ours: the draft's model heeds each of them.
     fn is_congestive(&self, lost: &Lost) -> bool {
         let bdp = self.bdp_multiple(Gain::ONE).max(self.min_pipe_cwnd());

@@ -125,8 +125,8 @@ fn a_random_loss_is_not_heeded() {
         model.is_loss_in_round
     };
     let lost = |tx_in_flight, lost| Lost { lost, ..Lost::new(MSS, tx_in_flight, now()) };
-    assert!(!heeded(lost(137_500, 13_750)), "three eighths of a BDP in the queue, and a tenth of it lost");
-    assert!(heeded(lost(137_501, 1000)) && heeded(lost(137_500, 13_751)));
+    assert!(!heeded(lost(150_000, 18_750)), "half a BDP in the queue, and an eighth of it lost");
+    assert!(heeded(lost(150_001, 1000)) && heeded(lost(150_000, 18_751)));
     assert!(heeded(Lost { sack: false, ..lost(50_000, 1000) }));
 }
 
