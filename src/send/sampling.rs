@@ -165,6 +165,7 @@ mod tests {
     use super::*;
     use crate::congestion::Lost;
     use crate::congestion::{Acked, Congestion};
+    use crate::send::Packet;
     use crate::send::scoreboard::Fate;
     use alloc::vec::Vec;
 
@@ -194,7 +195,10 @@ mod tests {
             Sent { start: at(from), end: at(to), at: now, fate: Fate::Lost, again: false, rate: snapshot }
         };
         let all = [sent(1, 11, true), sent(11, 31, true), sent(31, 36, true), sent(36, 40, false), sent(36, 43, true)];
-        let mut losses = Losses::new((&mut heard, &mut rate), true, Some(at(11)), now);
+        let mut path_mtu = PathMtu::new();
+        let (start, end) = (at(11), at(31));
+        path_mtu.on_sent(&Packet { start, end, size: 1500, again: false, first: false, probe: true });
+        let mut losses = Losses::new((&mut heard, &mut rate, &path_mtu), true, now);
         assert!(all.iter().all(|sent| losses.tell_if(true, sent)) && !losses.tell_if(false, &all[0]));
         assert_eq!((heard.0, rate.lost()), (Vec::from([(10, 10, false), (5, 15, false), (7, 22, true)]), 22));
     }

@@ -139,28 +139,27 @@ impl Model {
         self.is_loss_in_round = true;
     }
 
-    /// Whether a loss tells of congestion: there was a queue when the segment left, of half a BDP or more,
-    /// or more than an eighth of what was in flight is lost, as before a policer. Other losses are random, and slowing down
-    /// would not lessen them. This is ours: the draft's model heeds each of them.
-    fn is_congestive(&self, lost: &Lost) -> bool {
+    /// Whether a loss tells of congestion: a queue stood when the segment left, of `quarters` quarters of a BDP, or more
+    /// than an eighth of what was in flight is lost, as before a policer. Other losses are random, and slowing down would
+    /// not lessen them. This is ours: the draft's model heeds each of them.
+    fn is_congestive(&self, lost: &Lost, quarters: u64) -> bool {
         let bdp = self.bdp_multiple(Gain::ONE).max(self.min_pipe_cwnd());
-        let queued = u64::from(lost.tx_in_flight) * 2 > u64::from(bdp) * 3;
+        let queued = u64::from(lost.tx_in_flight) * 4 > u64::from(bdp) * (4 + quarters);
         let many = u64::from(lost.lost) * 8 > u64::from(lost.tx_in_flight);
         queued || many || !lost.sack
     }
 
-    /// HandleLostPacket (§5.5.10.2).
+    /// HandleLostPacket (§5.5.10.2). A probe for bandwidth makes a queue of a quarter of a BDP by itself: it heeds the
+    /// losses from there on. What a random loss sets inflight_longterm to then leaves a BDP after the headroom.
     pub(super) fn handle_lost_packet(&mut self, lost: &Lost) {
         self.lost_ranges = self.lost_ranges.saturating_add(u32::from(!lost.adjoins || self.lost_ranges == 0));
-        if !self.is_congestive(lost) {
-            return;
-        }
-        self.note_loss();
-        if !self.is_bw_probe_sample {
-            return; // it was not sent while the flow probed for bandwidth
+        if self.is_congestive(lost, 2) {
+            self.note_loss();
         }
         let volume = Volume { tx_in_flight: lost.tx_in_flight, lost: lost.lost, sack: lost.sack };
-        if volume.is_inflight_too_high() {
+        // only what was sent while the flow probed for bandwidth
+        if self.is_bw_probe_sample && volume.is_inflight_too_high() && self.is_congestive(lost, 1) {
+            self.note_loss();
             let inflight = inflight_at_loss(lost).unwrap_or(NO_VOLUME);
             self.handle_inflight_too_high(inflight, lost.application_limited, lost.now);
         }

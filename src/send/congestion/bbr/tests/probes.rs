@@ -128,6 +128,13 @@ fn a_random_loss_is_not_heeded() {
     assert!(!heeded(lost(150_000, 18_750)), "half a BDP in the queue, and an eighth of it lost");
     assert!(heeded(lost(150_001, 1000)) && heeded(lost(150_000, 18_751)));
     assert!(heeded(Lost { sack: false, ..lost(50_000, 1000) }));
+    let ends_the_probe = |tx_in_flight, octets| {
+        let mut model = Model { is_bw_probe_sample: true, ..in_state(BbrState::ProbeBwUp) };
+        model.handle_lost_packet(&lost(tx_in_flight, octets));
+        model.state == BbrState::ProbeBwDown
+    };
+    assert!(!ends_the_probe(125_000, 15_625), "a quarter of a BDP in the queue, as a probe makes it");
+    assert!(ends_the_probe(125_001, 15_625) && ends_the_probe(125_000, 15_626) && !ends_the_probe(150_000, 3000));
 }
 
 /// What enters ProbeBW_REFILL and ProbeBW_UP begins anew.
