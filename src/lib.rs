@@ -141,9 +141,11 @@ mod user_timeout;
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
 pub use connection::{Batch, Canonical, Connection, TimeWait};
 pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
-pub use info::{Counters, Info};
+pub use info::{AccurateEcn, Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
-pub use segment::{CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
+pub use segment::{
+    AccEcn, CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps,
+};
 pub use send::congestion::{self, Algorithm, Controller};
 pub use seq::SeqNum;
 #[cfg(feature = "std")]

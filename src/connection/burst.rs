@@ -32,6 +32,7 @@ impl<C: Controller> Tcb<C> {
     /// timestamps.
     pub(super) fn sends_plain_text(&self, cx: &Cx<'_, '_>) -> bool {
         self.snd.is_steady()
+            && !self.ecn.is_accurate()
             && !cx.config.pacing()
             && self.rcv.reports() == 0
             && self.duplicate.is_none()

@@ -79,7 +79,7 @@ impl<C: Controller> Tcb<C> {
                 return None;
             }
             if plan.syn {
-                self.transmit_syn(cx);
+                self.transmit_syn(u8::try_from(self.snd.repeats).unwrap_or(u8::MAX), cx);
             } else if let Some(at) = self.paced_until(&plan, &gate, cx) {
                 cx.timers.set(Timer::Pace, at);
                 return Some(Wait::Pace);
@@ -156,7 +156,8 @@ impl<C: Controller> Tcb<C> {
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
     pub(super) fn text_mss(&self, path: &Path) -> u16 {
-        let mss = self.mss(path, self.sack_blocks(path, true, self.duplicate.is_some()));
+        let blocks = self.sack_blocks(path, true, self.duplicate.is_some());
+        let mss = if self.ecn.is_accurate() { self.text_beside_option(path, blocks) } else { self.mss(path, blocks) };
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
     }
 
@@ -231,7 +232,17 @@ impl<C: Controller> Tcb<C> {
         cx.timers.clear(Timer::DelayedAck);
         let window = self.rcv.advertise(self.eff_snd_mss, || self.snd.rtt.round_trip(), cx.now);
         let duplicate = self.duplicate.take().map(Duplicate::block);
-        let mut options = self.options(!payload.is_empty(), duplicate, cx);
+        let on_text = !payload.is_empty();
+        let mut options = self.options(on_text, duplicate, cx);
+        if self.ecn.is_accurate() {
+            options.update(|options| self.add_accurate_option(options, on_text, cx.path));
+        }
+        let pure = !on_text && !flags.contains(Flags::FIN) && options.sack().is_empty();
+        let ecn = self.ecn_flags(pure);
+        let told = options.acc_ecn().is_some() || self.state == LiveState::TimeWait; // this is the last chance then
+        if let Some(accurate) = self.accurate_mut() {
+            accurate.receiver.on_sent(pure, on_text, told);
+        }
         if self.owes_user_timeout && self.state != LiveState::TimeWait {
             let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
             if options.wire_len() + usize::from(UTO_OCTETS) <= room {
@@ -246,7 +257,7 @@ impl<C: Controller> Tcb<C> {
         Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
-            flags: flags | self.echo.flags(),
+            flags: flags | ecn,
             window,
             options,
             payload,

@@ -31,6 +31,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn is_predictable(&self) -> bool {
         self.state == LiveState::Established
             && self.snd.is_steady()
+            && !self.ecn.is_accurate()
             && self.duplicate.is_none()
             && self.rcv.is_in_order()
     }

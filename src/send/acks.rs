@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Sender;
 use super::congestion::{Acked, Delivery, RateSample, Signal};
 use super::delivered::{Before, Delivered};
+use super::feedback::Feedback;
 use super::prr::Progress;
 use super::rate::Newest;
 use super::recovery::{Detector, Phase};
@@ -76,16 +77,20 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn on_ack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(
         &mut self,
         ack: &Ack<B>,
+        feedback: Option<Feedback<'_>>,
         mss: u32,
         counters: &mut Counts,
         now: Instant,
     ) -> Newly {
         let before = self.before(mss, now);
-        let delivered = self.deliver(ack, &before);
+        let mut delivered = self.deliver(ack, &before);
         if delivered.duplicate {
             counters.rare().duplicate_acks += 1;
         }
-        let marked = ack.marked && self.ecn.is_capable();
+        let marked = match feedback {
+            Some(feedback) => self.take_feedback(feedback, &mut delivered, mss),
+            None => ack.marked && self.ecn.is_capable(),
+        };
         let verdict = self.judge(&before, &delivered, marked, counters);
         self.respond(&before, &delivered, (&verdict, marked), counters);
         let held = marked && self.heed_mark(&before, counters);
@@ -221,6 +226,8 @@ impl<C: Controller> Sender<C> {
             rtt: delivered.last_rtt.map(Duration::from),
             min_rtt: self.rtt.min_rtt().map(Duration::from),
             ecn_echo: marked,
+            ce_octets: delivered.marks.octets,
+            ce_packets: delivered.marks.packets,
             recovering: !self.episode.recovery.is_open(),
             now: before.now,
         };
