@@ -139,16 +139,17 @@ impl<C: Controller> Tcb<C> {
         self.accurate().is_some_and(|accurate| accurate.receiver.acks_acks())
     }
 
-    /// Adds the AccECN option that is due to the options of a segment (§3.2.3.3). Text that goes again has none: the
-    /// option may be what the first was lost for (§3.2.3.2.2), and it would no longer fit its packet.
+    /// Whether text may have an AccECN option. What goes again has none: the option may be what the first was lost for
+    /// (§3.2.3.2.2), and the text would no longer fit its packet.
+    pub(super) fn adds_option_to_text(&self) -> bool {
+        !self.snd.sends_again()
+    }
+
+    /// Adds the AccECN option that is due to the options of a segment (§3.2.3.3).
     pub(super) fn add_accurate_option(&self, options: &mut Options, on_text: bool, path: &Path) {
         let Some(accurate) = self.accurate() else { return };
-        if on_text && self.snd.sends_again() {
-            return;
-        }
-        let room = usize::from(path.mss().saturating_sub(path.ip_options)).min(Options::MAX_WIRE_LEN);
         let mut with = *options;
-        accurate.receiver.add_option(&mut with, on_text, room);
+        accurate.receiver.add_option(&mut with, on_text, option_room(path));
         let text = |options: &Options| {
             let octets = u16::try_from(options.wire_len()).unwrap_or(u16::MAX);
             u32::from(crate::options::eff_snd_mss(path, self.snd.send_mss, octets))
@@ -164,13 +165,22 @@ impl<C: Controller> Tcb<C> {
         (0..blocks).for_each(|_| _ = sack.push(SackBlock::default()));
         let timestamps = self.ts.as_ref().map(|_| crate::Timestamps::default());
         let mut options = Options { timestamps, sack, ..Options::default() };
-        self.add_accurate_option(&mut options, true, path);
+        if self.adds_option_to_text() {
+            self.add_accurate_option(&mut options, true, path);
+        }
         let octets = u16::try_from(options.wire_len()).unwrap_or(u16::MAX);
         crate::options::eff_snd_mss(path, self.snd.send_mss, octets)
     }
 
-    /// The option of our SYN,ACK (§3.2.3.2.1).
-    pub(super) fn syn_ack_option(&mut self) -> Option<crate::AccEcn> {
-        self.accurate_mut()?.receiver.syn_ack_option()
+    /// Adds the AccECN option of our SYN,ACK (§3.2.3.2.1).
+    pub(super) fn add_syn_ack_option(&mut self, options: &mut Options, path: &Path) {
+        if let Some(Accurate { receiver, .. }) = self.accurate_mut() {
+            receiver.add_syn_ack_option(options, option_room(path));
+        }
     }
+}
+
+/// Octets of options that a packet without text has room for.
+fn option_room(path: &Path) -> usize {
+    usize::from(path.mss().saturating_sub(path.ip_options)).min(Options::MAX_WIRE_LEN)
 }

@@ -13,7 +13,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the acknowledgment that is owed. Where the number lies beyond the peer's
     /// window, see `acceptable_seq`; so below.
     pub(super) fn transmit_owed_ack(&mut self, cx: &mut Cx<'_, '_>) {
-        let mut segment = self.segment(Flags::ACK, Bytes::new(), cx);
+        let mut segment = self.segment(Flags::ACK, Bytes::new(), true, cx);
         self.point_urgent(&mut segment);
         self.note_pure_ack(&segment, cx.path);
         cx.out.transmit(segment);
@@ -46,22 +46,21 @@ impl<C: Controller> Tcb<C> {
             ts.last_ack_sent = self.rcv.nxt;
         }
         let flags = Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn(), timeouts);
-        let acc_ecn = self.syn_ack_option();
+        let mut options = Options {
+            mss: Some(announced_mss(cx.config, cx.path)),
+            window_scale: self.offered_shift(cx.config),
+            sack_permitted: self.sack,
+            timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
+            user_timeout: cx.advertised_user_timeout(),
+            ..Options::default()
+        };
+        self.add_syn_ack_option(&mut options, cx.path);
         cx.out.transmit(Segment {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
             flags,
             window: syn_window(cx.config),
-            options: Options {
-                mss: Some(announced_mss(cx.config, cx.path)),
-                window_scale: self.offered_shift(cx.config),
-                sack_permitted: self.sack,
-                timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
-                user_timeout: cx.advertised_user_timeout(),
-                acc_ecn,
-                ..Options::default()
-            }
-            .into(),
+            options: options.into(),
             ..Segment::default()
         });
     }

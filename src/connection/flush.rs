@@ -199,6 +199,7 @@ impl<C: Controller> Tcb<C> {
             self.snd.small.on_sent(plan.end(), plan.len, mss);
         }
         let records = self.records_left(cx);
+        let with_option = self.adds_option_to_text(); // as `text_mss` has planned
         let again = self.snd.sent(plan, mss, records, cx.now);
         if again {
             cx.out.counters.rare().retransmissions += 1;
@@ -206,7 +207,7 @@ impl<C: Controller> Tcb<C> {
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on retransmissions, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
         flags.set(Flags::CWR, ecn && self.snd.ecn.take_cwr());
-        let mut segment = self.segment(flags, text, cx);
+        let mut segment = self.segment(flags, text, with_option && !again, cx);
         segment.seq = plan.seq;
         if ecn {
             segment.ecn = Ecn::Ect0;
@@ -226,15 +227,15 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// A segment that carries the acknowledgment that is owed, and moves the window.
-    pub(super) fn segment(&mut self, flags: Flags, payload: Bytes, cx: &mut Cx<'_, '_>) -> Segment {
+    /// A segment that carries the acknowledgment that is owed, and moves the window; the AccECN option, too, where it may.
+    pub(super) fn segment(&mut self, flags: Flags, payload: Bytes, with_option: bool, cx: &mut Cx<'_, '_>) -> Segment {
         self.ack = PendingAck::No;
         cx.timers.clear(Timer::DelayedAck);
         let window = self.rcv.advertise(self.eff_snd_mss, || self.snd.rtt.round_trip(), cx.now);
         let duplicate = self.duplicate.take().map(Duplicate::block);
         let on_text = !payload.is_empty();
         let mut options = self.options(on_text, duplicate, cx);
-        if self.ecn.is_accurate() {
+        if with_option && self.ecn.is_accurate() {
             options.update(|options| self.add_accurate_option(options, on_text, cx.path));
         }
         let pure = !on_text && !flags.contains(Flags::FIN) && options.sack().is_empty();

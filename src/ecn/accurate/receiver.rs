@@ -62,8 +62,8 @@ pub(crate) struct DataReceiver {
     handshake: Option<Ecn>,
     /// The acknowledgment that is owed is one of acknowledgments only.
     acks_acks: bool,
-    /// SYN,ACKs sent.
-    syn_acks: u8,
+    /// A SYN,ACK was sent.
+    syn_ack_sent: bool,
     options: Sending,
 }
 
@@ -80,7 +80,7 @@ impl DataReceiver {
             counted_syn_ack: false,
             handshake: None,
             acks_acks: false,
-            syn_acks: 0,
+            syn_ack_sent: false,
             options: Sending { off: false, first_ack: false, first_text: false },
         }
     }
@@ -199,13 +199,18 @@ impl DataReceiver {
         }
     }
 
-    /// Our SYN,ACK leaves, `timeouts` of another one after: whether it has an option. One that goes again has none: the
-    /// first may have met a middlebox that drops it, and then no other packet is to meet it (§3.2.3.2.2).
-    pub(crate) fn syn_ack_option(&mut self) -> Option<AccEcn> {
-        let first = self.syn_acks == 0;
-        self.syn_acks = self.syn_acks.saturating_add(1);
-        self.options.off |= !first;
-        self.fields([true; 3]).filter(|_| first)
+    /// Our SYN,ACK leaves: it has an option, as long as there is `room` for. One that goes again has none: the first may have
+    /// met a middlebox that drops it, and then no other packet is to meet it (§3.2.3.2.2).
+    pub(crate) fn add_syn_ack_option(&mut self, options: &mut Options, room: usize) {
+        if core::mem::replace(&mut self.syn_ack_sent, true) {
+            self.options.off = true;
+            return;
+        }
+        let lengths = [[true; 3], [true, false, false], [false; 3]]; // the empty one tests the path, too
+        let with = lengths.map(|wanted| Options { acc_ecn: self.fields(wanted), ..*options });
+        if let Some(with) = with.into_iter().find(|with| with.wire_len() <= room) {
+            *options = with;
+        }
     }
 
     /// Whether an option is due on a segment: a counter changed since the last one, or it is to test the path.
@@ -267,7 +272,7 @@ impl DataReceiver {
             counted_syn_ack: _,
             handshake: _,
             acks_acks: _,
-            syn_acks: _,
+            syn_ack_sent: _,
             options: _,
         } = self;
         *cep %= 8;
