@@ -167,7 +167,7 @@ impl DataSender {
         let option = told.option.filter(|_| self.options != Options::Ignored);
         let octets = option.map(|option| self.decode_option(option));
         let packets = match octets {
-            Some(octets) => self.reconcile(least, octets, told.mss),
+            Some(octets) => self.reconcile(least, octets, told),
             None => self.deem_cycled(least, told.packets),
         };
         self.cep += u64::from(packets);
@@ -216,10 +216,12 @@ impl DataSender {
         at_least(least, if likely > 7 { likely } else { 0 }).min(safest)
     }
 
-    /// With an option: the counter counts at least as many packets as the marked octets take (App. A.2.2 has a looser rule).
-    fn reconcile(&self, least: u32, octets: u32, mss: u32) -> u32 {
-        let taken = u64::from(octets.div_ceil(mss.max(1))).saturating_sub(self.since.marked);
-        at_least(least, u32::try_from(taken).unwrap_or(u32::MAX))
+    /// With an option: the counter counts at least as many packets as the marked octets take (App. A.2.2 has a looser
+    /// rule), as long as so many were acknowledged.
+    fn reconcile(&self, least: u32, octets: u32, told: &Told) -> u32 {
+        let taken = u64::from(octets.div_ceil(told.mss.max(1))).saturating_sub(self.since.marked);
+        let packets = at_least(least, u32::try_from(taken).unwrap_or(u32::MAX));
+        if packets > self.since.packets.saturating_add(told.packets) { least } else { packets }
     }
 
     /// Decodes the fields (App. A.1). Returns the marked octets since the last option.
