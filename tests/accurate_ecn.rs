@@ -39,6 +39,7 @@ fn ce(segment: Segment) -> Segment {
     with(segment, Codepoint::CE)
 }
 
+#[allow(dead_code)]
 fn ect0(segment: Segment) -> Segment {
     with(segment, Codepoint::ECT_0)
 }

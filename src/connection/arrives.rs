@@ -151,6 +151,9 @@ impl<C: Controller> Tcb<C> {
             }
             self.answer_unacceptable(segment, cx);
             let old = len > 0 && segment.end().at_or_before(nxt);
+            if let Some(accurate) = self.accurate_mut().filter(|_| old) {
+                accurate.receiver.on_reappeared();
+            }
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
         if len == 0 {

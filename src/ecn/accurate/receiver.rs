@@ -9,6 +9,10 @@ use crate::{AccEcn, Ecn, Flags, Options};
 const MARKS_WITH_DATA: u8 = 2;
 const MARKS_WITHOUT_DATA: u8 = 3;
 
+/// Acknowledged octets that come again so often, each time after so few acknowledgments with an option, always do.
+const ALWAYS: u8 = 3;
+const FEW: u8 = 16;
+
 /// What an arriving packet asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Due {
@@ -40,6 +44,10 @@ struct Sending {
     /// The first acknowledgment, and the first data segment, have one whatever the counters say.
     first_ack: bool,
     first_text: bool,
+    /// Acknowledgments with an option since octets that one acknowledged came again, and how often that was the fate of
+    /// one.
+    acks: u8,
+    reappeared: u8,
 }
 
 /// r.cep, r.e0b, r.ceb, r.e1b, and what was said of them.
@@ -81,7 +89,7 @@ impl DataReceiver {
             handshake: None,
             acks_acks: false,
             syn_ack_sent: false,
-            options: Sending { off: false, first_ack: false, first_text: false },
+            options: Sending { off: false, first_ack: false, first_text: false, acks: 0, reappeared: 0 },
         }
     }
 
@@ -196,7 +204,21 @@ impl DataReceiver {
         }
         if told {
             self.told = self.octets;
+            self.options.acks = self.options.acks.saturating_add(1);
         }
+    }
+
+    /// Octets came again that were acknowledged. Where that happens each time that an acknowledgment has an option, a
+    /// middlebox drops those: no other is to meet it (§3.2.3.2.2).
+    pub(crate) fn on_reappeared(&mut self) {
+        let Sending { off, acks, reappeared, .. } = &mut self.options;
+        *reappeared = match *acks {
+            0 => return,
+            1..=FEW => reappeared.saturating_add(1),
+            _ => 1,
+        };
+        *off |= *reappeared >= ALWAYS;
+        *acks = 0;
     }
 
     /// Our SYN,ACK leaves: it has an option, as long as there is `room` for. One that goes again has none: the first may have
@@ -230,7 +252,7 @@ impl DataReceiver {
         let since = [e0b != told.e0b, ceb != told.ceb, e1b != told.e1b];
         let all = if self.options.first_ack && !on_text { [true; 3] } else { self.ever };
         for wanted in [all, since] {
-            for blocks in [options.sack.len(), 2] {
+            for blocks in (options.sack.len().min(2)..=options.sack.len()).rev() {
                 let mut with = *options;
                 with.sack.truncate(blocks);
                 with.acc_ecn = self.fields(wanted);
