@@ -20,11 +20,12 @@ impl<C: Controller> Sender<C> {
     /// whether there are any.
     pub(super) fn take_feedback(&mut self, feedback: Feedback<'_>, delivered: &mut Delivered, mss: u32) -> bool {
         let Feedback { sender, ace, option, later } = feedback;
-        let octets = delivered.delivered;
-        if octets == 0 && !later {
+        let new = delivered.octets > 0 || delivered.packets > 0; // without SACK, a duplicate brings nothing new
+        if !new && !later {
             return false;
         }
-        let packets = delivered.packets.max(u32::from(octets > 0));
+        let octets = if new { delivered.delivered } else { 0 };
+        let packets = delivered.packets.max(u32::from(new));
         let (una, nxt) = (self.board.una(), self.board.nxt());
         let marks = sender.on_ack(&Told { ace, option, packets, octets, mss, una, nxt });
         if self.ecn.is_capable() && !sender.sets_ect() {
