@@ -39,11 +39,6 @@ fn ce(segment: Segment) -> Segment {
     with(segment, Codepoint::CE)
 }
 
-#[allow(dead_code)]
-fn ect0(segment: Segment) -> Segment {
-    with(segment, Codepoint::ECT_0)
-}
-
 fn with_option(segment: Segment, option: Option<AccEcn>) -> Segment {
     let options = Options { acc_ecn: option, ..segment.options.get() };
     Segment { options: options.into(), ..segment }

@@ -264,7 +264,7 @@ fn rfc_9768_3_2_3_2_5_octets_without_a_packet_end_ect() {
     rig.arrives(with_option(coded(peer(0, 1000), 5), order_0(&[1001, 0])));
     assert!(rig.info().ecn);
     rig.arrives(with_option(coded(peer(0, 2000), 5), order_0(&[1001, 1000])));
-    assert_eq!(rig.info().ecn, false);
+    assert!(!rig.info().ecn);
     assert_eq!(codepoint(&mut rig), Ecn::NotEct);
     feeds_back(&mut rig, 0, 2000);
     // where the packet was told of earlier, without an option, nothing is wrong

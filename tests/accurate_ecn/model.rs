@@ -49,7 +49,7 @@ pub(super) fn server(host: Host, syn: u8, arrived: Codepoint) -> (Mode, u8) {
 /// Table 2 and §3.1.3: what a client that asked for AccECN makes of a SYN,ACK.
 pub(super) fn client(syn_ack: u8) -> Mode {
     match syn_ack {
-        0b010 | 0b011 | 0b100 | 0b110 | 0b101 => Mode::Accurate,
+        0b010..=0b110 => Mode::Accurate, // four tell of the SYN, 101 is reserved
         0b001 => Mode::Classic,
         0b000 | 0b111 => Mode::NotEcn,
         _ => unreachable!("three bits"),

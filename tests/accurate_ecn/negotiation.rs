@@ -71,7 +71,7 @@ fn rfc_9768_3_1_2_every_syn_ack_at_a_client() {
         for arrived in Codepoint::ALL {
             let mut rig = connect(EcnMode::Accurate);
             rig.send(10); // text that could leave with the acknowledgment
-            assert_eq!(rig.arrives(with(coded(peer_syn_ack(), syn_ack), arrived)).contains("Connected"), true);
+            assert!(rig.arrives(with(coded(peer_syn_ack(), syn_ack), arrived)).contains("Connected"));
             let mode = model::client(syn_ack);
             assert_eq!(mode_of(&rig), if mode == Mode::Classic { Mode::Classic } else { mode }, "{syn_ack:#05b}");
             if mode != Mode::Accurate {

@@ -5,7 +5,7 @@ use segue::congestion::{Acked, Congestion, Controller, Delivery, Signal};
 use segue::{Action, Arc, Connection, Ecn, Event, Flags, Instant, Path, Secrets, Segment, SeqNum};
 use segue_kit::rig::{At, Rig};
 use segue_kit::streams::{ours, peer, peer_syn_ack};
-use segue_kit::{Rng, ms, secs};
+use segue_kit::{Rng, ms};
 
 use super::{accurate, client, client_of, coded, connect, marks, order_0, send, with_option};
 
@@ -236,7 +236,6 @@ fn a_controller_hears_how_much_was_marked() {
     let told = ack(20_000, 4, 1456 + 9000);
     assert_eq!((told.ce_packets_out, told.ce_octets_out), (7, 10_456));
     assert_eq!(tcp.info().counters.ecn_reductions, 1);
-    let _ = secs(1);
 }
 
 /// RFC 3168 §6.1.2: the window does not grow with an acknowledgment that tells of marks.
