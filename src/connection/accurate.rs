@@ -134,6 +134,12 @@ impl<C: Controller> Tcb<C> {
         self.accurate().map_or(self.echo.flags(), |accurate| accurate.receiver.flags(pure))
     }
 
+    /// Whether text has to leave in single segments: who cuts larger ones (GSO) leaves CWR on the first only, and so would
+    /// falsify an ACE field that has this bit (§3.3.4).
+    pub(super) fn forbids_cutting(&self) -> bool {
+        self.accurate().is_some_and(|accurate| accurate.receiver.flags(false).contains(Flags::CWR))
+    }
+
     /// Whether the acknowledgment that is owed answers acknowledgments only, and so carries no SACK blocks.
     pub(super) fn acks_acks(&self) -> bool {
         self.accurate().is_some_and(|accurate| accurate.receiver.acks_acks())

@@ -131,7 +131,7 @@ impl<C: Controller> Tcb<C> {
         let first = self.snd.path_mtu.cut().map(text);
         let mtu_probe = self.mtu_probe_size(cx).map(text);
         let urgent = self.snd.up().is_some(); // its text is not for GSO
-        let most = if urgent { 0 } else { u32::from(cx.config.max_transmit()) };
+        let most = if urgent || self.forbids_cutting() { 0 } else { u32::from(cx.config.max_transmit()) };
         let most = if cx.config.pacing() { most.min(burst(cx, mss)) } else { most };
         let full = self.snd.full_segment(mss);
         Gate {

@@ -120,3 +120,19 @@ fn rfc_9768_3_2_3_3_no_packet_is_too_large() {
         }
     }
 }
+
+/// §3.2.3.2.1: "If there is somehow an AccECN Option on a SYN, it MUST be ignored".
+#[test]
+fn rfc_9768_3_2_3_2_1_an_option_on_a_syn_is_ignored() {
+    for fields in [&[][..], &[0, 0, 0], &[500, 600, 700]] {
+        let at = At::default().with(|config| config.ecn(EcnMode::Accurate));
+        let syn = super::with_option(coded(at.syn(), 0b111), super::order_0(fields));
+        let mut rig = at.accept(syn);
+        rig.arrives(super::with_option(coded(rig.ack(1, 1), 0b010), super::order_0(&[1, 0, 1])));
+        rig.send(100);
+        rig.arrives(super::with_option(coded(rig.ack(1, 101), 6), super::order_0(&[1, 100])));
+        let told = super::marks(&rig);
+        assert!(told.options && rig.info().ecn);
+        assert_eq!((told.ce_octets_out, told.ect_octets_out), (100, (0, 0)), "{fields:?}");
+    }
+}

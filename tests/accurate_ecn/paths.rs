@@ -358,3 +358,27 @@ fn rfc_9768_bleaching_and_remarking() {
     assert_eq!(run.ends[0].connection.info().accurate_ecn.unwrap().ect_octets_out, (0, 0));
     assert_eq!(run.ends[0].connection.info().counters.ecn_reductions, 0);
 }
+
+/// §3.2.3.2.2: every acknowledgment with an option is dropped: what they acknowledge comes again each time, until they have none.
+#[test]
+fn rfc_9768_3_2_3_2_2_acknowledgments_lost_for_their_option() {
+    let acks = Middlebox { drops_options: true, ..Middlebox::default() };
+    for timestamps in [false, true] {
+        let config = accurate().timestamps(timestamps);
+        // the SYN,ACK with the option is lost, and no other has one
+        let run1 = run(1, [&config, &config], [300_000, 0], [Middlebox::default(), acks]);
+        arrives(&run1, &"to the client");
+        assert!(run1.finished.unwrap() < Instant::from_millis(8000));
+        // only what the client says meets the middlebox
+        let run2 = run(1, [&config, &config], [0, 300_000], [acks, Middlebox::default()]);
+        arrives(&run2, &"to the server");
+        assert!(run2.finished.unwrap() < Instant::from_millis(40_000), "{:?}", run2.finished);
+        let server = run2.ends[1].connection.info();
+        assert!(server.counters.timeouts <= 8, "{:?}", server.counters);
+    }
+    // a path that loses many acknowledgments for other reasons keeps them
+    let lossy = Middlebox { lose: 100, ..Middlebox::default() };
+    let run = run(3, [&accurate(), &accurate()], [0, 300_000], [lossy, Middlebox::default()]);
+    arrives(&run, &"lossy");
+    assert!(run.ends[1].connection.info().accurate_ecn.unwrap().ect_octets_out.0 > 250_000);
+}

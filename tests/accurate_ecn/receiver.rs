@@ -2,7 +2,7 @@
 
 use segue::{Ecn, EcnMode, Event, Flags, Segment, State, Timer};
 use segue_kit::rig::{At, Rig};
-use segue_kit::streams::{peer, peer_ctl, peer_syn_ack, peer_text, text};
+use segue_kit::streams::{ours, peer, peer_ctl, peer_syn_ack, peer_text, text};
 use segue_kit::{Rng, ms, secs};
 
 use super::model::{Codepoint, Receiver};
@@ -125,6 +125,26 @@ fn rfc_9768_3_3_4_merged_segments_count_each() {
     rig.arrives(ce(Segment { segment_size: 1000, ..peer_text(0, 5500, 0) }));
     assert_eq!((marks(&rig).ce_packets_in, marks(&rig).ce_octets_in), (6, 5500));
     assert_eq!(codes(&rig), [(5 + 6) % 8]);
+}
+
+/// §3.3.4: who cuts a large segment leaves CWR on the first piece: so there is none to cut while the counter has this bit,
+/// and every piece has the counter.
+#[test]
+fn rfc_9768_3_3_4_segments_to_cut_have_no_cwr() {
+    let mut rig = client_of(accurate().max_transmit(30_000).send_buffer(1 << 20));
+    let (mut at, mut large) = (0, 0);
+    for _ in 0..24 {
+        rig.arrives(ce(peer_text(at, 10, rig.info().snd_nxt - ours(0))));
+        at += 10;
+        let counter = ((5 + marks(&rig).ce_packets_in) % 8) as u8;
+        rig.send(4000);
+        for segment in rig.sent().iter().filter(|segment| !segment.payload.is_empty()) {
+            large += usize::from(segment.segment_size > 0);
+            assert!(segment.segment_size == 0 || !segment.flags.contains(Flags::CWR), "{segment}");
+            segue::codec::split(segment.clone()).for_each(|piece| assert_eq!(code(&piece), counter));
+        }
+    }
+    assert!(large >= 8, "{large}");
 }
 
 /// §3.2.2.5.1: data with CE after a packet without is acknowledged at once; the packet before may be one without data.
