@@ -37,12 +37,12 @@ pub enum EcnMode {
     Accurate,
 }
 
-/// A quarter of each of the four, drawn so that an input means what it meant when there were three.
+/// A quarter of each of the four, drawn so that most inputs mean what they meant when there were three.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for EcnMode {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
         let drawn: u32 = u.arbitrary()?;
-        Ok(match drawn / (u32::MAX / 3 + 1) {
+        Ok(match (u64::from(drawn) * 3) >> 32 {
             _ if drawn % 4 == 3 => Self::Accurate,
             0 => Self::Off,
             1 => Self::Passive,
