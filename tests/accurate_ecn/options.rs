@@ -114,6 +114,12 @@ fn rfc_9768_3_2_3_3_no_packet_is_too_large() {
                     assert!(packet <= usize::from(mtu), "{packet} of {mtu}: {segment}");
                     assert!(segment.options.wire_len() <= 40);
                     seen += usize::from(segment.options.acc_ecn().is_some());
+                    if !segment.payload.is_empty() && segment.options.acc_ecn().is_some() {
+                        let stamps = if segment.options.timestamps().is_some() { 12 } else { 0 };
+                        let timeout = if segment.options.user_timeout().is_some() { 4 } else { 0 }; // once
+                        let others = segment.options.wire_len() - stamps - timeout;
+                        assert!(2 * others <= usize::from(mtu) - 40 - stamps, "half is left to text: {segment}");
+                    }
                 }
             }
             assert!(seen > 10 || mtu < 100, "{mtu}: {seen}");

@@ -90,6 +90,22 @@ fn rfc_9768_3_2_every_acceptable_packet_counts() {
     assert_eq!(rig.state(), State::CloseWait);
 }
 
+/// What is answered although it is not acceptable does not count: keep-alives, probes of a closed window, an ACK at the right
+/// edge (Table 6 of RFC 9293).
+#[test]
+fn rfc_9768_3_2_what_is_not_acceptable_does_not_count() {
+    let mut rig = client_of(accurate().receive_buffer(2000));
+    rig.arrives(peer_text(0, 10, 0));
+    rig.arrives(ce(peer(9, 0)));
+    rig.arrives(ce(peer_text(9, 1, 0)));
+    let edge = rig.info().rcv_wnd + 10;
+    rig.arrives(ce(peer(edge, 0)));
+    rig.arrives(peer_text(10, usize::try_from(edge).unwrap() - 10, 0));
+    assert_eq!(rig.info().rcv_wnd, 0);
+    rig.arrives(ce(peer_text(edge, 1, 0)));
+    assert_eq!((marks(&rig).ce_packets_in, marks(&rig).ce_octets_in), (0, 0));
+}
+
 /// PAWS is one of the checks that an acceptable packet passes.
 #[test]
 fn rfc_9768_3_2_an_old_timestamp_does_not_count() {
@@ -191,6 +207,11 @@ fn rfc_9768_3_2_2_5_1_increment_triggered_acks_of_acks() {
         }
     }
     assert_eq!(acks, [(3, 0), (6, 3), (9, 6), (12, 1)]);
+    // together with text: that is reported
+    let mut together: Vec<_> = (0..3).map(|_| ce(rig.ack(1, 1))).collect();
+    together.push(rig.text(151, 1, "text"));
+    rig.arrive_together(together);
+    assert!(rig.sent().iter().all(|segment| !segment.options.sack().is_empty()));
     rig.peer_clock += 1;
     rig.arrives(rig.text(201, 1, "more"));
     assert!(!rig.only().options.sack().is_empty(), "reports go on");

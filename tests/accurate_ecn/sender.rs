@@ -183,6 +183,35 @@ fn rfc_9768_a_3_marked_octets_are_estimated() {
     assert_eq!((marks(&rig).ce_octets_out, marks(&rig).ce_packets_out), (1700, 2));
 }
 
+/// App. A.1: an option whose counters step back, on an acknowledgment that brings something new, is late or wrong.
+#[test]
+fn rfc_9768_a_1_counters_do_not_step_back() {
+    let mut rig = client();
+    send(&mut rig, 3);
+    rig.arrives(with_option(coded(peer(0, 1000), 6), order_0(&[2001, 1000])));
+    rig.arrives(with_option(coded(peer(0, 2000), 6), order_0(&[2000, 999])));
+    assert_eq!((marks(&rig).ce_octets_out, marks(&rig).ect_octets_out), (1000, (2000, 0)));
+    rig.arrives(with_option(coded(peer(0, 3000), 7), order_0(&[2001, 2000])));
+    assert_eq!((marks(&rig).ce_octets_out, marks(&rig).ce_packets_out), (2000, 2));
+}
+
+/// While nothing of ours is in flight the counter is followed, too, by the timestamp: marks of pure ACKs are no news later.
+#[test]
+fn rfc_9768_a_1_an_idle_sender_follows_the_counter() {
+    let mut rig = At::default().with(|config| config.ecn(segue::EcnMode::Accurate).timestamps(true)).connect();
+    rig.arrives(coded(rig.syn(Flags::SYN | Flags::ACK), 0b010));
+    for n in 1..=3u8 {
+        rig.peer_clock += 1;
+        rig.arrives(coded(rig.ack(1, 1), (5 + n) % 8));
+        assert_eq!(marks(&rig).ce_packets_out, u64::from(n));
+    }
+    assert_eq!(rig.info().counters.ecn_reductions, 0, "nothing is in flight");
+    rig.send(10);
+    rig.peer_clock += 1;
+    rig.arrives(coded(rig.ack(1, 11), 0));
+    assert_eq!((marks(&rig).ce_packets_out, rig.info().counters.ecn_reductions), (3, 0));
+}
+
 /// A controller that notes what it is told.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Noting {
@@ -235,6 +264,7 @@ fn a_controller_hears_how_much_was_marked() {
     ack(4000, 6, 1456);
     let told = ack(20_000, 4, 1456 + 9000);
     assert_eq!((told.ce_packets_out, told.ce_octets_out), (7, 10_456));
+    ack(20_100, 4 + 3, 1456 + 9000 + 5000); // more than it acknowledges
     assert_eq!(tcp.info().counters.ecn_reductions, 1);
 }
 
