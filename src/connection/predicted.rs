@@ -31,14 +31,14 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn is_predictable(&self) -> bool {
         self.state == LiveState::Established
             && self.snd.is_steady()
-            && !self.ecn.is_accurate()
             && self.duplicate.is_none()
             && self.rcv.is_in_order()
     }
 
     /// What the state allows to leave out.
     pub(super) fn predict(&self, config: &Config, settings: &Settings, timers: &Deadlines) -> Prediction {
-        if !SHORTCUTS || !self.is_predictable() {
+        // In AccECN mode every segment has a counter to be looked at (RFC 9768 §3.2.2).
+        if !SHORTCUTS || self.ecn.is_accurate() || !self.is_predictable() {
             return Prediction::Off;
         }
         let plain = !config.pacing()
