@@ -33,7 +33,8 @@ pub enum EcnMode {
     Passive,
     /// Our SYN asks for it, too, with classic feedback; there is no other then.
     Active,
-    /// Our SYN asks for accurate feedback; where the peer knows no other, classic feedback is used.
+    /// Our SYN asks for accurate feedback; where the peer knows no other, and without the feature `accurate-ecn`, classic
+    /// feedback is used.
     Accurate,
 }
 

@@ -5,7 +5,7 @@
 pub(crate) mod accurate;
 
 use crate::config::EcnMode;
-use crate::features::ECN;
+use crate::features::{ACCURATE_ECN, ECN};
 use crate::{Ecn, Flags};
 
 /// ECN-setup SYN (RFC 3168 §6.1.1).
@@ -86,6 +86,7 @@ impl Handshake {
         let second = self.ours.has(Said::ACCURATE) && !self.ours.has(Said::AGAIN | Said::PLAIN);
         let (kind, flags) = match mode {
             EcnMode::Active if first => (Said::SETUP, SETUP),
+            EcnMode::Accurate if first && !ACCURATE_ECN => (Said::SETUP, SETUP), // the feature is left out
             EcnMode::Accurate if first => (Said::ACCURATE, ACCURATE),
             EcnMode::Accurate if second => (Said::ACCURATE | Said::AGAIN, ACCURATE),
             EcnMode::Off | EcnMode::Passive | EcnMode::Active | EcnMode::Accurate => (Said::PLAIN, Flags::empty()),
@@ -141,7 +142,7 @@ impl Handshake {
     /// Whether this end speaks AccECN. Who has sent another SYN than that of AccECN does not (§3.1.2, simultaneous open).
     fn understands_accurate(&self, mode: EcnMode) -> bool {
         let enabled = match mode {
-            EcnMode::Passive | EcnMode::Accurate => ECN,
+            EcnMode::Passive | EcnMode::Accurate => ACCURATE_ECN,
             EcnMode::Off | EcnMode::Active => false,
         };
         enabled && (!self.ours.has(Said::SYNS) || self.ours.has(Said::ACCURATE))
@@ -149,6 +150,9 @@ impl Handshake {
 
     /// Whether the peer asked for, or agreed to, both kinds of feedback: the connection is reset (RFC 9768 §3.1.5).
     pub(crate) const fn mixes_kinds(&self) -> bool {
+        if !ACCURATE_ECN {
+            return false;
+        }
         let (syns, syn_acks) = (Said::SETUP | Said::ACCURATE, (Said::SETUP | Said::ACCURATE) << Said::OF_SYN_ACK);
         self.theirs.0 & syns == syns || self.theirs.0 & syn_acks == syn_acks
     }
@@ -166,12 +170,12 @@ impl Handshake {
     /// Whether both half-connections are in AccECN mode.
     #[inline]
     pub(crate) const fn is_accurate(&self) -> bool {
-        ECN && matches!(self.mode, Mode::Client | Mode::Server)
+        ACCURATE_ECN && matches!(self.mode, Mode::Client | Mode::Server)
     }
 
     /// Whether this end is the client of an AccECN connection.
     pub(crate) const fn is_accurate_client(&self) -> bool {
-        ECN && matches!(self.mode, Mode::Client)
+        ACCURATE_ECN && matches!(self.mode, Mode::Client)
     }
 
     /// Whether ECT may be set on data. A server in AccECN mode that has sent or received a SYN or SYN,ACK without ECN
@@ -181,8 +185,8 @@ impl Handshake {
         match self.mode {
             Mode::Undecided | Mode::NotEcn => false,
             Mode::Classic => self.echoes() && !plain,
-            Mode::Client => ECN,
-            Mode::Server => ECN && !plain,
+            Mode::Client => ACCURATE_ECN,
+            Mode::Server => ACCURATE_ECN && !plain,
         }
     }
 
@@ -222,7 +226,7 @@ pub(crate) fn asks_accurate(syn: Flags, mode: EcnMode) -> bool {
 /// Whether the ACK of a SYN cookie shows that AccECN was agreed on: 2 to 7 in its ACE field (RFC 9768 §5.1).
 #[cfg(feature = "host")]
 pub(crate) const fn agreed_accurate(ack: Flags) -> bool {
-    ack.intersects(Flags::AE.union(Flags::CWR))
+    ACCURATE_ECN && ack.intersects(Flags::AE.union(Flags::CWR))
 }
 
 /// The encoding of a codepoint on a SYN,ACK (RFC 9768 Table 2), and on the pure ACK of one (Table 3).

@@ -50,6 +50,8 @@
 //! The crate is `no_std` with `alloc`. Small devices leave out the default features and save almost half of the code.
 //! The settings of a feature that is left out read as off. The README tells the size of each.
 //!
+//! - `accurate-ecn` (default): accurate ECN feedback (RFC 9768), beside classic ECN; without it, [`EcnMode::Accurate`] asks
+//!   for classic ECN.
 //! - `cubic` (default): CUBIC with HyStart++; without it, NewReno is the default controller.
 //! - `ecn` (default): Explicit Congestion Notification.
 //! - `pacing` (default): pacing, if [`Config::pacing`] asks for it.

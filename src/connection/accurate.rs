@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use super::seldom::Seldom;
 use super::state::{LiveState, Origin, Step, Stop};
 use super::tcb::{Cx, Tcb};
 use core::ops::ControlFlow::{Break, Continue};
@@ -10,6 +11,8 @@ use crate::ecn::accurate::receiver::{Due, Packet};
 use crate::ecn::accurate::sender::Told;
 use crate::ecn::accurate::{Accurate, ace_of};
 use crate::ecn::told;
+use crate::features::ACCURATE_ECN;
+use crate::rare::Rare;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::send::Feedback;
 use crate::timestamps::older;
@@ -25,11 +28,16 @@ impl<C: Controller> Tcb<C> {
 
     /// The counters, in AccECN mode.
     pub(super) fn accurate(&self) -> Option<&Accurate> {
-        self.seldom.accurate.as_deref()
+        if ACCURATE_ECN { self.seldom.accurate.as_deref() } else { None }
     }
 
     pub(super) fn accurate_mut(&mut self) -> Option<&mut Accurate> {
-        self.seldom.active()?.accurate.as_deref_mut()
+        Self::accurate_in(&mut self.seldom)
+    }
+
+    /// The same, while other parts are in use.
+    pub(super) fn accurate_in(seldom: &mut Rare<Seldom>) -> Option<&mut Accurate> {
+        if ACCURATE_ECN { seldom.active()?.accurate.as_deref_mut() } else { None }
     }
 
     /// A connection that is reset, because its peer mixes two kinds of feedback in one handshake (§3.1.5).

@@ -354,8 +354,7 @@ impl<C: Controller> Tcb<C> {
         let before_established = self.state == LiveState::SynReceived; // `hear_handshake` has heard it
         let marked = segment.flags.contains(Flags::ECE);
         let ack = Ack { ack: segment.ack, blocks, echoed, marked, bare, same_window };
-        let accurate = self.seldom.active().and_then(|seldom| seldom.accurate.as_deref_mut());
-        let accurate = accurate.filter(|_| !before_established);
+        let accurate = Self::accurate_in(&mut self.seldom).filter(|_| !before_established);
         let feedback = Self::feedback(accurate, segment, self.ts.as_ref());
         let newly = self.snd.on_ack(&ack, feedback, mss, cx.out.counters, cx.now);
         if newly.restarts_timer {

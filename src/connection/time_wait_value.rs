@@ -13,6 +13,7 @@ use super::state::{LiveState, Origin};
 use super::tcb::{Cx, OurHalf, Tcb};
 use crate::ecn::Handshake;
 use crate::ecn::accurate::{Accurate, ace_of};
+use crate::features::ACCURATE_ECN;
 use crate::send::Sender;
 use crate::time::Micros;
 use crate::timestamps::TsState;
@@ -217,7 +218,7 @@ impl TimeWait {
             let age = Micros::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
             TsState::aged((self.ts_offset, self.ts_recent, age), self.rcv_nxt, cx.now)
         });
-        if self.bare >> ACE != 0 {
+        if ACCURATE_ECN && self.bare >> ACE != 0 {
             tcb.ecn = Handshake::accurate();
             tcb.seldom.begin().accurate = Some(Box::new(Accurate::ended(self.bare >> ACE)));
         }
