@@ -102,6 +102,8 @@ struct Middlebox {
     clears_flags: bool,
     /// Of pure ACKs that leave together, so many give way to the next.
     thins: u32,
+    /// Of the first packets, those of these bits are lost.
+    loses: u8,
 }
 
 /// A direction: what is on its way, and what became of it.
@@ -110,6 +112,7 @@ struct Way {
     /// When each arrives.
     queue: VecDeque<(Instant, Segment)>,
     thinned: u32,
+    sent: u32,
     /// Packets and octets that arrived with CE, SYNs apart.
     ce: (u64, u64),
 }
@@ -118,14 +121,19 @@ const TRIP: u64 = 10;
 
 impl Way {
     fn new(middlebox: Middlebox) -> Self {
-        Self { middlebox, queue: VecDeque::new(), thinned: 0, ce: (0, 0) }
+        Self { middlebox, queue: VecDeque::new(), thinned: 0, sent: 0, ce: (0, 0) }
     }
 
     fn takes(&mut self, mut segment: Segment, now: Instant, rng: &mut Rng) {
-        let Middlebox { marks, lose, clears, remarks, strips, drops_options, clears_syns, clears_flags, thins } =
+        let Middlebox { marks, lose, clears, remarks, strips, drops_options, clears_syns, clears_flags, thins, loses } =
             self.middlebox;
         let syn = segment.flags.contains(segue::Flags::SYN);
-        if rng.chance(lose) || (drops_options && segment.options.acc_ecn().is_some()) {
+        let nth = self.sent;
+        self.sent += 1;
+        if loses.checked_shr(nth).is_some_and(|bits| bits & 1 != 0)
+            || rng.chance(lose)
+            || (drops_options && segment.options.acc_ecn().is_some())
+        {
             return;
         }
         if segment.ecn != Ecn::NotEct && rng.chance(marks) {
@@ -321,6 +329,7 @@ fn rfc_9768_whatever_a_middlebox_does_everything_arrives() {
                 clears_syns: draw.chance(100),
                 clears_flags: draw.chance(100),
                 thins: draw.pick(&[0, 0, 0, 2, 9, 30]),
+                loses: 0,
             }
         };
         let middleboxes = [middlebox(), middlebox()];
@@ -381,4 +390,28 @@ fn rfc_9768_3_2_3_2_2_acknowledgments_lost_for_their_option() {
     let run = run(3, [&accurate(), &accurate()], [0, 300_000], [lossy, Middlebox::default()]);
     arrives(&run, &"lossy");
     assert!(run.ends[1].connection.info().accurate_ecn.unwrap().ect_octets_out.0 > 250_000);
+}
+
+/// §3.1.4, §3.1.5: any of the first four packets of each end are lost, which calls for every kind of fall-back. Everything
+/// arrives; a client in AccECN mode has a server in that mode; what was marked is told.
+#[test]
+fn rfc_9768_3_1_4_whatever_is_lost_of_the_handshake() {
+    let mut modes = std::collections::BTreeSet::new();
+    for loses in 0..=0xFFu8 {
+        let marking = |loses| Middlebox { marks: 100, loses, ..Middlebox::default() };
+        let ways = [marking(loses & 0x0F), marking(loses >> 4)];
+        let run =
+            run(u64::from(loses), [&accurate(), &accurate().ecn(segue::EcnMode::Passive)], [60_000, 60_000], ways);
+        arrives(&run, &loses);
+        let [client, server] = run.ends.each_ref().map(|end| end.connection.info());
+        modes.insert((client.accurate_ecn.is_some(), server.accurate_ecn.is_some(), client.ecn, server.ecn));
+        assert!(client.accurate_ecn.is_none() || server.accurate_ecn.is_some(), "{loses:#010b}");
+        for (from, to, way) in [(&client, &server, &run.ways[0]), (&server, &client, &run.ways[1])] {
+            let (Some(from), Some(to)) = (from.accurate_ecn, to.accurate_ecn) else { continue };
+            assert!(to.ce_packets_in <= way.ce.0, "what is not acceptable does not count");
+            assert!(from.ce_packets_out <= to.ce_packets_in + 40, "{loses:#010b}: {from:?} {to:?}");
+        }
+    }
+    // both with ECT; the server without, since a plain SYN or SYN,ACK was sent; the client alone knows no ECN
+    assert!(modes.contains(&(true, true, true, true)) && modes.contains(&(true, true, true, false)), "{modes:?}");
 }

@@ -316,3 +316,43 @@ fn increment(counter: u64, field: Option<u32>) -> u32 {
     let ahead = field.wrapping_sub(low) & (AccEcn::MODULUS - 1);
     if ahead < AccEcn::MODULUS / 2 { ahead } else { 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(ace: u8, packets: u32) -> Told {
+        let (una, nxt) = (Position::ISS + 1, Position::ISS + 1);
+        Told { ace, option: None, packets, octets: packets * 1460, mss: 1460, una, nxt }
+    }
+
+    /// App. A.2.1: nine or ten packets are acknowledged, and the field has moved by two.
+    #[test]
+    fn rfc_9768_a_2_1_examples() {
+        for (packets, marked) in [(9, 2), (10, 10), (1, 2), (17, 10), (18, 18)] {
+            assert_eq!(DataSender::new().on_ack(&told(7, packets)).packets, marked, "{packets}");
+        }
+    }
+
+    /// App. A.1: a counter beyond 2^24 and a field.
+    #[test]
+    fn rfc_9768_a_1_example() {
+        assert_eq!(increment(33_554_433, Some(1461)), 1460);
+        assert_eq!((increment(u64::from(u32::MAX), Some(0)), increment(u64::from(u32::MAX) + 1, Some(5))), (1, 5));
+        assert_eq!((increment(7, None), increment(7, Some(6)), increment(7, Some(7))), (0, 0, 0));
+    }
+
+    /// Whatever is said: a mark is a packet, and octets are no more than were acknowledged where they are estimated.
+    #[test]
+    fn estimates_are_bounded() {
+        for ace in 0..8 {
+            for packets in 0..100 {
+                let mut sender = DataSender::new();
+                (0..9).for_each(|_| _ = sender.on_ack(&told(5, 2)));
+                let marks = sender.on_ack(&told(ace, packets));
+                assert!(marks.packets <= packets.max(7) && marks.octets <= packets * 1460);
+                assert_eq!(marks.packets % 8, u32::from((ace + 3) % 8), "the field is right modulo 8");
+            }
+        }
+    }
+}
