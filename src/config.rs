@@ -15,7 +15,8 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Explicit Congestion Notification (RFC 3168): whether the handshake agrees on it.
+/// Explicit Congestion Notification: whether the handshake agrees on it, and on which feedback. Classic feedback tells
+/// once in a round trip that there were marks (RFC 3168), accurate feedback (AccECN) how many (RFC 9768).
 ///
 /// ```
 /// use segue::{Config, EcnMode};
@@ -24,15 +25,31 @@ const fn secs(seconds: u64) -> Duration {
 /// # Ok::<(), segue::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum EcnMode {
     /// Never.
     Off,
-    /// When the peer asks for it.
+    /// When the peer asks for it, with the feedback that it asks for.
     Passive,
-    /// Our SYN asks for it, too.
+    /// Our SYN asks for it, too, with classic feedback; there is no other then.
     Active,
+    /// Our SYN asks for accurate feedback; where the peer knows no other, and without the feature `accurate-ecn`, classic
+    /// feedback is used.
+    Accurate,
+}
+
+/// A quarter of each of the four, drawn so that most inputs mean what they meant when there were three.
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for EcnMode {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let drawn: u32 = u.arbitrary()?;
+        Ok(match (u64::from(drawn) * 3) >> 32 {
+            _ if drawn % 4 == 3 => Self::Accurate,
+            0 => Self::Off,
+            1 => Self::Passive,
+            _ => Self::Active,
+        })
+    }
 }
 
 config! {
@@ -81,7 +98,7 @@ config! {
     /// With SACK, the receiver reports duplicate payload.
     dsack: bool = true, in false..=true, "RFC 2883", needs "sack";
     /// Explicit Congestion Notification.
-    ecn: EcnMode = EcnMode::Passive, in EcnMode::Off..=EcnMode::Active, "RFC 3168 §6.1, RFC 9293 SHLD-8", needs "ecn";
+    ecn: EcnMode = EcnMode::Passive, in EcnMode::Off..=EcnMode::Accurate, "RFC 3168 §6.1, RFC 9768 §3.1, RFC 9293 SHLD-8", needs "ecn";
     /// With SACK, time detects loss (RACK-TLP), with tail-loss probes; off: RFC 6675 detects it.
     rack: bool = true, in false..=true, "RFC 8985", needs "rack";
     /// With RACK-TLP, the extra time that a peer may delay the acknowledgment of a lone segment before the probe.

@@ -17,3 +17,5 @@ pub(crate) const PATH_MTU: bool = cfg!(feature = "path-mtu");
 pub(crate) const WINDOW_VALIDATION: bool = cfg!(feature = "window-validation");
 /// Explicit Congestion Notification (RFC 3168).
 pub(crate) const ECN: bool = cfg!(feature = "ecn");
+/// Accurate ECN feedback (RFC 9768), beside classic ECN.
+pub(crate) const ACCURATE_ECN: bool = ECN && cfg!(feature = "accurate-ecn");

@@ -73,10 +73,50 @@ pub struct Info {
     pub rto: Duration,
     /// Whether new data leaves as ECN-capable (RFC 3168).
     pub ecn: bool,
+    /// With accurate feedback (RFC 9768): the marks of both directions.
+    pub accurate_ecn: Option<AccurateEcn>,
     /// The user timeout in force, R2 for data; `None`: none.
     pub user_timeout: Option<Duration>,
     /// The counters.
     pub counters: Counters,
+}
+
+/// What a connection in AccECN mode (RFC 9768) knows of marks.
+///
+/// ```
+/// use segue::{Arc, Config, Connection, EcnMode, Instant, Path, Secrets, SeqNum};
+/// let config = Arc::new(Config::builder().ecn(EcnMode::Accurate).build()?);
+/// let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+/// # let of = |a: &segue::Action| if let segue::Action::Transmit(segment) = a { Some(segment.clone()) } else { None };
+/// # let sent = |actions: &[segue::Action]| actions.iter().find_map(of).expect("a segment");
+/// let (path, now) = (Path::ipv4(1500), Instant::ZERO);
+/// let (mut client, syn) = Connection::connect(config.clone(), path, secrets(100), now);
+/// let (_, syn_ack) = Connection::accept(config, path, secrets(300), sent(&syn), now);
+/// client.handle_segment(sent(&syn_ack), now);
+/// let marks = client.info().accurate_ecn.expect("both ends speak it");
+/// assert_eq!((marks.ce_packets_in, marks.ce_packets_out), (0, 0)); // no congestion so far
+/// # Ok::<(), segue::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AccurateEcn {
+    /// Packets received with CE: r.cep without its initial value.
+    pub ce_packets_in: u64,
+    /// Octets of payload received with CE: r.ceb.
+    pub ce_octets_in: u64,
+    /// Octets of payload received with ECT(0): r.e0b without its initial value.
+    pub ect_0_octets_in: u64,
+    /// Octets of payload received with ECT(1): r.e1b without its initial value.
+    pub ect_1_octets_in: u64,
+    /// Packets of ours that arrived with CE, as the peer tells or has to be understood: s.cep without its initial value.
+    pub ce_packets_out: u64,
+    /// Octets of ours that arrived with CE; estimated where the peer's options do not tell.
+    pub ce_octets_out: u64,
+    /// Octets of ours that arrived with ECT(0) and with ECT(1), where the peer's options tell.
+    pub ect_octets_out: (u64, u64),
+    /// Whether the peer's options reach us: without them, the numbers above are estimates.
+    pub options: bool,
 }
 
 /// The counters of a connection. Statistics: [`canonical`](crate::Connection::canonical) leaves them out.

@@ -50,6 +50,8 @@
 //! The crate is `no_std` with `alloc`. Small devices leave out the default features and save almost half of the code.
 //! The settings of a feature that is left out read as off. The README tells the size of each.
 //!
+//! - `accurate-ecn` (default): accurate ECN feedback (RFC 9768), beside classic ECN; without it, [`EcnMode::Accurate`] asks
+//!   for classic ECN.
 //! - `bbr` (default; with `pacing`): BBRv3, for those who choose it.
 //! - `cubic` (default): CUBIC with HyStart++; without it, NewReno is the default controller.
 //! - `ecn` (default): Explicit Congestion Notification.
@@ -142,9 +144,11 @@ mod user_timeout;
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
 pub use connection::{Batch, Canonical, Connection, TimeWait};
 pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
-pub use info::{Counters, Info};
+pub use info::{AccurateEcn, Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
-pub use segment::{CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
+pub use segment::{
+    AccEcn, CompactOptions, Ecn, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, Timestamps,
+};
 pub use send::congestion::{self, Algorithm, Controller};
 pub use seq::SeqNum;
 #[cfg(feature = "std")]

@@ -1,5 +1,6 @@
 //! The segment as a plain value (RFC 9293 §3.1), without ports: those belong to the codec and the host.
 
+mod acc_ecn;
 mod compact;
 mod display;
 mod options;
@@ -11,6 +12,7 @@ use bitflags::bitflags;
 use bytes::Bytes;
 
 use crate::SeqNum;
+pub use acc_ecn::AccEcn;
 pub use compact::CompactOptions;
 pub use options::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps};
 
@@ -212,7 +214,7 @@ impl Segment {
 impl<'a> arbitrary::Arbitrary<'a> for Segment {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
         let payload: &[u8] = u.arbitrary()?;
-        Ok(Self {
+        let mut segment = Self {
             seq: u.arbitrary()?,
             ack: u.arbitrary()?,
             flags: u.arbitrary()?,
@@ -222,6 +224,15 @@ impl<'a> arbitrary::Arbitrary<'a> for Segment {
             ecn: u.arbitrary()?,
             segment_size: if u.ratio(1, 4)? { u.arbitrary()? } else { 0 },
             payload: Bytes::copy_from_slice(payload),
-        })
+        };
+        if !segment.flags.contains(Flags::SYN) {
+            segment.options.update(|options| {
+                // A cookie means nothing here: its octets are the data of an AccECN option.
+                if let Some(cookie) = options.fast_open.take() {
+                    options.acc_ecn = Some(AccEcn::read(cookie.as_slice().len() % 4 == 2, cookie.as_slice()));
+                }
+            });
+        }
+        Ok(segment)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+mod accurate_ecn;
 mod architecture;
 mod attacks;
 mod bbr;

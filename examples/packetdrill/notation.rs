@@ -42,6 +42,11 @@ impl fmt::Display for TcpOption {
             }
             Self::Timestamps { value, echo } => write!(f, "TS val {value} ecr {echo}"),
             Self::UserTimeout(timeout) => write!(f, "uto {timeout}"),
+            Self::AccEcn(order_1, fields) => {
+                f.write_str("ECN")?;
+                let names = if *order_1 { ["e1b", "ceb", "e0b"] } else { ["e0b", "ceb", "e1b"] };
+                names.iter().zip(fields).try_for_each(|(name, field)| write!(f, " {name} {field}"))
+            }
             Self::FastOpen(cookie) => hexadecimal(f, "FO", cookie),
             Self::Raw(octets) => hexadecimal(f, "raw", octets),
         }

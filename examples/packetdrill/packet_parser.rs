@@ -124,9 +124,10 @@ fn tcp_option(at: &mut Cursor<'_>) -> Result<TcpOption, ParseError> {
         }
         "uto" => TcpOption::UserTimeout(at.number("the user timeout")?),
         "FO" => TcpOption::FastOpen(octets(at)?),
+        "ECN" => acc_ecn(at)?,
         "raw" => TcpOption::Raw(octets(at)?),
         other => {
-            let known = "mss, wscale, nop, eol, sackOK, sack, TS, FO, uto, raw";
+            let known = "mss, wscale, nop, eol, sackOK, sack, TS, FO, ECN, uto, raw";
             return at.error(format!("the option {other:?} is not known: {known} are"));
         }
     })
@@ -143,6 +144,25 @@ fn sack(at: &mut Cursor<'_>) -> Result<Vec<(u32, u32)>, ParseError> {
             return Ok(blocks);
         }
     }
+}
+
+/// `e0b 1 ceb 0 e1b 1`, or the same from the other end; as many fields as there are.
+fn acc_ecn(at: &mut Cursor<'_>) -> Result<TcpOption, ParseError> {
+    at.skip()?;
+    let order_1 = at.looks_at("e1b");
+    let names = if order_1 { ["e1b", "ceb", "e0b"] } else { ["e0b", "ceb", "e1b"] };
+    let mut fields = Vec::new();
+    for name in names {
+        if !at.take_word(name)? {
+            break;
+        }
+        let field: u32 = at.number("the octets of a codepoint")?;
+        if field >= 1 << 24 {
+            return at.error(format!("{field} has more than 24 bits"));
+        }
+        fields.push(field);
+    }
+    Ok(TcpOption::AccEcn(order_1, fields))
 }
 
 /// Octets as pairs of hexadecimal digits; none is an empty list.

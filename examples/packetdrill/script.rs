@@ -122,6 +122,8 @@ pub enum TcpOption {
     /// The user timeout (RFC 5482), the field as it stands: not in packetdrill's language.
     UserTimeout(u16),
     FastOpen(Vec<u8>),
+    /// AccECN (RFC 9768): whether the fields begin with that of ECT(1), which makes the kind 174, and the fields.
+    AccEcn(bool, Vec<u32>),
     /// Octets as they are, kind and length among them.
     Raw(Vec<u8>),
 }

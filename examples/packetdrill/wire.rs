@@ -178,6 +178,10 @@ fn write(option: &TcpOption, to: &mut Vec<u8>) {
         }
         TcpOption::UserTimeout(timeout) => whole(28, &timeout.to_be_bytes()),
         TcpOption::FastOpen(cookie) => whole(34, cookie),
+        TcpOption::AccEcn(order_1, fields) => {
+            let data = fields.iter().flat_map(|field| field.to_be_bytes().into_iter().skip(1));
+            whole(if *order_1 { 174 } else { 172 }, &data.collect::<Vec<_>>());
+        }
         TcpOption::Raw(octets) => to.extend(octets),
     }
 }
@@ -220,6 +224,10 @@ fn known(kind: u8, data: &[u8]) -> Option<TcpOption> {
         (8, 8) => TcpOption::Timestamps { value: word(0)?, echo: word(4)? },
         (28, 2) => TcpOption::UserTimeout(u16::from_be_bytes([data[0], data[1]])),
         (34, _) => TcpOption::FastOpen(data.to_vec()),
+        (172 | 174, 0 | 3 | 6 | 9) => {
+            let fields = data.chunks(3).map(|field| field.iter().fold(0, |all, &octet| all << 8 | u32::from(octet)));
+            TcpOption::AccEcn(kind == 174, fields.collect())
+        }
         _ => return None,
     })
 }
@@ -294,6 +302,7 @@ mod tests {
             TcpOption::WindowScale(7),
             TcpOption::Sack(vec![(1, 2)]),
             TcpOption::UserTimeout(5),
+            TcpOption::AccEcn(true, vec![0xA0_B0C0]),
         ];
         for (source, destination) in [("192.0.2.1:80", "192.0.2.2:90"), ("[2001:db8::1]:80", "[2001:db8::2]:90")] {
             let wire = wire(source, destination, options.clone());

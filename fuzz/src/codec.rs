@@ -7,7 +7,7 @@ use bytes::Bytes;
 use etherparse::{TcpOptionElement, TcpOptionsIterator, TcpSlice};
 use segue::codec::{self, Fill, Packet, PseudoHeader, Verify};
 use segue::ip::{self, Datagram, Format, Offload};
-use segue::{FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
+use segue::{AccEcn, FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
 const V4: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 254));
 const V6: (Ipv6Addr, Ipv6Addr) =
@@ -123,6 +123,11 @@ fn options_of(mut area: &[u8]) -> Options {
         };
         match (*kind, data) {
             (28, &[a, b]) if options.user_timeout.is_none() => options.user_timeout = Some(u16::from_be_bytes([a, b])),
+            (172 | 174, data) if options.acc_ecn.is_none() => {
+                let fields: Vec<u32> =
+                    data.chunks_exact(3).take(3).map(|f| u32::from_be_bytes([0, f[0], f[1], f[2]])).collect();
+                options.acc_ecn = if *kind == 172 { AccEcn::order_0(&fields) } else { AccEcn::order_1(&fields) };
+            }
             (34, cookie) if options.fast_open.is_none() => options.fast_open = FastOpenCookie::new(cookie),
             _ => {}
         }
@@ -251,6 +256,12 @@ impl Source<'_> {
         if let Some(len) = (self.u8() % 18).checked_sub(1) {
             let cookie: Vec<u8> = (0..len).map(|_| self.u8()).collect();
             options.fast_open = FastOpenCookie::new(&cookie);
+            if options.fast_open.is_none() {
+                // An octet that made nothing: the data of an AccECN option, most often with a part of a field at its end.
+                let fields: Vec<u32> =
+                    cookie.chunks_exact(3).take(3).map(|f| u32::from_be_bytes([0, f[0], f[1], f[2]])).collect();
+                options.acc_ecn = if len % 2 == 0 { AccEcn::order_0(&fields) } else { AccEcn::order_1(&fields) };
+            }
         }
         options
     }

@@ -41,6 +41,7 @@
 //! | no EOL at the end of the list | as if there were one |
 //! | unknown kind (MUST-6), in the right form (MUST-68) | ignored; [`RawOptions`] shows it |
 //! | known kind with another length than it has (SACK: other than 1 to 4 blocks; Fast Open: no cookie RFC 7413 allows) | this option is ignored |
+//! | AccECN of another length than 2, 5, 8 or 11 (RFC 9768 §3.2.3) | its whole fields count |
 //! | the same kind again | the first one in the right form counts |
 //! | MSS of any value, window scale above 14, SACK blocks that are empty or inverted | decoded as they are: the connection bounds them |
 //! | port 0; addresses that are not unicast (MUST-57) | decoded; [`valid_endpoint`] tells hosts to drop the segment |
@@ -48,7 +49,7 @@
 //! # Encoding
 //!
 //! Reserved bits are zero. Options have the order and the padding that Linux and RFC 7323 App. A give them: MSS;
-//! SACK-permitted and timestamps in three words; NOP and window scale; NOP, NOP and SACK; Fast Open; user timeout. Only
+//! SACK-permitted and timestamps in three words; NOP and window scale; NOP, NOP and SACK; Fast Open; user timeout; AccECN. Only
 //! where that takes more than 40 octets the NOPs are left out. [`Options::wire_len`](crate::Options::wire_len) tells
 //! the octets exactly. What [`decode`] returns, [`encode`] always takes, in other octets perhaps; the same packet comes
 //! back.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{CompactOptions, FastOpenCookie, Options, SackBlock, SeqNum, Timestamps};
+use crate::{AccEcn, CompactOptions, FastOpenCookie, Options, SackBlock, SeqNum, Timestamps};
 
 use super::writer::Writer;
 
@@ -211,6 +211,9 @@ fn parse_list(area: &[u8]) -> Options {
             }
             (USER_TIMEOUT, &[a, b]) => first(&mut options.user_timeout, u16::from_be_bytes([a, b])),
             (FAST_OPEN, cookie) if options.fast_open.is_none() => options.fast_open = FastOpenCookie::new(cookie),
+            (AccEcn::ORDER_0 | AccEcn::ORDER_1, data) => {
+                first(&mut options.acc_ecn, AccEcn::read(kind == AccEcn::ORDER_1, data));
+            }
             _ => {} // an unknown kind (MUST-6) or a known one with another length than it has
         }
     }
@@ -277,5 +280,18 @@ pub(super) fn write(options: &Options, to: &mut Writer) {
     if let Some(timeout) = options.user_timeout {
         let [a, b] = timeout.to_be_bytes();
         to.put([USER_TIMEOUT, 4, a, b]);
+    }
+    if let Some(option) = options.acc_ecn {
+        write_acc_ecn(&option, to);
+    }
+}
+
+/// Kind, length, and three octets of each field (RFC 9768 §3.2.3).
+fn write_acc_ecn(option: &AccEcn, to: &mut Writer) {
+    let kind = if option.is_order_1() { AccEcn::ORDER_1 } else { AccEcn::ORDER_0 };
+    to.put([kind, u8::try_from(option.wire_len()).unwrap_or(2)]); // at most 11
+    for field in option.fields() {
+        let [_, a, b, c] = field.to_be_bytes();
+        to.put([a, b, c]);
     }
 }

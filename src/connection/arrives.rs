@@ -25,6 +25,10 @@ struct Arrived {
     cut: Option<Discard>,
     /// What of it arrived before.
     duplicate: Option<(SeqNum, SeqNum)>,
+    /// It passed the test of Table 6, whole.
+    acceptable: bool,
+    /// It is a SYN,ACK, in SYN-RECEIVED.
+    syn_ack: bool,
 }
 
 impl<C: Controller> Tcb<C> {
@@ -35,6 +39,9 @@ impl<C: Controller> Tcb<C> {
         self.check_rst(segment, cx)?; // second; third, security and compartment: not supported
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
+        if arrived.acceptable && !arrived.syn_ack {
+            self.count_packet(segment, cx);
+        }
         self.heard(segment, cx.now);
         self.hear_user_timeout(segment.options.user_timeout(), cx);
         self.answer_cut(segment, &arrived, cx);
@@ -69,17 +76,26 @@ impl<C: Controller> Tcb<C> {
         // The window in a SYN is never scaled (RFC 7323 §2.2).
         let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.snd.shift };
         let window = u32::from(segment.window) << shift;
+        let syn_ack = segment.flags.contains(Flags::SYN | Flags::ACK);
         if self.state == LiveState::SynReceived && segment.flags.contains(Flags::SYN) && segment.seq == self.rcv.irs {
             self.trim_syn(segment, cx)?;
         }
         let bare = segment.is_empty();
         if segment.flags.intersects(Flags::RST | Flags::SYN) || self.is_acceptable(segment) {
-            return Continue(Arrived { window, bare, owed: false, cut: None, duplicate: None });
+            return Continue(Arrived {
+                window,
+                bare,
+                owed: false,
+                cut: None,
+                duplicate: None,
+                acceptable: true,
+                syn_ack,
+            });
         }
         let duplicate = self.duplicate_of(segment, cx.config);
         let (owed, cut) = self.allow_unacceptable(segment, cx)?;
         let bare = bare && segment.seq + 1 != self.rcv.nxt; // a keep-alive is no duplicate ACK
-        Continue(Arrived { window, bare, owed, cut, duplicate })
+        Continue(Arrived { window, bare, owed, cut, duplicate, acceptable: false, syn_ack })
     }
 
     /// SYN-RECEIVED: the peer's SYN once more. With an ACK it is Figure 7's SYN,ACK of a simultaneous open: the SYN is
@@ -90,14 +106,20 @@ impl<C: Controller> Tcb<C> {
         }
         if segment.flags.contains(Flags::ACK) {
             if self.snd.is_news(segment.ack) {
-                self.ecn.heard(segment.flags);
+                self.ecn.heard(segment.flags, segment.ecn, cx.config.ecn());
+                self.check_kinds(cx)?;
+                if let Some(accurate) = self.accurate_mut() {
+                    let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+                    accurate.receiver.on_syn_ack(segment.ecn, octets);
+                }
             }
             segment.trim_syn();
             return Continue(());
         }
-        self.ecn.heard(segment.flags);
-        if self.throttles.begin().allow_challenge(cx.config, cx.now) {
-            self.transmit_syn(cx); // the RTO is untouched, and it does not count for R2
+        self.ecn.heard(segment.flags, segment.ecn, cx.config.ecn());
+        self.check_kinds(cx)?;
+        if self.seldom.begin().throttles.allow_challenge(cx.config, cx.now) {
+            self.transmit_syn(0, cx); // the RTO is untouched, and it does not count for R2
         }
         self.discard(Discard::SynRepeated, cx)
     }
@@ -129,11 +151,14 @@ impl<C: Controller> Tcb<C> {
             }
             self.answer_unacceptable(segment, cx);
             let old = len > 0 && segment.end().at_or_before(nxt);
+            if let Some(accurate) = self.accurate_mut().filter(|_| old) {
+                accurate.receiver.on_reappeared();
+            }
             return self.discard(if old { Discard::Duplicate } else { Discard::OutOfWindow }, cx);
         }
         if len == 0 {
             let answers = planted!(no_answer_before_rcv_nxt, just_before, false) // a keep-alive
-                && self.throttles.begin().allow_keep_alive(cx.config, cx.now);
+                && self.seldom.begin().throttles.allow_keep_alive(cx.config, cx.now);
             return Continue((answers, None));
         }
         segment.payload.clear();
@@ -187,7 +212,11 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         if planted!(syn_resets, cx.config.rfc5961(), false) || !segment.seq.within(self.rcv.nxt, self.rcv.wnd()) {
+            let fed_back = self.answers_repeated_syn_ack(segment);
             self.challenge(cx);
+            if let Some(accurate) = self.accurate_mut().filter(|_| fed_back) {
+                accurate.receiver.fed_back();
+            }
             return self.discard(Discard::SynChallenged, cx);
         }
         if self.state == LiveState::SynReceived {
@@ -225,7 +254,7 @@ impl<C: Controller> Tcb<C> {
             return Continue(()); // "If the ACK is a duplicate, it can be ignored"; its text counts
         }
         let reports = !segment.options.sack().is_empty();
-        if self.snd.flight() > 0 || reports || self.snd.awaits_probe_answer() {
+        if self.snd.flight() > 0 || reports || self.snd.awaits_probe_answer() || self.ecn.is_accurate() {
             let bare = arrived.bare && arrived.window > 0; // an answer to a zero-window probe is no duplicate ACK
             self.process_ack(segment, bare, arrived.window == self.snd.wnd, cx);
         }
@@ -251,7 +280,7 @@ impl<C: Controller> Tcb<C> {
     /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
     fn check_handshake_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
         self.refuse_handshake_ack(segment, cx)?;
-        self.establish(segment, cx);
+        self.establish(segment, arrived.syn_ack, cx);
         self.snd.set_window(arrived.window, segment.seq, segment.ack);
         Continue(())
     }
@@ -273,13 +302,14 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
-    pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        let initial = self.initial_window(cx.config);
+    pub(super) fn establish(&mut self, segment: &Segment, syn_ack: bool, cx: &mut Cx<'_, '_>) {
+        let marked = self.hear_handshake(segment, syn_ack);
+        let initial = if marked { u32::from(self.eff_snd_mss) } else { self.initial_window(cx.config) };
         self.snd.cc.set_pacing(self.snd.is_paced(cx.config));
         self.snd.cc.seed(u64::from(self.snd.iss - SeqNum::new(0)) << 32 | u64::from(self.rcv.irs - SeqNum::new(0)));
         self.snd.cc.start(u32::from(self.eff_snd_mss), initial, cx.now);
         self.process_ack(segment, false, false, cx);
-        self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark
+        self.agree_on_feedback();
         self.echo = Echo::new(self.ecn.echoes());
         self.snd.shrink(); // the record of our SYN
         self.pending_since = self.pending_since.get().filter(|_| self.snd.is_pending()).into();
@@ -322,9 +352,12 @@ impl<C: Controller> Tcb<C> {
         let reported = if self.sack { segment.options.sack() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let advances = segment.ack != self.snd.una;
+        let before_established = self.state == LiveState::SynReceived; // `hear_handshake` has heard it
         let marked = segment.flags.contains(Flags::ECE);
         let ack = Ack { ack: segment.ack, blocks, echoed, marked, bare, same_window };
-        let newly = self.snd.on_ack(&ack, mss, cx.out.counters, cx.now);
+        let accurate = Self::accurate_in(&mut self.seldom).filter(|_| !before_established);
+        let feedback = Self::feedback(accurate, segment, self.ts.as_ref());
+        let newly = self.snd.on_ack(&ack, feedback, mss, cx.out.counters, cx.now);
         if newly.restarts_timer {
             cx.timers.clear(Timer::Retransmit); // the flush starts it again
         }

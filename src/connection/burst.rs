@@ -34,6 +34,7 @@ impl<C: Controller> Tcb<C> {
         self.snd.is_steady()
             && !self.snd.is_paced(cx.config)
             && !self.snd.cc.works_by_rates()
+            && !self.ecn.is_accurate()
             && self.rcv.reports() == 0
             && self.duplicate.is_none()
             && !self.owes_user_timeout

@@ -2,7 +2,6 @@
 //! be measured through another.
 
 use super::tcb::{Cx, Tcb};
-use crate::rare::AtRest;
 use crate::time::Micros;
 use crate::{Config, Controller, Flags, Instant, Segment};
 
@@ -53,12 +52,10 @@ pub(super) struct Throttles {
     keep_alives: Throttle,
 }
 
-impl AtRest for Throttles {
-    const AT_REST: &'static Self =
-        &Self { challenges: Throttle::UNUSED, bare: Throttle::UNUSED, keep_alives: Throttle::UNUSED };
-}
-
 impl Throttles {
+    pub(super) const UNUSED: Self =
+        Self { challenges: Throttle::UNUSED, bare: Throttle::UNUSED, keep_alives: Throttle::UNUSED };
+
     /// Whether a SYN or a reset may be answered now.
     pub(super) fn allow_challenge(&mut self, config: &Config, now: Instant) -> bool {
         self.challenges.allows(config.challenge_limit(), config.challenge_window().into(), now)
@@ -93,7 +90,7 @@ impl Throttles {
 impl<C: Controller> Tcb<C> {
     /// A challenge ACK to a SYN or a reset (RFC 5961 §3.2, §4.2).
     pub(super) fn challenge(&mut self, cx: &mut Cx<'_, '_>) {
-        if self.throttles.begin().allow_challenge(cx.config, cx.now) {
+        if self.seldom.begin().throttles.allow_challenge(cx.config, cx.now) {
             cx.out.counters.rare().challenge_acks += 1;
             self.transmit_ack(None, cx);
         }
@@ -101,7 +98,7 @@ impl<C: Controller> Tcb<C> {
 
     /// A challenge ACK to what may be an answer itself (RFC 5961 §5.2, §10).
     pub(super) fn challenge_bare(&mut self, cx: &mut Cx<'_, '_>) {
-        if self.throttles.begin().bare.allows_bare(cx.config, cx.now) {
+        if self.seldom.begin().throttles.bare.allows_bare(cx.config, cx.now) {
             cx.out.counters.rare().challenge_acks += 1;
             self.transmit_ack(None, cx);
         }
@@ -129,7 +126,7 @@ mod tests {
     #[test]
     fn ten_in_five_seconds() {
         let config = Config::default();
-        let mut throttles = Throttles::AT_REST.clone();
+        let mut throttles = Throttles::UNUSED;
         let mut now = Instant::from_millis(100);
         assert_eq!((0..50).filter(|_| throttles.allow_challenge(&config, now)).count(), 10);
         now += Micros::from_millis(4999);

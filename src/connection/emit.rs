@@ -13,7 +13,7 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the acknowledgment that is owed. Where the number lies beyond the peer's
     /// window, see `acceptable_seq`; so below.
     pub(super) fn transmit_owed_ack(&mut self, cx: &mut Cx<'_, '_>) {
-        let mut segment = self.segment(Flags::ACK, Bytes::new(), cx);
+        let mut segment = self.segment(Flags::ACK, Bytes::new(), true, cx);
         self.point_urgent(&mut segment);
         self.note_pure_ack(&segment, cx.path);
         cx.out.transmit(segment);
@@ -22,20 +22,21 @@ impl<C: Controller> Tcb<C> {
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> in answer to a segment that is thrown away: it repeats what was said and
     /// changes nothing.
     pub(super) fn transmit_ack(&self, duplicate: Option<(SeqNum, SeqNum)>, cx: &mut Cx<'_, '_>) {
+        let options = self.options(false, duplicate, cx);
         let mut segment = Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
-            flags: Flags::ACK | self.echo.flags(),
+            flags: Flags::ACK | self.ecn_flags(options.sack().is_empty()),
             window: self.rcv.promised(),
-            options: self.options(false, duplicate, cx),
+            options,
             ..Segment::default()
         };
         self.point_urgent(&mut segment);
         cx.out.transmit(segment);
     }
 
-    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived.
-    pub(super) fn transmit_syn(&mut self, cx: &mut Cx<'_, '_>) {
+    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived. So many timeouts led to it.
+    pub(super) fn transmit_syn(&mut self, timeouts: u8, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
         if self.snd.sent(&plan, 1, 1, cx.now) {
             cx.out.counters.rare().retransmissions += 1;
@@ -44,20 +45,22 @@ impl<C: Controller> Tcb<C> {
         if let Some(ts) = &mut self.ts {
             ts.last_ack_sent = self.rcv.nxt;
         }
+        let flags = Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn(), timeouts);
+        let mut options = Options {
+            mss: Some(announced_mss(cx.config, cx.path)),
+            window_scale: self.offered_shift(cx.config),
+            sack_permitted: self.sack,
+            timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
+            user_timeout: cx.advertised_user_timeout(),
+            ..Options::default()
+        };
+        self.add_syn_ack_option(&mut options, cx.path);
         cx.out.transmit(Segment {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
-            flags: Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn()),
+            flags,
             window: syn_window(cx.config),
-            options: Options {
-                mss: Some(announced_mss(cx.config, cx.path)),
-                window_scale: self.offered_shift(cx.config),
-                sack_permitted: self.sack,
-                timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
-                user_timeout: cx.advertised_user_timeout(),
-                ..Options::default()
-            }
-            .into(),
+            options: options.into(),
             ..Segment::default()
         });
     }
@@ -68,7 +71,7 @@ impl<C: Controller> Tcb<C> {
         let timestamps = self.ts.as_ref().map(|ts| Timestamps { echo: 0, ..ts.option(cx.now) });
         cx.out.transmit(Segment {
             seq: self.snd.acceptable_seq(),
-            flags: Flags::RST,
+            flags: Flags::RST | self.accurate().map_or(Flags::empty(), |accurate| accurate.receiver.flags(false)),
             options: timestamps.into(),
             ..Segment::default()
         });
@@ -80,7 +83,7 @@ impl<C: Controller> Tcb<C> {
         let seq = self.snd.nxt - 1;
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
         let payload = Bytes::from_static(if cx.config.keep_alive_octet() { b"\0" } else { b"" });
-        let (ack, flags) = (self.rcv.nxt, Flags::ACK | self.echo.flags());
+        let (ack, flags) = (self.rcv.nxt, Flags::ACK | self.ecn_flags(false));
         cx.out.transmit(Segment { seq, ack, flags, window, options: timestamps.into(), payload, ..Segment::default() });
     }
 }

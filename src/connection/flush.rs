@@ -79,7 +79,7 @@ impl<C: Controller> Tcb<C> {
                 return None;
             }
             if plan.syn {
-                self.transmit_syn(cx);
+                self.transmit_syn(u8::try_from(self.snd.repeats).unwrap_or(u8::MAX), cx);
             } else if let Some(at) = self.paced_until(&plan, &gate, cx) {
                 cx.timers.set(Timer::Pace, at);
                 return Some(Wait::Pace);
@@ -136,7 +136,7 @@ impl<C: Controller> Tcb<C> {
         let first = self.snd.path_mtu.cut().map(text);
         let mtu_probe = self.mtu_probe_size(cx).map(text);
         let urgent = self.snd.up().is_some(); // its text is not for GSO
-        let most = if urgent { 0 } else { u32::from(cx.config.max_transmit()) };
+        let most = if urgent || self.forbids_cutting() { 0 } else { u32::from(cx.config.max_transmit()) };
         let most = if self.snd.is_paced(cx.config) { most.min(self.burst(cx, mss)) } else { most };
         let full = self.snd.full_segment(mss);
         Gate {
@@ -161,7 +161,8 @@ impl<C: Controller> Tcb<C> {
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
     pub(super) fn text_mss(&self, path: &Path) -> u16 {
-        let mss = self.mss(path, self.sack_blocks(path, true, self.duplicate.is_some()));
+        let blocks = self.sack_blocks(path, true, self.duplicate.is_some());
+        let mss = if self.ecn.is_accurate() { self.text_beside_option(path, blocks) } else { self.mss(path, blocks) };
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
     }
 
@@ -203,6 +204,7 @@ impl<C: Controller> Tcb<C> {
             self.snd.small.on_sent(plan.end(), plan.len, mss);
         }
         let records = self.records_left(cx);
+        let with_option = self.adds_option_to_text(); // as `text_mss` has planned
         let again = self.snd.sent(plan, mss, records, cx.now);
         if again {
             cx.out.counters.rare().retransmissions += 1;
@@ -210,7 +212,7 @@ impl<C: Controller> Tcb<C> {
         // RFC 3168 §6.1.5, §6.1.6: neither ECT nor CWR on retransmissions, nor on window probes
         let ecn = self.snd.ecn.is_capable() && !again && plan.kind != Kind::Probe && plan.len > 0;
         flags.set(Flags::CWR, ecn && self.snd.ecn.take_cwr());
-        let mut segment = self.segment(flags, text, cx);
+        let mut segment = self.segment(flags, text, with_option && !again, cx);
         segment.seq = plan.seq;
         if ecn {
             segment.ecn = Ecn::Ect0;
@@ -230,13 +232,23 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// A segment that carries the acknowledgment that is owed, and moves the window.
-    pub(super) fn segment(&mut self, flags: Flags, payload: Bytes, cx: &mut Cx<'_, '_>) -> Segment {
+    /// A segment that carries the acknowledgment that is owed, and moves the window; the AccECN option, too, where it may.
+    pub(super) fn segment(&mut self, flags: Flags, payload: Bytes, with_option: bool, cx: &mut Cx<'_, '_>) -> Segment {
         self.ack = PendingAck::No;
         cx.timers.clear(Timer::DelayedAck);
         let window = self.rcv.advertise(self.eff_snd_mss, || self.snd.rtt.round_trip(), cx.now);
         let duplicate = self.duplicate.take().map(Duplicate::block);
-        let mut options = self.options(!payload.is_empty(), duplicate, cx);
+        let on_text = !payload.is_empty();
+        let mut options = self.options(on_text, duplicate, cx);
+        if with_option && self.ecn.is_accurate() {
+            options.update(|options| self.add_accurate_option(options, on_text, cx.path));
+        }
+        let pure = !on_text && !flags.contains(Flags::FIN) && options.sack().is_empty();
+        let ecn = self.ecn_flags(pure);
+        let told = options.acc_ecn().is_some() || self.state == LiveState::TimeWait; // this is the last chance then
+        if let Some(accurate) = self.accurate_mut() {
+            accurate.receiver.on_sent(pure, on_text, told);
+        }
         if self.owes_user_timeout && self.state != LiveState::TimeWait {
             let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
             if options.wire_len() + usize::from(UTO_OCTETS) <= room {
@@ -251,7 +263,7 @@ impl<C: Controller> Tcb<C> {
         Segment {
             seq: self.snd.acceptable_seq(),
             ack: self.rcv.nxt,
-            flags: flags | self.echo.flags(),
+            flags: flags | ecn,
             window,
             options,
             payload,

@@ -1,5 +1,6 @@
 //! One connection: the events that change it and the phases it goes through.
 
+mod accurate;
 mod arm;
 mod arrives;
 mod batch;
@@ -15,6 +16,7 @@ mod marks;
 mod output;
 mod phase;
 mod predicted;
+mod seldom;
 #[cfg(feature = "serde")]
 mod snapshot;
 mod state;

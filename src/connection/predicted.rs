@@ -37,7 +37,8 @@ impl<C: Controller> Tcb<C> {
 
     /// What the state allows to leave out.
     pub(super) fn predict(&self, config: &Config, settings: &Settings, timers: &Deadlines) -> Prediction {
-        if !SHORTCUTS || !self.is_predictable() {
+        // In AccECN mode every segment has a counter to be looked at (RFC 9768 §3.2.2).
+        if !SHORTCUTS || self.ecn.is_accurate() || !self.is_predictable() {
             return Prediction::Off;
         }
         let plain = !self.snd.is_paced(config)

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::Connection;
 use super::phase::Phase;
 use crate::counts::Counts;
+use crate::ecn::accurate::Accurate;
 use crate::invariant::{Broken, holds};
 use crate::recv::limits::Limits;
 use crate::send::Sender;
@@ -190,6 +191,7 @@ impl<C: Controller> Connection<C> {
             info.unconsumed = usize::try_from(tcb.rcv.user()).unwrap_or(usize::MAX);
             info.held = tcb.rcv.held.octets();
             info.held_ranges = tcb.rcv.held.ranges();
+            info.accurate_ecn = tcb.accurate().map(Accurate::info);
         }
         info
     }
@@ -299,6 +301,7 @@ impl Info {
             rttvar: None,
             rto: Duration::ZERO,
             ecn: false,
+            accurate_ecn: None,
             user_timeout: None,
             counters,
         }

@@ -50,6 +50,7 @@ impl<C: Controller> SynSent<C> {
         }
         if segment.flags.contains(Flags::RST) {
             if has_ack && self.ecn.may_fall_back() {
+                self.ecn.refused();
                 self.snd.repeat_syn(); // RFC 3168 §6.1.1.1: perhaps a middlebox refused ECN, not the peer us
                 cx.timers.clear(Timer::Retransmit);
                 return Break(Stop::Drop);
@@ -124,10 +125,11 @@ impl<C: Controller> Tcb<C> {
         let SynSent { snd, ts_offset, opened, ecn, pending_since } = opening;
         let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, segment, cx);
         tcb.pending_since = pending_since.into();
-        tcb.establish(segment, cx);
+        tcb.establish(segment, true, cx);
         let shift = planted!(scale_the_window_of_a_syn, 0, tcb.snd.shift);
         tcb.snd.set_window(u32::from(segment.window) << shift, segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any
+        tcb.answer_syn_ack(segment);
         segment.trim_syn();
         tcb.hear_user_timeout(segment.options.user_timeout(), cx);
         let step = tcb.sixth_and_on(segment, cx);

@@ -7,6 +7,7 @@ use super::challenge::Throttles;
 use super::deadlines::Deadlines;
 use super::output::Output;
 use super::predicted::Prediction;
+use super::seldom::Seldom;
 use super::state::{LiveState, Origin, Stop};
 use super::steady::Steady;
 use crate::ecn::{Echo, Handshake};
@@ -137,7 +138,7 @@ pub(super) struct Tcb<C> {
     pub(super) duplicate: Option<Duplicate>,
     /// The user is gone (`release`): text that comes now is answered by a reset.
     pub(super) released: bool,
-    pub(super) throttles: Rare<Throttles>,
+    pub(super) seldom: Rare<Seldom>,
     pub(super) prediction: Prediction,
     pub(super) keep_alive: KeepAlive,
     /// Since when something has waited for an acknowledgment without progress: what the user timeout counts from.
@@ -173,7 +174,7 @@ impl<C: Controller> Tcb<C> {
     /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `ours.snd`, sent or about to be.
     pub(super) fn new(origin: Origin, ours: OurHalf<C>, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
         let OurHalf { mut snd, ts_offset, opened, mut ecn } = ours;
-        ecn.heard(syn.flags);
+        ecn.heard(syn.flags, syn.ecn, cx.config.ecn());
         let agreed = Agreed::new(cx.config, cx.path, &syn.options.get());
         let promised = syn_window(cx.config);
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
@@ -202,7 +203,7 @@ impl<C: Controller> Tcb<C> {
             ack: PendingAck::No,
             duplicate: None,
             released: false,
-            throttles: Rare::default(),
+            seldom: Rare::default(),
             prediction: Prediction::Off,
             keep_alive: KeepAlive { since: cx.now, unanswered: 0 },
             pending_since: MaybeInstant::NONE,
@@ -211,6 +212,7 @@ impl<C: Controller> Tcb<C> {
             overridden: false,
         };
         tcb.eff_snd_mss = tcb.mss(cx.path, 0);
+        tcb.enter_feedback_mode();
         let policy = tcb.mtu_policy(cx.config, cx.path);
         tcb.snd.path_mtu.on_told(cx.path.mtu, &policy, cx.now);
         tcb
@@ -253,7 +255,7 @@ impl<C: Controller> Tcb<C> {
     /// and the path, but on text no more than leave half of the segment to it.
     pub(super) fn sack_blocks(&self, path: &Path, on_text: bool, duplicate: bool) -> usize {
         let reports = self.rcv.reports() + usize::from(duplicate);
-        if reports == 0 || !SACK || !self.sack {
+        if reports == 0 || !SACK || !self.sack || self.acks_acks() {
             return 0;
         }
         let most = if self.ts.is_some() { 3 } else { SackBlocks::MAX };
@@ -353,7 +355,7 @@ impl<C: Controller> Tcb<C> {
             ack: _,
             duplicate: _,
             released: _,
-            throttles: _,
+            seldom: _,
             prediction: _,
             keep_alive: _,
             pending_since: _,
@@ -372,7 +374,13 @@ impl<C: Controller> Tcb<C> {
         }
         self.keep_alive.since = ago(self.keep_alive.since);
         self.pending_since = self.pending_since.get().map(age).into();
-        self.throttles.end();
+        if let Some(seldom) = self.seldom.active() {
+            seldom.throttles = Throttles::UNUSED;
+            if let Some(accurate) = &mut seldom.accurate {
+                accurate.rebase();
+            }
+        }
+        self.seldom.settle();
         let relative = |seq: SeqNum| SeqNum::new(seq - irs);
         self.duplicate = self.duplicate.map(|text| Duplicate { left: relative(text.left), ..text });
     }

@@ -3,6 +3,7 @@
 //! No rule stands here: a call makes a connection of the value, the connection takes the event, and a value is made of
 //! it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Connection;
@@ -11,6 +12,8 @@ use super::phase::Phase;
 use super::state::{LiveState, Origin};
 use super::tcb::{Cx, OurHalf, Tcb};
 use crate::ecn::Handshake;
+use crate::ecn::accurate::{Accurate, ace_of};
+use crate::features::ACCURATE_ECN;
 use crate::send::Sender;
 use crate::time::Micros;
 use crate::timestamps::TsState;
@@ -88,6 +91,9 @@ const SHIFT: u8 = 0x0F;
 const TIMESTAMPS: u8 = 0x10;
 const DSACK: u8 = 0x20;
 
+/// In `bare`, which counts to 10: from this bit on, the ACE field of what is sent in AccECN mode (RFC 9768 §3.2.2).
+const ACE: u8 = 4;
+
 /// `TimeWait::expires` in CLOSED.
 const NEVER: Instant = Instant::from_micros(u64::MAX);
 
@@ -137,8 +143,8 @@ impl TimeWait {
         let expires = connection.timers.get(Timer::TimeWait).filter(|_| !unread)?; // no other state has this timer
         let clock = connection.clock;
         let reports = tcb.sack_blocks(&connection.path, false, true) > 0; // the path has room for a block
-        let (bare, challenges) = tcb.throttles.counts();
-        let (bare_age, challenges_age) = tcb.throttles.ages(clock);
+        let (bare, challenges) = tcb.seldom.throttles.counts();
+        let (bare_age, challenges_age) = tcb.seldom.throttles.ages(clock);
         let ts = tcb.ts.as_ref();
         let [_, _, ts_recent_age @ ..] = ts.map_or(Micros::ZERO, |ts| ts.age(clock)).get().to_be_bytes();
         Some(Self {
@@ -151,7 +157,7 @@ impl TimeWait {
             in_reach: tcb.rcv.in_reach(),
             next_window: tcb.rcv.next_window(tcb.eff_snd_mss),
             agreed: tcb.rcv.shift | if ts.is_some() { TIMESTAMPS } else { 0 } | if reports { DSACK } else { 0 },
-            bare,
+            bare: bare | tcb.accurate().map_or(0, |accurate| ace_of(accurate.receiver.flags(false))) << ACE,
             challenges,
             bare_age,
             challenges_age,
@@ -212,9 +218,13 @@ impl TimeWait {
             let age = Micros::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
             TsState::aged((self.ts_offset, self.ts_recent, age), self.rcv_nxt, cx.now)
         });
-        let (counts, ages) = ((self.bare, self.challenges), (self.bare_age, self.challenges_age));
+        if ACCURATE_ECN && self.bare >> ACE != 0 {
+            tcb.ecn = Handshake::accurate();
+            tcb.seldom.begin().accurate = Some(Box::new(Accurate::ended(self.bare >> ACE)));
+        }
+        let (counts, ages) = ((self.bare & ((1 << ACE) - 1), self.challenges), (self.bare_age, self.challenges_age));
         if counts != (0, 0) {
-            *tcb.throttles.begin() = Throttles::aged(counts, ages, self.clock);
+            tcb.seldom.begin().throttles = Throttles::aged(counts, ages, self.clock);
         }
         tcb.eff_snd_mss = tcb.mss(cx.path, 0);
         tcb

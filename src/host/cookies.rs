@@ -7,6 +7,7 @@
 
 use super::flow::Flow;
 use super::keys::Keys;
+use crate::ecn::{ACCURATE, agreed_accurate, asks_accurate};
 use crate::timestamps::clock;
 use crate::{Action, Arc, Config, Connection, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, Timestamps};
 use core::time::Duration;
@@ -89,7 +90,12 @@ impl Keys {
         let period = now.as_micros() / PERIOD;
         let iss = self.cookie_iss(flow, syn.seq, (index, bits), period);
         let secrets = Secrets { iss, ts_offset: self.secrets(flow, now, None).ts_offset };
-        let known = remembered(syn.seq, mss, timestamps, bits);
+        let mut known = remembered(syn.seq, mss, timestamps, bits);
+        if asks_accurate(syn.flags, config.ecn()) {
+            // The SYN,ACK tells how the SYN arrived (RFC 9768 §5.1); the ACE field of its ACK will remember the mode.
+            known.flags |= syn.flags.intersection(ACCURATE);
+            known.ecn = syn.ecn;
+        }
         let mut syn_ack = None;
         Connection::accept_into(config.clone(), path, secrets, known, now, &mut |action| {
             if let Action::Transmit(segment) = action {
@@ -141,6 +147,9 @@ impl Keys {
         let sent = now - ago;
         let mut syn = remembered(irs, *MSS.get(index)?, timestamps, bits);
         syn.window = segment.window;
+        if agreed_accurate(segment.flags) {
+            syn.flags |= ACCURATE;
+        }
         Some(Redeemed { syn, secrets: Secrets { iss, ts_offset }, sent })
     }
 
@@ -207,7 +216,7 @@ fn mss_below(mss: u16) -> Option<(usize, u16)> {
     MSS.into_iter().enumerate().rfind(|(_, known)| *known <= mss)
 }
 
-/// The SYN as far as a cookie remembers it: without text, without ECN.
+/// The SYN as far as a cookie remembers it: without text, without classic ECN.
 fn remembered(seq: SeqNum, mss: u16, timestamps: Option<Timestamps>, bits: Option<u8>) -> Segment {
     let shift = bits.map(|bits| bits & NO_SCALE).filter(|shift| *shift != NO_SCALE);
     let options = Options {

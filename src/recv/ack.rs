@@ -52,6 +52,11 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
+    /// How many segments brought it.
+    pub(crate) const fn segments(&self) -> u16 {
+        self.segments
+    }
+
     /// `octets` in segments of `segment_size`; 0: in one, or in as many as an MSS of `rmss` takes.
     #[inline]
     pub(crate) fn new(octets: u32, segment_size: u16, rmss: u16, pushed: bool) -> Self {

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use super::{FastOpenCookie, Options, SackBlock, Timestamps};
+use super::{AccEcn, FastOpenCookie, Options, SackBlock, Timestamps};
 
 /// [`Options`] in 16 octets, as a [`Segment`](super::Segment) carries them. Timestamps alone, or no option at all, need
 /// no other memory: nearly every segment has no more. The options of SYN segments, SACK blocks and all others are in a
@@ -165,6 +165,18 @@ impl CompactOptions {
         self.rare()?.user_timeout
     }
 
+    /// [`Options::acc_ecn`].
+    ///
+    /// ```
+    /// use segue::{AccEcn, CompactOptions, Options};
+    /// let acc_ecn = AccEcn::order_0(&[1461]);
+    /// let options = CompactOptions::from(Options { acc_ecn, ..Options::default() });
+    /// assert_eq!(options.acc_ecn(), acc_ecn);
+    /// ```
+    pub fn acc_ecn(&self) -> Option<AccEcn> {
+        self.rare()?.acc_ecn
+    }
+
     /// [`Options::wire_len`].
     ///
     /// ```
@@ -197,13 +209,14 @@ impl From<Option<Timestamps>> for CompactOptions {
 impl From<Options> for CompactOptions {
     fn from(options: Options) -> Self {
         // Without `..`: an option that is added has to be looked at here.
-        let Options { mss, window_scale, sack_permitted, timestamps, sack, fast_open, user_timeout } = options;
+        let Options { mss, window_scale, sack_permitted, timestamps, sack, fast_open, user_timeout, acc_ecn } = options;
         let common = mss.is_none()
             && window_scale.is_none()
             && !sack_permitted
             && sack.is_empty()
             && fast_open.is_none()
-            && user_timeout.is_none();
+            && user_timeout.is_none()
+            && acc_ecn.is_none();
         Self(if common { Repr::Common(timestamps) } else { Repr::Rare(Box::new(options)) })
     }
 }
@@ -255,6 +268,7 @@ mod tests {
             Options { sack: sack(), ..Options::default() },
             Options { fast_open: FastOpenCookie::new(&[]), ..Options::default() },
             Options { user_timeout: Some(0), ..Options::default() },
+            Options { acc_ecn: AccEcn::order_0(&[]), ..Options::default() },
         ];
         alone.into_iter().flat_map(|options| [None, CLOCK].map(|timestamps| Options { timestamps, ..options }))
     }
@@ -267,7 +281,7 @@ mod tests {
             assert_eq!((compact.timestamps(), compact.mss()), (options.timestamps, options.mss));
             assert_eq!((compact.window_scale(), compact.sack()), (options.window_scale, options.sack.as_slice()));
             assert_eq!((compact.sack_permitted(), compact.fast_open()), (options.sack_permitted, options.fast_open));
-            assert_eq!(compact.user_timeout(), options.user_timeout);
+            assert_eq!((compact.user_timeout(), compact.acc_ecn()), (options.user_timeout, options.acc_ecn));
             assert_eq!(alloc::format!("{compact:?} {compact}"), alloc::format!("{options:?} {options}"));
         }
     }

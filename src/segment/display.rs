@@ -95,6 +95,9 @@ impl fmt::Display for Options {
             let unit = if uto & 0x8000 == 0 { "s" } else { "min" };
             item(f, format_args!("uto {}{unit}", uto & 0x7FFF))?;
         }
+        if let Some(option) = self.acc_ecn {
+            item(f, format_args!("{option}"))?;
+        }
         Ok(())
     }
 }

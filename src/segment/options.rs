@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::AccEcn;
 use crate::SeqNum;
 
 /// The timestamps option (RFC 7323 §3.2).
@@ -245,6 +246,9 @@ pub struct Options {
     pub fast_open: Option<FastOpenCookie>,
     /// User timeout as on the wire: the highest bit set for minutes, 15 bits of value (RFC 5482 §3).
     pub user_timeout: Option<u16>,
+    /// AccECN (RFC 9768 §3.2.3). On a SYN it means nothing.
+    #[cfg_attr(feature = "arbitrary", arbitrary(value = None))] // `Segment` makes one of a cookie
+    pub acc_ecn: Option<AccEcn>,
 }
 
 /// Octets of options that end on a word.
@@ -283,6 +287,7 @@ impl Options {
             + if self.sack.is_empty() { 0 } else { 4 + 8 * self.sack.len() }
             + self.fast_open.map_or(0, |cookie| padded(2 + cookie.len()))
             + 4 * usize::from(self.user_timeout.is_some())
+            + self.acc_ecn.map_or(0, |option| padded(option.wire_len()))
     }
 
     /// Octets without any NOP.
@@ -294,6 +299,7 @@ impl Options {
             + if self.sack.is_empty() { 0 } else { 2 + 8 * self.sack.len() }
             + self.fast_open.map_or(0, |cookie| 2 + cookie.len())
             + 4 * usize::from(self.user_timeout.is_some())
+            + self.acc_ecn.map_or(0, |option| option.wire_len())
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FastOpenCookie, SackBlock, SackBlocks};
+use crate::{AccEcn, FastOpenCookie, SackBlock, SackBlocks};
 
 /// Payload: hexadecimal text in formats for people, octets in others.
 pub(crate) mod octets {
@@ -109,5 +109,23 @@ impl TryFrom<Octets> for FastOpenCookie {
 
     fn try_from(octets: Octets) -> Result<Self, Self::Error> {
         Self::new(&octets.0).ok_or("a Fast Open cookie has no octet, or an even number from 4 to 16")
+    }
+}
+
+/// An AccECN option: whether its kind is 174, and its fields.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Counters(bool, Vec<u32>);
+
+impl From<AccEcn> for Counters {
+    fn from(option: AccEcn) -> Self {
+        Self(option.is_order_1(), option.fields().to_owned())
+    }
+}
+
+impl TryFrom<Counters> for AccEcn {
+    type Error = &'static str;
+
+    fn try_from(Counters(order_1, fields): Counters) -> Result<Self, Self::Error> {
+        Self::new(order_1, &fields).ok_or("an AccECN option has up to 3 numbers of 24 bits")
     }
 }

@@ -4,6 +4,7 @@
 use super::Sender;
 use super::congestion::{Acked, Signal};
 use super::delivered::{Before, Delivered};
+use super::feedback::Feedback;
 use super::prr::Progress;
 use super::recovery::{Detector, Phase};
 use super::tail::{Answer, Outcome};
@@ -72,16 +73,20 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn on_ack<B: Iterator<Item = (SeqNum, SeqNum)> + Clone>(
         &mut self,
         ack: &Ack<B>,
+        feedback: Option<Feedback<'_>>,
         mss: u32,
         counters: &mut Counts,
         now: Instant,
     ) -> Newly {
         let before = self.before(mss, now);
-        let delivered = self.deliver(ack, &before);
+        let mut delivered = self.deliver(ack, &before);
         if delivered.duplicate {
             counters.rare().duplicate_acks += 1;
         }
-        let marked = ack.marked && self.ecn.is_capable();
+        let marked = match feedback {
+            Some(feedback) => self.take_feedback(feedback, &mut delivered, mss),
+            None => ack.marked && self.ecn.is_capable(),
+        };
         let verdict = self.judge(&before, &delivered, marked, counters);
         self.respond(&before, &delivered, (&verdict, marked), counters);
         let held = marked && self.heed_mark(&before, counters);

@@ -6,6 +6,7 @@ use super::rate::{Newest, Rate};
 use super::recovery::Detector;
 use super::scoreboard::{Fate, Sent};
 use super::{Fin, Sender};
+use crate::ecn::accurate::sender::Marks;
 use crate::features::SACK;
 use crate::stream::Position;
 use crate::time::Micros;
@@ -57,6 +58,9 @@ pub(super) struct Delivered {
     fack: Position,
     /// The newest segment that it delivers.
     pub(super) newest: Newest,
+    /// Segments delivered, and the marks that it tells of.
+    pub(super) packets: u32,
+    pub(super) marks: Marks,
 }
 
 impl Delivered {
@@ -78,6 +82,8 @@ impl Delivered {
             dsack: None,
             fack,
             newest: Newest::default(),
+            packets: 0,
+            marks: Marks::default(),
         }
     }
 
@@ -92,6 +98,7 @@ impl Delivered {
         if sent.fate == Fate::Sacked {
             return; // it was delivered before
         }
+        self.packets = self.packets.saturating_add(1);
         self.beyond |= sent.start >= before.recover;
         rack.on_delivered(sent, &mut self.fack, times, before.now);
         self.newest.on_segment(&sent.rate, sent.at);

@@ -4,12 +4,23 @@ use crate::Instant;
 use crate::features::ECN;
 use crate::stream::Position;
 
+/// Whether new text carries ECT(0).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Ect {
+    #[default]
+    No,
+    /// Yes, and the peer is told of reductions.
+    Classic,
+    /// Yes, and the peer is not told: "MUST NOT set CWR" (RFC 9768 §3.1.5).
+    Accurate,
+}
+
 /// What the sender knows of marks as long as the connection lives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct EcnSender {
-    /// The handshake agreed: new text carries ECT(0).
-    capable: bool,
+    ect: Ect,
     /// The next new text says that the window was reduced.
     cwr: bool,
 }
@@ -31,16 +42,21 @@ pub(crate) struct Cover {
 impl EcnSender {
     /// The handshake is over.
     pub(crate) fn agree(&mut self, capable: bool) {
-        self.capable = capable;
+        self.ect = if capable { Ect::Classic } else { Ect::No };
+    }
+
+    /// The handshake is over, or feedback shows that it goes wrong: AccECN mode.
+    pub(crate) fn agree_accurate(&mut self, capable: bool) {
+        (self.ect, self.cwr) = (if capable { Ect::Accurate } else { Ect::No }, false);
     }
 
     pub(crate) const fn is_capable(&self) -> bool {
-        ECN && self.capable
+        ECN && !matches!(self.ect, Ect::No)
     }
 
     /// The window was reduced.
     pub(crate) fn on_reduced(&mut self) {
-        self.cwr = self.capable;
+        self.cwr = self.ect == Ect::Classic;
     }
 
     /// The reduction was a mistake: there is nothing to tell the peer.
@@ -153,7 +169,7 @@ mod tests {
 
     #[test]
     fn cwr_goes_out_once_after_a_reduction() {
-        let mut ecn = EcnSender { capable: true, cwr: false };
+        let mut ecn = EcnSender { ect: Ect::Classic, cwr: false };
         assert!(!ecn.take_cwr());
         ecn.on_reduced();
         assert!(ecn.take_cwr());
@@ -165,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_reduction_that_was_a_mistake_is_not_told_and_hides_no_mark() {
-        let (mut ecn, mut cover) = (EcnSender { capable: true, cwr: false }, Cover::NONE);
+        let (mut ecn, mut cover) = (EcnSender { ect: Ect::Classic, cwr: false }, Cover::NONE);
         ecn.on_reduced();
         cover.on_reduced(at(5000), false);
         ecn.on_undone();

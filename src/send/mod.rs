@@ -6,6 +6,7 @@ pub mod congestion;
 mod delivered;
 pub(crate) mod ecn;
 mod episode;
+mod feedback;
 mod loss;
 mod next;
 pub(crate) mod pace;
@@ -37,6 +38,7 @@ pub(crate) use acks::Ack;
 use buffer::SendBuffer;
 use ecn::EcnSender;
 use episode::Episode;
+pub(crate) use feedback::Feedback;
 pub(crate) use next::{Gate, Kind, Next, Plan, Wait};
 use pace::Pacer;
 pub(crate) use path_mtu::{Packet, PathMtu, Policy, TooBig};
@@ -227,6 +229,11 @@ impl<C: Controller> Sender<C> {
     /// Until when new text is held back, because a mark said that a window of one segment is too large.
     pub(crate) fn held_by_mark(&self, now: Instant) -> Option<Instant> {
         self.episode.cover.held(now)
+    }
+
+    /// Whether anything waits to be sent again.
+    pub(crate) fn sends_again(&self) -> bool {
+        self.board.has_lost()
     }
 
     /// Octets in the network, as far as known: sent, and neither acknowledged, reported nor lost.

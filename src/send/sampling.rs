@@ -121,6 +121,8 @@ impl<C: Controller> Sender<C> {
             rtt: delivered.last_rtt.map(Duration::from),
             min_rtt: self.rtt.min_rtt().map(Duration::from),
             ecn_echo: marked,
+            ce_octets: delivered.marks.octets,
+            ce_packets: delivered.marks.packets,
             recovering: !self.episode.recovery.is_open(),
             window_limited: before.inflight.saturating_add(before.mss) > before.cwnd,
             sack: self.uses_sack(),

@@ -85,21 +85,40 @@ fn e12_marks_and_cwr_outside_of_the_window_do_not_count() {
     });
 }
 
-/// Every combination of the bits on every kind of handshake segment: the ends agree as RFC 3168 §6.1.1 says.
+/// Every combination of the bits on every kind of handshake segment: the ends agree as RFC 3168 §6.1.1 and RFC 9768
+/// Table 2 say.
 #[test]
 fn e12_every_combination_of_bits_in_the_handshake() {
     let bits = [Flags::empty(), Flags::ECE, Flags::CWR, Flags::ECE | Flags::CWR];
     for with_ae in [Flags::empty(), Flags::AE] {
-        for mode in [EcnMode::Off, EcnMode::Passive, EcnMode::Active] {
+        for mode in [EcnMode::Off, EcnMode::Passive, EcnMode::Active, EcnMode::Accurate] {
             for bits in bits {
                 let at = At::default().with(|config| config.ecn(mode));
                 let mut client = at.connect();
                 client.arrives(Segment { flags: SYN | ACK | bits | with_ae, ..client.syn(SYN | ACK) });
-                assert_eq!(client.connection.info().ecn, mode == EcnMode::Active && bits == Flags::ECE);
+                // RFC 9768 §3.1.2: who asked for AccECN reads all three bits
+                let accurate =
+                    ![Flags::empty(), Flags::ECE, Flags::ECE | Flags::CWR | Flags::AE].contains(&(bits | with_ae));
+                let expected = match mode {
+                    EcnMode::Off | EcnMode::Passive => None,
+                    EcnMode::Active => (bits == Flags::ECE).then_some(false),
+                    EcnMode::Accurate if accurate => Some(true),
+                    EcnMode::Accurate => (bits | with_ae == Flags::ECE).then_some(false),
+                };
+                let info = client.connection.info();
+                assert_eq!(info.accurate_ecn.is_some(), expected == Some(true));
+                let mangled = accurate && ![Flags::CWR, Flags::AE | Flags::ECE].contains(&(bits | with_ae));
+                assert_eq!(info.ecn, expected.is_some() && !mangled, "{mode:?} {bits:?} {with_ae:?}");
                 let mut server = at.accept(Segment { flags: SYN | bits | with_ae, ..at.syn() });
-                server.arrives(server.ack(1, 1));
-                let asked = bits == Flags::ECE | Flags::CWR;
-                assert_eq!(server.connection.info().ecn, mode != EcnMode::Off && asked);
+                let setup = bits == Flags::ECE | Flags::CWR;
+                // RFC 9768 §3.1.3: what nobody uses yet asks for AccECN where that is known
+                let speaks = matches!(mode, EcnMode::Passive | EcnMode::Accurate);
+                let accurate = speaks && !(bits | with_ae).is_empty() && !(setup && with_ae.is_empty());
+                let ack = server.ack(1, 1);
+                let ace = if accurate { Flags::CWR } else { Flags::empty() };
+                server.arrives(Segment { flags: ack.flags | ace, ..ack });
+                assert_eq!(server.connection.info().accurate_ecn.is_some(), accurate);
+                assert_eq!(server.connection.info().ecn, accurate || (mode != EcnMode::Off && setup));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Headers and options as attackers and broken stacks send them, one test each.
 
 use segue::codec::{BadOption, DecodeError, Verify, decode as decode_verified, valid_endpoint};
-use segue::{Flags, Options, SackBlock, SeqNum, Timestamps};
+use segue::{AccEcn, Flags, Options, SackBlock, SeqNum, Timestamps};
 
 use super::support::{ACK, SYN, decode, octets, options, raw, sealed, segment, v4, v6};
 
@@ -91,7 +91,7 @@ fn a7_forty_octets_of_nop() {
 
 #[test]
 fn a8_of_duplicates_the_first_counts() {
-    let twice: [(&[u8], &[u8], Options); 6] = [
+    let twice: [(&[u8], &[u8], Options); 8] = [
         (&MSS, &[2, 4, 9, 9], mss()),
         (&[3, 3, 7], &[3, 3, 9], Options { window_scale: Some(7), ..Options::default() }),
         (&[4, 2], &[4, 2], Options { sack_permitted: true, ..Options::default() }),
@@ -101,6 +101,8 @@ fn a8_of_duplicates_the_first_counts() {
             Options { timestamps: Some(Timestamps { value: 1, echo: 2 }), ..Options::default() },
         ),
         (&[28, 4, 0, 5], &[28, 4, 9, 9], Options { user_timeout: Some(5), ..Options::default() }),
+        (&[172, 5, 0, 0, 7], &[174, 5, 0, 0, 9], Options { acc_ecn: AccEcn::order_0(&[7]), ..Options::default() }),
+        (&[174, 2], &[172, 5, 0, 0, 9], Options { acc_ecn: AccEcn::order_1(&[]), ..Options::default() }),
         (&[34, 6, 1, 2, 3, 4], &[34, 2], {
             Options { fast_open: segue::FastOpenCookie::new(&[1, 2, 3, 4]), ..Options::default() }
         }),
@@ -117,7 +119,10 @@ fn a8_of_duplicates_the_first_counts() {
 
 #[test]
 fn a9_a_known_kind_with_another_length_is_ignored() {
-    let right: [(u8, &[usize]); 7] = [
+    let every: Vec<usize> = (2..=36).collect(); // RFC 9768 §3.2.3
+    let right: [(u8, &[usize]); 9] = [
+        (172, &every),
+        (174, &every),
         (2, &[4]),
         (3, &[3]),
         (4, &[2]),
@@ -146,7 +151,7 @@ fn a9_a_known_kind_with_another_length_is_ignored() {
 
 #[test]
 fn a10_unknown_kinds_are_skipped() {
-    for kind in [6, 7, 9, 14, 19, 21, 27, 29, 30, 69, 172, 174, 200, 252, 253, 254, 255] {
+    for kind in [6, 7, 9, 14, 19, 21, 27, 29, 30, 69, 171, 173, 175, 200, 252, 253, 254, 255] {
         for len in 2..=26 {
             let data: Vec<u8> = (2..len).map(|i| i ^ 0x0A).collect();
             let area = [&MSS[..], &[kind, len], &data, &TIMESTAMPS].concat();

@@ -1,7 +1,7 @@
 //! All of what can be enumerated, against models written apart from the codec.
 
 use segue::codec::{self, DecodeError, EncodeError, Fill, Packet};
-use segue::{FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
+use segue::{AccEcn, FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
 use super::support::{decode, octets, options, raw, segment, v4};
 
@@ -30,6 +30,12 @@ fn model(area: &[u8]) -> Options {
         (8, 10) => options.timestamps = Some(Timestamps { value: word(area, 2), echo: word(area, 6) }),
         (28, 4) => options.user_timeout = Some(u16::from(area[2]) << 8 | u16::from(area[3])),
         (34, 2 | 6 | 8 | 10 | 12 | 14 | 16 | 18) => options.fast_open = FastOpenCookie::new(&area[2..len]),
+        (172 | 174, 2..) => {
+            // RFC 9768 §3.2.3: whole fields of three octets, whatever the length is
+            let starts = (2..len).step_by(3).take(3).filter(|at| at + 3 <= len);
+            let fields: Vec<u32> = starts.map(|at| word(&[&[0], &area[at..at + 3]].concat(), 0)).collect();
+            options.acc_ecn = if kind == 172 { AccEcn::order_0(&fields) } else { AccEcn::order_1(&fields) };
+        }
         _ => {}
     }
     options
@@ -101,7 +107,11 @@ fn all_512_combinations_of_control_bits_go_both_ways() {
 /// Every set of options: with every number of SACK blocks and every length of cookie.
 fn option_sets() -> impl Iterator<Item = Options> {
     let cookies = [None, Some(0), Some(4), Some(6), Some(8), Some(10), Some(12), Some(14), Some(16)];
-    (0..32u8).flat_map(move |present| {
+    let counters = [0x01_0203, 0xFF_FFFF, 0];
+    let accurate =
+        (0..=3usize).flat_map(move |len| [AccEcn::order_0(&counters[..len]), AccEcn::order_1(&counters[..len])]);
+    let accurate: Vec<_> = [None].into_iter().chain(accurate).collect();
+    let sets = (0..32u8).flat_map(move |present| {
         (0..=4u32).flat_map(move |blocks| {
             cookies.into_iter().map(move |cookie| {
                 let has = |bit: u8| present & bit != 0;
@@ -120,7 +130,8 @@ fn option_sets() -> impl Iterator<Item = Options> {
                 options
             })
         })
-    })
+    });
+    sets.flat_map(move |options| accurate.clone().into_iter().map(move |acc_ecn| Options { acc_ecn, ..options }))
 }
 
 /// The option area: each option in whole words where that fits (left), else as it is (right), and zeros at the end.
@@ -157,6 +168,12 @@ fn layout(options: &Options) -> Result<Vec<u8>, usize> {
     if let Some(timeout) = options.user_timeout {
         push(0, &[&[28, 4][..], &timeout.to_be_bytes()].concat(), 0);
     }
+    if let Some(option) = options.acc_ecn {
+        let fields = option.fields();
+        let kind = if option.is_order_1() { 174 } else { 172 };
+        let data: Vec<u8> = fields.iter().flat_map(|field| field.to_be_bytes()[1..].to_vec()).collect();
+        push(0, &[&[kind, u8::try_from(2 + data.len()).unwrap()][..], &data].concat(), 0);
+    }
     let (aligned, packed): (Vec<_>, Vec<_>) = list.into_iter().unzip();
     let mut area = if aligned.concat().len() <= 40 { aligned.concat() } else { packed.concat() };
     area.resize(area.len().next_multiple_of(4), 0);
@@ -184,5 +201,5 @@ fn every_set_of_options_has_its_layout_and_its_wire_len() {
             }
         }
     }
-    assert_eq!(outcomes, [774, 666], "of {} sets", 32 * 5 * 9);
+    assert_eq!(outcomes, [5202, 7758], "of {} sets", 32 * 5 * 9 * 9);
 }

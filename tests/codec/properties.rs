@@ -36,7 +36,10 @@ impl Arbitrary for Input {
 fn options(g: &mut Gen) -> Vec<u8> {
     let mut area = Vec::new();
     while area.len() < 40 && u8::arbitrary(g) % 8 != 0 {
-        let lengths: [(u8, u8); 14] = [
+        let lengths: [(u8, u8); 17] = [
+            (172, 8),
+            (174, 11),
+            (172 + u8::arbitrary(g) % 2 * 2, 2 + u8::arbitrary(g) % 12),
             (0, 0),
             (1, 0),
             (1, 0),

@@ -90,7 +90,7 @@ fn must_5_options_are_received_on_any_segment() {
 
 #[test]
 fn must_6_and_68_every_unknown_kind_has_a_length_and_is_ignored() {
-    let known = [2, 3, 4, 5, 8, 28, 34];
+    let known = [2, 3, 4, 5, 8, 28, 34, 172, 174];
     let list: [&[u8]; 4] = [&[2, 4, 5, 180], &[4, 2], &[8, 10, 0, 0, 0, 9, 0, 0, 0, 8], &[3, 3, 7]];
     let plain = options(&list.concat());
     for kind in (2..=255).filter(|kind| !known.contains(kind)) {

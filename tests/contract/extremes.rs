@@ -100,7 +100,7 @@ settings! {
     tolerate_missing_timestamps: bool, false..=true;
     sack: bool, false..=true;
     dsack: bool, false..=true;
-    ecn: EcnMode, EcnMode::Off..=EcnMode::Active;
+    ecn: EcnMode, EcnMode::Off..=EcnMode::Accurate;
     rack: bool, false..=true;
     max_ack_delay: Duration, ms(0)..=ms(500);
     nagle: bool, false..=true;

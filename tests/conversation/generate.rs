@@ -160,7 +160,7 @@ fn config(family: Family, rng: &mut Rng) -> Config {
         .dsack(rng.chance(700))
         .pacing(rng.chance(250))
         .pacing_burst(rng.pick(&[10, 1]))
-        .ecn(rng.pick(&[EcnMode::Passive, EcnMode::Active, EcnMode::Off]))
+        .ecn(rng.pick(&[EcnMode::Passive, EcnMode::Active, EcnMode::Off, EcnMode::Accurate]))
         .minshall(rng.chance(700))
         .quick_acks(rng.pick(&[32, 32, 0, 3]))
         .ack_full_sized(rng.chance(300))

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use segue::host::{Flow, Keys, Ports};
 use segue::{
-    Action, Arc, Config, Connection, Event, FastOpenCookie, Flags, Instant, Options, Path, Segment, SeqNum, State,
-    Timestamps,
+    Action, Arc, Config, Connection, Ecn, EcnMode, Event, FastOpenCookie, Flags, Instant, Options, Path, Segment,
+    SeqNum, State, Timestamps,
 };
 use segue_kit::{Rng, ms, secs};
 
@@ -199,6 +199,52 @@ fn rfc_4987_3_6_a_cookie_carries_the_options_of_the_syn() {
             let now = Instant::from_millis(start);
             let mut ends = by_cookie(config, 40, now);
             talk(&mut ends, now + ms(40));
+        }
+    }
+}
+
+/// RFC 9768 §5.1: the ACE field on the ACK of a cookie, 2 to 7, remembers that AccECN was agreed on; the SYN,ACK has told how
+/// the SYN arrived, and 0 and 1 are those of clients that asked for no AccECN.
+#[test]
+fn rfc_9768_5_1_a_cookie_remembers_accurate_ecn_by_the_ace_field() {
+    let (path, now) = (Path::ipv4(1500), Instant::from_millis(90));
+    let ecn_bits = Flags::AE | Flags::CWR | Flags::ECE;
+    let told = [Flags::CWR, Flags::CWR | Flags::ECE, Flags::AE, Flags::AE | Flags::CWR];
+    for mode in [EcnMode::Off, EcnMode::Passive, EcnMode::Active, EcnMode::Accurate] {
+        let server = Arc::new(Config::builder().ecn(mode).build().unwrap());
+        let client = Arc::new(Config::builder().ecn(EcnMode::Accurate).build().unwrap());
+        for (codepoint, told) in [Ecn::NotEct, Ecn::Ect1, Ecn::Ect0, Ecn::Ce].into_iter().zip(told) {
+            let secrets = keys().secrets(&usual().reversed(), now, None);
+            let (mut client, actions) = Connection::connect(client.clone(), path, secrets, now);
+            let syn = Segment { ecn: codepoint, ..sent(actions).remove(0) };
+            let answer = keys().cookie(&usual(), &syn, &server, path, now).expect("a cookie");
+            let speaks = matches!(mode, EcnMode::Passive | EcnMode::Accurate);
+            assert_eq!(answer.flags & ecn_bits, if speaks { told } else { Flags::empty() }, "{mode:?}");
+            let actions = client.handle_segment(answer, now);
+            assert_eq!(client.info().accurate_ecn.is_some(), speaks);
+            let ack = sent(actions).remove(0);
+            let text = sent(client.send(&mut "text".into(), now).unwrap()).remove(0);
+            // the ACK, or text where the ACK was lost
+            for first in [ack, text] {
+                let found = keys().redeem(&usual(), &first, now).expect("our cookie");
+                let (mut server, _) = Connection::accept(server.clone(), path, found.secrets, found.syn, found.sent);
+                server.handle_segment(first, now);
+                let info = server.info();
+                assert_eq!((info.state, info.accurate_ecn.is_some()), (State::Established, speaks), "{mode:?}");
+                assert_eq!(info.ecn, speaks);
+                assert!(info.accurate_ecn.is_none_or(|told| told.ce_packets_out == 0));
+            }
+        }
+        // every ACE field, whoever sends it
+        let secrets = keys().secrets(&usual().reversed(), now, None);
+        let (mut plain, actions) = Connection::connect(Arc::default(), path, secrets, now);
+        let answer = keys().cookie(&usual(), &sent(actions)[0], &server, path, now).expect("a cookie");
+        let ack = sent(plain.handle_segment(answer, now)).remove(0);
+        for ace in 0..8u16 {
+            let bits = Flags::from_bits_truncate(ace << 6);
+            let ack = Segment { flags: ack.flags | bits, ..ack.clone() };
+            let found = keys().redeem(&usual(), &ack, now).expect("our cookie");
+            assert_eq!(found.syn.flags.contains(ecn_bits), ace >= 2, "{ace}");
         }
     }
 }

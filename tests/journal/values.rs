@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use arbitrary::{Arbitrary, Unstructured};
 use quickcheck::quickcheck;
-use segue::{Config, Event, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, SeqNum};
+use segue::{AccEcn, Config, Event, FastOpenCookie, Flags, Options, SackBlock, SackBlocks, Segment, SeqNum};
 use serde::{Serialize, de::DeserializeOwned};
 
 fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> bool {
@@ -104,6 +104,10 @@ fn no_value_is_refused_with_words() {
     let block = r#"{"left": 1, "right": 2}"#;
     let five = format!(r#"{{"sack": [{}]}}"#, [block; 5].join(","));
     assert!(refusal::<Options>(&five).starts_with("a segment has up to 4 SACK blocks"));
+    for wrong in ["[false, [1, 2, 3, 4]]", "[true, [16777216]]"] {
+        let words = refusal::<Options>(&format!(r#"{{"acc_ecn": {wrong}}}"#));
+        assert!(words.starts_with("an AccECN option has up to 3 numbers of 24 bits"), "{words}");
+    }
     assert!(refusal::<Options>(r#"{"fast_open": "010203"}"#).starts_with("a Fast Open cookie has no octet, or"));
 }
 
@@ -113,4 +117,10 @@ fn all_options_of_a_segment_are_written() {
     assert!((0..4u32).all(|n| sack.push(SackBlock { left: SeqNum::new(9 * n), right: SeqNum::new(9 * n + 5) })));
     let options = Options { sack, fast_open: FastOpenCookie::new(&[7; 16]), ..Options::default() };
     assert!(same(&options) && same(&Options { user_timeout: Some(9), mss: Some(0), ..options }));
+    for len in 0..=3 {
+        let fields = &[0, 0xFF_FFFF, 7][..len];
+        for acc_ecn in [AccEcn::order_0(fields), AccEcn::order_1(fields)] {
+            assert!(acc_ecn.is_some() && same(&Options { acc_ecn, ..options }));
+        }
+    }
 }

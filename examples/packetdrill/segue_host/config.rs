@@ -114,8 +114,9 @@ impl Settings {
             "net.ipv4.tcp_ecn" => match value {
                 "0" => self.put(&[("ecn", json!("Off"))]),
                 "1" => self.put(&[("ecn", json!("Active"))]),
-                "2" => self.put(&[("ecn", json!("Passive"))]),
-                _ => Err(format!("{name} is 0, 1 or 2, not {value:?}: AccECN is not implemented")),
+                "2" | "5" => self.put(&[("ecn", json!("Passive"))]), // AccECN is accepted by either
+                "3" => self.put(&[("ecn", json!("Accurate"))]),
+                _ => Err(format!("{name} is 0, 1, 2, 3 or 5, not {value:?}")),
             },
             // Least, first and largest size.
             "net.ipv4.tcp_rmem" => {

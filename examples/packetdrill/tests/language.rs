@@ -51,7 +51,7 @@ fn packets() {
 
 #[test]
 fn options_of_packets() {
-    let text = "<mss 1460,nop,wscale 7,sackOK,eol,sack 1:2 3:4,TS val 5 ecr 6,uto 7,FO a1b2,raw fd03ff>";
+    let text = "<mss 1460,nop,wscale 7,sackOK,eol,sack 1:2 3:4,TS val 5 ecr 6,uto 7,FO a1b2,ECN e0b 1 ceb 0 e1b 2,ECN e1b 3 ceb 4,ECN,raw fd03ff>";
     let packet = outbound(&format!("0 > S 0:0(0) {text}"));
     let expected = vec![
         TcpOption::Mss(1460),
@@ -63,6 +63,9 @@ fn options_of_packets() {
         TcpOption::Timestamps { value: 5, echo: 6 },
         TcpOption::UserTimeout(7),
         TcpOption::FastOpen(vec![0xA1, 0xB2]),
+        TcpOption::AccEcn(false, vec![1, 0, 2]),
+        TcpOption::AccEcn(true, vec![3, 4]),
+        TcpOption::AccEcn(false, vec![]),
         TcpOption::Raw(vec![0xFD, 3, 0xFF]),
     ];
     assert_eq!(packet.options.as_deref(), Some(&expected[..]));

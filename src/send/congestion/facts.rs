@@ -173,8 +173,13 @@ pub struct Delivery {
     pub rtt: Option<Duration>,
     /// The smallest round-trip time of the last minutes, once measured.
     pub min_rtt: Option<Duration>,
-    /// The peer echoes a congestion mark (RFC 3168).
+    /// The peer echoes a congestion mark (RFC 3168), or tells of marks (RFC 9768).
     pub ecn_echo: bool,
+    /// Of the octets, those that arrived with a congestion mark, with accurate feedback (RFC 9768); as far as the peer
+    /// says, or an estimate by the packets.
+    pub ce_octets: u32,
+    /// Packets that arrived with a congestion mark, with accurate feedback.
+    pub ce_packets: u32,
     /// Loss recovery is going on.
     pub recovering: bool,
     /// The congestion window was full when it came: neither the application nor the peer nor pacing held the sender
@@ -205,6 +210,8 @@ impl Delivery {
             rtt: None,
             min_rtt: None,
             ecn_echo: false,
+            ce_octets: 0,
+            ce_packets: 0,
             recovering: false,
             window_limited: false,
             sack: true,

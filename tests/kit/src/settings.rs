@@ -95,7 +95,7 @@ impl Draw for bool {
 
 impl Draw for EcnMode {
     fn draw(rng: &mut impl Source, _: &str, _: &[u64]) -> Self {
-        rng.pick(&[Self::Off, Self::Passive, Self::Active])
+        rng.pick(&[Self::Off, Self::Passive, Self::Active, Self::Accurate])
     }
 }
 

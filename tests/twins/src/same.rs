@@ -37,6 +37,10 @@ fn options(options: Options) -> plain::Options {
         sack,
         fast_open: None, // no test sends one
         user_timeout: options.user_timeout,
+        acc_ecn: options.acc_ecn.and_then(|option| {
+            let fields = option.fields();
+            if option.is_order_1() { plain::AccEcn::order_1(fields) } else { plain::AccEcn::order_0(fields) }
+        }),
     }
 }
 
@@ -122,6 +126,7 @@ impl Same<plain::EcnMode> for segue::EcnMode {
             Self::Off => plain::EcnMode::Off,
             Self::Passive => plain::EcnMode::Passive,
             Self::Active => plain::EcnMode::Active,
+            Self::Accurate => plain::EcnMode::Accurate,
         }
     }
 }
