@@ -275,8 +275,9 @@ impl<C: Controller> Tcb<C> {
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
     pub(super) fn establish(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let initial = self.initial_window(cx.config);
-        self.snd.cc.set_pacing(self.snd.is_paced(cx.config));
-        self.snd.cc.seed(u64::from(self.snd.iss - SeqNum::new(0)) << 32 | u64::from(self.rcv.irs - SeqNum::new(0)));
+        self.snd.tell_pacing(cx.config);
+        let seed = self.seed();
+        self.snd.cc.seed(seed);
         self.snd.cc.start(u32::from(self.eff_snd_mss), initial, cx.now);
         self.process_ack(segment, false, false, cx);
         self.snd.ecn.agree(self.ecn.is_capable()); // ECE of the SYN,ACK is no mark

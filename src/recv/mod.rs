@@ -90,6 +90,9 @@ pub(crate) enum Accepted {
 /// One part in this many of a window that the peer fills is worth a segment of its own.
 const CONSIDERABLE: u32 = 16;
 
+/// The largest receive buffer: no window may be larger (RFC 7323 §2.3).
+const MOST: u32 = (1 << 30) - 1;
+
 /// The shift of our windows: that of the settings, or the smallest with which all of the buffer can be announced (RFC
 /// 7323 §2.3).
 pub(crate) fn own_shift(config: &Config) -> u8 {
@@ -148,9 +151,11 @@ impl Receiver {
         self.urgent.end.saturating_since(consumed)
     }
 
-    /// RCV.BUFF grows up to this from now on.
+    /// RCV.BUFF grows, or shrinks, up to this from now on: at least two units of the window field, since of one nothing
+    /// could be announced as soon as an octet waits for the user.
     pub(crate) fn limit_buffer(&mut self, octets: u32, now: Instant) {
-        self.tuning.set_limit(octets, now);
+        let in_use = self.user.saturating_add(self.wnd()); // what is held lies in the window
+        self.tuning.set_limit(octets.clamp(2 << self.shift, MOST), in_use, now);
     }
 
     /// RCV.BUFF, as far as it is in use.

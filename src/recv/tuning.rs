@@ -27,13 +27,15 @@ pub(crate) enum Round {
     Window { nxt: SeqNum, edge: SeqNum },
 }
 
-/// RCV.BUFF as far as it is in use. It grows and never shrinks.
+/// RCV.BUFF as far as it is in use. It grows; it shrinks only where the user wants a smaller one, and then no faster than
+/// the user takes what was promised room.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Tuning {
     capacity: u32,
     limit: u32,
-    /// The largest window ever announced: the peer's estimate of our buffer (RFC 9293 §3.8.6.2.1).
+    /// The largest window ever announced, the peer's estimate of our buffer (RFC 9293 §3.8.6.2.1), as far as the buffer
+    /// is so large still.
     max_wnd: u32,
     /// When this round trip began, and what the user has taken since.
     since: Instant,
@@ -102,15 +104,22 @@ impl Tuning {
         self.max_wnd
     }
 
-    /// The capacity grows up to this from now on; what is in use stays.
-    pub(crate) fn set_limit(&mut self, octets: u32, now: Instant) {
-        if self.capacity == self.limit {
+    /// The capacity grows, or shrinks, up to this from now on; but `in_use` octets of it are promised or wait for the
+    /// user, and stay.
+    pub(crate) fn set_limit(&mut self, octets: u32, in_use: u32, now: Instant) {
+        if self.capacity >= self.limit {
             (self.since, self.taken) = (now, 0); // nobody counted
         }
-        self.limit = octets.max(self.capacity);
-        if self.capacity == self.limit {
+        self.limit = octets;
+        self.shrink_to(octets.max(in_use));
+        if self.capacity >= self.limit {
             self.timing.end();
         }
+    }
+
+    fn shrink_to(&mut self, octets: u32) {
+        self.capacity = self.capacity.min(octets);
+        self.max_wnd = self.max_wnd.min(self.capacity);
     }
 
     pub(crate) const fn capacity(&self) -> u32 {
@@ -130,7 +139,7 @@ impl Tuning {
 
     /// Text arrived.
     pub(crate) fn on_text(&mut self, round: Round, now: Instant) {
-        if self.capacity == self.limit {
+        if self.capacity >= self.limit {
             return;
         }
         let over = match round {
@@ -163,8 +172,9 @@ impl Tuning {
 
     /// The user took text.
     pub(crate) fn on_taken(&mut self, octets: u32) {
-        if self.capacity == self.limit {
-            return;
+        if self.capacity >= self.limit {
+            // Smaller than what was promised: room that the user has made is not promised again.
+            return self.shrink_to(self.capacity.saturating_sub(octets).max(self.limit));
         }
         self.taken = self.taken.saturating_add(octets);
         self.capacity = self.capacity.max(self.taken.saturating_mul(TIMES)).min(self.limit);
@@ -174,7 +184,7 @@ impl Tuning {
     }
 
     pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
-        holds(self.capacity <= self.limit, "more than RCV.BUFF is in use")?;
+        holds(self.capacity.max(self.limit) <= super::MOST, "RCV.BUFF is larger than any window")?;
         holds(self.max_wnd <= self.capacity, "more than RCV.BUFF was announced")
     }
 

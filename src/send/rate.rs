@@ -21,8 +21,10 @@ pub(crate) struct Snapshot {
     /// Octets found lost by then, modulo 2^32.
     lost: u32,
     application_limited: bool,
-    /// The controller works by rates: the other fields tell something.
+    /// A controller that works by rates hears of it.
     sampled: bool,
+    /// It was sent under another controller: the other fields tell nothing.
+    foreign: bool,
 }
 
 impl Snapshot {
@@ -34,6 +36,16 @@ impl Snapshot {
         self.sampled
     }
 
+    /// Whether samples are taken from it.
+    const fn is_of_use(&self) -> bool {
+        self.sampled && !self.foreign
+    }
+
+    /// A controller that works by rates took over since: it hears of the delivery, but not of a rate.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { application_limited: self.application_limited, sampled: true, foreign: true, ..Self::default() };
+    }
+
     /// That of the next segment, of `octets` octets, which leaves at once.
     pub(crate) const fn followed_by(self, octets: u32) -> Self {
         Self { tx_in_flight: self.tx_in_flight.saturating_add(octets), ..self }
@@ -41,8 +53,17 @@ impl Snapshot {
 
     pub(crate) fn rebase(&mut self, totals: Totals, ago: impl Fn(Instant) -> Instant) {
         // a field that is added has to be looked at here
-        let Self { delivered, delivered_at, first_at, tx_in_flight: _, lost, application_limited: _, sampled } = *self;
-        if sampled {
+        let Self {
+            delivered,
+            delivered_at,
+            first_at,
+            tx_in_flight: _,
+            lost,
+            application_limited: _,
+            sampled: _,
+            foreign: _,
+        } = *self;
+        if self.is_of_use() {
             self.delivered = delivered.wrapping_sub(totals.delivered);
             self.lost = lost.wrapping_sub(totals.lost);
             self.delivered_at = ago(delivered_at);
@@ -126,7 +147,16 @@ impl Rate {
         let &Sampling { delivered, delivered_at, first_at, lost, lost_end: _ } = &*self.sampling;
         let application_limited = self.is_application_limited();
         let tx_in_flight = inflight.saturating_add(octets);
-        Snapshot { delivered, delivered_at, first_at, tx_in_flight, lost, application_limited, sampled: true }
+        Snapshot {
+            delivered,
+            delivered_at,
+            first_at,
+            tx_in_flight,
+            lost,
+            application_limited,
+            sampled: true,
+            foreign: false,
+        }
     }
 
     /// What a segment remembers where no samples are taken.
@@ -149,7 +179,7 @@ impl Rate {
         let sampling = self.sampling.begin();
         sampling.delivered += u64::from(octets);
         sampling.delivered_at = now;
-        let (snapshot, at) = newest.0.filter(|(snapshot, _)| snapshot.sampled)?;
+        let (snapshot, at) = newest.0.filter(|(snapshot, _)| snapshot.is_of_use())?;
         let sending = at.saturating_since(snapshot.first_at);
         let arriving = now.saturating_since(snapshot.delivered_at);
         sampling.first_at = at;
@@ -165,7 +195,7 @@ impl Rate {
 
     /// A segment was found lost: the facts for the controller, if its sending was sampled.
     pub(crate) fn on_lost(&mut self, sent: &Sent, sack: bool, now: Instant) -> Option<Lost> {
-        let snapshot = Some(sent.rate).filter(Snapshot::is_sampled)?;
+        let snapshot = Some(sent.rate).filter(Snapshot::is_of_use)?;
         let octets = sent.end - sent.start;
         let sampling = self.sampling.begin();
         sampling.lost = sampling.lost.wrapping_add(octets);
@@ -192,6 +222,12 @@ impl Rate {
     #[inline]
     pub(crate) fn count(&mut self, octets: u32) {
         self.application_limited = self.application_limited.saturating_sub(octets);
+    }
+
+    /// A controller that works by rates takes over: nobody has counted lately.
+    pub(crate) fn begin_anew(&mut self, now: Instant) {
+        let sampling = self.sampling.begin();
+        (sampling.first_at, sampling.delivered_at) = (now, now);
     }
 
     pub(crate) fn totals(&self) -> Totals {
