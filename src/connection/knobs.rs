@@ -131,7 +131,7 @@ impl<C: Controller> Tcb<C> {
             self.cap_mss(cx);
             let policy = self.mtu_policy(config, cx.path);
             self.snd.path_mtu.on_ceiling(cx.path.mtu, &policy, now);
-            self.set_mtu(cx.path.mtu, config, cx.path);
+            self.resize(config, cx.path);
         }
     }
 }

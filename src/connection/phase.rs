@@ -191,6 +191,7 @@ impl<C: Controller> Phase<C> {
                     *self = Self::Listen(Listen { controller: tcb.snd.cc, secrets: None });
                 }
                 cx.timers.clear_all();
+                cx.settings.forget_peer();
                 cx.out.push(Action::ReturnedToListen);
             }
         }

@@ -52,6 +52,11 @@ impl Settings {
             agreed_mss: 0,
         }
     }
+
+    /// Back in LISTEN: the next peer has an MSS of its own.
+    pub(super) fn forget_peer(&mut self) {
+        self.agreed_mss = 0;
+    }
 }
 
 /// What a step needs beside the TCB.

@@ -48,6 +48,9 @@ impl Snapshot {
 
     /// That of the next segment, of `octets` octets, which leaves at once.
     pub(crate) const fn followed_by(self, octets: u32) -> Self {
+        if !self.sampled {
+            return self;
+        }
         Self { tx_in_flight: self.tx_in_flight.saturating_add(octets), ..self }
     }
 
