@@ -184,6 +184,7 @@ impl<C: Controller> Phase<C> {
             Stop::Delete(reason) => {
                 *self = Self::Closed;
                 cx.timers.clear_all();
+                cx.settings.forget_peer();
                 cx.out.closed(reason);
             }
             Stop::ReturnToListen => {

@@ -53,7 +53,7 @@ impl Settings {
         }
     }
 
-    /// Back in LISTEN: the next peer has an MSS of its own.
+    /// The connection is no more: the next peer has an MSS of its own.
     pub(super) fn forget_peer(&mut self) {
         self.agreed_mss = 0;
     }

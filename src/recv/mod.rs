@@ -90,9 +90,6 @@ pub(crate) enum Accepted {
 /// One part in this many of a window that the peer fills is worth a segment of its own.
 const CONSIDERABLE: u32 = 16;
 
-/// The largest receive buffer: no window may be larger (RFC 7323 §2.3).
-const MOST: u32 = (1 << 30) - 1;
-
 /// The shift of our windows: that of the settings, or the smallest with which all of the buffer can be announced (RFC
 /// 7323 §2.3).
 pub(crate) fn own_shift(config: &Config) -> u8 {
@@ -155,7 +152,7 @@ impl Receiver {
     /// could be announced as soon as an octet waits for the user.
     pub(crate) fn limit_buffer(&mut self, octets: u32, now: Instant) {
         let in_use = self.user.saturating_add(self.wnd()); // what is held lies in the window
-        self.tuning.set_limit(octets.clamp(2 << self.shift, MOST), in_use, now);
+        self.tuning.set_limit(octets.clamp(2 << self.shift, tuning::MOST), in_use, now);
     }
 
     /// RCV.BUFF, as far as it is in use.

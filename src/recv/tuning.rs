@@ -13,6 +13,8 @@ use crate::{Config, Instant, SeqNum};
 const TIMES: u32 = 4;
 /// RFC 6928 §2: a sender may begin with ten segments, and a receiver should let it.
 const INITIAL_SEGMENTS: u32 = 10;
+/// The largest receive buffer: no window may be larger (RFC 7323 §2.3).
+pub(crate) const MOST: u32 = (1 << 30) - 1;
 /// Octets of a zero-window probe.
 const PROBE: u32 = 1;
 
@@ -184,7 +186,7 @@ impl Tuning {
     }
 
     pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
-        holds(self.capacity.max(self.limit) <= super::MOST, "RCV.BUFF is larger than any window")?;
+        holds(self.capacity.max(self.limit) <= MOST, "RCV.BUFF is larger than any window")?;
         holds(self.max_wnd <= self.capacity, "more than RCV.BUFF was announced")
     }
 
