@@ -213,6 +213,24 @@ impl<C: Controller> Connection<C> {
                 let room = self.send_room();
                 if text.len() > room { Err(Error::NoRoom { room }) } else { Ok(()) }
             }
+            Event::Close | Event::Rearm(_) | Event::Set(_) => self.check_rare_call(event),
+            Event::Segment(_)
+            | Event::Segments(_)
+            | Event::Batch(_)
+            | Event::Timer(_)
+            | Event::Consume(_)
+            | Event::Release
+            | Event::Abort
+            | Event::Continue
+            | Event::Mtu(_)
+            | Event::Icmp { .. } => Ok(()),
+        }
+    }
+
+    /// The errors of calls that a connection sees seldom: apart, so that the others have a short way.
+    #[inline(never)]
+    fn check_rare_call(&self, event: &Event) -> Result<(), Error> {
+        match event {
             Event::Close => match &self.phase {
                 Phase::Closed => Err(Error::NotConnected),
                 Phase::Listen(_) | Phase::SynSent(_) => Ok(()),
@@ -233,6 +251,9 @@ impl<C: Controller> Connection<C> {
             | Event::Segments(_)
             | Event::Batch(_)
             | Event::Timer(_)
+            | Event::Send(_)
+            | Event::SendMore(_)
+            | Event::SendUrgent(_)
             | Event::Consume(_)
             | Event::Release
             | Event::Abort

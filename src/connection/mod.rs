@@ -490,10 +490,7 @@ impl<C: Controller> Connection<C> {
                 self.pass_to(now);
             }
             Event::Batch(parts) => self.whole_batch(parts, now, sink, shortcuts),
-            Event::Set(knob) => {
-                core::mem::forget(event);
-                self.set(knob, now, sink, shortcuts);
-            }
+            event @ Event::Set(_) => self.set(event, now, sink, shortcuts),
             event @ (Event::Segments(_)
             | Event::Timer(_)
             | Event::Send(_)

@@ -245,6 +245,7 @@ impl Receiver {
     }
 
     /// The user took `octets`.
+    #[inline]
     pub(crate) fn consume(&mut self, octets: usize) {
         let octets = u32::try_from(octets).unwrap_or(u32::MAX).min(self.user);
         self.user -= octets;

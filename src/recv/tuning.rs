@@ -4,6 +4,8 @@
 //! cover; while the sender's window doubles in each round trip, what the promise has to cover at the end of the next
 //! one is four times that.
 
+use core::cmp::Ordering;
+
 use crate::invariant::{Broken, holds};
 use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
@@ -119,6 +121,8 @@ impl Tuning {
         }
     }
 
+    /// Smaller than what was promised: room that comes back is not promised again.
+    #[cold]
     fn shrink_to(&mut self, octets: u32) {
         self.capacity = self.capacity.min(octets);
         self.max_wnd = self.max_wnd.min(self.capacity);
@@ -174,10 +178,16 @@ impl Tuning {
 
     /// The user took text.
     pub(crate) fn on_taken(&mut self, octets: u32) {
-        if self.capacity >= self.limit {
-            // Smaller than what was promised: room that the user has made is not promised again.
-            return self.shrink_to(self.capacity.saturating_sub(octets).max(self.limit));
+        match self.capacity.cmp(&self.limit) {
+            Ordering::Less => self.grow(octets),
+            Ordering::Equal => {}
+            Ordering::Greater => self.shrink_to(self.capacity.saturating_sub(octets).max(self.limit)),
         }
+    }
+
+    /// The capacity covers what the user takes in a round trip, four times.
+    #[inline]
+    fn grow(&mut self, octets: u32) {
         self.taken = self.taken.saturating_add(octets);
         self.capacity = self.capacity.max(self.taken.saturating_mul(TIMES)).min(self.limit);
         if self.capacity == self.limit {
