@@ -38,12 +38,12 @@ impl<C: Controller> Sender<C> {
             self.board.forget_rates();
             self.rate.begin_anew(now);
         }
-        self.continue_episode(mss, now);
+        self.continue_episode(mss);
     }
 
     /// Recovery goes on, on the way to the window of the new controller. It has reduced nothing, so that nothing it did
     /// can turn out to have been a mistake.
-    fn continue_episode(&mut self, mss: u32, now: Instant) {
+    fn continue_episode(&mut self, mss: u32) {
         let prr = Prr::new(self.cc.window(), self.flight(), self.inflight(), mss);
         if let Some(episode) = self.episode.active() {
             episode.undo.give_up();
@@ -51,6 +51,5 @@ impl<C: Controller> Sender<C> {
                 *before = prr;
             }
         }
-        self.end_episode(now);
     }
 }

@@ -305,7 +305,10 @@ fn pacing_is_switched_off_and_on() {
     assert_eq!(rig.until(Timer::Pace), None);
     rig.wait(ms(100));
     rig.arrives(rig.ack(1, 8101));
+    let hears = |rig: &Rig| format!("{:?}", rig.connection.controller()).contains("paced: true");
+    assert!(!hears(&rig));
     set(&mut rig, Knob::Pacing(true));
+    assert!(hears(&rig));
     assert!(rig.send(8000).matches("DATA=").count() < 8 && rig.until(Timer::Pace).is_some());
     set(&mut rig, Knob::PacingBurst(20));
     rig.wait(ms(100));
