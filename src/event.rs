@@ -9,11 +9,10 @@ mod serial;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Instant, Secrets, Segment, SeqNum};
+use crate::{Instant, Knob, Secrets, Segment, SeqNum};
 pub use cause::Cause;
 pub use icmp::IcmpKind;
 pub use reason::{CloseReason, Discard, Error, Report};
@@ -191,38 +190,6 @@ impl fmt::Display for Timer {
     }
 }
 
-/// A setting that can change while the connection lives; its first value comes from [`Config`](crate::Config).
-///
-/// ```
-/// use segue::{Arc, Config, Connection, Event, Instant, Knob, Path, Secrets, SeqNum};
-/// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
-/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
-/// # let (mut tcp, mut actions) = Connection::connect(config, path, secrets, Instant::ZERO);
-/// tcp.handle(Event::Set(Knob::Nagle(false)), Instant::ZERO, &mut actions)?;
-/// # Ok::<(), segue::Error>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[non_exhaustive]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Knob {
-    /// Nagle's algorithm (MUST-17).
-    Nagle(bool),
-    /// Cork: hold back data that does not fill a segment, up to the override timeout.
-    Cork(bool),
-    /// Keep-alives (MUST-24).
-    KeepAlive(bool),
-    /// The idle time before the first keep-alive (MUST-27), 1 s or more. A time beyond the last instant means never.
-    KeepAliveIdle(Duration),
-    /// The user timeout, R2 for data (MUST-21), 1 s or more; it never ends before one retransmission has timed out.
-    /// `None`: no user timeout.
-    UserTimeout(Option<Duration>),
-    /// How many octets of [`Config::receive_buffer`](crate::Config::receive_buffer) the window may grow into, at most
-    /// all. What is in use stays in use: nothing that was promised is taken back. Counts once the handshake is complete
-    /// on our side; before, it has no effect.
-    ReceiveBuffer(u32),
-}
-
 /// Everything that changes a connection. A run is the list of its events with their times.
 ///
 /// ```
@@ -284,7 +251,7 @@ pub enum Event {
     Abort,
     /// Continue a burst that `max_burst` cut; the answer to [`Action::MorePending`].
     Continue,
-    /// Change a setting.
+    /// Change a setting. Fails, changing nothing, where the value is out of its range or contradicts another setting.
     Set(Knob),
     /// The new MTU of the path in octets, IP header included, larger or smaller: a fact that the host knows. A number
     /// below the smallest MTU of the IP version counts as that MTU.

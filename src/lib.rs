@@ -141,9 +141,9 @@ mod time;
 mod timestamps;
 mod user_timeout;
 
-pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field};
+pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field, Knob};
 pub use connection::{Batch, Canonical, Connection, TimeWait};
-pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Knob, Report, Sink, State, Timer};
+pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Report, Sink, State, Timer};
 pub use info::{AccurateEcn, Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
 pub use segment::{

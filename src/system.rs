@@ -128,7 +128,7 @@ impl From<Error> for io::Error {
             Error::NotConnected | Error::RemoteUnspecified => ErrorKind::NotConnected,
             Error::Closing => ErrorKind::BrokenPipe,
             Error::NoRoom { .. } => ErrorKind::WouldBlock,
-            Error::NotWaiting => ErrorKind::InvalidInput,
+            Error::NotWaiting | Error::InvalidSetting => ErrorKind::InvalidInput,
         };
         Self::new(kind, error)
     }

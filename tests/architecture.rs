@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("segment", &["seq"]),
     ("codec", &["seq", "path", "segment"]),
     ("config", &["time"]),
-    ("event", &["seq", "time", "path", "segment"]),
+    ("event", &["seq", "time", "path", "segment", "config"]),
     ("ip", &["seq", "path", "segment", "codec", "event"]),
     ("info", &["seq", "event"]),
     ("counts", &["info", "invariant", "rare"]),

@@ -9,6 +9,7 @@ mod clock;
 mod controllers;
 mod decisions;
 mod extremes;
+mod knobs;
 mod late;
 mod opening;
 mod order;

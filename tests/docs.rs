@@ -62,9 +62,11 @@ fn tidy(code: &str) -> String {
 }
 
 fn row(field: &Field) -> String {
-    let Field { name, doc, default, range, clause, .. } = field;
+    let Field { name, doc, default, range, clause, knob, fixed, .. } = field;
+    let lives =
+        knob.map(|knob| format!("`{knob}`")).or(fixed.map(|why| format!("fixed: {why}"))).expect("one of the two");
     let optional = if default.starts_with("Some") || default == "None" { ", or none" } else { "" };
-    format!("| `{name}` | {} | {}{optional} | {doc} | {clause} |\n", tidy(default), tidy(range))
+    format!("| `{name}` | {} | {}{optional} | {doc} | {lives} | {clause} |\n", tidy(default), tidy(range))
 }
 
 /// `docs/configuration.md` as the code says it.
@@ -88,13 +90,34 @@ Ok::<(), ConfigError>(())
 ```
 
 These settings limit each other: `min_rto` and `initial_rto` ≤ `max_rto`; `min_mss` ≤ `max_mss`; `user_timeout_lower` ≤
-`user_timeout_upper`; 2^`window_shift` ≤ half of `receive_buffer`; `send_low_water` ≤ `send_buffer`. `Event::Set` changes
-Nagle, cork, keep-alive, its idle time and the user timeout of a live connection.
+`user_timeout_upper`; 2^`window_shift` ≤ half of `receive_buffer`; `send_low_water` ≤ `send_buffer`.
+
+## While a connection lives
+
+`Event::Set` with a `Knob` changes a setting of one connection, in any state; `Socket::set` does so in an endpoint. The table
+names the knob of each setting, or says why it is fixed when the connection opens. `Knob::Cork` belongs to no setting.
+
+- A value that `build` would refuse is refused, and nothing changes: `Error::InvalidSetting`; `Connection::check_knob` tells
+  the `ConfigError`. So lower `send_low_water` before a `send_buffer` below it.
+- The new value counts from the event on. A timer that runs is due no later than the new setting says, and no later than it
+  was to: a longer time counts from the next start of the timer on.
+- A count that was exceeded already ends the connection with the next timeout; `r1` is reached at once.
+- A smaller send buffer holds what is queued until it is acknowledged, and takes no more meanwhile.
+- A smaller receive buffer takes no promise back (RFC 9293 §3.8.6): it shrinks as the user takes what arrives. A larger one
+  may exceed the setting; windows are limited by the shift of the SYN. Before the peer's SYN it has no effect.
+- `MaxSentMss` counts for new segments. What is in flight stays as it is, and goes again in smaller segments if it is lost.
+  The search for a larger path MTU looks for no more than what is of use to it.
+- The connection then has a `Config` of its own, of as many octets as any (`Connection::config`). The settings that steady
+  traffic reads each time, and the receive buffer, lie in the connection itself and leave the `Config` as it is.
+
+`Connection::replace_controller` exchanges the congestion controller (`Socket::replace_controller` in an endpoint).
+
+## The settings
 
 `SEGUE_BLESS=1 cargo test --test machine docs` generates this file from the code.
 
-| setting | default | range | meaning | clause |
-|---|---|---|---|---|
+| setting | default | range | meaning | while it lives | clause |
+|---|---|---|---|---|---|
 ";
     Config::fields().iter().map(row).fold(head.to_string(), |table, row| table + &row)
 }

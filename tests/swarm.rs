@@ -6,6 +6,7 @@
 
 mod config;
 mod hostile;
+mod knobs;
 mod pairs;
 mod runner;
 mod time_wait;

@@ -54,11 +54,13 @@ impl TcpStream {
 
     /// Nagle's algorithm off (`true`) or on (RFC 9293 MUST-17).
     pub fn set_nodelay(&self, nodelay: bool) {
-        self.handle.0.with(|core, now| {
-            if let Ok(mut socket) = core.endpoint.socket(self.id, now) {
-                socket.set(Knob::Nagle(!nodelay));
-            }
-        });
+        let _ = self.set(Knob::Nagle(!nodelay)); // fails only when the connection is over
+    }
+
+    /// Changes a setting.
+    pub fn set(&self, knob: Knob) -> Result<(), Error> {
+        let gone = Err(Error::NotConnected);
+        self.handle.0.with(|core, now| core.endpoint.socket(self.id, now).map_or(gone, |mut socket| socket.set(knob)))
     }
 
     /// The variables and counters; `None` when the connection is over.

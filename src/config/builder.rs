@@ -61,6 +61,10 @@ pub struct Field {
     pub range: &'static str,
     /// The clause it comes from.
     pub clause: &'static str,
+    /// The [`Knob`](crate::Knob) that changes it while a connection lives, if there is one.
+    pub knob: Option<&'static str>,
+    /// Why it is fixed when the connection opens, if it is.
+    pub fixed: Option<&'static str>,
 }
 
 /// A type a setting can have.
@@ -156,12 +160,15 @@ macro_rules! optional_number {
 }
 optional_number!(u8, u32);
 
-/// `name: type = default, in low..=high, "clause";` with the documentation above it; `needs "feature"` follows the
-/// clause of a setting that reads as off where the feature is left out.
+/// `name: type = default, in low..=high, "clause";` with the documentation above it. After the clause, `needs "feature"`
+/// stands for a setting that reads as off where the feature is left out. Then `knob Name` stands for one that may change
+/// while a connection lives, `own Name` where the connection keeps the present value elsewhere, and `fixed "why"` for
+/// the others.
 macro_rules! config {
     ($(#[doc = $doc:literal] $name:ident: $ty:ty = $default:expr, in $range:expr, $clause:literal
-        $(, needs $feature:literal)?;)*) => {
-        /// The policy of a connection. Share one between connections; the machine only reads it.
+        $(, needs $feature:literal)? $(, knob $knob:ident)? $(, own $own:ident)? $(, fixed $fixed:literal)?;)*) => {
+        /// The policy of a connection. Share one between connections; the machine only reads it. A connection whose
+        /// [`Knob`] was turned has a copy of its own.
         ///
         /// ```
         /// use segue::Config;
@@ -237,8 +244,68 @@ macro_rules! config {
                     default: alloc::format!("{:?}", default.$name),
                     range: stringify!($range),
                     clause: $clause,
+                    knob: [$(Some(stringify!($knob)),)? $(Some(stringify!($own)),)? None][0],
+                    fixed: [$(Some($fixed),)? None][0],
                 },)*]
             }
+
+            /// The settings after this knob was turned.
+            pub(crate) fn turned(&self, knob: Knob) -> Result<Self, ConfigError> {
+                match knob {
+                    Knob::Nagle(_)
+                    | Knob::Cork(_)
+                    | Knob::KeepAlive(_)
+                    | Knob::KeepAliveIdle(_)
+                    | Knob::UserTimeout(_)
+                    | Knob::ReceiveBuffer(_) => Ok(*self), // the connection keeps these itself
+                    $($(Knob::$knob(value) => self.to_builder().$name(value).build(),)?)*
+                }
+            }
+        }
+
+        /// A setting that can change while the connection lives, by [`Event::Set`](crate::Event::Set); its first value
+        /// comes from [`Config`]. It counts from the event on. A timer that runs is due no later than the new setting
+        /// says, and no later than it was to. A value outside the range of the setting is refused, and nothing changes:
+        /// [`Connection::check_knob`](crate::Connection::check_knob) says why.
+        ///
+        /// ```
+        /// use segue::{Arc, Config, Connection, Error, Event, Instant, Knob, Path, Secrets, SeqNum};
+        /// # let (config, path) = (Arc::new(Config::default()), Path::ipv4(1500));
+        /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 0 };
+        /// # let (mut tcp, mut actions) = Connection::connect(config, path, secrets, Instant::ZERO);
+        /// tcp.handle(Event::Set(Knob::Nagle(false)), Instant::ZERO, &mut actions)?;
+        /// tcp.handle(Event::Set(Knob::MaxSentMss(536)), Instant::ZERO, &mut actions)?;
+        /// let refused = tcp.handle(Event::Set(Knob::AckEvery(3)), Instant::ZERO, &mut actions);
+        /// assert_eq!(refused, Err(Error::InvalidSetting));
+        /// # Ok::<(), segue::Error>(())
+        /// ```
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+        #[non_exhaustive]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        pub enum Knob {
+            /// Nagle's algorithm (MUST-17).
+            Nagle(bool),
+            /// Cork: hold back data that does not fill a segment, up to the override timeout.
+            Cork(bool),
+            /// Keep-alives (MUST-24).
+            KeepAlive(bool),
+            /// The idle time before the first keep-alive (MUST-27). Less than 1 s counts as 1 s. A time beyond the last
+            /// instant means never.
+            KeepAliveIdle(Duration),
+            /// The user timeout, R2 for data (MUST-21); it never ends before one retransmission has timed out. Less than
+            /// 1 s counts as 1 s. `None`: no user timeout.
+            UserTimeout(Option<Duration>),
+            /// The receive buffer: how far the window may grow, or shrink. What the peer was promised is not taken back
+            /// (RFC 9293 §3.8.6): a buffer that is to be smaller shrinks as the user takes what arrives. At least two
+            /// units of the window field, at most 1,073,741,823 octets. Counts once the peer's SYN is here; before, it
+            /// has no effect.
+            ReceiveBuffer(u32),
+            $($(
+                #[doc = $doc]
+                #[doc = concat!("\n\n[`Config::", stringify!($name), "`], range `", stringify!($range), "`; ", $clause, ".")]
+                $knob($ty),
+            )?)*
         }
 
         impl ConfigBuilder {

@@ -305,8 +305,9 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn establish(&mut self, segment: &Segment, syn_ack: bool, cx: &mut Cx<'_, '_>) {
         let marked = self.hear_handshake(segment, syn_ack);
         let initial = if marked { u32::from(self.eff_snd_mss) } else { self.initial_window(cx.config) };
-        self.snd.cc.set_pacing(self.snd.is_paced(cx.config));
-        self.snd.cc.seed(u64::from(self.snd.iss - SeqNum::new(0)) << 32 | u64::from(self.rcv.irs - SeqNum::new(0)));
+        self.snd.tell_pacing(cx.config);
+        let seed = self.seed();
+        self.snd.cc.seed(seed);
         self.snd.cc.start(u32::from(self.eff_snd_mss), initial, cx.now);
         self.process_ack(segment, false, false, cx);
         self.agree_on_feedback();

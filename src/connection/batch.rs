@@ -162,6 +162,7 @@ impl<C: Controller> Connection<C> {
             Event::Send(text) => self.send_part(text, now, open, sink),
             Event::SendMore(text) if STEADY && open.steady => self.text_part(text, false, now, open),
             Event::Consume(octets) => self.consume_part(octets, now, open),
+            Event::Set(knob) => self.set_part(knob, now, open, sink),
             part @ (Event::Segment(_)
             | Event::Segments(_)
             | Event::Timer(_)
@@ -171,7 +172,6 @@ impl<C: Controller> Connection<C> {
             | Event::Release
             | Event::Abort
             | Event::Continue
-            | Event::Set(_)
             | Event::Mtu(_)
             | Event::Icmp { .. }
             | Event::Rearm(_)) => self.whole_part(part, now, open, sink),
@@ -197,10 +197,21 @@ impl<C: Controller> Connection<C> {
     /// A part that leaves nothing out.
     #[inline(never)]
     fn whole_part(&mut self, mut part: Event, now: Instant, open: &mut Open, sink: &mut dyn Sink) {
+        self.rare_part(now, open, sink, |phase, cx| phase.dispatch(&mut part, cx));
+    }
+
+    /// A part that is none of steady traffic.
+    pub(super) fn rare_part(
+        &mut self,
+        now: Instant,
+        open: &mut Open,
+        sink: &mut dyn Sink,
+        change: impl FnOnce(&mut Phase<C>, &mut Cx<'_, '_>),
+    ) {
         open.begun = true;
         self.leave_steady(open);
         self.within(now, open, sink, |phase, cx| {
-            phase.dispatch(&mut part, cx);
+            change(phase, cx);
             cx.out.report_progress();
         });
     }

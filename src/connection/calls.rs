@@ -9,7 +9,7 @@ use super::tcb::{Cx, Tcb};
 use super::{Connection, Phase};
 use crate::send::Fin;
 use crate::time::Micros;
-use crate::{Action, CloseReason, Controller, Error, Event, IcmpKind, Instant, Knob, Report, Secrets, SeqNum, Timer};
+use crate::{Action, CloseReason, Controller, Error, Event, IcmpKind, Instant, Report, Secrets, SeqNum, Timer};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -213,6 +213,24 @@ impl<C: Controller> Connection<C> {
                 let room = self.send_room();
                 if text.len() > room { Err(Error::NoRoom { room }) } else { Ok(()) }
             }
+            Event::Close | Event::Rearm(_) | Event::Set(_) => self.check_rare_call(event),
+            Event::Segment(_)
+            | Event::Segments(_)
+            | Event::Batch(_)
+            | Event::Timer(_)
+            | Event::Consume(_)
+            | Event::Release
+            | Event::Abort
+            | Event::Continue
+            | Event::Mtu(_)
+            | Event::Icmp { .. } => Ok(()),
+        }
+    }
+
+    /// The errors of calls that a connection sees seldom: apart, so that the others have a short way.
+    #[inline(never)]
+    fn check_rare_call(&self, event: &Event) -> Result<(), Error> {
+        match event {
             Event::Close => match &self.phase {
                 Phase::Closed => Err(Error::NotConnected),
                 Phase::Listen(_) | Phase::SynSent(_) => Ok(()),
@@ -228,15 +246,18 @@ impl<C: Controller> Connection<C> {
                 Phase::Listen(listen) if listen.secrets.is_none() => Ok(()),
                 Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => Err(Error::NotWaiting),
             },
+            Event::Set(knob) => self.check_knob(*knob).map_err(|_| Error::InvalidSetting),
             Event::Segment(_)
             | Event::Segments(_)
             | Event::Batch(_)
             | Event::Timer(_)
+            | Event::Send(_)
+            | Event::SendMore(_)
+            | Event::SendUrgent(_)
             | Event::Consume(_)
             | Event::Release
             | Event::Abort
             | Event::Continue
-            | Event::Set(_)
             | Event::Mtu(_)
             | Event::Icmp { .. } => Ok(()),
         }
@@ -298,32 +319,6 @@ impl<C: Controller> Phase<C> {
             Self::Listen(_) | Self::SynSent(_) | Self::Live(_) => {}
         }
         self.stop(Stop::Delete(CloseReason::Aborted), cx);
-    }
-
-    pub(super) fn set(&mut self, knob: Knob, cx: &mut Cx<'_, '_>) {
-        match knob {
-            Knob::Nagle(on) => cx.settings.nagle = on,
-            Knob::Cork(on) => cx.settings.cork = on,
-            Knob::KeepAlive(on) => {
-                cx.settings.keep_alive = on;
-                if let Self::Live(tcb) = self {
-                    tcb.keep_alive.unanswered = 0;
-                }
-            }
-            Knob::KeepAliveIdle(idle) => cx.settings.keep_alive_idle = Micros::from(idle).max(Micros::from_secs(1)),
-            Knob::ReceiveBuffer(octets) => {
-                if let Self::Live(tcb) = self {
-                    tcb.rcv.limit_buffer(octets.min(cx.config.receive_buffer()), cx.now);
-                }
-            }
-            Knob::UserTimeout(limit) => {
-                cx.settings.user_timeout = limit.map(|limit| Micros::from(limit).max(Micros::from_secs(1)));
-                cx.settings.changeable = false; // RFC 5482 §3
-                if let Self::Live(tcb) = self {
-                    tcb.owes_user_timeout = cx.config.user_timeout_option();
-                }
-            }
-        }
     }
 
     /// The host says what the MTU of the path is.

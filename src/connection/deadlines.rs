@@ -193,6 +193,13 @@ impl Deadlines {
         }
     }
 
+    /// A deadline that is set comes no later than this.
+    pub(crate) fn hasten(&mut self, timer: Timer, deadline: Instant) {
+        if self.get(timer).is_some_and(|at| at > deadline) {
+            self.set(timer, deadline);
+        }
+    }
+
     /// Sets the deadline or none. One beyond the end of time is none: no call could reach it.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]

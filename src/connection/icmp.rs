@@ -1,5 +1,8 @@
 //! ICMP errors and MTU changes (RFC 9293 §3.9.2.2, RFC 5927, RFC 1191, RFC 8201).
 
+use core::cmp::Ordering;
+use core::mem;
+
 use super::steady::Steady;
 use super::tcb::{Cx, Tcb};
 use crate::send::{Kind, Packet, Plan, Policy, Sender, TooBig};
@@ -116,19 +119,25 @@ impl<C: Controller> Tcb<C> {
 
     /// The path MTU is `mtu` now. Segments in flight that are too large are cut anew, without any congestion signal.
     pub(super) fn set_mtu(&mut self, mtu: u16, config: &Config, path: &mut Path) {
-        let before = self.eff_snd_mss;
         path.mtu = mtu;
+        if self.resize(config, path) == Ordering::Less {
+            self.snd.resegment(self.eff_snd_mss.into(), config.send_buffer());
+        }
+    }
+
+    /// Octets that fit a segment are more, or less, than before. What is in flight stays as it is: nothing is known
+    /// against it, but where larger segments leave room for fewer records.
+    pub(super) fn resize(&mut self, config: &Config, path: &Path) -> Ordering {
         let mss = self.mss(path, 0);
-        self.eff_snd_mss = mss;
+        let before = mem::replace(&mut self.eff_snd_mss, mss);
         if self.snd.syn {
-            return;
+            return Ordering::Equal;
         }
         self.snd.cc.set_mss(u32::from(mss));
-        if mss < before {
-            self.snd.resegment(u32::from(mss), config.send_buffer());
-        } else if mss > before {
+        if mss > before {
             self.snd.coalesce(u32::from(mss), config.send_buffer());
         }
+        mss.cmp(&before)
     }
 
     /// The most octets of the packet that this piece of the stream goes in.

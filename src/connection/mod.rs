@@ -9,8 +9,10 @@ mod calls;
 mod challenge;
 mod deadlines;
 mod emit;
+mod exchange;
 mod flush;
 mod icmp;
+mod knobs;
 mod listen;
 mod marks;
 mod output;
@@ -490,6 +492,7 @@ impl<C: Controller> Connection<C> {
                 self.pass_to(now);
             }
             Event::Batch(parts) => self.whole_batch(parts, now, sink, shortcuts),
+            event @ Event::Set(_) => self.set(event, now, sink, shortcuts),
             event @ (Event::Segments(_)
             | Event::Timer(_)
             | Event::Send(_)
@@ -499,7 +502,6 @@ impl<C: Controller> Connection<C> {
             | Event::Release
             | Event::Abort
             | Event::Continue
-            | Event::Set(_)
             | Event::Mtu(_)
             | Event::Icmp { .. }
             | Event::Rearm(_)) => self.whole_step(event, now, sink, shortcuts),

@@ -31,6 +31,15 @@ impl<C: Controller> Phase<C> {
         }
     }
 
+    /// The sending side, to change it.
+    pub(super) fn sender_mut(&mut self) -> Option<&mut Sender<C>> {
+        match self {
+            Self::Closed | Self::Listen(_) => None,
+            Self::SynSent(opening) => Some(&mut opening.snd),
+            Self::Live(tcb) => Some(&mut tcb.snd),
+        }
+    }
+
     /// Whether an event may take a shortcut: text of ours may still leave.
     pub(super) fn has_shortcuts(&self) -> bool {
         match self {
@@ -72,11 +81,10 @@ impl<C: Controller> Phase<C> {
             Event::Send(text) => self.queue_text(mem::take(text), true, false, cx),
             Event::SendMore(text) => self.queue_text(mem::take(text), false, false, cx),
             Event::SendUrgent(text) => self.queue_text(mem::take(text), true, true, cx),
-            Event::Batch(_) | Event::Consume(_) | Event::Continue => {} // their callers look after them
+            Event::Batch(_) | Event::Consume(_) | Event::Continue | Event::Set(_) => {} // their callers look after them
             Event::Close => self.close_call(cx),
             Event::Release => self.release_call(cx),
             Event::Abort => self.abort_call(cx),
-            Event::Set(knob) => self.set(*knob, cx),
             Event::Mtu(mtu) => self.mtu(*mtu, cx),
             Event::Icmp { kind, quoted_seq, mtu } => self.icmp((*kind, *quoted_seq, *mtu), cx),
             Event::Rearm(secrets) => self.rearm(*secrets),
@@ -176,6 +184,7 @@ impl<C: Controller> Phase<C> {
             Stop::Delete(reason) => {
                 *self = Self::Closed;
                 cx.timers.clear_all();
+                cx.settings.forget_peer();
                 cx.out.closed(reason);
             }
             Stop::ReturnToListen => {
@@ -183,6 +192,7 @@ impl<C: Controller> Phase<C> {
                     *self = Self::Listen(Listen { controller: tcb.snd.cc, secrets: None });
                 }
                 cx.timers.clear_all();
+                cx.settings.forget_peer();
                 cx.out.push(Action::ReturnedToListen);
             }
         }

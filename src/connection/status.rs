@@ -11,7 +11,7 @@ use crate::ecn::accurate::Accurate;
 use crate::invariant::{Broken, holds};
 use crate::recv::limits::Limits;
 use crate::send::Sender;
-use crate::{Algorithm, Controller, Counters, Info, Instant, SeqNum, State, Timer};
+use crate::{Algorithm, Arc, Config, Controller, Counters, Info, Instant, SeqNum, State, Timer};
 
 /// A connection with all times relative to now, all numbers relative to ISS and IRS, and without statistics,
 /// announcements to the host and the throttles of challenge ACKs. Two connections with equal canonical values behave
@@ -119,9 +119,21 @@ impl<C: Controller> Connection<C> {
         }
     }
 
-    /// The configuration.
-    #[cfg(feature = "host")]
-    pub(crate) const fn config(&self) -> &crate::Arc<crate::Config> {
+    /// The configuration: that of the opening, until a [`Knob`](crate::Knob) changes it. Nagle's algorithm, keep-alives
+    /// with their idle time, the user timeout and the receive buffer are the connection's own after the opening, and do
+    /// not change it.
+    ///
+    /// ```
+    /// # use segue::{Arc, Config, Connection, Event, Instant, Knob, Path, Secrets, SeqNum};
+    /// # let (path, now) = (Path::ipv4(1500), Instant::ZERO);
+    /// # let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    /// let shared = Arc::new(Config::default());
+    /// let (mut client, mut actions) = Connection::connect(shared.clone(), path, secrets(100), now);
+    /// client.handle(Event::Set(Knob::AckEvery(1)), now, &mut actions)?;
+    /// assert_eq!((client.config().ack_every(), shared.ack_every()), (1, 2)); // a copy of its own
+    /// # Ok::<(), segue::Error>(())
+    /// ```
+    pub const fn config(&self) -> &Arc<Config> {
         &self.config
     }
 

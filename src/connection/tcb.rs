@@ -25,8 +25,9 @@ use crate::timestamps::TsState;
 use crate::user_timeout::{adopted, decode, encode};
 use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Sink, Timer};
 
-/// What a connection can change of its configuration while it lives.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// What a connection can change of its configuration while it lives, and steady traffic reads.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(Rust, packed(2))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Settings {
     pub(super) nagle: bool,
@@ -36,6 +37,8 @@ pub(super) struct Settings {
     pub(super) user_timeout: Option<Micros>,
     /// CHANGEABLE of RFC 5482: until the user sets a user timeout, the peer's option may change it.
     pub(super) changeable: bool,
+    /// SendMSS as the peer's option allows it, 0 before it is here; `snd.send_mss` is no more than `max_sent_mss`, too.
+    agreed_mss: u16,
 }
 
 impl Settings {
@@ -47,7 +50,13 @@ impl Settings {
             keep_alive_idle: config.keep_alive_idle().into(),
             user_timeout: config.user_timeout().map(Micros::from),
             changeable: true,
+            agreed_mss: 0,
         }
+    }
+
+    /// The connection is no more: the next peer has an MSS of its own.
+    pub(super) fn forget_peer(&mut self) {
+        self.agreed_mss = 0;
     }
 }
 
@@ -170,16 +179,22 @@ pub(crate) fn first_window(config: &Config, path: &Path) -> u32 {
     crate::recv::tuning::first(config, announced_mss(config, path), shift)
 }
 
+/// The peer's MSS, or our own limit of what we send.
+fn capped(mss: u16, config: &Config) -> u16 {
+    mss.min(config.max_sent_mss())
+}
+
 impl<C: Controller> Tcb<C> {
     /// The TCB after the peer's SYN (§3.10.7.2 third, §3.10.7.3 fourth); our SYN is in `ours.snd`, sent or about to be.
-    pub(super) fn new(origin: Origin, ours: OurHalf<C>, syn: &Segment, cx: &Cx<'_, '_>) -> Self {
+    pub(super) fn new(origin: Origin, ours: OurHalf<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
         let OurHalf { mut snd, ts_offset, opened, mut ecn } = ours;
         ecn.heard(syn.flags, syn.ecn, cx.config.ecn());
         let agreed = Agreed::new(cx.config, cx.path, &syn.options.get());
         let promised = syn_window(cx.config);
         let (theirs, ours) = agreed.shifts.unwrap_or((0, 0));
         snd.shift = theirs;
-        snd.send_mss = agreed.send_mss;
+        cx.settings.agreed_mss = agreed.send_mss;
+        snd.send_mss = capped(agreed.send_mss, cx.config);
         snd.wl1 = syn.seq;
         snd.max_wnd = snd.max_wnd.max(u32::from(syn.window)); // RFC 5961 §5.2: never scaled in a SYN
         snd.agree(agreed.sack, cx.config);
@@ -249,6 +264,11 @@ impl<C: Controller> Tcb<C> {
     /// Octets of text that fit a segment with `sack_blocks` SACK blocks.
     pub(super) fn mss(&self, path: &Path, sack_blocks: usize) -> u16 {
         eff_snd_mss(path, self.snd.send_mss, self.option_octets(sack_blocks))
+    }
+
+    /// We send by an MSS of our own, where it is less than the peer's.
+    pub(super) fn cap_mss(&mut self, cx: &Cx<'_, '_>) {
+        self.snd.send_mss = capped(cx.settings.agreed_mss, cx.config);
     }
 
     /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)

@@ -202,7 +202,7 @@ impl TimeWait {
         connection
     }
 
-    fn tcb(&self, cx: &Cx<'_, '_>) -> Tcb<Algorithm> {
+    fn tcb(&self, cx: &mut Cx<'_, '_>) -> Tcb<Algorithm> {
         let snd = Sender::new(self.snd_nxt, Algorithm::default(), cx.config, cx.now);
         let syn = Segment { flags: Flags::SYN, ..Segment::default() };
         let ours = OurHalf { snd, ts_offset: self.ts_offset, opened: cx.now, ecn: Handshake::default() };

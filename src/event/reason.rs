@@ -32,6 +32,9 @@ pub enum Error {
     },
     /// [`Event::Rearm`](super::Event::Rearm) outside LISTEN, or with secrets still unused.
     NotWaiting,
+    /// [`Event::Set`](super::Event::Set) with a value that the setting does not take:
+    /// [`Connection::check_knob`](crate::Connection::check_knob) says why.
+    InvalidSetting,
 }
 
 impl fmt::Display for Error {
@@ -49,6 +52,7 @@ impl fmt::Display for Error {
                 write!(f, "insufficient resources: the send buffer has room for {room} octets, send that many first")
             }
             Self::NotWaiting => f.write_str("the connection does not wait for new secrets"),
+            Self::InvalidSetting => f.write_str("the setting does not take this value: `check_knob` says why"),
         }
     }
 }

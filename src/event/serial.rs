@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use super::{Event, IcmpKind, Knob, Timer};
-use crate::{Secrets, Segment, SeqNum};
+use super::{Event, IcmpKind, Timer};
+use crate::{Knob, Secrets, Segment, SeqNum};
 
 pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Event>, D::Error> {
     Ok(Vec::<Part>::deserialize(from)?.into_iter().map(|part| part.0).collect())

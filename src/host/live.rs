@@ -151,10 +151,16 @@ impl Side {
         self.pending.drop_writable();
     }
 
+    /// The receive window grows no further than this; it may become smaller.
+    pub(super) fn set_receive_limit(&mut self, octets: u32) {
+        self.receive_limit = octets;
+        self.set_low_water(self.low_water);
+    }
+
     /// The user wants to hear of this number of octets. Half of the receive buffer stays open beyond it, which is never less
-    /// than at first: so the peer can always send what is missing (RFC 9293 §3.8.6.2.1).
+    /// than at first, unless the user wants it smaller: so the peer can always send what is missing (RFC 9293 §3.8.6.2.1).
     pub(super) fn set_low_water(&mut self, octets: usize) -> usize {
-        let buffer = self.config.receive_buffer_initial().min(self.config.receive_buffer());
+        let buffer = self.config.receive_buffer_initial().min(self.config.receive_buffer()).min(self.receive_limit);
         self.low_water = octets.min(usize::try_from(buffer / 2).unwrap_or(usize::MAX)).max(1);
         self.watches |= self.unread < self.low_water;
         self.tell_readable(if self.peer_closed { 1 } else { self.low_water });

@@ -530,7 +530,12 @@ impl<'a, C: Controller> Socket<'a, C> {
         mark
     }
 
-    /// Changes a setting.
+    /// Changes a setting. A receive buffer that becomes smaller lowers the mark of
+    /// [`set_receive_low_water`](Self::set_receive_low_water) to half of it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`] where the setting does not take the value, [`Error::NotConnected`] when the connection is
+    /// over.
     ///
     /// ```
     /// # use segue::Instant;
@@ -542,18 +547,38 @@ impl<'a, C: Controller> Socket<'a, C> {
     /// let id = tcp.connect(us, peer, now)?;
     /// let mut socket = tcp.socket(id, now)?;
     /// let patience = Some(Duration::from_secs(30));
-    /// socket.set(Knob::Nagle(false));
-    /// socket.set(Knob::UserTimeout(patience));
+    /// socket.set(Knob::Nagle(false))?;
+    /// socket.set(Knob::UserTimeout(patience))?;
     /// assert_eq!(socket.info().and_then(|info| info.user_timeout), patience);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set(&mut self, knob: Knob) {
+    pub fn set(&mut self, knob: Knob) -> Result<(), Error> {
         let knob = if let Knob::ReceiveBuffer(octets) = knob {
             Knob::ReceiveBuffer(self.endpoint.on_receive_limit(self.id.index, octets))
         } else {
             knob
         };
-        let _ = self.part(Event::Set(knob)); // fails only when the connection is over
+        self.part(Event::Set(knob))
+    }
+
+    /// Another congestion controller takes over; returns the one before. See
+    /// [`Connection::replace_controller`](crate::Connection::replace_controller). When the connection is over it returns
+    /// `controller` itself.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
+    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
+    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
+    /// use segue::congestion::{Algorithm, Reno};
+    /// let id = tcp.connect(us, peer, now)?;
+    /// let mut socket = tcp.socket(id, now)?;
+    /// let before = socket.replace_controller(Algorithm::Reno(Reno::default()));
+    /// assert_eq!(before, Algorithm::default());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replace_controller(&mut self, controller: C) -> C {
+        self.endpoint.replace_controller(self.id.index, controller, self.now)
     }
 
     /// The host learned another MTU for the path, in octets. Before the handshake a larger one means a larger first

@@ -172,6 +172,17 @@ impl AckPolicy {
         });
     }
 
+    /// The settings are others from now on: what waits for an acknowledgment goes by them.
+    pub(crate) fn on_settings(&mut self, ack: &mut PendingAck, config: &Config) {
+        self.quick = self.quick.min(config.quick_acks());
+        let PendingAck::Delayed { segments, octets } = *ack else { return };
+        let (every, full) = (u32::from(config.ack_every()), u32::from(self.full.size));
+        let enough = if config.ack_full_sized() { octets >= every * full } else { u32::from(segments) >= every };
+        if enough || config.delayed_ack().is_zero() {
+            ack.at_once();
+        }
+    }
+
     /// Text arrived out of order, or twice: the peer's window is about to restart from a loss.
     pub(crate) fn quicken(&mut self, config: &Config) {
         self.quick = config.quick_acks();

@@ -148,9 +148,11 @@ impl Receiver {
         self.urgent.end.saturating_since(consumed)
     }
 
-    /// RCV.BUFF grows up to this from now on.
+    /// RCV.BUFF grows, or shrinks, up to this from now on: at least two units of the window field, since of one nothing
+    /// could be announced as soon as an octet waits for the user.
     pub(crate) fn limit_buffer(&mut self, octets: u32, now: Instant) {
-        self.tuning.set_limit(octets, now);
+        let in_use = self.user.saturating_add(self.wnd()); // what is held lies in the window
+        self.tuning.set_limit(octets.clamp(2 << self.shift, tuning::MOST), in_use, now);
     }
 
     /// RCV.BUFF, as far as it is in use.
@@ -243,6 +245,7 @@ impl Receiver {
     }
 
     /// The user took `octets`.
+    #[inline]
     pub(crate) fn consume(&mut self, octets: usize) {
         let octets = u32::try_from(octets).unwrap_or(u32::MAX).min(self.user);
         self.user -= octets;

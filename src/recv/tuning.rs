@@ -4,6 +4,8 @@
 //! cover; while the sender's window doubles in each round trip, what the promise has to cover at the end of the next
 //! one is four times that.
 
+use core::cmp::Ordering;
+
 use crate::invariant::{Broken, holds};
 use crate::rare::{AtRest, Rare};
 use crate::time::Micros;
@@ -13,6 +15,8 @@ use crate::{Config, Instant, SeqNum};
 const TIMES: u32 = 4;
 /// RFC 6928 §2: a sender may begin with ten segments, and a receiver should let it.
 const INITIAL_SEGMENTS: u32 = 10;
+/// The largest receive buffer: no window may be larger (RFC 7323 §2.3).
+pub(crate) const MOST: u32 = (1 << 30) - 1;
 /// Octets of a zero-window probe.
 const PROBE: u32 = 1;
 
@@ -27,13 +31,15 @@ pub(crate) enum Round {
     Window { nxt: SeqNum, edge: SeqNum },
 }
 
-/// RCV.BUFF as far as it is in use. It grows and never shrinks.
+/// RCV.BUFF as far as it is in use. It grows; it shrinks only where the user wants a smaller one, and then no faster than
+/// the user takes what was promised room.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Tuning {
     capacity: u32,
     limit: u32,
-    /// The largest window ever announced: the peer's estimate of our buffer (RFC 9293 §3.8.6.2.1).
+    /// The largest window ever announced, the peer's estimate of our buffer (RFC 9293 §3.8.6.2.1), as far as the buffer
+    /// is so large still.
     max_wnd: u32,
     /// When this round trip began, and what the user has taken since.
     since: Instant,
@@ -102,15 +108,24 @@ impl Tuning {
         self.max_wnd
     }
 
-    /// The capacity grows up to this from now on; what is in use stays.
-    pub(crate) fn set_limit(&mut self, octets: u32, now: Instant) {
-        if self.capacity == self.limit {
+    /// The capacity grows, or shrinks, up to this from now on; but `in_use` octets of it are promised or wait for the
+    /// user, and stay.
+    pub(crate) fn set_limit(&mut self, octets: u32, in_use: u32, now: Instant) {
+        if self.capacity >= self.limit {
             (self.since, self.taken) = (now, 0); // nobody counted
         }
-        self.limit = octets.max(self.capacity);
-        if self.capacity == self.limit {
+        self.limit = octets;
+        self.shrink_to(octets.max(in_use));
+        if self.capacity >= self.limit {
             self.timing.end();
         }
+    }
+
+    /// Smaller than what was promised: room that comes back is not promised again.
+    #[cold]
+    fn shrink_to(&mut self, octets: u32) {
+        self.capacity = self.capacity.min(octets);
+        self.max_wnd = self.max_wnd.min(self.capacity);
     }
 
     pub(crate) const fn capacity(&self) -> u32 {
@@ -130,7 +145,7 @@ impl Tuning {
 
     /// Text arrived.
     pub(crate) fn on_text(&mut self, round: Round, now: Instant) {
-        if self.capacity == self.limit {
+        if self.capacity >= self.limit {
             return;
         }
         let over = match round {
@@ -163,9 +178,16 @@ impl Tuning {
 
     /// The user took text.
     pub(crate) fn on_taken(&mut self, octets: u32) {
-        if self.capacity == self.limit {
-            return;
+        match self.capacity.cmp(&self.limit) {
+            Ordering::Less => self.grow(octets),
+            Ordering::Equal => {}
+            Ordering::Greater => self.shrink_to(self.capacity.saturating_sub(octets).max(self.limit)),
         }
+    }
+
+    /// The capacity covers what the user takes in a round trip, four times.
+    #[inline]
+    fn grow(&mut self, octets: u32) {
         self.taken = self.taken.saturating_add(octets);
         self.capacity = self.capacity.max(self.taken.saturating_mul(TIMES)).min(self.limit);
         if self.capacity == self.limit {
@@ -174,7 +196,7 @@ impl Tuning {
     }
 
     pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
-        holds(self.capacity <= self.limit, "more than RCV.BUFF is in use")?;
+        holds(self.capacity.max(self.limit) <= MOST, "RCV.BUFF is larger than any window")?;
         holds(self.max_wnd <= self.capacity, "more than RCV.BUFF was announced")
     }
 

@@ -6,6 +6,7 @@ pub mod congestion;
 mod delivered;
 pub(crate) mod ecn;
 mod episode;
+mod exchange;
 mod feedback;
 mod loss;
 mod next;
@@ -102,7 +103,7 @@ pub(crate) struct Sender<C> {
     urgent: bool,
     /// The shift of the windows we receive (RFC 7323 §2).
     pub(crate) shift: u8,
-    /// SendMSS: what the peer's option allows (RFC 9293 §3.7.1).
+    /// SendMSS: what the peer's option allows (RFC 9293 §3.7.1), and no more than `max_sent_mss`.
     pub(crate) send_mss: u16,
     /// Whether our SYN is still unacknowledged.
     pub(crate) syn: bool,
@@ -254,6 +255,24 @@ impl<C: Controller> Sender<C> {
     /// Our SYN is to be sent again, with what the peer's SYN adds to it.
     pub(crate) fn repeat_syn(&mut self) {
         self.board.lose_where(&mut |_| true);
+    }
+
+    /// The controller hears whether segments are paced; where they are not, what the pacer has counted is past.
+    pub(crate) fn tell_pacing(&mut self, config: &Config) {
+        let paced = self.is_paced(config);
+        self.cc.set_pacing(paced);
+        if !paced {
+            self.pacer.end();
+        }
+    }
+
+    /// For how long an unused window is kept, from now on (RFC 7661); `None`: it restarts (RFC 5681 §4.1).
+    pub(crate) fn preserve_window(&mut self, config: &Config) {
+        let period = config.preserve_window().map(Micros::from);
+        match (&mut self.validation, period) {
+            (Some(validation), Some(period)) => validation.set_period(period),
+            (validation, period) => *validation = period.map(|period| Box::new(Validation::new(period))),
+        }
     }
 
     /// Whether segments are paced: the user asks for it, or the controller does.

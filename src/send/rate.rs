@@ -22,13 +22,18 @@ pub(crate) struct Snapshot {
     /// Octets found lost by then, modulo 2^32.
     lost: u32,
     application_limited: bool,
-    /// The controller works by rates: the other fields tell something.
+    /// A controller that works by rates hears of it.
     sampled: bool,
 }
 
 impl Snapshot {
     pub(crate) const fn is_application_limited(&self) -> bool {
         self.application_limited
+    }
+
+    /// Another controller took over since: what it remembers is of no use.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { application_limited: self.application_limited, ..Self::default() };
     }
 
     /// That of the next segment, of `octets` octets, which leaves at once.
@@ -233,6 +238,18 @@ impl Rate {
     #[inline]
     pub(crate) fn count(&mut self, octets: u32) {
         self.application_limited = self.application_limited.saturating_sub(octets);
+    }
+
+    /// A controller that works by rates takes over: nobody has counted lately.
+    pub(crate) fn begin_anew(&mut self, now: Instant) {
+        self.sampling.end();
+        let sampling = self.sampling.begin();
+        (sampling.first_at, sampling.delivered_at) = (now, now);
+    }
+
+    /// A controller that does not work by rates takes over.
+    pub(crate) fn end(&mut self) {
+        self.sampling.end();
     }
 
     pub(crate) fn totals(&self) -> Totals {

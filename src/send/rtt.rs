@@ -118,6 +118,13 @@ impl Rtt {
         rtt
     }
 
+    /// The limits of the RTO are others from now on.
+    pub(crate) fn set_limits(&mut self, config: &Config) {
+        let short = |limit| Micros::from(limit).saturated();
+        (self.min, self.max) = (short(config.min_rto()), short(config.max_rto()));
+        self.derive_rto();
+    }
+
     /// What the RTO depends on has changed.
     fn derive_rto(&mut self) {
         self.rto = self.backed_off_rto().saturated();

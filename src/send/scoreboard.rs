@@ -522,6 +522,11 @@ impl Scoreboard {
         holds(again.is_sorted(), "retransmissions out of order")
     }
 
+    /// What segments remember of rates is of another controller: nothing is to be made of it.
+    pub(crate) fn forget_rates(&mut self) {
+        self.segments.iter_mut().for_each(|sent| sent.rate.forget());
+    }
+
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant, totals: Totals) {
         let Self { segments: _, una: _, nxt: _, marks: _ } = self; // a field that is added has to be looked at here
         for sent in &mut self.segments {

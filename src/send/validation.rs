@@ -45,6 +45,11 @@ impl Validation {
         }
     }
 
+    /// Another non-validated period counts from now on.
+    pub(crate) fn set_period(&mut self, period: Micros) {
+        self.period = period;
+    }
+
     /// `octets` were acknowledged outside of loss recovery.
     pub(crate) fn on_ack(&mut self, octets: u32, cwnd: u32, srtt: Micros, now: Instant) {
         if !WINDOW_VALIDATION {

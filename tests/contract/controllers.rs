@@ -92,3 +92,55 @@ fn the_window_of_a_controller_that_declines_prr_is_in_force_in_recovery() {
     let info = tcp.acknowledges(0, Some((1, 5)));
     assert_eq!((info.counters.fast_retransmits, info.cwnd), (1, 20_000));
 }
+
+/// Tells in ssthresh how many samples of the rate it heard.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Samples(u32);
+
+impl Controller for Samples {
+    fn start(&mut self, _: u32, _: u32, _: Instant) {}
+    fn on_ack(&mut self, _: &Acked) {}
+    fn on_congestion(&mut self, _: &Congestion) {}
+    fn window(&self) -> u32 {
+        4000
+    }
+    fn ssthresh(&self) -> u32 {
+        self.0
+    }
+    fn on_delivery(&mut self, delivery: &Delivery) {
+        self.0 += u32::from(delivery.rate.is_some());
+    }
+}
+
+/// What was sent under another controller tells the new one that it arrived, and no rate.
+#[test]
+fn a_controller_that_takes_over_hears_no_rates_of_what_was_sent_before() {
+    let (config, mut now) = (Arc::new(Config::default()), Instant::from_millis(1));
+    let secrets = Secrets { iss: ISS, ts_offset: 0 };
+    let (mut tcp, _) = Connection::connect_with(Samples(0), config, Path::ipv4(1500), secrets, now);
+    let options = Options { mss: Some(1000), ..Options::default() };
+    let window = u16::MAX;
+    let from_peer = |flags, ack, options: Options| Segment {
+        seq: if flags == Flags::ACK { ISS + 1 } else { ISS },
+        ack: ISS + ack,
+        flags,
+        window,
+        options: options.into(),
+        ..Segment::default()
+    };
+    let pass = core::time::Duration::from_millis(100);
+    now += pass;
+    tcp.handle_segment(from_peer(Flags::SYN | Flags::ACK, 1, options), now);
+    tcp.handle(Event::Send(vec![0; 20_000].into()), now, &mut Vec::new()).unwrap();
+    let mut acks = |tcp: &mut Connection<Samples>, ack| {
+        now += pass;
+        tcp.handle_segment(from_peer(Flags::ACK, ack, Options::default()), now);
+        tcp.info().ssthresh
+    };
+    assert_eq!(acks(&mut tcp, 2001), 1);
+    let before = tcp.replace_controller(Samples(0), Instant::from_millis(201), &mut Vec::new());
+    assert_eq!(before, Samples(1));
+    assert_eq!(acks(&mut tcp, 4001), 0); // two segments that were sent at first
+    assert_eq!(acks(&mut tcp, 6001), 0); // and two that the first acknowledgment let go
+    assert_eq!(acks(&mut tcp, 8001), 1);
+}

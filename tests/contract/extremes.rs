@@ -12,7 +12,7 @@ use segue::{
     Secrets, Segment, SeqNum, Timer, codec,
 };
 use segue_kit::rig::At;
-use segue_kit::{ms, secs};
+use segue_kit::{Rng, knobs, ms, secs};
 
 /// A value at one end of what its type or its setting can hold.
 trait Extreme: Copy {
@@ -86,6 +86,7 @@ settings! {
     frame_size: u32, 0..=16_777_216;
     copy_below: u16, 64..=65_535;
     max_mss: u16, 64..=65_535;
+    max_sent_mss: u16, 64..=65_535;
     min_mss: u16, 48..=536;
     min_mtu: u16, 68..=1500;
     too_big_timeouts: u8, 0..=16;
@@ -242,11 +243,13 @@ fn flags(g: &mut Gen) -> Flags {
 }
 
 fn knob(g: &mut Gen) -> Knob {
-    match u8::arbitrary(g) % 5 {
+    match u8::arbitrary(g) % 8 {
         0 => Knob::Nagle(bool::arbitrary(g)),
         1 => Knob::Cork(bool::arbitrary(g)),
         2 => Knob::KeepAlive(bool::arbitrary(g)),
         3 => Knob::KeepAliveIdle(duration(g)),
+        4 => Knob::ReceiveBuffer(pick(g, &[0, 1, 1000, u32::MAX])),
+        5 => knobs::any(&mut Rng::new(u64::arbitrary(g))),
         _ => Knob::UserTimeout(if u8::arbitrary(g) % 4 == 0 { None } else { Some(duration(g)) }),
     }
 }
@@ -360,7 +363,11 @@ impl<C: Controller> World<C> {
         let least = [0, 1].map(|end| {
             let path: &Path = &story.paths[end];
             let most = if path.ip == IpVersion::V4 { 40 } else { 1180 };
-            arcs[end].min_mss().saturating_sub(path.ip_options.min(most) + 12).clamp(1, 16)
+            arcs[end]
+                .min_mss()
+                .min(arcs[end].max_sent_mss())
+                .saturating_sub(path.ip_options.min(most) + 12)
+                .clamp(1, 16)
         });
         let secrets = story.iss.map(|iss| Secrets { iss: SeqNum::new(iss), ts_offset: iss.rotate_left(1) });
         let now = Instant::from_micros(story.start);

@@ -1,4 +1,4 @@
-//! `Knob::ReceiveBuffer`: how far the window may grow, while the connection lives.
+//! `Knob::ReceiveBuffer`: how far the window may grow and shrink, while the connection lives.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn pour(ends: &mut [Connection; 2], wires: &mut [Vec<Segment>; 2], now: &mut Ins
 }
 
 #[test]
-fn receive_buffer_knob_bounds_growth_and_takes_nothing_back() {
+fn receive_buffer_knob_grows_and_shrinks_and_takes_nothing_back() {
     let config = Config::builder().receive_buffer_initial(14_600).receive_buffer(1 << 20).send_buffer(1 << 20);
     let (config, path) = (Arc::new(config.build().unwrap()), Path::ipv4(1500));
     let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
@@ -48,10 +48,18 @@ fn receive_buffer_knob_bounds_growth_and_takes_nothing_back() {
     limit(&mut ends, 200_000, now);
     pour(&mut ends, &mut wires, &mut now, 200);
     assert_eq!(ends[1].info().rcv_buff, 200_000);
-    limit(&mut ends, 1000, now); // what is in use stays
-    pour(&mut ends, &mut wires, &mut now, 200);
-    assert_eq!(ends[1].info().rcv_buff, 200_000);
-    limit(&mut ends, u32::MAX, now);
+    let edge = |ends: &[Connection; 2]| ends[1].info().rcv_nxt + ends[1].info().rcv_wnd;
+    let promised = edge(&ends);
+    limit(&mut ends, 20_000, now); // what was promised stays
+    assert_eq!(edge(&ends), promised);
+    assert!(ends[1].info().rcv_buff >= ends[1].info().rcv_wnd);
+    for _ in 0..200 {
+        let before = edge(&ends);
+        pour(&mut ends, &mut wires, &mut now, 1);
+        assert!(!edge(&ends).before(before), "the window shrinks");
+    }
+    assert_eq!((ends[1].info().rcv_buff, ends[1].info().rcv_wnd <= 20_000), (20_000, true));
+    limit(&mut ends, 2 << 20, now); // more than at the opening
     pour(&mut ends, &mut wires, &mut now, 400);
-    assert_eq!(ends[1].info().rcv_buff, 1 << 20);
+    assert_eq!(ends[1].info().rcv_buff, 2 << 20);
 }

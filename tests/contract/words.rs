@@ -20,6 +20,7 @@ fn errors_say_what_to_do() {
             "insufficient resources: the send buffer has room for 7 octets, send that many first",
         ),
         (Error::NotWaiting, "the connection does not wait for new secrets"),
+        (Error::InvalidSetting, "the setting does not take this value: `check_knob` says why"),
     ] {
         assert_eq!(error.to_string(), words);
     }

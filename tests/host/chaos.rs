@@ -275,7 +275,7 @@ impl Chaos {
         let Some(id) = self.any_user(end) else { return };
         let knob = self.rng.pick(&[Knob::Nagle(false), Knob::Cork(false), Knob::KeepAlive(false)]);
         let Ok(mut socket) = self.world.ends[end].socket(id, self.world.now) else { return };
-        socket.set(knob);
+        let _ = socket.set(knob); // it may be over
         socket.set_mtu(self.rng.pick(&[576, 1500]));
         socket.notify_flushed();
     }

@@ -222,7 +222,7 @@ fn a_connection_that_gives_up_in_a_flush_wakes_its_host() {
     let (mut world, client, _) = pair();
     world.faults.lost = 1000;
     let mut socket = world.ends[0].socket(client, world.now).unwrap();
-    socket.set(Knob::UserTimeout(Some(secs(1))));
+    socket.set(Knob::UserTimeout(Some(secs(1)))).unwrap();
     socket.write(b"text").unwrap();
     drop(socket);
     world.flush(0);
@@ -235,7 +235,7 @@ fn a_connection_that_gives_up_in_a_flush_wakes_its_host() {
             return;
         }
         world.now = at;
-        world.ends[0].socket(client, at).unwrap().set(Knob::Nagle(false)); // a part that comes before the timers
+        world.ends[0].socket(client, at).unwrap().set(Knob::Nagle(false)).unwrap(); // a part that comes before the timers
         world.ends[0].timers(at);
         assert_eq!(world.ends[0].poll_signal(), None);
         world.flush(0);
@@ -377,7 +377,7 @@ fn what_waits_for_the_user_is_bounded_by_its_octets() {
     let (mut world, client, server) = pair();
     for n in 0..5000u32 {
         let mut socket = world.ends[0].socket(client, world.now).unwrap();
-        socket.set(Knob::Nagle(false));
+        socket.set(Knob::Nagle(false)).unwrap();
         assert_eq!(socket.write(&[n as u8]), Ok(1));
         drop(socket);
         world.flush(0);

@@ -337,7 +337,7 @@ fn the_window_grows_by_the_budget_of_its_endpoint() {
         let mut world = World::new([EndpointConfig::default(), limited(memory[0])], 1);
         let [_, mut id] = opened(&mut world);
         if let Some(octets) = user {
-            world.ends[1].socket(id, world.now).unwrap().set(Knob::ReceiveBuffer(octets));
+            world.ends[1].socket(id, world.now).unwrap().set(Knob::ReceiveBuffer(octets)).unwrap();
         }
         if memory[0] != memory[1] {
             let detached = world.ends[1].detach(id, world.now).unwrap();

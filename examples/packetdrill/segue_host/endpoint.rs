@@ -86,9 +86,10 @@ impl OverEndpoint {
         Handle(self.entries.len() - 1)
     }
 
-    fn set(&mut self, id: Id, knob: Knob, now: Duration) {
-        if let Ok(mut socket) = self.endpoint().socket(id, instant(now)) {
-            socket.set(knob);
+    fn set(&mut self, id: Id, knob: Knob, now: Duration) -> Result<(), Errno> {
+        match self.endpoint().socket(id, instant(now)) {
+            Ok(mut socket) => socket.set(knob).map_err(|_| Errno::EINVAL),
+            Err(_) => Ok(()), // it is over
         }
     }
 }
@@ -158,7 +159,7 @@ impl Stack for OverEndpoint {
         let (config, path) = (self.settings.with(options)?.config(), Path::new(self.setup.remote, self.setup.mtu));
         let id = self.endpoint().connect_with(flow, config, path, instant(now)).map_err(refused)?;
         let handle = self.add(id, false);
-        options.iter().filter_map(|option| knob(*option)).for_each(|knob| self.set(id, knob, now));
+        options.iter().filter_map(|option| knob(*option)).try_for_each(|knob| self.set(id, knob, now))?;
         self.end_turn(now);
         Ok(handle)
     }
@@ -213,9 +214,9 @@ impl Stack for OverEndpoint {
 
     fn set(&mut self, connection: Handle, option: SocketOption, now: Duration) -> Result<(), Errno> {
         let knob = knob(option).ok_or(Errno::ENOPROTOOPT)?;
-        self.set(self.entries[connection.0].id, knob, now);
+        let set = self.set(self.entries[connection.0].id, knob, now);
         self.end_turn(now);
-        Ok(())
+        set
     }
 
     fn status(&mut self, connection: Handle) -> Status {

@@ -216,13 +216,13 @@ const fn knob(option: SocketOption) -> Option<Knob> {
         SocketOption::KeepIdle(idle) => Knob::KeepAliveIdle(idle),
         SocketOption::UserTimeout(timeout) => Knob::UserTimeout(Some(timeout)),
         SocketOption::ReceiveBuffer(octets) => Knob::ReceiveBuffer(octets),
-        SocketOption::KeepInterval(_)
-        | SocketOption::KeepCount(_)
-        | SocketOption::MaxSegment(_)
-        | SocketOption::SynCount(_)
-        | SocketOption::SendBuffer(_)
-        | SocketOption::Linger2(_)
-        | SocketOption::Reno(_) => return None,
+        SocketOption::KeepInterval(interval) => Knob::KeepAliveInterval(interval),
+        SocketOption::KeepCount(count) => Knob::KeepAliveProbes(count),
+        SocketOption::MaxSegment(octets) => Knob::MaxSentMss(octets),
+        SocketOption::SynCount(count) => Knob::SynRetries(count),
+        SocketOption::SendBuffer(octets) => Knob::SendBuffer(octets),
+        SocketOption::Linger2(time) => Knob::FinWait2(time),
+        SocketOption::Reno(_) => return None,
     })
 }
 

@@ -199,13 +199,13 @@ impl Net {
         let Some(id) = self.nth(end, which) else { return };
         let Ok(mut socket) = self.ends[end].socket(id, self.now) else { return };
         match choice & 7 {
-            0 => socket.set(Knob::Nagle(choice & 8 != 0)),
-            1 => socket.set(Knob::ReceiveBuffer(u32::from(choice) << 8)),
+            0 => drop(socket.set(Knob::Nagle(choice & 8 != 0))),
+            1 => drop(socket.set(Knob::ReceiveBuffer(u32::from(choice) << 8))),
             2 => socket.set_mtu(u16::from(choice) << 6),
             3 => socket.notify_flushed(),
             4 => drop(socket.set_receive_low_water(usize::from(choice) << 4)),
             5 => assert!(socket.flow().is_some_and(|flow| flow.local().ip() == ADDRESSES[end])),
-            _ => socket.set(Knob::KeepAlive(choice & 8 != 0)),
+            _ => drop(socket.set(Knob::KeepAlive(choice & 8 != 0))),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use segue::{
-    Action, Config, Connection, Discard, Error, Event, Flags, Info, Instant, SackBlock, Segment, SeqNum, State, Timer,
+    Action, Arc, Config, Connection, Discard, Error, Event, Flags, Info, Instant, Knob, SackBlock, Segment, SeqNum,
+    State, Timer,
 };
 use segue_kit::audit::is_control;
 
@@ -78,6 +79,14 @@ pub(crate) fn thrown_away_whole(actions: &[Action]) -> bool {
                 | Discard::TimeWait
         )
     })
+}
+
+/// The settings after this event, with buffers as large as they ever were: what was queued or promised then stays.
+pub(crate) fn widened(before: &Config, after: &Config, event: &Event) -> Arc<Config> {
+    let wanted = if let Event::Set(Knob::ReceiveBuffer(octets)) = event { *octets } else { 0 };
+    let receive = before.receive_buffer().max(wanted.min((1 << 30) - 1));
+    let builder = after.to_builder().send_buffer(before.send_buffer().max(after.send_buffer()));
+    Arc::new(builder.receive_buffer(receive).build().expect("larger buffers are as good"))
 }
 
 /// How much one event may cause.

@@ -22,6 +22,11 @@ impl Metered {
         Self { connection: connection.expect("it was opened"), config, heap: taken.bytes_current }
     }
 
+    /// Its user has turned a knob.
+    pub(super) fn turn(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// The same event; what it gives is thrown away.
     pub(super) fn handle(&mut self, event: &Event, now: Instant) {
         let connection = &mut self.connection;

@@ -184,6 +184,7 @@ fn knob(input: &mut Reader<'_>) -> Knob {
     let choice = input.u8();
     let on = choice & 8 != 0;
     match choice & 7 {
+        _ if choice >= 0xC0 => segue_kit::knobs::any(input),
         0 | 1 => Knob::Nagle(on),
         2 | 3 => Knob::Cork(on),
         4 | 5 => Knob::KeepAlive(on),

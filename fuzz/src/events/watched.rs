@@ -216,6 +216,10 @@ impl Watched {
             let difference = || show::difference(&was, &is);
             assert!(was == is, "{} should have changed nothing:{}", show::event(&event), difference());
         }
+        if matches!(event, Event::Set(_)) {
+            self.config = checks::widened(&self.config, self.connection.config(), &event);
+            self.metered.turn(self.config.clone());
+        }
         checks::bounds(&before, &event, &actions, &self.config);
         self.metered.handle(&event, self.clock);
         assert!(self.metered.agrees(&self.connection), "the same events, and another value");

@@ -278,7 +278,8 @@ impl End {
 
     /// No user loses patience any more.
     pub(super) fn calm(&mut self, now: Instant) -> Vec<Segment> {
-        let knobs = [Knob::KeepAlive(false), Knob::UserTimeout(None), Knob::Cork(false)];
+        let whole = Knob::ReceiveBuffer(self.config.receive_buffer());
+        let knobs = [Knob::KeepAlive(false), Knob::UserTimeout(None), Knob::Cork(false), whole];
         let set = knobs.into_iter().flat_map(|knob| self.call(Event::Set(knob), now).1);
         set.collect()
     }

@@ -85,7 +85,7 @@ impl<C: Controller> Endpoint<C> {
     pub(in crate::host) fn on_receive_limit(&mut self, index: u32, octets: u32) -> u32 {
         let is_limited = self.budget.is_limited();
         let Some(live) = self.slots.live_mut(index) else { return octets };
-        live.side.receive_limit = octets.min(live.side.config.receive_buffer());
+        live.side.set_receive_limit(octets);
         if is_limited { octets.min(u32::try_from(live.side.window / 2).unwrap_or(u32::MAX)) } else { octets }
     }
 

@@ -169,8 +169,8 @@ impl<C: Controller> Endpoint<C> {
             side.pending.add(Signal::PeerClosed);
         }
         (side.wants_flushed, side.wants_room) = (waits.flushed, waits.room);
-        side.set_low_water(waits.low_water); // tells of the text that waits
         (side.window, side.sending, side.receive_limit) = (window, sending, connection.receive_limit());
+        side.set_low_water(waits.low_water); // tells of the text that waits
         // Who waits for the budget here waits for others; room of its own is there already.
         let has_own = waits.budget && room_to_send(connection.info().send_queue, 0) > 0;
         if has_own {

@@ -556,6 +556,15 @@ impl<C: Controller> Endpoint<C> {
         self.on_sent(index, octets);
     }
 
+    /// Another congestion controller takes over; the one before comes back, or this one where the connection is over.
+    pub(in crate::host) fn replace_controller(&mut self, index: u32, controller: C, now: Instant) -> C {
+        let Self { slots, answers, dirty, live: connections, .. } = self;
+        let Some((live, is_dirty)) = slots.live_and_mark(index) else { return controller };
+        let (connection, open, side) = live.begin(is_dirty, || dirty.push_back(index));
+        let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, *connections);
+        connection.controller_part(controller, now, open, &mut Taker { side, transmit })
+    }
+
     /// The user read.
     pub(in crate::host) fn consume(&mut self, index: u32, octets: usize, now: Instant) {
         let Self { slots, dirty, .. } = self;

@@ -325,7 +325,7 @@ impl<C: Controller> Endpoint<C> {
 
     fn compact(&mut self, index: u32) -> Option<Id> {
         let live = self.slots.live(index)?;
-        let (flow, config) = (live.side.flow, live.side.config.clone());
+        let (flow, config) = (live.side.flow, live.connection.config().clone());
         let value = live.connection.as_time_wait()?;
         let at = value.next_deadline().map(|(_, at)| at);
         self.end(self.slots.id(index), CloseReason::Finished);

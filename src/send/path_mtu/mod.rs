@@ -153,6 +153,24 @@ impl PathMtu {
         self.search.begin(policy.ceiling(mtu), mtu, now);
     }
 
+    /// Packets may be no larger than the policy says from now on: a search looks for no more. One that could look for
+    /// more begins when it begins anew.
+    pub(crate) fn on_ceiling(&mut self, mtu: u16, policy: &Policy, now: Instant) {
+        if PATH_MTU && policy.probing {
+            self.search.exclude(policy.ceiling(self.told).saturating_add(1), mtu, policy.retry_at(now));
+        }
+    }
+
+    /// The search is switched on or off.
+    pub(crate) fn on_probing(&mut self, mtu: u16, policy: &Policy, now: Instant) {
+        if !PATH_MTU {
+        } else if policy.probing {
+            self.search.begin(policy.ceiling(self.told), mtu, now);
+        } else {
+            self.search.rest(policy.retry_at(now).filter(|_| mtu < self.told));
+        }
+    }
+
     /// A piece of the stream leaves. What goes again may have been sent in smaller sizes before, and proves none; but
     /// when timeouts have put a size in doubt nothing else is sent, and there it counts: should it deceive, a black
     /// hole is found once more.

@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod bounds;
+pub mod knobs;
 pub mod net;
 pub mod notation;
 pub mod octets;

@@ -147,7 +147,7 @@ macro_rules! settings {
 }
 
 settings! {
-    receive_buffer receive_buffer_initial send_buffer send_low_water max_ranges frame_size copy_below max_mss min_mss min_mtu
+    receive_buffer receive_buffer_initial send_buffer send_low_water max_ranges frame_size copy_below max_mss max_sent_mss min_mss min_mtu
     too_big_timeouts black_hole_timeouts black_hole_mtu mtu_retry mtu_probing
     mtu_probe_max window_scaling window_shift timestamps
     tolerate_missing_timestamps sack dsack ecn
@@ -199,9 +199,21 @@ pub fn config(rng: &mut impl Source, mixture: &Mixture, edges: &[u64]) -> Config
     config
 }
 
+/// The defaults but for one setting, which takes a value of its range; one that contradicts the defaults stays.
+pub fn draw_named(rng: &mut impl Source, name: &str, edges: &[u64]) -> Config {
+    let fields = Config::fields();
+    let field = fields.iter().find(|field| field.name == name).expect("a setting");
+    let drawn = draw_one(Config::builder(), name, rng, field.range, edges).expect("a setting that is drawn");
+    drawn.build().unwrap_or_default()
+}
+
+/// Settings that inputs do not draw: they came after the corpora, where a number stands for a setting. Knobs draw them.
+const LATER: [&str; 1] = ["max_sent_mss"];
+
 /// As many settings as the first choice says, each named by a choice: for inputs that are read octet by octet.
 pub fn some(source: &mut impl Source, edges: &[u64]) -> Config {
-    let fields = Config::fields();
+    let mut fields = Config::fields();
+    fields.retain(|field| !LATER.contains(&field.name));
     let mut config = Config::default();
     for _ in 0..source.below(24) {
         let field = &fields[source.below(u32::try_from(fields.len()).expect("not so many")) as usize];

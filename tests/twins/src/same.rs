@@ -140,7 +140,7 @@ macro_rules! config {
 }
 // All settings: one that is missing here shows at once, for the values differ.
 config! {
-    receive_buffer receive_buffer_initial send_buffer send_low_water max_ranges frame_size copy_below max_mss min_mss
+    receive_buffer receive_buffer_initial send_buffer send_low_water max_ranges frame_size copy_below max_mss max_sent_mss min_mss
     min_mtu too_big_timeouts black_hole_timeouts black_hole_mtu mtu_retry mtu_probing mtu_probe_max window_scaling
     window_shift timestamps tolerate_missing_timestamps sack dsack ecn rack max_ack_delay nagle minshall sws_override
     delayed_ack ack_every ack_full_sized quick_acks initial_rto min_rto max_rto r1 user_timeout user_timeout_option

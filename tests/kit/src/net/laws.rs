@@ -405,7 +405,8 @@ fn unit_of_mtu(plan: &Plan, side: Side, fallen: u16) -> u64 {
     let told = told.chain([fallen]);
     let mtus = narrows.map(|narrow| narrow.mtu).chain(told).chain([sender.path.mtu, receiver.path.mtu]);
     let mtu = mtus.map(|mtu| mtu.max(sender.path.ip.min_mtu())).min().map_or(68, u64::from);
-    let limits = [sender.config.max_mss(), receiver.config.max_mss()].map(|mss| u64::from(mss).saturating_sub(40));
+    let limits = [sender.config.max_mss(), sender.config.max_sent_mss(), receiver.config.max_mss()]
+        .map(|mss| u64::from(mss).saturating_sub(40));
     let mss = mtu.saturating_sub(overhead).min(limits[0]).min(limits[1]).max(1);
     let first = u64::from(receiver.config.receive_buffer_initial()).max(10 * mss);
     let window = (u64::from(receiver.config.receive_buffer()).min(first) / 2).max(1);

@@ -282,7 +282,7 @@ pub fn most_octets(paths: &[Path; 2], configs: &[Config; 2], side: Side) -> u64 
 fn segment_of(paths: &[Path; 2], configs: &[Config; 2], side: Side) -> u64 {
     let (own, other) = (side.index(), side.other().index());
     let mss = paths.iter().map(|path| path.mss()).min().unwrap_or(28);
-    let mss = mss.min(configs[own].max_mss()).min(configs[other].max_mss());
+    let mss = mss.min(configs[own].max_mss()).min(configs[own].max_sent_mss()).min(configs[other].max_mss());
     let mss = u64::from(mss).saturating_sub(40 + u64::from(paths[own].ip_options)).max(1);
     mss.min(u64::from(configs[other].receive_buffer())).min(u64::from(configs[own].send_buffer()))
 }
