@@ -54,8 +54,8 @@ impl<C: Controller> Phase<C> {
         match self {
             Self::Closed => {}
             Self::Listen(listen) => mem::swap(&mut listen.controller, controller),
-            Self::SynSent(opening) => mem::swap(&mut opening.snd.cc, controller),
-            Self::Live(tcb) if tcb.snd.syn => mem::swap(&mut tcb.snd.cc, controller),
+            Self::SynSent(opening) => opening.snd.swap_controller(controller, cx.now),
+            Self::Live(tcb) if tcb.snd.syn => tcb.snd.swap_controller(controller, cx.now),
             Self::Live(tcb) => {
                 let (mss, initial) = (u32::from(tcb.eff_snd_mss), tcb.initial_window(cx.config));
                 let seed = tcb.seed();

@@ -27,20 +27,25 @@ impl<C: Controller> Sender<C> {
             u32::MAX if self.cc.works_by_rates() && window > initial => window,
             threshold => threshold.max(window),
         };
-        mem::swap(&mut self.cc, controller);
+        self.swap_controller(controller, now);
         self.tell_pacing(config);
         self.cc.seed(seed);
         self.cc.start(mss, window, now);
         if threshold < u32::MAX {
             self.cc.limit(threshold, now);
         }
+        self.continue_episode(mss);
+    }
+
+    /// The controllers change places; the handshake may still go on. What was sent before gives no rates.
+    pub(crate) fn swap_controller(&mut self, controller: &mut C, now: Instant) {
+        mem::swap(&mut self.cc, controller);
         self.board.forget_rates();
         if self.cc.works_by_rates() {
             self.rate.begin_anew(now);
         } else {
             self.rate.end();
         }
-        self.continue_episode(mss);
     }
 
     /// Recovery goes on, on the way to the window of the new controller. It has reduced nothing, so that nothing it did
