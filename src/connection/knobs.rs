@@ -5,7 +5,7 @@ use super::tcb::{Cx, Tcb};
 use super::{Connection, Phase};
 use crate::send::Fin;
 use crate::time::Micros;
-use crate::{Action, Arc, Config, ConfigError, Controller, Event, Instant, Knob, Report, Sink, Timer};
+use crate::{Action, Arc, Config, ConfigError, Controller, Instant, Knob, Report, Sink, Timer};
 
 impl<C: Controller> Connection<C> {
     /// Whether [`Event::Set`](crate::Event::Set) takes this value. The connection is in any state; in CLOSED a value
@@ -40,8 +40,7 @@ impl<C: Controller> Connection<C> {
     }
 
     #[inline(never)]
-    pub(super) fn set(&mut self, event: Event, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
-        let Event::Set(knob) = event else { return };
+    pub(super) fn set(&mut self, knob: Knob, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
         let before = self.turn(knob);
         self.event(now, sink, shortcuts, |phase, cx| phase.set(knob, &before, cx));
     }

@@ -492,8 +492,8 @@ impl<C: Controller> Connection<C> {
                 self.pass_to(now);
             }
             Event::Batch(parts) => self.whole_batch(parts, now, sink, shortcuts),
-            event @ Event::Set(_) => self.set(event, now, sink, shortcuts),
             event @ (Event::Segments(_)
+            | Event::Set(_)
             | Event::Timer(_)
             | Event::Send(_)
             | Event::SendMore(_)
@@ -540,6 +540,9 @@ impl<C: Controller> Connection<C> {
 
     #[inline(never)]
     fn whole_step(&mut self, mut event: Event, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
+        if let Event::Set(knob) = event {
+            return self.set(knob, now, sink, shortcuts);
+        }
         self.event(now, sink, shortcuts, |phase, cx| phase.dispatch(&mut event, cx));
     }
 
