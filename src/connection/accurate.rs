@@ -16,7 +16,7 @@ use crate::rare::Rare;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::send::Feedback;
 use crate::timestamps::older;
-use crate::{CloseReason, Controller, Ecn, Flags, Options, Path, SackBlock, SackBlocks, Segment};
+use crate::{CloseReason, CompactOptions, Controller, Ecn, Flags, Options, Path, SackBlock, SackBlocks, Segment};
 
 impl<C: Controller> Tcb<C> {
     /// The mode is fixed: both half-connections are in AccECN mode, or neither.
@@ -107,7 +107,15 @@ impl<C: Controller> Tcb<C> {
 
     /// A segment passed the checks of RFC 9293 and RFC 5961: its codepoint counts, and may ask for an acknowledgment
     /// (§3.2.2.5.1).
+    #[inline]
     pub(super) fn count_packet(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+        if self.ecn.is_accurate() {
+            self.count_accurate_packet(segment, cx);
+        }
+    }
+
+    #[inline(never)]
+    fn count_accurate_packet(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let packets = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), false).segments().max(1);
         let owed = self.ack;
@@ -132,14 +140,36 @@ impl<C: Controller> Tcb<C> {
         segment: &Segment,
         ts: Option<&crate::timestamps::TsState>,
     ) -> Option<Feedback<'a>> {
+        let accurate = accurate?;
         let later = segment.options.timestamps().zip(ts).is_some_and(|(new, ts)| older(ts.recent(), new.value));
         let (ace, option) = (ace_of(segment.flags), segment.options.acc_ecn());
-        accurate.map(|accurate| Feedback { sender: &mut accurate.sender, ace, option, later })
+        Some(Feedback { sender: &mut accurate.sender, ace, option, later })
     }
 
     /// The three ECN bits of a segment with SYN clear: the ACE field (§3.2.2), or the echo of RFC 3168.
+    #[inline]
     pub(super) fn ecn_flags(&self, pure: bool) -> Flags {
         self.accurate().map_or(self.echo.flags(), |accurate| accurate.receiver.flags(pure))
+    }
+
+    /// What a segment that leaves says of the packets that arrived: the flags, and the option where it may have one.
+    #[inline(never)]
+    pub(super) fn tell_feedback(
+        &mut self,
+        options: &mut CompactOptions,
+        (on_text, fin, with_option): (bool, bool, bool),
+        path: &Path,
+    ) -> Flags {
+        if with_option {
+            options.update(|options| self.add_accurate_option(options, on_text, path));
+        }
+        let pure = !on_text && !fin && options.sack().is_empty();
+        let flags = self.ecn_flags(pure);
+        let told = options.acc_ecn().is_some() || self.state == LiveState::TimeWait; // this is the last chance then
+        if let Some(accurate) = self.accurate_mut() {
+            accurate.receiver.on_sent(pure, on_text, told);
+        }
+        flags
     }
 
     /// Whether text has to leave in single segments: who cuts larger ones (GSO) leaves CWR on the first only, and so would

@@ -240,15 +240,11 @@ impl<C: Controller> Tcb<C> {
         let duplicate = self.duplicate.take().map(Duplicate::block);
         let on_text = !payload.is_empty();
         let mut options = self.options(on_text, duplicate, cx);
-        if with_option && self.ecn.is_accurate() {
-            options.update(|options| self.add_accurate_option(options, on_text, cx.path));
-        }
-        let pure = !on_text && !flags.contains(Flags::FIN) && options.sack().is_empty();
-        let ecn = self.ecn_flags(pure);
-        let told = options.acc_ecn().is_some() || self.state == LiveState::TimeWait; // this is the last chance then
-        if let Some(accurate) = self.accurate_mut() {
-            accurate.receiver.on_sent(pure, on_text, told);
-        }
+        let ecn = if self.ecn.is_accurate() {
+            self.tell_feedback(&mut options, (on_text, flags.contains(Flags::FIN), with_option), cx.path)
+        } else {
+            self.echo.flags()
+        };
         if self.owes_user_timeout && self.state != LiveState::TimeWait {
             let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
             if options.wire_len() + usize::from(UTO_OCTETS) <= room {

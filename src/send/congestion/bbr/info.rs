@@ -5,6 +5,11 @@ use core::time::Duration;
 use super::model::{Model, NO_RATE, NO_VOLUME};
 
 /// The state of a BBR flow (§5.1).
+///
+/// ```
+/// use segue::congestion::{Bbr, BbrState};
+/// assert_eq!(Bbr::default().info().state, BbrState::Startup);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum BbrState {
