@@ -127,6 +127,10 @@ impl<C: Controller> Tcb<C> {
             let policy = self.mtu_policy(config, cx.path);
             self.snd.path_mtu.on_probing(cx.path.mtu, &policy, now);
         }
+        if before.mtu_retry() != config.mtu_retry() {
+            let policy = self.mtu_policy(config, cx.path);
+            self.snd.path_mtu.on_retry(cx.path.mtu, &policy, now);
+        }
         if before.max_sent_mss() != config.max_sent_mss() {
             self.cap_mss(cx);
             let policy = self.mtu_policy(config, cx.path);

@@ -152,7 +152,7 @@ impl Receiver {
     /// could be announced as soon as an octet waits for the user.
     pub(crate) fn limit_buffer(&mut self, octets: u32, now: Instant) {
         let in_use = self.user.saturating_add(self.wnd()); // what is held lies in the window
-        self.tuning.set_limit(octets.clamp(2 << self.shift, tuning::MOST), in_use, now);
+        self.tuning.set_limit(octets.max(2 << self.shift).min(tuning::MOST), in_use, now);
     }
 
     /// RCV.BUFF, as far as it is in use.

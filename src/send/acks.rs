@@ -181,6 +181,8 @@ impl<C: Controller> Sender<C> {
             if let Some(window) = self.validation.as_mut().and_then(|validation| validation.on_recovered(window)) {
                 self.cc.limit(window, before.now);
             }
+        } else if self.cc.works_by_rates() {
+            self.cc.on_recovered(self.board.inflight(), before.now); // a controller by windows has slow-started
         }
         let again = before.was_fast && self.episode.recovery.lost_after;
         self.episode.begin().on_recovered(self.board.nxt());

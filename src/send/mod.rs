@@ -523,6 +523,7 @@ impl<C: Controller> Sender<C> {
     /// Segments are larger now: small segments in flight no longer need a record each. Where reports or
     /// retransmissions keep too many apart, all is sent again: reports are advisory (RFC 2018 §8).
     pub(crate) fn coalesce(&mut self, mss: u32, send_buffer: u32) {
+        let send_buffer = send_buffer.max(self.buffer.len()); // it may be smaller now than what is queued
         let most = records_to_cut(send_buffer, mss);
         self.board.coalesce(mss, most);
         if self.records_left(send_buffer, mss) == 0 {

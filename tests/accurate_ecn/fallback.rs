@@ -247,6 +247,8 @@ fn rfc_9768_3_2_3_2_4_a_zeroed_option_is_ignored() {
         server.arrives(with_option(coded(peer(0, 0), 0b010), order_0(&fields)));
         for mut rig in [client, server] {
             assert_eq!(marks(&rig).options, !ignored, "{fields:?}");
+            let (ect_0, ect_1) = marks(&rig).ect_octets_out;
+            assert!(!ignored || (ect_0, ect_1) == (0, 0), "{fields:?}: {ect_0} and {ect_1}");
             send(&mut rig, 1);
             let [e0b, ceb, _] = fields;
             rig.arrives(with_option(coded(peer(0, 1000), 6), order_0(&[e0b, ceb + 1000])));

@@ -440,3 +440,20 @@ fn another_controller_in_every_state() {
         }
     }
 }
+
+/// A send buffer that is smaller now than what is in flight bounds no records of it: larger segments lose nothing.
+#[test]
+fn a_smaller_send_buffer_and_then_larger_segments_send_nothing_again() {
+    let mut rig = At::default().with(|config| config.max_sent_mss(64).initial_window(10)).established();
+    for round in 0..8 {
+        rig.send(640 << round); // the window doubles
+        let acked = rig.info().snd_nxt - rig.info().iss;
+        rig.arrives(rig.ack(1, acked.into()));
+    }
+    rig.send(60_000);
+    let (flight, segments) = (rig.info().flight, rig.info().flight_segments);
+    assert!(segments > 70, "{segments}"); // more than the records that a buffer of 500 octets allows
+    set(&mut rig, Knob::SendBuffer(500));
+    let said = set(&mut rig, Knob::MaxSentMss(70)); // too little to join segments of 64
+    assert_eq!((said.as_str(), rig.info().flight, rig.info().counters.retransmissions), ("", flight, 0));
+}

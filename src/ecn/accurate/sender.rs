@@ -147,7 +147,7 @@ impl DataSender {
             Some(_) => Options::Available,
         };
         // Nothing of ours has been counted yet: whatever its numbers are, they are the initial ones.
-        if let Some(option) = option {
+        if let Some(option) = option.filter(|_| self.options != Options::Ignored) {
             let Octets { e0b, ceb, e1b } = self.octets;
             let first = |field: Option<u32>, counter| field.map_or(counter, u64::from);
             self.octets =

@@ -128,8 +128,8 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     fn requires_pacing(&self) -> bool {
         false
     }
-    /// Random bits from the host's secrets, told once before `start`: the only source of chance that a controller may
-    /// use, so that a replay gives the same.
+    /// Bits that differ from connection to connection, told before `start`: the only source of chance that a controller
+    /// may use, so that a replay gives the same. They come from both initial sequence numbers, which the peer knows.
     ///
     /// ```
     /// # use segue::{Instant, congestion::{Acked, Congestion, Controller}};
@@ -328,8 +328,8 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     /// ```
     fn on_settled(&mut self) {}
     /// A segment was found lost, if it [works by rates](Self::works_by_rates). Told for each, in the order of their
-    /// sending, before `on_delivery` and `on_congestion`; not for a probe of a larger MTU, and not for what is sent
-    /// again because segments became smaller.
+    /// sending, before `on_delivery` and `on_congestion`; not for a probe of a larger MTU, not for what a tail-loss probe
+    /// repaired, and not for what is sent again because segments became smaller or a closed window refused them.
     ///
     /// ```
     /// use segue::congestion::Lost;

@@ -171,6 +171,13 @@ impl PathMtu {
         }
     }
 
+    /// How long a lowered MTU is kept is another time now: it counts from now on, where the search is over.
+    pub(crate) fn on_retry(&mut self, mtu: u16, policy: &Policy, now: Instant) {
+        if PATH_MTU && mtu < self.told {
+            self.search.wait(mtu, policy.retry_at(now));
+        }
+    }
+
     /// A piece of the stream leaves. What goes again may have been sent in smaller sizes before, and proves none; but
     /// when timeouts have put a size in doubt nothing else is sent, and there it counts: should it deceive, a black
     /// hole is found once more.

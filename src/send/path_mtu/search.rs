@@ -111,6 +111,13 @@ impl Search {
         self.set_next(until);
     }
 
+    /// Where nothing is left to search, it begins anew then.
+    pub(super) fn wait(&mut self, mtu: u16, until: Option<Instant>) {
+        if self.is_converged(mtu) {
+            self.set_next(until);
+        }
+    }
+
     /// An error says that no more than `high` gets through, which is the MTU now.
     pub(super) fn bound(&mut self, high: u16, until: Option<Instant>) {
         *self = Self { high, untried: true, ..Self::new() };

@@ -361,3 +361,22 @@ fn a_size_that_is_excluded_ends_the_search_where_nothing_lies_between() {
         assert_eq!(path.search.is_over(68, later), next.is_none());
     }
 }
+
+/// `mtu_retry` changes while a lowered MTU is kept: the new time counts from then on; where the search goes on, and where
+/// the MTU is not lowered, nothing waits.
+#[test]
+fn another_retry_time_counts_from_then_on() {
+    let mut path = proven();
+    assert_eq!(too_big(&mut path, 1461, 1400, 1, &POLICY, NOW), Some(1400));
+    let later = NOW + Micros::from_secs(100);
+    let [never, soon] = [None, Some(Micros::from_secs(300))].map(|retry| Policy { retry, ..POLICY });
+    let due = |path: &PathMtu, at| path.search.is_over(1400, at);
+    path.on_retry(1400, &never, later);
+    assert!(!due(&path, NOW + Micros::from_secs(1_000_000)));
+    path.on_retry(1400, &soon, later);
+    assert!(!due(&path, later + Micros::from_secs(299)) && due(&path, later + Micros::from_secs(300)));
+    let mut whole = proven();
+    let before = whole.clone();
+    whole.on_retry(1500, &soon, later);
+    assert_eq!(whole, before);
+}

@@ -35,9 +35,9 @@ impl Gain {
         self.of(bw).saturating_mul(100 - PACING_MARGIN_PERCENT) / 100
     }
 
-    /// The bandwidth for which this is the pacing rate.
+    /// The bandwidth for which this is the pacing rate; of Drain no more is undone than of ProbeBW_DOWN.
     pub(super) fn undo(self, rate: u64) -> u64 {
-        let paced = u64::from(self.0) * (100 - PACING_MARGIN_PERCENT);
+        let paced = u64::from(self.0.max(90)) * (100 - PACING_MARGIN_PERCENT);
         rate.saturating_mul(10_000).checked_div(paced).unwrap_or(rate)
     }
 }
@@ -157,7 +157,7 @@ impl Model {
     /// SetCwnd (§5.6.4.6).
     fn set_cwnd(&mut self, sample: &Sample) {
         let max_inflight = self.max_inflight();
-        let grown = self.cwnd.saturating_add(sample.newly_acked);
+        let grown = if sample.is_marked { self.cwnd } else { self.cwnd.saturating_add(sample.newly_acked) };
         if self.full_bw_reached {
             self.cwnd = grown.min(max_inflight);
         } else if self.cwnd < max_inflight || self.delivered < u64::from(self.initial_cwnd) {

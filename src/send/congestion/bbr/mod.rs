@@ -29,8 +29,9 @@ use sample::Sample;
 
 /// BBR, version 3. It paces whether `Config::pacing` is on or not.
 ///
-/// The draft is experimental. Random losses below 2 % hardly slow the flow down, and it keeps the queue short; see
-/// `docs/figures.md`.
+/// The draft is experimental. The flow keeps the queue short, and random losses hardly slow it down: where no queue stands,
+/// up to an eighth of what is in flight may be lost. `docs/figures.md` has figures, and `docs/conformance/bbr.md` tells
+/// where it differs from the draft.
 ///
 /// ```
 /// use segue::congestion::{Algorithm, Bbr, BbrState};
@@ -63,8 +64,12 @@ impl Bbr {
         self.0.info()
     }
 
-    /// RestoreCwnd where loss recovery has ended (§5.6.4.4).
+    /// RestoreCwnd where loss recovery has ended (§5.6.4.4). It may have begun untold, where the reduction for a mark
+    /// covers the loss (RFC 3168 §6.1.2).
     fn follow_recovery(&mut self, recovering: bool) {
+        if recovering && !self.0.in_recovery {
+            self.enter_recovery(true);
+        }
         let model = &mut *self.0;
         if model.in_recovery && !recovering {
             model.restore_cwnd();
@@ -110,6 +115,9 @@ impl Controller for Bbr {
         let model = &mut *self.0;
         model.saved &= delivery.lost > 0;
         model.delivered = delivery.delivered;
+        if core::mem::take(&mut model.undone) {
+            model.start_round(); // what the acknowledgment that undid the loss delivers was sent before
+        }
         if delivery.octets == 0 {
             return;
         }
@@ -143,7 +151,7 @@ impl Controller for Bbr {
 
     fn on_spurious(&mut self, _now: Instant) {
         self.0.handle_spurious_loss_detection();
-        self.0.in_recovery = false;
+        (self.0.in_recovery, self.0.undone) = (false, true);
     }
 
     fn on_restart(&mut self, now: Instant) {
@@ -156,7 +164,7 @@ impl Controller for Bbr {
     }
 
     fn window(&self) -> u32 {
-        self.0.cwnd.clamp(self.0.smss, MAX_CWND)
+        self.0.cwnd.max(self.0.smss).min(MAX_CWND)
     }
 
     fn set_mss(&mut self, mss: u32) {

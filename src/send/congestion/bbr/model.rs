@@ -63,6 +63,8 @@ pub(super) struct Model {
     pub(super) fast: bool,
     /// A loss of this event has saved the state already: entering recovery must not do so again.
     pub(super) saved: bool,
+    /// A loss was undone since the last delivery was told: the round counts from that delivery on.
+    pub(super) undone: bool,
     /// The initial pacing rate comes of a measured round trip.
     pub(super) paced_by_rtt: bool,
     /// The source of chance: the seed, and how often it was asked.
@@ -144,6 +146,7 @@ impl Model {
             in_recovery: false,
             fast: false,
             saved: false,
+            undone: false,
             paced_by_rtt: false,
             seed,
             draws: 0,

@@ -87,17 +87,21 @@ impl Model {
         if self.is_probing_bw() || !self.is_loss_in_round {
             return;
         }
-        // InitLowerBounds
+        self.init_lower_bounds();
+        // LossLowerBounds
+        let bw_latest = self.bw_latest_at_full_rate().min(self.bw_shortterm);
+        self.bw_shortterm = bw_latest.max(beta(self.bw_shortterm));
+        self.inflight_shortterm = self.inflight_latest.max(beta_of_volume(self.inflight_shortterm));
+    }
+
+    /// InitLowerBounds.
+    fn init_lower_bounds(&mut self) {
         if self.bw_shortterm == NO_RATE {
             self.bw_shortterm = self.max_bw();
         }
         if self.inflight_shortterm == NO_VOLUME {
             self.inflight_shortterm = self.cwnd;
         }
-        // LossLowerBounds
-        let bw_latest = self.bw_latest_at_full_rate().min(self.bw_shortterm);
-        self.bw_shortterm = bw_latest.max(beta(self.bw_shortterm));
-        self.inflight_shortterm = self.inflight_latest.max(beta_of_volume(self.inflight_shortterm));
     }
 
     /// BBR.bw_latest, as it would be at the pacing gain of 1. A flow that paces at nine tenths, less the margin, delivers
@@ -153,14 +157,14 @@ impl Model {
     /// losses from there on. What a random loss sets inflight_longterm to then leaves a BDP after the headroom.
     pub(super) fn handle_lost_packet(&mut self, lost: &Lost) {
         self.lost_ranges = self.lost_ranges.saturating_add(u32::from(!lost.adjoins || self.lost_ranges == 0));
-        if self.is_congestive(lost, 2) {
-            self.note_loss();
+        if self.state == BbrState::Startup || self.is_congestive(lost, 2) {
+            self.note_loss(); // Startup counts a round from its first loss (§5.3.1.3)
         }
         let volume = Volume { tx_in_flight: lost.tx_in_flight, lost: lost.lost, sack: lost.sack };
         // only what was sent while the flow probed for bandwidth
         if self.is_bw_probe_sample && volume.is_inflight_too_high() && self.is_congestive(lost, 1) {
             self.note_loss();
-            let inflight = inflight_at_loss(lost).unwrap_or(NO_VOLUME);
+            let inflight = inflight_at_loss(lost).unwrap_or(self.inflight_longterm);
             self.handle_inflight_too_high(inflight, lost.application_limited, lost.now);
         }
     }
@@ -211,13 +215,19 @@ impl Model {
         }
     }
 
-    /// Gain of a whole BDP: what a mark in a probe says was too much.
+    /// A congestion mark, once in a window of data: the draft names no response, and RFC 8311 §4.1 asks for one (§3.7).
+    /// It ends Startup as it ends a slow start; in a probe it says that too much was in flight; elsewhere the bounds fall
+    /// as for a round of losses, but whatever was delivered: the mark comes before the queue is full.
     pub(super) fn handle_mark(&mut self, inflight: u32, now: Instant) {
-        self.is_loss_in_round = true;
         if self.state == BbrState::Startup {
             self.exit_startup_for_congestion();
         } else if self.is_bw_probe_sample {
-            self.handle_inflight_too_high(inflight.min(self.inflight(self.bw, Gain::ONE)), false, now);
+            self.handle_inflight_too_high(inflight, false, now);
+        } else if !self.is_probing_bw() {
+            self.init_lower_bounds();
+            self.bw_shortterm = beta(self.bw_shortterm);
+            self.inflight_shortterm = beta_of_volume(self.inflight_shortterm);
+            self.bound_bw_for_model();
         }
     }
 }

@@ -143,7 +143,7 @@ impl Model {
     /// RaiseInflightLongtermSlope: 1, 2, 4, 8 … segments in a round.
     fn raise_inflight_longterm_slope(&mut self) {
         let growth = self.cwnd.checked_shr(self.bw_probe_up_rounds).unwrap_or(0);
-        self.bw_probe_up_rounds = (self.bw_probe_up_rounds + 1).min(MOST_UP_ROUNDS);
+        self.bw_probe_up_rounds = self.bw_probe_up_rounds.saturating_add(1).min(MOST_UP_ROUNDS);
         self.probe_up_acked_per_inc = growth.max(self.smss);
     }
 
@@ -155,7 +155,8 @@ impl Model {
         self.bw_probe_up_acked = self.bw_probe_up_acked.saturating_add(sample.newly_acked);
         let delta = self.bw_probe_up_acked.checked_div(self.probe_up_acked_per_inc).unwrap_or(0);
         if delta > 0 {
-            self.bw_probe_up_acked -= delta.saturating_mul(self.probe_up_acked_per_inc);
+            let counted = delta.saturating_mul(self.probe_up_acked_per_inc);
+            self.bw_probe_up_acked = self.bw_probe_up_acked.saturating_sub(counted);
             self.inflight_longterm = self.inflight_longterm.saturating_add(delta.saturating_mul(self.smss));
         }
         if self.round_start {

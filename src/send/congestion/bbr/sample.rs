@@ -20,6 +20,8 @@ pub(super) struct Sample {
     /// RS.prior_delivered, if the sending of what was delivered is known.
     pub(super) prior_delivered: Option<u64>,
     pub(super) is_app_limited: bool,
+    /// It tells of a congestion mark: the window does not grow with it (RFC 3168 §6.1.2).
+    pub(super) is_marked: bool,
     pub(super) newly_acked: u32,
     pub(super) volume: Volume,
     pub(super) rtt: Option<Micros>,
@@ -54,6 +56,7 @@ impl Sample {
             delivered: rate.map_or(0, |rate| u32::try_from(rate.delivered).unwrap_or(u32::MAX)),
             prior_delivered: rate.map(|rate| rate.prior_delivered),
             is_app_limited: rate.is_some_and(|rate| rate.application_limited),
+            is_marked: delivery.ecn_echo,
             newly_acked: delivery.octets,
             volume: Volume {
                 tx_in_flight: rate.map_or(0, |rate| rate.tx_in_flight),

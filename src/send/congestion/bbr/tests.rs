@@ -72,6 +72,7 @@ fn sample() -> Sample {
         delivered: 100_000,
         prior_delivered: Some(900_000),
         is_app_limited: false,
+        is_marked: false,
         newly_acked: 2 * MSS,
         volume: Volume { tx_in_flight: 150_000, lost: 0, sack: true },
         rtt: Some(Micros::from_millis(150)),

@@ -266,8 +266,33 @@ fn a_larger_segment_size_counts_at_once() {
 }
 
 #[test]
-fn a_mark_is_a_loss_in_the_round() {
+fn a_mark_lowers_the_short_term_bounds() {
     let mut bbr = Bbr(Box::new(in_state(BbrState::ProbeBwCruise)));
-    bbr.on_congestion(&Congestion::new(Signal::Ecn, 150_000, now()));
-    assert!(bbr.0.is_loss_in_round && !bbr.0.in_recovery);
+    let (cwnd, bw) = (bbr.0.cwnd, bbr.0.max_bw());
+    for times in 1..=3 {
+        bbr.on_congestion(&Congestion::new(Signal::Ecn, 150_000, now()));
+        let kept = |of: u64| (0..times).fold(of, |of, _| of / 10 * 7);
+        assert_eq!((bbr.0.bw, u64::from(bbr.0.inflight_shortterm)), (kept(bw), kept(cwnd.into())));
+    }
+    assert!(!bbr.0.in_recovery);
+}
+
+/// RFC 3168 §6.1.2: what tells of a mark adds nothing to the window.
+#[test]
+fn the_window_does_not_grow_with_a_mark() {
+    for is_marked in [false, true] {
+        let mut model = Model { cwnd: BDP, ..in_state(BbrState::ProbeBwCruise) };
+        model.update_on_ack(&Sample { is_marked, ..sample() });
+        assert_eq!(model.cwnd > BDP, !is_marked);
+    }
+}
+
+/// A loss that the reduction for a mark covers begins recovery untold.
+#[test]
+fn recovery_that_begins_untold_is_recovery() {
+    let mut bbr = Bbr(Box::new(in_state(BbrState::ProbeBwCruise)));
+    let mut delivery = Delivery::new(now());
+    (delivery.recovering, delivery.lost) = (true, MSS);
+    bbr.on_delivery(&delivery);
+    assert_eq!((bbr.0.in_recovery, bbr.0.fast, bbr.0.prior_cwnd), (true, true, bbr.0.cwnd));
 }
