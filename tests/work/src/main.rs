@@ -38,7 +38,7 @@ Exits with 0 if all events keep to the formula, 1 if one does not, 2 after a mis
 /// and for each record in flight and each range held, which an event may have to look at; octets are copied.
 const CALL: u64 = 5_000;
 const SEGMENT: u64 = 4_000;
-const ACTION: u64 = 2_500;
+const ACTION: u64 = 2_600;
 const RECORD: u64 = 400;
 const RANGE: u64 = 600;
 
