@@ -27,12 +27,13 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The counters, in AccECN mode.
+    #[inline]
     pub(super) fn accurate(&self) -> Option<&Accurate> {
-        if ACCURATE_ECN { self.seldom.accurate.as_deref() } else { None }
+        if self.ecn.is_accurate() { self.seldom.accurate.as_deref() } else { None }
     }
 
     pub(super) fn accurate_mut(&mut self) -> Option<&mut Accurate> {
-        Self::accurate_in(&mut self.seldom)
+        if self.ecn.is_accurate() { Self::accurate_in(&mut self.seldom) } else { None }
     }
 
     /// The same, while other parts are in use.
@@ -107,15 +108,8 @@ impl<C: Controller> Tcb<C> {
 
     /// A segment passed the checks of RFC 9293 and RFC 5961: its codepoint counts, and may ask for an acknowledgment
     /// (§3.2.2.5.1).
-    #[inline]
-    pub(super) fn count_packet(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        if self.ecn.is_accurate() {
-            self.count_accurate_packet(segment, cx);
-        }
-    }
-
     #[inline(never)]
-    fn count_accurate_packet(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
+    pub(super) fn count_packet(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
         let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let packets = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), false).segments().max(1);
         let owed = self.ack;

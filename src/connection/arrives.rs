@@ -39,7 +39,7 @@ impl<C: Controller> Tcb<C> {
         self.check_rst(segment, cx)?; // second; third, security and compartment: not supported
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, &arrived, cx)?; // fifth
-        if arrived.acceptable && !arrived.syn_ack {
+        if self.ecn.is_accurate() && arrived.acceptable && !arrived.syn_ack {
             self.count_packet(segment, cx);
         }
         self.heard(segment, cx.now);
@@ -356,7 +356,8 @@ impl<C: Controller> Tcb<C> {
         let before_established = self.state == LiveState::SynReceived; // `hear_handshake` has heard it
         let marked = segment.flags.contains(Flags::ECE);
         let ack = Ack { ack: segment.ack, blocks, echoed, marked, bare, same_window };
-        let accurate = Self::accurate_in(&mut self.seldom).filter(|_| !before_established);
+        let told = self.ecn.is_accurate() && !before_established;
+        let accurate = if told { Self::accurate_in(&mut self.seldom) } else { None };
         let feedback = Self::feedback(accurate, segment, self.ts.as_ref());
         let newly = self.snd.on_ack(&ack, feedback, mss, cx.out.counters, cx.now);
         if newly.restarts_timer {

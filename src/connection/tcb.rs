@@ -281,8 +281,8 @@ impl<C: Controller> Tcb<C> {
         let most = if self.ts.is_some() { 3 } else { SackBlocks::MAX };
         let room = path.mss().saturating_sub(path.ip_options);
         let fits = |&blocks: &usize| {
-            let leaves_half = 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
-            self.option_octets(blocks) <= room && (leaves_half || !on_text)
+            let leaves_half = || 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
+            self.option_octets(blocks) <= room && (!on_text || leaves_half())
         };
         (0..=most.min(reports)).rev().find(fits).unwrap_or(0)
     }

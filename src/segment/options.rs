@@ -278,16 +278,13 @@ impl Options {
     /// Octets with the NOPs that put every field on its natural boundary (RFC 7323 App. A).
     pub(crate) fn aligned_len(&self) -> usize {
         4 * usize::from(self.mss.is_some())
-            + match (self.timestamps, self.sack_permitted) {
-                (Some(_), _) => 12, // SACK-permitted stands in the place of the two NOPs
-                (None, true) => 4,
-                (None, false) => 0,
-            }
+            // SACK-permitted stands in the place of the two NOPs
+            + if self.timestamps.is_some() { 12 } else { 4 * usize::from(self.sack_permitted) }
             + 4 * usize::from(self.window_scale.is_some())
-            + if self.sack.is_empty() { 0 } else { 4 + 8 * self.sack.len() }
-            + self.fast_open.map_or(0, |cookie| padded(2 + cookie.len()))
+            + 4 * usize::from(!self.sack.is_empty()) + 8 * self.sack.len()
             + 4 * usize::from(self.user_timeout.is_some())
-            + self.acc_ecn.map_or(0, |option| padded(option.wire_len()))
+            + if let Some(cookie) = &self.fast_open { padded(2 + cookie.len()) } else { 0 }
+            + if let Some(option) = &self.acc_ecn { padded(option.wire_len()) } else { 0 }
     }
 
     /// Octets without any NOP.
