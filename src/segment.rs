@@ -166,6 +166,12 @@ impl Segment {
             .saturating_add(u32::from(self.flags.contains(Flags::FIN)))
     }
 
+    /// Octets of payload. Saturates.
+    #[inline]
+    pub(crate) fn payload_len(&self) -> u32 {
+        u32::try_from(self.payload.len()).unwrap_or(u32::MAX)
+    }
+
     /// Whether the segment takes no sequence space: no payload, no SYN, no FIN.
     ///
     /// ```

@@ -57,8 +57,7 @@ impl<C: Controller> Tcb<C> {
     /// arrived.
     pub(super) fn answer_syn_ack(&mut self, segment: &Segment) {
         let Some(accurate) = self.accurate_mut() else { return };
-        let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        accurate.receiver.on_syn_ack(segment.ecn, octets);
+        accurate.receiver.on_syn_ack(segment.ecn, segment.payload_len());
         accurate.receiver.feed_back(segment.ecn);
         accurate.receiver.test_options();
         self.ack = PendingAck::Pure;
@@ -110,7 +109,7 @@ impl<C: Controller> Tcb<C> {
     /// (§3.2.2.5.1).
     #[inline(never)]
     pub(super) fn count_packet(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let octets = segment.payload_len();
         let packets = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), false).segments().max(1);
         let owed = self.ack;
         let Some(Accurate { receiver, .. }) = self.accurate_mut() else { return };

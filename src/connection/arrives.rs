@@ -76,9 +76,10 @@ impl<C: Controller> Tcb<C> {
         // The window in a SYN is never scaled (RFC 7323 §2.2).
         let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.snd.shift };
         let window = u32::from(segment.window) << shift;
-        let syn_ack = segment.flags.contains(Flags::SYN | Flags::ACK);
-        if self.state == LiveState::SynReceived && segment.flags.contains(Flags::SYN) && segment.seq == self.rcv.irs {
-            self.trim_syn(segment, cx)?;
+        let syn_ack =
+            self.state == LiveState::SynReceived && segment.flags.contains(Flags::SYN) && segment.seq == self.rcv.irs;
+        if syn_ack {
+            self.trim_syn(segment, cx)?; // goes on with a SYN,ACK only
         }
         let bare = segment.is_empty();
         if segment.flags.intersects(Flags::RST | Flags::SYN) || self.is_acceptable(segment) {
@@ -109,8 +110,7 @@ impl<C: Controller> Tcb<C> {
                 self.ecn.heard(segment.flags, segment.ecn, cx.config.ecn());
                 self.check_kinds(cx)?;
                 if let Some(accurate) = self.accurate_mut() {
-                    let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-                    accurate.receiver.on_syn_ack(segment.ecn, octets);
+                    accurate.receiver.on_syn_ack(segment.ecn, segment.payload_len());
                 }
             }
             segment.trim_syn();
@@ -454,13 +454,12 @@ impl<C: Controller> Tcb<C> {
             cx.out.discard(Discard::AfterFin);
             return Continue(None);
         }
-        if self.released && (segment.seq + u32::try_from(segment.payload.len()).unwrap_or(u32::MAX)).after(self.rcv.nxt)
-        {
+        if self.released && (segment.seq + segment.payload_len()).after(self.rcv.nxt) {
             return self.reset_unread(cx);
         }
         self.note_mark(segment, cx);
         let end = self.rcv.fin().map_or(edge, |fin| fin.min(edge));
-        let octets = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let octets = segment.payload_len();
         let pushed = segment.flags.contains(Flags::PSH);
         let arrival = Arrival::new(octets, segment.segment_size, self.rcv.policy.rmss(), pushed);
         let room = usize::try_from(end.saturating_since(segment.seq)).unwrap_or(usize::MAX);

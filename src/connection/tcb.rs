@@ -297,7 +297,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The text of this segment that arrived before, if that is to be reported.
     pub(super) fn duplicate_of(&self, segment: &Segment, config: &Config) -> Option<(SeqNum, SeqNum)> {
-        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let len = segment.payload_len();
         if self.reports_duplicates(config) { self.rcv.duplicate_in(segment.seq, len) } else { None }
     }
 

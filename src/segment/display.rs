@@ -12,7 +12,7 @@ impl fmt::Display for Segment {
         write_flags(f, self.flags)?;
         f.write_str("]")?;
         if !self.payload.is_empty() {
-            let text = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+            let text = self.payload_len();
             write!(f, ", seq {}:{}", self.seq, self.seq + text)?;
         } else if self.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) || !self.flags.contains(Flags::ACK) {
             write!(f, ", seq {}", self.seq)?;

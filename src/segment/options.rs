@@ -287,7 +287,9 @@ impl Options {
             + if let Some(option) = &self.acc_ecn { padded(option.wire_len()) } else { 0 }
     }
 
-    /// Octets without any NOP.
+    /// Octets without any NOP: for options that have no room to be aligned.
+    #[cold]
+    #[inline(never)]
     fn packed_len(&self) -> usize {
         4 * usize::from(self.mss.is_some())
             + 2 * usize::from(self.sack_permitted)
