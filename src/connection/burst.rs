@@ -32,8 +32,7 @@ impl<C: Controller> Tcb<C> {
     /// timestamps.
     pub(super) fn sends_plain_text(&self, cx: &Cx<'_, '_>) -> bool {
         self.snd.is_steady()
-            && !self.snd.is_paced(cx.config)
-            && !self.snd.cc.works_by_rates()
+            && self.snd.is_ack_clocked(cx.config)
             && !self.ecn.is_accurate()
             && self.rcv.reports() == 0
             && self.duplicate.is_none()

@@ -41,8 +41,7 @@ impl<C: Controller> Tcb<C> {
         if !SHORTCUTS || self.ecn.is_accurate() || !self.is_predictable() {
             return Prediction::Off;
         }
-        let plain = !self.snd.is_paced(config)
-            && !self.snd.cc.works_by_rates()
+        let plain = self.snd.is_ack_clocked(config)
             && !settings.keep_alive
             && !self.owes_user_timeout
             && !self.snd.ecn.owes_cwr()

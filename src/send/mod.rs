@@ -280,6 +280,12 @@ impl<C: Controller> Sender<C> {
         config.pacing() || self.cc.requires_pacing()
     }
 
+    /// Whether acknowledgments alone tell when segments leave, and the controller hears of nothing else: neither pacing
+    /// nor rates.
+    pub(crate) fn is_ack_clocked(&self, config: &Config) -> bool {
+        !self.is_paced(config) && !self.cc.works_by_rates()
+    }
+
     /// When `octets` may leave, if pacing holds them back.
     pub(crate) fn paced_until(&self, octets: u32, burst: u32, mss: u32, now: Instant) -> Option<Instant> {
         self.pacer.release(&self.flow_of(octets, burst, mss)?, now)
