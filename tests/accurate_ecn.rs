@@ -85,7 +85,7 @@ fn marks(rig: &Rig) -> AccurateEcn {
     rig.info().accurate_ecn.expect("AccECN mode")
 }
 
-/// So many segments of 1000 octets leave.
+/// This number of segments of 1000 octets leaves.
 fn send(rig: &mut Rig, segments: usize) {
     for _ in 0..segments {
         rig.send(1000);

@@ -25,7 +25,7 @@ fn shallow() -> Link {
 /// Half of what the path of `Link::default` takes, in octets each millisecond.
 const HALF: u32 = 600;
 
-/// The values that full_bw_count takes until the flow leaves the state, but no longer than so much.
+/// The values that full_bw_count takes until the flow leaves the state or the time is over.
 fn full_bw_counts(world: &mut World, time: Nanos) -> Vec<u8> {
     let (state, mut counts) = (world.state(), vec![world.bbr().full_bw_count]);
     let leaves = world.until(time, |world| {

@@ -100,7 +100,7 @@ impl Bench {
     }
 }
 
-/// Runs a row once; under watch, with a sample of the first end whenever so much time has passed, and a line for each packet.
+/// Runs a row once; under watch, with a sample of the first end at each interval, and a line for each packet.
 pub fn run(row: &Row, seed: u64, watch: Option<Nanos>) -> Outcome {
     let mut bench = Bench::new(row, seed, watch);
     match row.load {

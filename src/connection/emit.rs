@@ -35,7 +35,7 @@ impl<C: Controller> Tcb<C> {
         cx.out.transmit(segment);
     }
 
-    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived. So many timeouts led to it.
+    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: our SYN again, the peer's having arrived, after this number of timeouts.
     pub(super) fn transmit_syn(&mut self, timeouts: u8, cx: &mut Cx<'_, '_>) {
         let plan = Plan { seq: self.snd.iss, len: 0, syn: true, fin: false, kind: Kind::Again };
         if self.snd.sent(&plan, 1, 1, cx.now) {

@@ -234,7 +234,7 @@ impl Rate {
         octets > 0 && newest.application_limited
     }
 
-    /// So many octets are delivered.
+    /// This number of octets is delivered.
     #[inline]
     pub(crate) fn count(&mut self, octets: u32) {
         self.application_limited = self.application_limited.saturating_sub(octets);

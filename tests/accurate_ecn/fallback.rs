@@ -172,7 +172,7 @@ fn rfc_9768_3_2_2_3_mangling_ends_ect_and_nothing_else() {
     }
 }
 
-/// §3.2.2.4: the first counter is zero, though so few packets are acknowledged that it cannot have come there by counting.
+/// §3.2.2.4: the first counter is zero, though too few packets are acknowledged for it to have come there by counting.
 #[test]
 fn rfc_9768_3_2_2_4_a_zeroed_counter_is_not_heeded() {
     for mut rig in [client(), server()] {

@@ -25,7 +25,7 @@ fn rfc_9768_3_2_3_3_necessary_option_length() {
         for blocks in 0..=4usize {
             for codepoints in 1..8u8 {
                 let mut rig = rig(timestamps, true, false, 1500);
-                // so many holes, and these codepoints
+                // the number of holes, and the codepoints
                 for hole in 0..blocks {
                     rig.arrives(rig.text(101 + 20 * hole as i64, 1, "0123456789"));
                     rig.peer_clock += 1;

@@ -100,7 +100,7 @@ struct Middlebox {
     /// The three flags are cleared on SYNs, or on everything.
     clears_syns: bool,
     clears_flags: bool,
-    /// Of pure ACKs that leave together, so many give way to the next.
+    /// The number of pure ACKs, of those that leave together, that give way to the next.
     thins: u32,
     /// Of the first packets, those of these bits are lost.
     loses: u8,

@@ -9,14 +9,14 @@ use segue_kit::{Rng, ms};
 
 use super::{accurate, client, client_of, coded, connect, marks, order_0, send, with_option};
 
-/// A client without the peer's options, in a flight of so many packets of 1000 octets.
+/// A client without the peer's options, in a flight of this number of packets of 1000 octets.
 fn flight(packets: usize) -> Rig {
     let config = accurate().send_buffer(1 << 20).initial_window(10);
     let mut rig = Rig::connect(config, Path::ipv4(1500));
     rig.arrives(coded(peer_syn_ack(), 0b010));
     let mut acked = 0;
     rig.send(100); // the first text has an option of its own
-    // slow start, until so many fit
+    // slow start, until they fit
     while usize::try_from(rig.info().cwnd).unwrap() < packets * 1000 + 3000 {
         let nxt = rig.info().snd_nxt - ours(0);
         if nxt > acked {

@@ -82,7 +82,7 @@ fn disturb(world: &mut World, rng: &mut Rng) {
     world.reads = true;
 }
 
-/// All of it arrives within so many virtual seconds, whatever the path did; nothing panics, and no law of the debug build is
+/// All of it arrives within this number of virtual seconds, whatever the path did; nothing panics, and no law of the debug build is
 /// broken.
 fn arrives(seed: u64) {
     let mut rng = Rng::new(seed);

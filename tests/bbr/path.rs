@@ -58,7 +58,7 @@ pub(crate) struct Link {
     pub(crate) policer: Option<Bucket>,
     /// Acknowledgments arrive together, at the multiples of this; 0: each by itself.
     pub(crate) ack_slot: Nanos,
-    /// Of a million segments of text, so many are held back for so long.
+    /// The number of segments of text in a million that are held back, and for how long.
     pub(crate) hold: (u32, Nanos),
     pub(crate) mtu: u16,
     pub(crate) seed: u64,
@@ -95,7 +95,7 @@ pub(crate) enum App {
     /// Octets each millisecond.
     Trickle(u32),
     Pause,
-    /// So many octets, all told.
+    /// Octets, all told.
     Until(u64),
 }
 
@@ -312,7 +312,7 @@ impl World {
         }
     }
 
-    /// The application writes so much, as far as there is room.
+    /// The application writes this number of octets, as far as there is room.
     fn write(&mut self, octets: u64) {
         let mut left = octets.min(self.tcp().send_room() as u64);
         while left > 0 {
@@ -393,7 +393,7 @@ impl World {
         self.until(time, |_| false);
     }
 
-    /// Time passes until this is so after an event, but no more than so much. Whether it is.
+    /// Time passes until this is so after an event, or the time is over. Whether it is so.
     pub(crate) fn until(&mut self, time: Nanos, mut is_so: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now + time;
         while self.step(end) {
@@ -405,7 +405,7 @@ impl World {
         false
     }
 
-    /// Time passes until the flow enters this state, but no more than so much.
+    /// Time passes until the flow enters this state, or the time is over.
     #[track_caller]
     pub(crate) fn reach(&mut self, state: BbrState, time: Nanos) {
         let from = self.states.len();
@@ -438,7 +438,7 @@ impl World {
         self.states[self.states.len() - 2].1.state
     }
 
-    /// Octets delivered in so much time, per second.
+    /// Octets delivered in this time, per second.
     pub(crate) fn rate_over(&mut self, time: Nanos) -> u64 {
         let before = self.received;
         self.pass(time);

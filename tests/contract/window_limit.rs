@@ -9,7 +9,7 @@ fn segments(actions: Vec<Action>) -> Vec<Segment> {
     actions.into_iter().filter_map(|a| if let Action::Transmit(segment) = a { Some(segment) } else { None }).collect()
 }
 
-/// The client sends as fast as it may for so many milliseconds, the server takes all at once.
+/// The client sends as fast as it may for this number of milliseconds, the server takes all at once.
 fn pour(ends: &mut [Connection; 2], wires: &mut [Vec<Segment>; 2], now: &mut Instant, millis: u32) {
     for _ in 0..millis {
         *now += ms(1);

@@ -9,7 +9,8 @@ use crate::{AccEcn, Ecn, Flags, Options};
 const MARKS_WITH_DATA: u8 = 2;
 const MARKS_WITHOUT_DATA: u8 = 3;
 
-/// Acknowledged octets that come again so often, each time after so few acknowledgments with an option, always do.
+/// How often acknowledged octets come again, each time after no more than `FEW` acknowledgments with an option, until the
+/// options are to blame.
 const ALWAYS: u8 = 3;
 const FEW: u8 = 16;
 
@@ -160,7 +161,7 @@ impl DataReceiver {
         packet.arrived == Ecn::Ce && packet.octets > 0 && was != Ecn::Ce
     }
 
-    /// §3.2.2.5.1: so many marks since the last acknowledgment.
+    /// §3.2.2.5.1: the marks since the last acknowledgment make one due.
     fn increment_triggered(&mut self, packet: &Packet) -> Due {
         if packet.arrived != Ecn::Ce {
             return Due::Nothing;

@@ -183,7 +183,7 @@ impl DataSender {
         if self.heeds { Marks { packets, octets: marked } } else { Marks::default() }
     }
 
-    /// Testing for zeroing of the ACE field (§3.2.2.4), where so few packets are acknowledged that it cannot have come to
+    /// Testing for zeroing of the ACE field (§3.2.2.4), where too few packets are acknowledged for it to have come to
     /// zero by counting.
     fn test_for_zeroing(&mut self, told: &Told) {
         if !core::mem::replace(&mut self.tested, true) {
@@ -217,7 +217,7 @@ impl DataSender {
     }
 
     /// With an option: the counter counts at least as many packets as the marked octets take (App. A.2.2 has a looser
-    /// rule), as long as so many were acknowledged.
+    /// rule), as long as at least that number was acknowledged.
     fn reconcile(&self, least: u32, octets: u32, told: &Told) -> u32 {
         let taken = u64::from(octets.div_ceil(told.mss.max(1))).saturating_sub(self.since.marked);
         let packets = at_least(least, u32::try_from(taken).unwrap_or(u32::MAX));
@@ -237,7 +237,7 @@ impl DataSender {
     }
 
     /// Marked octets of which no estimate has told before. Consistency between the fields (§3.2.3.2.5): octets without a
-    /// packet, when so few were acknowledged that the ACE field cannot have cycled, come of mangled feedback.
+    /// packet, when too few were acknowledged for the ACE field to have cycled, come of mangled feedback.
     fn take_octets(&mut self, octets: u32) -> u32 {
         let Since { marked, packets, estimated } = self.since;
         if octets > 0 && marked == 0 && packets < 8 {

@@ -56,7 +56,7 @@ pub(super) struct Model {
     pub(super) pacing_rate: u64,
     pub(super) send_quantum: u32,
     pub(super) delivered: u64,
-    /// The window was full within the last round: until so much is delivered (C.is_cwnd_limited).
+    /// The window was full within the last round: until this much is delivered (C.is_cwnd_limited).
     pub(super) cwnd_limited_until: u64,
     /// InLossRecovery(), and whether that is fast recovery.
     pub(super) in_recovery: bool,
@@ -248,7 +248,7 @@ impl Model {
     /// Times become ages, rounds and deliveries count from now on: what it will do depends on nothing else.
     pub(super) fn rebase(&mut self, now: Instant) {
         let round = self.round_count;
-        let delivered = self.delivered.saturating_sub(self.initial_cwnd.into()); // SetCwnd asks whether it was so much
+        let delivered = self.delivered.saturating_sub(self.initial_cwnd.into()); // SetCwnd compares with it
         for at in [
             &mut self.min_rtt_stamp,
             &mut self.extra_acked_interval_start,

@@ -19,7 +19,7 @@ enum Call {
     Others(u32),
 }
 
-/// After so many microseconds.
+/// After this number of microseconds.
 #[derive(Clone, Debug)]
 struct Step(u64, Call);
 
