@@ -50,6 +50,22 @@ fn a_black_hole_is_left_whatever_acknowledgments_are_lost() {
     }
 }
 
+/// A silent link of any size, while the acknowledgments are lost for some time: text goes again in pieces that end
+/// where earlier ones did. The size that works is not found anew for every piece of the flight.
+#[test]
+fn a_black_hole_is_left_whatever_an_outage_before_made_of_the_flight() {
+    for seed in 0..400 {
+        let mut rng = Rng::new(seed);
+        let mut draw = |least: u16, most: u16| least + rng.below((most - least).into()) as u16;
+        let (link, outage, octets) = (draw(100, 1000), secs(draw(0, 200).into()), draw(10_000, 40_000).into());
+        let way = move |at: Duration, from: usize, size: usize| {
+            if from == SERVER && at < outage { Fate::Lost } else { carries(link, false)(at, from, size) }
+        };
+        let configs = defaults().map(|config| config.user_timeout(None).timestamps(seed % 2 == 0));
+        World::new(configs, Path::ipv4(1500)).over(way).transfer(octets, outage + secs(420));
+    }
+}
+
 /// Retransmissions carry a SACK block: 1284 octets over a link of 1280.
 #[test]
 fn options_of_the_packet_count() {

@@ -30,7 +30,7 @@ fn wild_pairs_keep_the_laws() {
 #[test]
 fn pairs_that_failed_once_keep_the_laws() {
     count_heap();
-    for seed in [7_006_543, 7_014_228, 9_006_737, 31_006_262, 42_035_463, 51_008_491, 1_374_554] {
+    for seed in [7_006_543, 7_014_228, 9_006_737, 31_006_262, 42_035_463, 51_008_491, 1_374_554, 8444] {
         let (family, plan) = wild::plan(seed);
         let outcome = run(&plan);
         if let Err(problem) = verdict::judge(family, &outcome) {

@@ -144,16 +144,17 @@ impl PathMtu {
     pub(super) fn leave_hole(&mut self, una: Position, mtu: u16, policy: &Policy, now: Instant) -> Option<u16> {
         match self.trouble.hole {
             Hole::Falling { cut, sent: Some(sent), doubt } if sent.end <= una => {
-                let got = u32::from(sent.size) + (una - sent.end);
-                if cut >= mtu || sent.end < una && got + OPTIONS >= mtu.into() {
+                let (size, got) = (sent.size.max(policy.floor), u32::from(sent.size) + (una - sent.end));
+                if size >= mtu || sent.end < una && got + OPTIONS >= mtu.into() {
                     return self.vindicate(doubt.proven, mtu, policy, now); // that, or a larger one before it
                 }
-                let doubt = Doubt { times: doubt.times + 1, works: cut, ..doubt };
-                self.restart(cut);
+                let works = if cut < doubt.works { size } else { size.max(doubt.works) };
+                let doubt = Doubt { times: doubt.times + 1, works, ..doubt };
+                self.restart(works);
                 if doubt.times >= MAX_PROBES {
-                    self.vindicate(None, cut, policy, now);
-                    self.search.exclude(mtu, cut, policy.retry_at(now));
-                    return Some(cut);
+                    self.vindicate(None, works, policy, now);
+                    self.search.exclude(mtu, works, policy.retry_at(now));
+                    return Some(works);
                 }
                 self.set_hole(Hole::Doubted(doubt));
                 doubt.proven.filter(|_| doubt.times == 1)

@@ -2,6 +2,10 @@
 
 use super::*;
 use alloc::vec::Vec;
+use quickcheck::quickcheck;
+
+/// Timeouts that are enough to leave a black hole.
+const MOST_TIMEOUTS: u32 = 30;
 
 const POLICY: Policy = Policy {
     floor: 68,
@@ -217,6 +221,33 @@ fn a_larger_packet_that_gets_through_ends_the_doubt() {
     assert_eq!(path.on_acknowledged(at(1517), 1024, &POLICY, NOW), None, "twice: 1024 is in doubt");
     sent(&mut path, 1517, 2501, 1024, true);
     assert_eq!(path.on_acknowledged(at(2501), 1024, &POLICY, NOW), Some(1500));
+}
+
+quickcheck! {
+    /// A link takes no more than some octets and tells nothing; segments go again in pieces of any size, as where the
+    /// text of an earlier segment ends. No piece that gets through tells that larger ones do: after some timeouts the
+    /// MTU is no larger than the link.
+    fn the_mtu_falls_whatever_the_pieces_that_get_through(link: u16, pieces: Vec<u16>) -> bool {
+        let link = 68 + link % 1432;
+        let mut pieces = pieces.iter().map(|piece| 41 + piece % 1460).chain([1500]).collect::<Vec<_>>().into_iter().cycle();
+        let (mut path, mut mtu, mut una, mut repeats) = (told(1500, &POLICY), 1500, 1, 0);
+        for _ in 0..MOST_TIMEOUTS {
+            let mut size = 0;
+            while mtu > link {
+                size = path.cut().map_or(mtu, |cut| pieces.next().unwrap_or(cut).min(cut));
+                let end = una + u32::from(size) - 40;
+                path.on_sent(&Packet { start: at(una), end: at(end), size, again: true, first: true, probe: false });
+                if size > link {
+                    break;
+                }
+                (una, repeats) = (end, 0);
+                mtu = path.on_acknowledged(at(una), mtu, &POLICY, NOW).unwrap_or(mtu);
+            }
+            repeats += 1;
+            mtu = path.on_timeout(size, (mtu, repeats), &POLICY, NOW).unwrap_or(mtu);
+        }
+        mtu <= link
+    }
 }
 
 /// The search with a path of `mtu` octets. Returns what it found, and the sizes of the probes.
