@@ -162,6 +162,7 @@ impl<C: Controller> Sender<C> {
     }
 }
 
+#[cfg(feature = "path-mtu")]
 #[cfg(test)]
 mod tests {
     use super::*;
