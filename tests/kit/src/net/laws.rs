@@ -382,8 +382,15 @@ fn in_a_hole(plan: &Plan, narrow: Narrow, rto: Duration, longest: Duration) -> D
     } else {
         (config.too_big_timeouts().into(), 1)
     };
-    let each = (0..timeouts.min(40)).fold((Duration::ZERO, rto), |(sum, rto), _| (sum + rto, (2 * rto).min(longest)));
-    sizes * each.0 + longest * timeouts.saturating_sub(40)
+    let backed_off = |timeouts: u32| {
+        let all =
+            (0..timeouts.min(40)).fold((Duration::ZERO, rto), |(sum, rto), _| (sum + rto, (2 * rto).min(longest)));
+        all.0 + longest * timeouts.saturating_sub(40)
+    };
+    // Without timestamps no retransmission measures a round trip, and the back-off grows from size to size (RFC 6298 §3,
+    // §5). The sizes are five; the first that works is tried twice, and the second time those above it go before.
+    let measures = plan.ends.iter().all(|end| end.config.timestamps());
+    if narrow.silent && !measures { backed_off(timeouts + 5 + 2 + 6) } else { sizes * backed_off(timeouts) }
 }
 
 /// Octets that one segment of this side carries, at the least, and that windows let through at once.
