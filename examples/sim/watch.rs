@@ -89,6 +89,9 @@ impl<C: Controller> Controller for Watch<C> {
     fn seed(&mut self, seed: u64) {
         self.inner.seed(seed);
     }
+    fn is_scalable(&self) -> bool {
+        self.inner.is_scalable()
+    }
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         self.inner.start(mss, initial, now);
     }

@@ -5,7 +5,7 @@ use super::state::LiveState;
 use super::tcb::{Cx, Duplicate, Settings, Tcb};
 use crate::recv::ack::PendingAck;
 use crate::send::{Gate, Kind, Next, Plan, Wait};
-use crate::{CompactOptions, Config, Controller, Ecn, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
+use crate::{CompactOptions, Config, Controller, Flags, Instant, Options, Path, Segment, SeqNum, Timer};
 use bytes::Bytes;
 
 /// Octets of the user timeout option.
@@ -215,7 +215,7 @@ impl<C: Controller> Tcb<C> {
         let mut segment = self.segment(flags, text, with_option && !again, cx);
         segment.seq = plan.seq;
         if ecn {
-            segment.ecn = Ecn::Ect0;
+            segment.ecn = self.snd.codepoint();
         }
         if plan.len > mss {
             segment.segment_size = u16::try_from(mss).unwrap_or(u16::MAX);

@@ -206,7 +206,7 @@ impl<C: Controller> Sender<C> {
     }
 
     /// The window: less for loss, as recovery allows while it goes on, more for progress. It does not grow with an echo
-    /// of a mark (RFC 3168 §6.1.2).
+    /// of a mark (RFC 3168 §6.1.2); a scalable controller knows by itself which octets were marked.
     fn respond(
         &mut self,
         before: &Before,
@@ -230,7 +230,7 @@ impl<C: Controller> Sender<C> {
             return prr.on_ack(&Progress { delivered: delivered.delivered, inflight, safe, mss: before.mss });
         }
         let grows = delivered.octets > 0 && !before.was_syn && !undone && !self.deflates(before); // RFC 4015 §3.4
-        if grows && !marked {
+        if grows && (!marked || self.is_l4s()) {
             // What ends fast recovery acknowledges what was delivered before: that was no growth then, and is none now.
             let octets = delivered.octets;
             self.grow(&Growth {
@@ -255,8 +255,8 @@ impl<C: Controller> Sender<C> {
     /// RFC 3168 §6.1.2: an echo reduces the window, once for the marks and losses of a window of data. Returns whether
     /// the retransmission timer must start anew, because no window is small enough: then it lowers the rate further.
     fn heed_mark(&mut self, before: &Before, counters: &mut Counts) -> bool {
-        if !self.episode.cover.must_reduce(self.board.una(), before.flight) {
-            return false;
+        if self.is_l4s() || !self.episode.cover.must_reduce(self.board.una(), before.flight) {
+            return false; // a scalable controller has heard of the marks (RFC 9331 §4.3)
         }
         let hold = self.cc.window() <= before.mss;
         if !hold {

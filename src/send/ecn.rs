@@ -1,10 +1,10 @@
 //! The sender's part of ECN (RFC 3168 §6.1.2): ECT on new text, one reduction for a window of data, CWR after it.
 
 use crate::Instant;
-use crate::features::ECN;
+use crate::features::{ACCURATE_ECN, ECN};
 use crate::stream::Position;
 
-/// Whether new text carries ECT(0).
+/// Whether new text carries ECT.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Ect {
@@ -48,6 +48,11 @@ impl EcnSender {
     /// The handshake is over, or feedback shows that it goes wrong: AccECN mode.
     pub(crate) fn agree_accurate(&mut self, capable: bool) {
         (self.ect, self.cwr) = (if capable { Ect::Accurate } else { Ect::No }, false);
+    }
+
+    /// Whether text may carry ECT, and the feedback tells how much of it was marked: what L4S needs (RFC 9331 §4.2).
+    pub(crate) const fn is_accurate(&self) -> bool {
+        ACCURATE_ECN && matches!(self.ect, Ect::Accurate)
     }
 
     pub(crate) const fn is_capable(&self) -> bool {

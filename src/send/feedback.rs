@@ -3,7 +3,7 @@
 use super::Sender;
 use super::delivered::Delivered;
 use crate::ecn::accurate::sender::{DataSender, Marks, Told};
-use crate::{AccEcn, Controller};
+use crate::{AccEcn, Controller, Ecn};
 
 /// What a segment of the peer says of marks.
 pub(crate) struct Feedback<'a> {
@@ -16,6 +16,17 @@ pub(crate) struct Feedback<'a> {
 }
 
 impl<C: Controller> Sender<C> {
+    /// Whether text is sent as ECT(1), and its marks are those of L4S: the controller is scalable, and feedback is accurate
+    /// (RFC 9331 §4.2).
+    pub(crate) fn is_l4s(&self) -> bool {
+        self.ecn.is_accurate() && self.cc.is_scalable()
+    }
+
+    /// The codepoint of new text that is ECN-capable.
+    pub(crate) fn codepoint(&self) -> Ecn {
+        if self.is_l4s() { Ecn::Ect1 } else { Ecn::Ect0 }
+    }
+
     /// What the peer says of marks, unless another acknowledgment has superseded this one (RFC 9768 App. A.1). Returns
     /// whether there are any.
     pub(super) fn take_feedback(&mut self, feedback: Feedback<'_>, delivered: &mut Delivered, mss: u32) -> bool {

@@ -123,6 +123,7 @@ impl<C: Controller> Sender<C> {
             ecn_echo: marked,
             ce_octets: delivered.marks.octets,
             ce_packets: delivered.marks.packets,
+            l4s: self.is_l4s(),
             recovering: !self.episode.recovery.is_open(),
             window_limited: before.inflight.saturating_add(before.mss) > before.cwnd,
             sack: self.uses_sack(),

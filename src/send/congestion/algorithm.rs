@@ -4,6 +4,8 @@
 use super::Bbr;
 #[cfg(feature = "cubic")]
 use super::Cubic;
+#[cfg(feature = "prague")]
+use super::Prague;
 use super::{Acked, Congestion, Controller, Delivery, Lost, Reno};
 use crate::Instant;
 
@@ -31,6 +33,9 @@ pub enum Algorithm {
     /// BBRv3 (draft-ietf-ccwg-bbr), which paces by itself.
     #[cfg(feature = "bbr")]
     Bbr(Bbr),
+    /// A scalable control for L4S (RFC 9331), which paces by itself.
+    #[cfg(feature = "prague")]
+    Prague(Prague),
 }
 
 impl Default for Algorithm {
@@ -54,6 +59,8 @@ macro_rules! of_each {
             Algorithm::Cubic($controller) => $call,
             #[cfg(feature = "bbr")]
             Algorithm::Bbr($controller) => $call,
+            #[cfg(feature = "prague")]
+            Algorithm::Prague($controller) => $call,
         }
     };
 }
@@ -97,11 +104,16 @@ impl Controller for Algorithm {
             Self::Cubic(_) => false,
             #[cfg(feature = "bbr")]
             Self::Bbr(_) => true,
+            #[cfg(feature = "prague")]
+            Self::Prague(_) => true,
         }
     }
     #[inline]
     fn requires_pacing(&self) -> bool {
         self.works_by_rates()
+    }
+    fn is_scalable(&self) -> bool {
+        of_each!(self, c => c.is_scalable())
     }
     fn seed(&mut self, seed: u64) {
         of_each!(self, c => c.seed(seed))

@@ -180,6 +180,9 @@ pub struct Delivery {
     pub ce_octets: u32,
     /// Packets that arrived with a congestion mark, with accurate feedback.
     pub ce_packets: u32,
+    /// The marks are those of L4S: the controller [is scalable](super::Controller::is_scalable), and text is sent as ECT(1). No
+    /// [`Signal::Ecn`] tells of them.
+    pub l4s: bool,
     /// Loss recovery is going on.
     pub recovering: bool,
     /// The congestion window was full when it came: neither the application nor the peer nor pacing held the sender
@@ -212,6 +215,7 @@ impl Delivery {
             ecn_echo: false,
             ce_octets: 0,
             ce_packets: 0,
+            l4s: false,
             recovering: false,
             window_limited: false,
             sack: true,

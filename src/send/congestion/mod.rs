@@ -8,6 +8,8 @@ mod cubic;
 mod facts;
 #[cfg(feature = "cubic")]
 mod hystart;
+#[cfg(feature = "prague")]
+mod prague;
 mod reno;
 
 use core::fmt::Debug;
@@ -20,6 +22,8 @@ pub use bbr::{Bbr, BbrInfo, BbrState};
 #[cfg(feature = "cubic")]
 pub use cubic::Cubic;
 pub use facts::{Acked, Congestion, Delivery, Lost, RateSample, Signal};
+#[cfg(feature = "prague")]
+pub use prague::{Prague, PragueInfo};
 pub use reno::Reno;
 
 /// No window grows beyond the largest that RFC 7323 can announce.
@@ -36,7 +40,7 @@ fn sane_initial(initial: u32, mss: u32) -> u32 {
 }
 
 /// `at` relative to `now`, for comparisons only.
-#[cfg(any(feature = "bbr", feature = "cubic"))]
+#[cfg(any(feature = "bbr", feature = "cubic", feature = "prague"))]
 fn ago(at: Instant, now: Instant) -> Instant {
     Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()))
 }
@@ -126,6 +130,19 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     /// assert!(!Reno::default().requires_pacing());
     /// ```
     fn requires_pacing(&self) -> bool {
+        false
+    }
+    /// Whether it answers marks in proportion, as RFC 9331 §4.3 demands (L4S). Where both ends agreed on accurate feedback
+    /// (RFC 9768), text is sent as ECT(1) then, and marks are told by [`on_delivery`](Self::on_delivery) alone, with
+    /// [`Delivery::l4s`] set: no [`Signal::Ecn`] comes. Anywhere else text is ECT(0) or not ECN-capable, and marks are told as
+    /// to any other controller, which they ask to behave like one. Needs [`works_by_rates`](Self::works_by_rates). The answer
+    /// never changes.
+    ///
+    /// ```
+    /// # use segue::congestion::{Controller, Prague, Reno};
+    /// assert!(Prague::default().is_scalable() && !Reno::default().is_scalable());
+    /// ```
+    fn is_scalable(&self) -> bool {
         false
     }
     /// Bits that differ from connection to connection, told before `start`: the only source of chance that a controller

@@ -1,0 +1,366 @@
+//! The window, and what each fact does with it.
+
+use super::alpha::{Alpha, ONE, REFERENCE, Round};
+use super::classic::ClassicQueue;
+use crate::Instant;
+use crate::congestion::Delivery;
+use crate::send::congestion::{MAX_CWND, ago, sane_initial, sane_mss};
+use crate::time::Micros;
+
+/// Binary places of the window: below a reference round trip it grows by far less than an octet for each acknowledgment.
+const PLACES: u32 = 24;
+/// A burst takes no longer than this (RFC 9331 §4.3 item 7).
+const BURST: Micros = Micros::new(250);
+const MAX_QUANTUM: u32 = 64 * 1024;
+/// The least rate, in octets a second.
+const LEAST_RATE: u64 = 12_500;
+/// Marks take the window down to this part of a segment: below a segment the pacing holds the text back, and no timeout
+/// does (RFC 9331 §4.3 item 5).
+const LEAST_PART: u64 = 16;
+
+/// Octets of a window, of a part of one as well.
+pub(super) fn octets_of(window: u64) -> u32 {
+    u32::try_from(window.div_ceil(1 << PLACES)).unwrap_or(MAX_CWND)
+}
+
+fn window_of(octets: u32) -> u64 {
+    u64::from(octets) << PLACES
+}
+
+/// The last reduction for marks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Cut {
+    at: Instant,
+    /// What was in flight then is delivered when so much is.
+    until: u64,
+    octets: u32,
+}
+
+/// What a spurious loss restores (RFC 4015 §3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Saved {
+    cwnd: u64,
+    ssthresh: u32,
+}
+
+/// The variables of a Prague flow.
+///
+/// ```
+/// use segue::Instant;
+/// use segue::congestion::{Controller, Prague};
+/// let mut prague = Prague::default();
+/// prague.start(1460, 14_600, Instant::ZERO);
+/// let info = prague.info();
+/// assert_eq!((info.cwnd, info.ssthresh, info.pacing_rate), (14_600, u32::MAX, None));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct PragueInfo {
+    /// The moving average of the marked fraction, in units of 2⁻²⁴ (RFC 8257 §3.3).
+    pub alpha: u32,
+    /// The congestion window in octets; it may be less than a segment.
+    pub cwnd: u32,
+    /// The slow-start threshold in octets; `u32::MAX` before the first sign of congestion.
+    pub ssthresh: u32,
+    /// Round trips show a classic queue at the bottleneck: marks halve the window (RFC 9331 §4.3 item 3).
+    pub classic_queue: bool,
+    /// Octets a second, once a round trip is measured.
+    pub pacing_rate: Option<u64>,
+    /// Octets that may leave at once.
+    pub send_quantum: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Flow {
+    mss: u32,
+    /// In units of 2^-24 octets.
+    pub(super) cwnd: u64,
+    /// The machine's window is no less: two segments, so that no delayed acknowledgment holds the flow up; one after a timeout.
+    pub(super) floor: u32,
+    pub(super) ssthresh: u32,
+    alpha: Alpha,
+    round: Round,
+    queue: ClassicQueue,
+    /// Smoothed, times 8.
+    srtt8: Option<Micros>,
+    /// Octets delivered so far.
+    delivered: u64,
+    /// The window was full within the last round trip: until this much is delivered.
+    limited_until: u64,
+    /// It does not grow until this much is delivered: the round trip after a loss.
+    suspended_until: u64,
+    cut: Option<Cut>,
+    pub(super) saved: Option<Saved>,
+}
+
+impl Flow {
+    pub(super) fn new(mss: u32, initial: u32, now: Instant) -> Self {
+        let (mss, initial) = (sane_mss(mss), sane_initial(initial, mss));
+        Self {
+            mss,
+            cwnd: window_of(initial),
+            floor: initial.min(mss * 2),
+            ssthresh: u32::MAX,
+            alpha: Alpha::START,
+            round: Round::begin(0, 0, now),
+            queue: ClassicQueue::default(),
+            srtt8: None,
+            delivered: 0,
+            limited_until: 0,
+            suspended_until: 0,
+            cut: None,
+            saved: None,
+        }
+    }
+
+    pub(super) fn info(&self) -> PragueInfo {
+        PragueInfo {
+            alpha: self.alpha.value(),
+            cwnd: octets_of(self.cwnd),
+            ssthresh: self.ssthresh,
+            classic_queue: self.queue.is_classic(),
+            pacing_rate: self.pacing_rate(),
+            send_quantum: self.send_quantum(),
+        }
+    }
+
+    fn srtt(&self) -> Option<Micros> {
+        self.srtt8.map(|srtt8| Micros::new((srtt8.get() / 8).max(1)))
+    }
+
+    fn in_slow_start(&self) -> bool {
+        self.cwnd < window_of(self.ssthresh)
+    }
+
+    const fn least_ssthresh(&self) -> u32 {
+        self.mss * 2
+    }
+
+    fn set_cwnd(&mut self, cwnd: u64) {
+        self.cwnd = cwnd.clamp(window_of(self.mss) / LEAST_PART, window_of(MAX_CWND));
+        if self.cwnd >= window_of(self.least_ssthresh()) {
+            self.floor = self.least_ssthresh();
+        }
+    }
+
+    pub(super) fn on_delivery(&mut self, delivery: &Delivery) {
+        self.delivered = delivery.delivered;
+        let rtt = delivery.rtt.map(Micros::from);
+        self.sample_rtt(rtt);
+        let marked = if delivery.l4s { delivery.ce_octets.min(delivery.octets) } else { 0 };
+        self.round.count(delivery.octets, marked, rtt);
+        if delivery.window_limited {
+            self.limited_until = delivery.delivered.saturating_add(delivery.inflight.into());
+        }
+        if self.round.is_over(self.delivered, delivery.now) {
+            self.end_round(delivery);
+        }
+        if delivery.recovering {
+            self.suspended_until = delivery.delivered.saturating_add(delivery.inflight.into());
+            return;
+        }
+        self.additive_increase(delivery.octets - marked, delivery);
+        if marked > 0 {
+            self.heed_marks(delivery.inflight, delivery.now);
+        }
+    }
+
+    fn sample_rtt(&mut self, rtt: Option<Micros>) {
+        let Some(rtt) = rtt else { return };
+        self.srtt8 = Some(match self.srtt8 {
+            None => rtt.times(8),
+            Some(srtt8) => Micros::new(srtt8.get() - srtt8.get() / 8) + rtt,
+        });
+    }
+
+    /// A virtual round trip is over. In slow start the fraction tells nothing: the first mark ends it.
+    fn end_round(&mut self, delivery: &Delivery) {
+        if !self.in_slow_start() {
+            self.alpha.update(self.round.acked, self.round.marked);
+            if let (Some(least), Some(base), true) = (self.round.least_rtt, delivery.min_rtt, self.round.marked > 0) {
+                self.queue.on_marked_round(least, base.into(), self.time_of(self.mss * 2));
+            }
+        }
+        self.round = Round::begin(self.delivered, delivery.inflight, delivery.now);
+    }
+
+    /// How long so many octets take at a window in each round trip.
+    fn time_of(&self, octets: u32) -> Micros {
+        let srtt = self.srtt().unwrap_or_default();
+        let cwnd = u64::from(octets_of(self.cwnd)).max(1);
+        Micros::new(srtt.get().saturating_mul(octets.into()) / cwnd)
+    }
+
+    /// Growth by what was not marked: in slow start by as much, and then by a segment in each window, as far as the window is in
+    /// use. A round trip below the reference counts as a part of it: the rate then grows as fast as at the reference (RFC 9331
+    /// §4.3 item 4).
+    fn additive_increase(&mut self, octets: u32, delivery: &Delivery) {
+        if self.delivered < self.suspended_until || !self.is_window_limited(delivery) {
+            return;
+        }
+        if self.in_slow_start() {
+            let most = window_of(self.ssthresh).max(self.cwnd);
+            return self.set_cwnd(self.cwnd.saturating_add(window_of(octets)).min(most));
+        }
+        let window = octets_of(self.cwnd).max(1);
+        let acked = octets.min(window); // what is more came from an older and larger window
+        let mut grown = (u128::from(self.mss) * u128::from(acked) << PLACES) / u128::from(window);
+        if let Some(srtt) = self.srtt().filter(|srtt| *srtt < REFERENCE && delivery.l4s && !self.queue.is_classic()) {
+            let square = |time: Micros| u128::from(time.get()) * u128::from(time.get());
+            grown = grown * square(srtt) / square(REFERENCE);
+        }
+        self.set_cwnd(self.cwnd.saturating_add(u64::try_from(grown).unwrap_or(u64::MAX)));
+    }
+
+    /// Whether the window held the sender back in the last round trip; in slow start, whether half of it is in use (RFC 7661
+    /// §4.1 has the same reasons); and pacing alone, where the window is less than what it lets be in flight.
+    fn is_window_limited(&self, delivery: &Delivery) -> bool {
+        let paced = self.cwnd < window_of(self.floor) && delivery.rate.is_some_and(|rate| !rate.application_limited);
+        let used = delivery.inflight.saturating_add(delivery.octets);
+        let half = self.in_slow_start() && used.saturating_mul(2) >= octets_of(self.cwnd);
+        self.delivered <= self.limited_until || paced || half
+    }
+
+    /// Marks of an L4S queue: by half of alpha, once in a virtual round trip (RFC 8257 §3.3 (1)). Those of a classic queue, and the
+    /// first, which ends slow start: by half, once in a round trip.
+    fn heed_marks(&mut self, inflight: u32, now: Instant) {
+        let slow_start = self.in_slow_start();
+        let classic = self.queue.is_classic();
+        let again = self.cut.is_some_and(|cut| {
+            self.delivered < cut.until || (!classic && !slow_start && now.since(cut.at) < REFERENCE)
+        });
+        if again || self.delivered < self.suspended_until {
+            return;
+        }
+        let alpha = if classic || slow_start { ONE } else { self.alpha.value() };
+        let part = |window: u64| ((window >> 16) * u64::from(alpha)) >> 9; // alpha / 2
+        let before = self.cwnd;
+        self.set_cwnd(before - part(before));
+        self.ssthresh = octets_of(self.cwnd).max(self.least_ssthresh());
+        if let Some(saved) = &mut self.saved {
+            saved.cwnd -= part(saved.cwnd); // a mark is no mistake
+        }
+        let octets = octets_of(before - self.cwnd.min(before));
+        self.cut = Some(Cut { at: now, until: self.delivered.saturating_add(inflight.into()), octets });
+        if slow_start {
+            self.round = Round::begin(self.delivered, inflight, now);
+        }
+    }
+
+    /// A reduction to half of what was in flight (RFC 5681 (4), RFC 9331 §4.3 item 2). Where marks of the same round trip have reduced the
+    /// window, that reduction does not count twice.
+    fn halve(&mut self, flight: u32) {
+        let cut = self.cut.take().filter(|cut| self.delivered < cut.until).map_or(0, |cut| cut.octets);
+        let half = flight.saturating_add(cut).min(MAX_CWND) / 2;
+        self.ssthresh = half.max(self.least_ssthresh());
+    }
+
+    fn save(&mut self) {
+        self.saved = Some(Saved { cwnd: self.cwnd, ssthresh: self.ssthresh });
+    }
+
+    pub(super) fn on_loss(&mut self, flight: u32) {
+        self.save();
+        self.halve(flight);
+        self.set_cwnd(window_of(self.ssthresh).min(self.cwnd.max(window_of(self.least_ssthresh()))));
+        self.suspended_until = self.delivered.saturating_add(flight.into());
+    }
+
+    /// A mark that is no L4S one (RFC 3168 §6.1.2): as RFC 8311 §2.3 has it where feedback is classic.
+    pub(super) fn on_classic_mark(&mut self, flight: u32) {
+        self.saved = None;
+        self.cut = None;
+        let half = (flight.min(MAX_CWND) / 2).max(self.mss);
+        self.ssthresh = half.max(self.least_ssthresh());
+        self.set_cwnd(window_of(half).min(self.cwnd.max(window_of(self.mss))));
+        self.floor = self.floor.min(octets_of(self.cwnd).max(self.mss));
+    }
+
+    pub(super) fn on_timeout(&mut self, flight: u32) {
+        self.save();
+        self.halve(flight);
+        self.enter_loss_window();
+    }
+
+    /// The loss window (RFC 5681 §3.1).
+    pub(super) fn enter_loss_window(&mut self) {
+        (self.cwnd, self.floor) = (window_of(self.mss), self.mss);
+    }
+
+    pub(super) fn on_spurious(&mut self) {
+        let Some(saved) = self.saved.take() else { return };
+        self.suspended_until = 0;
+        if self.cwnd < saved.cwnd {
+            self.set_cwnd(saved.cwnd);
+            self.ssthresh = saved.ssthresh;
+        } else {
+            self.ssthresh = self.ssthresh.max(saved.ssthresh); // RFC 4015 §3 (9)
+        }
+    }
+
+    pub(super) fn set_mss(&mut self, mss: u32) {
+        self.mss = sane_mss(mss);
+        self.floor = self.floor.clamp(self.mss, self.least_ssthresh());
+        self.ssthresh = self.ssthresh.max(self.least_ssthresh());
+        self.set_cwnd(self.cwnd);
+        self.saved = None;
+    }
+
+    /// The window is no more than this.
+    pub(super) fn lower_to(&mut self, window: u32) {
+        self.cwnd = self.cwnd.min(window_of(sane_initial(window, self.mss)));
+        self.floor = self.floor.min(sane_initial(window, self.mss));
+        self.saved = None;
+    }
+
+    pub(super) fn limit(&mut self, window: u32) {
+        let window = window.max(self.mss);
+        self.cwnd = self.cwnd.min(window_of(window));
+        self.floor = self.floor.min(window);
+        self.ssthresh = self.ssthresh.min(window.max(self.least_ssthresh()));
+    }
+
+    /// A window in a round trip, and twice as much in slow start; somewhat more than the window, which else would never be full.
+    pub(super) fn pacing_rate(&self) -> Option<u64> {
+        let srtt = self.srtt()?;
+        let percent: u128 = if self.in_slow_start() { 200 } else { 105 };
+        let micros = u128::from(srtt.get().max(1)) << PLACES;
+        let rate = u128::from(self.cwnd) * (percent * 10_000) / micros;
+        Some(u64::try_from(rate).unwrap_or(u64::MAX).max(LEAST_RATE))
+    }
+
+    pub(super) fn send_quantum(&self) -> u32 {
+        let octets = self.pacing_rate().map_or(0, |rate| rate.saturating_mul(BURST.get()) / 1_000_000);
+        u32::try_from(octets).unwrap_or(MAX_QUANTUM).min(MAX_QUANTUM).max(self.mss)
+    }
+
+    pub(super) fn rebase(&mut self, now: Instant) {
+        let Self {
+            mss: _,
+            cwnd: _,
+            floor: _,
+            ssthresh: _,
+            alpha: _,
+            round,
+            queue: _,
+            srtt8: _,
+            delivered,
+            limited_until,
+            suspended_until,
+            cut,
+            saved: _,
+        } = self; // a field that is added has to be looked at here
+        let before = core::mem::take(delivered);
+        round.rebase(before, now);
+        for total in [limited_until, suspended_until] {
+            *total = total.saturating_sub(before);
+        }
+        *cut = cut.filter(|cut| before < cut.until || now.since(cut.at) < REFERENCE);
+        if let Some(cut) = cut {
+            (cut.at, cut.until) = (ago(cut.at, now), cut.until.saturating_sub(before));
+        }
+    }
+}
