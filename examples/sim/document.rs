@@ -46,6 +46,7 @@ const fn heading(theme: Theme) -> (&'static str, &'static str) {
              writes. What is possible begins each response with the initial window: more than 1 is a window that was kept.",
         ),
         Theme::Peers => ("Peers that lack something", "2 seconds without loss, 5 with 1 %."),
+        Theme::L4s => ("L4S", "With Prague, at a bottleneck with two queues."),
         Theme::Switches => ("Switches", "One setting differs, at both ends. 2 seconds without loss, 5 with 1 %."),
     }
 }

@@ -1,6 +1,7 @@
 //! Connections over an emulated bottleneck in virtual time, and what they reach.
 //!
 //! * [`loss`], [`link`]: one direction of the path: rate, queue, delay, losses, reordering;
+//! * [`dualpi2`]: an AQM with a queue for L4S and one for classic traffic (RFC 9332);
 //! * [`watch`]: a controller that tells what it was told, and the check of one reduction per episode;
 //! * [`host`], [`user`], [`newreno`]: the ends: a segue connection with its user and host, or a NewReno sender written from
 //!   the RFCs alone;
@@ -16,6 +17,7 @@
 
 pub mod args;
 pub mod document;
+pub mod dualpi2;
 pub mod host;
 pub mod ideal;
 pub mod link;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use segue::{Ecn, Segment};
 use segue_kit::Rng;
 
+use super::dualpi2::{Aqm, DualPi2};
 use super::loss::{Loss, Losses};
 
 /// Virtual time in nanoseconds.
@@ -24,6 +25,10 @@ pub struct Settings {
     pub queue: u64,
     /// ECN-capable packets that would wait longer than this are marked.
     pub mark_after: Option<Nanos>,
+    /// An AQM in the place of the drop-tail queue. It has room for 250 ms.
+    pub aqm: Option<Aqm>,
+    /// The packets of the second flow take so much longer behind the bottleneck. There is no `hold` beside it.
+    pub farther: Nanos,
     /// Packets lost behind the bottleneck: they have taken their share of the rate.
     pub loss: Loss,
     /// So many millionths of the packets are held back for so long.
@@ -65,6 +70,8 @@ pub struct Tally {
     pub lost: u64,
     pub marked: u64,
     pub held: u64,
+    /// By an AQM.
+    pub dropped: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +79,7 @@ pub struct Link {
     settings: Settings,
     losses: Losses,
     rng: Rng,
+    aqm: Option<DualPi2>,
     /// When the last packet accepted will have been transmitted.
     free_at: Nanos,
     /// Each has its packets in the order of arrival.
@@ -85,19 +93,29 @@ impl Link {
         let mut rng = Rng::new(seed);
         let losses = Losses::new(settings.loss.clone(), rng.next());
         let (in_order, held) = (VecDeque::new(), VecDeque::new());
-        Self { settings, losses, rng, free_at: 0, in_order, held, tally: Tally::default() }
+        let aqm = settings.aqm.map(|aqm| DualPi2::new(aqm, settings.rate));
+        Self { settings, losses, rng, aqm, free_at: 0, in_order, held, tally: Tally::default() }
     }
 
     /// Octets that wait at `now`, the rest of the packet in transmission included.
     pub fn backlog(&self, now: Nanos) -> u64 {
         let wait = u128::from(self.free_at.saturating_sub(now));
-        (wait * u128::from(self.settings.rate)).div_ceil(8 * u128::from(SECOND)) as u64
+        let sending = (wait * u128::from(self.settings.rate)).div_ceil(8 * u128::from(SECOND)) as u64;
+        sending + self.aqm.as_ref().map_or(0, DualPi2::octets)
+    }
+
+    /// The AQM.
+    pub fn aqm(&self) -> Option<&DualPi2> {
+        self.aqm.as_ref()
     }
 
     /// A packet comes to the queue.
     pub fn offer(&mut self, mut packet: Packet, now: Nanos) -> Fate {
         self.tally.offered += 1;
-        let (len, has_text) = (packet.len(), !packet.segment.payload.is_empty());
+        if self.aqm.is_some() {
+            return self.offer_to_aqm(packet, now);
+        }
+        let len = packet.len();
         if self.backlog(now) + len > self.settings.queue {
             self.tally.full += 1;
             return Fate::Full;
@@ -108,13 +126,49 @@ impl Link {
             packet.segment.ecn = Ecn::Ce;
             self.tally.marked += 1;
         }
-        self.free_at = starts + len * 8 * SECOND / self.settings.rate;
-        if self.losses.next(has_text) {
+        self.transmit(packet, starts)
+    }
+
+    /// A packet comes to the AQM. If nothing is sent, it leaves at once.
+    fn offer_to_aqm(&mut self, packet: Packet, now: Nanos) -> Fate {
+        let Some(aqm) = &mut self.aqm else { return Fate::Full };
+        if !aqm.enqueue(packet, now) {
+            self.tally.full += 1;
+            return Fate::Full;
+        }
+        if self.free_at <= now {
+            self.transmit_next(now);
+        }
+        Fate::Arrives
+    }
+
+    /// The AQM gives the next packet, if one waits.
+    fn transmit_next(&mut self, now: Nanos) {
+        let Some(aqm) = &mut self.aqm else { return };
+        let packet = aqm.dequeue(now);
+        (self.tally.marked, self.tally.dropped) = (aqm.marked, aqm.dropped);
+        if let Some(packet) = packet {
+            self.transmit(packet, now);
+        }
+    }
+
+    /// When the AQM gives the next packet.
+    fn next_departure(&self) -> Option<Nanos> {
+        self.aqm.as_ref().filter(|aqm| aqm.octets() > 0).map(|_| self.free_at)
+    }
+
+    /// A packet is transmitted from `starts` on.
+    fn transmit(&mut self, packet: Packet, starts: Nanos) -> Fate {
+        self.free_at = starts + packet.len() * 8 * SECOND / self.settings.rate;
+        if self.losses.next(!packet.segment.payload.is_empty()) {
             self.tally.lost += 1;
             return Fate::Lost;
         }
         let mut at = self.free_at + self.settings.delay;
         match self.settings.hold {
+            _ if packet.flow == 1 && self.settings.farther > 0 => {
+                self.held.push_back((at + self.settings.farther, packet));
+            }
             Some((share, time)) if self.rng.below(1_000_000) < share => {
                 self.tally.held += 1;
                 self.held.push_back((at + time, packet));
@@ -129,8 +183,12 @@ impl Link {
         Fate::Arrives
     }
 
-    /// When the next packet arrives.
+    /// When the next packet arrives, or leaves the AQM.
     pub fn next_arrival(&self) -> Option<Nanos> {
+        [self.next_departure(), self.first_arrival()].into_iter().flatten().min()
+    }
+
+    fn first_arrival(&self) -> Option<Nanos> {
         match (self.in_order.front(), self.held.front()) {
             (Some((a, _)), Some((b, _))) => Some(*a.min(b)),
             (Some((at, _)), None) | (None, Some((at, _))) => Some(*at),
@@ -138,8 +196,12 @@ impl Link {
         }
     }
 
-    /// The next packet that arrives.
+    /// The next packet that arrives; none, if it is time for one to leave the AQM first.
     pub fn take(&mut self) -> Option<Packet> {
+        if let Some(at) = self.next_departure().filter(|at| self.first_arrival().is_none_or(|first| *at <= first)) {
+            self.transmit_next(at);
+            return None;
+        }
         let held_first = match (self.in_order.front(), self.held.front()) {
             (Some((a, _)), Some((b, _))) => b < a,
             (first, _) => first.is_none(),

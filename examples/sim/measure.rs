@@ -6,14 +6,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use segue::{Algorithm, Config};
+use segue::{Algorithm, Config, EcnMode};
 use segue_kit::Rng;
 
 use super::host::{End, Host, Setup, Track};
 use super::link::{Link, MILLISECOND, Nanos, SECOND};
 use super::newreno::NewReno;
 use super::rows::{
-    ACKS, Control, GOODPUT, GOODPUT_OF_BOTH, Load, Path, QUEUE, REPEATED, Row, SHARE, SHARE_OF_CUBIC, Second, Sender,
+    ACKS, C_WAIT, Control, GOODPUT, GOODPUT_OF_BOTH, L_WAIT, Load, Path, QUEUE, REPEATED, Row, SHARE, SHARE_OF_CUBIC,
+    Second, Sender,
 };
 use super::user::{Text, Writer};
 use super::world::{Flow, World};
@@ -43,6 +44,8 @@ struct Bench {
     setups: [Setup; 2],
     /// That of the end that connects, without pacing: for CUBIC beside another sender.
     unpaced: Arc<Config>,
+    /// The same without ECN.
+    not_ect: Arc<Config>,
     rng: Rng,
     watch: Option<Nanos>,
 }
@@ -58,7 +61,9 @@ impl Bench {
         });
         let (path, algorithm) = (row.path.clone(), row.sender.algorithm());
         let unpaced = row.ends[0].config.pacing(false).build().expect("the rows have valid settings");
-        Self { path, algorithm, setups, unpaced: Arc::new(unpaced), rng: Rng::new(seed), watch }
+        let not_ect = row.ends[0].config.pacing(false).ecn(EcnMode::Off).build().expect("the rows have valid settings");
+        let (unpaced, not_ect) = (Arc::new(unpaced), Arc::new(not_ect));
+        Self { path, algorithm, setups, unpaced, not_ect, rng: Rng::new(seed), watch }
     }
 
     /// The end with this number and a user that writes this.
@@ -71,8 +76,9 @@ impl Bench {
     fn second(&mut self, second: Second) -> Box<dyn End> {
         match second {
             Second::Same => self.end(0, Writer::Greedy),
-            Second::Cubic => {
-                let setup = Setup { config: self.unpaced.clone(), writer: Writer::Greedy, ..self.setups[0].clone() };
+            Second::Cubic | Second::CubicNotEct => {
+                let config = if second == Second::Cubic { &self.unpaced } else { &self.not_ect };
+                let setup = Setup { config: config.clone(), writer: Writer::Greedy, ..self.setups[0].clone() };
                 Box::new(Host::new(Sender::default().algorithm(), setup, &mut self.rng, self.watch))
             }
             Second::Stranger => {
@@ -144,6 +150,19 @@ fn standing(world: &mut World, duration: Nanos, product: u64) -> f64 {
     median(queue)
 }
 
+/// How long packets waited in the queues of the AQM, in milliseconds: the figure with this name.
+fn waits(world: &World, name: &str) -> Option<f64> {
+    let [l4s, classic] = world.links[0].aqm()?.waits();
+    let (waits, percent) = match name {
+        L_WAIT => (l4s, 99),
+        C_WAIT => (classic, 50),
+        _ => return None,
+    };
+    let mut waits = waits.iter().map(|micros| f64::from(*micros) / 1000.0).collect::<Vec<_>>();
+    waits.sort_by(f64::total_cmp);
+    Some(percentile(&waits, percent))
+}
+
 fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
     let flow = bench.flow(Writer::Greedy, Writer::Silent);
     let mut world = bench.world(vec![flow]);
@@ -176,7 +195,7 @@ fn greedy(bench: &mut Bench, duration: Nanos, row: &Row) -> Outcome {
         REPEATED => Some(sent.repeated as f64 / sent.octets.max(1) as f64),
         ACKS => Some(acks_per_text(flow)),
         QUEUE => queue,
-        _ => None,
+        _ => waits(&world, name),
     });
     let tracks = vec![track("", &*flow.sides[0].end)];
     let packets = world.log.unwrap_or_default();
@@ -291,7 +310,7 @@ fn pair(bench: &mut Bench, duration: Nanos, second: Second, row: &Row) -> Outcom
     let first = bench.end(0, Writer::Greedy);
     let names = match second {
         Second::Same => ["first flow", "second flow"],
-        Second::Cubic => ["first flow", "CUBIC"],
+        Second::Cubic | Second::CubicNotEct => ["first flow", "CUBIC"],
         Second::Stranger => ["segue", "the other NewReno"],
     };
     let second = bench.second(second);
@@ -311,7 +330,7 @@ fn pair(bench: &mut Bench, duration: Nanos, second: Second, row: &Row) -> Outcom
             SHARE => Some(share(octets[0])),
             SHARE_OF_CUBIC => Some(share(octets[1])),
             GOODPUT_OF_BOTH => Some(bench.share(both, duration)),
-            _ => None,
+            _ => waits(&world, name),
         }),
         violations: reports.iter().flat_map(|report| report.episodes.violations.clone()).collect(),
         tracks,

@@ -26,13 +26,17 @@ pub fn set_name((first, last): (u64, u64)) -> String {
 }
 
 /// All rows as they are recorded: with every sender of [`Sender::ALL`], but those beside CUBIC and with deep queues with
-/// CUBIC and BBR alone.
+/// CUBIC and BBR alone, and those of L4S with Prague alone.
 pub fn rows() -> Vec<Row> {
-    rows::matrix(&rows::all(), &Sender::ALL).into_iter().filter(is_of_the_record).collect()
+    let senders = Sender::ALL.into_iter().chain([Sender::PRAGUE]).collect::<Vec<_>>();
+    rows::matrix(&rows::all(), &senders).into_iter().filter(is_of_the_record).collect()
 }
 
 /// Whether the row is recorded with its sender.
 pub fn is_of_the_record(row: &Row) -> bool {
+    if row.theme == Theme::L4s || row.sender == Sender::PRAGUE {
+        return row.theme == Theme::L4s && row.sender == Sender::PRAGUE;
+    }
     Sender::ALL.contains(&row.sender)
         && (row.theme != Theme::Queues || [Sender::default(), Sender::BBR].contains(&row.sender))
 }
@@ -40,6 +44,7 @@ pub fn is_of_the_record(row: &Row) -> bool {
 /// Whether the row stands in a table of targets.
 pub fn is_in_targets(row: &Row) -> bool {
     match row.sender.control {
+        Control::Prague => row.theme == Theme::L4s,
         Control::Bbr => row.sender == Sender::BBR && (!row.bbr.is_empty() || row.theme == Theme::Queues),
         _ => row.sender == Sender::default() && matches!(row.theme, Theme::Paths | Theme::Queues),
     }

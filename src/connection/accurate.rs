@@ -103,6 +103,15 @@ impl<C: Controller> Tcb<C> {
             Some(ect) => self.snd.ecn.agree_accurate(ect && self.ecn.is_capable()),
             None => self.snd.ecn.agree(self.ecn.is_capable()), // ECE of the SYN,ACK is no mark
         }
+        self.tell_codepoint();
+    }
+
+    /// Text leaves with another codepoint from now on, perhaps: its feedback is judged by it.
+    pub(super) fn tell_codepoint(&mut self) {
+        let (codepoint, nxt) = (self.snd.codepoint(), self.snd.position_of(self.snd.nxt));
+        if let Some(accurate) = self.accurate_mut() {
+            accurate.sender.on_codepoint(codepoint, nxt);
+        }
     }
 
     /// A segment passed the checks of RFC 9293 and RFC 5961: its codepoint counts, and may ask for an acknowledgment

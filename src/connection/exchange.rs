@@ -16,7 +16,8 @@ impl<C: Controller> Connection<C> {
     /// the handshake is complete, when it is complete. The window that it starts with is no more than the one before it,
     /// and of that as much as is in flight, or the initial window where less is. The slow-start threshold stays. Loss
     /// recovery goes on towards the new window; the reduction before it is not undone any more. A controller that works
-    /// by rates hears of no rates of segments that were sent before.
+    /// by rates hears of no rates of segments that were sent before. Text leaves as ECT(1) from now on, or as ECT(0), as the
+    /// new controller [is scalable](Controller::is_scalable) or not; marks of what was sent before are told to the new one.
     ///
     /// This is no [`Event`](crate::Event), since a controller of any type may be exchanged: a journal does not know of it.
     ///
@@ -60,6 +61,9 @@ impl<C: Controller> Phase<C> {
                 let (mss, initial) = (u32::from(tcb.eff_snd_mss), tcb.initial_window(cx.config));
                 let seed = tcb.seed();
                 tcb.snd.exchange_controller(controller, seed, (mss, initial), cx.config, cx.now);
+                if tcb.snd.cc.is_scalable() || controller.is_scalable() {
+                    tcb.tell_codepoint();
+                }
             }
         }
     }

@@ -1,12 +1,14 @@
 //! The matrix: every path, its measurements, and its targets.
 
+mod l4s;
 mod paths;
 mod queues;
 mod themes;
 
-use segue::congestion::{Bbr, Cubic, Reno};
+use segue::congestion::{Bbr, Cubic, Prague, Reno};
 use segue::{Algorithm, Config, ConfigBuilder};
 
+use super::dualpi2::Aqm;
 use super::ideal::{self, Ideal};
 use super::link::{Nanos, SECOND, Settings};
 use super::loss::Loss;
@@ -25,6 +27,9 @@ pub struct Path {
     pub loss: Loss,
     pub hold: Option<(u32, Nanos)>,
     pub mark_after: Option<Nanos>,
+    pub aqm: Option<Aqm>,
+    /// The round trip of the second flow is so much longer.
+    pub farther: Nanos,
     /// In the direction of the acknowledgments: millionths lost, and the period of bunches.
     pub ack_loss: u32,
     pub ack_bunch: Option<Nanos>,
@@ -49,6 +54,8 @@ impl Path {
             loss: Loss::None,
             hold: None,
             mark_after: None,
+            aqm: None,
+            farther: 0,
             ack_loss: 0,
             ack_bunch: None,
         }
@@ -88,6 +95,8 @@ impl Path {
             delay: self.round_trip / 2,
             queue: self.queue(),
             mark_after: None,
+            aqm: None,
+            farther: 0,
             loss: Loss::None,
             hold: None,
             bunch: None,
@@ -95,7 +104,8 @@ impl Path {
     }
 
     pub fn forward(&self) -> Settings {
-        Settings { loss: self.loss.clone(), hold: self.hold, mark_after: self.mark_after, ..self.settings() }
+        let (loss, farther) = (self.loss.clone(), self.farther);
+        Settings { loss, farther, hold: self.hold, mark_after: self.mark_after, aqm: self.aqm, ..self.settings() }
     }
 
     pub fn backward(&self) -> Settings {
@@ -111,6 +121,8 @@ pub enum Second {
     Same,
     /// segue with CUBIC, unpaced.
     Cubic,
+    /// The same, which is not ECN-capable.
+    CubicNotEct,
     /// The NewReno that shares no code with segue.
     Stranger,
 }
@@ -184,6 +196,11 @@ pub const SHARE_OF_CUBIC: &str = "share of CUBIC";
 /// What waits at the bottleneck, in bandwidth-delay products: the median over time, once the flow is settled.
 pub const QUEUE: &str = "queue";
 
+/// How long a packet of the L queue waited, at the bottleneck with two queues: 99 % of them no longer.
+pub const L_WAIT: &str = "L queue, 99 %";
+/// The same of half of the packets of the C queue.
+pub const C_WAIT: &str = "C queue, median";
+
 /// The congestion control of a sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]
 pub enum Control {
@@ -191,6 +208,7 @@ pub enum Control {
     Cubic,
     Reno,
     Bbr,
+    Prague,
 }
 
 /// Who sends: every row runs with each of [`Sender::ALL`].
@@ -205,6 +223,8 @@ pub struct Sender {
 
 impl Sender {
     pub const BBR: Self = Self { control: Control::Bbr, paced: true, bare: false };
+    /// It always is paced, too.
+    pub const PRAGUE: Self = Self { control: Control::Prague, ..Self::BBR };
 
     /// Unpaced and paced side by side, and BBR after them.
     pub const ALL: [Self; 9] = {
@@ -218,9 +238,10 @@ impl Sender {
         all
     };
 
-    /// Every sender that has a name; those after [`ALL`](Self::ALL) are not recorded.
+    /// Every sender that has a name. Of those after [`ALL`](Self::ALL) only Prague is recorded, with the rows of L4S.
     pub fn named() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().chain([Self { bare: true, ..Self::BBR }])
+        let bare = |sender| Self { bare: true, ..sender };
+        Self::ALL.into_iter().chain([Self::PRAGUE, bare(Self::BBR), bare(Self::PRAGUE)])
     }
 
     pub fn name(self) -> String {
@@ -229,6 +250,7 @@ impl Sender {
             Control::Cubic => ("cubic", part(self.paced, "-paced")),
             Control::Reno => ("reno", part(self.paced, "-paced")),
             Control::Bbr => ("bbr", ""),
+            Control::Prague => ("prague", ""),
         };
         format!("{base}{paced}{}", part(self.bare, "-bare"))
     }
@@ -238,6 +260,7 @@ impl Sender {
             Control::Cubic => Algorithm::Cubic(Cubic::default()),
             Control::Reno => Algorithm::Reno(Reno::default()),
             Control::Bbr => Algorithm::Bbr(Bbr::default()),
+            Control::Prague => Algorithm::Prague(Prague::default()),
         }
     }
 
@@ -261,9 +284,12 @@ pub enum Theme {
     Turns,
     Peers,
     Switches,
+    /// A bottleneck with two queues: with Prague only.
+    L4s,
 }
 
 impl Theme {
+    /// Those with a table of all senders.
     pub const ALL: [Self; 10] = [
         Self::Paths,
         Self::Queues,
@@ -331,8 +357,8 @@ impl Row {
     /// The row with another sender: the targets of the default one are only shown, and BBR has its own.
     pub fn by(&self, sender: Sender) -> Self {
         let mut row = Self { sender, ..self.clone() }.both(|config| sender.tune(config));
-        if sender == Sender::default() {
-            return row;
+        if sender == Sender::default() || (row.theme == Theme::L4s && sender == Sender::PRAGUE) {
+            return row; // what is wanted of L4S is wanted of Prague
         }
         for figure in &mut row.figures {
             let own = self.bbr.iter().find(|(name, _)| sender == Sender::BBR && *name == figure.name);
@@ -438,6 +464,7 @@ impl Row {
 pub fn all() -> Vec<Row> {
     let mut rows = paths::rows();
     rows.extend(queues::rows());
+    rows.extend(l4s::rows());
     rows.extend(themes::rows());
     rows
 }

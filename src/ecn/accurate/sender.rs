@@ -56,6 +56,18 @@ struct Since {
     estimated: u64,
 }
 
+/// The codepoint of the text that is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Sent {
+    /// ECT(0), or ECT(1) of a controller that was exchanged since.
+    Ect0,
+    /// ECT(1), and before this position perhaps another; or no option has told since what was counted before.
+    Changing(Position),
+    /// ECT(1) alone.
+    Ect1,
+}
+
 /// s.cep, s.e0b, s.ceb, s.e1b, and what is made of them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -64,6 +76,7 @@ pub(crate) struct DataSender {
     octets: Octets,
     /// Marked octets, by options and by estimate.
     marked: u64,
+    sent: Sent,
     /// ECT may be set.
     ect: bool,
     /// Feedback is heeded.
@@ -88,6 +101,7 @@ impl DataSender {
             cep: FIRST_CEP,
             octets: Octets::new(),
             marked: 0,
+            sent: Sent::Ect0,
             ect: true,
             heeds: true,
             tested: false,
@@ -114,6 +128,11 @@ impl DataSender {
     /// Whether data may be sent as ECN-capable.
     pub(crate) const fn sets_ect(&self) -> bool {
         self.ect
+    }
+
+    /// From `nxt` on, text is sent as ECT(1) or not.
+    pub(crate) fn on_codepoint(&mut self, codepoint: Ecn, nxt: Position) {
+        self.sent = if codepoint == Ecn::Ect1 { Sent::Changing(nxt) } else { Sent::Ect0 };
     }
 
     /// Whether the peer's options are used.
@@ -165,7 +184,7 @@ impl DataSender {
         self.test_for_zeroing(told);
         let least = self.decode_ace(told.ace);
         let option = told.option.filter(|_| self.options != Options::Ignored);
-        let octets = option.map(|option| self.decode_option(option));
+        let octets = option.map(|option| self.decode_option(option, told.una));
         let packets = match octets {
             Some(octets) => self.reconcile(least, octets, told),
             None => self.deem_cycled(least, told.packets),
@@ -224,12 +243,19 @@ impl DataSender {
         if packets > self.since.packets.saturating_add(told.packets) { least } else { packets }
     }
 
-    /// Decodes the fields (App. A.1). Returns the marked octets since the last option.
-    fn decode_option(&mut self, option: AccEcn) -> u32 {
+    /// Decodes the fields (App. A.1), in an acknowledgment of what is before `una`. Returns the marked octets since the last
+    /// option.
+    fn decode_option(&mut self, option: AccEcn, una: Position) -> u32 {
         self.options = Options::Available;
         let Octets { e0b, ceb, e1b } = &mut self.octets;
-        for (counter, field) in [(e0b, option.e0b()), (e1b, option.e1b())] {
-            *counter += u64::from(increment(*counter, field));
+        let of_ect_0 = increment(*e0b, option.e0b());
+        *e0b += u64::from(of_ect_0);
+        *e1b += u64::from(increment(*e1b, option.e1b()));
+        match self.sent {
+            // ECT(1) may not become ECT(0) (§3.2.2.3): a queue further on would take the text for that of a classic sender.
+            Sent::Ect1 => self.ect &= of_ect_0 == 0,
+            Sent::Changing(until) if una >= until => self.sent = Sent::Ect1,
+            Sent::Changing(_) | Sent::Ect0 => {}
         }
         let marked = increment(*ceb, option.ceb());
         *ceb += u64::from(marked);
@@ -288,6 +314,7 @@ impl DataSender {
             cep,
             octets,
             marked,
+            sent: _,
             ect: _,
             heeds: _,
             tested: _,
