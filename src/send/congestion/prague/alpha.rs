@@ -11,7 +11,7 @@ const GAIN_SHIFT: u32 = 4;
 /// The reference round trip: shorter ones count as one of this length (RFC 9331 §4.3 item 4).
 pub(super) const REFERENCE: Micros = Micros::from_millis(25);
 
-/// DCTCP.Alpha. It is 1 until marks were measured, so that the first mark halves the window.
+/// DCTCP.Alpha. It is 1 until a round was measured, so that the first mark halves the window.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Alpha {
@@ -24,6 +24,11 @@ impl Alpha {
 
     pub(super) const fn value(self) -> u32 {
         self.value
+    }
+
+    /// Slow start is over: the fraction is measured anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.measured = false;
     }
 
     /// A round of `acked` octets is over, of which `marked` were marked. The first one gives the value itself, but no less
@@ -43,11 +48,13 @@ impl Alpha {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Round {
-    began: Instant,
+    pub(super) began: Instant,
     /// It is over when so much is delivered on the connection.
     end: u64,
     pub(super) acked: u64,
     pub(super) marked: u64,
+    /// The window was reduced for marks in it.
+    pub(super) reduced: bool,
     /// The smallest round trip measured in it.
     pub(super) least_rtt: Option<Micros>,
 }
@@ -55,7 +62,14 @@ pub(super) struct Round {
 impl Round {
     /// With `delivered` octets delivered so far and `inflight` in flight.
     pub(super) fn begin(delivered: u64, inflight: u32, now: Instant) -> Self {
-        Self { began: now, end: delivered.saturating_add(inflight.into()), acked: 0, marked: 0, least_rtt: None }
+        Self {
+            began: now,
+            end: delivered.saturating_add(inflight.into()),
+            acked: 0,
+            marked: 0,
+            reduced: false,
+            least_rtt: None,
+        }
     }
 
     pub(super) fn count(&mut self, octets: u32, marked: u32, rtt: Option<Micros>) {
@@ -72,7 +86,7 @@ impl Round {
     }
 
     pub(super) fn rebase(&mut self, delivered: u64, now: Instant) {
-        let Self { began, end, acked: _, marked: _, least_rtt: _ } = self; // a field that is added has to be looked at here
+        let Self { began, end, acked: _, marked: _, reduced: _, least_rtt: _ } = self; // a field that is added has to be looked at here
         let long_ago = Instant::from_micros(now.as_micros().wrapping_sub(REFERENCE.get())); // the same as any time before it
         *began = ago(if now.since(*began) >= REFERENCE { long_ago } else { *began }, now);
         *end = end.saturating_sub(delivered);

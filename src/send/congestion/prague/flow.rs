@@ -4,7 +4,7 @@ use super::alpha::{Alpha, ONE, REFERENCE, Round};
 use super::classic::ClassicQueue;
 use crate::Instant;
 use crate::congestion::Delivery;
-use crate::send::congestion::{MAX_CWND, ago, sane_initial, sane_mss};
+use crate::send::congestion::{MAX_CWND, sane_initial, sane_mss};
 use crate::time::Micros;
 
 /// Binary places of the window: below a reference round trip it grows by far less than an octet for each acknowledgment.
@@ -31,10 +31,23 @@ fn window_of(octets: u32) -> u64 {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Cut {
-    at: Instant,
     /// What was in flight then is delivered when so much is.
     until: u64,
     octets: u32,
+}
+
+/// How far the flow is with its first mark.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Stage {
+    /// None came since the start: it will halve the window.
+    Unmarked,
+    /// It came, and what was in flight then is being delivered, at the rate of the path: the window before it was this.
+    Draining(u64),
+    /// The marks of the window that came of it are measured.
+    Measuring,
+    /// Marks count by their fraction.
+    Steady,
 }
 
 /// What a spurious loss restores (RFC 4015 §3.2).
@@ -81,6 +94,7 @@ pub(super) struct Flow {
     /// The machine's window is no less: two segments, so that no delayed acknowledgment holds the flow up; one after a timeout.
     pub(super) floor: u32,
     pub(super) ssthresh: u32,
+    stage: Stage,
     alpha: Alpha,
     round: Round,
     queue: ClassicQueue,
@@ -104,6 +118,7 @@ impl Flow {
             cwnd: window_of(initial),
             floor: initial.min(mss * 2),
             ssthresh: u32::MAX,
+            stage: Stage::Unmarked,
             alpha: Alpha::START,
             round: Round::begin(0, 0, now),
             queue: ClassicQueue::default(),
@@ -176,15 +191,41 @@ impl Flow {
         });
     }
 
-    /// A virtual round trip is over. In slow start the fraction tells nothing: the first mark ends it.
+    /// A virtual round trip is over.
     fn end_round(&mut self, delivery: &Delivery) {
-        if !self.in_slow_start() {
-            self.alpha.update(self.round.acked, self.round.marked);
-            if let (Some(least), Some(base), true) = (self.round.least_rtt, delivery.min_rtt, self.round.marked > 0) {
-                self.queue.on_marked_round(least, base.into(), self.time_of(self.mss * 2));
+        match self.stage {
+            Stage::Unmarked => {}
+            Stage::Draining(before) => {
+                self.restore_what_the_path_took(before, delivery);
+                self.stage = Stage::Measuring;
+            }
+            Stage::Measuring | Stage::Steady => {
+                self.alpha.update(self.round.acked, self.round.marked);
+                self.stage = Stage::Steady;
+                if let (Some(least), Some(base), true) = (self.round.least_rtt, delivery.min_rtt, self.round.marked > 0)
+                {
+                    self.queue.on_marked_round(least, base.into(), self.time_of(self.mss * 2));
+                }
             }
         }
         self.round = Round::begin(self.delivered, delivery.inflight, delivery.now);
+    }
+
+    /// The first mark has halved the window. Slow start had filled a queue before, so that what was in flight then came at the rate
+    /// of the path: a window of this rate is too large by nothing.
+    fn restore_what_the_path_took(&mut self, before: u64, delivery: &Delivery) {
+        let time = delivery.now.since(self.round.began).get();
+        let Some(min_rtt) = delivery.min_rtt.map(Micros::from).filter(|_| !delivery.recovering) else { return };
+        let taken = u128::from(self.round.acked) * u128::from(min_rtt.get()) / u128::from(time.max(1));
+        let taken = window_of(u32::try_from(taken).unwrap_or(MAX_CWND).min(MAX_CWND));
+        if taken > self.cwnd {
+            self.set_cwnd(taken.min(before));
+            self.end_slow_start();
+        }
+    }
+
+    fn end_slow_start(&mut self) {
+        self.ssthresh = u32::try_from(self.cwnd >> PLACES).unwrap_or(MAX_CWND).max(self.least_ssthresh());
     }
 
     /// How long so many octets take at a window in each round trip.
@@ -224,28 +265,30 @@ impl Flow {
         self.delivered <= self.limited_until || paced || half
     }
 
-    /// Marks of an L4S queue: by half of alpha, once in a virtual round trip (RFC 8257 §3.3 (1)). Those of a classic queue, and the
-    /// first, which ends slow start: by half, once in a round trip.
+    /// Marks of an L4S queue: by half of alpha, once in a virtual round trip (RFC 8257 §3.3 (1)). Those of a classic queue: by half,
+    /// once in a round trip. The first, which ends slow start, halves, too.
     fn heed_marks(&mut self, inflight: u32, now: Instant) {
-        let slow_start = self.in_slow_start();
+        let first = self.in_slow_start() || self.stage == Stage::Unmarked;
         let classic = self.queue.is_classic();
-        let again = self.cut.is_some_and(|cut| {
-            self.delivered < cut.until || (!classic && !slow_start && now.since(cut.at) < REFERENCE)
-        });
+        let covered = self.cut.is_some_and(|cut| self.delivered < cut.until);
+        let again = if first || classic { covered } else { self.round.reduced || self.stage != Stage::Steady };
         if again || self.delivered < self.suspended_until {
             return;
         }
-        let alpha = if classic || slow_start { ONE } else { self.alpha.value() };
+        let alpha = if first || classic { ONE } else { self.alpha.value() };
         let part = |window: u64| ((window >> 16) * u64::from(alpha)) >> 9; // alpha / 2
         let before = self.cwnd;
         self.set_cwnd(before - part(before));
-        self.ssthresh = octets_of(self.cwnd).max(self.least_ssthresh());
+        self.end_slow_start();
         if let Some(saved) = &mut self.saved {
             saved.cwnd -= part(saved.cwnd); // a mark is no mistake
         }
-        let octets = octets_of(before - self.cwnd.min(before));
-        self.cut = Some(Cut { at: now, until: self.delivered.saturating_add(inflight.into()), octets });
-        if slow_start {
+        self.round.reduced = true;
+        let octets = octets_of(before.saturating_sub(self.cwnd));
+        self.cut = Some(Cut { until: self.delivered.saturating_add(inflight.into()), octets });
+        if first {
+            self.stage = Stage::Draining(before);
+            self.alpha.begin_anew();
             self.round = Round::begin(self.delivered, inflight, now);
         }
     }
@@ -343,6 +386,7 @@ impl Flow {
             cwnd: _,
             floor: _,
             ssthresh: _,
+            stage: _,
             alpha: _,
             round,
             queue: _,
@@ -358,9 +402,6 @@ impl Flow {
         for total in [limited_until, suspended_until] {
             *total = total.saturating_sub(before);
         }
-        *cut = cut.filter(|cut| before < cut.until || now.since(cut.at) < REFERENCE);
-        if let Some(cut) = cut {
-            (cut.at, cut.until) = (ago(cut.at, now), cut.until.saturating_sub(before));
-        }
+        *cut = cut.filter(|cut| before < cut.until).map(|cut| Cut { until: cut.until - before, ..cut });
     }
 }
