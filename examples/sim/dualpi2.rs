@@ -52,6 +52,9 @@ struct Queue {
     packets: VecDeque<Waiting>,
     octets: u64,
     count: u64,
+    /// Packets marked, and packets dropped.
+    marked: u64,
+    dropped: u64,
     /// How long each packet waited, in microseconds.
     waits: Vec<u32>,
 }
@@ -99,16 +102,13 @@ pub struct DualPi2 {
     updated: Nanos,
     /// What the C queue may send ahead of the L queue, in 16ths of octets.
     credit: i64,
-    /// Packets marked, and packets dropped.
-    pub marked: u64,
-    pub dropped: u64,
 }
 
 impl DualPi2 {
     pub fn new(aqm: Aqm, rate: u64) -> Self {
         let (l4s, classic) = (Queue::default(), Queue::default());
         let limit = (rate / 32).max(32 * 1500); // 250 ms
-        Self { aqm, limit, l4s, classic, base: 0, before: 0, updated: 0, credit: 0, marked: 0, dropped: 0 }
+        Self { aqm, limit, l4s, classic, base: 0, before: 0, updated: 0, credit: 0 }
     }
 
     /// Octets that wait.
@@ -119,6 +119,16 @@ impl DualPi2 {
     /// How long each packet of the L queue, and of the C queue, has waited, in microseconds.
     pub fn waits(&self) -> [&[u32]; 2] {
         [&self.l4s.waits, &self.classic.waits]
+    }
+
+    /// Packets marked in the L queue, and in the C queue.
+    pub fn marked(&self) -> [u64; 2] {
+        [self.l4s.marked, self.classic.marked]
+    }
+
+    /// Packets dropped there; not those for which there was no room.
+    pub fn dropped(&self) -> [u64; 2] {
+        [self.l4s.dropped, self.classic.dropped]
     }
 
     /// p_C: the probability of a classic mark or drop.
@@ -135,7 +145,6 @@ impl DualPi2 {
     pub fn enqueue(&mut self, packet: Packet, now: Nanos) -> bool {
         self.update_until(now);
         if self.octets() + packet.len() > self.limit {
-            self.dropped += 1;
             return false;
         }
         let is_l4s = self.aqm == Aqm::Dual && matches!(packet.segment.ecn, Ecn::Ect1 | Ecn::Ce);
@@ -185,14 +194,14 @@ impl DualPi2 {
         let likelihood = if coupled < ONE {
             coupled.max(if behind { laqm(wait) } else { 0 })
         } else if self.l4s.recur(classic) {
-            self.dropped += 1;
+            self.l4s.dropped += 1;
             return Some(None);
         } else {
             coupled
         };
         if self.l4s.recur(likelihood) {
             packet.segment.ecn = Ecn::Ce;
-            self.marked += 1;
+            self.l4s.marked += 1;
         }
         self.l4s.waits.push((wait / 1000) as u32);
         Some(Some(packet))
@@ -204,11 +213,11 @@ impl DualPi2 {
         let likelihood = self.classic_probability();
         if self.classic.recur(likelihood) {
             if packet.segment.ecn == Ecn::NotEct || likelihood >= OVERLOAD {
-                self.dropped += 1;
+                self.classic.dropped += 1;
                 return Some(None);
             }
             packet.segment.ecn = Ecn::Ce;
-            self.marked += 1;
+            self.classic.marked += 1;
         }
         self.classic.waits.push((wait / 1000) as u32);
         Some(Some(packet))

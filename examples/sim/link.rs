@@ -146,7 +146,7 @@ impl Link {
     fn transmit_next(&mut self, now: Nanos) {
         let Some(aqm) = &mut self.aqm else { return };
         let packet = aqm.dequeue(now);
-        (self.tally.marked, self.tally.dropped) = (aqm.marked, aqm.dropped);
+        (self.tally.marked, self.tally.dropped) = (aqm.marked().iter().sum(), aqm.dropped().iter().sum());
         if let Some(packet) = packet {
             self.transmit(packet, now);
         }

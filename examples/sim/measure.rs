@@ -324,7 +324,11 @@ fn pair(bench: &mut Bench, duration: Nanos, second: Second, row: &Row) -> Outcom
     let both = octets[0] + octets[1];
     let share = |octets: u64| octets as f64 / both.max(1) as f64;
     let reports = world.flows.iter().map(|flow| flow.sides[0].end.report()).collect::<Vec<_>>();
-    let notes = format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts);
+    let mut notes = format!("timeouts {} and {}", reports[0].timeouts, reports[1].timeouts);
+    if let Some(aqm) = world.links[0].aqm() {
+        let packets = aqm.waits().map(<[u32]>::len);
+        let _ = write!(notes, ", packets {packets:?}, marked {:?}, dropped {:?}", aqm.marked(), aqm.dropped());
+    }
     Outcome {
         values: values(row, |name| match name {
             SHARE => Some(share(octets[0])),

@@ -39,7 +39,7 @@ struct Cut {
 /// How far the flow is with its first mark.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-enum Stage {
+pub(super) enum Stage {
     /// None came since the start: it will halve the window.
     Unmarked,
     /// It came, and what was in flight then is being delivered, at the rate of the path: the window before it was this.
@@ -94,8 +94,8 @@ pub(super) struct Flow {
     /// The machine's window is no less: two segments, so that no delayed acknowledgment holds the flow up; one after a timeout.
     pub(super) floor: u32,
     pub(super) ssthresh: u32,
-    stage: Stage,
-    alpha: Alpha,
+    pub(super) stage: Stage,
+    pub(super) alpha: Alpha,
     round: Round,
     queue: ClassicQueue,
     /// Smoothed, times 8.
@@ -103,7 +103,7 @@ pub(super) struct Flow {
     /// Octets delivered so far.
     delivered: u64,
     /// The window was full within the last round trip: until this much is delivered.
-    limited_until: u64,
+    pub(super) limited_until: u64,
     /// It does not grow until this much is delivered: the round trip after a loss.
     suspended_until: u64,
     cut: Option<Cut>,
@@ -146,8 +146,9 @@ impl Flow {
         self.srtt8.map(|srtt8| Micros::new((srtt8.get() / 8).max(1)))
     }
 
+    /// Marks may take the window below the threshold, which is two segments at the least: that is no slow start.
     fn in_slow_start(&self) -> bool {
-        self.cwnd < window_of(self.ssthresh)
+        (window_of(self.floor)..window_of(self.ssthresh)).contains(&self.cwnd)
     }
 
     const fn least_ssthresh(&self) -> u32 {
@@ -236,8 +237,8 @@ impl Flow {
     }
 
     /// Growth by what was not marked: in slow start by as much, and then by a segment in each window, as far as the window is in
-    /// use. A round trip below the reference counts as a part of it: the rate then grows as fast as at the reference (RFC 9331
-    /// §4.3 item 4).
+    /// use. Round trips below the reference count as a part of it: the rate then grows as fast as at the reference (RFC 9331
+    /// §4.3 item 4), and somewhat more slowly where a queue stands, since one of the two is that of the path alone.
     fn additive_increase(&mut self, octets: u32, delivery: &Delivery) {
         if self.delivered < self.suspended_until || !self.is_window_limited(delivery) {
             return;
@@ -249,9 +250,10 @@ impl Flow {
         let window = octets_of(self.cwnd).max(1);
         let acked = octets.min(window); // what is more came from an older and larger window
         let mut grown = (u128::from(self.mss) * u128::from(acked) << PLACES) / u128::from(window);
-        if let Some(srtt) = self.srtt().filter(|srtt| *srtt < REFERENCE && delivery.l4s && !self.queue.is_classic()) {
-            let square = |time: Micros| u128::from(time.get()) * u128::from(time.get());
-            grown = grown * square(srtt) / square(REFERENCE);
+        if delivery.l4s && !self.queue.is_classic() {
+            let least = |rtt: Option<Micros>| rtt.map_or(REFERENCE, |rtt| rtt.min(REFERENCE)).get();
+            let parts = u128::from(least(delivery.min_rtt.map(Micros::from))) * u128::from(least(self.srtt()));
+            grown = grown * parts / (u128::from(REFERENCE.get()) * u128::from(REFERENCE.get()));
         }
         self.set_cwnd(self.cwnd.saturating_add(u64::try_from(grown).unwrap_or(u64::MAX)));
     }
