@@ -19,6 +19,7 @@ mod host;
 mod host_contract;
 mod ip;
 mod kernel_capture;
+mod l4s;
 mod path_mtu;
 mod receiver;
 mod recovery;

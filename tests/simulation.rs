@@ -2,8 +2,10 @@
 //! recorded.
 
 mod bbr;
+mod dualpi2;
 mod figures;
 mod ideal;
+mod l4s;
 mod laws;
 mod link;
 mod loss;

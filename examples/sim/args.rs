@@ -16,7 +16,8 @@ Usage: cargo run --release --example sim -- [OPTIONS]
 Options:
   --list            list the rows and leave
   --row NAME        only this row; may be given more than once
-  --sender NAME     with this sender: cubic or reno, then -paced, then -bare (no timestamps); bbr or bbr-bare; or all;
+  --sender NAME     with this sender: cubic or reno, then -paced, then -bare (no timestamps); bbr, bbr-bare,
+                    prague or prague-bare; or all that are recorded with all rows;
                     may be given more than once [default: cubic; all with --check and --record]
   --seeds A..B,...  sets of seeds, the last one included; a column for each set [default: 1..20]
   --verbose         also what each run gave
@@ -110,7 +111,7 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Opti
     if !senders.is_empty() {
         options.senders = senders;
     } else if alone.is_some() {
-        options.senders = Sender::ALL.to_vec();
+        options.senders = Sender::recorded();
     }
     if options.part && options.mode != Mode::Check {
         return Err("--part is a part of --check: give both".into());

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::measure::median;
 use super::record::{COMMAND, Recorded, SETS, is_in_targets, is_recorded, set_name};
-use super::rows::{ACKS, Row, Sender, Theme};
+use super::rows::{ACKS, Control, Row, Sender, Theme};
 use super::table;
 
 /// A theme's headline and what its rows are.
@@ -135,16 +135,17 @@ fn targets(recorded: &Recorded, rows: &[Row]) -> String {
     table::table(rows, &SETS.map(set))
 }
 
-/// The rows of a table of targets: with CUBIC, or with BBR. Rows in which CUBIC is only shown stand beside those of BBR.
-fn required(rows: &[Row], bbr: bool) -> Vec<Row> {
-    let of_bbr = |row: &Row| row.sender == Sender::BBR || row.theme == Theme::Queues;
-    rows.iter().filter(|row| is_in_targets(row) && of_bbr(row) == bbr).cloned().collect()
+/// The rows of a table of targets: of CUBIC, BBR or Prague. Rows in which CUBIC is only shown stand beside those of BBR.
+fn required(rows: &[Row], of: Control) -> Vec<Row> {
+    let whose = |row: &Row| if row.theme == Theme::Queues { Control::Bbr } else { row.sender.control };
+    rows.iter().filter(|row| is_in_targets(row) && whose(row) == of).cloned().collect()
 }
 
 /// The document, for these recorded figures of all rows.
 pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
     let plain = rows.iter().filter(|row| row.sender == Sender::default()).collect::<Vec<_>>();
-    let (of_cubic, of_bbr) = (targets(recorded, &required(rows, false)), targets(recorded, &required(rows, true)));
+    let [of_cubic, of_bbr, of_prague] =
+        [Control::Cubic, Control::Bbr, Control::Prague].map(|of| targets(recorded, &required(rows, of)));
     let themes = Theme::ALL.map(|theme| {
         let rows = plain.iter().filter(|row| row.theme == theme);
         let mut lines = rows.map(|row| line(recorded, row)).collect::<Vec<_>>();
@@ -175,6 +176,13 @@ Repeated is at most the path's rate of loss and half a percentage point. The que
 bandwidth-delay products: the median over the seconds 10 to 30.
 
 {of_bbr}
+## What is required of Prague
+
+With Prague, and accurate ECN feedback at both ends, at a bottleneck with two queues (RFC 9332; [simulation.md](simulation.md)): the
+time that 99 % of the packets of the L queue wait at the most, slow start included, in 10 seconds; and what CUBIC, or another
+Prague flow with a longer round trip, keeps beside it in 60.
+
+{of_prague}
 ## Overview
 
 From here on: ratios to what is possible, 1 being all of it; where chance decides, the lesser of the two sets of seeds. The

@@ -97,7 +97,7 @@ fn measured(tasks: Vec<(Vec<Row>, (u64, u64))>) -> Vec<Set> {
 /// Those of the chosen rows that can be compared; says what is left out.
 fn comparable(chosen: &[Row], recorded: &Recorded) -> Vec<Row> {
     let rows = recorded.known(chosen);
-    for sender in Sender::ALL {
+    for sender in Sender::recorded() {
         let of = |rows: &[Row]| rows.iter().any(|row| row.sender == sender);
         if of(chosen) && !of(&rows) {
             let (name, command) = (sender.name(), record::COMMAND);

@@ -28,8 +28,7 @@ pub fn set_name((first, last): (u64, u64)) -> String {
 /// All rows as they are recorded: with every sender of [`Sender::ALL`], but those beside CUBIC and with deep queues with
 /// CUBIC and BBR alone, and those of L4S with Prague alone.
 pub fn rows() -> Vec<Row> {
-    let senders = Sender::ALL.into_iter().chain([Sender::PRAGUE]).collect::<Vec<_>>();
-    rows::matrix(&rows::all(), &senders).into_iter().filter(is_of_the_record).collect()
+    rows::matrix(&rows::all(), &Sender::recorded()).into_iter().filter(is_of_the_record).collect()
 }
 
 /// Whether the row is recorded with its sender.

@@ -13,7 +13,8 @@ const DELAY: Nanos = 20 * MILLISECOND;
 /// 8 Mbit/s, so that an octet takes a microsecond, and a queue of two large packets.
 fn settings() -> Settings {
     let (loss, mark_after, hold, bunch) = (Loss::None, None, None, None);
-    Settings { rate: 8_000_000, delay: DELAY, queue: 3000, mark_after, loss, hold, bunch }
+    let (aqm, farther) = (None, 0);
+    Settings { rate: 8_000_000, delay: DELAY, queue: 3000, mark_after, aqm, farther, loss, hold, bunch }
 }
 
 fn link(settings: Settings) -> Link {

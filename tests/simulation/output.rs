@@ -156,7 +156,7 @@ fn options_are_understood() {
     assert_eq!(bbr, [Sender::BBR, Sender { bare: true, ..Sender::BBR }]);
     assert!(parse(["--check", "--part"]).unwrap().expect("no help").part);
     for mode in ["--check", "--record"] {
-        assert_eq!(parse([mode]).unwrap().expect("no help").senders, Sender::ALL);
+        assert_eq!(parse([mode]).unwrap().expect("no help").senders, Sender::recorded());
         let part = parse([mode, "--row", "10m", "--sender", "bbr"]).unwrap().expect("no help");
         assert_eq!((part.rows, part.senders), (vec!["10m".to_string()], vec![Sender::BBR]));
     }
@@ -180,7 +180,7 @@ fn mistakes_in_options_are_told() {
         (
             &["--sender", "bbr-paced"],
             "--sender: there is no 'bbr-paced', but cubic, cubic-paced, cubic-bare, cubic-paced-bare, reno, reno-paced, \
-             reno-bare, reno-paced-bare, bbr, bbr-bare and all",
+             reno-bare, reno-paced-bare, bbr, prague, bbr-bare, prague-bare and all",
         ),
         (&["--part"], "--part is a part of --check: give both"),
         (&["--fast"], "invalid option '--fast'"),

@@ -42,13 +42,7 @@ pub(super) fn rows() -> Vec<Row> {
             "two flows, 100 Mbit/s, 5 ms and 20 ms",
             Path { farther: 15 * MILLISECOND, ..dual(100, 5) },
         ),
-        beside(
-            "l4s-classic-queue",
-            "beside CUBIC in one classic queue that marks, 100 Mbit/s, 20 ms",
-            Path { aqm: Some(Aqm::Classic), ..dual(100, 20) },
-            Second::Cubic,
-            More,
-        ),
+        classic("l4s-classic-queue", "beside CUBIC in one classic queue that marks, 100 Mbit/s, 20 ms", fair),
     ]
 }
 
@@ -57,7 +51,8 @@ fn dual(mbits: u64, round_trip: u64) -> Path {
 }
 
 fn row(name: &str, label: &str, path: Path, load: Load, figures: Vec<Figure>) -> Row {
-    Row::new(Theme::L4s, name, label, path, load, figures).both(|config| config.ecn(EcnMode::Accurate))
+    Row::new(Theme::L4s, name, &format!("L4S, {label}"), path, load, figures)
+        .both(|config| config.ecn(EcnMode::Accurate))
 }
 
 fn wait(want: Want) -> Figure {
@@ -70,14 +65,25 @@ fn alone(name: &str, label: &str, path: Path, queue: Want, goodput: Want) -> Row
     row(name, label, path, Load::Greedy(10 * SECOND), figures)
 }
 
-/// A minute beside CUBIC.
-fn beside(name: &str, label: &str, path: Path, second: Second, share: Want) -> Row {
-    let figures = vec![
+/// What CUBIC keeps, and its queue.
+fn shares(share: Want) -> Vec<Figure> {
+    vec![
         figure(SHARE_OF_CUBIC, Unit::Share, share),
         figure(GOODPUT_OF_BOTH, Unit::Share, More),
-        wait(Less),
         figure(C_WAIT, Unit::Milliseconds, Less),
-    ];
+    ]
+}
+
+/// A minute beside CUBIC in a queue that knows RFC 3168 only.
+fn classic(name: &str, label: &str, share: Want) -> Row {
+    let path = Path { aqm: Some(Aqm::Classic), ..dual(100, 20) };
+    row(name, label, path, Load::Pair { duration: 60 * SECOND, second: Second::Cubic }, shares(share))
+}
+
+/// A minute beside CUBIC.
+fn beside(name: &str, label: &str, path: Path, second: Second, share: Want) -> Row {
+    let mut figures = shares(share);
+    figures.push(wait(Less));
     row(name, label, path, Load::Pair { duration: 60 * SECOND, second }, figures)
 }
 

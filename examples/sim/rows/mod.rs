@@ -238,6 +238,11 @@ impl Sender {
         all
     };
 
+    /// Those of which anything is recorded.
+    pub fn recorded() -> Vec<Self> {
+        Self::ALL.into_iter().chain([Self::PRAGUE]).collect()
+    }
+
     /// Every sender that has a name. Of those after [`ALL`](Self::ALL) only Prague is recorded, with the rows of L4S.
     pub fn named() -> impl Iterator<Item = Self> {
         let bare = |sender| Self { bare: true, ..sender };
