@@ -48,7 +48,7 @@ impl Alpha {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Round {
-    pub(super) began: Instant,
+    began: Instant,
     /// It is over when so much is delivered on the connection.
     end: u64,
     pub(super) acked: u64,

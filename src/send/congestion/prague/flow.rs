@@ -42,8 +42,9 @@ struct Cut {
 pub(super) enum Stage {
     /// None came since the start: it will halve the window.
     Unmarked,
-    /// It came, and what was in flight then is being delivered, at the rate of the path: the window before it was this.
-    Draining(u64),
+    /// It came, and what was in flight then is being delivered: the window before it, and the highest rate since in octets a
+    /// second.
+    Draining { before: u64, rate: u64 },
     /// The marks of the window that came of it are measured.
     Measuring,
     /// Marks count by their fraction.
@@ -171,6 +172,7 @@ impl Flow {
         if delivery.window_limited {
             self.limited_until = delivery.delivered.saturating_add(delivery.inflight.into());
         }
+        self.sample_rate(delivery);
         if self.round.is_over(self.delivered, delivery.now) {
             self.end_round(delivery);
         }
@@ -196,8 +198,8 @@ impl Flow {
     fn end_round(&mut self, delivery: &Delivery) {
         match self.stage {
             Stage::Unmarked => {}
-            Stage::Draining(before) => {
-                self.restore_what_the_path_took(before, delivery);
+            Stage::Draining { before, rate } => {
+                self.restore_what_the_path_took(before, rate, delivery);
                 self.stage = Stage::Measuring;
             }
             Stage::Measuring | Stage::Steady => {
@@ -214,15 +216,21 @@ impl Flow {
 
     /// The first mark has halved the window. Slow start had filled a queue before, so that what was in flight then came at the rate
     /// of the path: a window of this rate is too large by nothing.
-    fn restore_what_the_path_took(&mut self, before: u64, delivery: &Delivery) {
-        let time = delivery.now.since(self.round.began).get();
+    fn restore_what_the_path_took(&mut self, before: u64, rate: u64, delivery: &Delivery) {
         let Some(min_rtt) = delivery.min_rtt.map(Micros::from).filter(|_| !delivery.recovering) else { return };
-        let taken = u128::from(self.round.acked) * u128::from(min_rtt.get()) / u128::from(time.max(1));
+        let taken = u128::from(rate) * u128::from(min_rtt.get()) / 1_000_000;
         let taken = window_of(u32::try_from(taken).unwrap_or(MAX_CWND).min(MAX_CWND));
         if taken > self.cwnd {
             self.set_cwnd(taken.min(before));
             self.end_slow_start();
         }
+    }
+
+    /// The rate of a delivery while the flight of the first mark arrives.
+    fn sample_rate(&mut self, delivery: &Delivery) {
+        let (Stage::Draining { rate, .. }, Some(sample)) = (&mut self.stage, delivery.rate) else { return };
+        let micros = Micros::from(sample.interval).get();
+        *rate = (*rate).max(sample.delivered.saturating_mul(1_000_000).checked_div(micros).unwrap_or(0));
     }
 
     fn end_slow_start(&mut self) {
@@ -289,7 +297,7 @@ impl Flow {
         let octets = octets_of(before.saturating_sub(self.cwnd));
         self.cut = Some(Cut { until: self.delivered.saturating_add(inflight.into()), octets });
         if first {
-            self.stage = Stage::Draining(before);
+            self.stage = Stage::Draining { before, rate: 0 };
             self.alpha.begin_anew();
             self.round = Round::begin(self.delivered, inflight, now);
         }

@@ -41,7 +41,7 @@ impl Driven {
     }
 
     fn delivery(&self, octets: u32, marked: u32) -> Delivery {
-        let rate = RateSample::new(octets.into(), Duration::from_micros(self.rtt));
+        let rate = RateSample::new((20 * MSS).into(), Duration::from_micros(self.rtt));
         Delivery {
             octets,
             delivered: self.delivered,
@@ -128,7 +128,7 @@ fn the_first_mark_ends_slow_start_and_the_window_is_what_the_path_took() {
     assert_eq!((driven.cwnd(), driven.prague.ssthresh()), (20 * MSS, u32::MAX));
     driven.ack(1, 1);
     assert_eq!((driven.cwnd(), driven.prague.ssthresh()), (10 * MSS, 10 * MSS));
-    // 19 segments more in 40 ms: the path holds 14 of these in the 30 ms without a queue
+    // 19 segments more, in 40 ms each window of 20: the path holds 15 of these in the 30 ms without a queue
     driven.rtt = 40_000;
     for _ in 0..19 {
         driven.now += Micros::new(40_000 / 19);
