@@ -53,6 +53,7 @@
 //! - `accurate-ecn` (default): accurate ECN feedback (RFC 9768), beside classic ECN; without it, [`EcnMode::Accurate`] asks
 //!   for classic ECN.
 //! - `bbr` (default; with `pacing`): BBRv3, for those who choose it.
+//! - `prague` (default; with `accurate-ecn` and `pacing`): Prague, a scalable controller for L4S, for those who choose it.
 //! - `cubic` (default): CUBIC with HyStart++; without it, NewReno is the default controller.
 //! - `ecn` (default): Explicit Congestion Notification.
 //! - `pacing` (default): pacing, if [`Config::pacing`] asks for it.

@@ -86,7 +86,7 @@ fn feed(aqm: &mut DualPi2, from: Nanos, time: Nanos, arrivals: impl Fn(u64) -> V
 /// In steady state classic marks are squared and those of L4S doubled: p_C = p'², p_CL = 2 p' (Figure 6). A C queue that stands at
 /// its target moves p' no more.
 #[test]
-fn rfc_9332_a_1_the_coupling_in_steady_state() {
+fn the_coupling_in_steady_state() {
     let mut aqm = aqm();
     for n in 0..20 {
         aqm.enqueue(packet(Ecn::Ect0), n * PACKET / 20);
@@ -135,7 +135,7 @@ fn marks_and_drops_have_the_probabilities_of_the_coupling() {
 /// Overload by what does not answer (Figure 7 and 8): from p_C = 1/4 on, ECN-capable packets are dropped in both queues, as often as others,
 /// and the L queue alone drives the controller as well.
 #[test]
-fn rfc_9332_a_2_overload_drops_in_both_queues() {
+fn overload_drops_in_both_queues() {
     for kind in [Ecn::Ect1, Ecn::Ect0] {
         let mut aqm = aqm();
         feed(&mut aqm, 0, 20 * SECOND, |n| if n % 2 == 0 { vec![kind; 3] } else { vec![kind] });

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use segue::congestion::{Algorithm, Bbr, Cubic, Reno};
+use segue::congestion::{Algorithm, Bbr, Cubic, Prague, Reno};
 use segue::{Action, Arc, Connection, Error, Event, Instant, Knob, Path, Secrets, Segment, SeqNum, codec};
 use segue_kit::settings::{Mixture, config};
 use segue_kit::{Rng, knobs};
@@ -61,10 +61,11 @@ fn patient(rng: &mut Rng) -> Knob {
 }
 
 fn controller(rng: &mut Rng) -> Algorithm {
-    match rng.below(3) {
+    match rng.below(4) {
         0 => Algorithm::Reno(Reno::default()),
         1 => Algorithm::Cubic(Cubic::default()),
-        _ => Algorithm::Bbr(Bbr::default()),
+        2 => Algorithm::Bbr(Bbr::default()),
+        _ => Algorithm::Prague(Prague::default()),
     }
 }
 

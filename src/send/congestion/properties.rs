@@ -20,7 +20,7 @@ enum Call {
     Limit { window: u32 },
     Mss { mss: u32 },
     Pacing { paced: bool },
-    Delivery { octets: u32, flight: u32, rtt_us: u32, recovering: bool },
+    Delivery { octets: u32, flight: u32, rtt_us: u32, recovering: bool, marked: Option<u32> },
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +64,7 @@ impl Arbitrary for Step {
                 flight: octets(g),
                 rtt_us: u32::arbitrary(g),
                 recovering: bool::arbitrary(g),
+                marked: bool::arbitrary(g).then(|| octets(g)),
             },
         };
         let after_us = u64::arbitrary(g) % *g.choose(&[1, 1_000, 100_000, 10_000_000, u64::MAX]).unwrap();
@@ -110,10 +111,11 @@ impl Driven {
                 c.set_mss(mss);
             }
             Call::Pacing { paced } => c.set_pacing(paced),
-            Call::Delivery { octets, flight, rtt_us, recovering } => {
+            Call::Delivery { octets, flight, rtt_us, recovering, marked } => {
                 let rtt = Duration::from_micros(rtt_us.into());
                 let rate = RateSample { tx_in_flight: flight, ..RateSample::new(octets.into(), rtt) };
                 let told = Delivery { octets, inflight: flight, rtt: Some(rtt), recovering, ..Delivery::new(now) };
+                let told = Delivery { ce_octets: marked.unwrap_or(0), l4s: marked.is_some(), ..told };
                 c.on_delivery(&Delivery { rate: Some(rate), ..told });
             }
         }
@@ -253,5 +255,63 @@ quickcheck! {
         driven.controller.on_congestion(&Congestion::new(signal, flight, driven.now));
         driven.controller.on_spurious(driven.now);
         driven.controller.window() >= window
+    }
+}
+
+#[cfg(feature = "prague")]
+fn prague(mss: u32, initial: u32) -> Driven {
+    Driven::new(Algorithm::Prague(super::Prague::default()), mss, initial)
+}
+
+#[cfg(feature = "prague")]
+quickcheck! {
+    fn the_window_of_prague_stays_within_its_limits(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
+        prague(mss.into(), initial).all(&steps, |driven, _, _, _| {
+            let (window, ssthresh) = (driven.controller.window(), driven.controller.ssthresh());
+            let (rate, quantum) = (driven.controller.pacing_rate(), driven.controller.send_quantum());
+            (driven.mss..=MAX_CWND).contains(&window)
+                && ssthresh >= 2 * driven.mss
+                && rate.is_none_or(|rate| rate > 0)
+                && quantum.is_some_and(|quantum| quantum >= driven.mss)
+        })
+    }
+
+    /// Deliveries alone make it grow, and marks and losses alone make it shrink, but for pauses and limits.
+    fn only_deliveries_grow_the_window_of_prague(mss: u16, initial: u32, steps: Vec<Step>) -> bool {
+        prague(mss.into(), initial).all(&steps, |driven, call, window, _| {
+            let after = driven.controller.window();
+            match call {
+                Call::Delivery { marked: None | Some(0), .. } => after >= window,
+                Call::Delivery { .. } => true,
+                Call::Spurious => after >= window,
+                Call::Ack { .. } | Call::Sent { .. } | Call::Recovered { .. } | Call::Pacing { .. } => after == window,
+                _ => after <= window.max(2 * driven.mss),
+            }
+        })
+    }
+
+    /// A loss that was none changes nothing of both.
+    fn an_undo_of_prague_restores_exactly(mss: u16, initial: u32, steps: Vec<Step>, timeout: bool, flight: u32) -> bool {
+        let mut driven = prague(mss.into(), initial);
+        steps.iter().for_each(|step| driven.apply(step));
+        let (window, ssthresh) = (driven.controller.window(), driven.controller.ssthresh());
+        let signal = if timeout { Signal::Timeout } else { Signal::Loss };
+        driven.controller.on_congestion(&Congestion::new(signal, flight, driven.now));
+        let reduced = driven.controller.window() < window;
+        driven.controller.on_spurious(driven.now);
+        !reduced || (driven.controller.window(), driven.controller.ssthresh()) == (window, ssthresh)
+    }
+
+    /// RFC 7661 §4.4.1, as with the others: half of what was used.
+    fn a_signal_to_prague_counts_what_was_used(
+        mss: u16, initial: u32, steps: Vec<Step>, used: u32, ecn: bool
+    ) -> bool {
+        let mut driven = prague(mss.into(), initial);
+        steps.iter().for_each(|step| driven.apply(step));
+        let (now, used) = (driven.now, used % MAX_CWND);
+        driven.controller.limit(used, now);
+        let signal = if ecn { Signal::Ecn } else { Signal::Loss };
+        driven.controller.on_congestion(&Congestion::new(signal, used, now));
+        driven.controller.window() <= (used.max(driven.mss) / 2).max(2 * driven.mss)
     }
 }

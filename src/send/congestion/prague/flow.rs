@@ -373,6 +373,7 @@ impl Flow {
         let window = window.max(self.mss);
         self.cwnd = self.cwnd.min(window_of(window));
         self.floor = self.floor.min(window);
+        self.cut = None; // what it took away is not known to fit
         self.ssthresh = self.ssthresh.min(window.max(self.least_ssthresh()));
     }
 

@@ -22,7 +22,7 @@ use flow::{Flow, octets_of};
 ///
 /// Its text is sent as ECT(1) where both ends agreed on accurate ECN feedback (RFC 9768, [`EcnMode`](crate::EcnMode)); there
 /// it keeps the queue of an L4S bottleneck below a few milliseconds. Anywhere else it behaves as NewReno does, and its text is
-/// ECT(0) or not ECN-capable. `docs/conformance/l4s.md` tells how it meets RFC 9331.
+/// ECT(0) or not ECN-capable. `docs/conformance/rfc9331.md` tells how it meets RFC 9331.
 ///
 /// ```
 /// use segue::congestion::{Algorithm, Prague};

@@ -1,3 +1,5 @@
+//! Alpha, the window and the pace, fact by fact.
+
 use super::*;
 use crate::congestion::RateSample;
 use crate::time::Micros;
