@@ -62,7 +62,7 @@ impl End {
     fn note(&mut self, actions: Vec<Action>, now: Instant) {
         for action in actions {
             match action {
-                Action::Transmit(segment) => codec::split(segment).into_iter().for_each(|segment| self.sends(segment)),
+                Action::Transmit(segment) => codec::split(segment).for_each(|segment| self.sends(segment)),
                 Action::Deliver(text) => {
                     self.got += text.len() as u64;
                     self.does(Event::Consume(text.len()), now);

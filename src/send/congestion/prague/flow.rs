@@ -257,7 +257,7 @@ impl Flow {
         }
         let window = octets_of(self.cwnd).max(1);
         let acked = octets.min(window); // what is more came from an older and larger window
-        let mut grown = (u128::from(self.mss) * u128::from(acked) << PLACES) / u128::from(window);
+        let mut grown = ((u128::from(self.mss) * u128::from(acked)) << PLACES) / u128::from(window);
         if delivery.l4s && !self.queue.is_classic() {
             let least = |rtt: Option<Micros>| rtt.map_or(REFERENCE, |rtt| rtt.min(REFERENCE)).get();
             let parts = u128::from(least(delivery.min_rtt.map(Micros::from))) * u128::from(least(self.srtt()));
