@@ -56,6 +56,7 @@ pub(super) enum Stage {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Saved {
     cwnd: u64,
+    floor: u32,
     ssthresh: u32,
 }
 
@@ -312,13 +313,13 @@ impl Flow {
     }
 
     fn save(&mut self) {
-        self.saved = Some(Saved { cwnd: self.cwnd, ssthresh: self.ssthresh });
+        self.saved = Some(Saved { cwnd: self.cwnd, floor: self.floor, ssthresh: self.ssthresh });
     }
 
     pub(super) fn on_loss(&mut self, flight: u32) {
         self.save();
         self.halve(flight);
-        self.set_cwnd(window_of(self.ssthresh).min(self.cwnd.max(window_of(self.least_ssthresh()))));
+        self.set_cwnd(window_of(self.ssthresh).min(self.cwnd)); // marks may have made it less
         self.suspended_until = self.delivered.saturating_add(flight.into());
     }
 
@@ -340,15 +341,14 @@ impl Flow {
 
     /// The loss window (RFC 5681 §3.1).
     pub(super) fn enter_loss_window(&mut self) {
-        (self.cwnd, self.floor) = (window_of(self.mss), self.mss);
+        (self.cwnd, self.floor) = (window_of(self.mss).min(self.cwnd), self.mss);
     }
 
     pub(super) fn on_spurious(&mut self) {
         let Some(saved) = self.saved.take() else { return };
         self.suspended_until = 0;
-        if self.cwnd < saved.cwnd {
-            self.set_cwnd(saved.cwnd);
-            self.ssthresh = saved.ssthresh;
+        if self.cwnd <= saved.cwnd {
+            Saved { cwnd: self.cwnd, floor: self.floor, ssthresh: self.ssthresh } = saved;
         } else {
             self.ssthresh = self.ssthresh.max(saved.ssthresh); // RFC 4015 §3 (9)
         }
