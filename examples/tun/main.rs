@@ -19,7 +19,7 @@ mod cli {
 
     use lexopt::prelude::*;
     use segue::codec::Flow;
-    use segue::congestion::{Bbr, Cubic, Reno};
+    use segue::congestion::{Bbr, Cubic, Prague, Reno};
     use segue::{Algorithm, Config};
     use segue_tun::apps::{Echo, News, Talker};
     use segue_tun::link::{Faults, Link};
@@ -39,7 +39,7 @@ usage: tun [OPTIONS] echo [--port N]                    serve echo, on port 7 if
   --twice PERCENT    packets that come twice, in each direction [0]
   --mark PERCENT     packets that are marked by ECN, in each direction, if they can be [0]
   --delay MILLIS     how long every packet takes, in each direction [0]
-  --congestion NAME  cubic, reno or bbr [cubic]
+  --congestion NAME  cubic, reno, bbr or prague [cubic]
   --seed N           makes the choice of these packets repeatable [1]
   --pcap FILE        write what crosses the device to FILE
   --msl SECONDS      maximum segment lifetime [1; a host on a real network keeps RFC 9293's 120]
@@ -131,7 +131,8 @@ Making a network device needs root (CAP_NET_ADMIN).";
             "cubic" => Ok(Algorithm::Cubic(Cubic::default())),
             "reno" => Ok(Algorithm::Reno(Reno::default())),
             "bbr" => Ok(Algorithm::Bbr(Bbr::default())),
-            other => Err(format!("--congestion: there is no {other}; say cubic, reno or bbr")),
+            "prague" => Ok(Algorithm::Prague(Prague::default())),
+            other => Err(format!("--congestion: there is no {other}; say cubic, reno, bbr or prague")),
         }
     }
 
