@@ -15,6 +15,8 @@ use bytes::Bytes;
 use crate::{Instant, Knob, Secrets, Segment, SeqNum};
 pub use cause::Cause;
 pub use icmp::IcmpKind;
+#[cfg(feature = "fast-open")]
+pub use reason::FastOpenRefusal;
 pub use reason::{CloseReason, Discard, Error, Report};
 
 /// A state of RFC 9293 §3.3.2.

@@ -5,6 +5,8 @@
 
 /// The short ways of usual segments and of bursts.
 pub(crate) const SHORTCUTS: bool = cfg!(feature = "shortcuts");
+/// TCP Fast Open (RFC 7413).
+pub(crate) const FAST_OPEN: bool = cfg!(feature = "fast-open");
 /// Selective acknowledgments, sent and received (RFC 2018).
 pub(crate) const SACK: bool = cfg!(feature = "sack");
 /// RACK-TLP (RFC 8985).

@@ -114,6 +114,8 @@ mod connection;
 mod counts;
 mod ecn;
 mod event;
+#[cfg(feature = "fast-open")]
+mod fast_open;
 mod features;
 #[cfg(feature = "host")]
 pub mod host;
@@ -144,7 +146,11 @@ mod user_timeout;
 
 pub use config::{Config, ConfigBuilder, ConfigError, EcnMode, Field, Knob};
 pub use connection::{Batch, Canonical, Connection, TimeWait};
+#[cfg(feature = "fast-open")]
+pub use event::FastOpenRefusal;
 pub use event::{Action, Cause, CloseReason, Discard, Error, Event, IcmpKind, Report, Sink, State, Timer};
+#[cfg(feature = "fast-open")]
+pub use fast_open::{FastOpen, FastOpenAnswer};
 pub use info::{AccurateEcn, Counters, Info};
 pub use path::{IpVersion, Path, Secrets};
 pub use segment::{

@@ -13,6 +13,7 @@ mod contract;
 mod conversation;
 mod docs;
 mod ecn;
+mod fast_open;
 mod guide;
 mod handshake_example;
 mod host;

@@ -304,11 +304,11 @@ impl<C: Controller> Tcb<C> {
     /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
     pub(super) fn establish(&mut self, segment: &Segment, syn_ack: bool, cx: &mut Cx<'_, '_>) {
         let marked = self.hear_handshake(segment, syn_ack);
-        let initial = if marked { u32::from(self.eff_snd_mss) } else { self.initial_window(cx.config) };
-        self.snd.tell_pacing(cx.config);
-        let seed = self.seed();
-        self.snd.cc.seed(seed);
-        self.snd.cc.start(u32::from(self.eff_snd_mss), initial, cx.now);
+        let early = self.end_fast_open();
+        if !early || marked || self.snd.repeats > 0 {
+            let initial = if marked { u32::from(self.eff_snd_mss) } else { self.initial_window(cx.config) };
+            self.start_sending(initial, cx);
+        }
         self.process_ack(segment, false, false, cx);
         self.agree_on_feedback();
         self.echo = Echo::new(self.ecn.echoes());
@@ -318,7 +318,17 @@ impl<C: Controller> Tcb<C> {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
         };
-        cx.out.push(Action::Connected);
+        if !early {
+            cx.out.push(Action::Connected);
+        }
+    }
+
+    /// The congestion controller starts with this window.
+    pub(super) fn start_sending(&mut self, initial: u32, cx: &Cx<'_, '_>) {
+        self.snd.tell_pacing(cx.config);
+        let seed = self.seed();
+        self.snd.cc.seed(seed);
+        self.snd.cc.start(u32::from(self.eff_snd_mss), initial, cx.now);
     }
 
     /// What came on the SYN is held at RCV.NXT until the handshake is complete.
@@ -329,13 +339,18 @@ impl<C: Controller> Tcb<C> {
         if self.released {
             return self.reset_unread(cx);
         }
+        self.deliver_held(cx);
+        Continue(())
+    }
+
+    /// What is held at RCV.NXT goes to the user.
+    pub(super) fn deliver_held(&mut self, cx: &mut Cx<'_, '_>) {
         self.ack.at_once();
         let out = &mut *cx.out;
         self.rcv.release_held(&mut |text| {
             out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
             out.push(Action::Deliver(text));
         });
-        Continue(())
     }
 
     /// The user is gone and there is text nobody will read: the peer must know (SHLD-3).

@@ -336,11 +336,16 @@ impl<C: Controller> Phase<C> {
 
     pub(super) fn icmp(&mut self, (kind, quoted_seq, mtu): (IcmpKind, SeqNum, u16), cx: &mut Cx<'_, '_>) {
         let Some(snd) = self.sender() else { return };
-        match judge(snd, cx.path, kind, quoted_seq, mtu) {
+        let verdict = judge(snd, cx.path, kind, quoted_seq, mtu);
+        #[cfg(feature = "fast-open")]
+        if let (Self::SynSent(opening), true) = (&mut *self, !matches!(verdict, Verdict::Ignore)) {
+            opening.doubt_fast_open(kind, cx);
+        }
+        match verdict {
             Verdict::Ignore => {}
             Verdict::Soft => cx.out.push(Action::Report(Report::Icmp(kind))), // MUST-47, SHLD-25
             Verdict::TooBig(claimed) => match self {
-                Self::Closed | Self::Listen(_) | Self::SynSent(_) => {} // a SYN fits every link
+                Self::Closed | Self::Listen(_) | Self::SynSent(_) => {} // a SYN without text fits every link
                 Self::Live(tcb) => tcb.too_big(quoted_seq, claimed, cx),
             },
             Verdict::Hard => self.stop(self.unreachable(kind), cx),
@@ -377,6 +382,8 @@ impl<C: Controller> SynSent<C> {
                     return Break(Stop::Delete(CloseReason::ConnectTimeout)); // R2 as a count
                 }
                 self.snd.on_timeout(cx.out.counters, cx.now);
+                #[cfg(feature = "fast-open")]
+                self.refuse_fast_open(crate::FastOpenRefusal::Timeout, cx);
                 if self.snd.repeats == cx.config.r1().into() {
                     cx.out.push(Action::Report(Report::Unresponsive { retransmissions: self.snd.repeats.into() }));
                 }

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::tcb::{Cx, Tcb};
 use crate::options::announced_mss;
 use crate::recv::ack::PendingAck;
-use crate::recv::syn_window;
 use crate::send::{Kind, Plan};
 use crate::{Controller, Flags, Options, Segment, SeqNum, Timestamps};
 
@@ -54,12 +53,14 @@ impl<C: Controller> Tcb<C> {
             user_timeout: cx.advertised_user_timeout(),
             ..Options::default()
         };
+        #[cfg(feature = "fast-open")]
+        self.add_fast_open_cookie(&mut options);
         self.add_syn_ack_option(&mut options, cx.path);
         cx.out.transmit(Segment {
             seq: self.snd.iss,
             ack: self.rcv.nxt,
             flags,
-            window: syn_window(cx.config),
+            window: self.rcv.syn_ack_window(cx.config),
             options: options.into(),
             ..Segment::default()
         });

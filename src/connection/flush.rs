@@ -149,6 +149,7 @@ impl<C: Controller> Tcb<C> {
             held: self.snd.held_by_mark(cx.now).is_some(),
             overridden: self.overridden,
             first,
+            early: self.snd.syn && self.is_early(),
             send_room: self.snd.room(cx.config),
             mtu_probe,
         }

@@ -10,6 +10,8 @@ mod challenge;
 mod deadlines;
 mod emit;
 mod exchange;
+#[cfg(feature = "fast-open")]
+mod fast_open;
 mod flush;
 mod icmp;
 mod knobs;
@@ -260,16 +262,31 @@ impl<C: Controller> Connection<C> {
         config: Arc<Config>,
         path: Path,
         secrets: Secrets,
+        syn: Segment,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> Self {
+        Self::open_passive(controller, (config, path, secrets), syn, now, sink, |_, _, _| {})
+    }
+
+    /// Passive OPEN by a SYN, which `answer` may look at once more.
+    fn open_passive(
+        controller: C,
+        (config, path, secrets): (Arc<Config>, Path, Secrets),
         mut syn: Segment,
         now: Instant,
         sink: &mut impl Sink,
+        answer: impl FnOnce(&mut Tcb<C>, &Segment, &mut Cx<'_, '_>),
     ) -> Self {
         let listen = Listen { controller, secrets: Some(secrets) };
         let mut connection = Self::new(Phase::Listen(listen), config, path);
         connection.event(now, sink, false, |phase, cx| {
             phase.segment_arrives(&mut syn, cx);
             match phase {
-                Phase::Live(tcb) => tcb.origin = Origin::Accept,
+                Phase::Live(tcb) => {
+                    tcb.origin = Origin::Accept;
+                    answer(tcb, &syn, cx);
+                }
                 Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) => {
                     phase.stop(Stop::Delete(CloseReason::NotSyn), cx);
                 }

@@ -13,8 +13,16 @@ pub(super) struct Seldom {
     pub(super) throttles: Throttles,
     /// In AccECN mode (RFC 9768), and only there.
     pub(super) accurate: Option<Box<Accurate>>,
+    /// The answer to a Fast Open option, until the handshake is complete (RFC 7413).
+    #[cfg(feature = "fast-open")]
+    pub(super) fast_open: Option<crate::FastOpenAnswer>,
 }
 
 impl AtRest for Seldom {
-    const AT_REST: &'static Self = &Self { throttles: Throttles::UNUSED, accurate: None };
+    const AT_REST: &'static Self = &Self {
+        throttles: Throttles::UNUSED,
+        accurate: None,
+        #[cfg(feature = "fast-open")]
+        fast_open: None,
+    };
 }

@@ -23,6 +23,8 @@ pub(super) struct SynSent<C> {
     pub(super) ecn: Handshake,
     /// R2 for SYN counts from here: the active OPEN, later by what the host slept.
     pub(super) pending_since: Instant,
+    #[cfg(feature = "fast-open")]
+    pub(super) fast_open: Option<super::fast_open::Asked>,
 }
 
 /// What a segment makes of SYN-SENT.
@@ -35,7 +37,21 @@ pub(super) enum Outcome {
 
 impl<C: Controller> SynSent<C> {
     pub(super) fn new(snd: Sender<C>, ts_offset: u32, now: Instant) -> Self {
-        Self { snd, opened: now, ts_offset, ecn: Handshake::default(), pending_since: now }
+        Self {
+            snd,
+            opened: now,
+            ts_offset,
+            ecn: Handshake::default(),
+            pending_since: now,
+            #[cfg(feature = "fast-open")]
+            fast_open: None,
+        }
+    }
+
+    /// The same with Fast Open.
+    #[cfg(feature = "fast-open")]
+    pub(super) fn asking(snd: Sender<C>, ts_offset: u32, asked: super::fast_open::Asked, now: Instant) -> Self {
+        Self { fast_open: Some(asked), ..Self::new(snd, ts_offset, now) }
     }
 
     /// The checks of §3.10.7.3, in order. What they let through opens the connection.
@@ -75,16 +91,23 @@ impl<C: Controller> SynSent<C> {
     /// Sends the SYN when it is due, and arms the timers.
     pub(super) fn flush(&mut self, cx: &mut Cx<'_, '_>) {
         if let Some(plan) = self.snd.syn_due() {
-            if self.snd.sent(&plan, 1, 1, cx.now) {
+            let again = self.snd.sent(&plan, 1, 1, cx.now);
+            if again {
                 cx.out.counters.rare().retransmissions += 1;
             }
             let options = of_syn(cx.config, cx.path, self.ts_offset, cx.now);
+            let options = Options { user_timeout: cx.advertised_user_timeout(), ..options };
+            #[cfg(feature = "fast-open")]
+            let (options, payload) = self.with_fast_open(options, again, cx);
+            #[cfg(not(feature = "fast-open"))]
+            let payload = bytes::Bytes::new();
             // <SEQ=ISS><CTL=SYN>
             cx.out.transmit(Segment {
                 seq: self.snd.iss,
                 flags: Flags::SYN | self.ecn.syn_flags(cx.config.ecn()),
                 window: syn_window(cx.config),
-                options: Options { user_timeout: cx.advertised_user_timeout(), ..options }.into(),
+                options: options.into(),
+                payload,
                 ..Segment::default()
             });
         }
@@ -97,7 +120,15 @@ impl<C: Controller> SynSent<C> {
     }
 
     pub(super) fn rebase(&mut self, now: Instant) {
-        let Self { snd: _, opened: _, ts_offset: _, ecn: _, pending_since: _ } = self; // a field that is added has to be looked at here
+        let Self {
+            snd: _,
+            opened: _,
+            ts_offset: _,
+            ecn: _,
+            pending_since: _,
+            #[cfg(feature = "fast-open")]
+                fast_open: _,
+        } = self; // a field that is added has to be looked at here
         let irs = crate::SeqNum::new(0);
         self.snd.rebase(irs, now);
         let ago = |at: Instant| Instant::from_micros(at.as_micros().wrapping_sub(now.as_micros()));
@@ -110,7 +141,7 @@ impl<C: Controller> SynSent<C> {
 impl<C: Controller> Tcb<C> {
     /// Our SYN crossed the peer's (MUST-10): SYN-RECEIVED, and a SYN,ACK leaves with the flush.
     pub(super) fn cross(opening: SynSent<C>, syn: &Segment, cx: &mut Cx<'_, '_>) -> Self {
-        let SynSent { snd, ts_offset, opened, ecn, pending_since } = opening;
+        let SynSent { snd, ts_offset, opened, ecn, pending_since, .. } = opening;
         let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, syn, cx);
         tcb.snd.repeat_syn();
         tcb.snd.set_window(u32::from(syn.window), syn.seq, tcb.snd.iss); // SND.WL2: there is no SEG.ACK
@@ -122,10 +153,16 @@ impl<C: Controller> Tcb<C> {
 
     /// SYN,ACK: ESTABLISHED; control and text in the segment go on at the sixth step.
     pub(super) fn complete(opening: SynSent<C>, segment: &mut Segment, cx: &mut Cx<'_, '_>) -> (Self, Step) {
-        let SynSent { snd, ts_offset, opened, ecn, pending_since } = opening;
+        #[cfg(feature = "fast-open")]
+        let asked = opening.fast_open;
+        let SynSent { snd, ts_offset, opened, ecn, pending_since, .. } = opening;
         let mut tcb = Self::new(Origin::Active, OurHalf { snd, ts_offset, opened, ecn }, segment, cx);
         tcb.pending_since = pending_since.into();
         tcb.establish(segment, true, cx);
+        #[cfg(feature = "fast-open")]
+        if let Some(asked) = asked {
+            tcb.conclude_fast_open(asked, segment, cx);
+        }
         let shift = planted!(scale_the_window_of_a_syn, 0, tcb.snd.shift);
         tcb.snd.set_window(u32::from(segment.window) << shift, segment.seq, segment.ack);
         tcb.ack = PendingAck::Now; // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with text if there is any

@@ -38,7 +38,7 @@ pub(super) struct Settings {
     /// CHANGEABLE of RFC 5482: until the user sets a user timeout, the peer's option may change it.
     pub(super) changeable: bool,
     /// SendMSS as the peer's option allows it, 0 before it is here; `snd.send_mss` is no more than `max_sent_mss`, too.
-    agreed_mss: u16,
+    pub(super) agreed_mss: u16,
 }
 
 impl Settings {
@@ -269,6 +269,25 @@ impl<C: Controller> Tcb<C> {
     /// We send by an MSS of our own, where it is less than the peer's.
     pub(super) fn cap_mss(&mut self, cx: &Cx<'_, '_>) {
         self.snd.send_mss = capped(cx.settings.agreed_mss, cx.config);
+    }
+
+    /// Whether the user may send before the handshake is complete (RFC 7413 §4.2.2).
+    pub(super) fn is_early(&self) -> bool {
+        #[cfg(feature = "fast-open")]
+        return self.seldom.fast_open.is_some_and(|answer| answer.valid);
+        #[cfg(not(feature = "fast-open"))]
+        false
+    }
+
+    /// The handshake is complete. Returns whether the user could send before.
+    pub(super) fn end_fast_open(&mut self) -> bool {
+        let early = self.is_early();
+        #[cfg(feature = "fast-open")]
+        if let Some(seldom) = self.seldom.active() {
+            seldom.fast_open = None;
+            self.seldom.settle();
+        }
+        early
     }
 
     /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)

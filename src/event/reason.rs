@@ -205,6 +205,52 @@ pub enum Report {
     /// The peer suggests this user timeout (RFC 5482 §3.1). It counts unless the user has set one; see
     /// [`Info::user_timeout`](crate::Info::user_timeout).
     UserTimeout(Duration),
+    /// The server gave a Fast Open cookie: keep both for the next connection to its address (RFC 7413 §4.1.3).
+    #[cfg(feature = "fast-open")]
+    FastOpenCookie {
+        /// The cookie.
+        cookie: crate::FastOpenCookie,
+        /// The MSS that it announced, in octets: how long a segment the text on the next SYN may make.
+        mss: u16,
+    },
+    /// Fast Open did not work; the connection goes on without. Use none for a while to this address and port (RFC 7413
+    /// §4.1.3.1).
+    #[cfg(feature = "fast-open")]
+    FastOpenRefused(FastOpenRefusal),
+}
+
+/// Why Fast Open did not work (RFC 7413 §4.1.3.1).
+///
+/// ```
+/// use segue::FastOpenRefusal;
+/// assert_eq!(FastOpenRefusal::NoCookie.to_string(), "the server gives no cookie");
+/// ```
+#[cfg(feature = "fast-open")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum FastOpenRefusal {
+    /// The SYN asked for a cookie, and the SYN,ACK brought none.
+    NoCookie,
+    /// The SYN,ACK acknowledged none of the text on the SYN. With it may have come [`Report::FastOpenCookie`]: then the old
+    /// cookie has expired, and the new one is worth a trial.
+    NotAcknowledged,
+    /// The SYN with the option had no answer in time: something on the path may drop it.
+    Timeout,
+    /// An ICMP error came for the SYN with text.
+    Icmp(IcmpKind),
+}
+
+#[cfg(feature = "fast-open")]
+impl fmt::Display for FastOpenRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCookie => f.write_str("the server gives no cookie"),
+            Self::NotAcknowledged => f.write_str("the server took no text on the SYN"),
+            Self::Timeout => f.write_str("no answer to the SYN with the option"),
+            Self::Icmp(kind) => write!(f, "ICMP error: {kind}"),
+        }
+    }
 }
 
 impl fmt::Display for Discard {
@@ -244,6 +290,10 @@ impl fmt::Display for Report {
             Self::Icmp(kind) => write!(f, "ICMP error: {kind}"),
             Self::PathMtu(mtu) => write!(f, "the path MTU is {mtu}"),
             Self::UserTimeout(time) => write!(f, "the peer suggests a user timeout of {} s", time.as_secs()),
+            #[cfg(feature = "fast-open")]
+            Self::FastOpenCookie { cookie, mss } => write!(f, "{cookie:?}, with an MSS of {mss}"),
+            #[cfg(feature = "fast-open")]
+            Self::FastOpenRefused(why) => write!(f, "no Fast Open: {why}"),
         }
     }
 }

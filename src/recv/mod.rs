@@ -129,6 +129,11 @@ impl Receiver {
         self.edge - self.nxt
     }
 
+    /// The window of a SYN,ACK: that of a SYN, less the text of the peer's SYN that was delivered already (RFC 7413 §4.2.2).
+    pub(crate) fn syn_ack_window(&self, config: &Config) -> u16 {
+        u16::try_from(self.wnd()).unwrap_or(u16::MAX).min(syn_window(config))
+    }
+
     pub(crate) const fn user(&self) -> u32 {
         self.user
     }

@@ -257,6 +257,21 @@ impl<C: Controller> Sender<C> {
         self.board.lose_where(&mut |_| true);
     }
 
+    /// Octets of text leave with our first SYN (RFC 7413 §4.2.2).
+    #[cfg(feature = "fast-open")]
+    pub(crate) fn sent_early(&mut self, octets: u32, now: Instant) {
+        let rate = self.snapshot(octets, now);
+        self.board.sent(self.board.nxt() + octets, now, rate);
+        self.nxt += octets;
+        self.last_sent = now;
+    }
+
+    /// Text that left with the SYN, and was not acknowledged with it, goes again: it was not lost.
+    #[cfg(feature = "fast-open")]
+    pub(crate) fn repeat_early(&mut self) {
+        self.board.lose_where(&mut |_| true);
+    }
+
     /// The controller hears whether segments are paced; where they are not, what the pacer has counted is past.
     pub(crate) fn tell_pacing(&mut self, config: &Config) {
         let paced = self.is_paced(config);

@@ -3,7 +3,7 @@
 use super::recovery::{Detector, Phase};
 use super::scoreboard::Fate;
 use super::{Fin, Sender};
-use crate::features::{RACK, SACK};
+use crate::features::{FAST_OPEN, RACK, SACK};
 use crate::stream::Position;
 use crate::{Controller, SeqNum};
 
@@ -27,6 +27,8 @@ pub(crate) struct Gate {
     pub(crate) overridden: bool,
     /// Where timeouts have put the MTU in doubt: octets of text that may go again at SND.UNA, and nothing else does.
     pub(crate) first: Option<u32>,
+    /// New text may leave before our SYN is acknowledged (RFC 7413 §4.2.2).
+    pub(crate) early: bool,
     /// Octets of text that the user may still queue.
     pub(crate) send_room: u32,
     /// Octets of text in a packet that probes for a larger MTU, if the search wants one.
@@ -94,7 +96,7 @@ impl<C: Controller> Sender<C> {
     /// What to send next: lost segments, then new text.
     pub(crate) fn next(&self, gate: &Gate) -> Next {
         if self.syn {
-            return self.syn_due().map_or(Next::Wait(Wait::Ack), Next::Send);
+            return self.syn_due().map_or_else(|| self.next_early(gate), Next::Send);
         }
         if self.nxt == self.end() && !self.board.has_lost() {
             return self.rescue(gate).map_or(Next::Wait(Wait::Idle), Next::Send);
@@ -109,6 +111,20 @@ impl<C: Controller> Sender<C> {
             };
         }
         self.next_lost(gate)
+    }
+
+    /// Our SYN is out, and not acknowledged: new text follows where Fast Open lets it, as long as the SYN,ACK was sent once.
+    /// The FIN waits for the handshake.
+    fn next_early(&self, gate: &Gate) -> Next {
+        if !FAST_OPEN || !gate.early || self.repeats > 0 || self.board.has_lost() {
+            return Next::Wait(Wait::Ack);
+        }
+        let nagle = gate.nagle && self.nxt != self.iss + 1; // a SYN is no text
+        match self.next_new(&Gate { mtu_probe: None, nagle, ..*gate }) {
+            Next::Send(Plan { len: 0, .. }) => Next::Wait(Wait::Ack),
+            Next::Send(plan) => Next::Send(Plan { fin: false, ..plan }),
+            wait @ Next::Wait(_) => wait,
+        }
     }
 
     /// Lost segments go again, inside of both windows (RFC 7323 §2.4), and after a timeout the first in any case. A
@@ -266,7 +282,7 @@ impl<C: Controller> Sender<C> {
     /// Our SYN, when it is its turn.
     pub(crate) fn syn_due(&self) -> Option<Plan> {
         let plan = Plan { seq: self.iss, len: 0, syn: true, fin: false, kind: Kind::New };
-        (self.syn && (self.nxt == self.iss || self.board.has_lost())).then_some(plan)
+        (self.syn && (self.nxt == self.iss || self.first_lost(1) > 0)).then_some(plan)
     }
 
     /// A tail-loss probe: new text if the peer's window allows, or else the last segment again (RFC 8985 §7.3).

@@ -2,7 +2,9 @@
 //! one after its SYN, and both streams wrap around 2³² within their first octets.
 
 use bytes::Bytes;
-use segue::{ConfigBuilder, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State, Timestamps};
+use segue::{
+    ConfigBuilder, FastOpen, FastOpenAnswer, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State, Timestamps,
+};
 
 use crate::notation::Origin;
 use crate::rig::{At, Rig};
@@ -89,6 +91,16 @@ impl Rig {
     /// SYN-SENT.
     pub fn connect(config: ConfigBuilder, path: Path) -> Self {
         At { path, ..At::streams(config) }.connect()
+    }
+
+    /// SYN-SENT with Fast Open.
+    pub fn connect_fast_open(config: ConfigBuilder, path: Path, open: FastOpen) -> Self {
+        At { path, ..At::streams(config) }.connect_fast_open(open)
+    }
+
+    /// SYN-RECEIVED: a SYN that `accept_fast_open` took.
+    pub fn accept_fast_open(config: ConfigBuilder, path: Path, syn: Segment, answer: FastOpenAnswer) -> Self {
+        At { path, ..At::streams(config) }.accept_fast_open(syn, answer)
     }
 
     /// SYN-SENT with the window of RFC 5681.

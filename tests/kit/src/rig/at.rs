@@ -1,7 +1,9 @@
 //! Where a connection is made, and the ways into its states.
 
 use segue::congestion::{Algorithm, Reno};
-use segue::{Arc, Config, ConfigBuilder, Connection, Instant, Path, Secrets, Segment, SeqNum, State};
+use segue::{
+    Arc, Config, ConfigBuilder, Connection, FastOpen, FastOpenAnswer, Instant, Path, Secrets, Segment, SeqNum, State,
+};
 
 use super::{ACK, Rig, SYN};
 use crate::plain;
@@ -93,6 +95,25 @@ impl At {
 
     pub fn accept(self, syn: Segment) -> Rig {
         let (connection, actions) = Connection::accept(self.arc(), self.path, self.secrets(), syn, self.start);
+        let mut rig = Rig::new(self, connection);
+        rig.take(actions, 0);
+        rig
+    }
+
+    /// With Fast Open; the text fits the send buffer.
+    pub fn connect_fast_open(self, open: FastOpen) -> Rig {
+        let (config, path, secrets) = (self.arc(), self.path, self.secrets());
+        let opened = Connection::connect_fast_open(config, path, secrets, open, self.start);
+        let (connection, actions) = opened.expect("the text fits the send buffer");
+        let mut rig = Rig::new(self, connection);
+        rig.take(actions, 0);
+        rig
+    }
+
+    /// With this answer to the Fast Open option.
+    pub fn accept_fast_open(self, syn: Segment, answer: FastOpenAnswer) -> Rig {
+        let (config, path, secrets) = (self.arc(), self.path, self.secrets());
+        let (connection, actions) = Connection::accept_fast_open(config, path, secrets, syn, answer, self.start);
         let mut rig = Rig::new(self, connection);
         rig.take(actions, 0);
         rig
