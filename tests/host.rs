@@ -4,6 +4,7 @@ mod attacks;
 mod budget;
 mod chaos;
 mod endpoint;
+mod fast_open;
 mod keys;
 mod listener;
 mod low_water;

@@ -227,7 +227,7 @@ impl TryFrom<Listen> for host::Listen {
             port: Some(listen.port).filter(|port| *port != 0),
             backlog: Backlog { half_open: listen.half_open, ready: listen.ready, full },
             gate: Some(listen.gate).filter(|gate| *gate != 0).map(Duration::from_micros),
-            config: None,
+            ..Self::anywhere()
         })
     }
 }

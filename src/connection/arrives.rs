@@ -318,9 +318,7 @@ impl<C: Controller> Tcb<C> {
             Fin::None => LiveState::Established,
             Fin::Queued | Fin::Acked => LiveState::FinWait1,
         };
-        if !early {
-            cx.out.push(Action::Connected);
-        }
+        self.tell_connected(early, cx);
     }
 
     /// The congestion controller starts with this window.

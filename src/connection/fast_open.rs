@@ -125,11 +125,22 @@ impl<C: Controller> Connection<C> {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Result<Self, Error> {
-        let FastOpen { cookie, mss, text } = open;
         let room = usize::try_from(config.send_buffer()).unwrap_or(usize::MAX);
-        if text.len() > room {
+        if open.text.len() > room {
             return Err(Error::NoRoom { room });
         }
+        Ok(Self::ask(controller, (config, path, secrets), open, now, sink))
+    }
+
+    /// The same with text that is known to fit the send buffer.
+    pub(crate) fn ask(
+        controller: C,
+        (config, path, secrets): (Arc<Config>, Path, Secrets),
+        open: FastOpen,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> Self {
+        let FastOpen { cookie, mss, text } = open;
         let mut connection = Self::new(Phase::Closed, config, path);
         connection.event(now, sink, false, |phase, cx| {
             let mut snd = Sender::new(secrets.iss, controller, cx.config, cx.now);
@@ -139,7 +150,7 @@ impl<C: Controller> Connection<C> {
             let asked = Asked { cookie, mss, text: 0, refused: false };
             *phase = Phase::SynSent(SynSent::asking(snd, secrets.ts_offset, asked, cx.now));
         });
-        Ok(connection)
+        connection
     }
 
     /// [`accept_fast_open`](Connection::accept_fast_open) with this congestion controller, and the actions into `sink`.

@@ -290,6 +290,16 @@ impl<C: Controller> Tcb<C> {
         early
     }
 
+    /// The user learns that the handshake is complete.
+    pub(super) fn tell_connected(&self, early: bool, cx: &mut Cx<'_, '_>) {
+        if !early {
+            cx.out.push(Action::Connected);
+        } else {
+            #[cfg(feature = "fast-open")]
+            cx.out.push(Action::Report(Report::FastOpenConfirmed));
+        }
+    }
+
     /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)
     /// and the path, but on text no more than leave half of the segment to it.
     pub(super) fn sack_blocks(&self, path: &Path, on_text: bool, duplicate: bool) -> usize {

@@ -217,6 +217,10 @@ pub enum Report {
     /// §4.1.3.1).
     #[cfg(feature = "fast-open")]
     FastOpenRefused(FastOpenRefusal),
+    /// The handshake of a connection whose text was taken before is complete: the client has the address that its SYN came
+    /// from (RFC 7413 §4.2.2).
+    #[cfg(feature = "fast-open")]
+    FastOpenConfirmed,
 }
 
 /// Why Fast Open did not work (RFC 7413 §4.1.3.1).
@@ -294,6 +298,8 @@ impl fmt::Display for Report {
             Self::FastOpenCookie { cookie, mss } => write!(f, "{cookie:?}, with an MSS of {mss}"),
             #[cfg(feature = "fast-open")]
             Self::FastOpenRefused(why) => write!(f, "no Fast Open: {why}"),
+            #[cfg(feature = "fast-open")]
+            Self::FastOpenConfirmed => f.write_str("the handshake is complete, after Fast Open"),
         }
     }
 }

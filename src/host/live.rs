@@ -31,6 +31,17 @@ pub(super) enum Owner {
     Nobody,
 }
 
+/// What a handshake came to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Opening {
+    Nothing,
+    /// Something about Fast Open.
+    #[cfg(feature = "fast-open")]
+    News,
+    /// The user may send.
+    Connected,
+}
+
 /// A connection in the table.
 #[derive(Clone, Debug)]
 pub(super) struct Live<C: Controller> {
@@ -85,8 +96,13 @@ pub(super) struct Side {
     pub(super) peer_closed: bool,
     /// A write took less than it was given because the budget was used up: the number among those that wait for it.
     pub(super) starved: Option<u64>,
-    /// The handshake is complete, since the last look.
-    pub(super) connected: bool,
+    /// What the handshake came to, since the last look.
+    pub(super) opening: Opening,
+    /// What Fast Open did since then, and the listener where the connection counts as pending.
+    #[cfg(feature = "fast-open")]
+    pub(super) fast_open: super::fast_open::News,
+    #[cfg(feature = "fast-open")]
+    pub(super) pending_at: Option<Port>,
     /// Octets that the peer acknowledged, since the last look.
     pub(super) acked: usize,
     /// The end, since the last look.
@@ -119,7 +135,11 @@ impl Side {
             wants_room: false,
             peer_closed: false,
             starved: None,
-            connected: false,
+            opening: Opening::Nothing,
+            #[cfg(feature = "fast-open")]
+            fast_open: super::fast_open::News::default(),
+            #[cfg(feature = "fast-open")]
+            pending_at: None,
             acked: 0,
             closed: None,
             successor: None,
@@ -238,7 +258,7 @@ impl Side {
                 self.tell_readable(1); // the rest
                 self.pending.add(Signal::PeerClosed);
             }
-            Action::Connected => self.connected = true,
+            Action::Connected => self.opening = Opening::Connected,
             Action::Acked(octets) => {
                 self.acked += octets;
                 self.on_acked(octets);
@@ -254,7 +274,13 @@ impl Side {
                 }
             }
             Action::Successor { syn, iss_after } => self.successor = Some((syn, iss_after)),
-            Action::Report(report) => self.pending.add(Signal::Report(report)),
+            Action::Report(report) => {
+                #[cfg(feature = "fast-open")]
+                if self.fast_open.note(&report) {
+                    self.opening = self.opening.max(Opening::News);
+                }
+                self.pending.add(Signal::Report(report));
+            }
             Action::Closed(reason) => self.closed = Some(reason),
             // The deadline is asked for at the end; a burst that was cut goes on by its timer; urgent text is text.
             Action::SetTimer(..)

@@ -6,6 +6,7 @@
 //! | [`Listener`] | the SYN queue and the accept backlog of a host with a table of its own |
 //! | [`Keys`] | initial sequence numbers, offsets of timestamps, SYN cookies, Fast Open cookies |
 //! | [`Ports`] | ephemeral ports |
+//! | `FastOpenCache`, `FastOpenQueue` | Fast Open: what a client knows of servers, what is pending at a server |
 //! | [`Detached`] | a connection on its way to another endpoint |
 //! | [`Deadlines`] | the earliest deadline of many connections |
 //! | [`Flow`] | addresses and ports |
@@ -59,6 +60,8 @@ mod cookies;
 mod deadlines;
 mod detached;
 mod endpoint;
+#[cfg(feature = "fast-open")]
+mod fast_open;
 mod flow;
 mod keys;
 mod listener;
@@ -74,6 +77,8 @@ pub use cookies::Redeemed;
 pub use deadlines::Deadlines;
 pub use detached::{AttachError, DetachError, Detached};
 pub use endpoint::{Endpoint, EndpointConfig, Incoming, Listen, ListenerId};
+#[cfg(feature = "fast-open")]
+pub use fast_open::{FastOpenCache, FastOpenQueue};
 pub use flow::Flow;
 pub use keys::Keys;
 pub use listener::{Admit, Backlog, Full, Listener, Ticket};

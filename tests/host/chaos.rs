@@ -69,8 +69,8 @@ impl Chaos {
         let full = rng.pick(&[Full::Cookies, Full::EvictOldest, Full::Drop, Full::Reset]);
         let backlog = Backlog { half_open: rng.pick(&[0, 2, 10]), ready: rng.pick(&[1, 5]), full };
         let listen = [
-            Listen { backlog, ..Listen::port(80) },
-            Listen { gate: Some(ms(300)), backlog, ..Listen::port(81) },
+            Listen { backlog, fast_open: rng.pick(&[0, 1, 5]), ..Listen::port(80) },
+            Listen { gate: Some(ms(300)), backlog, fast_open: 5, ..Listen::port(81) },
             Listen::anywhere(),
         ];
         let listeners = listen.map(|listen| world.ends[1].listen(listen).unwrap());
@@ -132,10 +132,18 @@ impl Chaos {
 
     fn connect(&mut self) {
         let to = SocketAddr::new(SERVER, self.rng.pick(&[80, 80, 81, 82]));
-        match self.world.ends[0].connect(CLIENT, to, self.world.now) {
+        let (now, early) = (self.world.now, self.rng.chance(400));
+        let octets = if early { self.rng.pick(&[0, 1, 1000, 5000, 100_000]) } else { 0 };
+        let mut text = (0..octets).map(|at| octet(0, at)).collect::<bytes::Bytes>();
+        let opened = if early {
+            self.world.ends[0].connect_fast_open(CLIENT, to, &mut text, now)
+        } else {
+            self.world.ends[0].connect(CLIENT, to, now)
+        };
+        match opened {
             Ok(id) => {
-                let name = self.world.ends[0].socket(id, self.world.now).unwrap().info().map(|i| i.iss.value());
-                self.users[0].insert(id, User { name, ..User::default() });
+                let name = self.world.ends[0].socket(id, now).unwrap().info().map(|i| i.iss.value());
+                self.users[0].insert(id, User { name, written: octets - text.len(), ..User::default() });
             }
             Err(error) => assert!(matches!(error, OpenError::Full | OpenError::NoPort)),
         }

@@ -34,6 +34,12 @@ pub struct Listen {
     /// The configuration of its connections, with R2 as it says (180 s by default); none: that of the endpoint with R2
     /// for the SYN,ACK of at most 60 s.
     pub config: Option<Arc<Config>>,
+    /// TCP Fast Open (RFC 7413): the most connections that may have delivered the text of their SYN while the handshake is not
+    /// complete; 0: off. Such a connection is ready for [`Endpoint::accept`](super::Endpoint::accept) at once, and
+    /// [`Report::FastOpenConfirmed`](crate::Report::FastOpenConfirmed) follows with the handshake. The text may come twice:
+    /// only for services to whom that does no harm (§6.1). Behind a gate, and in a flood of SYNs, handshakes are ordinary.
+    #[cfg(feature = "fast-open")]
+    pub fast_open: usize,
 }
 
 impl Listen {
@@ -77,7 +83,15 @@ impl Listen {
     /// assert_eq!((proxy.address, proxy.port), (None, None));
     /// ```
     pub fn anywhere() -> Self {
-        Self { address: None, port: None, backlog: Backlog::default(), gate: None, config: None }
+        Self {
+            address: None,
+            port: None,
+            backlog: Backlog::default(),
+            gate: None,
+            config: None,
+            #[cfg(feature = "fast-open")]
+            fast_open: 0,
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod arrivals;
 mod config;
 #[cfg(feature = "ip")]
 mod datagrams;
+#[cfg(feature = "fast-open")]
+mod fast_open;
 mod listen;
 mod memory;
 mod migrate;
@@ -113,6 +115,8 @@ pub struct Endpoint<C: Controller = Algorithm> {
     addresses: BTreeMap<Place, Port>,
     next_listener: Port,
     ports: Ports,
+    #[cfg(feature = "fast-open")]
+    fast_open: super::fast_open::FastOpenCache,
     /// What leaves with the next flush beside what the connections have to send.
     answers: Answers,
     /// Connections whose batch has begun.
@@ -139,6 +143,8 @@ type Place = (Option<IpAddr>, Option<u16>);
 struct Bound {
     listener: Listener<Id>,
     listen: Listen,
+    #[cfg(feature = "fast-open")]
+    fast_open: super::fast_open::FastOpenQueue,
 }
 
 impl Bound {
@@ -180,6 +186,8 @@ impl<C: Controller> Endpoint<C> {
         Self {
             passive: config.passive(),
             ports: Ports::new(&keys, config.ports.clone()),
+            #[cfg(feature = "fast-open")]
+            fast_open: super::fast_open::FastOpenCache::new(),
             answers: Answers { queue: VecDeque::new(), held: 0, most: config.answers },
             budget: Budget::new(config.memory),
             keys,
@@ -228,7 +236,13 @@ impl<C: Controller> Endpoint<C> {
         self.next_listener = number.checked_add(1).ok_or(OpenError::Full)?; // the last number is of nobody
         self.addresses.insert(place, number);
         let backlog = listen.limits();
-        self.listeners.insert(number, Bound { listener: Listener::new(backlog), listen: Listen { backlog, ..listen } });
+        let bound = Bound {
+            listener: Listener::new(backlog),
+            #[cfg(feature = "fast-open")]
+            fast_open: super::fast_open::FastOpenQueue::new(listen.fast_open),
+            listen: Listen { backlog, ..listen },
+        };
+        self.listeners.insert(number, bound);
         Ok(ListenerId(number))
     }
 

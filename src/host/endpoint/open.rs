@@ -12,7 +12,13 @@ use crate::host::listener::{Admit, Full};
 use crate::host::live::{Held, Live, Owner, Previous, Side, Taker};
 use crate::host::signal::{Gone, Id, OpenError, Received};
 use crate::host::slots::Entry;
-use crate::{Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Path, Segment, State};
+use crate::{Action, Arc, Config, Connection, Controller, Event, Flags, Instant, Path, Secrets, Segment, State};
+
+/// The answer to a Fast Open option.
+#[cfg(feature = "fast-open")]
+type Early = crate::FastOpenAnswer;
+#[cfg(not(feature = "fast-open"))]
+type Early = ();
 
 /// A SYN without what comes again: text, which would pin its frame, and a FIN behind it.
 pub(super) fn bare(mut syn: Segment) -> Segment {
@@ -42,13 +48,19 @@ impl<C: Controller> Endpoint<C> {
     /// [`Signal::Connected`]: crate::host::Signal::Connected
     /// [`Signal::Closed`]: crate::host::Signal::Closed
     pub fn connect(&mut self, local: IpAddr, remote: SocketAddr, now: Instant) -> Result<Id, OpenError> {
+        let flow = self.choose_port(local, remote)?;
+        self.connect_from(flow, now)
+    }
+
+    /// A flow from a port that RFC 6056 chooses.
+    pub(super) fn choose_port(&mut self, local: IpAddr, remote: SocketAddr) -> Result<Flow, OpenError> {
         let flow = |port| Flow::new(SocketAddr::new(local, port), remote);
         flow(1).ok_or(OpenError::Unusable)?;
         let Self { ports, keys, table, slots, .. } = self;
         let in_use = |flow: &Flow| table.find(keys.table_hash(flow), |index| slots.flow(index) == Some(flow)).is_some();
         let free = |port| flow(port).is_some_and(|flow| !in_use(&flow));
         let port = ports.choose(keys, local, remote, free).ok_or(OpenError::NoPort)?;
-        self.connect_from(flow(port).ok_or(OpenError::Unusable)?, now)
+        flow(port).ok_or(OpenError::Unusable)
     }
 
     /// Active OPEN of this flow: the user names the local port.
@@ -90,6 +102,21 @@ impl<C: Controller> Endpoint<C> {
     /// # Errors
     /// [`OpenError`]; nothing has changed then.
     pub fn connect_with(&mut self, flow: Flow, config: Arc<Config>, path: Path, now: Instant) -> Result<Id, OpenError> {
+        let open = |controller, config, path, secrets, taker: &mut Taker<'_>| {
+            Connection::connect_with_into(controller, config, path, secrets, now, taker)
+        };
+        self.connect_by(flow, config, path, now, open)
+    }
+
+    /// Active OPEN by this call of the machine.
+    pub(super) fn connect_by(
+        &mut self,
+        flow: Flow,
+        config: Arc<Config>,
+        path: Path,
+        now: Instant,
+        open: impl FnOnce(C, Arc<Config>, Path, Secrets, &mut Taker<'_>) -> Connection<C>,
+    ) -> Result<Id, OpenError> {
         if flow.local() == flow.remote() {
             return Err(OpenError::Unusable);
         }
@@ -103,7 +130,7 @@ impl<C: Controller> Endpoint<C> {
         let (answers, connections) = (&mut self.answers, self.live + 1); // with this one
         let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, connections);
         let mut taker = Taker { side: &mut side, transmit };
-        let connection = Connection::connect_with_into(controller, config, path, secrets, now, &mut taker);
+        let connection = open(controller, config, path, secrets, &mut taker);
         Ok(self.adopt(connection, side, now))
     }
 
@@ -167,8 +194,17 @@ impl<C: Controller> Endpoint<C> {
         if let Some(patience) = gate {
             return self.hold((flow, port), (syn, previous), now + patience);
         }
-        match self.open_passive(flow, (config, path), (syn, previous), now) {
+        #[cfg(feature = "fast-open")]
+        let early = self.fast_open_answer(&flow, port, &syn, now);
+        #[cfg(not(feature = "fast-open"))]
+        let early = ();
+        match self.open_passive(flow, (config, path), (syn, previous), early, now) {
             Some(id) => {
+                #[cfg(feature = "fast-open")]
+                if early.valid {
+                    self.own_fast_open(id, port);
+                    return Received::Opened(id);
+                }
                 self.own(id, port, |listener| Owner::HalfOpen(port, listener.opened(id)));
                 Received::Opened(id)
             }
@@ -206,16 +242,28 @@ impl<C: Controller> Endpoint<C> {
         flow: Flow,
         (config, path): (Arc<Config>, Path),
         (syn, previous): (Segment, Option<Previous>),
+        early: Early,
         now: Instant,
     ) -> Option<Id> {
         let window = self.reserve(&config, &path)?;
         let secrets = self.keys.secrets(&flow, now, previous.map(|previous| previous.last));
-        let mut side = Side { window, ..Side::new(flow, Owner::Nobody, config.clone()) };
+        #[cfg(feature = "fast-open")]
+        let owner = if early.valid { Owner::User } else { Owner::Nobody }; // somebody will read the text of the SYN
+        #[cfg(not(feature = "fast-open"))]
+        let owner = Owner::Nobody;
+        let mut side = Side { window, ..Side::new(flow, owner, config.clone()) };
         let controller = self.controller.clone();
         let (answers, connections) = (&mut self.answers, self.live + 1); // with this one
         let transmit = &mut |flow: &Flow, segment| answers.push_own(flow, segment, connections);
         let mut taker = Taker { side: &mut side, transmit };
-        let connection = Connection::accept_with_into(controller, config.clone(), path, secrets, syn, now, &mut taker);
+        let opening = (config.clone(), path, secrets);
+        #[cfg(feature = "fast-open")]
+        let connection = Connection::accept_fast_open_with_into(controller, opening, syn, early, now, &mut taker);
+        #[cfg(not(feature = "fast-open"))]
+        let connection = {
+            let ((config, path, secrets), ()) = (opening, early);
+            Connection::accept_with_into(controller, config, path, secrets, syn, now, &mut taker)
+        };
         if connection.state() == State::Closed {
             self.budget.give_back(needs::<C>(&config, &path));
             return None;
@@ -232,7 +280,7 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// A new passive connection gets its place in the queues of its listener.
-    fn own(&mut self, id: Id, port: Port, place: impl FnOnce(&mut Listener<Id>) -> Owner) {
+    pub(super) fn own(&mut self, id: Id, port: Port, place: impl FnOnce(&mut Listener<Id>) -> Owner) {
         let Some(bound) = self.listeners.get_mut(&port) else { return };
         let owner = place(&mut bound.listener);
         if let Some(live) = self.slots.live_mut(id.index) {

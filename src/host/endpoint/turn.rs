@@ -7,7 +7,7 @@ use super::Endpoint;
 use super::memory::{for_itself, for_sending};
 use crate::codec::{Packet, PseudoHeader};
 use crate::host::flow::Flow;
-use crate::host::live::{Live, Owner, Previous, Side, Taker, Waiting};
+use crate::host::live::{Live, Opening, Owner, Previous, Side, Taker, Waiting};
 use crate::host::signal::{Id, Signal};
 use crate::host::slots::Entry;
 use crate::time::END_OF_TIME;
@@ -183,7 +183,7 @@ impl<C: Controller> Endpoint<C> {
         let Some(live) = self.slots.live_mut(index) else { return };
         let ends = live.open.is_some() && is_over(live);
         let side = &mut live.side;
-        if !side.connected && side.acked == 0 && side.closed.is_none() && side.successor.is_none() {
+        if side.opening == Opening::Nothing && side.acked == 0 && side.closed.is_none() && side.successor.is_none() {
             // As a rule.
             if side.has_news() {
                 self.queue_signals(index);
@@ -193,10 +193,13 @@ impl<C: Controller> Endpoint<C> {
             }
             return;
         }
-        let (connected, acked) = (core::mem::take(&mut side.connected), core::mem::take(&mut side.acked));
+        let opening = core::mem::replace(&mut side.opening, Opening::Nothing);
+        let acked = core::mem::take(&mut side.acked);
         let acked = acked.min(side.sending);
         let over = side.closed.is_some() || side.successor.is_some();
-        if connected {
+        #[cfg(feature = "fast-open")]
+        self.look_at_fast_open(index, now);
+        if opening == Opening::Connected {
             self.on_connected(index, now);
         }
         if acked > 0 {
@@ -400,6 +403,10 @@ impl<C: Controller> Endpoint<C> {
         self.live -= 1;
         if let Some(number) = side.starved {
             self.starved.remove(number);
+        }
+        #[cfg(feature = "fast-open")]
+        if let Some(bound) = side.pending_at.and_then(|port| self.listeners.get_mut(&port)) {
+            bound.fast_open.confirmed();
         }
         self.budget.give_back(for_itself::<C>() + side.window + for_sending(side.sending));
     }
