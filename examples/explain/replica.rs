@@ -213,8 +213,10 @@ impl Replica {
                 }
             }
             Line::Start { start, .. } => words.push(match start.opening {
-                Opening::Connect => format!("{to}: the user opened (RFC 9293 §3.10.1)"),
-                Opening::Listen | Opening::Accept(_) => {
+                Opening::Connect | Opening::ConnectFastOpen(_) => {
+                    format!("{to}: the user opened (RFC 9293 §3.10.1)")
+                }
+                Opening::Listen | Opening::Accept(_) | Opening::AcceptFastOpen(..) => {
                     format!("{to}: a SYN arrived, and the answer goes out (RFC 9293 §3.10.7.2 third)")
                 }
             }),

@@ -66,7 +66,8 @@ pub(crate) fn setup(
     };
     let ends = [end(0, numbers >> 4), end(1, numbers)];
     let mut world = World::new(ends, now, patient);
-    for (end, opening) in [(1, opening), (0, Opening::Connect)] {
+    let client = if form & 16 == 0 { Opening::Connect } else { Opening::FastOpen(u32::from(form >> 5) * 300) };
+    for (end, opening) in [(1, opening), (0, client)] {
         let sent = world.ends[end].open(opening, now);
         world.sent(end, sent);
     }

@@ -10,7 +10,10 @@ mod change;
 use arbitrary::{Arbitrary as _, Unstructured};
 use segue::host::{Detached, Flow};
 use segue::journal::{Entry, Journal, Line, Opening, Recorder, Start};
-use segue::{Action, Config, Connection, Event, Instant, Path, Secrets, Segment, SeqNum, Timer};
+use segue::{
+    Action, Config, Connection, Event, FastOpen, FastOpenAnswer, FastOpenCookie, Instant, Path, Secrets, Segment,
+    SeqNum, Timer,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -120,10 +123,17 @@ fn behaves(form: Form, connection: &Connection, then: u8) {
 fn lines(input: &mut Reader<'_>) -> Vec<Line> {
     let (choice, numbers) = (input.u8(), input.u8());
     let secrets = Secrets { iss: SeqNum::new(NUMBERS[usize::from(numbers & 7)]), ts_offset: 7 };
+    let syn = Segment { flags: segue::Flags::SYN, window: 1000, payload: "GET /".into(), ..Segment::default() };
     let opening = match numbers >> 6 {
+        0 | 1 if numbers & 8 != 0 => Opening::ConnectFastOpen(FastOpen {
+            cookie: FastOpenCookie::new(&[7; 8]).unwrap_or_default(),
+            mss: None,
+            text: vec![7; 100 * usize::from(numbers >> 4 & 7)].into(),
+        }),
         0 | 1 => Opening::Connect,
         2 => Opening::Listen,
-        _ => Opening::Accept(Segment { flags: segue::Flags::SYN, window: 1000, ..Segment::default() }),
+        _ if numbers & 8 != 0 => Opening::AcceptFastOpen(syn, FastOpenAnswer { valid: true, cookie: None }),
+        _ => Opening::Accept(Segment { payload: "".into(), ..syn }),
     };
     let config = config(choice, input);
     let at = Instant::from_millis(1000);

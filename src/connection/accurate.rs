@@ -227,6 +227,6 @@ impl<C: Controller> Tcb<C> {
 }
 
 /// Octets of options that a packet without text has room for.
-fn option_room(path: &Path) -> usize {
+pub(super) fn option_room(path: &Path) -> usize {
     usize::from(path.mss().saturating_sub(path.ip_options)).min(Options::MAX_WIRE_LEN)
 }

@@ -310,6 +310,10 @@ impl<C: Controller> Tcb<C> {
             self.start_sending(initial, cx);
         }
         self.process_ack(segment, false, false, cx);
+        #[cfg(feature = "fast-open")]
+        if self.origin == Origin::Active {
+            self.snd.repeat_early();
+        }
         self.agree_on_feedback();
         self.echo = Echo::new(self.ecn.echoes());
         self.snd.shrink(); // the record of our SYN

@@ -54,7 +54,7 @@ impl<C: Controller> Tcb<C> {
             ..Options::default()
         };
         #[cfg(feature = "fast-open")]
-        self.add_fast_open_cookie(&mut options);
+        self.add_fast_open_cookie(&mut options, cx.path);
         self.add_syn_ack_option(&mut options, cx.path);
         cx.out.transmit(Segment {
             seq: self.snd.iss,

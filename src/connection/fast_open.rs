@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::accurate::option_room;
 use super::syn_sent::SynSent;
 use super::tcb::{Cx, Tcb};
 use super::{Connection, Phase};
-use crate::options::eff_snd_mss;
 use crate::send::Sender;
 use crate::{
     Action, Algorithm, Arc, Config, Controller, Error, FastOpen, FastOpenAnswer, FastOpenCookie, FastOpenRefusal,
@@ -187,13 +187,15 @@ impl<C: Controller> SynSent<C> {
     pub(super) fn with_fast_open(&mut self, options: Options, again: bool, cx: &Cx<'_, '_>) -> (Options, Bytes) {
         let Some(asked) = self.fast_open.as_mut().filter(|_| !again) else { return (options, Bytes::new()) };
         let with = |user_timeout| Options { fast_open: Some(asked.cookie), user_timeout, ..options };
-        let fits = |options: &Options| options.wire_len() <= Options::MAX_WIRE_LEN;
+        let room = option_room(cx.path);
+        let fits = |options: &Options| options.wire_len() <= room;
         // The user timeout may come with a later segment (RFC 5482 §3), the cookie may not.
         let both = [with(options.user_timeout), with(None)].into_iter().find(fits);
         let Some(options) = both else { return (options, Bytes::new()) };
         if !asked.cookie.as_slice().is_empty() {
             let octets = u16::try_from(options.wire_len()).unwrap_or(u16::MAX);
-            let most = eff_snd_mss(cx.path, asked.mss.unwrap_or(cx.path.ip.default_mss()), octets);
+            let mss = asked.mss.unwrap_or(cx.path.ip.default_mss()).min(cx.path.mss());
+            let most = mss.saturating_sub(cx.path.ip_options).saturating_sub(octets); // none, where options leave no room
             asked.text = self.snd.buffer.len().min(most.into());
         }
         let text = asked.text;
@@ -223,8 +225,7 @@ impl<C: Controller> SynSent<C> {
 }
 
 impl<C: Controller> Tcb<C> {
-    /// SYN,ACK: what came of Fast Open. Text on the SYN that it does not acknowledge was not lost: the server did not take
-    /// it, and it goes with the ACK (RFC 7413 §4.2.2).
+    /// SYN,ACK: what came of Fast Open.
     pub(super) fn conclude_fast_open(&mut self, asked: Asked, syn_ack: &Segment, cx: &mut Cx<'_, '_>) {
         let cookie = syn_ack.options.fast_open().filter(|cookie| !cookie.as_slice().is_empty());
         if let Some(cookie) = cookie {
@@ -241,7 +242,6 @@ impl<C: Controller> Tcb<C> {
         if let Some(why) = refusal.filter(|_| !asked.refused) {
             cx.out.push(Action::Report(Report::FastOpenRefused(why)));
         }
-        self.snd.repeat_early();
     }
 
     /// SYN-RECEIVED by a SYN whose cookie the host has checked.
@@ -262,10 +262,10 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The cookie for the client, on the first SYN,ACK and no other (RFC 7413 §4.2.2).
-    pub(super) fn add_fast_open_cookie(&mut self, options: &mut Options) {
+    pub(super) fn add_fast_open_cookie(&mut self, options: &mut Options, path: &Path) {
         let answer = self.seldom.active().and_then(|seldom| seldom.fast_open.as_mut());
         let with = Options { fast_open: answer.and_then(|answer| answer.cookie.take()), ..*options };
-        if with.wire_len() <= Options::MAX_WIRE_LEN {
+        if with.wire_len() <= option_room(path) {
             *options = with;
         }
     }

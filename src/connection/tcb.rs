@@ -291,12 +291,15 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The user learns that the handshake is complete.
-    pub(super) fn tell_connected(&self, early: bool, cx: &mut Cx<'_, '_>) {
+    pub(super) fn tell_connected(&mut self, early: bool, cx: &mut Cx<'_, '_>) {
         if !early {
             cx.out.push(Action::Connected);
         } else {
             #[cfg(feature = "fast-open")]
             cx.out.push(Action::Report(Report::FastOpenConfirmed));
+            if self.rcv.owes_update(self.eff_snd_mss) {
+                self.ack.at_once(); // the user took the text of the SYN before anything but a SYN,ACK could tell of it
+            }
         }
     }
 

@@ -29,6 +29,12 @@ pub enum Opening {
     Listen,
     /// By [`Connection::accept`] of this SYN.
     Accept(Segment),
+    /// By [`Connection::connect_fast_open`], with no more text than the send buffer holds.
+    #[cfg(feature = "fast-open")]
+    ConnectFastOpen(crate::FastOpen),
+    /// By [`Connection::accept_fast_open`] of this SYN, with this answer.
+    #[cfg(feature = "fast-open")]
+    AcceptFastOpen(Segment, crate::FastOpenAnswer),
 }
 
 /// All that a connection is opened with. It holds the secrets: keep a journal as you keep the octets of the connection.
@@ -100,6 +106,19 @@ impl Start {
             Opening::Connect => Connection::connect_with(controller, config, path, secrets, self.at),
             Opening::Listen => (Connection::listen_with(controller, config, path, secrets), Vec::new()),
             Opening::Accept(syn) => Connection::accept_with(controller, config, path, secrets, syn.clone(), self.at),
+            #[cfg(feature = "fast-open")]
+            Opening::ConnectFastOpen(open) => {
+                let (mut actions, mut open) = (Vec::new(), open.clone());
+                open.text.truncate(usize::try_from(self.config.send_buffer()).unwrap_or(usize::MAX));
+                (Connection::ask(controller, (config, path, secrets), open, self.at, &mut actions), actions)
+            }
+            #[cfg(feature = "fast-open")]
+            Opening::AcceptFastOpen(syn, answer) => {
+                let (mut actions, opening) = (Vec::new(), (config, path, secrets));
+                let syn = syn.clone();
+                let sink = &mut actions;
+                (Connection::accept_fast_open_with_into(controller, opening, syn, *answer, self.at, sink), actions)
+            }
         }
     }
 }

@@ -266,10 +266,14 @@ impl<C: Controller> Sender<C> {
         self.last_sent = now;
     }
 
-    /// Text that left with the SYN, and was not acknowledged with it, goes again: it was not lost.
+    /// Text that left with our SYN, and was not acknowledged with it, goes again at once: the peer did not take it, or keeps
+    /// it until the handshake is complete and acknowledges it then. It is no loss that could turn out to have been a
+    /// mistake (RFC 7413 §4.2.2).
     #[cfg(feature = "fast-open")]
     pub(crate) fn repeat_early(&mut self) {
-        self.board.lose_where(&mut |_| true);
+        if self.flight() > 0 {
+            self.board.lose_for_good();
+        }
     }
 
     /// The controller hears whether segments are paced; where they are not, what the pacer has counted is past.

@@ -231,3 +231,17 @@ fn any_pair_over_any_link_transfers_all() {
         World::new(configs, (open, answer), octets, fates).run(octets, secs(1200));
     }
 }
+
+/// A server without Fast Open keeps the text of the SYN until the handshake is complete, and acknowledges it then, though
+/// the client's window has let less go again.
+#[test]
+fn a_server_may_keep_the_text_and_acknowledge_it_with_the_handshake() {
+    for (mss, window) in [(1460, 1), (64, 1), (536, 10)] {
+        let client = plain().initial_window(window).timestamps(true).sack(true);
+        let server = plain().max_mss(mss);
+        let octets = [1400, 10];
+        let mut world =
+            World::new([client, server], (open(1400), FastOpenAnswer::default()), octets, |_, _| Fate::Arrives);
+        world.run(octets, secs(20));
+    }
+}

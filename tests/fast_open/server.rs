@@ -176,3 +176,13 @@ fn rfc_7413_4_2_an_ordinary_open_ignores_the_option() {
         assert_eq!(tcp.only().options.fast_open(), None);
     }
 }
+
+/// The user took the text before the handshake was complete: then the window that it left open is told.
+#[test]
+fn what_the_user_took_early_opens_the_window_with_the_handshake() {
+    let config = plain().receive_buffer(1000);
+    let mut tcp = Rig::accept_fast_open(config, Path::ipv4(1500), syn(900), VALID);
+    assert_eq!(tcp.consume(900), "");
+    assert_eq!(tcp.arrives(peer(900, 0)), "Report(FastOpenConfirmed); <SEQ=0><ACK=900><CTL=ACK>");
+    assert_eq!(tcp.only().window, 1000);
+}

@@ -4,7 +4,8 @@ use core::fmt;
 
 use bytes::Bytes;
 use segue::{
-    Action, Arc, CloseReason, Config, Connection, Error, Event, Flags, Instant, Knob, Path, Secrets, Segment, State,
+    Action, Arc, CloseReason, Config, Connection, Error, Event, FastOpen, FastOpenAnswer, FastOpenCookie, Flags,
+    Instant, Knob, Path, Secrets, Segment, State,
 };
 use segue_kit::audit::{self, Announced};
 use segue_kit::bounds;
@@ -19,10 +20,17 @@ fn octet(end: usize, offset: u32) -> u8 {
     checks::our_text(offset) ^ if end == 0 { 0 } else { 0xFF }
 }
 
+/// The cookie that a host finds valid.
+fn cookie() -> FastOpenCookie {
+    FastOpenCookie::new(b"a cookie").expect("an even number of octets")
+}
+
 /// How an end opens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Opening {
     Connect,
+    /// With Fast Open, and this number of octets at most.
+    FastOpen(u32),
     Listen,
     /// Its host makes a value of the SYN.
     Accept,
@@ -109,6 +117,16 @@ impl End {
                 self.connection = Some(opened.0);
                 self.books(&opened.1)
             }
+            Opening::FastOpen(octets) => {
+                let octets = octets.min(self.most).min(self.config.send_buffer());
+                let text = (0..octets).map(|offset| octet(self.which, offset)).collect();
+                self.written = octets;
+                let open = FastOpen { cookie: cookie(), mss: Some(self.path.mss()), text };
+                let opened = Connection::connect_fast_open(self.config.clone(), self.path, self.secrets, open, now);
+                let (connection, actions) = opened.expect("it is no more than the room");
+                self.connection = Some(connection);
+                self.books(&actions)
+            }
         }
     }
 
@@ -123,7 +141,10 @@ impl End {
             if !syn {
                 return Vec::new(); // the host knows nobody: its answers are the concern of another target
             }
-            let (connection, actions) = Connection::accept(self.config.clone(), self.path, self.secrets, segment, now);
+            let valid = segment.options.fast_open() == Some(cookie());
+            let answer = FastOpenAnswer { valid, cookie: None };
+            let (config, path, secrets) = (self.config.clone(), self.path, self.secrets);
+            let (connection, actions) = Connection::accept_fast_open(config, path, secrets, segment, answer, now);
             self.connection = Some(connection);
             return self.books(&actions);
         }

@@ -68,6 +68,13 @@ impl Scoreboard {
         }
     }
 
+    /// Takes all as lost, and as sent again: so it measures no round trip, and `find_lost` does not take it as in flight.
+    #[cfg(feature = "fast-open")]
+    pub(crate) fn lose_for_good(&mut self) {
+        self.lose_where(&mut |_| true);
+        self.segments.iter_mut().for_each(|sent| sent.again = true);
+    }
+
     /// The peer has taken its reports back (RFC 2018 §8): what it reported is lost as well.
     pub(crate) fn forget_reports(&mut self) {
         let Some(marks) = self.marks.active() else { return };

@@ -15,6 +15,8 @@ pub struct Promised {
     peer: Option<u8>,
     /// The number after our SYN.
     first: Option<SeqNum>,
+    /// The window of a SYN that came before ours left.
+    syn: Option<u16>,
 }
 
 impl Promised {
@@ -27,6 +29,7 @@ impl Promised {
         if syn && !segment.flags.intersects(Flags::ACK | Flags::RST) {
             // of two SYNs that cross, either promises a window from the start
             let edge = self.first.map(|first| first + u32::from(segment.window));
+            self.syn = Some(segment.window);
             self.edge = match (self.edge, edge) {
                 (Some(old), Some(new)) => Some(old.max(new)),
                 (old, new) => old.or(new),
@@ -48,7 +51,9 @@ impl Promised {
         if segment.flags.contains(Flags::SYN) {
             self.own = segment.options.window_scale();
             if self.first != Some(segment.seq + 1) {
-                (self.first, self.edge) = (Some(segment.seq + 1), None); // a new incarnation
+                let first = segment.seq + 1;
+                let edge = self.syn.take().map(|window| first + u32::from(window));
+                (self.first, self.edge) = (Some(first), edge); // a new incarnation
             }
             return;
         }

@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 use segue::{
-    Action, Arc, Config, Connection, Error, Event, IcmpKind, Info, Instant, Knob, Secrets, Segment, SeqNum, State,
-    Timer,
+    Action, Arc, Config, Connection, Error, Event, FastOpen, FastOpenAnswer, FastOpenCookie, IcmpKind, Info, Instant,
+    Knob, Secrets, Segment, SeqNum, State, Timer,
 };
 
 use super::answers::Answers;
@@ -130,14 +130,18 @@ impl Host {
     /// OPEN, as the plan wants it; a host that uses `accept` waits.
     pub fn open(&mut self, now: Instant) -> Option<Reply> {
         let active = self.side == Side::Client || self.opening == Opening::Simultaneous;
-        if !active && self.opening == Opening::Accept {
+        if !active && matches!(self.opening, Opening::Accept | Opening::FastOpen) {
             return None;
         }
+        let early = (self.opening == Opening::FastOpen).then(|| self.user.opens_with(&self.end, now));
         let secrets = self.secrets();
         let (config, path) = (self.config.clone(), self.end.path);
         let mut made = None;
         let reply = laws::metered(&mut self.heap, 0, None, |_| {
-            let (connection, actions) = if active {
+            let (connection, actions) = if let Some(text) = early {
+                let open = FastOpen { cookie: cookie(), mss: Some(path.mss()), text };
+                Connection::connect_fast_open(config, path, secrets, open, now).expect("it is no more than the room")
+            } else if active {
                 Connection::connect(config, path, secrets, now)
             } else {
                 (Connection::listen(config, path, secrets), Vec::new())
@@ -152,7 +156,7 @@ impl Host {
     /// Whether a SYN would get a new value: the host uses `accept` and has no value, or one that ended in the handshake.
     pub fn awaits_syn(&self) -> bool {
         self.connection.is_none()
-            || (self.opening == Opening::Accept
+            || (matches!(self.opening, Opening::Accept | Opening::FastOpen)
                 && self.side == Side::Server
                 && self.state() == State::Closed
                 && !self.user.connected
@@ -164,10 +168,13 @@ impl Host {
         let secrets = self.secrets();
         let (config, path) = (self.config.clone(), self.end.path);
         let (mut made, input) = (None, Input::Segment(syn));
+        let valid = self.opening == Opening::FastOpen && self.end.ts_offset & 1 == 0; // others keep the text
         (self.heap, self.patience) = (Heap::default(), Patience::default());
         let reply = laws::metered(&mut self.heap, self.end.frame, Some(input.clone()), |input| {
             let Some(Input::Segment(syn)) = input else { unreachable!("it was given") };
-            let (connection, actions) = Connection::accept(config, path, secrets, syn, now);
+            let valid = valid && syn.options.fast_open() == Some(cookie()); // a SYN that comes again has none
+            let answer = FastOpenAnswer { valid, cookie: None };
+            let (connection, actions) = Connection::accept_fast_open(config, path, secrets, syn, answer, now);
             made = Some(connection);
             Reply { actions, ..Reply::default() }
         });
@@ -250,6 +257,11 @@ impl Host {
     pub fn iss(&self) -> SeqNum {
         self.end.secrets().iss + self.incarnations.saturating_sub(1) * 100_000
     }
+}
+
+/// The cookie that servers find valid.
+fn cookie() -> FastOpenCookie {
+    FastOpenCookie::new(b"a cookie").expect("an even number of octets")
 }
 
 /// Calls the machine in one form or the other; what comes of it must not differ.

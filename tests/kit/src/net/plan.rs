@@ -214,6 +214,8 @@ pub enum Opening {
     Accept,
     /// Both send a SYN at once.
     Simultaneous,
+    /// As `Accept`, with Fast Open: the first text goes with the SYN, and the server's host finds the cookie valid.
+    FastOpen,
 }
 
 /// When a user closes.

@@ -17,6 +17,10 @@ pub(crate) struct Sending {
     /// The most that the congestion window and a segment ever were.
     cwnd: u32,
     mss: u32,
+    /// The largest packet that a SYN may have been.
+    early: u32,
+    /// There was text on the SYN.
+    syn_text: bool,
 }
 
 impl Sending {
@@ -48,7 +52,9 @@ impl Sending {
             assert!(fast == 1 && past, "reduced again before {:?} was acknowledged: {info:?}", self.until);
         }
         if fast > 0 || now.timeouts > before.timeouts {
-            self.until = Some(last.snd_nxt);
+            // The timeout of a SYN is over with its acknowledgment: text that left with it goes again in a new flight.
+            let opens = matches!(last.state, State::SynSent | State::SynReceived);
+            self.until = Some(if opens { info.iss + 1 } else { last.snd_nxt });
         }
     }
 
@@ -66,7 +72,16 @@ impl Sending {
         self.cwnd = self.cwnd.max(info.cwnd);
         self.mss = self.mss.max(u32::from(info.eff_snd_mss));
         let probes = u32::from(counters.tail_probes > 0) * self.mss + u32::from(counters.probes > 0) + 2;
-        let most = self.cwnd.max(self.mss) + probes;
+        // Text on the SYN that the peer did not take is below SND.NXT, and not in flight.
+        let opened =
+            self.last.as_ref().is_some_and(|last| last.state == State::SynSent) && info.state != State::SynSent;
+        self.disordered |= opened && info.flight > 0 && self.syn_text;
+        self.syn_text |= info.state == State::SynSent && info.flight > 1;
+        if info.state == State::SynSent {
+            self.early = self.early.max(u32::from(info.path_mtu)); // text on the SYN
+        }
+        let early = if matches!(info.state, State::SynSent | State::SynReceived) { self.early } else { 0 };
+        let most = self.cwnd.max(self.mss).max(early) + probes;
         assert!(
             self.disordered || info.flight <= most,
             "{} octets in flight, {most} are allowed: {info:?}",

@@ -1,5 +1,6 @@
 //! A user: writes what its plan says, reads as fast as its plan allows, closes when its plan tells it to.
 
+use bytes::Bytes;
 use segue::{Action, CloseReason, Error, Instant};
 
 use super::{Closing, End, Input, Opening, Reading, Reply, Side, is_text, text};
@@ -159,6 +160,18 @@ impl User {
     fn may_write(&self, end: &End) -> bool {
         let speaks = (self.connected || self.active) && self.delivered >= end.answers;
         speaks && !self.blocked && !self.close_called && self.written < end.octets
+    }
+
+    /// The text that goes with the SYN, if the user has any to write by then.
+    pub fn opens_with(&mut self, end: &End, now: Instant) -> Bytes {
+        let due = if end.answers == 0 && !end.urgent { self.due(end, now) } else { 0 };
+        let octets = due.min(end.chunk.into()).min(end.config.send_buffer().into());
+        let text = text(self.side, 0, octets as usize);
+        self.written = text.len() as u64;
+        if !text.is_empty() {
+            self.next_write = now + end.pause;
+        }
+        text
     }
 
     /// Octets that are to be written by now.

@@ -115,6 +115,9 @@ pub fn plan(seed: u64) -> (Family, Plan) {
         ..Plan::default()
     };
     faults(rng, &mut plan);
+    if plan.opening == Opening::Accept && rng.chance(600) {
+        plan.opening = Opening::FastOpen;
+    }
     if Ideal::of(&plan).total() > 8 * SEGMENTS {
         // too much text for a path that becomes so narrow
         (plan.narrow, plan.also_narrow) = (None, None);
