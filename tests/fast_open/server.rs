@@ -22,7 +22,7 @@ fn rfc_7413_4_2_2_text_with_a_valid_cookie_is_delivered_at_once() {
     assert_eq!(tcp.said(), "Connected; Deliver 100; <SEQ=-1><ACK=100><CTL=SYN,ACK>");
     assert_eq!(tcp.state(), State::SynReceived);
     assert_eq!(tcp.delivered(), text(100));
-    assert_eq!(tcp.arrives(peer(100, 0)), "");
+    assert_eq!(tcp.arrives(peer(100, 0)), "Report(FastOpenConfirmed)");
     assert_eq!(tcp.state(), State::Established);
     assert_eq!(accept(0, VALID).said(), "Connected; <SEQ=-1><ACK=0><CTL=SYN,ACK>");
 }
@@ -67,7 +67,7 @@ fn a_small_answer_leaves_at_once_and_another_one_waits() {
     let mut tcp = accept(100, VALID);
     assert_eq!(tcp.send(10), "<SEQ=0><ACK=100><DATA=10><CTL=PSH,ACK>");
     assert_eq!(tcp.send(10), "");
-    assert_eq!(tcp.arrives(peer(100, 10)), "Acked(10); <SEQ=10><ACK=100><DATA=10><CTL=PSH,ACK>");
+    assert_eq!(tcp.arrives(peer(100, 10)), "Report(FastOpenConfirmed); Acked(10); <SEQ=10><ACK=100><DATA=10><CTL=PSH,ACK>");
 }
 
 /// An ACK of the SYN,ACK alone loses nothing of what is under way.
@@ -75,7 +75,7 @@ fn a_small_answer_leaves_at_once_and_another_one_waits() {
 fn the_ack_of_the_syn_leaves_early_text_in_flight() {
     let mut tcp = accept(100, VALID);
     tcp.send(1000);
-    assert_eq!(tcp.arrives(peer(100, 0)), "");
+    assert_eq!(tcp.arrives(peer(100, 0)), "Report(FastOpenConfirmed)");
     assert_eq!((tcp.info().flight, tcp.info().counters.retransmissions), (1000, 0));
     assert_eq!(tcp.arrives(peer(100, 1000)), "Acked(1000); Flushed");
 }
@@ -96,7 +96,7 @@ fn a_fin_waits_for_the_handshake() {
     let syn = Segment { flags: Flags::SYN | Flags::FIN, ..syn(100) };
     let mut tcp = Rig::accept_fast_open(plain().drop_syn_fin(false), Path::ipv4(1500), syn, VALID);
     assert_eq!(tcp.said(), "Connected; Deliver 100; <SEQ=-1><ACK=100><CTL=SYN,ACK>");
-    assert_eq!(tcp.arrives(peer(101, 0)), "PeerClosed; <SEQ=0><ACK=101><CTL=ACK>");
+    assert_eq!(tcp.arrives(peer(101, 0)), "Report(FastOpenConfirmed); PeerClosed; <SEQ=0><ACK=101><CTL=ACK>");
     assert_eq!(tcp.state(), State::CloseWait);
 }
 
@@ -123,7 +123,7 @@ fn a_repeated_syn_delivers_nothing_twice() {
         assert_eq!(tcp.arrives(again), "<SEQ=-1><ACK=100><CTL=SYN,ACK>; Discarded(SynRepeated)");
     }
     tcp.wait(ms(1000));
-    assert_eq!(tcp.arrives(peer_text(0, 150, 0)), "Deliver 50");
+    assert_eq!(tcp.arrives(peer_text(0, 150, 0)), "Report(FastOpenConfirmed); Deliver 50");
 }
 
 /// The text counts in the receive window of the SYN,ACK until the user takes it.
