@@ -191,7 +191,10 @@ impl<C: Controller> SynSent<C> {
         let fits = |options: &Options| options.wire_len() <= room;
         // The user timeout may come with a later segment (RFC 5482 §3), the cookie may not.
         let both = [with(options.user_timeout), with(None)].into_iter().find(fits);
-        let Some(options) = both else { return (options, Bytes::new()) };
+        let Some(options) = both else {
+            self.fast_open = None;
+            return (options, Bytes::new());
+        };
         if !asked.cookie.as_slice().is_empty() {
             let octets = u16::try_from(options.wire_len()).unwrap_or(u16::MAX);
             let mss = asked.mss.unwrap_or(cx.path.ip.default_mss()).min(cx.path.mss());

@@ -191,3 +191,26 @@ fn rfc_7413_2_an_ordinary_open_has_no_option() {
     assert_eq!(tcp.only().options.fast_open(), None);
     assert_eq!(tcp.arrives(with_option(peer_syn_ack(), cookie())), "Connected; <SEQ=0><ACK=0><CTL=ACK>");
 }
+
+/// §4.2.2, 1 a: by the limit of a header, and by a path that takes no more.
+#[test]
+fn without_room_for_the_option_the_handshake_is_an_ordinary_one() {
+    let all = plain().timestamps(true).sack(true).window_scaling(true);
+    let mut request = Rig::connect_fast_open(
+        all.user_timeout_option(true),
+        Path { ip_options: 8, ..Path::ipv4(68) },
+        FastOpen::request(text(0)),
+    );
+    assert_eq!(request.only().options.fast_open(), None);
+    assert!(!request.arrives(peer_syn_ack()).contains("FastOpen"));
+    let with = |octets: usize| FastOpen { cookie: FastOpenCookie::new(&[7; 16][..octets]).unwrap(), ..with_text(100) };
+    // 28 octets of options: MSS, timestamps, SACK-permitted and window scale take 19
+    for (octets, fits) in [(4, true), (6, true), (8, false), (16, false)] {
+        let mut tcp = Rig::connect_fast_open(all, Path::ipv4(68), with(octets));
+        assert_eq!(tcp.only().options.fast_open().is_some(), fits, "{octets}");
+        assert!(tcp.only().options.wire_len() + tcp.only().payload.len() <= 28);
+        let words = tcp.arrives(peer_syn_ack());
+        assert!(words.contains("Connected"), "{words}");
+        assert!(!words.contains("FastOpenRefused"), "nothing was asked: {words}");
+    }
+}

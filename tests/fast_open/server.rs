@@ -67,7 +67,10 @@ fn a_small_answer_leaves_at_once_and_another_one_waits() {
     let mut tcp = accept(100, VALID);
     assert_eq!(tcp.send(10), "<SEQ=0><ACK=100><DATA=10><CTL=PSH,ACK>");
     assert_eq!(tcp.send(10), "");
-    assert_eq!(tcp.arrives(peer(100, 10)), "Report(FastOpenConfirmed); Acked(10); <SEQ=10><ACK=100><DATA=10><CTL=PSH,ACK>");
+    assert_eq!(
+        tcp.arrives(peer(100, 10)),
+        "Report(FastOpenConfirmed); Acked(10); <SEQ=10><ACK=100><DATA=10><CTL=PSH,ACK>"
+    );
 }
 
 /// An ACK of the SYN,ACK alone loses nothing of what is under way.
