@@ -184,8 +184,9 @@ impl<C: Controller> Connection<C> {
 impl<C: Controller> SynSent<C> {
     /// The SYN leaves: its options, and its text. Both belong to the first SYN; where the option has no room, the handshake
     /// is an ordinary one (RFC 7413 §4.2.2).
-    pub(super) fn with_fast_open(&mut self, options: Options, again: bool, cx: &Cx<'_, '_>) -> (Options, Bytes) {
-        let Some(asked) = self.fast_open.as_mut().filter(|_| !again) else { return (options, Bytes::new()) };
+    #[inline(never)]
+    pub(super) fn with_fast_open(&mut self, options: Options, cx: &Cx<'_, '_>) -> (Options, Bytes) {
+        let Some(asked) = &mut self.fast_open else { return (options, Bytes::new()) };
         let with = |user_timeout| Options { fast_open: Some(asked.cookie), user_timeout, ..options };
         let room = option_room(cx.path);
         let fits = |options: &Options| options.wire_len() <= room;
@@ -267,7 +268,8 @@ impl<C: Controller> Tcb<C> {
     /// The cookie for the client, on the first SYN,ACK and no other (RFC 7413 §4.2.2).
     pub(super) fn add_fast_open_cookie(&mut self, options: &mut Options, path: &Path) {
         let answer = self.seldom.active().and_then(|seldom| seldom.fast_open.as_mut());
-        let with = Options { fast_open: answer.and_then(|answer| answer.cookie.take()), ..*options };
+        let Some(cookie) = answer.and_then(|answer| answer.cookie.take()) else { return };
+        let with = Options { fast_open: Some(cookie), ..*options };
         if with.wire_len() <= option_room(path) {
             *options = with;
         }

@@ -98,7 +98,10 @@ impl<C: Controller> SynSent<C> {
             let options = of_syn(cx.config, cx.path, self.ts_offset, cx.now);
             let options = Options { user_timeout: cx.advertised_user_timeout(), ..options };
             #[cfg(feature = "fast-open")]
-            let (options, payload) = self.with_fast_open(options, again, cx);
+            let (options, payload) = match self.fast_open {
+                Some(_) if !again => self.with_fast_open(options, cx),
+                Some(_) | None => (options, bytes::Bytes::new()),
+            };
             #[cfg(not(feature = "fast-open"))]
             let payload = bytes::Bytes::new();
             // <SEQ=ISS><CTL=SYN>
