@@ -1,9 +1,11 @@
 //! segue against the kernel's TCP, over a TUN device in a network namespace of its own; the host is the one of
-//! `examples/tun`. Needs root, /dev/net/tun, `unshare`, `ss` and `tshark`; the tests report what they lack, and skip
+//! `examples/tun`, and for Fast Open `host::Endpoint`. Needs root, /dev/net/tun, `unshare`, `ss` and `tshark`; the tests report what they lack, and skip
 //! unless `SEGUE_REQUIRE_KERNEL=1`.
 #![cfg(target_os = "linux")]
 
 mod capture;
+mod endpoint;
+mod fast_open;
 mod namespace;
 mod packets;
 mod recovery;
@@ -11,6 +13,9 @@ mod scenarios;
 mod sockets;
 mod trials;
 mod world;
+
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use capture::Expected;
 use world::{Road, Setting, World};
@@ -81,22 +86,27 @@ fn run(test: &str, setting: Setting, leaves: &Leaves, scenario: fn(&World)) {
     namespace::isolated(test, || {
         let world = World::new(test, setting);
         scenario(&world);
-        let counters = sockets::counters();
         let tail_probes = world.tail_probes();
         let (pcap, ignored) = world.stop();
-        let quiet = if setting.road.is_lossy() { &[] } else { NOT_WITHOUT_LOSS };
-        for name in NEVER.iter().chain(quiet).filter(|name| !leaves.counters.contains(name)) {
-            let count = counters.get(*name).unwrap_or_else(|| panic!("this kernel does not count {name}"));
-            let limit = if *name == OF_PROBES { tail_probes } else { 0 };
-            assert!(*count <= limit, "the kernel counted {count} {name}; the capture is {}", pcap.display());
-        }
-        let bad: Vec<_> = ignored.iter().filter(|(why, _)| why.starts_with("TCP")).collect();
-        assert!(bad.is_empty(), "the kernel's segments that segue could not decode: {bad:?}");
-        capture::judge(&pcap, &Expected { lossy: setting.road.is_lossy(), remarks: leaves.remarks, tail_probes });
-        if std::env::var_os("SEGUE_KEEP_PCAP").is_none() {
-            std::fs::remove_file(&pcap).expect("the capture");
-        }
+        judge(setting.road.is_lossy(), leaves, tail_probes, &pcap, &ignored);
     });
+}
+
+/// Judges what a scenario leaves behind: the kernel's counters, the packets that segue ignored, the capture.
+fn judge(lossy: bool, leaves: &Leaves, tail_probes: u64, pcap: &Path, ignored: &BTreeMap<String, u64>) {
+    let counters = sockets::counters();
+    let quiet = if lossy { &[] } else { NOT_WITHOUT_LOSS };
+    for name in NEVER.iter().chain(quiet).filter(|name| !leaves.counters.contains(name)) {
+        let count = counters.get(*name).unwrap_or_else(|| panic!("this kernel does not count {name}"));
+        let limit = if *name == OF_PROBES { tail_probes } else { 0 };
+        assert!(*count <= limit, "the kernel counted {count} {name}; the capture is {}", pcap.display());
+    }
+    let bad: Vec<_> = ignored.iter().filter(|(why, _)| why.starts_with("TCP")).collect();
+    assert!(bad.is_empty(), "the kernel's segments that segue could not decode: {bad:?}");
+    capture::judge(pcap, &Expected { lossy, remarks: leaves.remarks, tail_probes });
+    if std::env::var_os("SEGUE_KEEP_PCAP").is_none() {
+        std::fs::remove_file(pcap).expect("the capture");
+    }
 }
 
 /// A test for each scenario of a module, in one setting; its name is how the process in the namespace finds it.
