@@ -14,7 +14,8 @@ pub const HELP: &str = "\
 TCP in this process, on a TUN device. The kernel is 192.0.2.1 and 2001:db8::1, this host is 192.0.2.2 and 2001:db8::2.
 
 Usage: tun-http [OPTIONS] [serve]   an HTTP/1.1 server: try `curl http://192.0.2.2/` and `curl http://192.0.2.2/bytes/100`
-       tun-http [OPTIONS] fetch URL the body of what is there, to standard output; the host of the URL is an address
+       tun-http [OPTIONS] fetch URL...   the bodies of what is there, one after another, to standard output; the host of
+                                    a URL is an address
        tun-http [OPTIONS] proxy     splices what connects to any address behind the device, to the same port at --to
 
 Options:
@@ -23,6 +24,8 @@ Options:
   --port N          where the server listens [default: 80]
   --to ADDR         where the proxy dials, before it answers a SYN [default: 127.0.0.1]
   --idle SECONDS    connections without a sign of life are reset after, 1 to 1000000 [default: 60]; so is a fetch
+  --fast-open N     TCP Fast Open: the server answers requests on SYNs, while at most N, 0 to 65535, have no complete
+                    handshake; fetch sends requests on its SYNs, from the second URL of a server on [default: 0, off]
   --no-offload      no segmentation offload (virtio-net's GSO and GRO): each segment is a packet with a checksum
   -h, --help        show this
 
@@ -35,7 +38,8 @@ the server; 2 for a wrong command line. Making a network device needs root, or C
 pub enum Command {
     Serve,
     Proxy,
-    Fetch(Url),
+    /// What to fetch, one after another: one at least.
+    Fetch(Vec<Url>),
 }
 
 /// What the user asked for.
@@ -47,6 +51,8 @@ pub struct Options {
     pub port: u16,
     pub to: IpAddr,
     pub idle: Duration,
+    /// Requests on SYNs that may be pending; 0: no Fast Open, neither of the server nor of the client.
+    pub fast_open: u16,
     pub offload: bool,
 }
 
@@ -59,6 +65,7 @@ impl Default for Options {
             port: 80,
             to: IpAddr::from([127, 0, 0, 1]),
             idle: Duration::from_secs(60),
+            fast_open: 0,
             offload: true,
         }
     }
@@ -90,25 +97,34 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Opti
                 let seconds = value(&mut parser, "--idle", "a number from 1 to 1000000", valid)?;
                 options.idle = Duration::from_secs(seconds);
             }
+            Arg::Long("fast-open") => {
+                options.fast_open = value(&mut parser, "--fast-open", "a number from 0 to 65535", |_| true)?;
+            }
             Arg::Long("no-offload") => options.offload = false,
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
             Arg::Value(command) if !word && (command == "serve" || command == "proxy" || command == "fetch") => {
                 word = true;
                 options.command = match command.to_str() {
                     Some("proxy") => Command::Proxy,
-                    Some("fetch") => Command::Fetch(url(&mut parser)?),
+                    Some("fetch") => Command::Fetch(vec![first_url(&mut parser)?]),
                     _ => Command::Serve,
                 };
             }
+            Arg::Value(text) if word => match &mut options.command {
+                Command::Fetch(urls) => urls.push(url(text)?),
+                Command::Serve | Command::Proxy => return Err(Arg::Value(text).unexpected().to_string()),
+            },
             Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(arg.unexpected().to_string()),
         }
     }
     Ok(Some(options))
 }
 
-fn url(parser: &mut Parser) -> Result<Url, String> {
-    let text =
-        parser.value().map_err(|_| "fetch: the URL is missing, such as http://192.0.2.1:8000/path".to_owned())?;
+fn first_url(parser: &mut Parser) -> Result<Url, String> {
+    url(parser.value().map_err(|_| "fetch: the URL is missing, such as http://192.0.2.1:8000/path".to_owned())?)
+}
+
+fn url(text: OsString) -> Result<Url, String> {
     text.string().map_err(|error| error.to_string())?.parse().map_err(|problem| format!("fetch: {problem}"))
 }
 

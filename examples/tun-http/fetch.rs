@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use segue::host::{Endpoint, Id, OpenError, Signal, Socket};
 use segue::{CloseReason, Instant};
 
@@ -63,6 +63,7 @@ pub struct Fetch<W> {
 
 impl<W: Write> Fetch<W> {
     /// Asks for it, from this address of the host. The body goes to `body`. `patience`: how long the server may be silent.
+    /// `fast_open`: the request goes on the SYN, when the server gave a cookie before (RFC 7413): a GET may come twice.
     ///
     /// # Errors
     /// No connection is possible between these ends.
@@ -72,14 +73,21 @@ impl<W: Write> Fetch<W> {
         url: &Url,
         patience: Duration,
         body: W,
+        fast_open: bool,
         now: Instant,
     ) -> Result<Self, OpenError> {
-        let id = endpoint.connect(from, url.to, now)?;
         // Without chunks, which HTTP/1.0 does not know: the length stands in the head, or the end of the stream is it.
         let request = format!("GET {} HTTP/1.0\r\nHost: {}\r\nUser-Agent: segue\r\n\r\n", url.path, url.authority);
-        if let Ok(mut socket) = endpoint.socket(id, now) {
-            let _ = socket.write(request.as_bytes()); // it goes with the ACK of the SYN,ACK
-        }
+        let mut request = Bytes::from(request);
+        let id = if fast_open {
+            endpoint.connect_fast_open(from, url.to, &mut request, now)?
+        } else {
+            let id = endpoint.connect(from, url.to, now)?;
+            if let Ok(mut socket) = endpoint.socket(id, now) {
+                let _ = socket.write_bytes(&mut request); // it goes with the ACK of the SYN,ACK
+            }
+            id
+        };
         let (head, status, deadline) = (Some(BytesMut::new()), String::new(), now + patience);
         let (connected, received, length, outcome, over) = (false, 0, None, None, false);
         Ok(Self { id, patience, connected, deadline, head, status, received, length, body, outcome, over })

@@ -6,7 +6,7 @@
 //! | `device` | the TUN device: datagrams, with virtio-net's header for segmentation offload |
 //! | [`http`] | an HTTP/1.1 server; it knows an endpoint, and no device |
 //! | [`message`] | the requests and responses of HTTP; it knows no connection |
-//! | [`fetch`] | a client for one URL; it knows an endpoint, and no device |
+//! | [`fetch`] | a client for a URL; it knows an endpoint, and no device |
 //! | `proxy` | splices connections to sockets of the kernel; it dials before it answers a SYN |
 //!
 //! To write a host of your own, begin with `host` and put your application in the place of [`http`].

@@ -12,12 +12,12 @@ mod program {
     use std::time::Duration;
 
     use mio::{Events, Poll};
-    use segue::host::{Endpoint, EndpointConfig, Keys, Listen};
+    use segue::host::{Endpoint, EndpointConfig, Keys, Listen, OpenError};
     use segue::{Clock, Config, Instant};
     use segue_tun::device::HOST;
     use segue_tun_http::args::{self, Command, Options};
     use segue_tun_http::device::Tun;
-    use segue_tun_http::fetch::Fetch;
+    use segue_tun_http::fetch::{Fetch, Url};
     use segue_tun_http::host::{self, App};
     use segue_tun_http::http::Server;
     use segue_tun_http::proxy::Proxy;
@@ -63,16 +63,32 @@ mod program {
     }
 
     /// A client, and when it last said how far it is.
-    struct Client {
+    struct Client<'a> {
+        options: &'a Options,
         fetch: Fetch<Stdout>,
+        /// What it fetches, and what comes after that.
+        url: &'a Url,
+        later: &'a [Url],
+        /// How it went, when nothing comes any more.
+        outcome: Option<Result<(), String>>,
         /// How often it says so, and when it does next.
         every: Duration,
         next: Instant,
     }
 
-    impl App for Client {
+    impl App for Client<'_> {
         fn turn(&mut self, endpoint: &mut Endpoint, _: &Events, now: Instant) {
             self.fetch.turn(endpoint, now);
+            match (self.fetch.outcome(), self.later) {
+                (Some(Ok(())), [next, later @ ..]) => {
+                    (self.url, self.later) = (next, later);
+                    match begin(self.options, endpoint, next, now) {
+                        Ok(fetch) => self.fetch = fetch,
+                        Err(error) => self.outcome = Some(Err(error.to_string())),
+                    }
+                }
+                (outcome, _) => self.outcome = outcome.cloned(),
+            }
             if now >= self.next {
                 self.next = now + self.every;
                 let (octets, all) = self.fetch.progress();
@@ -88,8 +104,14 @@ mod program {
         }
 
         fn is_over(&self) -> bool {
-            self.fetch.outcome().is_some()
+            self.outcome.is_some()
         }
+    }
+
+    fn begin(options: &Options, endpoint: &mut Endpoint, url: &Url, now: Instant) -> Result<Fetch<Stdout>, OpenError> {
+        let [v4, v6] = HOST;
+        let from = if url.to.is_ipv4() { v4 } else { v6 };
+        Fetch::new(endpoint, from, url, options.idle, stdout(), options.fast_open > 0, now)
     }
 
     fn run(options: &Options) -> io::Result<()> {
@@ -105,7 +127,7 @@ mod program {
         let (mut endpoint, poll, clock) = (Endpoint::new(Keys::new(key), config), Poll::new()?, Clock::new());
         match &options.command {
             Command::Serve => {
-                let places = [Listen::port(options.port)];
+                let places = [Listen { fast_open: options.fast_open.into(), ..Listen::port(options.port) }];
                 let server = Server::new(&mut endpoint, &places, options.idle).map_err(io::Error::other)?;
                 let [v4, v6] = HOST;
                 say(&format!("http://{v4}:{0}/ and http://[{v6}]:{0}/; end with Ctrl-C", options.port))?;
@@ -116,21 +138,19 @@ mod program {
                 say(&format!("{}: what connects behind it goes to {}; end with Ctrl-C", options.device, options.to))?;
                 host::run(tun, endpoint, poll, clock, &mut proxy).map_err(failed)
             }
-            Command::Fetch(url) => {
-                let [v4, v6] = HOST;
-                let from = if url.to.is_ipv4() { v4 } else { v6 };
+            Command::Fetch(urls) => {
+                let Some((url, later)) = urls.split_first() else { return Ok(()) };
                 let now = clock.now();
-                let fetch =
-                    Fetch::new(&mut endpoint, from, url, options.idle, stdout(), now).map_err(io::Error::other)?;
+                let fetch = begin(options, &mut endpoint, url, now).map_err(io::Error::other)?;
                 let watched = stderr().is_terminal() && !stdout().is_terminal();
                 let every = if watched { WATCHED } else { UNWATCHED };
-                let mut client = Client { fetch, every, next: now + every };
+                let mut client = Client { options, fetch, url, later, outcome: None, every, next: now + every };
                 host::run(tun, endpoint, poll, clock, &mut client).map_err(failed)?;
                 if watched {
                     eprint!("\r\x1b[K");
                 }
-                match client.fetch.outcome() {
-                    Some(Err(problem)) => Err(io::Error::other(format!("{}: {problem}", url.to))),
+                match client.outcome {
+                    Some(Err(problem)) => Err(io::Error::other(format!("{}: {problem}", client.url.to))),
                     _ => Ok(()),
                 }
             }

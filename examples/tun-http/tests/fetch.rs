@@ -15,38 +15,46 @@ fn end(key: &[u8; 16]) -> Endpoint {
 }
 
 /// What the client wrote, and how it ended, when the other side does this in its turns. The packets cross as datagrams.
-fn fetch(
+fn fetch(url: &str, server: &mut Endpoint, serve: impl FnMut(&mut Endpoint, Instant)) -> (Vec<u8>, Result<(), String>) {
+    fetch_by(&mut end(b"drawn by another"), &mut Instant::from_millis(1), false, url, server, serve)
+}
+
+/// The same by this client, from `now` on.
+fn fetch_by(
+    client: &mut Endpoint,
+    now: &mut Instant,
+    fast_open: bool,
     url: &str,
     server: &mut Endpoint,
     mut serve: impl FnMut(&mut Endpoint, Instant),
 ) -> (Vec<u8>, Result<(), String>) {
-    let (mut client, mut body, mut now) = (end(b"drawn by another"), Vec::new(), Instant::from_millis(1));
+    let (mut body, limit) = (Vec::new(), *now + Duration::from_secs(1000));
     let url: Url = url.parse().expect("a URL");
     let from = if url.to.is_ipv4() { "192.0.2.2" } else { "2001:db8::2" }.parse().expect("an address");
-    let mut fetch = Fetch::new(&mut client, from, &url, PATIENCE, &mut body, now).expect("unicast");
+    let mut fetch = Fetch::new(client, from, &url, PATIENCE, &mut body, fast_open, *now).expect("unicast");
     let outcome = loop {
-        fetch.turn(&mut client, now);
-        client.flush_ip(now, Format::default(), |datagram| {
-            server.receive_ip(datagram.to_vec().into(), Format::default(), now).expect("TCP");
+        fetch.turn(client, *now);
+        client.flush_ip(*now, Format::default(), |datagram| {
+            server.receive_ip(datagram.to_vec().into(), Format::default(), *now).expect("TCP");
         });
         if let Some(outcome) = fetch.outcome() {
             break outcome.clone();
         }
-        server.timers(now);
-        serve(server, now);
+        server.timers(*now);
+        serve(server, *now);
         let mut quiet = true;
-        server.flush_ip(now, Format::default(), |datagram| {
+        server.flush_ip(*now, Format::default(), |datagram| {
             quiet = false;
-            client.receive_ip(datagram.to_vec().into(), Format::default(), now).expect("TCP");
+            client.receive_ip(datagram.to_vec().into(), Format::default(), *now).expect("TCP");
         });
-        now += Duration::from_millis(1);
+        *now += Duration::from_millis(1);
         if quiet && !client.wants_flush() {
             let next =
                 [client.next_deadline(), server.next_deadline(), fetch.next_deadline()].into_iter().flatten().min();
-            now = now.max(next.expect("the client has a deadline"));
+            *now = (*now).max(next.expect("the client has a deadline"));
         }
-        client.timers(now);
-        assert!(now < Instant::from_millis(1_000_000), "it hangs");
+        client.timers(*now);
+        assert!(*now < limit, "it hangs");
     };
     assert!(client.len().0 == 0 || outcome.is_err(), "the connection is over");
     (body, outcome)
@@ -90,6 +98,28 @@ fn what_the_server_has_is_fetched_whole() {
             assert!(body.iter().zip(0..).all(|(have, place)| *have == octet(place)), "{url}");
         }
     }
+}
+
+/// With Fast Open, from the second time on, a round trip earlier.
+#[test]
+fn a_request_on_the_syn_is_answered_a_round_trip_earlier() {
+    let times = |fast_open: usize| {
+        let (mut client, mut server, mut now) =
+            (end(b"drawn by another"), end(b"drawn at startup"), Instant::from_millis(1));
+        let place = Listen { fast_open, ..Listen::port(80) };
+        let mut http = Server::new(&mut server, &[place], PATIENCE).expect("a free port");
+        [false, true, true, true].map(|fast_open| {
+            let begin = now;
+            let url = "http://192.0.2.1/bytes/1000";
+            let (body, outcome) =
+                fetch_by(&mut client, &mut now, fast_open, url, &mut server, |server, now| http.turn(server, now));
+            assert!((body.len(), outcome) == (1000, Ok(())) && body.iter().zip(0..).all(|(have, n)| *have == octet(n)));
+            now.saturating_since(begin).as_millis()
+        })
+    };
+    let [plain, asks, first, second] = times(8);
+    assert_eq!([asks, first, second], [plain, plain - 1, plain - 1]);
+    assert_eq!(times(0), [plain; 4], "a server without");
 }
 
 #[test]

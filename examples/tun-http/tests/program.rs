@@ -1,12 +1,13 @@
 //! The program as its users run it: the command line, and the kernel's TCP as client on a real TUN device.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use segue_tun_http::http::octet;
+use socket2::{Domain, Socket, Type};
 
 use super::namespace::isolated;
 
@@ -75,7 +76,11 @@ fn help_is_told_and_a_wrong_command_line_is_2() {
     let help = output(Command::new(PROGRAM).arg("--help"));
     assert_eq!(help.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&help.stdout).contains("curl http://192.0.2.2/"));
-    let wrong: [&[&str]; 11] = [
+    let wrong: [&[&str]; 15] = [
+        &["--fast-open"],
+        &["--fast-open", "many"],
+        &["--fast-open", "65536"],
+        &["fetch", "http://192.0.2.1/", "http://example.org/"],
         &["fetch"],
         &["fetch", "http://example.org/"],
         &["fetch", "https://192.0.2.1/"],
@@ -225,10 +230,15 @@ fn the_proxy_refuses_what_the_upstream_refuses() {
 }
 
 /// A server of the kernel for one request: what it was asked, when it has answered and closed.
-fn serve_once(address: &str, answer: Vec<u8>) -> (u16, thread::JoinHandle<String>) {
+fn serve_once(address: &str, answer: Vec<u8>) -> (u16, thread::JoinHandle<Vec<String>>) {
+    serve(address, 1, answer)
+}
+
+/// The same for several requests, one after another.
+fn serve(address: &str, requests: usize, answer: Vec<u8>) -> (u16, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind(format!("{address}:0")).expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let served = thread::spawn(move || {
+    let serve_next = move |_| {
         let mut stream = BufReader::new(listener.accept().expect("the client comes").0);
         let mut asked = String::new();
         while !asked.ends_with("\r\n\r\n") {
@@ -236,8 +246,8 @@ fn serve_once(address: &str, answer: Vec<u8>) -> (u16, thread::JoinHandle<String
         }
         stream.get_mut().write_all(&answer).expect("room");
         asked
-    });
-    (port, served)
+    };
+    (port, thread::spawn(move || (0..requests).map(serve_next).collect()))
 }
 
 #[test]
@@ -253,7 +263,7 @@ fn what_the_kernel_serves_is_fetched() {
                 let errors = String::from_utf8_lossy(&fetched.stderr).into_owned();
                 assert_eq!(fetched.status.code(), Some(0), "{url}: {errors}");
                 assert!(fetched.stdout == text && errors.is_empty(), "{} octets, {errors}", fetched.stdout.len());
-                assert!(served.join().expect("no error").starts_with("GET /some?path HTTP/1.0\r\n"));
+                assert!(served.join().expect("no error")[0].starts_with("GET /some?path HTTP/1.0\r\n"));
             }
         }
     });
@@ -276,6 +286,88 @@ fn what_cannot_be_fetched_is_1_and_told_in_words() {
             assert_eq!(fetched.status.code(), Some(1), "{url}: {errors}");
             assert!(got == body && errors == format!("tun-http: 192.0.2.1:{port}: {words}\n"), "{got} {errors}");
         }
+        served.join().expect("no error");
+    });
+}
+
+/// What the kernel of the namespace counted.
+fn count(name: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/net/netstat").expect("the counters");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("TcpExt:")).collect();
+    let mut named = lines[0].split(' ').zip(lines[1].split(' '));
+    named.find(|(of, _)| *of == name).and_then(|(_, count)| count.parse().ok()).expect(name)
+}
+
+/// Lets the kernel's TCP use Fast Open: its clients (1), its listeners (2), and these without a socket option (0x400). False,
+/// and said: it has none.
+fn allow_fast_open(value: &str) -> bool {
+    let allowed = std::fs::write("/proc/sys/net/ipv4/tcp_fastopen", value).is_ok();
+    if !allowed {
+        eprintln!("SKIPPED: this kernel has no net.ipv4.tcp_fastopen");
+    }
+    allowed
+}
+
+/// What the kernel writes with `MSG_FASTOPEN` goes on its SYN, when it has a cookie: from the second connection on.
+#[test]
+fn requests_on_syns_of_the_kernel_are_served() {
+    isolated("program::requests_on_syns_of_the_kernel_are_served", || {
+        if !allow_fast_open("1") {
+            return;
+        }
+        for (options, taken) in [(&["--fast-open", "8"] as &[&str], 2), (&[], 0)] {
+            let _running = Running::new(options);
+            for address in ["192.0.2.2:80", "[2001:db8::2]:80"] {
+                let before = count("TCPFastOpenActive");
+                for _ in 0..3 {
+                    let to: SocketAddr = address.parse().expect("an address");
+                    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+                    let request = b"GET /bytes/100000 HTTP/1.1\r\nHost: a\r\n\r\n";
+                    let sent = socket.send_to_with_flags(request, &to.into(), libc::MSG_FASTOPEN);
+                    assert_eq!(sent.expect("a connection"), request.len());
+                    let stream = TcpStream::from(socket);
+                    stream.set_read_timeout(Some(LIMIT)).expect("a time limit");
+                    assert_eq!(response(&mut BufReader::new(stream)).1.len(), 100_000);
+                }
+                assert_eq!(count("TCPFastOpenActive") - before, taken, "{address} {options:?}");
+            }
+        }
+    });
+}
+
+/// One fetch after another: the first brings the cookie of the host, and the requests of the others are on their SYNs. Over
+/// IPv6 the kernel may not be able to use its address yet when the first SYN comes; the second brings the cookie then.
+#[test]
+fn what_is_fetched_next_is_asked_for_on_the_syn() {
+    isolated("program::what_is_fetched_next_is_asked_for_on_the_syn", || {
+        if !allow_fast_open("1027") {
+            return;
+        }
+        for (bind, host, with) in [("0.0.0.0", "192.0.2.1", 2..=2), ("[::]", "[2001:db8::1]", 1..=2)] {
+            for (options, taken) in [(&["--fast-open", "1"] as &[&str], with), (&[], 0..=0)] {
+                let before = count("TCPFastOpenPassive");
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec();
+                let (first, once) = serve_once(bind, answer.clone());
+                let (port, served) = serve(bind, 2, answer);
+                let urls = [(first, "a"), (port, "b"), (port, "c")];
+                let urls = urls.map(|(port, path)| format!("http://{host}:{port}/{path}"));
+                let fetched = output(Command::new(PROGRAM).args(options).arg("fetch").args(&urls));
+                let errors = String::from_utf8_lossy(&fetched.stderr).into_owned();
+                assert_eq!((fetched.status.code(), errors.as_str()), (Some(0), ""));
+                assert_eq!(fetched.stdout, b"hellohellohello");
+                let asked = [once, served].map(|served| served.join().expect("no error")).concat();
+                let paths: Vec<_> = asked.iter().filter_map(|asked| asked.split(' ').nth(1)).collect();
+                assert_eq!(paths, ["/a", "/b", "/c"]);
+                let count = count("TCPFastOpenPassive") - before;
+                assert!(taken.contains(&count), "{count} {host} {options:?}");
+            }
+        }
+        // The first that does not come is the last.
+        let (port, served) = serve_once("0.0.0.0", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec());
+        let urls = [port, 1, port].map(|port| format!("http://192.0.2.1:{port}/"));
+        let fetched = output(Command::new(PROGRAM).args(["--fast-open", "1", "fetch"]).args(urls));
+        assert_eq!((fetched.status.code(), fetched.stdout.as_slice()), (Some(1), &b"hello"[..]));
+        assert_eq!(String::from_utf8_lossy(&fetched.stderr), "tun-http: 192.0.2.1:1: connection refused\n");
         served.join().expect("no error");
     });
 }
