@@ -14,6 +14,8 @@ use crate::{FastOpen, FastOpenCookie, FastOpenRefusal, Instant, Report};
 const PLACES: usize = 256;
 /// For how long a client uses no Fast Open after a refusal. "At least temporarily" (§4.1.3.1).
 const REFUSED_FOR: Duration = Duration::from_secs(3600);
+/// The same after a SYN without an answer, which any loss explains: twice as long each time, up to that.
+const SILENT_FOR: Duration = Duration::from_secs(60);
 /// For how long a request that was reset counts as pending (§5.1).
 const RESET_COUNTS_FOR: Duration = Duration::from_secs(60);
 
@@ -32,6 +34,8 @@ struct Refused {
     local: IpAddr,
     service: SocketAddr,
     until: Instant,
+    /// For how long that was.
+    wait: Duration,
 }
 
 /// The cookies that servers gave a client, and the services that refused (RFC 7413 §4.1.3). It remembers 256 of each, about
@@ -86,7 +90,8 @@ impl FastOpenCache {
     }
 
     /// How to open a connection from this address to this service, with this text: with the cookie of the server, or with
-    /// a request for one. `None`: Fast Open did not work there within the last hour; open the connection without.
+    /// a request for one. `None`: Fast Open did not work there lately; open the connection without. After a SYN that timed
+    /// out that lasts for a minute, and twice as long each time, up to an hour; after another refusal for an hour.
     ///
     /// ```
     /// # use segue::host::{FastOpenCache, Keys};
@@ -140,9 +145,20 @@ impl FastOpenCache {
                     entry.take_if(|refused| refused.local == local && refused.service == service);
                 }
             }
-            Report::FastOpenRefused(_) => {
-                let until = now + REFUSED_FOR;
-                put(&mut self.refused, place(keys, local, server, service.port()), Refused { local, service, until });
+            Report::FastOpenRefused(why) => {
+                let at = place(keys, local, server, service.port());
+                let before = self.refused.get(at).and_then(Option::as_ref);
+                let lately = |before: &&Refused| {
+                    before.local == local && before.service == service && now < before.until + REFUSED_FOR
+                };
+                let wait = match (why, before.filter(lately)) {
+                    (FastOpenRefusal::Timeout, None) => SILENT_FOR,
+                    (FastOpenRefusal::Timeout, Some(before)) => before.wait.saturating_mul(2).min(REFUSED_FOR),
+                    (FastOpenRefusal::NoCookie | FastOpenRefusal::NotAcknowledged | FastOpenRefusal::Icmp(_), _) => {
+                        REFUSED_FOR
+                    }
+                };
+                put(&mut self.refused, at, Refused { local, service, until: now + wait, wait });
             }
             Report::Unresponsive { .. }
             | Report::Icmp(_)

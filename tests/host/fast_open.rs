@@ -136,6 +136,22 @@ fn a_path_that_drops_the_option_is_remembered() {
     assert_eq!(world.signals[0].iter().filter(|(_, signal)| matches!(signal, Signal::Report(_))).count(), 1);
 }
 
+/// A SYN may be lost by chance: the first costs a minute, and only a path that drops each costs an hour.
+#[test]
+fn each_timeout_in_turn_is_remembered_for_twice_as_long() {
+    let (keys, mut cache, mut now) = (Keys::new([7; 16]), FastOpenCache::new(), Instant::from_secs(1));
+    let refusal = Report::FastOpenRefused(FastOpenRefusal::Timeout);
+    for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+        cache.note(&keys, (CLIENT, WEB), &refusal, now);
+        now += secs(60 * minutes);
+        assert_eq!(cache.open(&keys, (CLIENT, WEB), Bytes::new(), now - ms(1)), None, "{minutes}");
+        assert!(cache.open(&keys, (CLIENT, WEB), Bytes::new(), now).is_some(), "{minutes}");
+    }
+    now += secs(3600);
+    cache.note(&keys, (CLIENT, WEB), &refusal, now);
+    assert!(cache.open(&keys, (CLIENT, WEB), Bytes::new(), now + secs(60)).is_some(), "that was long ago");
+}
+
 /// A SYN with this cookie from this client, and the answer.
 fn syn_from(world: &mut World, client: SocketAddr, cookie: FastOpenCookie) -> (Received, Option<Segment>) {
     let options = Options { mss: Some(1460), fast_open: Some(cookie), ..Options::default() };

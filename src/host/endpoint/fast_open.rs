@@ -14,7 +14,7 @@ use crate::{CloseReason, Connection, Controller, FastOpenAnswer, Instant, Segmen
 impl<C: Controller> Endpoint<C> {
     /// Active OPEN with Fast Open (RFC 7413), as [`connect`](Self::connect): where the server gave a cookie before, the first
     /// of `text` goes with the SYN, and the server may answer a round trip earlier; else the SYN asks for a cookie, and the
-    /// text follows the handshake. Where Fast Open did not work within the last hour, it is an ordinary open.
+    /// text follows the handshake. Where Fast Open did not work lately, it is an ordinary open.
     ///
     /// Takes text from the front as [`Socket::write_bytes`](crate::host::Socket::write_bytes) does; keep the rest for
     /// [`Signal::Writable`](crate::host::Signal::Writable). The server may get the text on the SYN twice: only for requests
