@@ -15,6 +15,9 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Octets of the longest option area: the data offset counts up to 15 words, the fixed header takes 5.
+const OPTION_AREA: u16 = 40;
+
 /// Explicit Congestion Notification: whether the handshake agrees on it, and on which feedback. Classic feedback tells
 /// once in a round trip that there were marks (RFC 3168), accurate feedback (AccECN) how many (RFC 9768).
 ///
@@ -179,6 +182,8 @@ config! {
     max_burst: u16 = 0, in 0..=65_535, "RFC 5681 §3.2", knob MaxBurst;
     /// The most octets of payload in one `Transmit`; one with more than an MSS has a `segment_size`, for segmentation offload.
     max_transmit: u16 = 0, in 0..=65_000, "segmentation offload", knob MaxTransmit;
+    /// Octets of the option area of each segment that the connection leaves to its host, for a signature (16 for TCP-AO with 96 bits, 18 for TCP MD5), rounded up to a multiple of 4. Text, SACK blocks and AccECN have less room; options of the SYN that have none are not offered: first the user timeout, then timestamps, SACK, window scaling, MSS.
+    option_space: u8 = 0, in 0..=40, "RFC 5925 §7.6, RFC 2385 §4.3", fixed "the options of the SYN go by it";
 }
 
 impl Config {
@@ -190,6 +195,16 @@ impl Config {
     /// Starts from these values.
     pub const fn to_builder(self) -> ConfigBuilder {
         ConfigBuilder { config: self }
+    }
+
+    /// Octets of the option area that are the host's: whole words.
+    pub(crate) fn reserved_options(&self) -> u16 {
+        u16::from(self.option_space).next_multiple_of(4)
+    }
+
+    /// Octets of the option area that are ours.
+    pub(crate) fn option_room(&self) -> u16 {
+        OPTION_AREA.saturating_sub(self.reserved_options())
     }
 
     /// Octets of room at which a user that waits to send is woken.

@@ -15,15 +15,49 @@ pub(crate) fn announced_mss(config: &Config, path: &Path) -> u16 {
 }
 
 /// The options of our SYN; the MSS is one of them, and stands on SYNs only (MUST-14, MUST-65).
-pub(crate) fn of_syn(config: &Config, path: &Path, ts_offset: u32, now: Instant) -> Options {
+pub(crate) fn of_syn(config: &Config, path: &Path, ts_offset: u32, user_timeout: Option<u16>, now: Instant) -> Options {
+    let value = || clock(ts_offset, now);
+    fitting(config, Options { mss: Some(announced_mss(config, path)), user_timeout, ..offered(config, value) })
+}
+
+/// What the SYNs can agree on, as far as the configuration has it.
+fn offered(config: &Config, clock: impl FnOnce() -> u32) -> Options {
     Options {
-        mss: Some(announced_mss(config, path)),
         window_scale: config.window_scaling().then(|| own_shift(config)),
         sack_permitted: config.sack(),
-        timestamps: config.timestamps().then(|| Timestamps { value: clock(ts_offset, now), echo: 0 }),
+        timestamps: config.timestamps().then(|| Timestamps { value: clock(), echo: 0 }),
         ..Options::default()
     }
 }
+
+/// The options of a SYN that have room beside those of the host, `option_space`. What has none is not offered; the most
+/// useful stays.
+pub(crate) fn fitting(config: &Config, mut options: Options) -> Options {
+    let room = usize::from(config.option_room());
+    let drops: [fn(&mut Options); 5] = [
+        |options| options.user_timeout = None,
+        |options| options.timestamps = None,
+        |options| options.sack_permitted = false,
+        |options| options.window_scale = None,
+        |options| options.mss = None,
+    ];
+    for drop in drops {
+        if options.wire_len() <= room {
+            break;
+        }
+        drop(&mut options);
+    }
+    options
+}
+
+/// Those of which our SYN may have all: the peer's SYN decides about the others.
+fn ours(config: &Config) -> Options {
+    let all = offered(config, || 0);
+    if config.option_room() >= ALL_OFFERED { all } else { fitting(config, Options { mss: Some(0), ..all }) }
+}
+
+/// Octets of the MSS, timestamps with SACK-permitted, and the window scale.
+const ALL_OFFERED: u16 = 20;
 
 /// The options in force after both SYNs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -43,12 +77,12 @@ impl Agreed {
             None | Some(0) => path.ip.default_mss(), // MUST-15
             Some(mss) => mss.max(config.min_mss()),
         };
-        let ours = config.window_scaling().then(|| own_shift(config));
+        let ours = ours(config);
         Self {
             send_mss: send_mss.min(config.max_mss()),
-            shifts: peer.window_scale.map(|theirs| theirs.min(MAX_SHIFT)).zip(ours),
-            sack: config.sack() && peer.sack_permitted,
-            timestamps: peer.timestamps.filter(|_| config.timestamps()),
+            shifts: peer.window_scale.map(|theirs| theirs.min(MAX_SHIFT)).zip(ours.window_scale),
+            sack: ours.sack_permitted && peer.sack_permitted,
+            timestamps: peer.timestamps.filter(|_| ours.timestamps.is_some()),
         }
     }
 }

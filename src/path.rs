@@ -132,6 +132,17 @@ impl Path {
         Self { mtu, ip_options, ..self }
     }
 
+    /// The path within the limits of IP, where each segment leaves this many octets of its option area to the host. They count
+    /// as octets of IP: both take from the text, and neither from the MSS that we announce.
+    pub(crate) fn reserving(self, octets: u16) -> Self {
+        let limited = self.limited();
+        let ip_options = match limited.ip {
+            IpVersion::V4 => limited.ip_options,
+            IpVersion::V6 => limited.ip_options.min(IpVersion::V6.max_options().saturating_sub(octets)),
+        };
+        Self { ip_options: ip_options.saturating_add(octets), ..limited }
+    }
+
     /// The MTU below which segments become no smaller, see `ip_options`: no search for the path MTU goes there.
     pub(crate) const fn least_mtu(&self) -> u16 {
         match self.ip {

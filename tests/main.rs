@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 mod accurate_ecn;
 mod architecture;
 mod attacks;
+mod authentication;
 mod bbr;
 mod citations;
 mod codec;

@@ -16,7 +16,9 @@ use crate::rare::Rare;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::send::Feedback;
 use crate::timestamps::older;
-use crate::{CloseReason, CompactOptions, Controller, Ecn, Flags, Options, Path, SackBlock, SackBlocks, Segment};
+use crate::{
+    CloseReason, CompactOptions, Config, Controller, Ecn, Flags, Options, Path, SackBlock, SackBlocks, Segment,
+};
 
 impl<C: Controller> Tcb<C> {
     /// The mode is fixed: both half-connections are in AccECN mode, or neither.
@@ -160,10 +162,11 @@ impl<C: Controller> Tcb<C> {
         &mut self,
         options: &mut CompactOptions,
         (on_text, fin, with_option): (bool, bool, bool),
+        config: &Config,
         path: &Path,
     ) -> Flags {
         if with_option {
-            options.update(|options| self.add_accurate_option(options, on_text, path));
+            options.update(|options| self.add_accurate_option(options, on_text, config, path));
         }
         let pure = !on_text && !fin && options.sack().is_empty();
         let flags = self.ecn_flags(pure);
@@ -192,10 +195,10 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Adds the AccECN option that is due to the options of a segment (§3.2.3.3).
-    pub(super) fn add_accurate_option(&self, options: &mut Options, on_text: bool, path: &Path) {
+    pub(super) fn add_accurate_option(&self, options: &mut Options, on_text: bool, config: &Config, path: &Path) {
         let Some(accurate) = self.accurate() else { return };
         let mut with = *options;
-        accurate.receiver.add_option(&mut with, on_text, option_room(path));
+        accurate.receiver.add_option(&mut with, on_text, option_room(config, path));
         let text = |options: &Options| {
             let octets = u16::try_from(options.wire_len()).unwrap_or(u16::MAX);
             u32::from(crate::options::eff_snd_mss(path, self.snd.send_mss, octets))
@@ -206,27 +209,27 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Octets of text beside `blocks` SACK blocks and the AccECN option that is due.
-    pub(super) fn text_beside_option(&self, path: &Path, blocks: usize) -> u16 {
+    pub(super) fn text_beside_option(&self, config: &Config, path: &Path, blocks: usize) -> u16 {
         let mut sack = SackBlocks::new();
         (0..blocks).for_each(|_| _ = sack.push(SackBlock::default()));
         let timestamps = self.ts.as_ref().map(|_| crate::Timestamps::default());
         let mut options = Options { timestamps, sack, ..Options::default() };
         if self.adds_option_to_text() {
-            self.add_accurate_option(&mut options, true, path);
+            self.add_accurate_option(&mut options, true, config, path);
         }
         let octets = u16::try_from(options.wire_len()).unwrap_or(u16::MAX);
         crate::options::eff_snd_mss(path, self.snd.send_mss, octets)
     }
 
     /// Adds the AccECN option of our SYN,ACK (§3.2.3.2.1).
-    pub(super) fn add_syn_ack_option(&mut self, options: &mut Options, path: &Path) {
+    pub(super) fn add_syn_ack_option(&mut self, options: &mut Options, config: &Config, path: &Path) {
         if let Some(Accurate { receiver, .. }) = self.accurate_mut() {
-            receiver.add_syn_ack_option(options, option_room(path));
+            receiver.add_syn_ack_option(options, option_room(config, path));
         }
     }
 }
 
 /// Octets of options that a packet without text has room for.
-pub(super) fn option_room(path: &Path) -> usize {
-    usize::from(path.mss().saturating_sub(path.ip_options)).min(Options::MAX_WIRE_LEN)
+pub(super) fn option_room(config: &Config, path: &Path) -> usize {
+    usize::from(path.mss().saturating_sub(path.ip_options).min(config.option_room()))
 }

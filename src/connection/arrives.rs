@@ -226,9 +226,7 @@ impl<C: Controller> Tcb<C> {
                 Origin::Active => {}
             }
         }
-        if let Some(reset) = segment.reset_reply() {
-            cx.out.transmit(reset);
-        }
+        cx.transmit_reset_reply(segment);
         Break(Stop::Delete(CloseReason::Reset))
     }
 
@@ -295,9 +293,7 @@ impl<C: Controller> Tcb<C> {
         if !refuses {
             return Continue(());
         }
-        if let Some(reset) = segment.reset_reply() {
-            cx.out.transmit(reset);
-        }
+        cx.transmit_reset_reply(segment);
         self.discard(Discard::BadHandshakeAck, cx)
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::tcb::{Cx, Tcb};
-use crate::options::announced_mss;
+use crate::options::{announced_mss, fitting};
 use crate::recv::ack::PendingAck;
 use crate::send::{Kind, Plan};
 use crate::{Controller, Flags, Options, Segment, SeqNum, Timestamps};
@@ -45,7 +45,7 @@ impl<C: Controller> Tcb<C> {
             ts.last_ack_sent = self.rcv.nxt;
         }
         let flags = Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(cx.config.ecn(), timeouts);
-        let mut options = Options {
+        let agreed = Options {
             mss: Some(announced_mss(cx.config, cx.path)),
             window_scale: self.offered_shift(cx.config),
             sack_permitted: self.sack,
@@ -53,9 +53,10 @@ impl<C: Controller> Tcb<C> {
             user_timeout: cx.advertised_user_timeout(),
             ..Options::default()
         };
+        let mut options = fitting(cx.config, agreed);
         #[cfg(feature = "fast-open")]
-        self.add_fast_open_cookie(&mut options, cx.path);
-        self.add_syn_ack_option(&mut options, cx.path);
+        self.add_fast_open_cookie(&mut options, cx.config, cx.path);
+        self.add_syn_ack_option(&mut options, cx.config, cx.path);
         cx.out.transmit(Segment {
             seq: self.snd.iss,
             ack: self.rcv.nxt,

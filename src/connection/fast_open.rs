@@ -188,7 +188,7 @@ impl<C: Controller> SynSent<C> {
     pub(super) fn with_fast_open(&mut self, options: Options, cx: &Cx<'_, '_>) -> (Options, Bytes) {
         let Some(asked) = &mut self.fast_open else { return (options, Bytes::new()) };
         let with = |user_timeout| Options { fast_open: Some(asked.cookie), user_timeout, ..options };
-        let room = option_room(cx.path);
+        let room = option_room(cx.config, cx.path);
         let fits = |options: &Options| options.wire_len() <= room;
         // The user timeout may come with a later segment (RFC 5482 §3), the cookie may not.
         let both = [with(options.user_timeout), with(None)].into_iter().find(fits);
@@ -266,11 +266,11 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// The cookie for the client, on the first SYN,ACK and no other (RFC 7413 §4.2.2).
-    pub(super) fn add_fast_open_cookie(&mut self, options: &mut Options, path: &Path) {
+    pub(super) fn add_fast_open_cookie(&mut self, options: &mut Options, config: &Config, path: &Path) {
         let answer = self.seldom.active().and_then(|seldom| seldom.fast_open.as_mut());
         let Some(cookie) = answer.and_then(|answer| answer.cookie.take()) else { return };
         let with = Options { fast_open: Some(cookie), ..*options };
-        if with.wire_len() <= option_room(path) {
+        if with.wire_len() <= option_room(config, path) {
             *options = with;
         }
     }

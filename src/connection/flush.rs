@@ -1,5 +1,6 @@
 //! The end of every event: it sends what the windows allow and the owed acknowledgment, and sets the timers.
 
+use super::accurate::option_room;
 use super::burst::max_transmits;
 use super::state::LiveState;
 use super::tcb::{Cx, Duplicate, Settings, Tcb};
@@ -131,8 +132,8 @@ impl<C: Controller> Tcb<C> {
     }
 
     pub(super) fn gate(&self, cx: &Cx<'_, '_>) -> Gate {
-        let mss = u32::from(self.text_mss(cx.path));
-        let text = |size: u16| u32::from(self.text_mss(&Path { mtu: size, ..*cx.path }));
+        let mss = u32::from(self.text_mss(cx.config, cx.path));
+        let text = |size: u16| u32::from(self.text_mss(cx.config, &Path { mtu: size, ..*cx.path }));
         let first = self.snd.path_mtu.cut().map(text);
         let mtu_probe = self.mtu_probe_size(cx).map(text);
         let urgent = self.snd.up().is_some(); // its text is not for GSO
@@ -161,15 +162,16 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
-    pub(super) fn text_mss(&self, path: &Path) -> u16 {
-        let blocks = self.sack_blocks(path, true, self.duplicate.is_some());
-        let mss = if self.ecn.is_accurate() { self.text_beside_option(path, blocks) } else { self.mss(path, blocks) };
+    pub(super) fn text_mss(&self, config: &Config, path: &Path) -> u16 {
+        let blocks = self.sack_blocks(config, path, true, self.duplicate.is_some());
+        let accurate = self.ecn.is_accurate();
+        let mss = if accurate { self.text_beside_option(config, path, blocks) } else { self.mss(path, blocks) };
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
     }
 
     /// Octets of text in each full segment of the plan.
-    fn segment_text(&self, plan: &Plan, path: &Path) -> u32 {
-        let mss = u32::from(self.text_mss(path));
+    fn segment_text(&self, plan: &Plan, config: &Config, path: &Path) -> u32 {
+        let mss = u32::from(self.text_mss(config, path));
         match plan.kind {
             Kind::New => self.snd.full_segment(mss),
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => mss,
@@ -200,7 +202,7 @@ impl<C: Controller> Tcb<C> {
             }
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }
-        let mss = self.segment_text(plan, cx.path);
+        let mss = self.segment_text(plan, cx.config, cx.path);
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, mss);
         }
@@ -228,7 +230,7 @@ impl<C: Controller> Tcb<C> {
         self.note_packet(&segment, (plan.kind, again), cx.path);
         cx.out.transmit(segment);
         if self.snd.is_paced(cx.config) {
-            let mss = u32::from(self.text_mss(cx.path));
+            let mss = u32::from(self.text_mss(cx.config, cx.path));
             self.snd.pace(plan.len, self.burst(cx, mss), mss, cx.now);
         }
     }
@@ -242,12 +244,12 @@ impl<C: Controller> Tcb<C> {
         let on_text = !payload.is_empty();
         let mut options = self.options(on_text, duplicate, cx);
         let ecn = if self.ecn.is_accurate() {
-            self.tell_feedback(&mut options, (on_text, flags.contains(Flags::FIN), with_option), cx.path)
+            self.tell_feedback(&mut options, (on_text, flags.contains(Flags::FIN), with_option), cx.config, cx.path)
         } else {
             self.echo.flags()
         };
         if self.owes_user_timeout && self.state != LiveState::TimeWait {
-            let room = usize::from(cx.path.mss().saturating_sub(cx.path.ip_options)).min(Options::MAX_WIRE_LEN);
+            let room = option_room(cx.config, cx.path);
             if options.wire_len() + usize::from(UTO_OCTETS) <= room {
                 // RFC 5482 §3: on the first segment that has room.
                 options.update(|options| options.user_timeout = cx.advertised_user_timeout());
@@ -276,7 +278,7 @@ impl<C: Controller> Tcb<C> {
         cx: &Cx<'_, '_>,
     ) -> CompactOptions {
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
-        match self.sack_blocks(cx.path, on_text, duplicate.is_some()) {
+        match self.sack_blocks(cx.config, cx.path, on_text, duplicate.is_some()) {
             0 => timestamps.into(),
             room => {
                 let sack = self.rcv.sack_blocks(duplicate, room);

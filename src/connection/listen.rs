@@ -25,9 +25,7 @@ impl<C: Controller> Listen<C> {
             return None;
         }
         if segment.flags.contains(Flags::ACK) {
-            if let Some(reset) = segment.reset_reply() {
-                cx.out.transmit(reset); // second: any acknowledgment is bad
-            }
+            cx.transmit_reset_reply(segment); // second: any acknowledgment is bad
             cx.out.discard(Discard::AckInListen);
             return None;
         }

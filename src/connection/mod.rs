@@ -215,7 +215,7 @@ impl Connection {
 impl<C: Controller> Connection<C> {
     fn new(phase: Phase<C>, config: Arc<Config>, path: Path) -> Self {
         let settings = Settings::new(&config);
-        let path = path.limited();
+        let path = path.reserving(config.reserved_options());
         let (timers, counters) = (Deadlines::default(), Counts::default());
         Self { config, settings, path, timers, counters, clock: Instant::ZERO, phase }
     }

@@ -111,9 +111,7 @@ impl<C: Controller> Phase<C> {
                 Continue(())
             }
             Self::Closed => {
-                if let Some(reset) = segment.reset_reply() {
-                    cx.out.transmit(reset); // §3.10.7.1
-                }
+                cx.transmit_reset_reply(segment); // §3.10.7.1
                 cx.out.discard(Discard::NoConnection);
                 Break(Stop::Drop)
             }

@@ -77,7 +77,9 @@ impl<'de, C: Controller + Deserialize<'de>> Deserialize<'de> for Connection<C> {
         if let Phase::Live(tcb) = &mut phase {
             tcb.prediction = tcb.predict(&config, &settings, &timers); // the writer's build may have other shortcuts
         }
-        let connection = Self { config, settings, path: path.limited(), timers, counters, clock, phase };
+        let reserved = config.reserved_options();
+        let path = Path { ip_options: path.ip_options.saturating_sub(reserved), ..path }.reserving(reserved);
+        let connection = Self { config, settings, path, timers, counters, clock, phase };
         match connection.invariants() {
             Ok(()) => Ok(connection),
             Err(broken) => Err(D::Error::custom(format_args!("no connection can be so: {broken}"))),

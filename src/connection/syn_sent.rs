@@ -10,7 +10,7 @@ use crate::options::of_syn;
 use crate::recv::ack::PendingAck;
 use crate::recv::syn_window;
 use crate::send::Sender;
-use crate::{CloseReason, Controller, Discard, Flags, Instant, Options, Segment, Timer};
+use crate::{CloseReason, Controller, Discard, Flags, Instant, Segment, Timer};
 
 /// A connection in SYN-SENT.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -58,9 +58,7 @@ impl<C: Controller> SynSent<C> {
     pub(super) fn check(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step<Outcome> {
         let has_ack = segment.flags.contains(Flags::ACK);
         if has_ack && planted!(syn_sent_takes_any_ack, !self.snd.is_news(segment.ack), false) {
-            if let Some(reset) = segment.reset_reply() {
-                cx.out.transmit(reset); // first; none in answer to a reset
-            }
+            cx.transmit_reset_reply(segment); // first; none in answer to a reset
             cx.out.discard(Discard::BadHandshakeAck);
             return Break(Stop::Drop);
         }
@@ -95,8 +93,7 @@ impl<C: Controller> SynSent<C> {
             if again {
                 cx.out.counters.rare().retransmissions += 1;
             }
-            let options = of_syn(cx.config, cx.path, self.ts_offset, cx.now);
-            let options = Options { user_timeout: cx.advertised_user_timeout(), ..options };
+            let options = of_syn(cx.config, cx.path, self.ts_offset, cx.advertised_user_timeout(), cx.now);
             #[cfg(feature = "fast-open")]
             let (options, payload) = match self.fast_open {
                 Some(_) if !again => self.with_fast_open(options, cx),

@@ -23,7 +23,10 @@ use crate::send::{Fin, Sender};
 use crate::time::{MaybeInstant, Micros};
 use crate::timestamps::TsState;
 use crate::user_timeout::{adopted, decode, encode};
-use crate::{Action, CloseReason, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Sink, Timer};
+use crate::{
+    Action, CloseReason, CompactOptions, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Sink,
+    Timer,
+};
 
 /// What a connection can change of its configuration while it lives, and steady traffic reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -83,6 +86,16 @@ impl<'o> Cx<'_, 'o> {
         let Self { config, settings, path, timers, out, now, shortcuts: _ } = self;
         let (sink, counters, transmits) = out.parts();
         Steady { config, settings, path, timers, counters, sink, now: *now, transmits }
+    }
+
+    /// The reset that answers this segment where it belongs to no connection, with as many of its options as have room.
+    pub(super) fn transmit_reset_reply(&mut self, segment: &Segment) {
+        if let Some(mut reset) = segment.reset_reply() {
+            if reset.options.wire_len() > usize::from(self.config.option_room()) {
+                reset.options = CompactOptions::default();
+            }
+            self.out.transmit(reset);
+        }
     }
 
     /// ADV_UTO as an option, when it is in use (RFC 5482).
@@ -305,13 +318,13 @@ impl<C: Controller> Tcb<C> {
 
     /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)
     /// and the path, but on text no more than leave half of the segment to it.
-    pub(super) fn sack_blocks(&self, path: &Path, on_text: bool, duplicate: bool) -> usize {
+    pub(super) fn sack_blocks(&self, config: &Config, path: &Path, on_text: bool, duplicate: bool) -> usize {
         let reports = self.rcv.reports() + usize::from(duplicate);
         if reports == 0 || !SACK || !self.sack || self.acks_acks() {
             return 0;
         }
         let most = if self.ts.is_some() { 3 } else { SackBlocks::MAX };
-        let room = path.mss().saturating_sub(path.ip_options);
+        let room = path.mss().saturating_sub(path.ip_options).min(config.option_room());
         let fits = |&blocks: &usize| {
             let leaves_half = || 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
             self.option_octets(blocks) <= room && (!on_text || leaves_half())

@@ -142,7 +142,7 @@ impl TimeWait {
         let unread = tcb.rcv.user() > 0 && !tcb.released;
         let expires = connection.timers.get(Timer::TimeWait).filter(|_| !unread)?; // no other state has this timer
         let clock = connection.clock;
-        let reports = tcb.sack_blocks(&connection.path, false, true) > 0; // the path has room for a block
+        let reports = tcb.sack_blocks(&connection.config, &connection.path, false, true) > 0; // the path has room for a block
         let (bare, challenges) = tcb.seldom.throttles.counts();
         let (bare_age, challenges_age) = tcb.seldom.throttles.ages(clock);
         let ts = tcb.ts.as_ref();

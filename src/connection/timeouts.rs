@@ -147,7 +147,7 @@ impl<C: Controller> Tcb<C> {
 
     /// The window is closed: text, or the FIN, asks whether it still is (MUST-36, SHLD-29, SHLD-30).
     fn probe_window(&mut self, cx: &mut Cx<'_, '_>) {
-        let plan = self.snd.zero_window_probe(u32::from(self.text_mss(cx.path)));
+        let plan = self.snd.zero_window_probe(u32::from(self.text_mss(cx.config, cx.path)));
         self.transmit_plan(&plan, cx);
         self.snd.probed(plan.len + u32::from(plan.fin));
         cx.out.counters.rare().probes += 1;

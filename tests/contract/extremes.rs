@@ -141,6 +141,7 @@ settings! {
     pacing_burst: u16, 1..=1000;
     max_burst: u16, 0..=65_535;
     max_transmit: u16, 0..=65_000;
+    option_space: u8, 0..=40;
 }
 
 /// The table above is that of `Config`.
@@ -366,7 +367,9 @@ impl<C: Controller> World<C> {
             arcs[end]
                 .min_mss()
                 .min(arcs[end].max_sent_mss())
-                .saturating_sub(path.ip_options.min(most) + 12)
+                .saturating_sub(
+                    path.ip_options.min(most) + u16::from(arcs[end].option_space()).next_multiple_of(4) + 12,
+                )
                 .clamp(1, 16)
         });
         let secrets = story.iss.map(|iss| Secrets { iss: SeqNum::new(iss), ts_offset: iss.rotate_left(1) });

@@ -162,7 +162,8 @@ pub(crate) fn owes_a_timer(connection: &Connection, now: Instant) {
 /// A segment that may leave.
 pub(crate) fn well_formed(segment: &Segment, info: &Info, config: &Config, probe: usize) {
     let control = Flags::SYN | Flags::RST;
-    assert!(segment.options.wire_len() <= 40, "options do not fit: {segment}");
+    let options = segment.options.wire_len() + segue_kit::reserved_options(config);
+    assert!(options <= 40, "options do not fit: {segment}");
     assert!(!segment.flags.contains(control), "{segment}");
     if let Some(ts) = segment.options.timestamps().filter(|_| !segment.flags.contains(Flags::ACK)) {
         // RFC 7323 §3.2, and §5.2 for a reset that answers a segment.

@@ -53,3 +53,8 @@ pub const fn secs(seconds: u64) -> Duration {
 pub fn plain() -> ConfigBuilder {
     Config::builder().minshall(false).quick_acks(0).timestamps(false).sack(false).window_scaling(false).min_rto(secs(1))
 }
+
+/// Octets of the option area that a connection with this configuration leaves to its host.
+pub fn reserved_options(config: &Config) -> usize {
+    usize::from(config.option_space()).next_multiple_of(4)
+}

@@ -155,7 +155,7 @@ settings! {
     max_rto r1 user_timeout user_timeout_option user_timeout_lower user_timeout_upper connect_timeout data_retries
     syn_retries keep_alive keep_alive_idle keep_alive_interval keep_alive_probes keep_alive_octet msl fin_wait_2 rfc5961
     challenge_limit challenge_window rfc1337 time_wait_reuse drop_syn_fin initial_window preserve_window pacing
-    pacing_burst max_burst max_transmit
+    pacing_burst max_burst max_transmit option_space
 }
 
 /// Which settings differ from the default in a run, at either end: about half of them.
@@ -208,7 +208,7 @@ pub fn draw_named(rng: &mut impl Source, name: &str, edges: &[u64]) -> Config {
 }
 
 /// Settings that inputs do not draw: they came after the corpora, where a number stands for a setting. Knobs draw them.
-const LATER: [&str; 1] = ["max_sent_mss"];
+const LATER: [&str; 2] = ["max_sent_mss", "option_space"];
 
 /// As many settings as the first choice says, each named by a choice: for inputs that are read octet by octet.
 pub fn some(source: &mut impl Source, edges: &[u64]) -> Config {

@@ -147,4 +147,5 @@ config! {
     user_timeout_lower user_timeout_upper connect_timeout data_retries syn_retries keep_alive keep_alive_idle
     keep_alive_interval keep_alive_probes keep_alive_octet msl fin_wait_2 rfc5961 challenge_limit challenge_window
     rfc1337 time_wait_reuse drop_syn_fin initial_window preserve_window pacing pacing_burst max_burst max_transmit
+    option_space
 }

@@ -1,9 +1,9 @@
 //! What must hold after every call, seen from outside the machine.
 
-use segue::{Action, Connection, Discard, Flags, Info, Instant, Segment, SeqNum, State};
+use segue::{Action, Connection, Discard, Flags, Info, Instant, Options, Segment, SeqNum, State};
 
 use super::{Host, Input, Reply};
-use crate::audit;
+use crate::{audit, reserved_options};
 
 /// How far the peer has let this end send, gathered from the segments that arrived.
 #[derive(Clone, Debug, Default)]
@@ -116,8 +116,10 @@ fn answers(segment: &Segment, actions: &[Action]) {
 fn fits_path(host: &Host, segment: &Segment) {
     let path = &host.end.path;
     let text = if segment.segment_size == 0 { segment.payload.len() } else { usize::from(segment.segment_size) };
-    let packet = usize::from(path.ip.header() + path.ip_options) + 20 + segment.options.wire_len() + text;
     let config = &host.end.config;
+    let options = segment.options.wire_len() + reserved_options(config);
+    assert!(options <= Options::MAX_WIRE_LEN, "{options} octets of options, the host's included: {segment}");
+    let packet = usize::from(path.ip.header() + path.ip_options) + 20 + options + text;
     let probed = if config.mtu_probing() { config.mtu_probe_max() } else { 0 }; // RFC 4821 §7: larger ones find out what passes
     let mtu = usize::from(path.mtu.max(path.ip.min_mtu()).max(probed));
     assert!(packet <= mtu, "a packet of {packet} octets on a path with an MTU of {mtu}: {segment}");

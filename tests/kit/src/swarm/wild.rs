@@ -10,6 +10,7 @@ use crate::net::{
 };
 use segue::{Config, IpVersion, Knob, Path};
 
+use crate::reserved_options;
 use crate::settings::{self, Edges, Mixture, magnitude};
 
 /// Sequence numbers around which arithmetic goes wrong, if it does.
@@ -294,7 +295,8 @@ fn segment_of(paths: &[Path; 2], configs: &[Config; 2], side: Side) -> u64 {
 fn fallen(config: &Config, path: Path) -> u64 {
     let stays = config.black_hole_timeouts() > 0 && !config.mtu_probing();
     let mtu = if stays { config.min_mtu().max(path.ip.min_mtu()) } else { path.mtu };
-    let headers = path.ip.header() + path.ip_options + 20 + 12; // with timestamps
+    let reserved = u16::try_from(reserved_options(config)).unwrap_or(40);
+    let headers = path.ip.header() + path.ip_options + 20 + 12 + reserved; // with timestamps
     u64::from(mtu.saturating_sub(headers).max(16))
 }
 
