@@ -1,6 +1,6 @@
 //! What must hold after every call, seen from outside the machine.
 
-use segue::{Action, Connection, Discard, Flags, Info, Instant, Options, Segment, SeqNum, State};
+use segue::{Action, Connection, Discard, Flags, Info, Instant, IpVersion, Options, Segment, SeqNum, State};
 
 use super::{Host, Input, Reply};
 use crate::{audit, reserved_options};
@@ -117,11 +117,13 @@ fn fits_path(host: &Host, segment: &Segment) {
     let path = &host.end.path;
     let text = if segment.segment_size == 0 { segment.payload.len() } else { usize::from(segment.segment_size) };
     let config = &host.end.config;
-    let options = segment.options.wire_len() + reserved_options(config);
+    let reserved = u16::try_from(reserved_options(config)).expect("40 at the most");
+    let options = segment.options.wire_len() + usize::from(reserved);
     assert!(options <= Options::MAX_WIRE_LEN, "{options} octets of options, the host's included: {segment}");
     let packet = usize::from(path.ip.header() + path.ip_options) + 20 + options + text;
     let probed = if config.mtu_probing() { config.mtu_probe_max() } else { 0 }; // RFC 4821 §7: larger ones find out what passes
-    let mtu = usize::from(path.mtu.max(path.ip.min_mtu()).max(probed));
+    let least = path.ip.min_mtu() + if path.ip == IpVersion::V4 { reserved } else { 0 }; // `Path::ip_options`: IP cuts it there
+    let mtu = usize::from(path.mtu.max(least).max(probed));
     assert!(packet <= mtu, "a packet of {packet} octets on a path with an MTU of {mtu}: {segment}");
 }
 
