@@ -108,6 +108,7 @@ mod planted;
 #[macro_use]
 pub mod planted;
 
+pub mod auth;
 pub mod codec;
 mod config;
 mod connection;

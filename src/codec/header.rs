@@ -1,5 +1,7 @@
 //! The header as octets (RFC 9293 §3.1).
 
+use core::ops::Range;
+
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::{CompactOptions, Ecn, Flags, Options, Segment, SeqNum};
@@ -243,6 +245,41 @@ impl Header {
     }
 }
 
+impl Header {
+    /// The header with `space` octets of one more option behind the others, which `sign` writes: it gets the header with zeros for
+    /// the checksum and for that option, and the place of the option. The checksum is computed last (RFC 5925 §7.3).
+    pub(crate) fn signed(
+        packet: &Packet,
+        fill: Fill,
+        space: u8,
+        sign: impl FnOnce(&[u8], Range<usize>, &mut [u8]),
+    ) -> Result<Self, EncodeError> {
+        let space = usize::from(space);
+        let options = packet.segment.options.get();
+        let room = Options::MAX_WIRE_LEN.saturating_sub(space.next_multiple_of(4));
+        let area = options.len_within(room).saturating_add(space.next_multiple_of(4));
+        // A signature covers one segment: hardware cannot cut it.
+        let pseudo = match fill {
+            Fill::Now(pseudo) | Fill::ByHardware(pseudo) => pseudo,
+        };
+        let lens = measure_with(&packet.segment, area, Fill::Now(pseudo))?;
+        let mut header = start(packet, lens);
+        options::write(&options, room, &mut header);
+        while header.as_slice().len() % 4 != 0 {
+            header.put([options::NOP]); // EOL would end the list
+        }
+        let at = header.as_slice().len();
+        header.fill_up(usize::from(lens.header));
+        let mut option = [0; Options::MAX_WIRE_LEN];
+        let option = option.get_mut(..space).unwrap_or(&mut []);
+        sign(header.as_slice(), at..at + option.len(), option);
+        header.put_at(at, option);
+        let field = checksum([0; 4], header.as_slice(), packet, fill, lens);
+        header.put_checksum(field);
+        Ok(Self(header))
+    }
+}
+
 impl AsRef<[u8]> for Header {
     fn as_ref(&self) -> &[u8] {
         self.as_slice()
@@ -256,10 +293,24 @@ pub(crate) struct Lens {
     pub(crate) segment: u16,
 }
 
+#[cfg(feature = "ip")]
+impl Lens {
+    /// Those of a header that was made for this text.
+    pub(crate) fn of(header: &[u8], text: &[u8]) -> Self {
+        let octets = |len: usize| u16::try_from(len).unwrap_or(u16::MAX); // `measure` has seen to it
+        Self { header: octets(header.len()), segment: octets(header.len().saturating_add(text.len())) }
+    }
+}
+
 /// The lengths of the segment, when it has a form on the wire.
 #[inline]
 fn measure(segment: &Segment, fill: Fill) -> Result<Lens, EncodeError> {
-    let options = segment.options.wire_len();
+    measure_with(segment, segment.options.wire_len(), fill)
+}
+
+/// The same where the options take this many octets.
+#[inline]
+fn measure_with(segment: &Segment, options: usize, fill: Fill) -> Result<Lens, EncodeError> {
     if options > Options::MAX_WIRE_LEN {
         return Err(EncodeError::OptionsTooLong { len: options });
     }
@@ -297,13 +348,19 @@ fn write(packet: &Packet, fill: Fill, lens: Lens, mut put: impl FnMut(&[u8])) {
     }
 }
 
-/// A header with options other than timestamps.
-#[inline(never)]
-fn write_rare(packet: &Packet, options: &Options, fill: Fill, lens: Lens) -> Writer {
+/// The fixed header, with zeros for the checksum.
+fn start(packet: &Packet, lens: Lens) -> Writer {
     let mut header = Writer::new();
     let fixed = words(packet, lens, [0; 3]).map(u64::to_ne_bytes);
     header.put_slice(fixed.as_flattened().get(..FIXED).unwrap_or(&[]));
-    options::write(options, &mut header);
+    header
+}
+
+/// A header with options other than timestamps.
+#[inline(never)]
+fn write_rare(packet: &Packet, options: &Options, fill: Fill, lens: Lens) -> Writer {
+    let mut header = start(packet, lens);
+    options::write(options, Options::MAX_WIRE_LEN, &mut header);
     header.fill_up(usize::from(lens.header));
     let field = checksum([0; 4], header.as_slice(), packet, fill, lens);
     header.put_checksum(field);

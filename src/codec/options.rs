@@ -8,7 +8,7 @@ use super::writer::Writer;
 
 // The kinds of IANA's registry "TCP Option Kind Numbers".
 const EOL: u8 = 0;
-const NOP: u8 = 1;
+pub(super) const NOP: u8 = 1;
 const MSS: u8 = 2;
 const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
@@ -173,6 +173,18 @@ impl<'a> Iterator for RawOptionsIter<'a> {
     }
 }
 
+impl<'a> RawOptionsIter<'a> {
+    /// The options of this area.
+    pub(crate) fn over(area: &'a [u8]) -> Self {
+        Self { area, rest: area }
+    }
+
+    /// Octets of the area up to the end of the last option.
+    pub(crate) fn passed(&self) -> usize {
+        self.area.len().saturating_sub(self.rest.len())
+    }
+}
+
 impl core::iter::FusedIterator for RawOptionsIter<'_> {}
 
 /// How timestamps begin where they are all of the area (RFC 7323 App. A), as on nearly every segment.
@@ -196,7 +208,7 @@ pub(super) fn parse(area: &[u8]) -> CompactOptions {
 #[inline(never)]
 fn parse_list(area: &[u8]) -> Options {
     let mut options = Options::default();
-    for RawOption { kind, data } in (RawOptionsIter { area, rest: area }).map_while(Result::ok) {
+    for RawOption { kind, data } in RawOptionsIter::over(area).map_while(Result::ok) {
         match (kind, data) {
             (MSS, &[a, b]) => first(&mut options.mss, u16::from_be_bytes([a, b])),
             (WINDOW_SCALE, &[shift]) => first(&mut options.window_scale, shift),
@@ -238,10 +250,10 @@ pub(super) fn aligned(timestamps: Timestamps) -> [u32; 3] {
 }
 
 /// Writes the options as Linux lays them out, which is how RFC 7323 App. A has it: each field on its natural boundary.
-/// Where the padding for that leaves no room, the options stand close together instead. What remains of the area is
+/// Where the padding for that leaves no room in `room` octets, the options stand close together instead. What remains of the area is
 /// zero (MUST-69): EOL and padding.
-pub(super) fn write(options: &Options, to: &mut Writer) {
-    let aligned = options.aligned_len() <= Options::MAX_WIRE_LEN;
+pub(super) fn write(options: &Options, room: usize, to: &mut Writer) {
+    let aligned = options.aligned_len() <= room;
     let pad =
         |to: &mut Writer, octets: usize| to.put_slice([NOP, NOP].get(..octets).filter(|_| aligned).unwrap_or(&[]));
     if let Some(mss) = options.mss {

@@ -45,6 +45,13 @@ impl Writer {
         }
     }
 
+    /// Fills octets that were zeros.
+    pub(super) fn put_at(&mut self, at: usize, octets: &[u8]) {
+        if let Some(place) = self.octets.get_mut(at..).and_then(|room| room.get_mut(..octets.len())) {
+            place.copy_from_slice(octets);
+        }
+    }
+
     #[inline]
     pub(super) fn as_slice(&self) -> &[u8] {
         self.octets.get(..self.len).unwrap_or(&[])

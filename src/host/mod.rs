@@ -55,6 +55,7 @@
 //! }
 //! ```
 
+mod associations;
 mod budget;
 mod cookies;
 mod deadlines;
@@ -73,6 +74,7 @@ mod slots;
 mod socket;
 mod table;
 
+pub use associations::{Associations, Keyring};
 pub use cookies::Redeemed;
 pub use deadlines::Deadlines;
 pub use detached::{AttachError, DetachError, Detached};

@@ -10,7 +10,7 @@ use etherparse::err::ip::SliceError;
 use super::virtio::{self, Merged};
 use super::{Datagram, Format, Ignored, Offload, TCP, icmp};
 use crate::Ecn;
-use crate::codec::{self, PseudoHeader, Sum, Verify};
+use crate::codec::{self, Packet, PseudoHeader, Sum, Verify};
 
 const ICMP: u8 = 1;
 const ICMP_V6: u8 = 58;
@@ -39,7 +39,33 @@ pub(super) struct Ip {
 /// # Errors
 ///
 /// See the [module's table](super#malformed-and-unusual-input).
-pub fn decode(mut octets: Bytes, format: Format) -> Result<Datagram, Ignored> {
+pub fn decode(octets: Bytes, format: Format) -> Result<Datagram, Ignored> {
+    decode_by(octets, format, |_, octets, verify| codec::decode(octets, verify).map_err(Ignored::Tcp))
+}
+
+/// [`decode`] where `tcp` makes a packet of the payload for TCP, instead of [`codec::decode`]: for hosts whose segments are signed
+/// ([`Association::decode`](crate::auth::Association::decode)).
+///
+/// ```
+/// use bytes::Bytes;
+/// use segue::auth::{Association, Authenticator, Rejected};
+/// use segue::ip::{self, Datagram, Format, Ignored};
+/// fn arrived(octets: Bytes, keys: &mut Association<impl Authenticator>) -> Result<Datagram, Ignored> {
+///     ip::decode_by(octets, Format::default(), |addresses, octets, verify| {
+///         keys.decode(addresses, octets, verify).map_err(Ignored::from)
+///     })
+/// }
+/// ```
+///
+/// # Errors
+///
+/// Those of [`decode`], and of `tcp`.
+#[inline]
+pub fn decode_by(
+    mut octets: Bytes,
+    format: Format,
+    tcp: impl FnOnce(PseudoHeader, Bytes, Verify) -> Result<Packet, Ignored>,
+) -> Result<Datagram, Ignored> {
     let (merged, front) = match format.offload {
         Offload::None => (Merged { verified: false, segment_size: 0 }, 0),
         Offload::Checksum => (Merged { verified: true, segment_size: 0 }, 0),
@@ -52,7 +78,7 @@ pub fn decode(mut octets: Bytes, format: Format) -> Result<Datagram, Ignored> {
     match (protocol, addresses) {
         (TCP, _) => {
             let verify = if merged.verified { Verify::ByHardware } else { Verify::Now(addresses) };
-            let mut packet = codec::decode(octets, verify).map_err(Ignored::Tcp)?;
+            let mut packet = tcp(addresses, octets, verify)?;
             packet.segment.ecn = ecn;
             packet.segment.segment_size = merged.segment_size;
             Ok(Datagram::Tcp(addresses, packet))

@@ -4,7 +4,7 @@ use bytes::BufMut;
 use etherparse::{IpNumber, Ipv6Header};
 
 use super::{Format, Offload, TCP, virtio};
-use crate::codec::{EncodeError, Fill, Packet, PseudoHeader, Sum, encode_behind};
+use crate::codec::{EncodeError, Fill, Header, Lens, Packet, PseudoHeader, Sum, encode_behind};
 use crate::{IpVersion, Segment};
 
 /// Octets of headers and text that [`encode`] appends for this packet: for devices that ask before they give a buffer.
@@ -96,29 +96,73 @@ fn put(
         }
         Offload::Checksum | Offload::VirtioNet => Fill::ByHardware(addresses),
     };
+    let ip = |lens, to: &mut _| put_front(addresses, segment, lens, format, to);
+    encode_behind(front(addresses, format), packet, fill, text, to, ip)
+}
+
+/// [`encode`] with this header of TCP, which belongs to the packet: a signed one
+/// ([`Association::header`](crate::auth::Association::header)). With an offload, the header has the checksum that the device
+/// completes ([`Fill::ByHardware`]).
+///
+/// ```
+/// use segue::codec::{EncodeError, Fill, Header, Packet, PseudoHeader};
+/// use segue::ip::{self, Format};
+/// let addresses = PseudoHeader::new("192.0.2.1".parse()?, "192.0.2.2".parse()?).expect("one version");
+/// let packet = Packet { src_port: 49152, dst_port: 80, ..Packet::default() };
+/// let (mut one, mut other) = (Vec::new(), Vec::new());
+/// let header = Header::new(&packet, Fill::Now(addresses))?;
+/// ip::encode_with(addresses, &header, &packet, Format::default(), &mut one)?;
+/// ip::encode(addresses, &packet, Format::default(), &mut other)?;
+/// assert_eq!(one, other);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`EncodeError::BufferTooSmall`]; nothing is written then.
+pub fn encode_with(
+    addresses: PseudoHeader,
+    header: &Header,
+    packet: &Packet,
+    format: Format,
+    to: &mut impl BufMut,
+) -> Result<(), EncodeError> {
+    let (segment, header) = (&packet.segment, header.as_slice());
+    let lens = Lens::of(header, &segment.payload);
+    let (needed, room) = (front(addresses, format) + usize::from(lens.segment), to.remaining_mut());
+    if room < needed {
+        return Err(EncodeError::BufferTooSmall { needed, room });
+    }
+    put_front(addresses, segment, lens, format, to);
+    to.put_slice(header);
+    to.put_slice(&segment.payload);
+    Ok(())
+}
+
+/// What stands before the header of TCP.
+#[inline]
+fn put_front(addresses: PseudoHeader, segment: &Segment, lens: Lens, format: Format, to: &mut impl BufMut) {
     let class = format.dscp << 2 | segment.ecn.bits();
-    encode_behind(front(addresses, format), packet, fill, text, to, |lens, to| {
-        if format.offload == Offload::VirtioNet {
-            to.put_slice(&virtio::header(&addresses, segment, lens, version(&addresses).header()));
+    if format.offload == Offload::VirtioNet {
+        to.put_slice(&virtio::header(&addresses, segment, lens, version(&addresses).header()));
+    }
+    match addresses {
+        PseudoHeader::V4 { src, dst } => {
+            to.put_slice(&v4(src.octets(), dst.octets(), lens.segment, class, format.hop_limit));
         }
-        match addresses {
-            PseudoHeader::V4 { src, dst } => {
-                to.put_slice(&v4(src.octets(), dst.octets(), lens.segment, class, format.hop_limit));
-            }
-            PseudoHeader::V6 { src, dst } => {
-                let header = Ipv6Header {
-                    traffic_class: class,
-                    payload_length: lens.segment,
-                    next_header: IpNumber(TCP),
-                    hop_limit: format.hop_limit,
-                    source: src.octets(),
-                    destination: dst.octets(),
-                    ..Ipv6Header::default()
-                };
-                to.put_slice(&header.to_bytes());
-            }
+        PseudoHeader::V6 { src, dst } => {
+            let header = Ipv6Header {
+                traffic_class: class,
+                payload_length: lens.segment,
+                next_header: IpNumber(TCP),
+                hop_limit: format.hop_limit,
+                source: src.octets(),
+                destination: dst.octets(),
+                ..Ipv6Header::default()
+            };
+            to.put_slice(&header.to_bytes());
         }
-    })
+    }
 }
 
 /// Whether the value stands for several segments.

@@ -36,6 +36,7 @@
 //! | a protocol other than TCP and ICMP | [`Ignored::Protocol`] |
 //! | an ICMP message that is no error, or not about a TCP segment between two unicast ends | [`Ignored::Icmp`] |
 //! | a TCP header or checksum that is wrong | [`Ignored::Tcp`] |
+//! | with [`decode_by`]: a signature that is wrong or missing | [`Ignored::Refused`] |
 //! | addresses that no connection has (MUST-57) | decoded; [`Flow::of_received`](crate::codec::Flow::of_received) refuses them |
 //!
 //! Path MTU discovery takes care that TCP makes no fragments, so nothing here puts them together.
@@ -47,13 +48,14 @@ mod virtio;
 
 use core::fmt;
 
+use crate::auth::{Refusal, Rejected};
 use crate::codec::{DecodeError, Flow, Packet, PseudoHeader};
 use crate::{IcmpKind, SeqNum};
 
-pub use decode::decode;
+pub use decode::{decode, decode_by};
 #[cfg(feature = "host")]
 pub(crate) use encode::is_large;
-pub use encode::{encode, encode_headers, encoded_len};
+pub use encode::{encode, encode_headers, encode_with, encoded_len};
 
 /// TCP's protocol number.
 const TCP: u8 = 6;
@@ -178,6 +180,17 @@ pub enum Ignored {
     Icmp,
     /// The TCP header or its checksum is wrong.
     Tcp(DecodeError),
+    /// A TCP segment whose signature is wrong or missing.
+    Refused(Refusal),
+}
+
+impl From<Rejected> for Ignored {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Malformed(error) => Self::Tcp(error),
+            Rejected::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
 }
 
 impl fmt::Display for Ignored {
@@ -190,6 +203,7 @@ impl fmt::Display for Ignored {
             Self::Protocol(number) => write!(f, "protocol {number}, neither TCP nor ICMP"),
             Self::Icmp => f.write_str("an ICMP message that is no error about TCP"),
             Self::Tcp(error) => write!(f, "TCP: {error}"),
+            Self::Refused(refusal) => write!(f, "TCP: {refusal}"),
         }
     }
 }

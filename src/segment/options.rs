@@ -275,6 +275,12 @@ impl Options {
         if aligned <= Self::MAX_WIRE_LEN { aligned } else { padded(self.packed_len()) }
     }
 
+    /// [`wire_len`](Self::wire_len) where there is room for this many octets only.
+    pub(crate) fn len_within(&self, room: usize) -> usize {
+        let aligned = self.aligned_len();
+        if aligned <= room { aligned } else { padded(self.packed_len()) }
+    }
+
     /// Octets with the NOPs that put every field on its natural boundary (RFC 7323 App. A).
     pub(crate) fn aligned_len(&self) -> usize {
         4 * usize::from(self.mss.is_some())

@@ -11,6 +11,8 @@ mod listen;
 mod memory;
 mod migrate;
 mod open;
+#[cfg(feature = "ip")]
+mod signed;
 mod turn;
 
 use alloc::collections::{BTreeMap, VecDeque};

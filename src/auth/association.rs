@@ -1,0 +1,166 @@
+//! What one connection knows beside its keys: the initial sequence numbers and their extensions.
+
+use core::ops::Range;
+
+use bytes::Bytes;
+
+use super::option::locate;
+use super::{Authenticator, Covered, Extension, Refusal, Rejected};
+use crate::codec::{EncodeError, Fill, Header, Packet, PseudoHeader, Verify, decode_raw};
+use crate::{Flags, Segment, SeqNum};
+
+/// Octets of the header without options.
+const FIXED: usize = 20;
+
+/// An authenticator at work for one connection, between it and the device: packets become signed octets, and only octets
+/// with a right signature become packets. It is a value, and a clone goes on as the original does.
+///
+/// It learns the initial sequence numbers from the SYNs: its own from what leaves, the peer's from what came with a right
+/// signature. Nothing changes by a segment that is refused.
+///
+/// Use it for all segments of the connection, also those for which a host has no connection: while it waits (TIME-WAIT), and
+/// for SYN cookies, where the acknowledgment of a SYN,ACK tells both numbers. It can outlive the connection: our next SYN or
+/// SYN,ACK begins anew.
+///
+/// See the [module](super) for an example.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Association<A> {
+    authenticator: A,
+    ours: Option<Extension>,
+    theirs: Option<Extension>,
+    /// The peer has shown that it knows both initial sequence numbers.
+    confirmed: bool,
+}
+
+impl<A> Association<A> {
+    /// The association of a connection that is to come.
+    pub const fn new(authenticator: A) -> Self {
+        Self { authenticator, ours: None, theirs: None, confirmed: false }
+    }
+
+    /// The keys.
+    pub const fn authenticator(&self) -> &A {
+        &self.authenticator
+    }
+
+    /// The keys, to change them.
+    pub const fn authenticator_mut(&mut self) -> &mut A {
+        &mut self.authenticator
+    }
+
+    /// The sequence numbers of what leaves, from our first SYN or SYN,ACK on.
+    pub const fn ours(&self) -> Option<&Extension> {
+        self.ours.as_ref()
+    }
+
+    /// The sequence numbers of what comes, when the peer's SYN is known.
+    pub const fn theirs(&self) -> Option<&Extension> {
+        self.theirs.as_ref()
+    }
+
+    /// Our SYN or SYN,ACK leaves: another one than before begins a new connection.
+    fn begin(&mut self, segment: &Segment) {
+        let peer = segment.flags.contains(Flags::ACK).then(|| segment.ack - 1);
+        let ours = self.ours.map(|ours| ours.isn());
+        let theirs = self.theirs.map(|theirs| theirs.isn());
+        if ours != Some(segment.seq) || (theirs.is_some() && theirs != peer) {
+            self.ours = Some(Extension::new(segment.seq));
+            self.theirs = None;
+            self.confirmed = false;
+        }
+        if self.theirs.is_none() {
+            self.theirs = peer.map(Extension::new);
+        }
+    }
+
+    /// A segment of the peer with this number is certain, and with it the initial sequence numbers.
+    fn learn(&mut self, ours: Extension, theirs: Extension, seq: SeqNum) {
+        if !self.confirmed {
+            self.ours = Some(self.ours.filter(|known| known.isn() == ours.isn()).unwrap_or(ours));
+            self.theirs = Some(theirs);
+            self.confirmed = true;
+        }
+        if let Some(known) = self.theirs.as_mut().filter(|known| known.isn() == theirs.isn()) {
+            known.note(seq);
+        }
+    }
+}
+
+impl<A: Authenticator> Association<A> {
+    /// The header of a packet that leaves, signed; the text follows it. With [`Fill::ByHardware`], the device completes the
+    /// checksum. A reset of which not both initial sequence numbers are known leaves without signature: no key can be derived for
+    /// it (RFC 5925 §7.7).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Header::new`]; also [`EncodeError::NotSplit`] with [`Fill::ByHardware`], since each segment has a signature of its
+    /// own: [`codec::split_packet`](crate::codec::split_packet) it.
+    pub fn header(&mut self, addresses: PseudoHeader, packet: &Packet, fill: Fill) -> Result<Header, EncodeError> {
+        let segment = &packet.segment;
+        if segment.flags.contains(Flags::SYN) {
+            self.begin(segment);
+        }
+        let Self { authenticator, ours, theirs, .. } = self;
+        let space = authenticator.space();
+        let opens = segment.flags.intersection(Flags::SYN | Flags::ACK) == Flags::SYN;
+        let peer = if opens { Some(SeqNum::new(0)) } else { theirs.map(|theirs| theirs.isn()) };
+        let (Some(numbers), Some(peer)) = (ours.as_mut().filter(|_| space > 0), peer) else {
+            return Header::new(packet, fill);
+        };
+        let (isns, sne) = ((numbers.isn(), peer), numbers.sne(segment.seq));
+        let header = Header::signed(packet, fill, space, |header, place, option| {
+            authenticator.sign(&Covered { addresses, header, place, text: &segment.payload, isns, sne }, option);
+        })?;
+        numbers.note(segment.seq);
+        Ok(header)
+    }
+
+    /// The packet in these octets, which are the whole payload of an IP packet, if its signature is right.
+    /// [`codec::decode`](crate::codec::decode) says what is not in them.
+    ///
+    /// # Errors
+    ///
+    /// Throw the octets away without an answer. Nothing has changed.
+    pub fn decode(&mut self, addresses: PseudoHeader, octets: Bytes, verify: Verify) -> Result<Packet, Rejected> {
+        let (packet, area) = decode_raw(octets.clone(), verify)?; // the checksum first (RFC 5925 §7.3)
+        let place = locate(area.as_slice())?.ok_or(Refusal::Missing)?;
+        let (header, text) = octets.split_at(octets.len().min(FIXED + area.as_slice().len()));
+        let place = FIXED + place.start..FIXED + place.end;
+        self.judge(addresses, (header, place, text), &packet.segment)?;
+        Ok(packet)
+    }
+
+    fn judge(
+        &mut self,
+        addresses: PseudoHeader,
+        (header, place, text): (&[u8], Range<usize>, &[u8]),
+        segment: &Segment,
+    ) -> Result<(), Refusal> {
+        let syn = segment.flags.contains(Flags::SYN);
+        let ack = segment.flags.contains(Flags::ACK);
+        if syn && !ack {
+            // It is for a connection that does not exist yet: our SYN,ACK makes it one.
+            let isns = (segment.seq, SeqNum::new(0));
+            return self.authenticator.verify(&Covered { addresses, header, place, text, isns, sne: 0 });
+        }
+        let theirs = match self.theirs {
+            Some(theirs) if !syn || theirs.isn() == segment.seq => theirs,
+            Some(_) => Extension::new(segment.seq), // a SYN,ACK of another connection
+            None if syn => Extension::new(segment.seq),
+            None if ack && self.ours.is_none() => Extension::new(segment.seq - 1), // it answers a SYN cookie, if it is right
+            None => return Err(Refusal::UnknownConnection),
+        };
+        let ours = match self.ours {
+            // Of several SYN,ACKs with cookies, the peer takes any.
+            Some(ours) if self.confirmed || syn || !ack || ours.isn() == segment.ack - 1 => ours,
+            Some(_) | None if ack => Extension::new(segment.ack - 1),
+            Some(ours) => ours,
+            None => return Err(Refusal::UnknownConnection),
+        };
+        let (isns, sne) = ((theirs.isn(), ours.isn()), theirs.sne(segment.seq));
+        self.authenticator.verify(&Covered { addresses, header, place, text, isns, sne })?;
+        self.learn(ours, theirs, segment.seq);
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! The signatures of all connections of a host, found by their flows.
+
+use alloc::collections::BTreeMap;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::flow::Flow;
+use crate::auth::{Association, Authenticator, Refusal, Rejected, signature};
+use crate::codec::{self, EncodeError, Fill, Header, Packet, PseudoHeader, Verify};
+use crate::{IcmpKind, IpVersion};
+
+/// The keys of a host: which flows are signed, and by what.
+///
+/// ```
+/// use segue::auth::{Authenticator, Covered, Refusal};
+/// use segue::host::{Flow, Keyring};
+/// /// The keys of one peer.
+/// struct OnePeer<A>(std::net::IpAddr, A);
+/// impl<A: Authenticator + Clone> Keyring for OnePeer<A> {
+///     type Authenticator = A;
+///     fn authenticator(&self, flow: &Flow) -> Option<A> {
+///         (flow.remote().ip() == self.0).then(|| self.1.clone())
+///     }
+/// }
+/// ```
+pub trait Keyring {
+    /// What has the keys of one connection.
+    type Authenticator: Authenticator;
+
+    /// The keys of a connection that begins; `None`: its segments are not signed.
+    fn authenticator(&self, flow: &Flow) -> Option<Self::Authenticator>;
+
+    /// Whether a segment with a signature is accepted where there is no key for it (RFC 5925 §7.3): it is, by default.
+    fn accepts_unknown(&self, _flow: &Flow) -> bool {
+        true
+    }
+
+    /// Whether a signed connection, once synchronized, heeds ICMP errors that end others, and those of IPv4 that say that a
+    /// packet was too big: nobody can sign them, so that by default it does not (RFC 5925 §7.8).
+    fn heeds_icmp(&self, _flow: &Flow) -> bool {
+        false
+    }
+}
+
+/// Both ends of a flow, in an order.
+type Ends = (SocketAddr, SocketAddr);
+
+fn ends(flow: &Flow) -> Ends {
+    (flow.local(), flow.remote())
+}
+
+/// An [`Association`] for each flow that has keys, between an [`Endpoint`](super::Endpoint) and the device.
+///
+/// `Endpoint::receive_ip_signed` and `Endpoint::flush_ip_signed` do all of it. A host of another kind gives
+/// what arrives to [`decode`](Self::decode), takes the headers of what leaves from [`header`](Self::header), and forgets the flows
+/// of connections that are over with [`retain`](Self::retain).
+///
+/// Only segments with a right signature make an association. A segment that is refused costs the search for its flow and
+/// one MAC, leaves nothing behind but a count, and has no answer.
+#[derive(Clone, Debug)]
+pub struct Associations<K: Keyring> {
+    keyring: K,
+    flows: BTreeMap<Ends, Association<K::Authenticator>>,
+    refused: BTreeMap<Refusal, u64>,
+    last_refused: Option<(Flow, Refusal)>,
+    ignored_icmp: u64,
+}
+
+impl<K: Keyring> Associations<K> {
+    /// None yet.
+    pub const fn new(keyring: K) -> Self {
+        Self { keyring, flows: BTreeMap::new(), refused: BTreeMap::new(), last_refused: None, ignored_icmp: 0 }
+    }
+
+    /// The keys.
+    pub const fn keyring(&self) -> &K {
+        &self.keyring
+    }
+
+    /// The keys, to change those of connections to come.
+    pub const fn keyring_mut(&mut self) -> &mut K {
+        &mut self.keyring
+    }
+
+    /// The association of a flow.
+    pub fn get(&self, flow: &Flow) -> Option<&Association<K::Authenticator>> {
+        self.flows.get(&ends(flow))
+    }
+
+    /// The association of a flow, to change its keys.
+    pub fn get_mut(&mut self, flow: &Flow) -> Option<&mut Association<K::Authenticator>> {
+        self.flows.get_mut(&ends(flow))
+    }
+
+    /// How many flows have an association.
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Whether no flow has an association.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// Forgets the flows of which `keeps` says so: those of connections that are over, TIME-WAIT included.
+    pub fn retain(&mut self, keeps: impl Fn(&Flow) -> bool) {
+        self.flows.retain(|(local, remote), _| Flow::new(*local, *remote).is_some_and(|flow| keeps(&flow)));
+    }
+
+    /// How many segments were refused for this reason. It saturates.
+    pub fn refused(&self, refusal: Refusal) -> u64 {
+        self.refused.get(&refusal).copied().unwrap_or(0)
+    }
+
+    /// The last segment that was refused: for a warning, as often as the host likes (RFC 5925 §7.3).
+    pub const fn last_refused(&self) -> Option<(Flow, Refusal)> {
+        self.last_refused
+    }
+
+    /// How many ICMP errors about signed connections were ignored. It saturates.
+    pub const fn ignored_icmp(&self) -> u64 {
+        self.ignored_icmp
+    }
+
+    /// The packet in these octets, which are the whole payload of an IP packet between these addresses: with a right
+    /// signature where its flow has keys.
+    ///
+    /// # Errors
+    ///
+    /// Throw the octets away without an answer. Nothing has changed but counts.
+    pub fn decode(&mut self, addresses: PseudoHeader, octets: Bytes, verify: Verify) -> Result<Packet, Rejected> {
+        let Some(flow) = flow_of(addresses, &octets) else { return Ok(codec::decode(octets, verify)?) };
+        let result = self.judge(flow, addresses, octets, verify);
+        if let Err(Rejected::Refused(refusal)) = result {
+            let count = self.refused.entry(refusal).or_default();
+            *count = count.saturating_add(1);
+            self.last_refused = Some((flow, refusal));
+        }
+        result
+    }
+
+    fn judge(
+        &mut self,
+        flow: Flow,
+        addresses: PseudoHeader,
+        octets: Bytes,
+        verify: Verify,
+    ) -> Result<Packet, Rejected> {
+        if let Some(association) = self.flows.get_mut(&ends(&flow)) {
+            return association.decode(addresses, octets, verify);
+        }
+        if let Some(authenticator) = self.keyring.authenticator(&flow) {
+            let mut association = Association::new(authenticator);
+            let packet = association.decode(addresses, octets, verify)?;
+            self.flows.insert(ends(&flow), association);
+            return Ok(packet);
+        }
+        let (packet, area) = codec::decode_raw(octets, verify)?;
+        match signature(area.as_slice())? {
+            Some(_) if !self.keyring.accepts_unknown(&flow) => Err(Refusal::NoKey.into()),
+            Some(_) | None => Ok(packet),
+        }
+    }
+
+    /// The header of a packet that leaves between these addresses, signed where its flow has keys; the text follows it. Each
+    /// packet is one segment: [`codec::split_packet`] it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Association::header`].
+    pub fn header(&mut self, addresses: PseudoHeader, packet: &Packet, fill: Fill) -> Result<Header, EncodeError> {
+        let (local, remote) =
+            (SocketAddr::new(addresses.src(), packet.src_port), SocketAddr::new(addresses.dst(), packet.dst_port));
+        if let Some(association) = self.flows.get_mut(&(local, remote)) {
+            return association.header(addresses, packet, fill);
+        }
+        let authenticator = Flow::new(local, remote).and_then(|flow| self.keyring.authenticator(&flow));
+        let Some(authenticator) = authenticator else { return Header::new(packet, fill) };
+        let mut association = Association::new(authenticator);
+        let header = association.header(addresses, packet, fill)?;
+        if association.ours().is_some() {
+            self.flows.insert((local, remote), association);
+        }
+        Ok(header)
+    }
+
+    /// Whether an ICMP error about this flow is to be ignored, see [`Keyring::heeds_icmp`]; it counts then.
+    pub fn ignores_icmp(&mut self, flow: &Flow, kind: IcmpKind) -> bool {
+        let synchronized = self.get(flow).is_some_and(|association| association.theirs().is_some());
+        let forged_perhaps = kind.is_hard() || kind == IcmpKind::PacketTooBig && flow.ip() == IpVersion::V4;
+        let ignores = synchronized && forged_perhaps && !self.keyring.heeds_icmp(flow);
+        self.ignored_icmp = self.ignored_icmp.saturating_add(u64::from(ignores));
+        ignores
+    }
+}
+
+/// The flow of octets that arrived.
+fn flow_of(addresses: PseudoHeader, octets: &[u8]) -> Option<Flow> {
+    let &[a, b, c, d] = octets.first_chunk()?;
+    let local = SocketAddr::new(addresses.dst(), u16::from_be_bytes([c, d]));
+    Flow::new(local, SocketAddr::new(addresses.src(), u16::from_be_bytes([a, b])))
+}
