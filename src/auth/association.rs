@@ -6,11 +6,20 @@ use bytes::Bytes;
 
 use super::option::locate;
 use super::{Authenticator, Covered, Extension, Refusal, Rejected};
-use crate::codec::{EncodeError, Fill, Header, Packet, PseudoHeader, Verify, decode_raw};
-use crate::{Flags, Segment, SeqNum};
+use crate::codec::{DecodeError, EncodeError, Fill, Header, Packet, PseudoHeader, Verify, checksum, decode_raw};
+use crate::{Flags, Options, Segment, SeqNum};
 
 /// Octets of the header without options.
 const FIXED: usize = 20;
+
+/// Where the checksum stands.
+const CHECKSUM: Range<usize> = 16..18;
+
+fn put(octets: &mut [u8], range: Range<usize>, with: &[u8]) {
+    if let Some(octets) = octets.get_mut(range) {
+        octets.copy_from_slice(with);
+    }
+}
 
 /// An authenticator at work for one connection, between it and the device: packets become signed octets, and only octets
 /// with a right signature become packets. It is a value, and a clone goes on as the original does.
@@ -101,19 +110,62 @@ impl<A: Authenticator> Association<A> {
         if segment.flags.contains(Flags::SYN) {
             self.begin(segment);
         }
-        let Self { authenticator, ours, theirs, .. } = self;
-        let space = authenticator.space();
-        let opens = segment.flags.intersection(Flags::SYN | Flags::ACK) == Flags::SYN;
-        let peer = if opens { Some(SeqNum::new(0)) } else { theirs.map(|theirs| theirs.isn()) };
-        let (Some(numbers), Some(peer)) = (ours.as_mut().filter(|_| space > 0), peer) else {
-            return Header::new(packet, fill);
-        };
-        let (isns, sne) = ((numbers.isn(), peer), numbers.sne(segment.seq));
+        let space = self.authenticator.space();
+        let Some((isns, sne)) = self.numbers(segment).filter(|_| space > 0) else { return Header::new(packet, fill) };
+        let authenticator = &mut self.authenticator;
         let header = Header::signed(packet, fill, space, |header, place, option| {
             authenticator.sign(&Covered { addresses, header, place, text: &segment.payload, isns, sne }, option);
         })?;
-        numbers.note(segment.seq);
+        self.sent(segment);
         Ok(header)
+    }
+
+    /// Signs a segment that leaves in octets, for hosts that encode by themselves: it has an option of a signature already, in
+    /// its place and of the length that the [authenticator](Authenticator::space) wants; its content is replaced, and the
+    /// checksum, too. Returns whether the segment was signed: not if there is no such option, or if not both initial sequence
+    /// numbers are known.
+    ///
+    /// # Errors
+    ///
+    /// What [`decode`](crate::codec::decode) says of the octets.
+    pub fn sign_octets(&mut self, addresses: PseudoHeader, octets: &mut [u8]) -> Result<bool, Rejected> {
+        let (packet, area) = decode_raw(Bytes::copy_from_slice(octets), Verify::ByHardware)?;
+        let place = locate(area.as_slice())?.map(|place| FIXED + place.start..FIXED + place.end);
+        let segment = &packet.segment;
+        if segment.flags.contains(Flags::SYN) {
+            self.begin(segment);
+        }
+        let space = usize::from(self.authenticator.space());
+        let (Some(place), Some((isns, sne))) = (place.filter(|place| place.len() == space), self.numbers(segment))
+        else {
+            return Ok(false);
+        };
+        let mut option = [0; Options::MAX_WIRE_LEN];
+        let option = option.get_mut(..space).unwrap_or(&mut []);
+        put(octets, place.clone(), option);
+        put(octets, CHECKSUM, &[0, 0]);
+        let (header, text) = octets.split_at(octets.len().min(FIXED + area.as_slice().len()));
+        self.authenticator.sign(&Covered { addresses, header, place: place.clone(), text, isns, sne }, option);
+        put(octets, place, option);
+        let len = octets.len();
+        let sum = checksum(addresses, octets).ok_or(DecodeError::TooLong { len, max: addresses.max_len() })?;
+        put(octets, CHECKSUM, &sum.to_be_bytes());
+        self.sent(segment);
+        Ok(true)
+    }
+
+    /// The initial sequence numbers, ours first, and the extension of a segment that leaves; none if they are not known.
+    fn numbers(&self, segment: &Segment) -> Option<((SeqNum, SeqNum), u32)> {
+        let opens = segment.flags.intersection(Flags::SYN | Flags::ACK) == Flags::SYN;
+        let peer = if opens { SeqNum::new(0) } else { self.theirs?.isn() };
+        let ours = self.ours?;
+        Some(((ours.isn(), peer), ours.sne(segment.seq)))
+    }
+
+    fn sent(&mut self, segment: &Segment) {
+        if let Some(ours) = &mut self.ours {
+            ours.note(segment.seq);
+        }
     }
 
     /// The packet in these octets, which are the whole payload of an IP packet, if its signature is right.

@@ -1,0 +1,3 @@
+//! The published vectors, and signed connections: key change, extensions, forgeries, rules of SYN and RST.
+
+mod vectors;
