@@ -9,6 +9,7 @@ pub mod args;
 pub mod demo;
 pub mod keyring;
 pub mod md5;
+pub mod world;
 
 pub use algorithm::Algorithm;
 pub use ao::{KeyError, MasterKeyTuple, TcpAo};

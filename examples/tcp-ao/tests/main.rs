@@ -1,3 +1,5 @@
 //! The published vectors, and signed connections: key change, extensions, forgeries, rules of SYN and RST.
 
+mod connection;
+mod conversations;
 mod vectors;
