@@ -197,8 +197,7 @@ impl<A: Authenticator> Association<A> {
             return self.authenticator.verify(&Covered { addresses, header, place, text, isns, sne: 0 });
         }
         let theirs = match self.theirs {
-            Some(theirs) if !syn || theirs.isn() == segment.seq => theirs,
-            Some(_) => Extension::new(segment.seq), // a SYN,ACK of another connection
+            Some(theirs) => theirs,
             None if syn => Extension::new(segment.seq),
             None if ack && self.ours.is_none() => Extension::new(segment.seq - 1), // it answers a SYN cookie, if it is right
             None => return Err(Refusal::UnknownConnection),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use segue::auth::{Association, Extension, Refusal, Rejected};
+use segue::auth::{Association, Authenticator, Covered, Extension, Refusal, Rejected};
 use segue::codec::{Fill, Packet, PseudoHeader, Verify};
 use segue::{Action, Arc, Config, Connection, Event, Flags, Instant, Path, Secrets, Segment, SeqNum, State};
 use segue_kit::Rng;
@@ -12,13 +12,35 @@ use segue_tcp_ao::{Algorithm, TcpAo};
 
 use super::conversations::key;
 
+/// Keys that count the segments that came to be judged.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Counted {
+    pub(crate) keys: TcpAo,
+    pub(crate) judged: u64,
+}
+
+impl Authenticator for Counted {
+    fn space(&self) -> u8 {
+        self.keys.space()
+    }
+
+    fn sign(&mut self, segment: &Covered<'_>, option: &mut [u8]) {
+        self.keys.sign(segment, option);
+    }
+
+    fn verify(&mut self, segment: &Covered<'_>) -> Result<(), Refusal> {
+        self.judged += 1;
+        self.keys.verify(segment)
+    }
+}
+
 /// One end.
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) connection: Connection,
-    pub(crate) association: Association<TcpAo>,
+    pub(crate) association: Association<Counted>,
     pub(crate) addresses: PseudoHeader,
-    ports: (u16, u16),
+    pub(crate) ports: (u16, u16),
     pub(crate) delivered: Vec<u8>,
 }
 
@@ -42,7 +64,10 @@ impl Pair {
         let secrets = isns.map(|iss| Secrets { iss: SeqNum::new(iss), ts_offset: iss });
         let (client, actions) = Connection::connect(config.clone(), Path::ipv4(1500), secrets[0], now);
         let server = Connection::listen(config, Path::ipv4(1500), secrets[1]);
-        let keys = |a, b| Association::new(TcpAo::new(key(a, b, Algorithm::HmacSha1)));
+        let keys = |a, b| {
+            let keys = TcpAo::new(key(a, b, Algorithm::HmacSha1));
+            Association::new(Counted { keys, judged: 0 })
+        };
         let end = |connection, association, addresses, ports| End {
             connection,
             association,

@@ -1,5 +1,6 @@
 //! The published vectors, and signed connections: key change, extensions, forgeries, rules of SYN and RST.
 
+mod attacks;
 mod connection;
 mod conversations;
 mod vectors;
