@@ -10,6 +10,7 @@ mod namespace;
 mod packets;
 mod recovery;
 mod scenarios;
+mod signed;
 mod sockets;
 mod trials;
 mod world;
