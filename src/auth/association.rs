@@ -31,7 +31,15 @@ fn put(octets: &mut [u8], range: Range<usize>, with: &[u8]) {
 /// for SYN cookies, where the acknowledgment of a SYN,ACK tells both numbers. It can outlive the connection: our next SYN or
 /// SYN,ACK begins anew.
 ///
-/// See the [module](super) for an example.
+/// See the [module](super) for one at work.
+///
+/// ```
+/// use segue::auth::{Association, Authenticator};
+/// /// Both ends of a connection that has the same keys in both directions.
+/// fn ends<A: Authenticator + Clone>(keys: A) -> [Association<A>; 2] {
+///     [Association::new(keys.clone()), Association::new(keys)]
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Association<A> {
@@ -44,26 +52,65 @@ pub struct Association<A> {
 
 impl<A> Association<A> {
     /// The association of a connection that is to come.
+    ///
+    /// ```
+    /// use segue::auth::{Association, Authenticator};
+    /// fn begins(keys: impl Authenticator) {
+    ///     let association = Association::new(keys);
+    ///     assert!(association.ours().is_none() && association.theirs().is_none());
+    /// }
+    /// ```
     pub const fn new(authenticator: A) -> Self {
         Self { authenticator, ours: None, theirs: None, confirmed: false }
     }
 
     /// The keys.
+    ///
+    /// ```
+    /// use segue::auth::{Association, Authenticator};
+    /// fn keys<A: Authenticator>(association: &Association<A>) -> &A {
+    ///     association.authenticator()
+    /// }
+    /// ```
     pub const fn authenticator(&self) -> &A {
         &self.authenticator
     }
 
     /// The keys, to change them.
+    ///
+    /// ```
+    /// use segue::auth::{Association, Authenticator};
+    /// fn change<A: Authenticator>(association: &mut Association<A>, change: impl FnOnce(&mut A)) {
+    ///     change(association.authenticator_mut());
+    /// }
+    /// ```
     pub const fn authenticator_mut(&mut self) -> &mut A {
         &mut self.authenticator
     }
 
     /// The sequence numbers of what leaves, from our first SYN or SYN,ACK on.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// use segue::auth::{Association, Authenticator};
+    /// fn iss(association: &Association<impl Authenticator>) -> Option<SeqNum> {
+    ///     association.ours().map(|ours| ours.isn())
+    /// }
+    /// ```
     pub const fn ours(&self) -> Option<&Extension> {
         self.ours.as_ref()
     }
 
     /// The sequence numbers of what comes, when the peer's SYN is known.
+    ///
+    /// ```
+    /// use segue::SeqNum;
+    /// use segue::auth::{Association, Authenticator};
+    /// /// How often the peer's numbers have begun anew.
+    /// fn wraps(association: &Association<impl Authenticator>, rcv_nxt: SeqNum) -> u32 {
+    ///     association.theirs().map_or(0, |theirs| theirs.sne(rcv_nxt))
+    /// }
+    /// ```
     pub const fn theirs(&self) -> Option<&Extension> {
         self.theirs.as_ref()
     }
@@ -101,6 +148,17 @@ impl<A: Authenticator> Association<A> {
     /// checksum. A reset of which not both initial sequence numbers are known leaves without signature: no key can be derived for
     /// it (RFC 5925 §7.7).
     ///
+    /// ```
+    /// use segue::auth::{Association, Authenticator};
+    /// use segue::codec::{EncodeError, Fill, Flow};
+    /// use segue::{Action, Segment};
+    /// fn leaves(keys: &mut Association<impl Authenticator>, flow: &Flow, segment: Segment) -> Result<Vec<u8>, EncodeError> {
+    ///     let packet = flow.packet(segment);
+    ///     let header = keys.header(flow.pseudo(), &packet, Fill::Now(flow.pseudo()))?;
+    ///     Ok([header.as_slice(), &packet.segment.payload].concat())
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`Header::new`]; also [`EncodeError::NotSplit`] with [`Fill::ByHardware`], since each segment has a signature of its
@@ -124,6 +182,17 @@ impl<A: Authenticator> Association<A> {
     /// its place and of the length that the [authenticator](Authenticator::space) wants; its content is replaced, and the
     /// checksum, too. Returns whether the segment was signed: not if there is no such option, or if not both initial sequence
     /// numbers are known.
+    ///
+    /// ```
+    /// use segue::auth::{Association, Authenticator, Rejected};
+    /// use segue::codec::Flow;
+    /// /// A segment of an encoder that has put an empty option of 16 octets into it.
+    /// fn leaves(keys: &mut Association<impl Authenticator>, flow: &Flow, octets: &mut [u8]) -> Result<(), Rejected> {
+    ///     let signed = keys.sign_octets(flow.pseudo(), octets)?;
+    ///     assert!(signed, "no such option, or a reset without a connection");
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -170,6 +239,23 @@ impl<A: Authenticator> Association<A> {
 
     /// The packet in these octets, which are the whole payload of an IP packet, if its signature is right.
     /// [`codec::decode`](crate::codec::decode) says what is not in them.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use segue::auth::{Association, Authenticator, Rejected};
+    /// use segue::codec::{Flow, Verify};
+    /// use segue::{Action, Connection, Instant};
+    /// fn comes(
+    ///     keys: &mut Association<impl Authenticator>,
+    ///     connection: &mut Connection,
+    ///     (flow, octets): (&Flow, Bytes),
+    ///     now: Instant,
+    /// ) -> Result<Vec<Action>, Rejected> {
+    ///     let from = flow.pseudo().reversed();
+    ///     let packet = keys.decode(from, octets, Verify::Now(from))?; // else nothing happens
+    ///     Ok(connection.handle_segment(packet.segment, now))
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

@@ -70,17 +70,60 @@ pub use option::{MD5, Signature, TCP_AO, signature};
 
 /// Signs the segments of one connection that leave, and judges those that come. It has the keys.
 ///
-/// See the [module](self) for an example.
+/// See the [module](self) for one at work; it is a value, so that a connection and its signatures can be cloned and compared.
+///
+/// ```
+/// use segue::auth::{Authenticator, Covered, Refusal};
+/// /// Takes nothing, for peers whose keys are withdrawn.
+/// #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// struct Withdrawn;
+/// impl Authenticator for Withdrawn {
+///     fn space(&self) -> u8 {
+///         0
+///     }
+///     fn sign(&mut self, _: &Covered<'_>, _: &mut [u8]) {}
+///     fn verify(&mut self, _: &Covered<'_>) -> Result<(), Refusal> {
+///         Err(Refusal::UnknownKey)
+///     }
+/// }
+/// ```
 pub trait Authenticator {
     /// Octets of the option on the next segment, with kind and length: up to
     /// [`Config::option_space`](crate::Config::option_space) of the connection. 0: the segment leaves without.
+    ///
+    /// ```
+    /// use segue::Config;
+    /// use segue::auth::Authenticator;
+    /// fn policy(keys: &impl Authenticator) -> Result<Config, segue::ConfigError> {
+    ///     Config::builder().option_space(keys.space()).build()
+    /// }
+    /// ```
     fn space(&self) -> u8;
 
     /// Writes the option of a segment that leaves, kind and length first: [`space`](Self::space) octets, which are zeros.
+    ///
+    /// ```
+    /// use segue::auth::{Covered, MD5};
+    /// /// TCP MD5 with some function for MD5, which gets the octets in one piece.
+    /// fn sign(segment: &Covered<'_>, option: &mut [u8], key: &[u8], md5: impl Fn(&[u8]) -> [u8; 16]) {
+    ///     let mut input = Vec::new();
+    ///     segment.md5_input(&mut |octets| input.extend_from_slice(octets));
+    ///     input.extend_from_slice(key);
+    ///     option.copy_from_slice(&[&[MD5, 18], &md5(&input)[..]].concat());
+    /// }
+    /// ```
     fn sign(&mut self, segment: &Covered<'_>, option: &mut [u8]);
 
     /// Judges a segment that came with one well-formed option of a signature. The time must not tell how much of a wrong MAC
     /// is right.
+    ///
+    /// ```
+    /// use segue::auth::{Authenticator, Covered, Refusal};
+    /// /// Keys that change: the old ones are taken as well.
+    /// fn verify<A: Authenticator>(new: &mut A, old: &mut A, segment: &Covered<'_>) -> Result<(), Refusal> {
+    ///     new.verify(segment).or_else(|_| old.verify(segment))
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

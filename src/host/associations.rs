@@ -58,6 +58,13 @@ fn ends(flow: &Flow) -> Ends {
 ///
 /// Only segments with a right signature make an association. A segment that is refused costs the search for its flow and
 /// one MAC, leaves nothing behind but a count, and has no answer.
+///
+/// ```
+/// use segue::host::{Associations, Keyring};
+/// fn begin<K: Keyring>(keys: K) -> Associations<K> {
+///     Associations::new(keys)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Associations<K: Keyring> {
     keyring: K,
@@ -69,62 +76,163 @@ pub struct Associations<K: Keyring> {
 
 impl<K: Keyring> Associations<K> {
     /// None yet.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Keyring};
+    /// fn begin(keys: impl Keyring) {
+    ///     assert!(Associations::new(keys).is_empty());
+    /// }
+    /// ```
     pub const fn new(keyring: K) -> Self {
         Self { keyring, flows: BTreeMap::new(), refused: BTreeMap::new(), last_refused: None, ignored_icmp: 0 }
     }
 
     /// The keys.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Flow, Keyring};
+    /// fn is_signed<K: Keyring>(associations: &Associations<K>, flow: &Flow) -> bool {
+    ///     associations.keyring().authenticator(flow).is_some()
+    /// }
+    /// ```
     pub const fn keyring(&self) -> &K {
         &self.keyring
     }
 
     /// The keys, to change those of connections to come.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Keyring};
+    /// fn replace<K: Keyring>(associations: &mut Associations<K>, keys: K) {
+    ///     *associations.keyring_mut() = keys; // connections that exist keep theirs
+    /// }
+    /// ```
     pub const fn keyring_mut(&mut self) -> &mut K {
         &mut self.keyring
     }
 
     /// The association of a flow.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Flow, Keyring};
+    /// fn is_known<K: Keyring>(associations: &Associations<K>, flow: &Flow) -> bool {
+    ///     associations.get(flow).is_some()
+    /// }
+    /// ```
     pub fn get(&self, flow: &Flow) -> Option<&Association<K::Authenticator>> {
         self.flows.get(&ends(flow))
     }
 
     /// The association of a flow, to change its keys.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Flow, Keyring};
+    /// /// Changes the keys of a connection that exists.
+    /// fn change<K: Keyring>(all: &mut Associations<K>, flow: &Flow, change: impl FnOnce(&mut K::Authenticator)) {
+    ///     if let Some(association) = all.get_mut(flow) {
+    ///         change(association.authenticator_mut());
+    ///     }
+    /// }
+    /// ```
     pub fn get_mut(&mut self, flow: &Flow) -> Option<&mut Association<K::Authenticator>> {
         self.flows.get_mut(&ends(flow))
     }
 
     /// How many flows have an association.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Endpoint, Keyring};
+    /// fn is_bounded(endpoint: &Endpoint, associations: &Associations<impl Keyring>) -> bool {
+    ///     let (live, waiting) = endpoint.len();
+    ///     associations.len() <= 2 * (live + waiting) + 64 // after each turn of `receive_ip_signed` and `flush_ip_signed`
+    /// }
+    /// ```
     pub fn len(&self) -> usize {
         self.flows.len()
     }
 
     /// Whether no flow has an association.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Keyring};
+    /// fn has_none(associations: &Associations<impl Keyring>) -> bool {
+    ///     associations.is_empty()
+    /// }
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.flows.is_empty()
     }
 
     /// Forgets the flows of which `keeps` says so: those of connections that are over, TIME-WAIT included.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Endpoint, Keyring};
+    /// fn tidy(endpoint: &Endpoint, associations: &mut Associations<impl Keyring>) {
+    ///     associations.retain(|flow| endpoint.knows(flow));
+    /// }
+    /// ```
     pub fn retain(&mut self, keeps: impl Fn(&Flow) -> bool) {
         self.flows.retain(|(local, remote), _| Flow::new(*local, *remote).is_some_and(|flow| keeps(&flow)));
     }
 
     /// How many segments were refused for this reason. It saturates.
+    ///
+    /// ```
+    /// use segue::auth::Refusal;
+    /// use segue::host::{Associations, Keyring};
+    /// fn report(associations: &Associations<impl Keyring>) -> String {
+    ///     let wrong = associations.refused(Refusal::Signature);
+    ///     format!("{wrong} segments with wrong signatures, {} without", associations.refused(Refusal::Missing))
+    /// }
+    /// ```
     pub fn refused(&self, refusal: Refusal) -> u64 {
         self.refused.get(&refusal).copied().unwrap_or(0)
     }
 
     /// The last segment that was refused: for a warning, as often as the host likes (RFC 5925 §7.3).
+    ///
+    /// ```
+    /// use segue::host::{Associations, Keyring};
+    /// /// For a log, once a second.
+    /// fn warning(associations: &Associations<impl Keyring>) -> Option<String> {
+    ///     associations.last_refused().map(|(flow, refusal)| format!("{flow}: {refusal}"))
+    /// }
+    /// ```
     pub const fn last_refused(&self) -> Option<(Flow, Refusal)> {
         self.last_refused
     }
 
     /// How many ICMP errors about signed connections were ignored. It saturates.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Keyring};
+    /// fn report(associations: &Associations<impl Keyring>) -> String {
+    ///     format!("{} ICMP errors ignored", associations.ignored_icmp())
+    /// }
+    /// ```
     pub const fn ignored_icmp(&self) -> u64 {
         self.ignored_icmp
     }
 
     /// The packet in these octets, which are the whole payload of an IP packet between these addresses: with a right
     /// signature where its flow has keys.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use segue::Instant;
+    /// use segue::auth::Rejected;
+    /// use segue::codec::{PseudoHeader, Verify};
+    /// use segue::host::{Associations, Endpoint, Keyring, Received};
+    /// /// For a host with an IP layer of its own.
+    /// fn comes(
+    ///     (endpoint, associations): (&mut Endpoint, &mut Associations<impl Keyring>),
+    ///     (addresses, octets): (PseudoHeader, Bytes),
+    ///     now: Instant,
+    /// ) -> Result<Received, Rejected> {
+    ///     let packet = associations.decode(addresses, octets, Verify::Now(addresses))?;
+    ///     Ok(endpoint.receive(addresses, packet, now))
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -166,6 +274,26 @@ impl<K: Keyring> Associations<K> {
     /// The header of a packet that leaves between these addresses, signed where its flow has keys; the text follows it. Each
     /// packet is one segment: [`codec::split_packet`] it.
     ///
+    /// ```
+    /// use segue::Instant;
+    /// use segue::codec::{Fill, PseudoHeader, split_packet};
+    /// use segue::host::{Associations, Endpoint, Keyring};
+    /// /// For a host with an IP layer of its own.
+    /// fn flush(
+    ///     (endpoint, associations): (&mut Endpoint, &mut Associations<impl Keyring>),
+    ///     now: Instant,
+    ///     mut send: impl FnMut(PseudoHeader, &[u8], &[u8]),
+    /// ) {
+    ///     endpoint.flush(now, |addresses, packet| {
+    ///         for piece in split_packet(packet) {
+    ///             if let Ok(header) = associations.header(addresses, &piece, Fill::Now(addresses)) {
+    ///                 send(addresses, header.as_slice(), &piece.segment.payload);
+    ///             }
+    ///         }
+    ///     });
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`Association::header`].
@@ -186,6 +314,21 @@ impl<K: Keyring> Associations<K> {
     }
 
     /// Whether an ICMP error about this flow is to be ignored, see [`Keyring::heeds_icmp`]; it counts then.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Endpoint, Flow, Gone, Keyring};
+    /// use segue::{IcmpKind, Instant, SeqNum};
+    /// fn unreachable(
+    ///     (endpoint, associations): (&mut Endpoint, &mut Associations<impl Keyring>),
+    ///     (flow, quoted_seq): (&Flow, SeqNum),
+    ///     now: Instant,
+    /// ) -> Result<(), Gone> {
+    ///     if associations.ignores_icmp(flow, IcmpKind::PortUnreachable) {
+    ///         return Ok(());
+    ///     }
+    ///     endpoint.icmp(flow, (IcmpKind::PortUnreachable, 0), quoted_seq, now)
+    /// }
+    /// ```
     pub fn ignores_icmp(&mut self, flow: &Flow, kind: IcmpKind) -> bool {
         let synchronized = self.get(flow).is_some_and(|association| association.theirs().is_some());
         let forged_perhaps = kind.is_hard() || kind == IcmpKind::PacketTooBig && flow.ip() == IpVersion::V4;

@@ -70,9 +70,8 @@ fn a_handshake_tells_both_numbers() {
 #[test]
 fn rfc_5925_7_5_a_syn_is_judged_by_its_own_number() {
     let mut ends = Ends::new();
-    for octets in [ends.sends(0, Flags::SYN, 10, 0)] {
-        ends.takes(1, &octets).unwrap();
-    }
+    let syn = ends.sends(0, Flags::SYN, 10, 0);
+    ends.takes(1, &syn).unwrap();
     let syn_ack = ends.sends(1, SYN_ACK, 20, 11);
     ends.takes(0, &syn_ack).unwrap();
     let ack = ends.sends(0, Flags::ACK, 11, 21);

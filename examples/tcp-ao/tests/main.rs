@@ -3,4 +3,5 @@
 mod attacks;
 mod connection;
 mod conversations;
+mod program;
 mod vectors;

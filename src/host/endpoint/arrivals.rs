@@ -16,6 +16,19 @@ fn acknowledges_another<C: Controller>(connection: &Connection<C>, segment: &Seg
 }
 
 impl<C: Controller> Endpoint<C> {
+    /// Whether there is a connection for this flow, in TIME-WAIT perhaps, or a SYN that waits at a gate.
+    ///
+    /// ```
+    /// use segue::host::{Endpoint, EndpointConfig, Flow, Keys};
+    /// let endpoint = Endpoint::new(Keys::new([7; 16]), EndpointConfig::default());
+    /// let flow = Flow::new("192.0.2.1:80".parse()?, "198.51.100.7:49152".parse()?).expect("unicast");
+    /// assert!(!endpoint.knows(&flow));
+    /// # Ok::<(), core::net::AddrParseError>(())
+    /// ```
+    pub fn knows(&self, flow: &Flow) -> bool {
+        self.find(flow).is_some()
+    }
+
     /// A packet arrived between these addresses; its checksum is right ([`codec::decode`](crate::codec::decode)). All
     /// packets of a turn that belong to one connection share acknowledgments.
     ///

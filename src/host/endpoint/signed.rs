@@ -7,7 +7,6 @@ use bytes::Bytes;
 use super::Endpoint;
 use crate::codec::{self, Fill, Packet};
 use crate::host::associations::{Associations, Keyring};
-use crate::host::flow::Flow;
 use crate::host::signal::Received;
 use crate::ip::{self, Datagram, Format, Ignored, Offload};
 use crate::{Controller, Instant};
@@ -16,14 +15,31 @@ use crate::{Controller, Instant};
 const LEFT: usize = 64;
 
 impl<C: Controller> Endpoint<C> {
-    /// Whether there is a connection for this flow, in TIME-WAIT perhaps, or a SYN that waits at a gate.
-    pub fn knows(&self, flow: &Flow) -> bool {
-        self.find(flow).is_some()
-    }
-
     /// [`receive_ip`](Self::receive_ip) for a host whose connections are signed: a segment reaches a connection only with a right
     /// signature, where its flow has keys. The device must not merge segments. ICMP errors as
     /// [`Keyring::heeds_icmp`] says.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use segue::Instant;
+    /// use segue::host::{Associations, Endpoint, Keyring};
+    /// use segue::ip::Format;
+    /// fn turn(
+    ///     (endpoint, associations): (&mut Endpoint, &mut Associations<impl Keyring>),
+    ///     arrived: Vec<Bytes>,
+    ///     serve: impl FnOnce(&mut Endpoint),
+    ///     now: Instant,
+    /// ) -> Vec<Vec<u8>> {
+    ///     for datagram in arrived {
+    ///         let _ = endpoint.receive_ip_signed(datagram, Format::default(), associations, now);
+    ///     }
+    ///     endpoint.timers(now);
+    ///     serve(endpoint);
+    ///     let mut leaving = Vec::new();
+    ///     endpoint.flush_ip_signed(now, Format::default(), associations, |datagram| leaving.push(datagram.to_vec()));
+    ///     leaving
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Why the datagram brings nothing. It costs nothing lasting, and nothing answers it.
@@ -49,6 +65,17 @@ impl<C: Controller> Endpoint<C> {
 
     /// [`flush_ip`](Self::flush_ip) for a host whose connections are signed. Each segment leaves by itself, since each has a
     /// signature of its own; the device may compute the checksum.
+    ///
+    /// ```
+    /// use segue::Instant;
+    /// use segue::host::{Associations, Endpoint, Keyring};
+    /// use segue::ip::Format;
+    /// fn flush(endpoint: &mut Endpoint, associations: &mut Associations<impl Keyring>, now: Instant) -> Vec<Vec<u8>> {
+    ///     let mut leaving = Vec::new();
+    ///     endpoint.flush_ip_signed(now, Format::default(), associations, |datagram| leaving.push(datagram.to_vec()));
+    ///     leaving
+    /// }
+    /// ```
     pub fn flush_ip_signed<K: Keyring>(
         &mut self,
         now: Instant,
