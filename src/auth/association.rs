@@ -129,18 +129,6 @@ impl<A> Association<A> {
             self.theirs = peer.map(Extension::new);
         }
     }
-
-    /// A segment of the peer with this number is certain, and with it the initial sequence numbers.
-    fn learn(&mut self, ours: Extension, theirs: Extension, seq: SeqNum) {
-        if !self.confirmed {
-            self.ours = Some(self.ours.filter(|known| known.isn() == ours.isn()).unwrap_or(ours));
-            self.theirs = Some(theirs);
-            self.confirmed = true;
-        }
-        if let Some(known) = self.theirs.as_mut().filter(|known| known.isn() == theirs.isn()) {
-            known.note(seq);
-        }
-    }
 }
 
 impl<A: Authenticator> Association<A> {
@@ -282,7 +270,7 @@ impl<A: Authenticator> Association<A> {
             let isns = (segment.seq, SeqNum::new(0));
             return self.authenticator.verify(&Covered { addresses, header, place, text, isns, sne: 0 });
         }
-        let theirs = match self.theirs {
+        let mut theirs = match self.theirs {
             Some(theirs) => theirs,
             None if syn => Extension::new(segment.seq),
             None if ack && self.ours.is_none() => Extension::new(segment.seq - 1), // it answers a SYN cookie, if it is right
@@ -297,7 +285,8 @@ impl<A: Authenticator> Association<A> {
         };
         let (isns, sne) = ((theirs.isn(), ours.isn()), theirs.sne(segment.seq));
         self.authenticator.verify(&Covered { addresses, header, place, text, isns, sne })?;
-        self.learn(ours, theirs, segment.seq);
+        theirs.note(segment.seq);
+        (self.ours, self.theirs, self.confirmed) = (Some(ours), Some(theirs), true);
         Ok(())
     }
 }
