@@ -9,6 +9,8 @@ use segue::codec::{self, Fill, Packet, PseudoHeader, Verify};
 use segue::ip::{self, Datagram, Format, Offload};
 use segue::{AccEcn, FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
+use super::signed;
+
 const V4: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 254));
 const V6: (Ipv6Addr, Ipv6Addr) =
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0xfe80, 0, 0, 0, 0x1234, 0, 0xfffe, 2));
@@ -62,6 +64,7 @@ fn received(octets: Bytes, pseudo: PseudoHeader) {
     let raw = codec::decode_raw(octets.clone(), Verify::ByHardware).expect("decoded before");
     assert_eq!((&raw.0, raw.1.as_slice()), (&packet, oracle.options()));
     assert!(raw.1.iter().count() <= 20);
+    signed::received(&octets, raw.1.as_slice(), pseudo);
     survives(&packet, pseudo);
     answered(&packet);
 }
@@ -179,6 +182,7 @@ fn survives(packet: &Packet, pseudo: PseudoHeader) {
     ip::encode(pseudo, packet, Format::default(), &mut datagram).expect("it was encoded before");
     let decoded = ip::decode(datagram.into(), Format::default());
     assert_eq!(decoded, Ok(Datagram::Tcp(pseudo, packet.clone())));
+    signed::survives(packet, pseudo);
 }
 
 /// The reset of a TCP without connection is never answered itself, and its numbers are the ones of the RFC.

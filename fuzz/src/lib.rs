@@ -11,6 +11,7 @@ pub mod listener;
 pub mod pair;
 mod reader;
 pub mod records;
+mod signed;
 pub mod table;
 pub mod triples;
 
