@@ -9,7 +9,8 @@ use segue::codec::{self, Fill, Packet, PseudoHeader, Verify};
 use segue::ip::{self, Datagram, Format, Offload};
 use segue::{AccEcn, FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNum, Timestamps};
 
-use super::signed;
+#[path = "signed.rs"] // this file is also a module of other names
+mod signed;
 
 const V4: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 254));
 const V6: (Ipv6Addr, Ipv6Addr) =

@@ -11,7 +11,6 @@ pub mod listener;
 pub mod pair;
 mod reader;
 pub mod records;
-mod signed;
 pub mod table;
 pub mod triples;
 
