@@ -116,7 +116,7 @@ fn numbers(text: &str) -> Vec<std::ops::Range<usize>> {
 #[test]
 fn a_forged_snapshot_keeps_the_invariants_or_is_refused() {
     let (mut taken, mut refused, mut holding) = (0, 0, 0);
-    for seed in 0..40 {
+    for seed in 0..400 {
         let plan = Plan::of(seed);
         let mut last = None;
         Run::play(&plan, |run| {
