@@ -199,7 +199,7 @@ impl Config {
 
     /// Octets of the option area that are the host's: whole words.
     pub(crate) fn reserved_options(&self) -> u16 {
-        u16::from(self.option_space).next_multiple_of(4)
+        (u16::from(self.option_space) + 3) & !3 // whole words
     }
 
     /// Octets of the option area that are ours.

@@ -363,7 +363,7 @@ impl<C: Controller> Tcb<C> {
         let echo = segment.options.timestamps().zip(self.ts.as_ref());
         let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, cx.now));
         let mss = u32::from(self.eff_snd_mss);
-        let reported = if self.sack { segment.options.sack() } else { &[] };
+        let reported = if self.sack.is_agreed() { segment.options.sack() } else { &[] };
         let blocks = reported.iter().map(|block| (block.left, block.right));
         let advances = segment.ack != self.snd.una;
         let before_established = self.state == LiveState::SynReceived; // `hear_handshake` has heard it
@@ -396,7 +396,7 @@ impl<C: Controller> Tcb<C> {
 
     /// SEG.ACK < SND.UNA: of an ACK that a later one overtook, the SACK blocks count (RFC 2018 §5, RFC 6675 §5).
     fn process_old_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) {
-        let reported = if self.sack { segment.options.sack() } else { &[] };
+        let reported = if self.sack.is_agreed() { segment.options.sack() } else { &[] };
         if reported.is_empty() || self.snd.flight() == 0 {
             return;
         }
@@ -512,7 +512,7 @@ impl<C: Controller> Tcb<C> {
                 return self.rcv.policy.on_text(arrival, &mut self.ack, cx.config, rto, cx.now);
             }
             Accepted::InOrder { .. } | Accepted::Old => self.ack.at_once(),
-            Accepted::Held if self.sack => self.ack.at_once(),
+            Accepted::Held if self.sack.is_agreed() => self.ack.at_once(),
             Accepted::Held => self.ack = PendingAck::Pure,
             Accepted::Refused => {
                 cx.out.discard(Discard::ReassemblyFull);

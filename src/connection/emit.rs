@@ -48,7 +48,7 @@ impl<C: Controller> Tcb<C> {
         let agreed = Options {
             mss: Some(announced_mss(cx.config, cx.path)),
             window_scale: self.offered_shift(cx.config),
-            sack_permitted: self.sack,
+            sack_permitted: self.sack.is_agreed(),
             timestamps: self.ts.as_ref().map(|ts| ts.option(cx.now)),
             user_timeout: cx.advertised_user_timeout(),
             ..Options::default()

@@ -163,7 +163,7 @@ impl<C: Controller> Tcb<C> {
 
     /// Octets of text that fit the next segment, beside all its options (MUST-16).
     pub(super) fn text_mss(&self, config: &Config, path: &Path) -> u16 {
-        let blocks = self.sack_blocks(config, path, true, self.duplicate.is_some());
+        let blocks = self.sack_blocks(path, true, self.duplicate.is_some());
         let accurate = self.ecn.is_accurate();
         let mss = if accurate { self.text_beside_option(config, path, blocks) } else { self.mss(path, blocks) };
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
@@ -278,7 +278,7 @@ impl<C: Controller> Tcb<C> {
         cx: &Cx<'_, '_>,
     ) -> CompactOptions {
         let timestamps = self.ts.as_ref().map(|ts| ts.option(cx.now));
-        match self.sack_blocks(cx.config, cx.path, on_text, duplicate.is_some()) {
+        match self.sack_blocks(cx.path, on_text, duplicate.is_some()) {
             0 => timestamps.into(),
             room => {
                 let sack = self.rcv.sack_blocks(duplicate, room);

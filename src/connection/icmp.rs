@@ -71,8 +71,7 @@ impl<C: Controller> Tcb<C> {
     pub(super) fn too_big(&mut self, seq: SeqNum, claimed: u16, cx: &mut Cx<'_, '_>) {
         let policy = self.mtu_policy(cx.config, cx.path);
         // What an ACK may have now, a report of a duplicate included; those before may have had more.
-        let blocks =
-            if self.snd.flight() == 0 { self.sack_blocks(cx.config, cx.path, false, cx.config.dsack()) } else { 0 };
+        let blocks = if self.snd.flight() == 0 { self.sack_blocks(cx.path, false, cx.config.dsack()) } else { 0 };
         let ack = packet_size(cx.path, self.option_octets(blocks), 0);
         let pure_ack = (seq == self.snd.nxt).then_some(ack);
         let error = TooBig { start: self.snd.position_of(seq), claimed, pure_ack };

@@ -24,8 +24,8 @@ use crate::time::{MaybeInstant, Micros};
 use crate::timestamps::TsState;
 use crate::user_timeout::{adopted, decode, encode};
 use crate::{
-    Action, CloseReason, CompactOptions, Config, Controller, Instant, Path, Report, SackBlocks, Segment, SeqNum, Sink,
-    Timer,
+    Action, CloseReason, CompactOptions, Config, Controller, Instant, Options, Path, Report, SackBlocks, Segment,
+    SeqNum, Sink, Timer,
 };
 
 /// What a connection can change of its configuration while it lives, and steady traffic reads.
@@ -108,6 +108,30 @@ impl<'o> Cx<'_, 'o> {
     }
 }
 
+/// Whether both SYNs permitted SACK, and for how many blocks the option area then has room: 0, or one more than those.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Sack(u8);
+
+impl Sack {
+    /// Beside timestamps there is room for three blocks, else for four (RFC 2018 §3); for fewer where the host has a part of
+    /// the area.
+    pub(super) fn new(agreed: bool, timestamps: bool, config: &Config) -> Self {
+        let others = 4 + if timestamps { 12 } else { 0 };
+        let blocks = u8::try_from(config.option_room().saturating_sub(others) / 8).unwrap_or(0);
+        Self(if agreed { 1 + blocks } else { 0 })
+    }
+
+    pub(super) const fn is_agreed(self) -> bool {
+        self.0 > 0
+    }
+
+    /// The most blocks of a segment.
+    fn most(self) -> usize {
+        usize::from(self.0.saturating_sub(1))
+    }
+}
+
 /// Text that had arrived before.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -150,7 +174,7 @@ pub(super) struct Tcb<C> {
     pub(super) eff_snd_mss: u16,
     /// Whether both SYNs carried window scale, SACK-permitted, timestamps.
     pub(super) scaled: bool,
-    pub(super) sack: bool,
+    pub(super) sack: Sack,
     pub(super) ts: Option<TsState>,
     /// What the SYNs said of ECN, and the echo of marks.
     pub(super) ecn: Handshake,
@@ -224,7 +248,7 @@ impl<C: Controller> Tcb<C> {
             rcv,
             eff_snd_mss: 0,
             scaled: agreed.shifts.is_some(),
-            sack: agreed.sack,
+            sack: Sack::new(agreed.sack, agreed.timestamps.is_some(), cx.config),
             ts,
             ecn,
             echo: Echo::default(),
@@ -318,18 +342,21 @@ impl<C: Controller> Tcb<C> {
 
     /// How many SACK blocks a segment sent now carries: as many as fit the option area beside timestamps (RFC 2018 §3)
     /// and the path, but on text no more than leave half of the segment to it.
-    pub(super) fn sack_blocks(&self, config: &Config, path: &Path, on_text: bool, duplicate: bool) -> usize {
+    pub(super) fn sack_blocks(&self, path: &Path, on_text: bool, duplicate: bool) -> usize {
         let reports = self.rcv.reports() + usize::from(duplicate);
-        if reports == 0 || !SACK || !self.sack || self.acks_acks() {
+        let most = self.sack.most();
+        if reports == 0 || !SACK || most == 0 || self.acks_acks() {
             return 0;
         }
-        let most = if self.ts.is_some() { 3 } else { SackBlocks::MAX };
-        let room = path.mss().saturating_sub(path.ip_options).min(config.option_room());
+        let (most, room) = (most.min(reports), path.mss().saturating_sub(path.ip_options));
+        if !on_text && usize::from(room) >= Options::MAX_WIRE_LEN {
+            return most;
+        }
         let fits = |&blocks: &usize| {
             let leaves_half = || 2 * u32::from(self.mss(path, blocks)) >= u32::from(self.mss(path, 0));
             self.option_octets(blocks) <= room && (!on_text || leaves_half())
         };
-        (0..=most.min(reports)).rev().find(fits).unwrap_or(0)
+        (0..=most).rev().find(fits).unwrap_or(0)
     }
 
     /// Octets of the initial window (RFC 6928 §2; after a SYN was lost more than once, one segment).
@@ -348,7 +375,7 @@ impl<C: Controller> Tcb<C> {
 
     /// Whether text that arrived before is to be reported (RFC 2883).
     pub(super) fn reports_duplicates(&self, config: &Config) -> bool {
-        SACK && self.sack && config.dsack() && !self.snd.syn // text of the SYN is held, not acknowledged
+        SACK && self.sack.is_agreed() && config.dsack() && !self.snd.syn // text of the SYN is held, not acknowledged
     }
 
     /// "Return this connection to the LISTEN state"; but a user who has closed does not listen any more.
@@ -382,6 +409,7 @@ impl<C: Controller> Tcb<C> {
 
     pub(super) fn check_invariants(&self, limits: &Limits, path: &Path) -> Result<(), Broken> {
         holds(self.eff_snd_mss == self.mss(path, 0), "Eff.snd.MSS is another")?;
+        holds(self.sack.most() <= SackBlocks::MAX, "more SACK blocks than an option area holds")?;
         self.snd.check_invariants()?;
         self.rcv.check_invariants(limits)?;
         if self.ack == PendingAck::No && self.state.receives() {

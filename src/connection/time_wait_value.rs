@@ -10,7 +10,7 @@ use super::Connection;
 use super::challenge::Throttles;
 use super::phase::Phase;
 use super::state::{LiveState, Origin};
-use super::tcb::{Cx, OurHalf, Tcb};
+use super::tcb::{Cx, OurHalf, Sack, Tcb};
 use crate::ecn::Handshake;
 use crate::ecn::accurate::{Accurate, ace_of};
 use crate::features::ACCURATE_ECN;
@@ -142,7 +142,7 @@ impl TimeWait {
         let unread = tcb.rcv.user() > 0 && !tcb.released;
         let expires = connection.timers.get(Timer::TimeWait).filter(|_| !unread)?; // no other state has this timer
         let clock = connection.clock;
-        let reports = tcb.sack_blocks(&connection.config, &connection.path, false, true) > 0; // the path has room for a block
+        let reports = tcb.sack_blocks(&connection.path, false, true) > 0; // the path has room for a block
         let (bare, challenges) = tcb.seldom.throttles.counts();
         let (bare_age, challenges_age) = tcb.seldom.throttles.ages(clock);
         let ts = tcb.ts.as_ref();
@@ -212,7 +212,7 @@ impl TimeWait {
         tcb.snd.send_mss = 1; // the least: the window moves as soon as it can
         let shift = (self.agreed & SHIFT).min(14); // a value that was read may say anything
         tcb.rcv.end((self.rcv_nxt, self.in_reach), self.rcv_wnd.min(1 << 30), (self.next_window, shift));
-        tcb.sack = self.agreed & DSACK != 0;
+        tcb.sack = Sack::new(self.agreed & DSACK != 0, self.agreed & TIMESTAMPS != 0, cx.config);
         tcb.ts = (self.agreed & TIMESTAMPS != 0).then(|| {
             let [a, b, c, d, e, f] = self.ts_recent_age;
             let age = Micros::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));

@@ -26,6 +26,35 @@ pub(super) struct Ip {
     payload: Range<usize>,
 }
 
+/// The value of these octets, where the expression makes a packet of the payload for TCP. A macro: a function would move the
+/// packet once more.
+macro_rules! datagram_of {
+    ($octets:ident, $format:ident, |$addresses:ident, $given:ident, $verify:ident| $tcp:expr) => {{
+        let (merged, front) = match $format.offload {
+            Offload::None => (Merged { verified: false, segment_size: 0 }, 0),
+            Offload::Checksum => (Merged { verified: true, segment_size: 0 }, 0),
+            Offload::VirtioNet => virtio::read(&$octets).ok_or(Ignored::Length)?,
+        };
+        let datagram = $octets.get(front..).unwrap_or(&[]);
+        let Ip { addresses, protocol, ecn, payload } = plain(datagram).map_or_else(|| any(datagram), Ok)?;
+        $octets.truncate(front.saturating_add(payload.end));
+        $octets.advance(front.saturating_add(payload.start).min($octets.len()));
+        match (protocol, addresses) {
+            (TCP, _) => {
+                let verify = if merged.verified { Verify::ByHardware } else { Verify::Now(addresses) };
+                let ($addresses, $given, $verify) = (addresses, $octets, verify);
+                let mut packet = $tcp?;
+                packet.segment.ecn = ecn;
+                packet.segment.segment_size = merged.segment_size;
+                Ok(Datagram::Tcp(addresses, packet))
+            }
+            (ICMP, PseudoHeader::V4 { .. }) => icmp::v4(&$octets),
+            (ICMP_V6, PseudoHeader::V6 { src, dst }) => icmp::v6(&$octets, src, dst),
+            (protocol, _) => Err(Ignored::Protocol(protocol)),
+        }
+    }};
+}
+
 /// What these octets bring: all that a device gave for one datagram, with virtio-net's header where the format has it.
 ///
 /// The text of a segment is not copied: it is a part of `octets`. A host that gives a datagram in a large buffer copies
@@ -39,8 +68,8 @@ pub(super) struct Ip {
 /// # Errors
 ///
 /// See the [module's table](super#malformed-and-unusual-input).
-pub fn decode(octets: Bytes, format: Format) -> Result<Datagram, Ignored> {
-    decode_by(octets, format, |_, octets, verify| codec::decode(octets, verify).map_err(Ignored::Tcp))
+pub fn decode(mut octets: Bytes, format: Format) -> Result<Datagram, Ignored> {
+    datagram_of!(octets, format, |_addresses, octets, verify| codec::decode(octets, verify).map_err(Ignored::Tcp))
 }
 
 /// [`decode`] where `tcp` makes a packet of the payload for TCP, instead of [`codec::decode`]: for hosts whose segments are signed
@@ -60,33 +89,12 @@ pub fn decode(octets: Bytes, format: Format) -> Result<Datagram, Ignored> {
 /// # Errors
 ///
 /// Those of [`decode`], and of `tcp`.
-#[inline]
-pub fn decode_by(
+pub fn decode_by<E: Into<Ignored>>(
     mut octets: Bytes,
     format: Format,
-    tcp: impl FnOnce(PseudoHeader, Bytes, Verify) -> Result<Packet, Ignored>,
+    tcp: impl FnOnce(PseudoHeader, Bytes, Verify) -> Result<Packet, E>,
 ) -> Result<Datagram, Ignored> {
-    let (merged, front) = match format.offload {
-        Offload::None => (Merged { verified: false, segment_size: 0 }, 0),
-        Offload::Checksum => (Merged { verified: true, segment_size: 0 }, 0),
-        Offload::VirtioNet => virtio::read(&octets).ok_or(Ignored::Length)?,
-    };
-    let datagram = octets.get(front..).unwrap_or(&[]);
-    let Ip { addresses, protocol, ecn, payload } = plain(datagram).map_or_else(|| any(datagram), Ok)?;
-    octets.truncate(front.saturating_add(payload.end));
-    octets.advance(front.saturating_add(payload.start).min(octets.len()));
-    match (protocol, addresses) {
-        (TCP, _) => {
-            let verify = if merged.verified { Verify::ByHardware } else { Verify::Now(addresses) };
-            let mut packet = tcp(addresses, octets, verify)?;
-            packet.segment.ecn = ecn;
-            packet.segment.segment_size = merged.segment_size;
-            Ok(Datagram::Tcp(addresses, packet))
-        }
-        (ICMP, PseudoHeader::V4 { .. }) => icmp::v4(&octets),
-        (ICMP_V6, PseudoHeader::V6 { src, dst }) => icmp::v6(&octets, src, dst),
-        (protocol, _) => Err(Ignored::Protocol(protocol)),
-    }
+    datagram_of!(octets, format, |addresses, octets, verify| tcp(addresses, octets, verify).map_err(E::into))
 }
 
 /// The usual header of TCP: without options, whole, correct. `None`: [`any`] tells.

@@ -140,7 +140,7 @@ pub fn encode_with(
 }
 
 /// What stands before the header of TCP.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn put_front(addresses: PseudoHeader, segment: &Segment, lens: Lens, format: Format, to: &mut impl BufMut) {
     let class = format.dscp << 2 | segment.ecn.bits();
     if format.offload == Offload::VirtioNet {

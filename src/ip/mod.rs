@@ -184,6 +184,12 @@ pub enum Ignored {
     Refused(Refusal),
 }
 
+impl From<DecodeError> for Ignored {
+    fn from(error: DecodeError) -> Self {
+        Self::Tcp(error)
+    }
+}
+
 impl From<Rejected> for Ignored {
     fn from(rejected: Rejected) -> Self {
         match rejected {
