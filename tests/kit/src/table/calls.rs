@@ -11,8 +11,12 @@ dimension! {
         OpenActive = "OPEN active",
         /// `listen`
         OpenPassive = "OPEN passive",
-        /// `accept`: passive OPEN with the SYN at hand.
+        /// `connect_fast_open` with a cookie and text.
+        OpenText = "OPEN with text",
+        /// `accept`: passive OPEN with the SYN at hand. Or `accept_fast_open` where the cookie is not valid.
         OpenSyn = "OPEN with SYN",
+        /// `accept_fast_open` with the SYN at hand, with a valid cookie and with text or without.
+        OpenCookie = "OPEN with cookie",
         /// The same, but the segment has an ACK and no RST.
         OpenAck = "OPEN with ACK",
         /// The same, but the segment has neither SYN nor ACK, or is a reset.
@@ -51,6 +55,22 @@ dimension! {
         DelayedAckDue = "DELAYED ACK timeout",
         /// Each timer in turn fires although it is not due.
         Early = "early timeout",
+    }
+}
+
+impl Call {
+    /// Whether it is a constructor.
+    pub fn opens(self) -> bool {
+        matches!(
+            self,
+            Self::OpenActive
+                | Self::OpenPassive
+                | Self::OpenText
+                | Self::OpenSyn
+                | Self::OpenCookie
+                | Self::OpenAck
+                | Self::OpenNoSyn
+        )
     }
 }
 

@@ -38,7 +38,8 @@ macro_rules! dimension {
 }
 
 dimension! {
-    /// The states, with LISTEN before and after its secrets are used up, and SYN-RECEIVED by origin (MUST-11).
+    /// The states, with LISTEN before and after its secrets are used up, SYN-RECEIVED by origin (MUST-11), and Fast Open
+    /// (RFC 7413) on both sides.
     St = "state" {
         /// No connection: never opened, or over.
         Closed = "CLOSED",
@@ -48,12 +49,18 @@ dimension! {
         ListenSpent = "LISTEN/spent",
         /// Our SYN is out.
         SynSent = "SYN-SENT",
+        /// Our SYN is out, with a Fast Open cookie and text.
+        SynSentText = "SYN-SENT/text",
         /// Made by `accept`: the host listened and handed over the SYN.
         SynReceivedAccept = "SYN-RECEIVED/accept",
         /// Made by `listen`, then a SYN.
         SynReceivedListen = "SYN-RECEIVED/listen",
         /// Made by `connect`, then a SYN without ACK: simultaneous open.
         SynReceivedCrossed = "SYN-RECEIVED/crossed",
+        /// Made by `accept_fast_open` with a valid cookie; the SYN had no text, and nothing of ours followed our SYN,ACK.
+        Early = "SYN-RECEIVED/early",
+        /// The same; the text of the SYN was delivered, so that RCV.NXT lies behind it, and text of ours followed our SYN,ACK.
+        EarlyText = "SYN-RECEIVED/early-text",
         /// Text flows both ways.
         Established = "ESTABLISHED",
         /// We closed; our FIN is not acknowledged, or waits.
@@ -77,8 +84,12 @@ impl St {
         match self {
             Self::Closed => State::Closed,
             Self::Listen | Self::ListenSpent => State::Listen,
-            Self::SynSent => State::SynSent,
-            Self::SynReceivedAccept | Self::SynReceivedListen | Self::SynReceivedCrossed => State::SynReceived,
+            Self::SynSent | Self::SynSentText => State::SynSent,
+            Self::SynReceivedAccept
+            | Self::SynReceivedListen
+            | Self::SynReceivedCrossed
+            | Self::Early
+            | Self::EarlyText => State::SynReceived,
             Self::Established => State::Established,
             Self::FinWait1 => State::FinWait1,
             Self::FinWait2 => State::FinWait2,
@@ -91,6 +102,16 @@ impl St {
 
     pub fn is_syn_received(self) -> bool {
         self.rfc() == State::SynReceived
+    }
+
+    /// SYN-RECEIVED by Fast Open: the user was told before the handshake is complete.
+    pub fn is_early(self) -> bool {
+        matches!(self, Self::Early | Self::EarlyText)
+    }
+
+    /// Whether text of ours left before our SYN is acknowledged.
+    pub fn has_early_text(self) -> bool {
+        matches!(self, Self::SynSentText | Self::EarlyText)
     }
 
     pub fn is_synchronized(self) -> bool {
@@ -113,6 +134,9 @@ dimension! {
         Straddle = "straddle",
         /// SEG.SEQ = RCV.NXT - 1 and at most that one octet: where keep-alives and repeated SYNs and FINs stand.
         Left = "left",
+        /// A SYN at IRS with no more text than was delivered with the SYN we have (more than one octet): where it stands when
+        /// it comes again. The window may be zero.
+        Irs = "irs",
         /// Anything else that ends at or before RCV.NXT.
         Before = "before",
         /// No sequence length, at the right edge: counts as in the window (declared exception: appendix A.2).
@@ -152,7 +176,11 @@ dimension! {
         Old = "old",
         /// SEG.ACK = SND.UNA.
         Dup = "dup",
-        /// Acknowledges our SYN, or all our text in flight, not our FIN.
+        /// Acknowledges our SYN, and nothing of the text that left before its acknowledgment.
+        Syn = "syn",
+        /// Acknowledges our SYN and a part of that text.
+        Part = "part",
+        /// Acknowledges our SYN, or all our text in flight, or both, not our FIN.
         New = "new",
         /// Acknowledges our FIN.
         Fin = "fin",
@@ -186,13 +214,13 @@ dimension! {
 }
 
 dimension! {
-    /// Held text: out of order behind a gap; in SYN-RECEIVED what came on the SYN.
+    /// Held text: out of order behind a gap; in SYN-RECEIVED what came on the SYN and was not delivered.
     Held = "held" {
         /// Nothing.
         No = "none",
         /// Text.
         Text = "text",
-        /// Text, and the FIN behind it.
+        /// Text, and the FIN behind it; after Fast Open the FIN alone.
         Fin = "fin",
     }
 }

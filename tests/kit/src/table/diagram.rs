@@ -134,7 +134,7 @@ fn segment_label(pattern: &Pattern, outcome: &Outcome) -> String {
 
 fn with_reply(stimulus: &str, reply: Reply) -> String {
     let sent = match reply {
-        Reply::Ack | Reply::Challenge => "ACK",
+        Reply::Ack | Reply::Challenge | Reply::Again => "ACK",
         Reply::SynAck => "SYN,ACK",
         Reply::Fin => "FIN",
         Reply::Syn => "SYN",

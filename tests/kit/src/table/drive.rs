@@ -30,7 +30,7 @@ impl Driver {
     }
 
     fn fixture(&mut self, cell: &Cell, throttled: bool) -> Option<&Fixture> {
-        let (setup, world) = (Setup::of(cell, throttled), self.world);
+        let (setup, world) = (Setup::of(cell, throttled, self.world), self.world);
         self.fixtures.entry(setup).or_insert_with(|| Fixture::build(setup, world)).as_ref()
     }
 

@@ -1,20 +1,21 @@
 //! User calls and timeouts on real connections, in the words of the table.
 
+use bytes::Bytes;
 use segue::{
-    Action, Arc, Config, Connection, Error, Event, Flags, Info, Instant, Knob, Path, Secrets, Segment, SeqNum, State,
-    Timer,
+    Action, Arc, Config, Connection, Error, Event, FastOpen, FastOpenAnswer, FastOpenRefusal, Flags, Info, Instant, Knob,
+    Path, Secrets, Segment, SeqNum, State, Timer,
 };
 
 use super::calls::{Call, CallCell, Unread};
 use super::cell::{Close, Held, St};
 use super::drive::Seen;
-use super::fixture::{Fixture, PEER_WINDOW, QUEUED_TEXT, Setup, World, own_text, text_at};
+use super::fixture::{Fixture, PEER_WINDOW, QUEUED_TEXT, Setup, World, cookie, own_text, text_at};
 use super::observe::Sorted;
 use super::outcome::{Outcome, Reply};
 
 /// What came of the cell; `None` if there is no way to it.
 pub fn observe(cell: &CallCell, world: World) -> Option<Seen> {
-    if let Call::OpenActive | Call::OpenPassive | Call::OpenSyn | Call::OpenAck | Call::OpenNoSyn = cell.call {
+    if cell.call.opens() {
         let closed = cell.state == St::Closed && cell.close == Close::No && cell.unread == Unread::No;
         return closed.then(|| open(cell.call, world));
     }
@@ -25,9 +26,10 @@ pub fn observe(cell: &CallCell, world: World) -> Option<Seen> {
         timestamps: world.choice & 8 != 0 && (cell.state.is_synchronized() || cell.state.is_syn_received()),
         // To be owed an ACK and have a closed window the text must come as the last thing.
         zero_window: cell.unread == Unread::Yes && cell.call != Call::DelayedAckDue,
+        early_text: cell.state == St::SynSentText || cell.state == St::EarlyText && (world.choice >> 4) & 1 == 0,
         throttled: false,
     };
-    if cell.unread == Unread::Yes && !cell.state.is_synchronized() {
+    if cell.unread == Unread::Yes && !cell.state.is_synchronized() && cell.state != St::EarlyText {
         return None;
     }
     let mut user = User { fixture: Fixture::build(setup, world)?, call: cell.call };
@@ -54,7 +56,13 @@ impl User {
     fn prepare(&mut self, cell: &CallCell) -> Option<(Doing, Instant)> {
         let now = self.fixture.now;
         let event = match cell.call {
-            Call::OpenActive | Call::OpenPassive | Call::OpenSyn | Call::OpenAck | Call::OpenNoSyn => return None,
+            Call::OpenActive
+            | Call::OpenPassive
+            | Call::OpenText
+            | Call::OpenSyn
+            | Call::OpenCookie
+            | Call::OpenAck
+            | Call::OpenNoSyn => return None,
             Call::Send => self.settled(Event::Send(own_text(QUEUED_TEXT))),
             Call::SendUrgent => self.settled(Event::SendUrgent(own_text(QUEUED_TEXT))),
             Call::SendFull => Event::Send(own_text(8192)),
@@ -197,6 +205,9 @@ impl User {
         if (connection.state() == State::Closed) != (seen.closed.is_some() || before.state == State::Closed) {
             faults.push("CLOSED without Closed, or the other way round");
         }
+        if seen.refusal.is_some_and(|why| why != FastOpenRefusal::Timeout) {
+            faults.push("Fast Open is refused for another reason");
+        }
         let state = connection.state();
         if causes.iter().any(|(to, cause)| *to == state && cause.is_some() != (state != before.state)) {
             faults.push("a transition without a cause, or a cause without one");
@@ -236,23 +247,37 @@ fn open(call: Call, world: World) -> Seen {
     match call {
         Call::OpenAck => segment.flags = [ack, syn | ack, ack | Flags::FIN, ack | Flags::PSH][choice],
         Call::OpenNoSyn => segment.flags = [Flags::empty(), rst, syn | rst | ack, Flags::FIN][choice],
+        Call::OpenCookie => segment.payload = text_at(segment.seq, segment.seq + 1, [0, 1, 20, 256][choice]),
         _ => (),
     }
+    let (delivered, text) = (segment.payload.clone(), own_text(QUEUED_TEXT));
+    let answer = FastOpenAnswer { valid: call != Call::OpenSyn, cookie: None };
     let (connection, actions) = match call {
         Call::OpenActive => Connection::connect(config, path, secrets, now),
         Call::OpenPassive => (Connection::listen(config, path, secrets), Vec::new()),
+        Call::OpenText => {
+            let open = FastOpen { cookie: cookie(), mss: None, text: text.clone() };
+            Connection::connect_fast_open(config, path, secrets, open, now).unwrap()
+        }
+        // What is no SYN, and a cookie that is not valid, make no difference to an ordinary OPEN.
+        _ if call == Call::OpenCookie || world.choice & 4 != 0 => {
+            Connection::accept_fast_open(config, path, secrets, segment.clone(), answer, now)
+        }
         _ => Connection::accept(config, path, secrets, segment.clone(), now),
     };
     connection.check_invariants();
     let seen = Sorted::new(&actions);
     let mut faults = seen.faults.clone();
     let info = connection.info();
-    let irs = SeqNum::new(world.irs);
+    let early = call == Call::OpenText;
+    let on_syn = if early { text } else { Bytes::new() };
+    let next_of_syn = secrets.iss + 1 + u32::try_from(on_syn.len()).unwrap();
+    let rcv_nxt = SeqNum::new(world.irs) + 1 + u32::try_from(delivered.len()).unwrap();
     let word = |sent: &Segment| {
-        let plain = sent.payload.is_empty() && sent.seq == secrets.iss;
+        let plain = sent.payload == on_syn && sent.seq == secrets.iss && sent.options.fast_open().is_some() == early;
         match sent.flags {
             Flags::SYN if plain && sent.ack == SeqNum::new(0) => Some(Reply::Syn),
-            flags if plain && flags == Flags::SYN | Flags::ACK && sent.ack == irs + 1 => Some(Reply::SynAck),
+            flags if plain && flags == Flags::SYN | Flags::ACK && sent.ack == rcv_nxt => Some(Reply::SynAck),
             Flags::RST if sent.payload.is_empty() && sent.seq == segment.ack => Some(Reply::Rst),
             _ => None,
         }
@@ -262,8 +287,11 @@ fn open(call: Call, world: World) -> Seen {
         [one] => word(one).unwrap_or(Reply::Odd),
         _ => Reply::Odd,
     };
-    if matches!(reply, Reply::Syn | Reply::SynAck) && (info.snd_una != secrets.iss || info.snd_nxt != secrets.iss + 1) {
-        faults.push("SND.UNA = ISS, SND.NXT = ISS + 1");
+    if matches!(reply, Reply::Syn | Reply::SynAck) && (info.snd_una != secrets.iss || info.snd_nxt != next_of_syn) {
+        faults.push("SND.UNA = ISS, SND.NXT = ISS + 1, and the text of the SYN");
+    }
+    if seen.delivered != delivered {
+        faults.push("what is delivered is not the text of the SYN");
     }
     let next = (connection.state() != State::Closed).then(|| connection.state());
     let outcome = Outcome {
@@ -293,7 +321,9 @@ fn reply(seen: &Sorted, before: &Info, after: &Info) -> Option<Reply> {
         return bare.then_some(Reply::Reset);
     }
     if sent.seq == una && una != next && !sent.is_empty() {
-        let as_before = sent.flags.contains(Flags::SYN) == handshake && acks == (before.state != State::SynSent);
+        let as_before = sent.flags.contains(Flags::SYN) == handshake
+            && acks == (before.state != State::SynSent)
+            && (sent.payload.is_empty() && sent.options.fast_open().is_none() || !handshake);
         return as_before.then_some(Reply::Again);
     }
     if !acks {

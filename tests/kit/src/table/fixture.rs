@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use segue::{
-    Action, Arc, Config, Connection, Event, Flags, Info, Instant, Options, Path, Secrets, Segment, SeqNum, State,
-    Timer, Timestamps,
+    Action, Arc, Config, Connection, Event, FastOpen, FastOpenAnswer, FastOpenCookie, Flags, Info, Instant, Options,
+    Path, Secrets, Segment, SeqNum, State, Timer, Timestamps,
 };
 
 use super::cell::{Cell, Close, Held, Seq, St, Ts};
@@ -25,6 +25,10 @@ pub const FLIGHT: usize = 5;
 const SEND_BUFFER: u32 = 4096;
 /// The text that came on the SYN, and the text held behind a gap of as many octets.
 pub const HELD: u32 = 8;
+/// The text of the SYN that Fast Open delivered at once. It is another number than any distance of `Seq::Before`.
+const SYN_TEXT: u32 = 20;
+/// The answer to a valid cookie.
+pub const VALID: FastOpenAnswer = FastOpenAnswer { valid: true, cookie: None };
 
 /// The numbers and choices that do not matter: the same cell must come out the same whatever they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -47,18 +51,22 @@ pub struct Setup {
     pub held: Held,
     pub timestamps: bool,
     pub zero_window: bool,
+    /// Text of ours left before our SYN is acknowledged.
+    pub early_text: bool,
     /// The allowances of challenge ACKs and of answers to bare segments are used up.
     pub throttled: bool,
 }
 
 impl Setup {
-    pub fn of(cell: &Cell, throttled: bool) -> Self {
+    pub fn of(cell: &Cell, throttled: bool, world: World) -> Self {
+        let any_window = cell.seq == Seq::Irs && cell.held == Held::No && world.choice & 32 != 0;
         Self {
             state: cell.state,
             queued: cell.close != Close::No,
             held: cell.held,
             timestamps: !matches!(cell.ts, Ts::Off | Ts::Extra),
-            zero_window: Seq::is_zero_window(cell.seq),
+            zero_window: Seq::is_zero_window(cell.seq) || any_window,
+            early_text: cell.state.has_early_text(),
             throttled,
         }
     }
@@ -88,6 +96,7 @@ impl Fixture {
     pub fn held_end(&self) -> Option<SeqNum> {
         match (self.setup.held, self.setup.state.is_syn_received()) {
             (Held::No, _) => None,
+            (_, true) if self.setup.state.is_early() => Some(self.info.rcv_nxt), // the FIN alone
             (_, true) => Some(self.info.rcv_nxt + HELD),
             (_, false) => Some(self.info.rcv_nxt + 2 * HELD),
         }
@@ -145,6 +154,7 @@ impl Script {
             .send_buffer(SEND_BUFFER)
             .frame_size(0)
             .quick_acks(0)
+            .nagle(setup.state != St::EarlyText) // SEND while text is in flight
             .challenge_limit(if setup.throttled { 1 } else { 1000 })
             .challenge_window(Duration::from_secs(600))
             .build()
@@ -157,11 +167,12 @@ impl Script {
         let Setup { state, queued, held, zero_window, .. } = self.setup;
         let can_queue = state.is_syn_received() || matches!(state, St::FinWait1 | St::CloseWait | St::Closing);
         let can_hold =
-            state.is_syn_received() || matches!(state, St::Established | St::FinWait1 | St::FinWait2) && !zero_window;
+            state.is_syn_received() || matches!(state, St::Established | St::FinWait1 | St::FinWait2);
         let has_window = state.is_syn_received() || state.is_synchronized();
         let impossible = queued && !can_queue
-            || held != Held::No && !can_hold
-            || zero_window && !state.is_synchronized()
+            || held != Held::No && (!can_hold || zero_window)
+            || held == Held::Text && state.is_early()
+            || zero_window && !state.is_synchronized() && state != St::EarlyText
             || self.setup.timestamps && !has_window;
         if impossible {
             return None;
@@ -171,13 +182,19 @@ impl Script {
             St::Listen => Connection::listen(self.config.clone(), path(), self.secrets()),
             St::ListenSpent => self.spent(),
             St::SynSent => self.connect(),
+            St::SynSentText => self.connect_with_text(),
             St::SynReceivedAccept | St::SynReceivedListen | St::SynReceivedCrossed => self.syn_received(state),
+            St::Early | St::EarlyText => self.early(),
             _ => self.synchronized(),
         };
         self.pass(if state == St::TimeWait { 1000 } else { 1 });
         let info = connection.info();
         assert_eq!(connection.state(), state.rfc(), "the way to {:?} leads astray", self.setup);
-        if state.is_synchronized() {
+        if matches!(state.rfc(), State::SynSent | State::SynReceived) {
+            let text = if self.setup.early_text { FLIGHT } else { 0 };
+            assert_eq!((info.snd_nxt - info.snd_una) as usize, 1 + text, "text in flight in {:?}", self.setup);
+        }
+        if state.is_synchronized() || state.is_early() {
             assert_eq!(info.rcv_wnd == 0, zero_window, "the window of {:?} is {}", self.setup, info.rcv_wnd);
             assert_eq!(info.rcv_nxt, self.seq, "RCV.NXT in {:?}", self.setup);
         }
@@ -241,6 +258,39 @@ impl Script {
 
     fn connect(&self) -> Connection {
         Connection::connect(self.config.clone(), path(), self.secrets(), self.now).0
+    }
+
+    fn connect_with_text(&self) -> Connection {
+        let open = FastOpen { cookie: cookie(), mss: None, text: own_text(FLIGHT) };
+        let opened = Connection::connect_fast_open(self.config.clone(), path(), self.secrets(), open, self.now);
+        opened.unwrap().0
+    }
+
+    /// With a valid cookie. The user takes the text of the SYN at once, unless the window is to be zero.
+    fn early(&mut self) -> Connection {
+        let Setup { state, queued, held, zero_window, early_text, .. } = self.setup;
+        let len = match (state, zero_window) {
+            (St::Early, _) => 0,
+            (_, false) => SYN_TEXT,
+            (_, true) => RECEIVE_BUFFER,
+        };
+        let mut syn = self.syn(None);
+        syn.payload = text_at(syn.seq, syn.seq + 1, len);
+        syn.flags.set(Flags::FIN, held == Held::Fin);
+        let (config, secrets) = (self.config.clone(), self.secrets());
+        let (mut connection, _) = Connection::accept_fast_open(config, path(), secrets, syn, VALID, self.now);
+        self.seq += len;
+        if !zero_window {
+            let _ = connection.consume(len as usize, self.now);
+        }
+        self.exhaust(&mut connection);
+        if early_text {
+            let _ = connection.send(&mut own_text(FLIGHT), self.now).unwrap();
+        }
+        if queued {
+            let _ = connection.close(self.now).unwrap();
+        }
+        connection
     }
 
     fn spent(&mut self) -> Connection {
@@ -379,6 +429,11 @@ impl Script {
             connection.handle(Event::Segment(syn), self.now, &mut actions).unwrap();
         }
     }
+}
+
+/// A cookie that the peer knows.
+pub fn cookie() -> FastOpenCookie {
+    FastOpenCookie::new(b"a cookie").unwrap()
 }
 
 /// IPv4 or IPv6 makes no difference to a cell.

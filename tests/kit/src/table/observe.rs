@@ -1,10 +1,12 @@
 //! Puts what a connection did into the words of the table. Whatever fits no word is `odd`.
 
-use segue::{Action, CloseReason, Connection, Discard, Event, Flags, Info, Report, Segment, SeqNum, State, Timer};
+use segue::{
+    Action, CloseReason, Connection, Discard, Event, FastOpenRefusal, Flags, Info, Report, Segment, SeqNum, State, Timer,
+};
 
 use super::cell::{Ack, Cell, Seq};
 use super::drive::Seen;
-use super::fixture::{Fixture, QUEUED_TEXT, text_at};
+use super::fixture::{Fixture, QUEUED_TEXT, own_text, text_at};
 use super::outcome::{Delivered, Outcome, Reply, Signal, Signals};
 
 /// The actions of one call, sorted.
@@ -18,6 +20,7 @@ pub struct Sorted {
     pub urgent_ahead: Option<u32>,
     pub acked: usize,
     pub report: Option<Report>,
+    pub refusal: Option<FastOpenRefusal>,
     /// Breaches of the rules for actions themselves.
     pub faults: Vec<&'static str>,
 }
@@ -98,6 +101,12 @@ impl Sorted {
                 signal(Signal::Successor);
                 return 0;
             }
+            Action::Report(Report::FastOpenConfirmed) => signal(Signal::Confirmed),
+            Action::Report(Report::FastOpenRefused(why)) => {
+                signal(Signal::Refused);
+                self.refusal = Some(*why);
+                return 0;
+            }
             Action::Report(report) => {
                 signal(Signal::Report);
                 self.report = Some(*report);
@@ -150,6 +159,9 @@ impl Judge<'_> {
         }
         if seen.report.is_some() {
             faults.push("a report");
+        }
+        if seen.refusal.is_some_and(|why| why != FastOpenRefusal::NotAcknowledged) {
+            faults.push("Fast Open is refused for another reason");
         }
         if let (Some(ahead), Some(end)) = (seen.urgent_ahead, self.segment.urgent_end()) {
             let next = if self.cell.seq == Seq::Unknown { self.segment.seq + 1 } else { self.before.rcv_nxt };
@@ -222,8 +234,17 @@ impl Judge<'_> {
         if exactly(Flags::RST | Flags::ACK, SeqNum::new(0), seg.end()) {
             return Some(Reply::RstAck);
         }
-        if exactly(Flags::SYN | Flags::ACK, SeqNum::new(self.fixture.world.iss), irs + 1) {
+        let syn_acked = if self.cell.state.is_early() { self.before.rcv_nxt } else { irs + 1 };
+        if exactly(Flags::SYN | Flags::ACK, SeqNum::new(self.fixture.world.iss), syn_acked) {
             return Some(Reply::SynAck);
+        }
+        let text_again = self.before.state == State::SynSent
+            && sent.flags - Flags::PSH == Flags::ACK
+            && sent.seq == seg.ack
+            && sent.ack == self.after.rcv_nxt
+            && sent.payload == own_text((self.before.snd_nxt - seg.ack) as usize);
+        if text_again && !sent.payload.is_empty() {
+            return Some(Reply::Again);
         }
         let fin = sent.flags - Flags::PSH == Flags::FIN | Flags::ACK
             && sent.seq == self.before.snd_nxt

@@ -21,13 +21,13 @@ dimension! {
         Rst = "rst",
         /// `<SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>`
         RstAck = "rst-ack",
-        /// `<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>`
+        /// `<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>`, without text
         SynAck = "syn-ack",
         /// The same once more, throttled as a challenge.
         SynAckAgain = "syn-ack-again",
         /// The queued text, if any, with FIN and ACK.
         Fin = "fin",
-        /// `<SEQ=ISS><CTL=SYN>`
+        /// `<SEQ=ISS><CTL=SYN>`, in OPEN with text with the cookie and the text
         Syn = "syn",
         /// The text given, with ACK.
         Text = "text",
@@ -35,7 +35,7 @@ dimension! {
         UrgentText = "urgent-text",
         /// `<SEQ=SND.NXT><CTL=RST>`, with or without ACK
         Reset = "reset",
-        /// What starts at SND.UNA, again.
+        /// What starts at SND.UNA, again; a SYN or a SYN,ACK goes again without text.
         Again = "again",
         /// The next octet of text, or the FIN, into the closed window.
         Probe = "probe",
@@ -83,7 +83,11 @@ dimension! {
         Successor = "successor",
         /// No action: the time-wait timer starts again.
         Restart = "restart",
-        /// Something the user may want to know.
+        /// Where Fast Open has told `connected` before: the handshake is complete.
+        Confirmed = "confirmed",
+        /// The peer did not take the text on our SYN, or did not answer it.
+        Refused = "fast-open-refused",
+        /// Something else the user may want to know.
         Report = "report",
     }
 }

@@ -1,7 +1,7 @@
 //! The segment of a cell: numbers, text and options that put it in its classes, relative to a fixture.
 
 use bytes::Bytes;
-use segue::{Flags, Segment, SeqNum};
+use segue::{Flags, Segment, SeqNum, State};
 
 use super::cell::{Ack, Cell, Close, Held, Seq, St, Ts};
 use super::fixture::{Fixture, HELD, PEER_WINDOW, text_at};
@@ -46,7 +46,11 @@ impl Geometry<'_> {
         let next = fixture.info.rcv_nxt;
         let window = fixture.info.rcv_wnd;
         let known = cell.state.is_syn_received() || cell.state.is_synchronized();
-        if known == (cell.seq == Seq::Unknown) || known && (window == 0) != cell.seq.is_zero_window() {
+        let any_window = cell.seq == Seq::Irs;
+        if known == (cell.seq == Seq::Unknown)
+            || known && !any_window && (window == 0) != cell.seq.is_zero_window()
+            || self.contradicts_fin()
+        {
             return None;
         }
         let (syn, fin) = (u32::from(cell.has(Flags::SYN)), u32::from(cell.has(Flags::FIN)));
@@ -56,6 +60,7 @@ impl Geometry<'_> {
             Seq::Unknown => Some((fixture.irs(), text)),
             Seq::Exact => Some((next, self.reach() - if cell.text { syn } else { 0 })),
             Seq::Overrun => cell.text.then(|| (next, window + TEXT - syn)),
+            Seq::Irs => (syn == 1 && cell.state == St::EarlyText).then(|| (fixture.irs(), text)),
             Seq::Inside => Some(self.inside()),
             Seq::Straddle | Seq::ZeroStraddle => self.straddle(),
             Seq::Left | Seq::ZeroLeft => {
@@ -72,6 +77,18 @@ impl Geometry<'_> {
         }
     }
 
+    /// Whether text or a FIN would stand behind the FIN that came with the SYN: after Fast Open, that is at RCV.NXT.
+    fn contradicts_fin(&self) -> bool {
+        let Self { cell, fixture } = self;
+        let ends = fixture.setup.held == Held::Fin && cell.state.is_early();
+        ends && match cell.seq {
+            Seq::Inside => cell.text || cell.has(Flags::FIN),
+            Seq::Exact | Seq::Overrun => cell.text,
+            Seq::Straddle => cell.text && (!cell.has(Flags::FIN) || cell.has(Flags::SYN) && cell.state == St::Early),
+            _ => false,
+        }
+    }
+
     /// How far beyond RCV.NXT text that begins there goes: up to the gap's end, or, with FIN, to the end of all that is
     /// held, so that the FIN stands where the stream ends.
     fn reach(&self) -> u32 {
@@ -80,6 +97,7 @@ impl Geometry<'_> {
         match (cell.text, nothing_held, cell.state.is_syn_received()) {
             (false, _, _) => 0,
             (true, true, _) => TEXT,
+            (true, false, true) if cell.state.is_early() => 0,
             (true, false, true) => {
                 if fin {
                     HELD
@@ -100,6 +118,9 @@ impl Geometry<'_> {
     fn inside(&self) -> (SeqNum, u32) {
         let Self { cell, fixture } = self;
         let next = fixture.info.rcv_nxt;
+        if fixture.setup.held == Held::Fin && cell.state.is_early() {
+            return (next + 1, 0);
+        }
         let stream_end = if cell.state.is_syn_received() { HELD } else { 2 * HELD };
         let (offset, len) = match (fixture.setup.held, cell.has(Flags::FIN), cell.text) {
             (Held::No | Held::Text, _, text) => (stream_end + TEXT, if text { TEXT } else { 0 }),
@@ -113,8 +134,8 @@ impl Geometry<'_> {
     fn straddle(&self) -> Option<(SeqNum, u32)> {
         let Self { cell, fixture } = self;
         let (syn, fin) = (u32::from(cell.has(Flags::SYN)), u32::from(cell.has(Flags::FIN)));
-        // In SYN-RECEIVED what lies before RCV.NXT is IRS alone.
-        let before = if cell.state.is_syn_received() || !cell.text { 1 } else { 3 };
+        // In SYN-RECEIVED what lies before RCV.NXT is IRS alone, where no text of the SYN was delivered.
+        let before = if (cell.state.is_syn_received() && cell.state != St::EarlyText) || !cell.text { 1 } else { 3 };
         if !cell.text && syn + fin < 2 {
             return None;
         }
@@ -136,12 +157,14 @@ impl Geometry<'_> {
             return None;
         }
         let fin_out = matches!(cell.state, St::FinWait1 | St::Closing | St::LastAck) && !fixture.setup.queued;
-        let max_window = if cell.state == St::SynSent { 0 } else { u32::from(PEER_WINDOW) };
+        let max_window = if cell.state.rfc() == State::SynSent { 0 } else { u32::from(PEER_WINDOW) };
         match cell.ack {
             Ack::None | Ack::Unknown => Some(SeqNum::new(fixture.world.choice)),
             Ack::TooOld => Some(una - max_window - 1 - self.distance()),
             Ack::Old => (max_window > 0).then(|| una - 1 - self.distance().min(max_window - 1)),
             Ack::Dup => Some(una),
+            Ack::Syn => cell.state.has_early_text().then_some(una + 1),
+            Ack::Part => cell.state.has_early_text().then(|| una + 2 + fixture.world.choice % (next - una - 2)),
             Ack::New => {
                 let text_end = if fin_out { next - 1 } else { next };
                 text_end.after(una).then_some(text_end)
@@ -155,7 +178,11 @@ impl Geometry<'_> {
     fn window(&self) -> u16 {
         let Self { cell, fixture } = self;
         if cell.state.is_syn_received() {
-            return if cell.close == Close::Queued { 0 } else { PEER_WINDOW };
+            let in_flight = match cell.ack {
+                Ack::Syn | Ack::Part => self.ack().map_or(0, |ack| fixture.info.snd_nxt - ack),
+                _ => 0,
+            };
+            return if cell.close == Close::Queued { u16::try_from(in_flight).unwrap_or(0) } else { PEER_WINDOW };
         }
         let kept = if cell.close != Close::No && cell.ack == Ack::New { 0 } else { PEER_WINDOW };
         debug_assert!(fixture.setup.queued == (cell.close != Close::No));

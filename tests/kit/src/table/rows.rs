@@ -4,7 +4,7 @@ use segue::{Flags, State};
 
 use super::calls::{CallCell, CallPattern};
 use super::cell::{Ack, Cell, Close, Dimension, Held, Len, Seq, Set, St, Ts};
-use super::outcome::{Outcome, Signal};
+use super::outcome::{Delivered, Outcome, Signal};
 
 /// Control bits that must be on, and others that must be off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -124,19 +124,28 @@ impl Table {
     }
 }
 
-/// What a row's outcome means for one cell: `urgent` needs URG; a taken ACK that advances says so.
+/// What a row's outcome means for one cell: `urgent` needs URG; a taken ACK that advances says so; after Fast Open the user
+/// is connected already, and the text of the SYN is delivered.
 pub fn expect(row: &Outcome, cell: &Cell) -> Outcome {
     let mut outcome = *row;
     if !cell.has(Flags::URG) {
         outcome.signals = outcome.signals.without(Signal::Urgent);
     }
+    if cell.state.is_early() && row.signals.has(Signal::Connected) {
+        outcome.signals = outcome.signals.without(Signal::Connected).with(Signal::Confirmed);
+    }
+    if cell.state.is_early() && cell.held == Held::Fin {
+        outcome.delivered = Delivered::Nothing;
+    }
     let stays = State::is_synchronized(cell.state.rfc());
-    if row.takes_ack && stays {
-        if matches!(cell.ack, Ack::New | Ack::Fin) {
+    if row.takes_ack && (stays || cell.state.has_early_text()) {
+        if matches!(cell.ack, Ack::Part | Ack::New | Ack::Fin) {
             outcome.signals = outcome.signals.with(Signal::Acked);
         }
         let nothing_left = match cell.state {
-            St::Established | St::CloseWait => cell.close == Close::No && cell.ack == Ack::New,
+            St::Established | St::CloseWait | St::SynSentText | St::EarlyText => {
+                cell.close == Close::No && cell.ack == Ack::New
+            }
             _ => cell.ack == Ack::Fin,
         };
         if nothing_left {
@@ -144,7 +153,8 @@ pub fn expect(row: &Outcome, cell: &Cell) -> Outcome {
         }
     }
     // An old ACK has nothing to take, and a closed connection has no variables to see it by.
-    let visible = matches!(cell.ack, Ack::Dup | Ack::New | Ack::Fin) && outcome.next != Some(State::Closed);
+    let visible = !matches!(cell.ack, Ack::None | Ack::Unknown | Ack::TooOld | Ack::Old | Ack::Beyond)
+        && outcome.next != Some(State::Closed);
     outcome.takes_ack = row.takes_ack && visible;
     if outcome.next == Some(cell.state.rfc()) {
         outcome.next = None;
