@@ -55,7 +55,7 @@ dimension! {
         SynReceivedAccept = "SYN-RECEIVED/accept",
         /// Made by `listen`, then a SYN.
         SynReceivedListen = "SYN-RECEIVED/listen",
-        /// Made by `connect`, then a SYN without ACK: simultaneous open.
+        /// Made by `connect`, then a SYN without ACK: simultaneous open. Our SYN had no text.
         SynReceivedCrossed = "SYN-RECEIVED/crossed",
         /// Made by `accept_fast_open` with a valid cookie; the SYN had no text, and nothing of ours followed our SYN,ACK.
         Early = "SYN-RECEIVED/early",

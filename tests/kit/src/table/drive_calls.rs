@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use segue::{
-    Action, Arc, Config, Connection, Error, Event, FastOpen, FastOpenAnswer, FastOpenRefusal, Flags, Info, Instant, Knob,
-    Path, Secrets, Segment, SeqNum, State, Timer,
+    Action, Arc, Config, Connection, Error, Event, FastOpen, FastOpenAnswer, FastOpenRefusal, Flags, Info, Instant,
+    Knob, Path, Secrets, Segment, SeqNum, State, Timer,
 };
 
 use super::calls::{Call, CallCell, Unread};

@@ -166,8 +166,7 @@ impl Script {
     fn run(mut self) -> Option<Fixture> {
         let Setup { state, queued, held, zero_window, .. } = self.setup;
         let can_queue = state.is_syn_received() || matches!(state, St::FinWait1 | St::CloseWait | St::Closing);
-        let can_hold =
-            state.is_syn_received() || matches!(state, St::Established | St::FinWait1 | St::FinWait2);
+        let can_hold = state.is_syn_received() || matches!(state, St::Established | St::FinWait1 | St::FinWait2);
         let has_window = state.is_syn_received() || state.is_synchronized();
         let impossible = queued && !can_queue
             || held != Held::No && (!can_hold || zero_window)
@@ -270,13 +269,13 @@ impl Script {
     fn early(&mut self) -> Connection {
         let Setup { state, queued, held, zero_window, early_text, .. } = self.setup;
         let len = match (state, zero_window) {
-            (St::Early, _) => 0,
-            (_, false) => SYN_TEXT,
-            (_, true) => RECEIVE_BUFFER,
+            (St::EarlyText, false) => SYN_TEXT,
+            (St::EarlyText, true) => RECEIVE_BUFFER,
+            _ => 0,
         };
         let mut syn = self.syn(None);
         syn.payload = text_at(syn.seq, syn.seq + 1, len);
-        syn.flags.set(Flags::FIN, held == Held::Fin);
+        syn.flags.set(Flags::FIN, state.is_early() && held == Held::Fin);
         let (config, secrets) = (self.config.clone(), self.secrets());
         let (mut connection, _) = Connection::accept_fast_open(config, path(), secrets, syn, VALID, self.now);
         self.seq += len;
@@ -287,7 +286,7 @@ impl Script {
         if early_text {
             let _ = connection.send(&mut own_text(FLIGHT), self.now).unwrap();
         }
-        if queued {
+        if state.is_early() && queued {
             let _ = connection.close(self.now).unwrap();
         }
         connection
@@ -328,12 +327,14 @@ impl Script {
     }
 
     fn established(&mut self) -> Connection {
+        let fast_open = self.world.choice & 64 != 0;
         let mut connection = match self.world.choice & 3 {
+            0 if fast_open => self.early(),
             0 => self.syn_received(St::SynReceivedAccept),
             1 => self.syn_received(St::SynReceivedListen),
             2 => self.syn_received(St::SynReceivedCrossed),
             _ => {
-                let mut connection = self.connect();
+                let mut connection = if fast_open { self.connect_with_text() } else { self.connect() };
                 self.pass(1);
                 let syn_ack = self.syn(Some(connection.info().snd_nxt));
                 let _ = connection.handle_segment(syn_ack, self.now);

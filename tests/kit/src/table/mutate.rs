@@ -82,7 +82,11 @@ pub fn altered<P: Spoil>(row: &Row<P>, is_call: bool) -> Vec<(String, Outcome)> 
         out.push(("next: stays".to_owned(), Outcome { next: None, ..o }));
     }
     for &signal in Signal::ALL {
-        let derived = matches!(signal, Signal::Acked | Signal::Flushed);
+        let derived = match signal {
+            Signal::Acked | Signal::Flushed => true,
+            Signal::Confirmed => o.signals.has(Signal::Connected),
+            _ => false,
+        };
         if !derived || is_call {
             let has = o.signals.has(signal);
             let signals = if has { o.signals.without(signal) } else { o.signals.with(signal) };

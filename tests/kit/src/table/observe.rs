@@ -1,7 +1,8 @@
 //! Puts what a connection did into the words of the table. Whatever fits no word is `odd`.
 
 use segue::{
-    Action, CloseReason, Connection, Discard, Event, FastOpenRefusal, Flags, Info, Report, Segment, SeqNum, State, Timer,
+    Action, CloseReason, Connection, Discard, Event, FastOpenRefusal, Flags, Info, Report, Segment, SeqNum, State,
+    Timer,
 };
 
 use super::cell::{Ack, Cell, Seq};
