@@ -235,46 +235,19 @@ fn nameless(error: Error) -> Error {
 }
 
 fn open(call: Call, world: World) -> Seen {
-    let config = Arc::new(Config::default());
-    let path = Path::ipv6(1500);
     let secrets = Secrets { iss: SeqNum::new(world.iss), ts_offset: world.ts_offset };
-    let now = Instant::from_millis(10_000);
-    let mut segment =
-        Segment { seq: SeqNum::new(world.irs), flags: Flags::SYN, window: PEER_WINDOW, ..Segment::default() };
-    let (syn, ack, rst) = (Flags::SYN, Flags::ACK, Flags::RST);
-    let choice = world.choice as usize % 4;
-    segment.ack = SeqNum::new(world.iss);
-    match call {
-        Call::OpenAck => segment.flags = [ack, syn | ack, ack | Flags::FIN, ack | Flags::PSH][choice],
-        Call::OpenNoSyn => segment.flags = [Flags::empty(), rst, syn | rst | ack, Flags::FIN][choice],
-        Call::OpenCookie => segment.payload = text_at(segment.seq, segment.seq + 1, [0, 1, 20, 256][choice]),
-        _ => (),
-    }
-    let (delivered, text) = (segment.payload.clone(), own_text(QUEUED_TEXT));
-    let answer = FastOpenAnswer { valid: call != Call::OpenSyn, cookie: None };
-    let (connection, actions) = match call {
-        Call::OpenActive => Connection::connect(config, path, secrets, now),
-        Call::OpenPassive => (Connection::listen(config, path, secrets), Vec::new()),
-        Call::OpenText => {
-            let open = FastOpen { cookie: cookie(), mss: None, text: text.clone() };
-            Connection::connect_fast_open(config, path, secrets, open, now).unwrap()
-        }
-        // What is no SYN, and a cookie that is not valid, make no difference to an ordinary OPEN.
-        _ if call == Call::OpenCookie || world.choice & 4 != 0 => {
-            Connection::accept_fast_open(config, path, secrets, segment.clone(), answer, now)
-        }
-        _ => Connection::accept(config, path, secrets, segment.clone(), now),
-    };
+    let segment = first_segment(call, world);
+    let (connection, actions) = constructed(call, world, secrets, segment.clone());
     connection.check_invariants();
     let seen = Sorted::new(&actions);
     let mut faults = seen.faults.clone();
     let info = connection.info();
-    let early = call == Call::OpenText;
-    let on_syn = if early { text } else { Bytes::new() };
-    let next_of_syn = secrets.iss + 1 + u32::try_from(on_syn.len()).unwrap();
-    let rcv_nxt = SeqNum::new(world.irs) + 1 + u32::try_from(delivered.len()).unwrap();
+    let on_syn = if call == Call::OpenText { own_text(QUEUED_TEXT) } else { Bytes::new() };
+    let snd_nxt = secrets.iss + 1 + u32::try_from(on_syn.len()).unwrap();
+    let rcv_nxt = segment.seq + 1 + u32::try_from(segment.payload.len()).unwrap();
     let word = |sent: &Segment| {
-        let plain = sent.payload == on_syn && sent.seq == secrets.iss && sent.options.fast_open().is_some() == early;
+        let cookie = sent.options.fast_open().is_some();
+        let plain = sent.payload == on_syn && sent.seq == secrets.iss && cookie == (call == Call::OpenText);
         match sent.flags {
             Flags::SYN if plain && sent.ack == SeqNum::new(0) => Some(Reply::Syn),
             flags if plain && flags == Flags::SYN | Flags::ACK && sent.ack == rcv_nxt => Some(Reply::SynAck),
@@ -287,10 +260,10 @@ fn open(call: Call, world: World) -> Seen {
         [one] => word(one).unwrap_or(Reply::Odd),
         _ => Reply::Odd,
     };
-    if matches!(reply, Reply::Syn | Reply::SynAck) && (info.snd_una != secrets.iss || info.snd_nxt != next_of_syn) {
+    if matches!(reply, Reply::Syn | Reply::SynAck) && (info.snd_una != secrets.iss || info.snd_nxt != snd_nxt) {
         faults.push("SND.UNA = ISS, SND.NXT = ISS + 1, and the text of the SYN");
     }
-    if seen.delivered != delivered {
+    if seen.delivered != segment.payload {
         faults.push("what is delivered is not the text of the SYN");
     }
     let next = (connection.state() != State::Closed).then(|| connection.state());
@@ -303,6 +276,38 @@ fn open(call: Call, world: World) -> Seen {
         ..Outcome::NOTHING
     };
     Seen { outcome, faults }
+}
+
+/// The segment that a passive OPEN has at hand.
+fn first_segment(call: Call, world: World) -> Segment {
+    let (seq, ack) = (SeqNum::new(world.irs), SeqNum::new(world.iss));
+    let mut segment = Segment { seq, ack, flags: Flags::SYN, window: PEER_WINDOW, ..Segment::default() };
+    let (syn, ack, rst) = (Flags::SYN, Flags::ACK, Flags::RST);
+    let choice = world.choice as usize % 4;
+    match call {
+        Call::OpenAck => segment.flags = [ack, syn | ack, ack | Flags::FIN, ack | Flags::PSH][choice],
+        Call::OpenNoSyn => segment.flags = [Flags::empty(), rst, syn | rst | ack, Flags::FIN][choice],
+        Call::OpenCookie => segment.payload = text_at(seq, seq + 1, [0, 1, 20, 256][choice]),
+        _ => (),
+    }
+    segment
+}
+
+fn constructed(call: Call, world: World, secrets: Secrets, segment: Segment) -> (Connection, Vec<Action>) {
+    let (config, path, now) = (Arc::new(Config::default()), Path::ipv6(1500), Instant::from_millis(10_000));
+    let answer = FastOpenAnswer { valid: call != Call::OpenSyn, cookie: None };
+    match call {
+        Call::OpenActive => Connection::connect(config, path, secrets, now),
+        Call::OpenPassive => (Connection::listen(config, path, secrets), Vec::new()),
+        Call::OpenText => {
+            let open = FastOpen { cookie: cookie(), mss: None, text: own_text(QUEUED_TEXT) };
+            Connection::connect_fast_open(config, path, secrets, open, now).unwrap()
+        }
+        Call::OpenCookie => Connection::accept_fast_open(config, path, secrets, segment, answer, now),
+        // The answer makes no difference where the segment is no SYN, or the cookie is not valid.
+        _ if world.choice & 4 != 0 => Connection::accept_fast_open(config, path, secrets, segment, answer, now),
+        _ => Connection::accept(config, path, secrets, segment, now),
+    }
 }
 
 /// The word for what a call or a timer sent.
