@@ -82,12 +82,17 @@ impl Features {
             Self::Default => machine(features()?),
             Self::Without(left_out) => {
                 let manifest = manifest()?;
-                // What needs it, as in `rack = ["sack"]`, goes with it.
-                let needs = |feature: &str| {
+                // What needs it, as in `rack = ["sack"]`, goes with it, and what needs that.
+                let needs = |feature: &str, gone: &[String]| {
                     let line = manifest.lines().find_map(|line| line.strip_prefix(feature)?.strip_prefix(" = ["));
-                    line.is_some_and(|list| list.contains(&format!("\"{left_out}\"")))
+                    line.is_some_and(|list| gone.iter().any(|gone| list.contains(&format!("\"{gone}\""))))
                 };
-                machine(features()?.into_iter().filter(|feature| feature != left_out && !needs(feature)).collect())
+                let (mut gone, mut left) = (vec![left_out.clone()], features()?);
+                left.retain(|feature| feature != left_out);
+                while let Some(at) = left.iter().position(|feature| needs(feature, &gone)) {
+                    gone.push(left.remove(at));
+                }
+                machine(left)
             }
         }
     }
