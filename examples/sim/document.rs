@@ -156,8 +156,8 @@ pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
         "\
 # Figures
 
-What segue reaches over an emulated bottleneck, with nine senders: CUBIC and NewReno, with and without pacing, with and
-without timestamps (`-bare`), and BBR, which always paces. Medians over 20 seeds where chance decides anything, for two
+What segue reaches over an emulated bottleneck, with ten senders: CUBIC and NewReno, with and without pacing, with and
+without timestamps (`-bare`), BBR, which always paces, and Prague in the rows of L4S. Medians over 20 seeds where chance decides anything, for two
 sets of seeds. Within 1 % of what is required counts as reached. [simulation.md](simulation.md) tells what is emulated,
 and how to read it.
 

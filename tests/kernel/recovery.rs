@@ -205,7 +205,7 @@ fn acknowledges(road: Road, segments: &[Captured]) {
     }
 }
 
-/// The default of `Config::quick_acks`.
+/// Half of the default of `Config::quick_acks`.
 const QUICK: usize = 16;
 /// The default of `Config::receive_buffer_initial`.
 const INITIAL_BUFFER: u32 = 131_072;

@@ -153,9 +153,12 @@ fn pages() -> Vec<u32> {
 }
 
 /// The RFCs of `docs/conformance` that no script is about, and why.
-const RFCS_WITHOUT_SCRIPT: [(u32, &str); 2] = [
+const RFCS_WITHOUT_SCRIPT: [(u32, &str); 5] = [
+    (2385, "the keys are the host's, and a script's host has none"),
     (4987, "floods concern the listeners of a whole host, and a script has a peer"),
+    (5925, "the keys are the host's, and a script's host has none"),
     (6528, "the initial sequence numbers are the host's, and a script counts from them"),
+    (9331, "the controller is the host's choice, and a script's host has none for L4S"),
 ];
 
 #[test]
@@ -187,7 +190,11 @@ fn the_suite_covers_the_table_of_the_readme() {
     for row in scope.lines().filter_map(|line| line.strip_prefix("| RFC ")?.split('|').next()) {
         let numbers = row.split([',', ' ']).filter(|word| word.len() >= 3 && word.chars().all(|c| c.is_ascii_digit()));
         for rfc in numbers {
-            assert!(there.contains(&format!("rfc{rfc}")), "no script is about RFC {rfc} of the README's table");
+            let excused = RFCS_WITHOUT_SCRIPT.iter().any(|(own, _)| rfc == own.to_string());
+            assert!(
+                excused || there.contains(&format!("rfc{rfc}")),
+                "no script is about RFC {rfc} of the README's table"
+            );
         }
     }
 }

@@ -64,7 +64,9 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// [`flush_ip`](Self::flush_ip) for a host whose connections are signed. Each segment leaves by itself, since each has a
-    /// signature of its own; the device may compute the checksum.
+    /// signature of its own; the device may compute the checksum. [`Config::option_space`](crate::Config::option_space) has to be
+    /// at least [`Authenticator::space`](crate::auth::Authenticator::space) for all that have keys: else their datagrams are
+    /// larger than the MTU.
     ///
     /// ```
     /// use segue::Instant;
