@@ -106,7 +106,8 @@ impl<C: Controller> Tcb<C> {
             return Continue(());
         }
         if segment.flags.contains(Flags::ACK) {
-            if self.snd.is_news(segment.ack) {
+            // Where text of the peer's SYN was delivered already, what is left of the segment is old (RFC 7413 §4.2.2).
+            if self.snd.is_news(segment.ack) && self.rcv.nxt == self.rcv.irs + 1 {
                 self.ecn.heard(segment.flags, segment.ecn, cx.config.ecn());
                 self.check_kinds(cx)?;
                 if let Some(accurate) = self.accurate_mut() {

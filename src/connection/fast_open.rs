@@ -198,7 +198,8 @@ impl<C: Controller> SynSent<C> {
         };
         if !asked.cookie.as_slice().is_empty() {
             let octets = u16::try_from(options.wire_len()).unwrap_or(u16::MAX);
-            let mss = asked.mss.unwrap_or(cx.path.ip.default_mss()).min(cx.path.mss());
+            let known = asked.mss.unwrap_or(cx.path.ip.default_mss()).min(cx.path.mss());
+            let mss = known.min(cx.config.max_mss()).min(cx.config.max_sent_mss());
             let most = mss.saturating_sub(cx.path.ip_options).saturating_sub(octets); // none, where options leave no room
             asked.text = self.snd.buffer.len().min(most.into());
         }

@@ -80,7 +80,7 @@ impl<'de, C: Controller + Deserialize<'de>> Deserialize<'de> for Connection<C> {
         let reserved = config.reserved_options();
         let path = Path { ip_options: path.ip_options.saturating_sub(reserved), ..path }.reserving(reserved);
         let connection = Self { config, settings, path, timers, counters, clock, phase };
-        match connection.invariants() {
+        match connection.counters.check_read().and_then(|()| connection.invariants()) {
             Ok(()) => Ok(connection),
             Err(broken) => Err(D::Error::custom(format_args!("no connection can be so: {broken}"))),
         }

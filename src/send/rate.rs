@@ -185,7 +185,7 @@ impl Rate {
         }
         self.count(octets);
         let sampling = self.sampling.begin();
-        sampling.delivered += u64::from(octets);
+        sampling.delivered = sampling.delivered.saturating_add(octets.into()); // a value that was read may say anything
         sampling.delivered_at = now;
         let (snapshot, at) = newest?;
         let sending = at.saturating_since(snapshot.first_at);

@@ -214,3 +214,15 @@ fn without_room_for_the_option_the_handshake_is_an_ordinary_one() {
         assert!(!words.contains("FastOpenRefused"), "nothing was asked: {words}");
     }
 }
+
+/// Neither the largest segment that we announce nor a cap of our own lets more text go with the SYN.
+#[test]
+fn the_caps_of_the_mss_hold_for_the_syn() {
+    for config in [plain().max_mss(200), plain().max_sent_mss(200)] {
+        for mss in [None, Some(1460)] {
+            let open = FastOpen { mss, ..with_text(3000) };
+            let tcp = Rig::connect_fast_open(config, Path::ipv4(1500), open);
+            assert_eq!(tcp.only().payload.len() + tcp.only().options.wire_len(), 200, "{mss:?}");
+        }
+    }
+}

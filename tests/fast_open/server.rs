@@ -189,3 +189,16 @@ fn what_the_user_took_early_opens_the_window_with_the_handshake() {
     assert_eq!(tcp.arrives(peer(900, 0)), "Report(FastOpenConfirmed); <SEQ=0><ACK=900><CTL=ACK>");
     assert_eq!(tcp.only().window, 1000);
 }
+
+/// A SYN,ACK of a simultaneous open stands before text that was delivered: it is old, and says nothing of ECN.
+#[test]
+fn a_syn_ack_after_early_text_changes_nothing() {
+    let syn = Segment { flags: Flags::SYN | Flags::ECE | Flags::CWR, ..syn(100) };
+    let mut tcp = Rig::accept_fast_open(plain().ecn(EcnMode::Passive), Path::ipv4(1500), syn, VALID);
+    let before = tcp.connection.clone();
+    let words = tcp.arrives(Segment { seq: peer_syn().seq, ..peer_ctl(Flags::SYN | Flags::ACK, 0, 0) });
+    assert!(words.contains("Discarded(OutOfWindow)"), "{words}");
+    assert_eq!(tcp.connection.canonical(tcp.now), before.canonical(tcp.now));
+    tcp.arrives(peer(100, 0));
+    assert!(tcp.info().ecn);
+}

@@ -107,7 +107,7 @@ impl DataReceiver {
     /// A SYN,ACK arrived that agrees: a mark counts, once however many come (§3.2.2.2). Octets on it count.
     pub(crate) fn on_syn_ack(&mut self, arrived: Ecn, octets: u32) {
         if arrived == Ecn::Ce && !self.counted_syn_ack {
-            self.cep += 1;
+            self.cep = self.cep.wrapping_add(1);
             self.counted_syn_ack = true;
         }
         self.count_octets(arrived, octets);
@@ -133,7 +133,7 @@ impl DataReceiver {
     pub(crate) fn on_packet(&mut self, packet: &Packet) -> Due {
         let ce = packet.arrived == Ecn::Ce;
         if ce {
-            self.cep += u64::from(packet.packets);
+            self.cep = self.cep.wrapping_add(packet.packets.into());
             self.since_ack = self.since_ack.saturating_add(u8::try_from(packet.packets).unwrap_or(u8::MAX));
         }
         self.count_octets(packet.arrived, packet.octets);
@@ -152,7 +152,7 @@ impl DataReceiver {
             (Ecn::Ce, [_, changed, _]) => (ceb, changed),
             (Ecn::Ect1, [_, _, changed]) => (e1b, changed),
         };
-        *counter += u64::from(octets);
+        *counter = counter.wrapping_add(octets.into());
         *changed |= octets > 0;
     }
 

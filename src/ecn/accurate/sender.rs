@@ -153,7 +153,7 @@ impl DataSender {
             self.distrust(); // note 1
         }
         let marked = arrived.is_some_and(|arrived| self.test_for_mangling(Ecn::NotEct, arrived));
-        self.cep += u64::from(marked);
+        self.cep = self.cep.wrapping_add(marked.into());
         marked
     }
 
@@ -189,14 +189,14 @@ impl DataSender {
             Some(octets) => self.reconcile(least, octets, told),
             None => self.deem_cycled(least, told.packets),
         };
-        self.cep += u64::from(packets);
-        self.since.marked += u64::from(packets);
+        self.cep = self.cep.wrapping_add(packets.into());
+        self.since.marked = self.since.marked.saturating_add(packets.into());
         self.since.packets = self.since.packets.saturating_add(told.packets);
         let marked = match octets {
             Some(octets) => self.take_octets(octets),
             None => self.estimate_octets(packets, told),
         };
-        self.marked += u64::from(marked);
+        self.marked = self.marked.wrapping_add(marked.into());
         self.average_over(if octets.is_some() { packets } else { least }, told.packets);
         self.test_for_continuous_marking(packets, told);
         if self.heeds { Marks { packets, octets: marked } } else { Marks::default() }
@@ -249,8 +249,8 @@ impl DataSender {
         self.options = Options::Available;
         let Octets { e0b, ceb, e1b } = &mut self.octets;
         let of_ect_0 = increment(*e0b, option.e0b());
-        *e0b += u64::from(of_ect_0);
-        *e1b += u64::from(increment(*e1b, option.e1b()));
+        *e0b = e0b.wrapping_add(of_ect_0.into());
+        *e1b = e1b.wrapping_add(increment(*e1b, option.e1b()).into());
         match self.sent {
             // ECT(1) may not become ECT(0) (§3.2.2.3): a queue further on would take the text for that of a classic sender.
             Sent::Ect1 => self.ect &= of_ect_0 == 0,
@@ -258,7 +258,7 @@ impl DataSender {
             Sent::Changing(_) | Sent::Ect0 => {}
         }
         let marked = increment(*ceb, option.ceb());
-        *ceb += u64::from(marked);
+        *ceb = ceb.wrapping_add(marked.into());
         marked
     }
 
@@ -277,7 +277,7 @@ impl DataSender {
     fn estimate_octets(&mut self, packets: u32, told: &Told) -> u32 {
         let size = told.octets / told.packets.max(1);
         let octets = packets.saturating_mul(size).min(told.octets);
-        self.since.estimated += u64::from(octets);
+        self.since.estimated = self.since.estimated.saturating_add(octets.into());
         octets
     }
 
@@ -298,7 +298,7 @@ impl DataSender {
         self.continuous = match () {
             () if packets < told.packets => None,
             () if told.una <= self.round => Some(rounds),
-            () if rounds + 1 < CONTINUOUS => {
+            () if rounds.saturating_add(1) < CONTINUOUS => {
                 self.round = told.nxt;
                 Some(rounds + 1)
             }

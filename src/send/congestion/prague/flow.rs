@@ -133,6 +133,20 @@ impl Flow {
         }
     }
 
+    /// The same with a segment size and windows that a flow can have.
+    #[cfg(feature = "serde")]
+    pub(super) fn within_bounds(mut self) -> Self {
+        self.mss = sane_mss(self.mss);
+        self.floor = self.floor.clamp(1, self.mss * 2);
+        self.ssthresh = self.ssthresh.max(self.least_ssthresh());
+        self.cwnd = self.cwnd.clamp(window_of(self.mss) / LEAST_PART, window_of(MAX_CWND));
+        if let Some(saved) = &mut self.saved {
+            saved.cwnd = saved.cwnd.min(window_of(MAX_CWND));
+            saved.floor = saved.floor.clamp(1, self.mss * 2);
+        }
+        self
+    }
+
     pub(super) fn info(&self) -> PragueInfo {
         PragueInfo {
             alpha: self.alpha.value(),

@@ -36,7 +36,16 @@ use flow::{Flow, octets_of};
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "Flow"))]
 pub struct Prague(Box<Flow>);
+
+/// A flow that was read may say anything: its numbers stay within their bounds.
+#[cfg(feature = "serde")]
+impl From<Flow> for Prague {
+    fn from(flow: Flow) -> Self {
+        Self(Box::new(flow.within_bounds()))
+    }
+}
 
 impl Default for Prague {
     fn default() -> Self {
