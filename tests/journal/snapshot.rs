@@ -1,11 +1,16 @@
 //! Snapshots of live connections.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quickcheck::quickcheck;
+use segue::congestion::{Algorithm, Prague};
 use segue::journal::Answer;
-use segue::{Action, Arc, Config, Connection, Instant, Path, Secrets, SeqNum, State};
+use segue::{
+    Action, Arc, Config, Connection, Ecn, EcnMode, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State,
+    Timestamps,
+};
 
 use crate::pair::{Plan, Run};
 
@@ -223,4 +228,79 @@ fn a_snapshot_of_a_build_with_other_shortcuts_is_read() {
             assert_eq!(serde_json::from_str::<Connection>(&other).unwrap(), connection, "{prediction}");
         }
     }
+}
+
+/// A client in AccECN mode that sends by Prague, with text in flight.
+fn with_prague() -> Connection {
+    let config = Arc::new(Config::builder().ecn(EcnMode::Accurate).build().unwrap());
+    let (path, now) = (Path::ipv4(1500), Instant::from_secs(1));
+    let secrets = |iss| Secrets { iss: SeqNum::new(iss), ts_offset: 0 };
+    let sent = |actions: Vec<Action>| {
+        let of = |action| if let Action::Transmit(segment) = action { Some(segment) } else { None };
+        actions.into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let prague = Algorithm::Prague(Prague::default());
+    let (mut client, syn) = Connection::connect_with(prague, config.clone(), path, secrets(1), now);
+    let (mut server, syn_ack) = Connection::accept(config, path, secrets(9), sent(syn).remove(0), now);
+    let ack = client.handle_segment(sent(syn_ack).remove(0), now);
+    sent(ack).into_iter().for_each(|segment| drop(server.handle_segment(segment, now)));
+    for round in 1..4 {
+        let now = now + Duration::from_millis(20 * round);
+        for mut text in sent(client.send(&mut vec![7; 8000].into(), now).unwrap()) {
+            text.ecn = Ecn::Ce;
+            for ack in sent(server.handle_segment(text, now)) {
+                client.handle_segment(ack, now);
+            }
+            let _ = server.consume(usize::MAX, now);
+        }
+    }
+    client.send(&mut vec![7; 8000].into(), now + Duration::from_millis(100)).unwrap();
+    client
+}
+
+/// Numbers of accurate feedback and of Prague, forged: the snapshot is refused, or it goes on without harm.
+#[test]
+fn forged_feedback_and_windows_do_no_harm() {
+    let client = with_prague();
+    let text = serde_json::to_string(&client).unwrap();
+    let part = |name: &str| text.find(name).map(|at| at..at + 1200).expect(name);
+    let parts = [part(r#""accurate":{"#), part(r#""Prague":{"#)];
+    let (una, nxt) = (client.info().snd_una, client.info().snd_nxt);
+    let mut taken = 0;
+    for place in numbers(&text).into_iter().filter(|place| parts.iter().any(|part| part.contains(&place.start))) {
+        for new in [0, 255, 65_535, u64::from(u32::MAX), u64::MAX / 4, u64::MAX] {
+            let forged = [&text[..place.start], &new.to_string(), &text[place.end..]].concat();
+            let Ok(mut read) = serde_json::from_str::<Connection>(&forged) else { continue };
+            taken += 1;
+            let mut now = Instant::from_secs(2);
+            for (step, marks) in (1..6).zip([Flags::ECE, Flags::CWR, Flags::AE, Flags::empty(), Flags::ECE]) {
+                now += Duration::from_millis(30);
+                let ack = una + (nxt - una) / 5 * step;
+                let options = Options { timestamps: stamps(now), ..Options::default() };
+                let segment = Segment {
+                    seq: read.info().rcv_nxt,
+                    ack,
+                    flags: Flags::ACK | marks,
+                    window: 60_000,
+                    options: options.into(),
+                    ecn: Ecn::Ce,
+                    payload: "text".into(),
+                    ..Segment::default()
+                };
+                read.handle_segment(segment, now);
+            }
+            while let Some((timer, at)) = read.next_deadline().filter(|(_, at)| *at < now + Duration::from_secs(5)) {
+                now = now.max(at);
+                read.handle_timer(timer, now);
+            }
+            read.check_invariants();
+        }
+    }
+    assert!(taken > 50, "{taken} were read");
+}
+
+/// The peer's timestamps, which count milliseconds.
+fn stamps(now: Instant) -> Option<Timestamps> {
+    let millis = u32::try_from(now.as_micros() / 1000).unwrap();
+    Some(Timestamps { value: millis, echo: millis - 10 })
 }
