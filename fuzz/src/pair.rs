@@ -11,7 +11,6 @@ pub(crate) mod world;
 use core::time::Duration;
 
 use end::{End, Opening};
-use segue::congestion::{Algorithm, Bbr, Prague};
 use segue::{Ecn, Event, IcmpKind, Instant, Knob, Secrets, SeqNum, Timer};
 
 use super::events::setup::{NUMBERS, any_path, config};
@@ -63,13 +62,7 @@ pub(crate) fn setup(
             _ => segue::Path { ip_options: 8, ..segue::Path::ipv6(1280) },
         };
         let iss = SeqNum::new(NUMBERS[usize::from(number & 7)]);
-        let controller = match choice >> 6 {
-            0 | 1 => Algorithm::default(),
-            2 => Algorithm::Bbr(Bbr::default()),
-            _ => Algorithm::Prague(Prague::default()),
-        };
-        let secrets = Secrets { iss, ts_offset: 0xFFFF_0000 >> (16 * which) };
-        End::new(which, (config, path, secrets), controller, traced)
+        End::new(which, config, path, Secrets { iss, ts_offset: 0xFFFF_0000 >> (16 * which) }, traced)
     };
     let ends = [end(0, numbers >> 4), end(1, numbers)];
     let mut world = World::new(ends, now, patient);
