@@ -111,7 +111,7 @@ impl Model {
         self.bdp_multiple_of(self.bw, gain)
     }
 
-    fn bdp_multiple_of(&self, bw: u64, gain: Gain) -> u32 {
+    pub(super) fn bdp_multiple_of(&self, bw: u64, gain: Gain) -> u32 {
         match self.min_rtt {
             None => self.initial_cwnd, // no valid RTT samples yet
             Some(min_rtt) => octets(gain.of(volume_of(bw, min_rtt))),

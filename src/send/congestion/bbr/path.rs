@@ -2,7 +2,7 @@
 
 use super::control::{Gain, octets};
 use super::info::BbrState;
-use super::model::{Model, NO_RATE, NO_VOLUME, UndoState};
+use super::model::{AckPhase, Model, NO_RATE, NO_VOLUME, UndoState};
 use super::sample::{Sample, Volume, inflight_at_loss, volume_of};
 use crate::Instant;
 use crate::send::congestion::Lost;
@@ -106,18 +106,20 @@ impl Model {
 
     /// BBR.bw_latest, as it would be at the pacing gain of 1. A flow that paces at nine tenths, less the margin, delivers
     /// no more, whatever the path takes. This is ours: with the draft's each round with a loss lowers the rate by the
-    /// margin, and one in ProbeBW_DOWN by a tenth, for the rest of the cycle.
+    /// margin, and one in ProbeBW_DOWN by a tenth, for the rest of the cycle. Until the first round of ProbeBW_DOWN is
+    /// over, what is delivered left before it, and was not slowed down.
     fn bw_latest_at_full_rate(&self) -> u64 {
-        self.pacing_gain().undo(self.bw_latest)
+        if self.ack_phase == AckPhase::ProbeStopping { self.bw_latest } else { self.pacing_gain().undo(self.bw_latest) }
     }
 
     pub(super) fn bound_bw_for_model(&mut self) {
         self.bw = self.max_bw().min(self.bw_shortterm);
     }
 
-    /// UpdateACKAggregation (§5.5.9).
+    /// UpdateACKAggregation (§5.5.9). What the path takes is max_bw; this is ours. The draft's bw is less where losses lowered
+    /// bw_shortterm, and all that the path delivered then would be an aggregate, for which the window grows.
     pub(super) fn update_ack_aggregation(&mut self, sample: &Sample) {
-        let mut expected = volume_of(self.bw, sample.now.since(self.extra_acked_interval_start));
+        let mut expected = volume_of(self.max_bw(), sample.now.since(self.extra_acked_interval_start));
         if self.extra_acked_delivered <= expected {
             self.extra_acked_delivered = 0; // the acknowledgments came more slowly than expected
             self.extra_acked_interval_start = sample.now;

@@ -24,7 +24,8 @@ impl Model {
         self.full_bw_now = false;
     }
 
-    /// CheckFullBWReached (§5.3.1.2): three rounds in which the bandwidth grew by less than a quarter.
+    /// CheckFullBWReached (§5.3.1.2): three rounds in which the bandwidth grew by less than a quarter; in Startup one, if
+    /// a queue stood.
     pub(super) fn check_full_bw_reached(&mut self, sample: &Sample) {
         if self.full_bw_now || !self.round_start || sample.is_app_limited {
             return;
@@ -35,8 +36,18 @@ impl Model {
             return;
         }
         self.full_bw_count = self.full_bw_count.saturating_add(1);
-        self.full_bw_now = self.full_bw_count >= FULL_BW_ROUNDS;
+        let queued = self.state == BbrState::Startup && self.has_queue(sample);
+        self.full_bw_now = queued || self.full_bw_count >= FULL_BW_ROUNDS;
         self.full_bw_reached |= self.full_bw_now;
+    }
+
+    /// Whether half a BDP more than the path holds was in flight, beyond what comes in aggregates, and nothing was lost.
+    /// This is ours. The draft waits three rounds since a small receive window or a sender that is slow to start may be the
+    /// limit; neither builds a queue. Two rounds more at twice the BDP are what overflows the buffer of one BDP.
+    fn has_queue(&self, sample: &Sample) -> bool {
+        let bdp = self.bdp_multiple_of(self.max_bw(), Gain::ONE).max(self.min_pipe_cwnd());
+        let held = u64::from(bdp) + u64::from(self.extra_acked_filter.get());
+        sample.volume.lost == 0 && u64::from(sample.volume.tx_in_flight) * 2 >= held * 2 + u64::from(bdp)
     }
 
     pub(super) fn check_startup_done(&mut self, sample: &Sample) {

@@ -174,13 +174,40 @@ fn inflight_is_too_high_above_2_percent() {
 fn growth_of_a_quarter_is_growth() {
     let round = |rate, full_bw_count| {
         let mut model = Model { full_bw: BW, full_bw_count, round_start: true, ..start(1) };
-        model.check_full_bw_reached(&Sample { delivery_rate: rate, ..sample() });
+        let volume = Volume { tx_in_flight: 10 * MSS, ..sample().volume }; // no queue
+        model.check_full_bw_reached(&Sample { delivery_rate: rate, volume, ..sample() });
         (model.full_bw, model.full_bw_count, model.full_bw_now, model.full_bw_reached)
     };
     assert_eq!(round(1_250_000, 2), (1_250_000, 0, false, false));
     assert_eq!(round(1_249_999, 1), (BW, 2, false, false));
     assert_eq!(round(1_249_999, 2), (BW, 3, true, true));
     assert_eq!(round(0, 0), (BW, 1, false, false));
+}
+
+/// Ours: in Startup a queue of half a BDP tells at once that the pipe is full, if no loss may have made it seem slower. What
+/// comes in aggregates is no queue, nor is a window of MinPipeCwnd and a half.
+#[test]
+fn in_startup_a_queue_tells_of_a_full_pipe_at_once() {
+    let round = |model: &Model, tx_in_flight, lost, delivery_rate| {
+        let mut model = Model { full_bw: BW, round_start: true, ..model.clone() };
+        model.check_full_bw_reached(&Sample {
+            delivery_rate,
+            volume: Volume { tx_in_flight, lost, sack: true },
+            ..sample()
+        });
+        model.full_bw_now
+    };
+    let startup = in_state(BbrState::Startup);
+    assert_eq!((round(&startup, 150_000, 0, BW), round(&startup, 149_999, 0, BW)), (true, false));
+    assert!(!round(&startup, 150_000, 1, BW) && !round(&startup, 150_000, 0, 1_250_000));
+    let mut aggregates = startup.clone();
+    aggregates.extra_acked_filter.update(10_000, 50, 1);
+    assert_eq!((round(&aggregates, 160_000, 0, BW), round(&aggregates, 159_999, 0, BW)), (true, false));
+    let narrow = Model { max_bw_filter: [0, 1], ..startup };
+    assert_eq!((round(&narrow, 6 * MSS, 0, BW), round(&narrow, 6 * MSS - 1, 0, BW)), (true, false));
+    for state in STATES.into_iter().filter(|state| *state != BbrState::Startup) {
+        assert!(!round(&in_state(state), 2_000_000, 0, BW), "{state:?}");
+    }
 }
 
 /// GenerateRateSample: no rate from an interval that is shorter than the smallest round trip.

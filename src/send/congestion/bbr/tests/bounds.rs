@@ -24,8 +24,13 @@ fn a_round_of_losses_lowers_the_short_term_bounds_to_seven_tenths() {
 /// Ours: what is paced at nine tenths, less the margin, cannot deliver more.
 #[test]
 fn bw_latest_is_relative_to_the_pacing_gain() {
-    assert_eq!(lossy_round(BbrState::ProbeBwDown, 891_000, 0).bw_shortterm, BW);
-    assert_eq!(lossy_round(BbrState::ProbeBwDown, 712_800, 0).bw_shortterm, 800_000);
+    let down = |ack_phase, delivery_rate| {
+        let mut model = Model { is_loss_in_round: true, ack_phase, ..in_state(BbrState::ProbeBwDown) };
+        model.update_on_ack(&Sample { delivery_rate, ..next_round() });
+        model.bw_shortterm
+    };
+    assert_eq!((down(AckPhase::Init, 891_000), down(AckPhase::Init, 712_800)), (BW, 800_000));
+    assert_eq!(down(AckPhase::ProbeStopping, 891_000), 891_000, "that left in ProbeBW_UP");
     assert_eq!(lossy_round(BbrState::ProbeBwCruise, 5 * BW, 0).bw_shortterm, 5 * BW, "max_bw, which grew");
     let mut model = Model { bw_shortterm: 800_000, is_loss_in_round: true, ..in_state(BbrState::ProbeBwCruise) };
     model.update_on_ack(&next_round());
@@ -100,6 +105,16 @@ fn extra_acked_is_what_came_beyond_the_rate() {
         model.round_count += 1;
         assert_eq!(acks(&mut model, 2_000_000, 1), 1);
     }
+}
+
+/// Ours: neither is what the path delivers while losses hold the rate down.
+#[test]
+fn a_short_term_bound_makes_no_aggregates() {
+    let mut model = Model { bw_shortterm: BW / 2, bw: BW / 2, ..in_state(BbrState::ProbeBwCruise) };
+    model.extra_acked_interval_start = now() - core::time::Duration::from_millis(10);
+    model.extra_acked_delivered = 9_000;
+    model.update_on_ack(&sample());
+    assert_eq!((model.bw, model.extra_acked_delivered, model.extra_acked_filter.get()), (BW / 2, 2000, 2 * MSS));
 }
 
 /// Ours: an ACK that shows a faster path than was known is no aggregate.
