@@ -3,7 +3,7 @@
 use core::mem;
 
 #[cfg(feature = "host")]
-use super::batch::Open;
+use super::parts::Open;
 use super::tcb::{Cx, Tcb};
 use super::{Connection, Phase};
 use crate::{Controller, Instant, SeqNum, Sink};

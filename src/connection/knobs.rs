@@ -1,6 +1,6 @@
 //! Knobs: the settings that change while the connection lives, and what follows from each at once.
 
-use super::batch::Open;
+use super::parts::Open;
 use super::tcb::{Cx, Tcb};
 use super::{Connection, Phase};
 use crate::send::Fin;

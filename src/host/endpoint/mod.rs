@@ -11,8 +11,10 @@ mod listen;
 mod memory;
 mod migrate;
 mod open;
+mod signals;
 #[cfg(feature = "ip")]
 mod signed;
+mod status;
 mod turn;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -28,7 +30,7 @@ use super::listener::Listener;
 use super::live::{Owner, Port, Taker};
 use super::ports::Ports;
 use super::queue::Queue;
-use super::signal::{Gone, Id, OpenError, Signal};
+use super::signal::{Gone, Id, OpenError};
 use super::slots::{Entry, Slots};
 use super::socket::Socket;
 use super::table::Table;
@@ -331,76 +333,6 @@ impl<C: Controller> Endpoint<C> {
         Some(Incoming { id: self.slots.id(index), flow: held.flow, listener: ListenerId(held.port) })
     }
 
-    /// The next signal, and whose it is. Poll until there is none.
-    ///
-    /// [`Signal::Writable`] of those that wait for room in the budget comes last, to as many as it may serve, in the order
-    /// in which they began to wait; the others are told in later turns.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys, Listen, Signal};
-    /// # let now = Instant::ZERO;
-    /// # let [mut client, mut server] = [1, 2].map(|n| Endpoint::new(Keys::new([n; 16]), EndpointConfig::default()));
-    /// # let listener = server.listen(Listen::port(7))?;
-    /// # let peer = client.connect("198.51.100.7".parse()?, "192.0.2.1:7".parse()?, now)?;
-    /// # for _ in 0..2 {
-    /// #     client.flush(now, |ends, packet| drop(server.receive(ends, packet, now)));
-    /// #     server.flush(now, |ends, packet| drop(client.receive(ends, packet, now)));
-    /// # }
-    /// # let id = server.accept(listener).expect("a connection");
-    /// server.socket(id, now)?.write(b"hello\n")?;
-    /// server.flush(now, |addresses, packet| drop(client.receive(addresses, packet, now)));
-    /// assert_eq!(client.poll_signal(), Some((peer, Signal::Connected)));
-    /// assert_eq!(client.poll_signal(), Some((peer, Signal::Readable)));
-    /// assert_eq!(client.poll_signal(), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn poll_signal(&mut self) -> Option<(Id, Signal)> {
-        loop {
-            let next = self.next_signal();
-            if next.is_some() || !self.feed() {
-                return next;
-            }
-        }
-    }
-
-    /// Entries whose signals nobody needs any more leave the front of the queue, so that the host does not wake for them.
-    fn prune_signals(&mut self) {
-        while let Some(&id) = self.signals.front() {
-            let side = self.slots.index(id).and_then(|index| self.side_mut(index));
-            if let Some(side) = side {
-                if side.owner == Owner::User && !side.pending.is_empty() {
-                    break;
-                }
-                side.queued = false;
-            }
-            self.signals.pop_front();
-        }
-    }
-
-    fn next_signal(&mut self) -> Option<(Id, Signal)> {
-        while let Some(&id) = self.signals.front() {
-            let index = self.slots.index(id);
-            let side = index.and_then(|index| self.side_mut(index)).filter(|side| side.owner == Owner::User);
-            let Some(side) = side else {
-                self.signals.pop_front();
-                continue;
-            };
-            let signal = side.pending.take();
-            let (done, unread) = (side.pending.is_empty(), side.unread);
-            if done {
-                side.queued = false;
-                self.signals.pop_front();
-            }
-            let Some(signal) = signal else { continue };
-            if done && unread == 0 && matches!(self.slots.get(id.index), Entry::Over(_)) {
-                self.free(id.index); // `Closed` comes last
-            }
-            return Some((id, signal));
-        }
-        None
-    }
-
     /// The connection with this id, for its user: a guard over what happens in this turn.
     ///
     /// ```
@@ -422,128 +354,6 @@ impl<C: Controller> Endpoint<C> {
         let index = self.slots.index(id).ok_or(Gone)?;
         let side = self.side_mut(index).ok_or(Gone)?;
         if side.owner == Owner::User { Ok(Socket::new(self, id, now)) } else { Err(Gone) }
-    }
-
-    /// When the host has to begin a turn although nothing arrives, in O(1): when timers are due, or at once
-    /// ([`Instant::ZERO`]) where signals wait to be polled, as after a flush in which a connection gave up. Exact after
-    /// [`flush`](Self::flush).
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
-    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
-    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
-    /// assert_eq!(tcp.next_deadline(), None); // wait for packets and users alone
-    /// tcp.connect(us, peer, now)?;
-    /// tcp.flush(now, |_, _| { /* the SYN */ });
-    /// let at = tcp.next_deadline().expect("the SYN may be lost");
-    /// assert_eq!(at - now, core::time::Duration::from_secs(1)); // wait no longer than this
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let is_quiet = self.signals.is_empty() && self.hungry().is_none();
-        if is_quiet { self.deadlines.next() } else { Some(Instant::ZERO) }
-    }
-
-    /// Whether [`flush`](Self::flush) has something to do.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
-    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
-    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
-    /// tcp.connect(us, peer, now)?;
-    /// assert!(tcp.wants_flush()); // the SYN has not left
-    /// tcp.flush(now, |_, _| { /* send it */ });
-    /// assert!(!tcp.wants_flush());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn wants_flush(&self) -> bool {
-        !self.dirty.is_empty() || !self.answers.queue.is_empty()
-    }
-
-    /// Connections that are half-open, ready or open, with the SYNs that a gate holds, without TIME-WAIT; and those in
-    /// TIME-WAIT.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
-    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
-    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
-    /// tcp.connect(us, peer, now)?;
-    /// let (live, time_wait) = tcp.len();
-    /// assert_eq!((live, time_wait), (1, 0));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn len(&self) -> (usize, usize) {
-        (self.live, self.waiting)
-    }
-
-    /// Whether there is no connection.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
-    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
-    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
-    /// let id = tcp.connect(us, peer, now)?;
-    /// assert!(!tcp.is_empty());
-    /// tcp.socket(id, now)?.abort();
-    /// assert!(tcp.is_empty()); // the host may stop
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn is_empty(&self) -> bool {
-        self.len() == (0, 0)
-    }
-
-    /// Octets of [`EndpointConfig::memory`] that are spoken for; without a limit, not counting text to send.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
-    /// # let (keys, now) = (Keys::new(*b"drawn at startup"), Instant::ZERO);
-    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
-    /// let mut tcp = Endpoint::new(keys, EndpointConfig { memory: 64 << 20, ..EndpointConfig::default() });
-    /// assert_eq!(tcp.memory(), 0);
-    /// let id = tcp.connect(us, peer, now)?;
-    /// assert!((1..64 << 20).contains(&tcp.memory())); // the connection and its first window
-    /// tcp.socket(id, now)?.abort();
-    /// assert_eq!(tcp.memory(), 0);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn memory(&self) -> usize {
-        self.budget.used()
-    }
-
-    /// Octets that the tables and the queue of signals take, beside the connections themselves: a figure for measurements.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
-    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
-    /// # let (us, peer) = ("192.0.2.1".parse()?, "198.51.100.7:80".parse()?);
-    /// let before = tcp.table_octets();
-    /// tcp.connect(us, peer, now)?;
-    /// assert!(tcp.table_octets() > before);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn table_octets(&self) -> usize {
-        let signals = self.signals.capacity() * size_of::<Id>();
-        self.table.octets() + self.slots.octets() + self.deadlines.octets() + signals
-    }
-
-    /// The configuration.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::host::{Endpoint, EndpointConfig, Keys};
-    /// # let (mut tcp, now) = (Endpoint::new(Keys::new(*b"drawn at startup"), EndpointConfig::default()), Instant::ZERO);
-    /// let config = tcp.config();
-    /// assert_eq!((config.mtu, config.connections), (1500, 65_536)); // the defaults
-    /// assert!(config.addresses.is_empty()); // all are its own
-    /// ```
-    pub const fn config(&self) -> &EndpointConfig {
-        &self.config
     }
 
     fn find(&self, flow: &Flow) -> Option<u32> {
