@@ -19,7 +19,8 @@ impl<C: Controller> Connection<C> {
     /// by rates hears of no rates of segments that were sent before. Text leaves as ECT(1) from now on, or as ECT(0), as the
     /// new controller [is scalable](Controller::is_scalable) or not; marks of what was sent before are told to the new one.
     ///
-    /// This is no [`Event`](crate::Event), since a controller of any type may be exchanged: a journal does not know of it.
+    /// This is no [`Event`](crate::Event), since a controller of any type may be exchanged. A journal holds the new controller by
+    /// value: `Recorder::replace_controller` writes it (feature `serde`).
     ///
     /// ```
     /// # use segue::{Arc, Config, Connection, Instant, Path, Secrets, SeqNum};
