@@ -12,8 +12,9 @@ impl<C: Controller> Connection<C> {
     /// Another congestion controller takes over, in any state and at any moment. Returns the one before; in CLOSED,
     /// where there is none, `controller` itself.
     ///
-    /// It is told whether segments are paced, its seed and its [`start`](Controller::start), as at the opening; before
-    /// the handshake is complete, when it is complete. The window that it starts with is no more than the one before it,
+    /// It is told whether segments are paced, its seed and its [`start`](Controller::start), as at the opening, and the round
+    /// trip ([`set_rtt`](Controller::set_rtt)); before the handshake is complete, when it is complete, and no round trip. The
+    /// window that it starts with is no more than the one before it,
     /// and of that as much as is in flight, or the initial window where less is. The slow-start threshold stays. Loss
     /// recovery goes on towards the new window; the reduction before it is not undone any more. A controller that works
     /// by rates hears of no rates of segments that were sent before. Text leaves as ECT(1) from now on, or as ECT(0), as the

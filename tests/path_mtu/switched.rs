@@ -39,7 +39,7 @@ const ACTS: [Act; 3] = [
 ];
 
 #[test]
-fn rfc_8899_3_the_loss_of_a_probe_of_a_search_that_is_over_is_no_congestion() {
+fn rfc_4821_7_6_2_the_loss_of_a_probe_of_a_search_that_is_over_is_no_congestion() {
     for (name, act) in ACTS {
         for detector @ (rack, sack) in [(true, true), (false, true), (false, false)] {
             let mut world = probing(1500, detector);
@@ -74,7 +74,7 @@ fn another_loss_beside_that_of_the_probe_is_congestion() {
 
 /// No probe leaves any more, and the one that arrives does not change the MTU.
 #[test]
-fn rfc_4821_7_6_1_a_probe_that_arrives_after_the_search_was_switched_off_proves_nothing() {
+fn a_probe_that_arrives_after_the_search_was_switched_off_proves_nothing() {
     let mut world = probing(9000, (true, true));
     world.set(Knob::MtuProbing(false));
     world.run(secs(20));
