@@ -192,8 +192,8 @@ impl fmt::Display for Timer {
     }
 }
 
-/// Everything that changes a connection, but for [`Connection::replace_controller`](crate::Connection::replace_controller). A
-/// run is the list of its events with their times.
+/// Everything that changes a connection, but for [`Connection::replace_controller`](crate::Connection::replace_controller), whose
+/// value is of the connection's own type. A run is the list of both with their times, which a `journal` holds (feature `serde`).
 ///
 /// ```
 /// use segue::{Action, Arc, Config, Connection, Event, Instant, Path, Secrets, SeqNum};

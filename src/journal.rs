@@ -1,5 +1,6 @@
-//! A record of a connection: what it was opened with, and each event with its time and what it gave. The machine is
-//! deterministic, so a replay gives the same actions, or the [`Difference`] says where it first does not.
+//! A record of a connection: what it was opened with, and each event, or exchange of the congestion controller, with its
+//! time and what it gave. The machine is deterministic, so a replay gives the same actions, or the [`Difference`] says where
+//! it first does not.
 //!
 //! The types are plain values that any `serde` format writes; a [`Line`] is what a log takes at a time.
 //!
@@ -25,13 +26,14 @@
 //! ```
 
 mod recorder;
+mod step;
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::{Action, Algorithm, Connection, Controller, Instant};
-use recorder::answer;
 pub use recorder::{Answer, Entry, Line, Opening, Recorder, Start};
+pub use step::{Exchange, Step};
 
 /// A whole record.
 ///
@@ -49,19 +51,19 @@ pub use recorder::{Answer, Entry, Line, Opening, Recorder, Start};
 /// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
 /// use segue::journal::Journal;
 /// let journal = Journal::read([first, second, third])?;
-/// let aborted = journal.entries.iter().position(|entry| entry.event == Event::Abort);
+/// let aborted = journal.steps.iter().position(|step| step.event() == Some(&Event::Abort));
 /// assert_eq!(aborted, Some(1));
 /// assert_eq!(journal.replay()?, *recorder.connection());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Journal {
+pub struct Journal<C = Algorithm> {
     /// What the connection was opened with.
     pub start: Start,
     /// What the opening gave.
     pub opened: Vec<Action>,
     /// What happened then.
-    pub entries: Vec<Entry>,
+    pub steps: Vec<Step<C>>,
 }
 
 /// From lines, to lines, and the replay.
@@ -83,11 +85,7 @@ pub struct Journal {
 /// assert_eq!(Journal::read(journal.lines())?, journal);
 /// # Ok::<(), segue::journal::Unreadable>(())
 /// ```
-impl Journal {
-    /// The version of the form that this crate writes and reads. It grows with each change of an event, an action or a
-    /// setting that an older reader would take wrongly.
-    pub const VERSION: u32 = 1;
-
+impl<C: Controller> Journal<C> {
     /// The journal of these lines.
     ///
     /// # Errors
@@ -108,22 +106,23 @@ impl Journal {
     /// use segue::journal::{Journal, Unreadable};
     /// assert_eq!(Journal::read([second.clone()]), Err(Unreadable::NoStart));
     /// let journal = Journal::read([first, second, third])?;
-    /// assert_eq!(journal.entries.len(), 2);
+    /// assert_eq!(journal.steps.len(), 2);
     /// # Ok::<(), Unreadable>(())
     /// ```
-    pub fn read(lines: impl IntoIterator<Item = Line>) -> Result<Self, Unreadable> {
+    pub fn read(lines: impl IntoIterator<Item = Line<C>>) -> Result<Self, Unreadable> {
         let mut lines = lines.into_iter();
         let Some(Line::Start { version, start, actions: opened }) = lines.next() else {
             return Err(Unreadable::NoStart);
         };
-        if version != Self::VERSION {
+        if version != Journal::VERSION {
             return Err(Unreadable::Version(version));
         }
-        let entries = lines.map(|line| match line {
+        let steps = lines.map(|line| match line {
             Line::Start { .. } => Err(Unreadable::SecondStart),
-            Line::Entry(entry) => Ok(entry),
+            Line::Entry(entry) => Ok(Step::Entry(entry)),
+            Line::Exchange(exchange) => Ok(Step::Exchange(exchange)),
         });
-        Ok(Self { start, opened, entries: entries.collect::<Result<_, _>>()? })
+        Ok(Self { start, opened, steps: steps.collect::<Result<_, _>>()? })
     }
 
     /// The lines again.
@@ -142,15 +141,91 @@ impl Journal {
     /// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
     /// use segue::journal::Journal;
     /// let mut journal = Journal::read([first, second.clone(), third])?;
-    /// journal.entries.truncate(1); // what led to it
+    /// journal.steps.truncate(1); // what led to it
     /// assert_eq!(journal.lines().last(), Some(second));
     /// # Ok::<(), segue::journal::Unreadable>(())
     /// ```
-    pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
+    pub fn lines(&self) -> impl Iterator<Item = Line<C>> + '_ {
         let (start, actions) = (self.start.clone(), self.opened.clone());
-        let first = Line::Start { version: Self::VERSION, start, actions };
-        core::iter::once(first).chain(self.entries.iter().cloned().map(Line::Entry))
+        let first = Line::Start { version: Journal::VERSION, start, actions };
+        core::iter::once(first).chain(self.steps.iter().cloned().map(Line::from))
     }
+
+    /// [`replay`](Self::replay) of a connection that was opened with this congestion controller.
+    ///
+    /// # Errors
+    /// The first [`Difference`].
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// use segue::congestion::{Algorithm, Reno};
+    /// use segue::journal::{Journal, Recorder};
+    /// let reno = Algorithm::Reno(Reno::default());
+    /// let (recorder, first) = Recorder::begin_with(reno.clone(), start);
+    /// let journal = Journal::read([first])?;
+    /// assert_eq!(journal.replay_with(reno)?, *recorder.connection());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replay_with(&self, controller: C) -> Result<Connection<C>, Difference> {
+        self.state_after_with(controller, self.steps.len())
+    }
+
+    /// [`state_after`](Self::state_after) of a connection that was opened with this congestion controller.
+    ///
+    /// # Errors
+    /// The first [`Difference`] up to there.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// use segue::congestion::Reno;
+    /// use segue::journal::{Journal, Recorder};
+    /// use segue::{Event, State};
+    /// let (mut recorder, first) = Recorder::begin_with(Reno::default(), start);
+    /// let second = recorder.handle(Event::Abort, Instant::from_secs(2));
+    /// let journal = Journal::read([first, second])?;
+    /// assert_eq!(journal.state_after_with(Reno::default(), 0)?.state(), State::SynSent);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn state_after_with(&self, controller: C, steps: usize) -> Result<Connection<C>, Difference> {
+        let (mut connection, opened) = self.start.open_with(controller);
+        compare(0, self.start.at, Answer::Actions(self.opened.clone()), Answer::Actions(opened))?;
+        for (step, number) in self.steps.iter().take(steps).zip(1..) {
+            let replayed = step.apply(&mut connection);
+            compare(number, step.at(), step.answer(), replayed)?;
+        }
+        Ok(connection)
+    }
+}
+
+/// The form, and the replay of a connection that was opened with the default congestion controller.
+///
+/// ```
+/// # use segue::Instant;
+/// # use segue::journal::{Opening, Start};
+/// # use segue::{Config, Path, Secrets, SeqNum};
+/// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+/// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+/// # let start = Start { opening, config, path, secrets, at };
+/// use segue::journal::{Journal, Line, Recorder};
+/// let (recorder, first) = Recorder::begin(start);
+/// assert!(matches!(first, Line::Start { version: Journal::VERSION, .. }));
+/// assert_eq!(Journal::read([first])?.replay()?, *recorder.connection());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl Journal {
+    /// The version of the form that this crate writes and reads. It grows with each change of an event, an action or a
+    /// setting that an older reader would take wrongly.
+    pub const VERSION: u32 = 1;
 
     /// Runs it all again, and compares each answer with the recorded one. Returns the connection as it was at the end.
     ///
@@ -176,34 +251,10 @@ impl Journal {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn replay(&self) -> Result<Connection, Difference> {
-        self.state_after(self.entries.len())
+        self.state_after(self.steps.len())
     }
 
-    /// [`replay`](Self::replay) of a connection that was opened with this congestion controller.
-    ///
-    /// # Errors
-    /// The first [`Difference`].
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::journal::{Opening, Start};
-    /// # use segue::{Config, Path, Secrets, SeqNum};
-    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
-    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
-    /// # let start = Start { opening, config, path, secrets, at };
-    /// use segue::congestion::{Algorithm, Reno};
-    /// use segue::journal::{Journal, Recorder};
-    /// let reno = Algorithm::Reno(Reno::default());
-    /// let (recorder, first) = Recorder::begin_with(reno.clone(), start);
-    /// let journal = Journal::read([first])?;
-    /// assert_eq!(journal.replay_with(reno)?, *recorder.connection());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn replay_with<C: Controller>(&self, controller: C) -> Result<Connection<C>, Difference> {
-        self.state_after_with(controller, self.entries.len())
-    }
-
-    /// The connection after this number of events, 0: opened; more than there are: after all.
+    /// The connection after this number of steps, 0: opened; more than there are: after all.
     ///
     /// # Errors
     /// The first [`Difference`] up to there.
@@ -226,39 +277,8 @@ impl Journal {
     /// assert_eq!((sent(0)?, sent(1)?), (1, 2)); // the SYN, and the SYN again
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn state_after(&self, events: usize) -> Result<Connection, Difference> {
-        self.state_after_with(Algorithm::default(), events)
-    }
-
-    /// [`state_after`](Self::state_after) of a connection that was opened with this congestion controller.
-    ///
-    /// # Errors
-    /// The first [`Difference`] up to there.
-    ///
-    /// ```
-    /// # use segue::Instant;
-    /// # use segue::journal::{Opening, Start};
-    /// # use segue::{Config, Path, Secrets, SeqNum};
-    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
-    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
-    /// # let start = Start { opening, config, path, secrets, at };
-    /// use segue::congestion::Reno;
-    /// use segue::journal::{Journal, Recorder};
-    /// use segue::{Event, State};
-    /// let (mut recorder, first) = Recorder::begin_with(Reno::default(), start);
-    /// let second = recorder.handle(Event::Abort, Instant::from_secs(2));
-    /// let journal = Journal::read([first, second])?;
-    /// assert_eq!(journal.state_after_with(Reno::default(), 0)?.state(), State::SynSent);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn state_after_with<C: Controller>(&self, controller: C, events: usize) -> Result<Connection<C>, Difference> {
-        let (mut connection, opened) = self.start.open_with(controller);
-        compare(0, self.start.at, Answer::Actions(self.opened.clone()), Answer::Actions(opened))?;
-        for (entry, number) in self.entries.iter().take(events).zip(1..) {
-            let now = answer(&mut connection, entry.event.clone(), entry.at);
-            compare(number, entry.at, entry.answer.clone(), now)?;
-        }
-        Ok(connection)
+    pub fn state_after(&self, steps: usize) -> Result<Connection, Difference> {
+        self.state_after_with(Algorithm::default(), steps)
     }
 }
 
@@ -274,7 +294,7 @@ fn compare(event: usize, at: Instant, recorded: Answer, replayed: Answer) -> Res
 ///
 /// ```
 /// use segue::journal::{Journal, Unreadable};
-/// let error = Journal::read([]).unwrap_err();
+/// let error = <Journal>::read([]).unwrap_err();
 /// assert_eq!(error, Unreadable::NoStart);
 /// assert_eq!(error.to_string(), "the first line does not say how the connection was opened");
 /// ```
@@ -318,9 +338,10 @@ impl core::error::Error for Unreadable {}
 /// # let second = recorder.handle(Event::Timer(Timer::Retransmit), Instant::from_secs(1));
 /// # let third = recorder.handle(Event::Abort, Instant::from_secs(2));
 /// use segue::Action;
-/// use segue::journal::{Answer, Journal};
+/// use segue::journal::{Answer, Journal, Step};
 /// let mut journal = Journal::read([first, second, third])?;
-/// journal.entries[0].answer = Answer::Actions(vec![Action::Flushed]); // as if another version had recorded it
+/// let Step::Entry(entry) = &mut journal.steps[0] else { unreachable!("the event was recorded") };
+/// entry.answer = Answer::Actions(vec![Action::Flushed]); // as if another version had recorded it
 /// let difference = journal.replay().unwrap_err();
 /// assert_eq!((difference.event, difference.action), (1, 0));
 /// assert!(difference.to_string().contains("Flushed recorded, Transmit"));
@@ -328,7 +349,7 @@ impl core::error::Error for Unreadable {}
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Difference {
-    /// The number of the event, from 1; 0: the opening.
+    /// The number of the event or of the exchange, from 1; 0: the opening.
     pub event: usize,
     /// When.
     pub at: Instant,

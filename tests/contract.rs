@@ -16,6 +16,8 @@ mod order;
 mod prediction;
 mod samples;
 mod steady;
+mod tail_losses;
+mod takeover;
 mod time_wait;
 mod timeouts;
 mod window_limit;

@@ -6,6 +6,7 @@ mod errors;
 mod link;
 mod narrow;
 mod search;
+mod switched;
 
 use segue_kit::rig::Rig;
 use segue_kit::streams::peer;

@@ -7,11 +7,12 @@ use segue::{
     Action, Config, Connection, Controller, Discard, Event, Flags, Instant, Options, Path, Secrets, Segment, SeqNum,
     State, Timer,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::capture::{Captured, text_from};
 
 /// The end of the capture had a window of its own: in its place ours never limits.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Unlimited;
 
 impl Controller for Unlimited {
@@ -60,7 +61,7 @@ pub struct Replica {
     /// Whether the capture was taken at this end: all that is seen to come to it has arrived.
     pub near: bool,
     /// The journal so far.
-    pub lines: Vec<Line>,
+    pub lines: Vec<Line<Unlimited>>,
 }
 
 impl Replica {
@@ -202,7 +203,7 @@ impl Replica {
         }
     }
 
-    fn note(&mut self, line: Line, from: State, at: Instant) {
+    fn note(&mut self, line: Line<Unlimited>, from: State, at: Instant) {
         let to = self.state();
         let mut words = Vec::new();
         match &line {
@@ -212,6 +213,7 @@ impl Replica {
                     words.push(format!("the call could not proceed: {error}"));
                 }
             }
+            Line::Exchange(_) => {} // its window stays
             Line::Start { start, .. } => words.push(match start.opening {
                 Opening::Connect | Opening::ConnectFastOpen(_) => {
                     format!("{to}: the user opened (RFC 9293 §3.10.1)")

@@ -4,15 +4,16 @@ use std::ffi::c_void;
 
 use bytes::Bytes;
 use segue::codec::{self, Fill, PseudoHeader, Verify};
+use segue::congestion::Algorithm;
 use segue::host::{self, Endpoint, EndpointConfig, Id, Keys};
 use segue::{Ecn, Instant, SeqNum};
 
 use crate::code::Code;
 use crate::handle::{Handle, call, guarded, handle, octets, place, put, value};
-use crate::values::{Flow, Listen, News, Options, Packet, Received, icmp_kind};
+use crate::values::{Flow, Listen, News, Options, Packet, Received, algorithm, icmp_kind};
 
 /// The version of this ABI: it changes with every change of a structure, a number or a function.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 /// Takes a packet of segue_flush. The packet and its octets are valid until it returns.
 pub type Send = Option<unsafe extern "C" fn(context: *mut c_void, packet: *const Packet)>;
@@ -70,11 +71,11 @@ pub unsafe extern "C" fn segue_endpoint_new(
     let endpoint = unsafe { place(endpoint) };
     guarded(|| {
         let (key, endpoint) = (key?, endpoint.ok_or(Code::Null)?);
-        let config = match options {
-            Ok(options) => EndpointConfig::try_from(options)?,
-            Err(_) => EndpointConfig::default(),
+        let (config, controller) = match options {
+            Ok(options) => (EndpointConfig::try_from(options)?, algorithm(options.congestion)?),
+            Err(_) => (EndpointConfig::default(), Algorithm::default()),
         };
-        let handle = Handle::new(Endpoint::new(Keys::new(key), config));
+        let handle = Handle::new(Endpoint::with_controller(Keys::new(key), config, controller));
         endpoint.write(Box::into_raw(Box::new(handle)));
         Ok(Code::Ok)
     })
@@ -247,6 +248,47 @@ pub unsafe extern "C" fn segue_connect(endpoint: *mut Handle, flow: *const Flow,
             host.endpoint.connect_from(flow, now)?
         };
         id.write(opened.to_bits());
+        Ok(Code::Ok)
+    })
+}
+
+/// The same with TCP Fast Open (RFC 7413), from a port that the endpoint chooses (local_port is 0), and the text that
+/// segue_write would write: where the server gave a cookie before, the first of it goes with the SYN. The server may get
+/// that text twice: only for requests that may be repeated. written: the octets that fit, as of segue_write.
+///
+/// # Safety
+/// endpoint as for segue_timers; flow is NULL or points to a flow; from is NULL or points to len octets; written and id
+/// have room for their values, or are NULL: then nothing is opened.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn segue_connect_fast_open(
+    endpoint: *mut Handle,
+    flow: *const Flow,
+    now: u64,
+    from: *const u8,
+    len: usize,
+    written: *mut usize,
+    id: *mut u64,
+) -> Code {
+    // SAFETY: as the caller promises.
+    let handle = unsafe { handle(endpoint) };
+    // SAFETY: as the caller promises.
+    let flow = unsafe { value(flow) };
+    // SAFETY: as the caller promises.
+    let from = unsafe { octets(from, len) };
+    // SAFETY: as the caller promises.
+    let written = unsafe { place(written) };
+    // SAFETY: as the caller promises.
+    let id = unsafe { place(id) };
+    call(handle, |host| {
+        let (flow, from) = (flow?, from?);
+        let (written, id) = (written.ok_or(Code::Null)?, id.ok_or(Code::Null)?);
+        let (local, remote, now) = (flow.local()?, flow.remote()?, host.at(now));
+        if local.port() != 0 {
+            return Err(Code::Invalid);
+        }
+        let mut rest = Bytes::copy_from_slice(from);
+        id.write(host.endpoint.connect_fast_open(local.ip(), remote, &mut rest, now)?.to_bits());
+        written.write(from.len() - rest.len());
         Ok(Code::Ok)
     })
 }

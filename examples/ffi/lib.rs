@@ -21,14 +21,14 @@ mod values;
 
 pub use code::{Code, Reason, segue_reason_text, segue_strerror};
 pub use endpoint::{
-    ABI, Send, segue_abi, segue_accept, segue_admit, segue_connect, segue_endpoint_free, segue_endpoint_new,
-    segue_flush, segue_icmp, segue_ignore, segue_incoming, segue_listen, segue_listen_default, segue_next_deadline,
-    segue_options_default, segue_poll_signal, segue_receive, segue_refuse, segue_timers, segue_unlisten,
-    segue_wants_flush,
+    ABI, Send, segue_abi, segue_accept, segue_admit, segue_connect, segue_connect_fast_open, segue_endpoint_free,
+    segue_endpoint_new, segue_flush, segue_icmp, segue_ignore, segue_incoming, segue_listen, segue_listen_default,
+    segue_next_deadline, segue_options_default, segue_poll_signal, segue_receive, segue_refuse, segue_timers,
+    segue_unlisten, segue_wants_flush,
 };
 pub use handle::Handle;
 pub use socket::{
     segue_abort, segue_close, segue_ends, segue_notify_flushed, segue_read, segue_readable, segue_release,
-    segue_writable, segue_write,
+    segue_set_congestion, segue_writable, segue_write,
 };
-pub use values::{Address, Flow, Full, Icmp, Listen, News, Options, Packet, Received, Report, Signal};
+pub use values::{Address, Congestion, Flow, Full, Icmp, Listen, News, Options, Packet, Received, Report, Signal};

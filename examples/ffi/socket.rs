@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use crate::code::Code;
 use crate::handle::{Handle, buffer, call, handle, octets, place, put};
-use crate::values::Flow;
+use crate::values::{Congestion, Flow, algorithm};
 
 /// Reads up to room octets. read: their number. SEGUE_CODE_NONE: no text waits; SEGUE_CODE_END: no more will come.
 ///
@@ -158,6 +158,34 @@ pub unsafe extern "C" fn segue_notify_flushed(endpoint: *mut Handle, id: u64, no
     let handle = unsafe { handle(endpoint) };
     call(handle, |host| {
         host.socket(id, now)?.notify_flushed();
+        Ok(Code::Ok)
+    })
+}
+
+/// Another congestion controller takes over, a value of segue_congestion. before: the number of the one before.
+/// SEGUE_CODE_NOT_CONNECTED: the connection is over.
+///
+/// # Safety
+/// endpoint as for segue_timers; before is NULL or has room for a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn segue_set_congestion(
+    endpoint: *mut Handle,
+    id: u64,
+    now: u64,
+    congestion: i32,
+    before: *mut i32,
+) -> Code {
+    // SAFETY: as the caller promises.
+    let handle = unsafe { handle(endpoint) };
+    // SAFETY: as the caller promises.
+    let before = unsafe { place(before) };
+    call(handle, |host| {
+        let controller = algorithm(congestion)?;
+        let mut socket = host.socket(id, now)?;
+        if socket.info().is_none() {
+            return Err(Code::NotConnected);
+        }
+        put(before, Congestion::of(&socket.replace_controller(controller)));
         Ok(Code::Ok)
     })
 }

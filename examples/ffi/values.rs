@@ -4,6 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use segue::congestion::{Algorithm, Bbr, Cubic, Prague, Reno};
 use segue::host::{self, Backlog, EndpointConfig, Id};
 use segue::{Arc, Config, IcmpKind};
 
@@ -121,6 +122,49 @@ pub struct Options {
     pub nagle: u8,
     /// Whether idle connections send keep-alives; 0: they do not.
     pub keep_alive: u8,
+    /// The congestion controller: a value of segue_congestion.
+    pub congestion: i32,
+}
+
+/// A congestion controller.
+#[repr(i32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Congestion {
+    /// CUBIC (RFC 9438): the usual one.
+    Cubic = 0,
+    /// NewReno (RFC 5681).
+    Reno = 1,
+    /// BBRv3 (draft-ietf-ccwg-bbr): it paces, so segue_next_deadline comes in fractions of a millisecond.
+    Bbr = 2,
+    /// A scalable one for L4S (RFC 9331); it paces, too.
+    Prague = 3,
+    /// One that this header does not know.
+    Other = 4,
+}
+
+impl Congestion {
+    /// The number of this one.
+    pub(crate) fn of(algorithm: &Algorithm) -> i32 {
+        let congestion = match algorithm {
+            Algorithm::Cubic(_) => Self::Cubic,
+            Algorithm::Reno(_) => Self::Reno,
+            Algorithm::Bbr(_) => Self::Bbr,
+            Algorithm::Prague(_) => Self::Prague,
+            _ => Self::Other,
+        };
+        congestion as i32
+    }
+}
+
+/// A new controller with this number.
+pub(crate) fn algorithm(number: i32) -> Result<Algorithm, Code> {
+    let all = [
+        Algorithm::Cubic(Cubic::default()),
+        Algorithm::Reno(Reno::default()),
+        Algorithm::Bbr(Bbr::default()),
+        Algorithm::Prague(Prague::default()),
+    ];
+    all.into_iter().find(|known| Congestion::of(known) == number).ok_or(Code::Invalid)
 }
 
 impl Options {
@@ -139,6 +183,7 @@ impl Options {
             last_port: *ports.end(),
             nagle: connection.nagle().into(),
             keep_alive: connection.keep_alive().into(),
+            congestion: Congestion::of(&Algorithm::default()),
         }
     }
 }
@@ -192,6 +237,9 @@ pub struct Listen {
     pub half_open: usize,
     /// The most connections that wait for segue_accept.
     pub ready: usize,
+    /// The most connections that deliver the text of their SYN before the handshake is complete (TCP Fast Open, RFC 7413);
+    /// 0: off. Such text may come twice. SEGUE_REPORT_FAST_OPEN_CONFIRMED tells that the handshake is complete.
+    pub fast_open: usize,
     /// Not 0: a SYN waits this long at most for segue_admit or segue_refuse, in microseconds.
     pub gate: u64,
     /// What happens to a SYN when half_open are half-open: a value of segue_full.
@@ -206,7 +254,7 @@ impl Listen {
     pub(crate) fn usual(port: u16) -> Self {
         let Backlog { half_open, ready, .. } = Backlog::default();
         let address = Address { version: 0, octets: [0; 16] };
-        Self { half_open, ready, gate: 0, full: Full::Cookies as i32, address, port }
+        Self { half_open, ready, fast_open: 0, gate: 0, full: Full::Cookies as i32, address, port }
     }
 }
 
@@ -227,6 +275,7 @@ impl TryFrom<Listen> for host::Listen {
             port: Some(listen.port).filter(|port| *port != 0),
             backlog: Backlog { half_open: listen.half_open, ready: listen.ready, full },
             gate: Some(listen.gate).filter(|gate| *gate != 0).map(Duration::from_micros),
+            fast_open: listen.fast_open,
             ..Self::anywhere()
         })
     }
@@ -310,6 +359,8 @@ pub enum Report {
     UserTimeout = 4,
     /// A report that this header does not know.
     Other = 5,
+    /// The handshake of a connection that was accepted by Fast Open is complete: no forged address began it.
+    FastOpenConfirmed = 6,
 }
 
 /// A signal and whose it is.
@@ -356,6 +407,7 @@ impl Report {
             segue::Report::UserTimeout(time) => {
                 (Self::UserTimeout, u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
             }
+            segue::Report::FastOpenConfirmed => (Self::FastOpenConfirmed, 0),
             _ => (Self::Other, 0),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use segue::congestion::{Acked, Congestion, Delivery, Lost, Signal};
 use segue::{Controller, Instant, SeqNum};
@@ -124,6 +125,9 @@ impl<C: Controller> Controller for Watch<C> {
     }
     fn set_pacing(&mut self, paced: bool) {
         self.inner.set_pacing(paced);
+    }
+    fn set_rtt(&mut self, srtt: Duration, min_rtt: Duration) {
+        self.inner.set_rtt(srtt, min_rtt);
     }
     fn rebase(&mut self, now: Instant) {
         self.inner.rebase(now);

@@ -1,11 +1,13 @@
 //! A host: a device, an address, and the connections.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use segue::Instant;
+use segue::congestion::Algorithm;
 use segue::host::{Endpoint, EndpointConfig, Flow, Id, Keys, Listen, OpenError};
 
 use crate::driver::{Driver, Shared};
@@ -37,7 +39,21 @@ impl Host {
     /// # Panics
     /// Outside a tokio runtime with its time enabled.
     pub fn spawn(device: impl Device, address: IpAddr, keys: Keys, config: EndpointConfig) -> Self {
-        let shared = Arc::new(Shared::new(Endpoint::new(keys, config)));
+        Self::spawn_with(Algorithm::default(), device, address, keys, config)
+    }
+
+    /// The same with this congestion controller for all connections; [`TcpStream::set_congestion`] exchanges that of one.
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_with(
+        controller: Algorithm,
+        device: impl Device,
+        address: IpAddr,
+        keys: Keys,
+        config: EndpointConfig,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(Endpoint::with_controller(keys, config, controller)));
         tokio::spawn(Driver::new(Arc::clone(&shared), device).run());
         Self { handle: Arc::new(Handle(shared)), address }
     }
@@ -60,6 +76,22 @@ impl Host {
     pub async fn connect_from(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
         let flow = Flow::new(local, remote).ok_or_else(|| not_opened(OpenError::Unusable))?;
         self.open(|endpoint, now| endpoint.connect_from(flow, now)).await
+    }
+
+    /// [`connect`](Self::connect) with Fast Open (RFC 7413), and writes the text: where the server gave a cookie before, the
+    /// first of it goes with the SYN, and the server may answer a round trip earlier. It may get that text twice: only for
+    /// requests that may be repeated. A server takes it with `Listen { fast_open: 64, .. }`, and need do nothing else.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect), and of a write.
+    pub async fn connect_fast_open(&self, remote: SocketAddr, mut text: Bytes) -> io::Result<TcpStream> {
+        let address = self.address;
+        let stream = self.open(|endpoint, now| endpoint.connect_fast_open(address, remote, &mut text, now)).await?;
+        while !text.is_empty() {
+            let octets = poll_fn(|cx| stream.poll_write_shared(cx, &[IoSlice::new(&text)])).await?;
+            drop(text.split_to(octets));
+        }
+        Ok(stream)
     }
 
     async fn open(&self, open: impl FnOnce(&mut Endpoint, Instant) -> Result<Id, OpenError>) -> io::Result<TcpStream> {

@@ -69,8 +69,9 @@
 //!
 //! # Left out
 //!
-//! The gate of a listener, several addresses for one host (`connect_from` names one), urgent data, and options of a
-//! socket beside Nagle's algorithm: [`Config`](segue::Config) sets them for all connections of a host.
+//! The gate of a listener, several addresses for one host (`connect_from` names one), urgent data, reports (of the end of the
+//! handshake after Fast Open, too). [`Config`](segue::Config) sets the options of all connections of a host,
+//! [`TcpStream::set`] and [`TcpStream::set_congestion`] those of one.
 //!
 //! [`Config::send_buffer`]: segue::Config::send_buffer
 //! [`Config::receive_buffer`]: segue::Config::receive_buffer

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use segue::congestion::Algorithm;
 use segue::host::{Flow, Gone, Id};
 use segue::{CloseReason, Error, Info, Knob};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -61,6 +62,17 @@ impl TcpStream {
     pub fn set(&self, knob: Knob) -> Result<(), Error> {
         let gone = Err(Error::NotConnected);
         self.handle.0.with(|core, now| core.endpoint.socket(self.id, now).map_or(gone, |mut socket| socket.set(knob)))
+    }
+
+    /// Another congestion controller takes over, and the one before is returned.
+    ///
+    /// # Errors
+    /// `NotConnected` when the connection is over.
+    pub fn set_congestion(&self, controller: Algorithm) -> Result<Algorithm, Error> {
+        self.handle.0.with(|core, now| match core.endpoint.socket(self.id, now) {
+            Ok(mut socket) if socket.info().is_some() => Ok(socket.replace_controller(controller)),
+            Ok(_) | Err(Gone) => Err(Error::NotConnected),
+        })
     }
 
     /// The variables and counters; `None` when the connection is over.

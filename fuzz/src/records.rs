@@ -8,8 +8,9 @@
 mod change;
 
 use arbitrary::{Arbitrary as _, Unstructured};
+use segue::congestion::{Algorithm, Bbr, Cubic, Prague, Reno};
 use segue::host::{Detached, Flow};
-use segue::journal::{Entry, Journal, Line, Opening, Recorder, Start};
+use segue::journal::{Journal, Line, Opening, Recorder, Start, Step};
 use segue::{
     Action, Config, Connection, Event, FastOpen, FastOpenAnswer, FastOpenCookie, Instant, Path, Secrets, Segment,
     SeqNum, Timer,
@@ -68,7 +69,7 @@ pub fn run(data: &[u8]) {
                 assert!(form.read::<Option<Detached>>(&form.write(&Some(&detached))) == Some(Some(detached)));
             }
         }
-        2 => journal(form, &given(changed, form, &mut input, lines)),
+        2 => journal(form, &given(changed, form, &mut input, |input| lines(input, first >= 0xE0))),
         _ => values(form, &given(changed, form, &mut input, any_event)),
     }
 }
@@ -119,8 +120,8 @@ fn behaves(form: Form, connection: &Connection, then: u8) {
     }
 }
 
-/// The lines of a journal, recorded as the input says.
-fn lines(input: &mut Reader<'_>) -> Vec<Line> {
+/// The lines of a journal, recorded as the input says; controllers take over where it `exchanges` them.
+fn lines(input: &mut Reader<'_>, exchanges: bool) -> Vec<Line> {
     let (choice, numbers) = (input.u8(), input.u8());
     let secrets = Secrets { iss: SeqNum::new(NUMBERS[usize::from(numbers & 7)]), ts_offset: 7 };
     let syn = Segment { flags: segue::Flags::SYN, window: 1000, payload: "GET /".into(), ..Segment::default() };
@@ -146,9 +147,23 @@ fn lines(input: &mut Reader<'_>) -> Vec<Line> {
         }
         now += core::time::Duration::from_millis(u64::from(u8::arbitrary(&mut octets).unwrap_or(0)));
         lines.push(recorder.handle(event, now));
+        if exchanges && let Some(controller) = controller(u8::arbitrary(&mut octets).unwrap_or(0)) {
+            lines.push(recorder.replace_controller(controller, now).1);
+        }
     }
     behaviour::note(|| &lines);
     lines
+}
+
+/// A controller of each kind for one half of the numbers, none for the other.
+fn controller(number: u8) -> Option<Algorithm> {
+    match number & 7 {
+        0 => Some(Algorithm::Reno(Reno::default())),
+        1 => Some(Algorithm::Cubic(Cubic::default())),
+        2 => Some(Algorithm::Bbr(Bbr::default())),
+        3 => Some(Algorithm::Prague(Prague::default())),
+        4..=u8::MAX => None,
+    }
 }
 
 fn journal(form: Form, octets: &[u8]) {
@@ -157,9 +172,9 @@ fn journal(form: Form, octets: &[u8]) {
     assert!(Journal::read(journal.lines()).as_ref() == Ok(&journal), "its lines are the journal");
     match journal.replay() {
         Ok(connection) => connection.check_invariants(),
-        Err(difference) => assert!(difference.event <= journal.entries.len() && !difference.to_string().is_empty()),
+        Err(difference) => assert!(difference.event <= journal.steps.len() && !difference.to_string().is_empty()),
     }
-    for Entry { event, .. } in &journal.entries {
+    for event in journal.steps.iter().filter_map(Step::event) {
         let _ = event.cause(segue::State::Established, segue::State::CloseWait);
     }
 }

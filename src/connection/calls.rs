@@ -328,7 +328,7 @@ impl<C: Controller> Phase<C> {
             Self::Closed | Self::Listen(_) | Self::SynSent(_) => cx.path.mtu = mtu,
             Self::Live(tcb) => {
                 let policy = tcb.mtu_policy(cx.config, cx.path);
-                tcb.snd.path_mtu.on_told(mtu, &policy, cx.now);
+                tcb.snd.path_mtu.on_told(mtu, cx.path.mtu, &policy, cx.now);
                 tcb.set_mtu(mtu, cx.config, cx.path);
             }
         }

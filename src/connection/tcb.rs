@@ -266,7 +266,7 @@ impl<C: Controller> Tcb<C> {
         tcb.eff_snd_mss = tcb.mss(cx.path, 0);
         tcb.enter_feedback_mode();
         let policy = tcb.mtu_policy(cx.config, cx.path);
-        tcb.snd.path_mtu.on_told(cx.path.mtu, &policy, cx.now);
+        tcb.snd.path_mtu.on_told(cx.path.mtu, cx.path.mtu, &policy, cx.now);
         tcb
     }
 

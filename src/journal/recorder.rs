@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::Journal;
+use super::{Exchange, Journal};
 use crate::{Action, Algorithm, Arc, Config, Connection, Controller, Error, Event, Instant, Path, Secrets, Segment};
 
 /// How a connection was opened.
@@ -200,7 +200,7 @@ impl Answer {
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant)] // a line lives until it is written
-pub enum Line {
+pub enum Line<C = Algorithm> {
     /// The first one.
     Start {
         /// The version of the form: [`Journal::VERSION`].
@@ -210,11 +210,13 @@ pub enum Line {
         /// What the opening gave.
         actions: Vec<Action>,
     },
-    /// Each other one.
+    /// An event.
     Entry(Entry),
+    /// Another congestion controller.
+    Exchange(Exchange<C>),
 }
 
-impl Line {
+impl<C> Line<C> {
     /// The actions that the host carries out.
     ///
     /// ```
@@ -234,6 +236,7 @@ impl Line {
         match self {
             Self::Start { actions, .. } => actions,
             Self::Entry(entry) => entry.answer.actions(),
+            Self::Exchange(exchange) => &exchange.actions,
         }
     }
 }
@@ -254,7 +257,7 @@ impl Line {
 /// let mut log = vec![first]; // or a file
 /// log.push(recorder.handle(Event::Send("GET /".into()), Instant::from_millis(1)));
 /// log.push(recorder.handle(Event::Close, Instant::from_millis(2)));
-/// assert_eq!(Journal::read(log)?.entries.len(), 2);
+/// assert_eq!(Journal::read(log)?.steps.len(), 2);
 /// # Ok::<(), segue::journal::Unreadable>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -284,7 +287,8 @@ impl Recorder {
 }
 
 impl<C: Controller> Recorder<C> {
-    /// [`begin`](Recorder::begin) with this congestion controller. A journal does not hold it: replay with the same.
+    /// [`begin`](Recorder::begin) with this congestion controller. A journal does not hold it: replay with the same. It holds those
+    /// that take over later; to write it, `C` is data, too.
     ///
     /// ```
     /// # use segue::Instant;
@@ -300,9 +304,9 @@ impl<C: Controller> Recorder<C> {
     /// assert_eq!(again, *recorder.connection());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn begin_with(controller: C, start: Start) -> (Self, Line) {
+    pub fn begin_with(controller: C, start: Start) -> (Self, Line<C>) {
         let (connection, actions) = start.open_with(controller);
-        (Self { connection }, Line::Start { version: Journal::VERSION, start, actions })
+        (Self { connection }, Line::Start { version: <Journal>::VERSION, start, actions })
     }
 
     /// Handles an event; the line holds its actions, or why the call could not proceed.
@@ -321,8 +325,34 @@ impl<C: Controller> Recorder<C> {
     /// assert_eq!(line.actions().len(), 2); // the SYN again, and its timer
     /// ```
     #[must_use = "the line holds the actions, which the host carries out"]
-    pub fn handle(&mut self, event: Event, now: Instant) -> Line {
+    pub fn handle(&mut self, event: Event, now: Instant) -> Line<C> {
         Line::Entry(Entry { at: now, answer: answer(&mut self.connection, event.clone(), now), event })
+    }
+
+    /// Another congestion controller takes over ([`Connection::replace_controller`]). Returns the one before, and the line,
+    /// which holds the new one as it was given.
+    ///
+    /// ```
+    /// # use segue::Instant;
+    /// # use segue::journal::{Opening, Start};
+    /// # use segue::{Config, Path, Secrets, SeqNum};
+    /// # let secrets = Secrets { iss: SeqNum::new(7), ts_offset: 9 };
+    /// # let (opening, config, path, at) = (Opening::Connect, Config::default(), Path::ipv4(1500), Instant::ZERO);
+    /// # let start = Start { opening, config, path, secrets, at };
+    /// use segue::congestion::{Algorithm, Reno};
+    /// use segue::journal::{Journal, Recorder};
+    /// let (mut recorder, first) = Recorder::begin(start);
+    /// let reno = Algorithm::Reno(Reno::default());
+    /// let (before, second) = recorder.replace_controller(reno, Instant::from_millis(5));
+    /// assert_eq!(before, Algorithm::default());
+    /// assert_eq!(Journal::read([first, second])?.replay()?, *recorder.connection());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "the line holds the actions, which the host carries out"]
+    pub fn replace_controller(&mut self, controller: C, now: Instant) -> (C, Line<C>) {
+        let mut actions = Vec::new();
+        let before = self.connection.replace_controller(controller.clone(), now, &mut actions);
+        (before, Line::Exchange(Exchange { at: now, controller, actions }))
     }
 
     /// The connection: to ask for its state and its deadline.

@@ -11,6 +11,7 @@ use super::tail::{Answer, Outcome};
 use super::undo::{Evidence, Spurious};
 use crate::counts::Counts;
 use crate::features::{RACK, UNDO};
+use crate::stream::Position;
 use crate::time::Micros;
 use crate::{Controller, Instant, SeqNum};
 
@@ -125,8 +126,10 @@ impl<C: Controller> Sender<C> {
         let recovered = self.leave_recovery(before);
         let repaired = self.tail_repaired(delivered);
         let sampled = self.sample(before, delivered);
+        let told = repaired.map_or(0, |end| self.tell_repaired(end, before.now));
         let lost = self.detect_loss(before, delivered, recovered);
-        self.tell_delivery(before, delivered, &sampled, (lost, marked));
+        self.tell_delivery(before, delivered, &sampled, (lost.saturating_add(told), marked));
+        let repaired = repaired.is_some();
         Verdict { undone, recovered, repaired, lost, application_limited: sampled.application_limited }
     }
 
@@ -192,17 +195,25 @@ impl<C: Controller> Sender<C> {
         true
     }
 
-    /// Whether the tail-loss probe repaired a loss.
-    fn tail_repaired(&mut self, delivered: &Delivered) -> bool {
-        let Some(episode) = self.episode.active().filter(|_| RACK) else { return false };
-        let Some(probe) = episode.probe else { return false };
+    /// The end of what the tail-loss probe sent again, if that repaired a loss.
+    fn tail_repaired(&mut self, delivered: &Delivered) -> Option<Position> {
+        let probe = self.episode.probe.filter(|_| RACK)?;
         let dsack_end = delivered.dsack.map(|(_, end)| end);
         let answer = Answer { una: self.board.una(), dsack_end, bare_duplicate: delivered.bare_duplicate };
         let outcome = probe.on_ack(&answer);
-        if outcome != Outcome::Open {
+        if outcome != Outcome::Open
+            && let Some(episode) = self.episode.active()
+        {
             episode.probe = None;
         }
-        outcome == Outcome::Repaired
+        match outcome {
+            Outcome::Open => None,
+            Outcome::Arrived => {
+                self.rate.take_probed();
+                None
+            }
+            Outcome::Repaired => Some(probe.end),
+        }
     }
 
     /// The window: less for loss, as recovery allows while it goes on, more for progress. It does not grow with an echo

@@ -31,6 +31,9 @@ impl<C: Controller> Sender<C> {
         self.tell_pacing(config);
         self.cc.seed(seed);
         self.cc.start(mss, window, now);
+        if let Some(srtt) = self.rtt.srtt() {
+            self.cc.set_rtt(srtt.into(), self.rtt.min_rtt().unwrap_or(srtt).min(srtt).into());
+        }
         if threshold < u32::MAX {
             self.cc.limit(threshold, now);
         }

@@ -139,7 +139,7 @@ impl<C: Controller> Sender<C> {
             episode.cover.on_reduced(nxt, false);
             episode.undo.begin(false);
         }
-        episode.probe = None;
+        self.forget_tail_probe();
     }
 
     /// The controller hears of congestion. FlightSize is without what limited transmit added (RFC 5681 §3.2 step 2).
@@ -234,6 +234,6 @@ impl<C: Controller> Sender<C> {
         episode.cover.on_reduced(nxt, false);
         episode.recovery.enter(Phase::Timeout, nxt, nxt, inflight);
         episode.reorder_at = None;
-        episode.probe = None;
+        self.forget_tail_probe();
     }
 }

@@ -437,6 +437,9 @@ impl<C: Controller> Sender<C> {
                 if plan.kind == Kind::Probe && self.cc.works_by_rates() {
                     self.rate.on_application_limited(self.inflight()); // a probe of a closed window measures no path
                 }
+                if plan.kind == Kind::Tail && repeats {
+                    self.note_tail_probe(from);
+                }
                 let mut rate = self.snapshot((end - plan.seq).min(mss), now);
                 if repeats {
                     let again = from..to.min(self.board.nxt());
@@ -573,6 +576,10 @@ impl<C: Controller> Sender<C> {
     pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
         self.board.check_invariants()?;
         holds(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none")?;
+        holds(
+            !self.rate.awaits_probe() || self.episode.probe.is_some(),
+            "what a tail-loss probe brings, and no probe",
+        )?;
         self.episode.undo.check_invariants()?;
         self.rtt.check_invariants()?;
         self.buffer.check_invariants()?;

@@ -84,6 +84,8 @@ struct Sampling {
     lost_end: Position,
     /// The newest segment that the acknowledgment delivers which is looked at, and when it was sent.
     newest: Option<(Snapshot, Instant)>,
+    /// What the tail-loss probe that is out sent again: where it starts, and what it remembered.
+    probed: Option<(Position, Snapshot)>,
 }
 
 impl AtRest for Sampling {
@@ -94,6 +96,7 @@ impl AtRest for Sampling {
         lost: 0,
         lost_end: Position::ISS,
         newest: None,
+        probed: None,
     };
 }
 
@@ -142,7 +145,7 @@ impl Rate {
             sampling.first_at = now;
             sampling.delivered_at = now;
         }
-        let &Sampling { delivered, delivered_at, first_at, lost, lost_end: _, newest: _ } = &*self.sampling;
+        let &Sampling { delivered, delivered_at, first_at, lost, lost_end: _, newest: _, probed: _ } = &*self.sampling;
         let application_limited = self.is_application_limited();
         let tx_in_flight = inflight.saturating_add(octets);
         Snapshot { delivered, delivered_at, first_at, tx_in_flight, lost, application_limited, sampled: true }
@@ -228,6 +231,23 @@ impl Rate {
         })
     }
 
+    /// A tail-loss probe sends this segment again.
+    pub(crate) fn on_tail_probe(&mut self, start: Position, snapshot: Snapshot) {
+        if let Some(sampling) = self.sampling.active() {
+            sampling.probed = Some((start, snapshot));
+        }
+    }
+
+    /// Whether what a tail-loss probe sent again may turn out to have been lost.
+    pub(crate) fn awaits_probe(&self) -> bool {
+        self.sampling.probed.is_some()
+    }
+
+    /// The tail-loss probe is judged, or of no use any more: what it sent again.
+    pub(crate) fn take_probed(&mut self) -> Option<(Position, Snapshot)> {
+        self.sampling.active().and_then(|sampling| sampling.probed.take())
+    }
+
     /// The same for a controller that needs no samples: whether the application limited what was sent.
     pub(crate) fn on_counted(&mut self, octets: u32, newest: Newest) -> bool {
         self.count(octets);
@@ -258,8 +278,12 @@ impl Rate {
 
     pub(crate) fn rebase(&mut self, ago: impl Fn(Instant) -> Instant) {
         let Self { application_limited: _, sampling: _ } = self; // a field that is added has to be looked at here
+        let totals = self.totals();
         if let Some(sampling) = self.sampling.active() {
-            let Sampling { delivered, delivered_at, first_at, lost, lost_end: _, newest: _ } = sampling;
+            let Sampling { delivered, delivered_at, first_at, lost, lost_end: _, newest: _, probed } = sampling;
+            if let Some((_, snapshot)) = probed {
+                snapshot.rebase(totals, &ago);
+            }
             (*delivered, *lost) = (0, 0); // all that is compared with them counts from them
             *delivered_at = ago(*delivered_at);
             *first_at = ago(*first_at);

@@ -95,6 +95,33 @@ impl<C: Controller> Sender<C> {
         Sampled { rate, lost: self.rate.lost(), application_limited }
     }
 
+    /// A tail-loss probe sends the segment at `start` again.
+    #[inline(never)]
+    pub(super) fn note_tail_probe(&mut self, start: Position) {
+        if let Some(snapshot) = self.board.snapshot_at(start).filter(|_| self.cc.works_by_rates()) {
+            self.rate.on_tail_probe(start, snapshot);
+        }
+    }
+
+    /// No tail-loss probe is out any more, or it is of no use.
+    pub(super) fn forget_tail_probe(&mut self) {
+        if let Some(episode) = self.episode.active() {
+            episode.probe = None;
+        }
+        self.rate.take_probed();
+    }
+
+    /// The tail-loss probe repaired the loss of what it sent again, up to `end`: no other loss detection has told of it (RFC
+    /// 8985 §7.4.2). Returns the octets that the controller hears of.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn tell_repaired(&mut self, end: Position, now: Instant) -> u32 {
+        let Some((start, snapshot)) = self.rate.take_probed() else { return 0 };
+        let Some(lost) = self.rate.on_lost(snapshot, start..end, true, now) else { return 0 };
+        self.cc.on_lost(&lost);
+        lost.octets
+    }
+
     /// The rest of it: with `lost` octets that turned out to be lost.
     pub(super) fn tell_delivery(
         &mut self,

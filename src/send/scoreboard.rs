@@ -472,6 +472,11 @@ impl Scoreboard {
         self.segments.get(self.index_of(position)).map_or(0, |sent| sent.end - position)
     }
 
+    /// What the segment at this position remembers of its sending.
+    pub(crate) fn snapshot_at(&self, position: Position) -> Option<Snapshot> {
+        self.segments.get(self.index_of(position)).map(|sent| sent.rate)
+    }
+
     /// The round trip of the first segment measures nothing any more.
     pub(crate) fn mark_ambiguous(&mut self) {
         if let Some(first) = self.segments.front_mut().filter(|first| !first.again) {

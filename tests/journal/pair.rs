@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
+use segue::congestion::Algorithm;
 use segue::journal::{Journal, Line, Opening, Recorder, Start};
 use segue::{Action, Config, Connection, Event, Instant, Path, Secrets, Segment, SeqNum, Timer};
 
@@ -63,6 +64,20 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// A plan that moves much text both ways over a link that loses one of 25 segments: the windows matter.
+    pub(crate) fn busy(self, mut draw: impl FnMut(u64) -> u64) -> Self {
+        let acts = (0..60).map(|act| match act % 3 {
+            0 => Act::Send { end: draw(2) == 0, octets: 20_000 },
+            1 => Act::Consume { end: draw(2) == 0, octets: u16::MAX },
+            _ => Act::Pass { millis: u16::try_from(draw(150)).expect("less than 150") },
+        });
+        let acts = acts.collect();
+        let fates = (0..4000).map(|_| u8::try_from(30 + draw(226)).expect("less than 256")).collect();
+        Self { acts, fates, configs: [Config::default(); 2], ..self }
+    }
+}
+
 /// Both ends, and what is under way.
 pub(crate) struct Run {
     now: Instant,
@@ -74,7 +89,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, [first, second]: [Algorithm; 2]) -> Self {
         let now = Instant::from_millis(1000);
         let start = |end: usize, opening| Start {
             opening,
@@ -83,12 +98,12 @@ impl Run {
             secrets: plan.secrets[end],
             at: now,
         };
-        let (client, first) = Recorder::begin(start(0, Opening::Connect));
-        let (server, listens) = Recorder::begin(start(1, Opening::Listen));
+        let (client, opens) = Recorder::begin_with(first, start(0, Opening::Connect));
+        let (server, listens) = Recorder::begin_with(second, start(1, Opening::Listen));
         let fates = plan.fates.clone().into_iter();
         let lines = [vec![], vec![]];
         let mut run = Self { now, ends: [client, server], lines, ahead: BTreeMap::new(), fates, count: 0 };
-        run.note(0, first);
+        run.note(0, opens);
         run.note(1, listens);
         run
     }
@@ -122,6 +137,11 @@ impl Run {
 
     pub(crate) fn event(&mut self, end: usize, event: Event) {
         let line = self.ends[end].handle(event, self.now);
+        self.note(end, line);
+    }
+
+    pub(crate) fn exchange(&mut self, end: usize, controller: Algorithm) {
+        let (_, line) = self.ends[end].replace_controller(controller, self.now);
         self.note(end, line);
     }
 
@@ -170,21 +190,26 @@ impl Run {
 
     /// All of the plan, with `each` after each act.
     pub(crate) fn play(plan: &Plan, mut each: impl FnMut(&Self)) -> Self {
-        let mut run = Self::new(plan);
+        Self::play_with(plan, [Algorithm::default(), Algorithm::default()], |run| each(run))
+    }
+
+    /// The same from these controllers on, where `each` may do more.
+    pub(crate) fn play_with(plan: &Plan, controllers: [Algorithm; 2], mut each: impl FnMut(&mut Self)) -> Self {
+        let mut run = Self::new(plan, controllers);
         run.pass(Duration::from_millis(30));
         for act in &plan.acts {
-            each(&run);
+            each(&mut run);
             run.act(*act);
         }
         for end in 0..2 {
-            each(&run);
+            each(&mut run);
             if plan.closes {
                 run.event(end, Event::Close);
-                each(&run);
+                each(&mut run);
                 run.pass(Duration::from_millis(30));
             }
         }
-        each(&run);
+        each(&mut run);
         run
     }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use quickcheck::quickcheck;
-use segue::journal::{Answer, Journal, Line, Unreadable};
+use segue::journal::{Answer, Entry, Journal, Line, Step, Unreadable};
 use segue::{Action, Event, State};
 
 use crate::pair::{Plan, Run};
 
 /// The lines, written as JSON and read again.
-fn read_again(lines: &[Line]) -> Journal {
+pub(crate) fn read_again(lines: &[Line]) -> Journal {
     let read = |line| {
         let json = serde_json::to_string(line).expect("it is written");
         serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"))
@@ -70,7 +70,8 @@ fn every_transition_has_its_cause() {
         for end in 0..2 {
             let journal = run.journal(end);
             let (mut connection, _) = journal.start.open();
-            for entry in journal.entries {
+            for step in journal.steps {
+                let Step::Entry(entry) = step else { panic!("no controller was exchanged") };
                 let from = connection.state();
                 let _ = connection.handle(entry.event.clone(), entry.at, &mut |_| ());
                 let to = connection.state();
@@ -93,13 +94,20 @@ fn short() -> Journal {
     run.journal(0)
 }
 
+/// The event of this number, from 0, to change it.
+fn entry(journal: &mut Journal, number: usize) -> &mut Entry {
+    let Step::Entry(entry) = &mut journal.steps[number] else { panic!("no controller was exchanged") };
+    entry
+}
+
 #[test]
 fn the_first_difference_is_named() {
     let journal = short();
-    let sent = journal.entries.iter().position(|entry| entry.event == Event::Send(Bytes::from_static(b"x"))).unwrap();
+    let send = Event::Send(Bytes::from_static(b"x"));
+    let sent = journal.steps.iter().position(|step| step.event() == Some(&send)).unwrap();
     // another event than the one that was recorded
     let mut other = journal.clone();
-    other.entries[sent].event = Event::Send(Bytes::from_static(b"y"));
+    entry(&mut other, sent).event = Event::Send(Bytes::from_static(b"y"));
     let difference = other.replay().unwrap_err();
     assert_eq!((difference.event, difference.action), (sent + 1, 0));
     let words = difference.to_string();
@@ -107,7 +115,7 @@ fn the_first_difference_is_named() {
     assert!(other.state_after(sent).is_ok() && other.state_after(sent + 1).is_err());
     // an answer that is not there
     let mut other = journal.clone();
-    let Answer::Actions(actions) = &mut other.entries[sent].answer else { panic!("SEND can proceed") };
+    let Answer::Actions(actions) = &mut entry(&mut other, sent).answer else { panic!("SEND can proceed") };
     actions.push(Action::Writable);
     let count = actions.len();
     let difference = other.replay().unwrap_err();
@@ -115,9 +123,9 @@ fn the_first_difference_is_named() {
     assert!(difference.to_string().contains("Writable recorded, nothing replayed"), "{difference}");
     // a call that could not proceed
     let mut other = journal.clone();
-    let last = other.entries.len() - 1;
-    assert!(matches!(other.entries[last].answer, Answer::Refused(_)), "the second CLOSE");
-    other.entries[last].answer = Answer::Actions(vec![]);
+    let last = other.steps.len() - 1;
+    assert!(matches!(other.steps[last].answer(), Answer::Refused(_)), "the second CLOSE");
+    entry(&mut other, last).answer = Answer::Actions(vec![]);
     assert!(other.replay().unwrap_err().to_string().ends_with("nothing recorded, Err(Closing) replayed"));
     // other secrets
     let mut other = journal;
@@ -129,7 +137,7 @@ fn the_first_difference_is_named() {
 fn lines_that_are_no_journal_are_refused() {
     let lines: Vec<Line> = short().lines().collect();
     assert_eq!(Journal::read(lines[1..].to_vec()), Err(Unreadable::NoStart));
-    assert_eq!(Journal::read([]), Err(Unreadable::NoStart));
+    assert_eq!(<Journal>::read([]), Err(Unreadable::NoStart));
     assert_eq!(Journal::read([&lines[..], &lines[..]].concat()), Err(Unreadable::SecondStart));
     let mut later = lines;
     let Line::Start { version, .. } = &mut later[0] else { panic!("the start comes first") };

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use quickcheck::quickcheck;
 use segue::congestion::{Algorithm, Prague};
-use segue::journal::Answer;
 use segue::{
     Action, Arc, Config, Connection, Ecn, EcnMode, Flags, Instant, Options, Path, Secrets, Segment, SeqNum, State,
     Timestamps,
@@ -43,16 +42,11 @@ quickcheck! {
         let run = Run::play(&Plan::of(seed), |_| ());
         for end in 0..2 {
             let journal = run.journal(end);
-            let at = usize::from(at) % (journal.entries.len() + 1);
+            let at = usize::from(at) % (journal.steps.len() + 1);
             let before = journal.state_after(at).unwrap_or_else(|difference| panic!("{difference}"));
             for mut restored in restored(&before) {
-                for entry in &journal.entries[at..] {
-                    let mut actions = vec![];
-                    let answer = match restored.handle(entry.event.clone(), entry.at, &mut actions) {
-                        Ok(()) => Answer::Actions(actions),
-                        Err(error) => Answer::Refused(error),
-                    };
-                    assert_eq!(answer, entry.answer, "seed {seed}, snapshot after {at}");
+                for step in &journal.steps[at..] {
+                    assert_eq!(step.apply(&mut restored), step.answer(), "seed {seed}, snapshot after {at}");
                 }
                 assert_eq!(restored, *run.connection(end));
             }

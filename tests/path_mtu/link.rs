@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use segue::{Action, ConfigBuilder, Connection, Event, IcmpKind, Instant, Path, Report, Segment, SeqNum, codec};
+use segue::{Action, ConfigBuilder, Connection, Event, IcmpKind, Instant, Knob, Path, Report, Segment, SeqNum, codec};
 use segue_kit::pair::{Next, Pair};
 use segue_kit::rig::At;
 
@@ -159,6 +159,18 @@ impl<'a> World<'a> {
     pub(crate) fn send(&mut self, from: usize, len: usize) {
         let actions = self.pair.call(from, Event::Send(Bytes::from(vec![7; len])));
         self.carry_out(from, actions);
+    }
+
+    /// The client turns a knob.
+    pub(crate) fn set(&mut self, knob: Knob) {
+        let actions = self.pair.call(CLIENT, Event::Set(knob));
+        self.carry_out(CLIENT, actions);
+    }
+
+    /// The host of the client says what the MTU of the path is.
+    pub(crate) fn tell(&mut self, mtu: u16) {
+        let actions = self.pair.call(CLIENT, Event::Mtu(mtu));
+        self.carry_out(CLIENT, actions);
     }
 
     /// The next thing happens, if it does before `end`.

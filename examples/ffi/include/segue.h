@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 // The version of this ABI: it changes with every change of a structure, a number or a function.
-#define SEGUE_ABI 1
+#define SEGUE_ABI 2
 
 // What a call returns: 0, a positive code where there is nothing to give, a negative one for a mistake. After a mistake
 // nothing has changed. segue_strerror has the words.
@@ -137,6 +137,31 @@ typedef int32_t segue_signal;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// A congestion controller.
+enum segue_congestion
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // CUBIC (RFC 9438): the usual one.
+  SEGUE_CONGESTION_CUBIC = 0,
+  // NewReno (RFC 5681).
+  SEGUE_CONGESTION_RENO = 1,
+  // BBRv3 (draft-ietf-ccwg-bbr): it paces, so segue_next_deadline comes in fractions of a millisecond.
+  SEGUE_CONGESTION_BBR = 2,
+  // A scalable one for L4S (RFC 9331); it paces, too.
+  SEGUE_CONGESTION_PRAGUE = 3,
+  // One that this header does not know.
+  SEGUE_CONGESTION_OTHER = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum segue_congestion segue_congestion;
+#else
+typedef int32_t segue_congestion;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What happens to a SYN when the SYN queue is full.
 enum segue_full
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -246,6 +271,8 @@ enum segue_report
   SEGUE_REPORT_USER_TIMEOUT = 4,
   // A report that this header does not know.
   SEGUE_REPORT_OTHER = 5,
+  // The handshake of a connection that was accepted by Fast Open is complete: no forged address began it.
+  SEGUE_REPORT_FAST_OPEN_CONFIRMED = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -282,6 +309,8 @@ typedef struct segue_options {
   uint8_t nagle;
   // Whether idle connections send keep-alives; 0: they do not.
   uint8_t keep_alive;
+  // The congestion controller: a value of segue_congestion.
+  int32_t congestion;
 } segue_options;
 
 // An IP address.
@@ -298,6 +327,9 @@ typedef struct segue_listen_terms {
   size_t half_open;
   // The most connections that wait for segue_accept.
   size_t ready;
+  // The most connections that deliver the text of their SYN before the handshake is complete (TCP Fast Open, RFC 7413);
+  // 0: off. Such text may come twice. SEGUE_REPORT_FAST_OPEN_CONFIRMED tells that the handshake is complete.
+  size_t fast_open;
   // Not 0: a SYN waits this long at most for segue_admit or segue_refuse, in microseconds.
   uint64_t gate;
   // What happens to a SYN when half_open are half-open: a value of segue_full.
@@ -442,6 +474,21 @@ segue_code segue_ignore(struct segue_endpoint *endpoint, uint64_t id);
 // opened.
 segue_code segue_connect(struct segue_endpoint *endpoint, const struct segue_flow *flow, uint64_t now, uint64_t *id);
 
+// The same with TCP Fast Open (RFC 7413), from a port that the endpoint chooses (local_port is 0), and the text that
+// segue_write would write: where the server gave a cookie before, the first of it goes with the SYN. The server may get
+// that text twice: only for requests that may be repeated. written: the octets that fit, as of segue_write.
+//
+// # Safety
+// endpoint as for segue_timers; flow is NULL or points to a flow; from is NULL or points to len octets; written and id
+// have room for their values, or are NULL: then nothing is opened.
+segue_code segue_connect_fast_open(struct segue_endpoint *endpoint,
+                                   const struct segue_flow *flow,
+                                   uint64_t now,
+                                   const uint8_t *from,
+                                   size_t len,
+                                   size_t *written,
+                                   uint64_t *id);
+
 // A packet arrived; the checksum is verified here. what: its fate, a value of segue_received. id: the connection, 0 where
 // there is none.
 //
@@ -561,6 +608,17 @@ segue_code segue_abort(struct segue_endpoint *endpoint, uint64_t id, uint64_t no
 // # Safety
 // endpoint as for segue_timers.
 segue_code segue_notify_flushed(struct segue_endpoint *endpoint, uint64_t id, uint64_t now);
+
+// Another congestion controller takes over, a value of segue_congestion. before: the number of the one before.
+// SEGUE_CODE_NOT_CONNECTED: the connection is over.
+//
+// # Safety
+// endpoint as for segue_timers; before is NULL or has room for a number.
+segue_code segue_set_congestion(struct segue_endpoint *endpoint,
+                                uint64_t id,
+                                uint64_t now,
+                                int32_t congestion,
+                                int32_t *before);
 
 // The addresses and ports of a connection.
 //

@@ -10,7 +10,7 @@ import sys
 from ctypes import (CDLL, CFUNCTYPE, POINTER, Structure, addressof, byref, c_char_p, c_int32, c_size_t, c_uint8, c_uint16,
                     c_uint32, c_uint64, c_void_p, create_string_buffer, string_at)
 
-ABI = 1
+ABI = 2
 OK = 0
 CONNECTED, READABLE, PEER_CLOSED, CLOSED = 1, 2, 5, 7
 FINISHED = 0
@@ -33,8 +33,8 @@ class Packet(Structure):
 
 
 class Listen(Structure):
-    _fields_ = [("half_open", c_size_t), ("ready", c_size_t), ("gate", c_uint64), ("full", c_int32),
-                ("address", Address), ("port", c_uint16)]
+    _fields_ = [("half_open", c_size_t), ("ready", c_size_t), ("fast_open", c_size_t), ("gate", c_uint64),
+                ("full", c_int32), ("address", Address), ("port", c_uint16)]
 
 
 class News(Structure):

@@ -23,6 +23,7 @@ fn null_for_an_endpoint_is_a_code() {
             segue_refuse(none, 1),
             segue_ignore(none, 1),
             segue_connect(none, &raw const flow, 0, null_mut()),
+            segue_connect_fast_open(none, &raw const flow, 0, null(), 0, null_mut(), null_mut()),
             segue_receive(none, null(), 0, null_mut(), null_mut()),
             segue_icmp(none, &raw const flow, 1, 0, 0, 0),
             segue_timers(none, 0),
@@ -38,6 +39,7 @@ fn null_for_an_endpoint_is_a_code() {
             segue_release(none, 1, 0),
             segue_abort(none, 1, 0),
             segue_notify_flushed(none, 1, 0),
+            segue_set_congestion(none, 1, 0, 0, null_mut()),
             segue_ends(none, 1, null_mut()),
             segue_options_default(null_mut()),
             segue_listen_default(null_mut(), 7),
@@ -45,7 +47,7 @@ fn null_for_an_endpoint_is_a_code() {
             segue_endpoint_new([1; 16].as_ptr(), null(), null_mut()),
         ]
     };
-    assert_eq!(codes, [Code::Null; 28]);
+    assert_eq!(codes, [Code::Null; 30]);
     // SAFETY: NULL is permitted.
     assert_eq!(unsafe { segue_endpoint_free(none) }, Code::Ok);
 }
@@ -135,6 +137,8 @@ fn values_out_of_range_are_refused() {
         Options { send_buffer: u32::MAX, ..usual },
         Options { first_port: 0, ..usual },
         Options { first_port: 9, last_port: 8, ..usual },
+        Options { congestion: -1, ..usual },
+        Options { congestion: Congestion::Other as i32, ..usual },
     ];
     for options in wrong {
         let mut place = null_mut();

@@ -38,7 +38,7 @@ fn call(rng: &mut Rng, end: &End, ids: &mut Vec<u64>, now: u64) -> Code {
     };
     // SAFETY: the endpoint lives; each pointer has the room that goes with it, or is NULL where that is permitted.
     unsafe {
-        match rng.below(16) {
+        match rng.below(18) {
             0 => taken(end.connect(&flow(7)), ids),
             1 => taken(end.accept(rng.below(3) as u32), ids),
             2 => segue_read(end.0, id, now, text.as_mut_ptr(), len, &raw mut octets),
@@ -52,6 +52,11 @@ fn call(rng: &mut Rng, end: &End, ids: &mut Vec<u64>, now: u64) -> Code {
             12 => segue_admit(end.0, id, now),
             13 => segue_icmp(end.0, &raw const FROM, rng.below(9) as i32, 600, rng.below(1 << 32) as u32, now),
             14 => segue_timers(end.0, now),
+            15 => segue_set_congestion(end.0, id, now, rng.below(6) as i32, null_mut()),
+            16 => {
+                let opened = end.connect_fast_open(&flow(7), &text[..len]);
+                taken(opened.map(|(id, _)| id), ids)
+            }
             _ => {
                 while end.signal().is_some() {}
                 segue_ends(end.0, id, null_mut())
@@ -71,7 +76,7 @@ static FROM: Flow = Flow {
 fn random_calls_never_panic() {
     let mut rng = Rng(1);
     let (ends, mut ids) = ([End::new(None), End::new(None)], [vec![], vec![]]);
-    ends[1].listen(&terms(7)).expect("nobody listens there");
+    ends[1].listen(&Listen { fast_open: 9, ..terms(7) }).expect("nobody listens there");
     let (mut now, mut done) = (0_u64, 0);
     for _ in 0..30_000 {
         let which = rng.below(2) as usize;

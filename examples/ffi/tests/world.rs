@@ -74,6 +74,16 @@ impl End {
         given(|to| unsafe { segue_connect(self.0, flow, 0, to) })
     }
 
+    /// The id, and the octets that fit.
+    pub(crate) fn connect_fast_open(&self, flow: &Flow, text: &[u8]) -> Result<(u64, usize), Code> {
+        let mut written = 0;
+        let id = given(|to| {
+            // SAFETY: the endpoint lives, the flow is one, the text has this length.
+            unsafe { segue_connect_fast_open(self.0, flow, 0, text.as_ptr(), text.len(), &raw mut written, to) }
+        })?;
+        Ok((id, written))
+    }
+
     pub(crate) fn accept(&self, listener: u32) -> Result<u64, Code> {
         // SAFETY: the endpoint lives.
         given(|to| unsafe { segue_accept(self.0, listener, to) })

@@ -7,6 +7,7 @@ mod ends;
 mod http2;
 mod pressure;
 mod program;
+mod settings;
 mod tls;
 mod transfer;
 mod wakes;

@@ -1,5 +1,7 @@
 //! The built-in controllers, one of them chosen at run time.
 
+use core::time::Duration;
+
 #[cfg(feature = "bbr")]
 use super::Bbr;
 #[cfg(feature = "cubic")]
@@ -120,6 +122,9 @@ impl Controller for Algorithm {
     }
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         of_each!(self, c => c.start(mss, initial, now))
+    }
+    fn set_rtt(&mut self, srtt: Duration, min_rtt: Duration) {
+        of_each!(self, c => c.set_rtt(srtt, min_rtt))
     }
     #[inline]
     fn on_ack(&mut self, acked: &Acked) {

@@ -14,6 +14,7 @@ mod reno;
 
 use core::fmt::Debug;
 use core::hash::Hash;
+use core::time::Duration;
 
 use crate::Instant;
 pub use algorithm::Algorithm;
@@ -172,6 +173,22 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     /// ```
     fn seed(&mut self, seed: u64) {
         let _ = seed;
+    }
+    /// The smoothed round trip and the shortest one of the last minutes, where they are known at the [`start`](Self::start):
+    /// told after it to a controller that takes over from another one, and to no other.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use segue::{Instant, congestion::{Bbr, Controller}};
+    /// let (srtt, min_rtt) = (Duration::from_millis(50), Duration::from_millis(40));
+    /// let mut bbr = Bbr::default();
+    /// bbr.start(1460, 14_600, Instant::ZERO);
+    /// bbr.set_rtt(srtt, min_rtt);
+    /// assert_eq!(bbr.info().min_rtt, Some(min_rtt));
+    /// assert_eq!(bbr.info().pacing_rate, 14_600 * 20 * 277 / 100); // StartupPacingGain times a window in SRTT
+    /// ```
+    fn set_rtt(&mut self, srtt: Duration, min_rtt: Duration) {
+        let _ = (srtt, min_rtt);
     }
     /// The slow-start threshold in octets; `u32::MAX` while unknown.
     ///
@@ -345,8 +362,9 @@ pub trait Controller: Clone + Debug + PartialEq + Eq + Hash + Send {
     /// ```
     fn on_settled(&mut self) {}
     /// A segment was found lost, if it [works by rates](Self::works_by_rates). Told for each, in the order of their
-    /// sending, before `on_delivery` and `on_congestion`; not for a probe of a larger MTU, not for what a tail-loss probe
-    /// repaired, and not for what is sent again because segments became smaller or a closed window refused them.
+    /// sending, before `on_delivery` and `on_congestion`; also for what a tail-loss probe repaired (RFC 8985 §7.4.2); not for
+    /// a probe of a larger MTU, and not for what is sent again because segments became smaller or a closed window refused
+    /// them.
     ///
     /// ```
     /// use segue::congestion::Lost;

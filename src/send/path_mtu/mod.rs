@@ -145,12 +145,17 @@ impl PathMtu {
         }
     }
 
-    /// The host says what the MTU is.
-    pub(crate) fn on_told(&mut self, mtu: u16, policy: &Policy, now: Instant) {
+    /// The host says what the MTU is, while packets of `before` octets are in use.
+    pub(crate) fn on_told(&mut self, mtu: u16, before: u16, policy: &Policy, now: Instant) {
         self.told = mtu;
         self.set_hole(Hole::None);
         self.restart(0);
-        self.search.begin(policy.ceiling(mtu), mtu, now);
+        let begin = |search: &mut Search| search.begin(policy.ceiling(mtu), mtu, now);
+        if mtu < before {
+            begin(&mut self.search); // what is larger, a probe as well, goes again at once
+        } else {
+            self.search.replace(begin);
+        }
     }
 
     /// Packets may be no larger than the policy says from now on: a search looks for no more. One that could look for
@@ -165,9 +170,9 @@ impl PathMtu {
     pub(crate) fn on_probing(&mut self, mtu: u16, policy: &Policy, now: Instant) {
         if !PATH_MTU {
         } else if policy.probing {
-            self.search.begin(policy.ceiling(self.told), mtu, now);
+            self.search.replace(|search| search.begin(policy.ceiling(self.told), mtu, now));
         } else {
-            self.search.rest(policy.retry_at(now).filter(|_| mtu < self.told));
+            self.search.replace(|search| search.rest(policy.retry_at(now).filter(|_| mtu < self.told)));
         }
     }
 

@@ -22,6 +22,7 @@ const COMMON: [u16; 20] = [
 struct Probe {
     start: Position,
     end: Position,
+    /// 0: of a search that is over. It proves nothing, but that it is lost is no congestion all the same.
     size: u16,
     /// Something else was lost since: whether it arrives or not, its loss says nothing.
     disturbed: bool,
@@ -118,6 +119,16 @@ impl Search {
         }
     }
 
+    /// Another search, or none, takes the place of this one, whose probe may be out. Whether that arrives decides nothing any
+    /// more; but "loss of a probe packet SHOULD NOT be treated as an indication of congestion" (RFC 8899 §3 item 7).
+    pub(super) fn replace(&mut self, other: impl FnOnce(&mut Self)) {
+        let out = self.course.probe;
+        other(self);
+        if let Some(probe) = out {
+            self.course.begin().probe = Some(Probe { size: 0, ..probe });
+        }
+    }
+
     /// An error says that no more than `high` gets through, which is the MTU now.
     pub(super) fn bound(&mut self, high: u16, until: Option<Instant>) {
         *self = Self { high, untried: true, ..Self::new() };
@@ -177,14 +188,14 @@ impl Search {
                 None
             }
             Some(_) => None, // others may be lost as well
-            None if una >= probe.end => {
+            None if una >= probe.end && probe.size > 0 => {
                 self.end_probe();
                 self.fails = 0;
                 self.set_next(if self.is_converged(probe.size) { policy.retry_at(now) } else { Some(now) });
                 Some(probe.size)
             }
             None if una > probe.start => {
-                self.end_probe(); // a part was taken, as by a full receiver: that says nothing
+                self.end_probe(); // a part was taken, as by a full receiver, or the search is over: that says nothing
                 None
             }
             None => None,
@@ -200,7 +211,7 @@ impl Search {
         match loss {
             ProbeLoss::Alone if !probe.disturbed && probe.lost.is_none() => {
                 probe.lost = Some(nxt);
-                course.next = Some(next);
+                course.next = course.next.map(|earlier| earlier.max(next));
                 return true;
             }
             ProbeLoss::Others if probe.lost.is_none() => probe.disturbed = true,
@@ -221,8 +232,8 @@ impl Search {
 
     /// A probe of this size has vanished.
     fn fail(&mut self, size: u16, mtu: u16, policy: &Policy, now: Instant) {
-        self.fails += 1;
-        if self.fails < MAX_PROBES {
+        self.fails += u8::from(size > 0);
+        if size == 0 || self.fails < MAX_PROBES {
             return;
         }
         self.fails = 0;

@@ -22,7 +22,7 @@ const NOW: Instant = Instant::from_millis(1_000_000);
 
 fn told(mtu: u16, policy: &Policy) -> PathMtu {
     let mut path = PathMtu::new();
-    path.on_told(mtu, policy, NOW);
+    path.on_told(mtu, mtu, policy, NOW);
     path
 }
 
@@ -203,7 +203,7 @@ fn a_trial_ends_with_one_timeout() {
     path.on_sent(&Packet { start: at(2445), end: at(3429), size: 1024, again: true, first: true, probe: false });
     assert_eq!(path.on_acknowledged(at(3429), 1024, &POLICY, NOW), None);
     assert_eq!(path.probe_size(1024, |high| high, NOW), Some(1500), "probes look for more");
-    path.on_told(1500, &POLICY, NOW);
+    path.on_told(1500, 1500, &POLICY, NOW);
     assert_eq!((path.trouble.hole, path.probe_size(1500, |high| high, NOW)), (Hole::None, None));
 }
 
@@ -410,4 +410,38 @@ fn another_retry_time_counts_from_then_on() {
     let before = whole.clone();
     whole.on_retry(1500, &soon, later);
     assert_eq!(whole, before);
+}
+
+/// RFC 8899 §3 item 7: the loss of a probe is no congestion, also when the search that sent it is over; but neither its arrival
+/// nor its loss tells the next search anything.
+#[test]
+fn the_probe_of_a_search_that_is_over_proves_nothing() {
+    let on = Policy { largest: 9000, peer: 9000, ..POLICY };
+    let off = Policy { probing: false, ..on };
+    let (later, soon) = (NOW + RTT, NOW + RTT / 2);
+    for (last, next) in [(&off, None), (&on, Some(9000))] {
+        let mut path = told(1500, &on);
+        probe(&mut path, 1, 8961, 9000);
+        path.on_probing(1500, &off, NOW);
+        path.on_probing(1500, last, NOW);
+        assert_eq!(path.probe(), Some((at(1), at(8961))));
+        assert_eq!(path.probe_size(1500, |high| high, later), None, "one at a time");
+        let mut arrived = path.clone();
+        assert_eq!(arrived.on_acknowledged(at(8961), 1500, last, NOW), None);
+        assert_eq!((arrived.probe(), arrived.probe_size(1500, |high| high, NOW)), (None, next));
+        assert_eq!(arrived.is_at_rest(), next.is_none());
+        let mut lost = path.clone();
+        assert!(lost.on_loss(ProbeLoss::Alone, at(20_000), later), "no congestion");
+        assert_eq!(lost.on_acknowledged(at(20_000), 1500, last, NOW), None);
+        assert_eq!((lost.search.fails, lost.probe()), (0, None));
+        assert_eq!((lost.probe_size(1500, |high| high, soon), lost.probe_size(1500, |high| high, later)), (None, next));
+        let mut timeout = path.clone();
+        timeout.on_probe_timeout(at(0), later, 1500, last, NOW);
+        assert_eq!((timeout.search.fails, timeout.probe()), (0, None));
+        assert!(!path.on_loss(ProbeLoss::WithOthers, at(20_000), later) && path.probe().is_none());
+    }
+    let mut narrower = told(9000, &on);
+    probe(&mut narrower, 1, 8961, 9000);
+    narrower.on_told(1500, 8000, &on, NOW);
+    assert_eq!(narrower.probe(), None, "it goes again at once, in smaller segments");
 }

@@ -20,6 +20,7 @@ mod startup;
 mod tests;
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use super::{Acked, Congestion, Controller, Delivery, Lost, MAX_CWND, Signal, sane_mss};
 use crate::Instant;
@@ -101,6 +102,10 @@ impl Controller for Bbr {
 
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         *self.0 = Model::new(mss, initial, self.0.seed, now);
+    }
+
+    fn set_rtt(&mut self, srtt: Duration, min_rtt: Duration) {
+        self.0.init_rtt(srtt.into(), min_rtt.into());
     }
 
     fn on_ack(&mut self, _acked: &Acked) {}

@@ -223,3 +223,20 @@ fn a_rate_takes_a_round_trip_at_the_least() {
     assert_eq!((rate(100_000, Some(100_000)), rate(99_999, Some(100_000))), (BW, 0));
     assert_eq!((rate(50_000, None), rate(0, None), rate(1, None)), (2 * BW, 0, 100_000_000_000));
 }
+
+/// OnInit and InitPacingRate where round trips were measured before: no later sample starts the pacing anew.
+#[test]
+fn a_round_trip_that_is_known_sets_the_first_pacing_rate() {
+    let mut model = start(1);
+    assert_eq!((model.min_rtt, model.pacing_rate), (None, 27_700_000), "over a millisecond");
+    model.init_rtt(Micros::from_millis(200), RTT);
+    assert_eq!((model.min_rtt, model.pacing_rate, model.send_quantum), (Some(RTT), 138_500, 2 * MSS));
+    let mut bbr = crate::congestion::Bbr::default();
+    let (srtt, min_rtt) = (core::time::Duration::from_millis(200), core::time::Duration::from_millis(100));
+    crate::Controller::start(&mut bbr, MSS, 10 * MSS, now());
+    crate::Controller::set_rtt(&mut bbr, srtt, min_rtt);
+    let mut delivery = crate::congestion::Delivery::new(now());
+    (delivery.octets, delivery.rtt) = (MSS, Some(min_rtt));
+    crate::Controller::on_delivery(&mut bbr, &delivery);
+    assert_eq!(bbr.info().pacing_rate, 138_500, "no rate is known yet");
+}
