@@ -4,4 +4,5 @@ mod attacks;
 mod connection;
 mod conversations;
 mod program;
+mod room;
 mod vectors;
