@@ -4,5 +4,6 @@ mod attacks;
 mod connection;
 mod conversations;
 mod program;
+mod replays;
 mod room;
 mod vectors;
