@@ -3,6 +3,7 @@
 mod attacks;
 mod connection;
 mod conversations;
+mod keys;
 mod program;
 mod replays;
 mod room;
