@@ -182,7 +182,7 @@ config! {
     max_burst: u16 = 0, in 0..=65_535, "RFC 5681 §3.2", knob MaxBurst;
     /// The most octets of payload in one `Transmit`; one with more than an MSS has a `segment_size`, for segmentation offload.
     max_transmit: u16 = 0, in 0..=65_000, "segmentation offload", knob MaxTransmit;
-    /// Octets of the option area of each segment that the connection leaves to its host, for a signature (16 for TCP-AO with 96 bits, 18 for TCP MD5), rounded up to a multiple of 4. Text, SACK blocks and AccECN have less room; options of the SYN that have none are not offered: first the user timeout, then timestamps, SACK, window scaling, MSS.
+    /// Octets of the option area of each segment that the connection leaves to its host, for a signature (16 for TCP-AO with 96 bits, 18 for TCP MD5), rounded up to a multiple of 4. A connection whose signature needs more is refused (`auth::NoRoom`). Text, SACK blocks and AccECN have less room; options of the SYN that have none are not offered: first the user timeout, then timestamps, SACK, window scaling, MSS.
     option_space: u8 = 0, in 0..=40, "RFC 5925 §7.6, RFC 2385 §4.3", fixed "the options of the SYN go by it";
 }
 

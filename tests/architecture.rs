@@ -23,8 +23,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("segment", &["seq"]),
     ("fast_open", &["segment"]),
     ("codec", &["seq", "path", "segment"]),
-    ("auth", &["seq", "segment", "codec"]),
     ("config", &["time"]),
+    ("auth", &["seq", "path", "segment", "codec", "config"]),
     ("event", &["seq", "time", "path", "segment", "config"]),
     ("ip", &["seq", "path", "segment", "codec", "auth", "event"]),
     ("info", &["seq", "event"]),
@@ -155,7 +155,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("host::listener", &["time"]),
-    ("host::signal", &["event"]),
+    ("host::signal", &["codec", "event"]),
     (
         "host",
         &[

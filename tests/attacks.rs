@@ -12,4 +12,5 @@ mod data;
 mod driver;
 mod handshake;
 mod marks;
+mod options;
 mod reports;

@@ -2,6 +2,7 @@
 //! arrives, and what forged segments do: nothing. Keys and algorithms are those of `examples/tcp-ao`, whose tests have the published
 //! vectors; here a sum stands for a MAC.
 
+mod hostile;
 mod numbers;
 mod options;
 mod room;

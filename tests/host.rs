@@ -5,6 +5,7 @@ mod budget;
 mod chaos;
 mod endpoint;
 mod fast_open;
+mod fast_open_options;
 mod keys;
 mod listener;
 mod low_water;

@@ -32,6 +32,7 @@ mod simulation;
 mod swarm;
 mod table;
 mod vulnerabilities;
+mod wire;
 
 /// The root of the repository.
 fn root() -> PathBuf {

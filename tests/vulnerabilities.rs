@@ -8,7 +8,7 @@ use crate::citations::{Place, places, problem, read, tables, tests_in};
 use crate::root;
 
 /// The groups of the catalogue, and how many rows each has.
-const GROUPS: [(char, usize); 7] = [('A', 19), ('B', 22), ('C', 13), ('D', 14), ('E', 16), ('F', 12), ('G', 8)];
+const GROUPS: [(char, usize); 7] = [('A', 20), ('B', 22), ('C', 13), ('D', 14), ('E', 16), ('F', 12), ('G', 8)];
 /// Where a test is named after its row.
 const ATTACKS: [&str; 2] = ["tests/codec/catalogue.rs", "tests/host/attacks.rs"];
 /// The documented vulnerabilities are at least as many.

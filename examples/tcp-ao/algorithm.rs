@@ -1,4 +1,8 @@
 //! The algorithms of RFC 5926: one function that derives keys, one that makes MACs, in each of two pairs.
+//!
+//! HMAC-SHA256-128 is left out: no RFC defines it. draft-ietf-tcpm-tcp-ao-algs derives traffic keys by HKDF, Linux by the
+//! construction of RFC 5926, so that the two refuse each other, and neither has published vectors. Who needs one of them adds a
+//! value to [`Algorithm`] and a length to its MAC: `TcpAo::space` is 20 then, which takes an `option_space` of 20.
 
 use aes::Aes128;
 use cmac::Cmac;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use segue::host::{Associations, Endpoint, EndpointConfig, Flow, Id, Listen, ListenerId, Received, Signal};
+use segue::host::{Associations, Endpoint, EndpointConfig, Flow, Id, Listen, ListenerId, Received, Signal, Unsent};
 use segue::ip::{Format, Ignored};
 use segue::{Arc, CloseReason, Config, ConfigBuilder, Instant};
 use segue_kit::Rng;
@@ -51,6 +51,8 @@ pub struct Host {
     pub sent: u64,
     /// SYNs that were answered with a cookie.
     pub cookies: u64,
+    /// What could not leave.
+    pub unsent: Vec<Unsent>,
 }
 
 impl Host {
@@ -64,6 +66,7 @@ impl Host {
             ignored: 0,
             sent: 0,
             cookies: 0,
+            unsent: Vec::new(),
         }
     }
 
@@ -121,9 +124,10 @@ impl Host {
         self.serve(now);
         let Self { endpoint, associations, .. } = self;
         let mut leaving = Vec::new();
-        endpoint.flush_ip_signed(now, Format::default(), associations, |datagram| {
+        let unsent = endpoint.flush_ip_signed(now, Format::default(), associations, |datagram| {
             leaving.push(Bytes::copy_from_slice(datagram));
         });
+        self.unsent.extend(unsent);
         self.sent += leaving.len() as u64;
         leaving
     }

@@ -7,7 +7,7 @@ use segue::host::OpenError;
 /// Why a connection or a listener was not opened.
 pub(crate) fn not_opened(error: OpenError) -> io::Error {
     let kind = match error {
-        OpenError::Unusable => ErrorKind::InvalidInput,
+        OpenError::Unusable | OpenError::NoRoom(_) => ErrorKind::InvalidInput,
         OpenError::InUse => ErrorKind::AddrInUse,
         OpenError::NoPort => ErrorKind::AddrNotAvailable,
         _ => ErrorKind::OutOfMemory,

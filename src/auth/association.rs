@@ -5,9 +5,12 @@ use core::ops::Range;
 use bytes::Bytes;
 
 use super::option::locate;
+use super::room::Room;
 use super::{Authenticator, Covered, Extension, Refusal, Rejected};
-use crate::codec::{DecodeError, EncodeError, Fill, Header, Packet, PseudoHeader, Verify, checksum, decode_raw};
-use crate::{Flags, Options, Segment, SeqNum};
+use crate::codec::{
+    DecodeError, EncodeError, Fill, Header, NoRoom, Packet, PseudoHeader, Verify, checksum, decode_raw,
+};
+use crate::{Config, Flags, Options, Path, Segment, SeqNum};
 
 /// Octets of the header without options.
 const FIXED: usize = 20;
@@ -48,10 +51,12 @@ pub struct Association<A> {
     theirs: Option<Extension>,
     /// The peer has shown that it knows both initial sequence numbers.
     confirmed: bool,
+    /// Octets of the option area that the connection leaves to the signature.
+    reserved: u8,
 }
 
 impl<A> Association<A> {
-    /// The association of a connection that is to come.
+    /// The association of a connection that is to come, whose host answers for the room ([`within`](Self::within) sees to it).
     ///
     /// ```
     /// use segue::auth::{Association, Authenticator};
@@ -61,7 +66,7 @@ impl<A> Association<A> {
     /// }
     /// ```
     pub const fn new(authenticator: A) -> Self {
-        Self { authenticator, ours: None, theirs: None, confirmed: false }
+        Self { authenticator, ours: None, theirs: None, confirmed: false, reserved: 40 }
     }
 
     /// The keys.
@@ -115,23 +120,56 @@ impl<A> Association<A> {
         self.theirs.as_ref()
     }
 
+    /// The number of the peer that our SYN or SYN,ACK answers.
+    fn answered(segment: &Segment) -> Option<SeqNum> {
+        segment.flags.contains(Flags::ACK).then(|| segment.ack - 1)
+    }
+
+    /// Whether our SYN or SYN,ACK begins another connection than the one that is known.
+    pub(crate) fn succeeds(&self, segment: &Segment) -> bool {
+        let known = self.theirs.is_some_and(|theirs| Some(theirs.isn()) != Self::answered(segment));
+        self.ours.is_some_and(|ours| ours.isn() != segment.seq || known)
+    }
+
     /// Our SYN or SYN,ACK leaves: another one than before begins a new connection.
     fn begin(&mut self, segment: &Segment) {
-        let peer = segment.flags.contains(Flags::ACK).then(|| segment.ack - 1);
-        let ours = self.ours.map(|ours| ours.isn());
-        let theirs = self.theirs.map(|theirs| theirs.isn());
-        if ours != Some(segment.seq) || (theirs.is_some() && theirs != peer) {
+        if self.ours.is_none() || self.succeeds(segment) {
             self.ours = Some(Extension::new(segment.seq));
             self.theirs = None;
             self.confirmed = false;
         }
         if self.theirs.is_none() {
-            self.theirs = peer.map(Extension::new);
+            self.theirs = Self::answered(segment).map(Extension::new);
         }
     }
 }
 
 impl<A: Authenticator> Association<A> {
+    /// The association of a connection with this configuration, on this path: one whose segments have room for the signature.
+    /// Later [`header`](Self::header) refuses a signature that has become longer than that.
+    ///
+    /// ```
+    /// use segue::auth::{Association, Authenticator, NoRoom};
+    /// use segue::{Arc, Config, Connection, Instant, Path, Secrets};
+    /// fn opens<A: Authenticator>(
+    ///     keys: A,
+    ///     (config, path): (Arc<Config>, Path),
+    ///     secrets: Secrets,
+    ///     now: Instant,
+    /// ) -> Result<(Association<A>, Connection), NoRoom> {
+    ///     let association = Association::within(keys, &config, path)?;
+    ///     Ok((association, Connection::connect(config, path, secrets, now).0))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`]: raise [`Config::option_space`](crate::Config::option_space), or, over IPv4 below 108 octets, the MTU.
+    pub fn within(authenticator: A, config: &Config, path: Path) -> Result<Self, NoRoom> {
+        Room::of(config, path).check(authenticator.space())?;
+        Ok(Self { reserved: config.option_space(), ..Self::new(authenticator) })
+    }
+
     /// The header of a packet that leaves, signed; the text follows it. With [`Fill::ByHardware`], the device completes the
     /// checksum. A reset of which not both initial sequence numbers are known leaves without signature: no key can be derived for
     /// it (RFC 5925 §7.7).
@@ -150,14 +188,39 @@ impl<A: Authenticator> Association<A> {
     /// # Errors
     ///
     /// Those of [`Header::new`]; also [`EncodeError::NotSplit`] with [`Fill::ByHardware`], since each segment has a signature of its
-    /// own: [`codec::split_packet`](crate::codec::split_packet) it.
+    /// own: [`codec::split_packet`](crate::codec::split_packet) it. [`EncodeError::NoRoom`] where the connection has left less room
+    /// than the signature takes, and [`EncodeError::UnknownConnection`] for a segment other than a reset of which not both
+    /// initial sequence numbers are known: nothing leaves without the signature that it needs.
     pub fn header(&mut self, addresses: PseudoHeader, packet: &Packet, fill: Fill) -> Result<Header, EncodeError> {
+        self.header_in(None, addresses, packet, fill)
+    }
+
+    /// [`header`](Self::header) of a connection that leaves this room, where the host knows it.
+    pub(crate) fn header_in(
+        &mut self,
+        room: Option<Room>,
+        addresses: PseudoHeader,
+        packet: &Packet,
+        fill: Fill,
+    ) -> Result<Header, EncodeError> {
         let segment = &packet.segment;
-        if segment.flags.contains(Flags::SYN) {
+        let (space, syn) = (self.authenticator.space(), segment.flags.contains(Flags::SYN));
+        if let Some(room) = room {
+            self.reserved = room.octets(); // what leaves when the connection is over has no more
+        }
+        if syn || self.numbers(segment).is_some() {
+            room.unwrap_or(Room::reserved(self.reserved)).check(space)?;
+        }
+        if syn {
             self.begin(segment);
         }
-        let space = self.authenticator.space();
-        let Some((isns, sne)) = self.numbers(segment).filter(|_| space > 0) else { return Header::new(packet, fill) };
+        let Some((isns, sne)) = self.numbers(segment).filter(|_| space > 0) else {
+            return if space == 0 || segment.flags.contains(Flags::RST) {
+                Header::new(packet, fill)
+            } else {
+                Err(EncodeError::UnknownConnection)
+            };
+        };
         let authenticator = &mut self.authenticator;
         let header = Header::signed(packet, fill, space, |header, place, option| {
             authenticator.sign(&Covered { addresses, header, place, text: &segment.payload, isns, sne }, option);

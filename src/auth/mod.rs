@@ -6,8 +6,9 @@
 //! (RFC 9187), refuses malformed options before any work on keys, and turns packets into octets and back. For many connections,
 //! `host::Associations` has one for each flow, with `Endpoint::receive_ip_signed` and `Endpoint::flush_ip_signed`.
 //!
-//! What a connection has to do is to leave room: [`Config::option_space`](crate::Config::option_space). The package
-//! `examples/tcp-ao` has the algorithms of RFC 5926, master keys, their change, and TCP MD5.
+//! What a connection has to do is to leave room: [`Config::option_space`](crate::Config::option_space). Where it leaves too
+//! little, nothing is signed and nothing leaves: [`NoRoom`] tells. The package `examples/tcp-ao` has the algorithms of RFC 5926,
+//! master keys, their change, and TCP MD5. Other algorithms are authenticators, too: a MAC of 128 bits is an option of 20 octets.
 //!
 //! ```
 //! use segue::auth::{Association, Authenticator, Covered, Refusal};
@@ -58,15 +59,19 @@ mod association;
 mod covered;
 mod extension;
 mod option;
+mod room;
 
 use core::fmt;
 
 use crate::codec::DecodeError;
 
+pub use crate::codec::NoRoom;
 pub use association::Association;
 pub use covered::Covered;
 pub use extension::Extension;
 pub use option::{MD5, Signature, TCP_AO, signature};
+#[cfg(feature = "host")]
+pub(crate) use room::Room;
 
 /// Signs the segments of one connection that leave, and judges those that come. It has the keys.
 ///
@@ -89,7 +94,8 @@ pub use option::{MD5, Signature, TCP_AO, signature};
 /// ```
 pub trait Authenticator {
     /// Octets of the option on the next segment, with kind and length: up to
-    /// [`Config::option_space`](crate::Config::option_space) of the connection. 0: the segment leaves without.
+    /// [`Config::option_space`](crate::Config::option_space) of the connection, else nothing leaves ([`NoRoom`]). 0: the
+    /// segment leaves without.
     ///
     /// ```
     /// use segue::Config;
@@ -160,6 +166,8 @@ pub enum Refusal {
     UnknownConnection,
     /// A signature where there is no key, and the host demands that there be one (RFC 5925 §7.3).
     NoKey,
+    /// A right signature on a SYN for a listener whose configuration leaves no room for ours ([`NoRoom`]).
+    NoRoom,
 }
 
 impl fmt::Display for Refusal {
@@ -174,6 +182,7 @@ impl fmt::Display for Refusal {
             Self::Signature => "a wrong signature",
             Self::UnknownConnection => "a signature of an unknown connection",
             Self::NoKey => "a signature without a key for it",
+            Self::NoRoom => "a listener without room for signatures",
         })
     }
 }

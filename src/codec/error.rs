@@ -85,6 +85,17 @@ pub enum EncodeError {
         /// Octets of room.
         room: usize,
     },
+    /// The connection leaves no room for the signature of the segment ([`auth`](crate::auth)).
+    NoRoom(NoRoom),
+    /// The initial sequence numbers are not known, which the keys of the segment depend on, and it is no reset, which may
+    /// leave without signature ([`auth`](crate::auth)): the keys came after the SYN, or the association was lost.
+    UnknownConnection,
+}
+
+impl From<NoRoom> for EncodeError {
+    fn from(error: NoRoom) -> Self {
+        Self::NoRoom(error)
+    }
 }
 
 impl fmt::Display for EncodeError {
@@ -94,8 +105,52 @@ impl fmt::Display for EncodeError {
             Self::TooLong { len, max } => write!(f, "a segment of {len} octets, more than the {max} of one IP packet"),
             Self::NotSplit { segment_size } => write!(f, "several segments of {segment_size} octets in one value"),
             Self::BufferTooSmall { needed, room } => write!(f, "room for {room} octets where {needed} are needed"),
+            Self::NoRoom(error) => error.fmt(f),
+            Self::UnknownConnection => f.write_str("a segment to sign of a connection whose first numbers are unknown"),
         }
     }
 }
 
 impl core::error::Error for EncodeError {}
+
+/// Why the segments of a connection have no room for its signature (RFC 5925 §7.6, RFC 2385 §4.3). It is told before
+/// anything leaves: no datagram becomes larger than the MTU for its signature.
+///
+/// ```
+/// use segue::auth::NoRoom;
+/// let error = NoRoom::OptionSpace { needed: 18, reserved: 16 };
+/// assert_eq!(error.to_string(), "a signature of 18 octets where option_space is 16");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum NoRoom {
+    /// [`Config::option_space`](crate::Config::option_space), rounded up to a multiple of 4, is less than the signature takes.
+    OptionSpace {
+        /// Octets of the signature: the least `option_space`.
+        needed: u8,
+        /// The `option_space` of the connection.
+        reserved: u8,
+    },
+    /// The MTU is less than that of the narrowest path over IPv4, 68 octets, and the option of the signature: the options of
+    /// TCP would fit no datagram beside it.
+    Mtu {
+        /// The least MTU, or the octets of a datagram that was to leave.
+        needed: u16,
+        /// The MTU of the path.
+        mtu: u16,
+    },
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OptionSpace { needed, reserved } => {
+                write!(f, "a signature of {needed} octets where option_space is {reserved}")
+            }
+            Self::Mtu { needed, mtu } => write!(f, "an MTU of {mtu} octets where a signature needs {needed}"),
+        }
+    }
+}
+
+impl core::error::Error for NoRoom {}

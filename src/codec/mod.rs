@@ -70,7 +70,7 @@ use crate::Segment;
 
 pub use checksum::{PseudoHeader, Sum, checksum};
 pub use endpoint::valid_endpoint;
-pub use error::{DecodeError, EncodeError};
+pub use error::{DecodeError, EncodeError, NoRoom};
 pub use flow::Flow;
 pub use header::{Fill, Header, Verify, decode, decode_raw, encode};
 #[cfg(feature = "ip")]

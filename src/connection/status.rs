@@ -137,6 +137,12 @@ impl<C: Controller> Connection<C> {
         &self.config
     }
 
+    /// The path, whose IP options count what the host's options of TCP take.
+    #[cfg(all(feature = "host", feature = "ip"))]
+    pub(crate) const fn path(&self) -> &crate::Path {
+        &self.path
+    }
+
     /// The congestion controller: `None` in CLOSED and LISTEN.
     ///
     /// ```

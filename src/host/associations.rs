@@ -6,9 +6,9 @@ use core::net::SocketAddr;
 use bytes::Bytes;
 
 use super::flow::Flow;
-use crate::auth::{Association, Authenticator, Refusal, Rejected, signature};
+use crate::auth::{Association, Authenticator, NoRoom, Refusal, Rejected, Room, signature};
 use crate::codec::{self, EncodeError, Fill, Header, Packet, PseudoHeader, Verify};
-use crate::{IcmpKind, IpVersion};
+use crate::{Config, Flags, IcmpKind, IpVersion, Path};
 
 /// The keys of a host: which flows are signed, and by what.
 ///
@@ -53,11 +53,13 @@ fn ends(flow: &Flow) -> Ends {
 /// An [`Association`] for each flow that has keys, between an [`Endpoint`](super::Endpoint) and the device.
 ///
 /// `Endpoint::receive_ip_signed` and `Endpoint::flush_ip_signed` do all of it. A host of another kind gives
-/// what arrives to [`decode`](Self::decode), takes the headers of what leaves from [`header`](Self::header), and forgets the flows
-/// of connections that are over with [`retain`](Self::retain).
+/// what arrives to [`decode`](Self::decode), takes the headers of what leaves from [`header`](Self::header), asks
+/// [`check`](Self::check) before it opens a connection, and forgets the flows of connections that are over with
+/// [`retain`](Self::retain).
 ///
 /// Only segments with a right signature make an association. A segment that is refused costs the search for its flow and
-/// one MAC, leaves nothing behind but a count, and has no answer.
+/// one MAC, leaves nothing behind but a count, and has no answer. A new connection of a flow has the keys that the keyring has
+/// then, whatever an earlier one had.
 ///
 /// ```
 /// use segue::host::{Associations, Keyring};
@@ -136,6 +138,78 @@ impl<K: Keyring> Associations<K> {
     /// ```
     pub fn get_mut(&mut self, flow: &Flow) -> Option<&mut Association<K::Authenticator>> {
         self.flows.get_mut(&ends(flow))
+    }
+
+    /// Takes the association of a flow away: its connection is over, or goes on elsewhere.
+    ///
+    /// ```
+    /// use segue::host::{Associations, Endpoint, Flow, Keyring};
+    /// /// Of a connection that has left the endpoint, after the flush that it owed.
+    /// fn has_left<K: Keyring>(endpoint: &Endpoint, associations: &mut Associations<K>, flow: &Flow) {
+    ///     if !endpoint.knows(flow) {
+    ///         associations.remove(flow);
+    ///     }
+    /// }
+    /// ```
+    pub fn remove(&mut self, flow: &Flow) -> Option<Association<K::Authenticator>> {
+        self.flows.remove(&ends(flow))
+    }
+
+    /// The association of a connection that comes from elsewhere, or was saved; returns the one that was there before. Without it,
+    /// what the connection sends is refused ([`EncodeError::UnknownConnection`]).
+    ///
+    /// ```
+    /// use segue::host::{Associations, DetachError, Detached, Endpoint, Id, Keyring};
+    /// use segue::{Algorithm, Instant};
+    /// /// A connection leaves for another core, with what its keys depend on. What it owes is still to be flushed here.
+    /// fn leaves<K: Keyring>(
+    ///     (endpoint, here): (&mut Endpoint, &Associations<K>),
+    ///     there: &mut Associations<K>,
+    ///     (id, now): (Id, Instant),
+    /// ) -> Result<Detached<Algorithm>, DetachError>
+    /// where
+    ///     K::Authenticator: Clone,
+    /// {
+    ///     let detached = endpoint.detach(id, now)?;
+    ///     let flow = detached.flow();
+    ///     if let Some(association) = here.get(&flow) {
+    ///         there.insert(flow, association.clone());
+    ///     }
+    ///     Ok(detached)
+    /// }
+    /// ```
+    pub fn insert(
+        &mut self,
+        flow: Flow,
+        association: Association<K::Authenticator>,
+    ) -> Option<Association<K::Authenticator>> {
+        self.flows.insert(ends(&flow), association)
+    }
+
+    /// Whether a connection of this flow with this configuration, on this path, has room for the signature of its keys, if it has
+    /// any: to be asked before it is opened, or before a listener takes such a configuration.
+    ///
+    /// ```
+    /// use segue::auth::NoRoom;
+    /// use segue::host::{Associations, Flow, Keyring};
+    /// use segue::{Config, Path};
+    /// /// The policy with as much room as it lacks.
+    /// fn with_room(keys: &Associations<impl Keyring>, flow: &Flow, policy: Config) -> Result<Config, segue::ConfigError> {
+    ///     match keys.check(flow, &policy, Path::ipv4(1500)) {
+    ///         Err(NoRoom::OptionSpace { needed, .. }) => policy.to_builder().option_space(needed).build(),
+    ///         _ => Ok(policy),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`]: nothing would leave.
+    pub fn check(&self, flow: &Flow, config: &Config, path: Path) -> Result<(), NoRoom> {
+        match self.keyring.authenticator(flow) {
+            Some(authenticator) => Room::of(config, path).check(authenticator.space()),
+            None => Ok(()),
+        }
     }
 
     /// How many flows have an association.
@@ -238,30 +312,53 @@ impl<K: Keyring> Associations<K> {
     ///
     /// Throw the octets away without an answer. Nothing has changed but counts.
     pub fn decode(&mut self, addresses: PseudoHeader, octets: Bytes, verify: Verify) -> Result<Packet, Rejected> {
+        self.decode_of(addresses, octets, verify, |_| Life::Live)
+    }
+
+    /// The same where `life` tells what is left of the connection of a flow: a SYN without ACK for one that is over is of the
+    /// next, whose keys are those of the keyring.
+    pub(super) fn decode_of(
+        &mut self,
+        addresses: PseudoHeader,
+        octets: Bytes,
+        verify: Verify,
+        life: impl FnOnce(&Flow) -> Life,
+    ) -> Result<Packet, Rejected> {
         let Some(flow) = flow_of(addresses, &octets) else { return Ok(codec::decode(octets, verify)?) };
-        let result = self.judge(flow, addresses, octets, verify);
+        let life = if opens(&octets) && self.get(&flow).is_some() { life(&flow) } else { Life::Live };
+        let result = self.judge(flow, life, addresses, octets, verify);
         if let Err(Rejected::Refused(refusal)) = result {
-            let count = self.refused.entry(refusal).or_default();
-            *count = count.saturating_add(1);
-            self.last_refused = Some((flow, refusal));
+            self.refuse(flow, refusal);
         }
         result
+    }
+
+    /// A segment of this flow is refused.
+    pub(super) fn refuse(&mut self, flow: Flow, refusal: Refusal) {
+        let count = self.refused.entry(refusal).or_default();
+        *count = count.saturating_add(1);
+        self.last_refused = Some((flow, refusal));
     }
 
     fn judge(
         &mut self,
         flow: Flow,
+        life: Life,
         addresses: PseudoHeader,
         octets: Bytes,
         verify: Verify,
     ) -> Result<Packet, Rejected> {
-        if let Some(association) = self.flows.get_mut(&ends(&flow)) {
-            return association.decode(addresses, octets, verify);
+        if life == Life::Live {
+            if let Some(association) = self.flows.get_mut(&ends(&flow)) {
+                return association.decode(addresses, octets, verify);
+            }
         }
         if let Some(authenticator) = self.keyring.authenticator(&flow) {
             let mut association = Association::new(authenticator);
             let packet = association.decode(addresses, octets, verify)?;
-            self.flows.insert(ends(&flow), association);
+            if life != Life::Waiting {
+                self.flows.insert(ends(&flow), association); // while it waits, what answers is of the old one
+            }
             return Ok(packet);
         }
         let (packet, area) = codec::decode_raw(octets, verify)?;
@@ -298,15 +395,31 @@ impl<K: Keyring> Associations<K> {
     ///
     /// Those of [`Association::header`].
     pub fn header(&mut self, addresses: PseudoHeader, packet: &Packet, fill: Fill) -> Result<Header, EncodeError> {
+        self.header_in(None, addresses, packet, fill)
+    }
+
+    /// [`header`](Self::header) of a connection that leaves this room, where the endpoint knows it.
+    pub(super) fn header_in(
+        &mut self,
+        room: Option<Room>,
+        addresses: PseudoHeader,
+        packet: &Packet,
+        fill: Fill,
+    ) -> Result<Header, EncodeError> {
         let (local, remote) =
             (SocketAddr::new(addresses.src(), packet.src_port), SocketAddr::new(addresses.dst(), packet.dst_port));
-        if let Some(association) = self.flows.get_mut(&(local, remote)) {
-            return association.header(addresses, packet, fill);
+        let succeeds =
+            |old: &Association<_>| packet.segment.flags.contains(Flags::SYN) && old.succeeds(&packet.segment);
+        if let Some(association) = self.flows.get_mut(&(local, remote)).filter(|old| !succeeds(old)) {
+            return association.header_in(room, addresses, packet, fill);
         }
         let authenticator = Flow::new(local, remote).and_then(|flow| self.keyring.authenticator(&flow));
-        let Some(authenticator) = authenticator else { return Header::new(packet, fill) };
+        let Some(authenticator) = authenticator else {
+            self.flows.remove(&(local, remote)); // of an earlier connection: this one has no keys
+            return Header::new(packet, fill);
+        };
         let mut association = Association::new(authenticator);
-        let header = association.header(addresses, packet, fill)?;
+        let header = association.header_in(room, addresses, packet, fill)?;
         if association.ours().is_some() {
             self.flows.insert((local, remote), association);
         }
@@ -336,6 +449,22 @@ impl<K: Keyring> Associations<K> {
         self.ignored_icmp = self.ignored_icmp.saturating_add(u64::from(ignores));
         ignores
     }
+}
+
+/// What is left of the connection of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Life {
+    Live,
+    /// It is in TIME-WAIT.
+    Waiting,
+    #[cfg(feature = "ip")]
+    Over,
+}
+
+/// Whether octets have the SYN of a connection that is to come.
+fn opens(octets: &[u8]) -> bool {
+    const SYN_AND_ACK: u8 = 0x12;
+    octets.get(13).is_some_and(|flags| flags & SYN_AND_ACK == 0x02)
 }
 
 /// The flow of octets that arrived.

@@ -73,6 +73,7 @@ mod signal;
 mod slots;
 mod socket;
 mod table;
+mod unsent;
 
 pub use associations::{Associations, Keyring};
 pub use cookies::Redeemed;
@@ -87,3 +88,4 @@ pub use listener::{Admit, Backlog, Full, Listener, Ticket};
 pub use ports::Ports;
 pub use signal::{Gone, Id, OpenError, Received, Signal};
 pub use socket::{Chunks, Socket};
+pub use unsent::Unsent;

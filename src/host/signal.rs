@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::codec::NoRoom;
 use crate::{CloseReason, Report};
 
 /// A connection of an [`Endpoint`](super::Endpoint).
@@ -182,6 +183,14 @@ pub enum OpenError {
     NoPort,
     /// [`EndpointConfig::connections`](super::EndpointConfig::connections) is reached, or the memory budget.
     Full,
+    /// The segments of the connection would have no room for the signature of its keys.
+    NoRoom(NoRoom),
+}
+
+impl From<NoRoom> for OpenError {
+    fn from(error: NoRoom) -> Self {
+        Self::NoRoom(error)
+    }
 }
 
 impl fmt::Display for OpenError {
@@ -191,6 +200,7 @@ impl fmt::Display for OpenError {
             Self::InUse => "address in use",
             Self::NoPort => "no local port is left for this peer",
             Self::Full => "too many connections, or no memory left in the budget",
+            Self::NoRoom(error) => return error.fmt(f),
         })
     }
 }
@@ -203,7 +213,7 @@ impl From<OpenError> for std::io::Error {
     fn from(error: OpenError) -> Self {
         use std::io::ErrorKind;
         let kind = match error {
-            OpenError::Unusable => ErrorKind::InvalidInput,
+            OpenError::Unusable | OpenError::NoRoom(_) => ErrorKind::InvalidInput,
             OpenError::InUse => ErrorKind::AddrInUse,
             OpenError::NoPort => ErrorKind::AddrNotAvailable,
             OpenError::Full => ErrorKind::QuotaExceeded,

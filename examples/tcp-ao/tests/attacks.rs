@@ -1,5 +1,6 @@
 //! What attackers send: forged segments in every form, replays, floods. Nothing of it changes a state or has an answer.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use segue_tcp_ao::world::{ADDRESSES, PORT, User, World, policy};
 use segue_tcp_ao::{Algorithm, Keys};
 
 use super::connection::Pair;
-use super::conversations::pair;
+use super::conversations::{KINDS, pair};
 
 /// How many forged segments: a million, fewer where algorithms are not optimized.
 const FORGED: u32 = if cfg!(debug_assertions) { 30_000 } else { 1_000_000 };
@@ -36,8 +37,9 @@ fn octets(addresses: PseudoHeader, ports: (u16, u16), segment: &Segment, area: &
     octets.into()
 }
 
-/// A segment that a blind or a watching attacker makes: with numbers in the window, of any kind, with an option area of any kind.
-fn forged(rng: &mut Rng, seq: SeqNum, ack: SeqNum) -> (Segment, Vec<u8>) {
+/// A segment that a blind or a watching attacker makes: with numbers in the window, of any kind, with an option area of any kind,
+/// in the form of TCP MD5 or of TCP-AO.
+fn forged(rng: &mut Rng, seq: SeqNum, ack: SeqNum, md5: bool) -> (Segment, Vec<u8>) {
     let flags =
         [Flags::RST, Flags::RST | Flags::ACK, Flags::SYN, Flags::SYN | Flags::ACK, Flags::ACK, Flags::FIN | Flags::ACK];
     let text = [0, 0, 1, 100][rng.below(4) as usize];
@@ -49,17 +51,22 @@ fn forged(rng: &mut Rng, seq: SeqNum, ack: SeqNum) -> (Segment, Vec<u8>) {
         payload: vec![9; text].into(),
         ..Segment::default()
     };
-    let mut mac = || [0; 12].map(|_: u8| rng.below(256) as u8);
+    let mut random = || [0; 16].map(|_: u8| rng.below(256) as u8);
+    let mac = random();
     let option = |key_id: u8, mac: &[u8]| [&[29, 4 + mac.len() as u8, key_id, 84][..], mac].concat();
-    let right = option(61, &mac());
+    let digest = |octets: &[u8]| [&[19, 2 + octets.len() as u8][..], octets].concat();
+    let (right, other) =
+        if md5 { (digest(&mac), option(61, &mac[..12])) } else { (option(61, &mac[..12]), digest(&mac)) };
     let mut area = match rng.below(10) {
         0..=3 => right,
         4 => Vec::new(),
+        5 if md5 => other,
         5 => option(rng.below(256) as u8, &[7; 12]),
+        6 if md5 => digest(&[7; 38][..rng.below(39) as usize]),
         6 => option(61, &[7; 40][..rng.below(33) as usize]),
         7 => [&right[..], &right[..]].concat(),
-        8 => [&right[..], &[19, 18], &[7; 16]].concat(),
-        _ => vec![29, rng.below(60) as u8, 61, 84],
+        8 => [right, other].concat(),
+        _ => vec![if md5 { 19 } else { 29 }, rng.below(60) as u8, 61, 84],
     };
     area.resize(area.len().next_multiple_of(4), 0);
     (segment, area)
@@ -83,9 +90,9 @@ fn a_flood_of_forged_segments_changes_nothing() {
         let info = server.connection.info();
         assert_eq!(info.state, state);
         let from = server.addresses.reversed();
-        let (mut wrong, mut cheap) = (0, 0);
+        let (mut wrong, mut cheap, mut told) = (0, 0, BTreeSet::new());
         for _ in 0..FORGED / 2 {
-            let (segment, area) = forged(&mut rng, info.rcv_nxt, info.snd_nxt);
+            let (segment, area) = forged(&mut rng, info.rcv_nxt, info.snd_nxt, false);
             let judged = server.association.authenticator().judged;
             let octets = octets(from, (50_000, 179), &segment, &area);
             let error = server.association.decode(from, octets, Verify::Now(from)).unwrap_err();
@@ -98,8 +105,10 @@ fn a_flood_of_forged_segments_changes_nothing() {
             };
             assert_eq!(asked, expected, "{refusal}");
             wrong += u32::from(refusal == Refusal::Signature);
+            told.insert(refusal);
             cheap += u32::from(asked == 0);
         }
+        assert_eq!(told.len(), 6, "{told:?}"); // a wrong length is told before the MAC is, which is wrong as well (§7.5)
         assert!(wrong > FORGED / 8 && cheap > FORGED / 10, "{wrong} {cheap}");
         server.association.authenticator_mut().judged = before.ends[1].association.authenticator().judged;
         assert_eq!(server.association, before.ends[1].association);
@@ -114,7 +123,12 @@ fn a_flood_of_forged_segments_changes_nothing() {
 /// connection goes on.
 #[test]
 fn a_flood_at_a_host_has_no_answer() {
-    let mut world = World::new(1, &policy(16, |config| config), pair(Some(Algorithm::HmacSha1)));
+    for (space, algorithm) in KINDS {
+        flood(World::new(1, &policy(space, |config| config), pair(algorithm)), algorithm.is_none());
+    }
+}
+
+fn flood(mut world: World, md5: bool) {
     world.hosts[1].listen(Listen::port(PORT));
     world.hosts[1].accepted = User { octets: 3000, ..User::default() };
     let id = world.connect(User { octets: 10_000, ..User::default() });
@@ -133,8 +147,8 @@ fn a_flood_at_a_host_has_no_answer() {
     let mut rng = Rng::new(3);
     let from = PseudoHeader::new(ADDRESSES[0], ADDRESSES[1]).unwrap();
     let mut put = Vec::new();
-    for round in 0..FORGED / 10 {
-        let (segment, area) = forged(&mut rng, info.snd_nxt, info.rcv_nxt);
+    for round in 0..FORGED / 20 {
+        let (segment, area) = forged(&mut rng, info.snd_nxt, info.rcv_nxt, md5);
         let port = if round % 2 == 0 { flow.local().port() } else { 1024 + (round % 60_000) as u16 };
         let tcp = octets(from, (port, PORT), &segment, &area);
         put.clear();
@@ -156,6 +170,9 @@ fn a_flood_at_a_host_has_no_answer() {
     assert!(server.turn(now).is_empty());
     assert_eq!(told(server), before);
     assert!(server.associations.last_refused().is_some());
+    for refusal in [Refusal::Signature, Refusal::Missing, Refusal::Malformed, Refusal::Several] {
+        assert!(server.associations.refused(refusal) > 50, "{refusal}");
+    }
     let flow_there = flow.reversed();
     for kind in [IcmpKind::ProtocolUnreachable, IcmpKind::PortUnreachable, IcmpKind::PacketTooBig] {
         assert!(server.associations.ignores_icmp(&flow_there, kind));

@@ -28,7 +28,7 @@ pub(crate) fn pair(ao: Option<Algorithm>) -> [Peers; 2] {
     })
 }
 
-const KINDS: [(u8, Option<Algorithm>); 3] =
+pub(crate) const KINDS: [(u8, Option<Algorithm>); 3] =
     [(16, Some(Algorithm::HmacSha1)), (16, Some(Algorithm::Aes128Cmac)), (18, None)];
 
 pub(crate) fn writes(octets: u64) -> User {
@@ -102,7 +102,7 @@ fn rfc_5925_6_1_keys_change_under_loss() {
     }
 }
 
-fn keys_of<'a>(world: &'a mut World, end: usize, flow: &segue::host::Flow) -> &'a mut TcpAo {
+pub(crate) fn keys_of<'a>(world: &'a mut World, end: usize, flow: &segue::host::Flow) -> &'a mut TcpAo {
     match world.hosts[end].associations.get_mut(flow).expect("an association").authenticator_mut() {
         Keys::Ao(keys) => keys,
         Keys::Md5(_) => panic!("TCP-AO"),
@@ -219,4 +219,85 @@ fn signed_connections_follow_each_other_on_one_flow() {
         assert_eq!(world.hosts[0].associations.len(), 1);
     }
     assert_eq!(refused(&world), 0);
+}
+
+/// RFC 5925 §7.1: keys that the host changes are those of the next connection, whatever the flow had before, also while the
+/// peer's end of the last one waits: other algorithms, TCP MD5, and none.
+#[test]
+fn rfc_5925_7_1_the_next_connection_has_the_keys_of_the_keyring() {
+    let config = policy(20, |config| config.msl(secs(60)));
+    let mut world = World::new(1, &config, pair(None));
+    world.hosts[1].listen(Listen::port(PORT));
+    let flow = segue::host::Flow::new(SocketAddr::new(ADDRESSES[0], 50_000), SocketAddr::new(ADDRESSES[1], PORT));
+    let flow = flow.expect("valid");
+    let (sha1, cmac) = (Some(Algorithm::HmacSha1), Some(Algorithm::Aes128Cmac));
+    let none = [Peers::default(), Peers::default()];
+    for (keys, octets) in [
+        (pair(sha1), 16),
+        (pair(cmac), 16),
+        (pair(None), 18),
+        (none.clone(), 0),
+        (pair(None), 18),
+        (pair(sha1), 16),
+        (none, 0),
+        (pair(cmac), 16),
+    ] {
+        for (host, keys) in world.hosts.iter_mut().zip(keys) {
+            *host.associations.keyring_mut() = keys;
+        }
+        world.hosts[1].accepted = writes(5000);
+        world.captured = Some(Vec::new());
+        let id = world.hosts[0].endpoint.connect_from(flow, world.now).expect("free");
+        world.hosts[0].users.insert(id, User { octets: 1000, ..User::default() });
+        world.turn(0);
+        assert!(world.until(secs(20), |world| world.is_done([1000, 5000])), "{octets}");
+        assert_eq!(world.hosts[1].endpoint.len().1, 1, "it waits");
+        for (_, datagram) in world.captured.take().expect("it is kept") {
+            let area = &datagram[40..20 + usize::from(datagram[32] >> 4) * 4];
+            let found = match segue::auth::signature(area) {
+                Ok(Some(segue::auth::Signature::TcpAo { mac, .. })) => 4 + mac.len(),
+                Ok(Some(segue::auth::Signature::Md5(_))) => 18,
+                Ok(None) => 0,
+                Err(refusal) => panic!("{refusal}"),
+            };
+            assert_eq!(found, octets);
+        }
+    }
+    assert_eq!(refused(&world), 0);
+    assert!(world.hosts.iter().all(|host| host.unsent.is_empty()));
+}
+
+/// A connection that moves to another host goes on where its association goes with it; where it does not, nothing leaves, and that is
+/// told: for ever with TCP-AO, whose keys depend on the first numbers, with TCP MD5 until the peer has spoken.
+#[test]
+fn a_signed_connection_moves_with_its_association() {
+    for (space, algorithm) in KINDS {
+        for moves in [true, false] {
+            let (config, peers) = (policy(space, |config| config), pair(algorithm));
+            let mut world = World::new(1, &config, peers.clone());
+            world.hosts[1].listen(Listen::port(PORT));
+            let id = world.connect(User { octets: 1000, ..User::default() });
+            assert!(world.until(secs(10), |world| world.hosts[1].users.values().any(|user| user.read == 1000)));
+            let (flow, now) = (world.flow(id).expect("it is there"), world.now);
+            let detached = world.hosts[0].endpoint.detach(id, now).expect("it is synchronized");
+            world.turn(0);
+            let other = segue_tcp_ao::world::Host::new(9, config, peers[0].clone());
+            let mut before = std::mem::replace(&mut world.hosts[0], other);
+            let association = before.associations.remove(&flow).expect("it is signed");
+            if moves {
+                assert!(world.hosts[0].associations.insert(flow, association).is_none());
+            }
+            let id = world.hosts[0].endpoint.attach(detached, now).expect("there is room");
+            let mut user = before.users.into_values().next().expect("its user");
+            user.octets = 9000;
+            world.hosts[0].users.insert(id, user);
+            world.turn(0);
+            let carried = world.until(secs(5), |world| world.hosts[1].users.values().any(|user| user.read == 9000));
+            assert_eq!(carried, moves || algorithm.is_none(), "{algorithm:?}");
+            let told = world.hosts[0].unsent.first().map(|unsent| (unsent.flow, unsent.error));
+            assert_eq!(told, (!moves).then_some((flow, segue::codec::EncodeError::UnknownConnection)));
+            assert_eq!(world.hosts[0].sent > 0, carried);
+            assert!(!moves || refused(&world) == 0);
+        }
+    }
 }

@@ -3,5 +3,8 @@
 mod attacks;
 mod connection;
 mod conversations;
+mod keys;
 mod program;
+mod replays;
+mod room;
 mod vectors;

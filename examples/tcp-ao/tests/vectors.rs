@@ -227,3 +227,63 @@ fn rfc_9235_8_algorithms_and_flags_are_no_matter_of_taste() {
         }
     }
 }
+
+/// RFC 5926 §3.1.1.2: a master key of 128 bits is used as it is, any other is made one by AES-CMAC with a key of zeros: so that of the
+/// vectors and the 16 octets that it becomes have the same MACs, and the next longer key has others.
+#[test]
+fn rfc_5926_3_1_1_2_a_master_key_of_128_bits_is_used_as_it_is() {
+    use cmac::{Cmac, KeyInit, Mac};
+    let mut extract = Cmac::<aes::Aes128>::new(&[0; 16].into());
+    extract.update(b"testvector");
+    let extracted: [u8; 16] = extract.finalize().into_bytes().into();
+    let with = |section: &str, key: &[u8]| {
+        let tuple = keys(section, false).current().clone();
+        Association::new(TcpAo::new(MasterKeyTuple { key: key.to_vec(), ..tuple }))
+    };
+    let mut seen = 0;
+    for vector in vectors().iter().filter(|vector| vector.section.starts_with(['5', '7']) && vector.by_client) {
+        let (addresses, octets) = payload(&vector.datagram);
+        if octets[13] & 0x12 != 0x02 {
+            continue; // the SYNs are enough
+        }
+        let takes =
+            |key: &[u8]| with(vector.section, key).decode(addresses, octets.clone(), Verify::ByHardware).is_ok();
+        assert!(takes(b"testvector") && takes(&extracted), "{}", vector.section);
+        assert!(!takes(&extracted[..15]) && !takes(&[&extracted[..], &[0]].concat()));
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+}
+
+/// RFC 5926 §3.1, RFC 2385 §4.5: any octets of any length are a key, ASCII among them; one that differs in the last octet is
+/// another key.
+#[test]
+fn rfc_5926_3_1_any_octets_are_a_master_key() {
+    use segue::codec::{Fill, Packet};
+    use segue::{Flags, Segment};
+    use segue_tcp_ao::{Keys, TcpMd5};
+    let there = PseudoHeader::new("192.0.2.1".parse().unwrap(), "198.51.100.7".parse().unwrap()).unwrap();
+    let kinds = [Some(Algorithm::HmacSha1), Some(Algorithm::Aes128Cmac), None];
+    for (len, algorithm) in (0..=100u8).flat_map(|len| kinds.map(|kind| (len, kind))) {
+        let with = |key: Vec<u8>, send_id, recv_id| {
+            Association::new(match algorithm {
+                Some(algorithm) => {
+                    Keys::Ao(TcpAo::new(MasterKeyTuple { send_id, recv_id, algorithm, covers_options: true, key }))
+                }
+                None => Keys::Md5(TcpMd5::new(key)),
+            })
+        };
+        let key: Vec<u8> = (0..len).map(|at| b' ' + at % 95).collect();
+        let mut other = key.clone();
+        other.pop();
+        let segment = Segment { seq: SeqNum::new(5), flags: Flags::SYN, ..Segment::default() };
+        let packet = Packet { src_port: 5, dst_port: 179, segment };
+        let header = with(key.clone(), 1, 2).header(there, &packet, Fill::Now(there)).expect("it has room");
+        let octets = Bytes::copy_from_slice(header.as_slice());
+        let taken = |key| with(key, 2, 1).decode(there, octets.clone(), Verify::Now(there));
+        assert_eq!(taken(key), Ok(packet.clone()), "{len}");
+        if len > 0 {
+            assert_eq!(taken(other), Err(Rejected::Refused(Refusal::Signature)), "{len}");
+        }
+    }
+}

@@ -141,13 +141,13 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// All has left.
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         self.answers.rest();
         self.prune_signals();
     }
 
     /// The next connection whose batch has begun.
-    fn next_dirty(&mut self) -> Option<u32> {
+    pub(super) fn next_dirty(&mut self) -> Option<u32> {
         let index = self.dirty.pop_front()?;
         self.slots.end(index);
         Some(index)
@@ -167,7 +167,7 @@ impl<C: Controller> Endpoint<C> {
     }
 
     /// The one flush of a connection in this turn.
-    fn finish(&mut self, index: u32, now: Instant, transmit: &mut dyn FnMut(&Flow, Segment)) {
+    pub(super) fn finish(&mut self, index: u32, now: Instant, transmit: &mut dyn FnMut(&Flow, Segment)) {
         let Some(live) = self.slots.live_mut(index) else { return };
         let Some(open) = live.open.take() else { return };
         live.connection.end_batch(now, open, &mut Taker { side: &mut live.side, transmit });
