@@ -343,7 +343,7 @@ impl<S: Sink, C: Controller> Drop for Batch<'_, S, C> {
         self.connection.end_batch(self.now, self.open, &mut self.sink);
         let Some((mut twin, parts)) = self.record.take().filter(|_| PROVES) else { return };
         let mut actions = Vec::new();
-        twin.take(Event::Batch(parts), self.now, &mut actions);
+        twin.arrive(Event::Batch(parts), self.now, &mut actions);
         assert_eq!(actions, self.sink.actions, "the actions of the record, and those of the batch");
         assert_eq!(twin, *self.connection, "the connection after the record, and after the batch");
     }

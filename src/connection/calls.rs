@@ -197,22 +197,26 @@ impl<C: Controller> Connection<C> {
         }
     }
 
+    /// The errors of SEND (§3.10.2).
+    #[inline]
+    pub(super) fn check_send(&self, octets: usize) -> Result<(), Error> {
+        match &self.phase {
+            Phase::Closed => return Err(Error::NotConnected),
+            Phase::Listen(_) => return Err(Error::RemoteUnspecified),
+            Phase::SynSent(_) | Phase::Live(_) => {}
+        }
+        if self.phase.sender().is_some_and(|snd| snd.fin != Fin::None) {
+            return Err(Error::Closing);
+        }
+        let room = self.send_room();
+        if octets > room { Err(Error::NoRoom { room }) } else { Ok(()) }
+    }
+
     /// The errors of §3.10.2, §3.10.4: before anything changes.
     #[inline]
     pub(crate) fn check_call(&self, event: &Event) -> Result<(), Error> {
         match event {
-            Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => {
-                match &self.phase {
-                    Phase::Closed => return Err(Error::NotConnected),
-                    Phase::Listen(_) => return Err(Error::RemoteUnspecified),
-                    Phase::SynSent(_) | Phase::Live(_) => {}
-                }
-                if self.phase.sender().is_some_and(|snd| snd.fin != Fin::None) {
-                    return Err(Error::Closing);
-                }
-                let room = self.send_room();
-                if text.len() > room { Err(Error::NoRoom { room }) } else { Ok(()) }
-            }
+            Event::Send(text) | Event::SendMore(text) | Event::SendUrgent(text) => self.check_send(text.len()),
             Event::Close | Event::Rearm(_) | Event::Set(_) => self.check_rare_call(event),
             Event::Segment(_)
             | Event::Segments(_)

@@ -129,9 +129,7 @@ impl<C: Controller> Connection<C> {
     /// ```
     #[inline]
     pub fn handle(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
-        self.check_call(&event)?;
-        self.take(event, now, sink);
-        Ok(())
+        self.take(event, now, sink)
     }
 
     /// SEGMENT ARRIVES (§3.10.7).
@@ -178,7 +176,7 @@ impl<C: Controller> Connection<C> {
     /// # Ok::<(), segue::Error>(())
     /// ```
     pub fn handle_segments(&mut self, segments: impl IntoIterator<Item = Segment>, now: Instant, sink: &mut impl Sink) {
-        self.take(Event::Segments(segments.into_iter().collect()), now, sink);
+        self.arrive(Event::Segments(segments.into_iter().collect()), now, sink);
     }
 
     /// Runs every timer due at `now` in the order of [`Timer::ALL`]; a retransmission or probe that was due before the
@@ -200,47 +198,55 @@ impl<C: Controller> Connection<C> {
         self.actions_of(Event::Timer(timer), now)
     }
 
-    /// An event that `check_call` lets pass in every state.
     fn actions_of(&mut self, event: Event, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.take(event, now, &mut actions);
+        self.arrive(event, now, &mut actions);
         actions
     }
 
-    /// An event that can proceed, by the shortest way.
+    /// An event that no state refuses.
+    fn arrive(&mut self, event: Event, now: Instant, sink: &mut impl Sink) {
+        let taken = self.take(event, now, sink);
+        debug_assert_eq!(taken, Ok(()), "only calls of the user are refused");
+    }
+
+    /// An event, by the shortest way.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn take(&mut self, event: Event, now: Instant, sink: &mut impl Sink) {
+    fn take(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         if !cfg!(any(debug_assertions, fuzzing)) {
-            self.step(event, now, sink, SHORTCUTS);
-        } else if self.phase.has_shortcuts() {
-            self.prove_step(event, now, sink);
-        } else {
-            self.step(event, now, sink, false);
-            self.check_invariants();
+            return self.step(event, now, sink, SHORTCUTS);
         }
+        if self.phase.has_shortcuts() {
+            return self.prove_step(event, now, sink);
+        }
+        let taken = self.step(event, now, sink, false);
+        self.check_invariants();
+        taken
     }
 
     /// The step, and a twin that takes it without shortcuts: what they leave out must change neither the value nor the
     /// actions.
-    fn prove_step(&mut self, event: Event, now: Instant, sink: &mut impl Sink) {
+    fn prove_step(&mut self, event: Event, now: Instant, sink: &mut impl Sink) -> Result<(), Error> {
         let (mut twin, same) = (self.clone(), event.clone());
         let (mut actions, mut of_twin) = (Vec::new(), Vec::new());
-        self.step(event, now, &mut actions, true);
-        twin.step(same, now, &mut of_twin, false);
+        let taken = self.step(event, now, &mut actions, true);
+        assert_eq!(taken, twin.step(same, now, &mut of_twin, false), "the answer with shortcuts, and without");
         twin.counters.segments_predicted = self.counters.segments_predicted;
         assert_eq!(actions, of_twin, "the actions with shortcuts, and those without");
         assert_eq!(*self, twin, "the connection after an event with shortcuts, and without");
         self.check_invariants();
         actions.into_iter().for_each(|action| sink.push(action));
+        taken
     }
 
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn step(&mut self, event: Event, now: Instant, sink: &mut impl Sink, shortcuts: bool) {
+    fn step(&mut self, event: Event, now: Instant, sink: &mut impl Sink, shortcuts: bool) -> Result<(), Error> {
         match event {
             Event::Segment(segment) => self.segment(segment, now, sink, shortcuts),
-            Event::Send(text) if shortcuts && self.phase.flushes_steadily() => self.send_text(text, true, now, sink),
-            Event::SendMore(text) if shortcuts && self.phase.flushes_steadily() => {
-                self.send_text(text, false, now, sink);
+            Event::Send(text) => return self.send_text(text, true, now, sink, shortcuts),
+            Event::SendMore(text) => return self.send_text(text, false, now, sink, shortcuts),
+            Event::SendUrgent(_) | Event::Close | Event::Rearm(_) | Event::Set(_) => {
+                return self.rare_call(event, now, sink, shortcuts);
             }
             // These hold nothing to drop, but the drop glue of an event calls itself, by `Batch`, so it is not inlined.
             Event::Consume(octets) => {
@@ -253,19 +259,22 @@ impl<C: Controller> Connection<C> {
             }
             Event::Batch(parts) => self.whole_batch(parts, now, sink, shortcuts),
             event @ (Event::Segments(_)
-            | Event::Set(_)
             | Event::Timer(_)
-            | Event::Send(_)
-            | Event::SendMore(_)
-            | Event::SendUrgent(_)
-            | Event::Close
             | Event::Release
             | Event::Abort
             | Event::Continue
             | Event::Mtu(_)
-            | Event::Icmp { .. }
-            | Event::Rearm(_)) => self.whole_step(event, now, sink, shortcuts),
+            | Event::Icmp { .. }) => self.whole_step(event, now, sink, shortcuts),
         }
+        Ok(())
+    }
+
+    /// Calls that come seldom: apart, so that the others have a short way.
+    #[inline(never)]
+    fn rare_call(&mut self, event: Event, now: Instant, sink: &mut dyn Sink, shortcuts: bool) -> Result<(), Error> {
+        self.check_call(&event)?;
+        self.whole_step(event, now, sink, shortcuts);
+        Ok(())
     }
 
     #[inline(never)]
@@ -280,12 +289,28 @@ impl<C: Controller> Connection<C> {
         }
     }
 
+    /// SEND (§3.10.2).
     #[inline(never)]
-    fn send_text(&mut self, text: Bytes, push: bool, now: Instant, sink: &mut impl Sink) {
-        if let Phase::Live(tcb) = &mut self.phase {
-            tcb.snd.queue(text, push, &self.config);
-            self.steadily(now, sink, |_, _| Progress::default());
+    fn send_text(
+        &mut self,
+        text: Bytes,
+        push: bool,
+        now: Instant,
+        sink: &mut impl Sink,
+        shortcuts: bool,
+    ) -> Result<(), Error> {
+        self.check_send(text.len())?;
+        match &mut self.phase {
+            Phase::Live(tcb) if SHORTCUTS && shortcuts && tcb.prediction == Prediction::Flush => {
+                tcb.snd.queue(text, push, &self.config);
+                self.steadily(now, sink, |_, _| Progress::default());
+            }
+            Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {
+                let event = if push { Event::Send(text) } else { Event::SendMore(text) };
+                self.whole_step(event, now, sink, shortcuts);
+            }
         }
+        Ok(())
     }
 
     #[inline(never)]
