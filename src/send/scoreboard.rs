@@ -435,6 +435,7 @@ impl Scoreboard {
         if self.marks.fingers.recent.covers(at, end) {
             return; // most blocks repeat what was reported before
         }
+        let mut news: Option<(Position, Position)> = None;
         while let Some((from, to)) = self.marks.sacked.first_gap(at, end) {
             at = to;
             let mut index = self.index_from(from);
@@ -454,11 +455,15 @@ impl Scoreboard {
                 index += 1;
             }
             if let Some(first) = first.filter(|first| *first < last) {
-                let marks = self.marks.begin();
-                let range = marks.sacked.insert(first, last);
-                marks.fingers.recent.touch(range);
-                marks.fingers.reported = index;
+                self.marks.begin().fingers.reported = index;
+                news = Some((news.map_or(first, |(lowest, _)| lowest), last));
             }
+        }
+        // What lies between two gaps was reported before: one range holds it all, and takes the place of many at once.
+        if let Some((lowest, last)) = news {
+            let marks = self.marks.begin();
+            let range = marks.sacked.insert(lowest, last);
+            marks.fingers.recent.touch(range);
         }
     }
 
