@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use segue::congestion::Algorithm;
 use segue::{Action, Arc, Config, Connection, Event, Flags, Info, Instant, Options, Path, Secrets, Segment, SeqNum};
 
 /// What an event met.
@@ -44,7 +45,7 @@ const IRS: SeqNum = SeqNum::new(u32::MAX - 5000);
 
 /// A connection that was opened passively, with everything that its peer can ask for.
 pub(crate) struct End {
-    name: &'static str,
+    name: String,
     pub(crate) tcp: Connection,
     pub(crate) now: Instant,
     actions: Vec<Action>,
@@ -94,14 +95,14 @@ pub(crate) fn facts(name: &str, event: &Event, before: &Info, actions: &[Action]
 
 impl End {
     /// Established; the peer takes segments of `mss` octets.
-    pub(crate) fn new(name: &'static str, config: Config, mss: u16) -> Self {
+    pub(crate) fn new(name: &str, controller: Algorithm, config: Config, mss: u16) -> Self {
         let options = Options { mss: Some(mss), window_scale: Some(7), sack_permitted: true, ..Options::default() };
         let syn =
             Segment { seq: IRS, flags: Flags::SYN, window: 65_535, options: options.into(), ..Segment::default() };
         let secrets = Secrets { iss: ISS, ts_offset: 0 };
         let now = Instant::from_secs(1);
-        let (tcp, _) = Connection::accept(Arc::new(config), Path::ipv4(1500), secrets, syn, now);
-        let mut end = Self { name, tcp, now, actions: Vec::with_capacity(1 << 16) };
+        let (tcp, _) = Connection::accept_with(controller, Arc::new(config), Path::ipv4(1500), secrets, syn, now);
+        let mut end = Self { name: name.to_owned(), tcp, now, actions: Vec::with_capacity(1 << 16) };
         end.event(Event::Segment(end.segment(0, 0, 2000, &[])));
         end
     }
@@ -124,11 +125,30 @@ impl End {
     }
 
     pub(crate) fn event(&mut self, event: Event) {
-        count(self.name, &mut self.tcp, event, self.now, &mut self.actions);
+        count(&self.name, &mut self.tcp, event, self.now, &mut self.actions);
+    }
+
+    /// What follows has another name.
+    pub(crate) fn is_now(&mut self, name: String) {
+        self.name = name;
     }
 
     pub(crate) fn wait(&mut self, time: Duration) {
         self.now += time;
+    }
+
+    /// The same, uncounted.
+    pub(crate) fn quietly(&mut self, event: Event) {
+        self.actions.clear();
+        let _refused = self.tcp.handle(event, self.now, &mut self.actions);
+    }
+
+    /// Where the text ends that the last event sent: offsets in our text.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = u32> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::Transmit(segment) if !segment.payload.is_empty() => Some(segment.end() - (ISS + 1)),
+            _ => None,
+        })
     }
 
     /// The next timer runs.
