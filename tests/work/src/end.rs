@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use segue::congestion::Algorithm;
+use segue::congestion::{Algorithm, Controller};
 use segue::{Action, Arc, Config, Connection, Event, Flags, Info, Instant, Options, Path, Secrets, Segment, SeqNum};
 
 /// What an event met.
@@ -20,12 +20,14 @@ pub(crate) struct Facts {
     pub(crate) ranges: u64,
     /// Octets that came in or went out.
     pub(crate) octets: u64,
+    /// What goes out is paced: then no shortcut sends it, each segment is weighed twice, and each record holds a sample.
+    pub(crate) paced: bool,
 }
 
 impl fmt::Display for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, segments, actions, records, ranges, octets } = self;
-        write!(f, "{name},{segments},{actions},{records},{ranges},{octets}")
+        let Self { name, segments, actions, records, ranges, octets, paced } = self;
+        write!(f, "{name},{segments},{actions},{records},{ranges},{octets},{}", u8::from(*paced))
     }
 }
 
@@ -35,8 +37,10 @@ impl FromStr for Facts {
     fn from_str(line: &str) -> Result<Self, Self::Err> {
         let [name, numbers @ ..] = &line.split(',').collect::<Vec<_>>()[..] else { return Err("an empty line".into()) };
         let numbers: Vec<u64> = numbers.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
-        let [segments, actions, records, ranges, octets] = numbers[..] else { return Err("not five numbers".into()) };
-        Ok(Self { name: (*name).to_owned(), segments, actions, records, ranges, octets })
+        let [segments, actions, records, ranges, octets, paced] = numbers[..] else {
+            return Err("not six numbers".into());
+        };
+        Ok(Self { name: (*name).to_owned(), segments, actions, records, ranges, octets, paced: paced != 0 })
     }
 }
 
@@ -59,10 +63,15 @@ fn counted_event(tcp: &mut Connection, event: Event, now: Instant, actions: &mut
 
 /// Hands the event in, and prints what it met.
 pub(crate) fn count(name: &str, tcp: &mut Connection, event: Event, now: Instant, actions: &mut Vec<Action>) {
-    let (before, same) = (tcp.info(), event.clone());
+    let (before, same, paced) = (tcp.info(), event.clone(), is_paced(tcp));
     actions.clear();
     counted_event(tcp, event, now, actions);
-    println!("{}", facts(name, &same, &before, actions, &tcp.info()));
+    println!("{}", Facts { paced, ..facts(name, &same, &before, actions, &tcp.info()) });
+}
+
+/// Whether segments leave by a rate: that of the controller, or of the configuration.
+fn is_paced(tcp: &Connection) -> bool {
+    tcp.config().pacing() || tcp.controller().is_some_and(Controller::requires_pacing)
 }
 
 /// The segments that an event hands in.
@@ -90,6 +99,7 @@ pub(crate) fn facts(name: &str, event: &Event, before: &Info, actions: &[Action]
         records: before.flight_segments.max(after.flight_segments) as u64,
         ranges: before.held_ranges.max(after.held_ranges) as u64,
         octets: octets as u64,
+        paced: false, // who counts knows
     }
 }
 

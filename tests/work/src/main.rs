@@ -43,6 +43,8 @@ Exits with 0 if all events keep to the formula, 1 if one does not, 2 after a mis
 const CALL: u64 = 5_000;
 const SEGMENT: u64 = 4_000;
 const ACTION: u64 = 2_600;
+/// More for each action of a connection that paces.
+const PACED: u64 = 400;
 const RECORD: u64 = 400;
 const RANGE: u64 = 600;
 
@@ -50,8 +52,9 @@ const RANGE: u64 = 600;
 const GROWTH: u64 = 150;
 
 const fn formula(facts: &Facts) -> u64 {
+    let action = if facts.paced { ACTION + PACED } else { ACTION };
     CALL + SEGMENT * facts.segments
-        + ACTION * facts.actions
+        + action * facts.actions
         + RECORD * facts.records
         + RANGE * facts.ranges
         + facts.octets
@@ -105,12 +108,12 @@ fn check(all: bool) -> Outcome<bool> {
     }
     let rows: Vec<(Facts, u64)> = events.into_iter().zip(counts).collect();
     println!(
-        "{:30} {:>12} {:>12} {:>8}  segments actions records ranges octets",
+        "{:30} {:>12} {:>12} {:>8}  segments actions records ranges octets paced",
         "conversation", "instructions", "formula", "share"
     );
     for (facts, count) in shown(&rows, all) {
         println!(
-            "{:30} {count:>12} {:>12} {:>6} %  {:>8} {:>7} {:>7} {:>6} {:>6}",
+            "{:30} {count:>12} {:>12} {:>6} %  {:>8} {:>7} {:>7} {:>6} {:>6} {}",
             facts.name,
             formula(facts),
             share(facts, *count),
@@ -118,7 +121,8 @@ fn check(all: bool) -> Outcome<bool> {
             facts.actions,
             facts.records,
             facts.ranges,
-            facts.octets
+            facts.octets,
+            if facts.paced { "yes" } else { "" }
         );
     }
     let worst = rows.iter().map(|(facts, count)| share(facts, *count)).max().unwrap_or(0);
