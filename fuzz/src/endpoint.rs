@@ -1,6 +1,6 @@
 //! Two endpoints of the host layer with many connections between them, under random packets, calls by any id, and budgets.
 //!
-//! An input is the limits of both endpoints, what the server listens to, and then steps: calls of users, of a gate and of
+//! An input is the features, the limits of both endpoints, what the server listens to, and then steps: calls of users, of a gate and of
 //! hosts, and what the network does to each packet. After each step the limits hold, an id that is void stays void, and text
 //! is a prefix of what the peer wrote on the same connection. At the end of the input users read and close: then both
 //! endpoints are empty, and hold nothing of their budgets. Packets that are made up or mangled come only where the first
@@ -18,6 +18,7 @@ use segue::host::{Backlog, EndpointConfig, Full, Listen};
 use segue::ip::{self, Format, Offload};
 use segue::{Arc, Config, Flags, IcmpKind, Options, Segment, SeqNum};
 
+use super::features::Features;
 use super::reader::Reader;
 
 /// More steps than any interesting input has.
@@ -37,7 +38,7 @@ pub fn run(data: &[u8]) {
     net.calm();
 }
 
-fn config(input: &mut Reader<'_>, hostile: bool) -> EndpointConfig {
+fn config(input: &mut Reader<'_>, hostile: bool, features: Features) -> EndpointConfig {
     let (choice, limits) = (input.u8(), input.u8());
     let connection = match choice & 7 {
         0..=2 => Config::builder(),
@@ -47,7 +48,7 @@ fn config(input: &mut Reader<'_>, hostile: bool) -> EndpointConfig {
         6 => Config::builder().pacing(true).max_transmit(65_000),
         _ => Config::builder().timestamps(false).sack(false),
     };
-    let connection = connection.msl(Duration::from_secs(1)).build().expect("within the ranges");
+    let connection = features.configure(connection.msl(Duration::from_secs(1))).build().expect("within the ranges");
     let own = [net::ADDRESSES[0], net::ADDRESSES[1]];
     EndpointConfig {
         connection: Arc::new(connection),
@@ -62,17 +63,21 @@ fn config(input: &mut Reader<'_>, hostile: bool) -> EndpointConfig {
 }
 
 fn setup(input: &mut Reader<'_>) -> Net {
+    let features = Features::read(input);
     let (first, backlog) = (input.u8(), input.u8());
     let hostile = first & 1 != 0;
-    let configs = [config(input, hostile), config(input, hostile)];
-    let mut net = Net::new(configs, hostile);
+    let configs = [config(input, hostile, features), config(input, hostile, features)];
+    let mut net = Net::new(configs, hostile, features);
     let full = [Full::Cookies, Full::EvictOldest, Full::Drop, Full::Reset][usize::from(backlog & 3)];
     let half_open = [10, 0, 1, 2][usize::from(backlog >> 2 & 3)];
     let backlog = Backlog { half_open, ready: [5, 1, 2, 0][usize::from(backlog >> 4 & 3)], full };
     let gate = Some(Duration::from_millis(300));
-    let mut listens = vec![Listen { backlog, ..Listen::port(80) }, Listen { gate, backlog, ..Listen::port(81) }];
+    let fast_open = if features.is_fast_open() { 5 } else { 0 };
+    let plain = Listen { backlog, fast_open, ..Listen::anywhere() };
+    let port = |port| Listen { port: Some(port), ..plain.clone() };
+    let mut listens = vec![port(80), Listen { gate, ..port(81) }];
     if first & 2 != 0 {
-        listens.push(Listen { backlog, ..Listen::anywhere() });
+        listens.push(plain);
     }
     net.listen(listens);
     net

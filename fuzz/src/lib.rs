@@ -7,6 +7,7 @@ pub mod cases;
 pub mod codec;
 pub mod endpoint;
 pub mod events;
+mod features;
 pub mod listener;
 pub mod pair;
 mod reader;

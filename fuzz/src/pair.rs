@@ -1,6 +1,6 @@
 //! Two real connections, each with a configuration that the input draws, joined by a channel that the input steers.
 //!
-//! An input is the opening, the numbers, the two configurations and paths, and then steps: each delivers, loses, repeats or
+//! An input is the controllers, the opening, the numbers, the two configurations and paths, and then steps: each delivers, loses, repeats or
 //! marks a segment under way, lets time pass or a timer fire, or is a call of a user. After every event the laws of a call
 //! hold, and text is a prefix of what the peer wrote. At the end of the input the network is calm and the users read and
 //! close: then everything arrives, and both ends fall silent.
@@ -14,6 +14,7 @@ use end::{End, Opening};
 use segue::{Ecn, Event, IcmpKind, Instant, Knob, Secrets, SeqNum, Timer};
 
 use super::events::setup::{NUMBERS, any_path, config};
+use super::features::Features;
 use super::reader::Reader;
 pub(crate) use world::World;
 
@@ -48,13 +49,15 @@ pub(crate) fn setup(
     traced: bool,
     change: impl Fn(segue::ConfigBuilder) -> segue::ConfigBuilder,
 ) -> World {
+    let features = Features::read(input);
     let (form, numbers) = (input.u8(), input.u8());
     let opening = [Opening::Listen, Opening::Accept, Opening::Connect, Opening::Listen][usize::from(form & 3)];
     let patient = form & 4 == 0;
     let now = Instant::from_micros(if form & 8 == 0 { 1_000_000 } else { 4_294_967_295_000 });
     let mut end = |which: usize, number: u8| {
         let choice = input.u8();
-        let config = change(config(choice, input).to_builder()).build().expect("as valid as before");
+        let config = change(features.configure(config(choice, input).to_builder()));
+        let config = config.build().expect("as valid as before");
         let config = if patient { world::patient(&config) } else { config };
         let path = match choice >> 4 & 3 {
             0 | 1 => segue::Path::ipv4(1500),
@@ -62,7 +65,8 @@ pub(crate) fn setup(
             _ => segue::Path { ip_options: 8, ..segue::Path::ipv6(1280) },
         };
         let iss = SeqNum::new(NUMBERS[usize::from(number & 7)]);
-        End::new(which, config, path, Secrets { iss, ts_offset: 0xFFFF_0000 >> (16 * which) }, traced)
+        let secrets = Secrets { iss, ts_offset: 0xFFFF_0000 >> (16 * which) };
+        End::new(which, (config, path, secrets), features.controller(which), traced)
     };
     let ends = [end(0, numbers >> 4), end(1, numbers)];
     let mut world = World::new(ends, now, patient);

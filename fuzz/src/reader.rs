@@ -13,6 +13,15 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// Whether this octet comes next; then it is behind us.
+    pub(crate) fn skip(&mut self, octet: u8) -> bool {
+        let comes = self.0.first() == Some(&octet);
+        if comes {
+            self.take(1);
+        }
+        comes
+    }
+
     pub(crate) fn u8(&mut self) -> u8 {
         self.array::<1>()[0]
     }

@@ -169,9 +169,8 @@ impl<C: Controller> Tcb<C> {
         if self.owes_user_timeout { mss.saturating_sub(UTO_OCTETS).max(1) } else { mss }
     }
 
-    /// Octets of text in each full segment of the plan.
-    fn segment_text(&self, plan: &Plan, config: &Config, path: &Path) -> u32 {
-        let mss = u32::from(self.text_mss(config, path));
+    /// Octets of text in each full segment of the plan, of the `mss` that fit.
+    fn segment_text(&self, plan: &Plan, mss: u32) -> u32 {
         match plan.kind {
             Kind::New => self.snd.full_segment(mss),
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => mss,
@@ -202,7 +201,8 @@ impl<C: Controller> Tcb<C> {
             }
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }
-        let mss = self.segment_text(plan, cx.config, cx.path);
+        let room = u32::from(self.text_mss(cx.config, cx.path));
+        let mss = self.segment_text(plan, room);
         if plan.end().after(self.snd.nxt) {
             self.snd.small.on_sent(plan.end(), plan.len, mss);
         }
@@ -230,8 +230,7 @@ impl<C: Controller> Tcb<C> {
         self.note_packet(&segment, (plan.kind, again), cx.path);
         cx.out.transmit(segment);
         if self.snd.is_paced(cx.config) {
-            let mss = u32::from(self.text_mss(cx.config, cx.path));
-            self.snd.pace(plan.len, self.burst(cx, mss), mss, cx.now);
+            self.snd.pace(plan.len, self.burst(cx, room), room, cx.now);
         }
     }
 

@@ -101,16 +101,15 @@ impl<C: Controller> Sender<C> {
         if self.nxt == self.end() && !self.board.has_lost() {
             return self.rescue(gate).map_or(Next::Wait(Wait::Idle), Next::Send);
         }
-        let new = self.next_new(gate);
-        if !self.board.has_lost()
-            || (self.episode.undo.prefers_new() && matches!(new, Next::Send(_)) && !self.episode.first_due)
-        {
-            return match new {
-                Next::Wait(wait) => self.rescue(gate).map_or(Next::Wait(wait), Next::Send),
-                Next::Send(_) => new,
-            };
+        let lost = self.board.has_lost();
+        if lost && (self.episode.first_due || !self.episode.undo.prefers_new()) {
+            return self.next_lost(gate);
         }
-        self.next_lost(gate)
+        match self.next_new(gate) {
+            new @ Next::Send(_) => new,
+            Next::Wait(_) if lost => self.next_lost(gate),
+            Next::Wait(wait) => self.rescue(gate).map_or(Next::Wait(wait), Next::Send),
+        }
     }
 
     /// Our SYN is out, and not acknowledged: new text follows where Fast Open lets it, as long as the SYN,ACK was sent once.

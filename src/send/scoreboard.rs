@@ -200,11 +200,11 @@ impl Scoreboard {
         at: Instant,
         rate: Snapshot,
     ) -> bool {
-        if may_cut {
-            self.cut(start);
-            self.cut_behind(start, end);
-        }
         let (mut index, mut before) = (self.index_of(start), false);
+        if may_cut {
+            index += usize::from(self.cut_at(index, start));
+            self.cut_behind(index, start, end);
+        }
         while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
             before |= sent.again && sent.fate != Fate::Sacked;
             if sent.fate == Fate::Lost {
@@ -239,6 +239,9 @@ impl Scoreboard {
             return self.tidy();
         }
         let again = &mut self.marks.begin().again;
+        if again.back().is_none_or(|&(before, earlier)| (earlier, before) <= (at, start)) {
+            return again.push_back((start, at)); // what is lost goes again in order, mostly
+        }
         let place = again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
         again.insert(place.min(again.len()), (start, at));
     }
@@ -256,9 +259,12 @@ impl Scoreboard {
         }
     }
 
-    /// Makes `end` a border. What lies before it in a record goes to the neighbour that goes out with it, if there is
-    /// one: nothing is inserted then, whatever the sizes of the records.
-    fn cut_behind(&mut self, start: Position, end: Position) {
+    /// Makes `end` a border; the record at `first` holds `start`. What lies before it in a record goes to the neighbour that
+    /// goes out with it, if there is one: nothing is inserted then, whatever the sizes of the records.
+    fn cut_behind(&mut self, first: usize, start: Position, end: Position) {
+        if self.segments.get(first).is_some_and(|sent| sent.end == end) {
+            return; // a whole record, as most
+        }
         let index = self.index_of(end);
         let Some(sent) = self.segments.get(index).filter(|sent| sent.start < end && sent.fate != Fate::Sacked).copied()
         else {
@@ -266,7 +272,10 @@ impl Scoreboard {
         };
         let goes_along = |before: &&mut Sent| before.start >= start && before.fate == sent.fate;
         let before = index.checked_sub(1).and_then(|before| self.segments.get_mut(before)).filter(goes_along);
-        let Some(before) = before else { return self.cut(end) };
+        let Some(before) = before else {
+            self.cut_at(index, end);
+            return;
+        };
         before.end = end;
         if let Some(rest) = self.segments.get_mut(index) {
             rest.start = end;
@@ -276,13 +285,13 @@ impl Scoreboard {
         }
     }
 
-    /// Makes `position` a border between records, which moves those on the shorter side of it.
+    /// Makes `position`, which the record at `index` holds, a border between records, which moves those on the shorter side of
+    /// it. Returns whether it was none.
     #[inline(never)] // as above
-    fn cut(&mut self, position: Position) {
-        let index = self.index_of(position);
+    fn cut_at(&mut self, index: usize, position: Position) -> bool {
         let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < position && sent.fate != Fate::Sacked)
         else {
-            return;
+            return false;
         };
         let rest = Sent { start: position, ..*sent };
         sent.end = position;
@@ -290,6 +299,7 @@ impl Scoreboard {
         if rest.again && rest.fate == Fate::InFlight {
             self.note_again(position, rest.at);
         }
+        true
     }
 
     /// Neighbours of one fate become one record, as far as that is no longer than `mss`. It counts as sent when the later
@@ -425,6 +435,7 @@ impl Scoreboard {
         if self.marks.fingers.recent.covers(at, end) {
             return; // most blocks repeat what was reported before
         }
+        let mut news: Option<(Position, Position)> = None;
         while let Some((from, to)) = self.marks.sacked.first_gap(at, end) {
             at = to;
             let mut index = self.index_from(from);
@@ -444,11 +455,15 @@ impl Scoreboard {
                 index += 1;
             }
             if let Some(first) = first.filter(|first| *first < last) {
-                let marks = self.marks.begin();
-                let range = marks.sacked.insert(first, last);
-                marks.fingers.recent.touch(range);
-                marks.fingers.reported = index;
+                self.marks.begin().fingers.reported = index;
+                news = Some((news.map_or(first, |(lowest, _)| lowest), last));
             }
+        }
+        // What lies between two gaps was reported before: one range holds it all, and takes the place of many at once.
+        if let Some((lowest, last)) = news {
+            let marks = self.marks.begin();
+            let range = marks.sacked.insert(lowest, last);
+            marks.fingers.recent.touch(range);
         }
     }
 

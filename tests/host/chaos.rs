@@ -10,6 +10,7 @@ use segue::host::{
     Signal,
 };
 use segue::{Arc, Config, Error, Flags, IcmpKind, Instant, Knob, Segment, SeqNum, State};
+use segue_kit::net::Control;
 use segue_kit::{Rng, ms, secs};
 
 use super::world::{CLIENT, Faults, SERVER, World, cost_of_one, owed};
@@ -64,7 +65,9 @@ fn config(rng: &mut Rng) -> EndpointConfig {
 impl Chaos {
     fn new(seed: u64) -> Self {
         let rng = &mut Rng::new(seed);
-        let mut world = World::new([config(rng), config(rng)], seed);
+        let chosen = &mut Rng::new(!seed); // what else is drawn stays as it is
+        let controllers = [(); 2].map(|()| chosen.pick(&Control::ALL).algorithm());
+        let mut world = World::controlled_by(controllers, [config(rng), config(rng)], seed);
         world.faults = Faults { lost: rng.pick(&[0, 10, 100]), twice: 30, late: 100 };
         let full = rng.pick(&[Full::Cookies, Full::EvictOldest, Full::Drop, Full::Reset]);
         let backlog = Backlog { half_open: rng.pick(&[0, 2, 10]), ready: rng.pick(&[1, 5]), full };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use segue::codec::{Packet, PseudoHeader};
 use segue::host::{Endpoint, EndpointConfig, Id, Keys, Received, Signal};
-use segue::{Arc, Config, Instant};
+use segue::{Algorithm, Arc, Config, Instant};
 use segue_kit::{Rng, ms};
 
 /// The addresses of the client and of the server.
@@ -60,10 +60,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(configs: [EndpointConfig; 2], seed: u64) -> Self {
-        let [client, server] = configs;
+        Self::controlled_by([Algorithm::default(), Algorithm::default()], configs, seed)
+    }
+
+    /// With these congestion controllers.
+    pub(crate) fn controlled_by(controllers: [Algorithm; 2], configs: [EndpointConfig; 2], seed: u64) -> Self {
+        let ([client, server], [first, second]) = (configs, controllers);
         let ends = [
-            Endpoint::new(Keys::new(*b"a client's key.."), client),
-            Endpoint::new(Keys::new(*b"a server's key.."), server),
+            Endpoint::with_controller(Keys::new(*b"a client's key.."), client, first),
+            Endpoint::with_controller(Keys::new(*b"a server's key.."), server, second),
         ];
         Self {
             now: Instant::from_millis(1000),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use segue::ConfigBuilder;
-use segue_kit::net::{Heap, Meter, Plan, Reading, meter, run};
+use segue::{ConfigBuilder, EcnMode};
+use segue_kit::Rng;
+use segue_kit::net::{Control, Heap, Meter, Plan, Reading, meter, run};
 use segue_kit::swarm::verdict;
 use segue_kit::swarm::wild::{self, Family};
 
@@ -16,6 +17,27 @@ fn wild_pairs_keep_the_laws() {
     count_heap();
     runner::run("wild_pairs_keep_the_laws", 1000, |seed| {
         let (family, plan) = wild::plan(seed);
+        let judge = |plan: &Plan| verdict::judge(family, &run(plan));
+        let Err(problem) = judge(&plan) else { return Ok(()) };
+        let (problem, plan) = runner::shrink((problem, plan), wild::shrink, judge);
+        Err((problem.clone(), verdict::report(seed, family, &problem, &run(&plan))))
+    });
+}
+
+/// The same with another controller at one end or both, BBR and Prague among them, and accurate feedback at half of the pairs.
+#[test]
+fn wild_pairs_with_other_controllers_keep_the_laws() {
+    count_heap();
+    runner::run("wild_pairs_with_other_controllers_keep_the_laws", 600, |seed| {
+        let (family, mut plan) = wild::plan(seed);
+        let mut rng = Rng::new(!seed); // what else is drawn stays as it is
+        let accurate = rng.chance(500);
+        for end in &mut plan.ends {
+            end.control = rng.pick(&Control::ALL);
+            if accurate {
+                end.config = end.config.to_builder().ecn(EcnMode::Accurate).build().expect("as valid as before");
+            }
+        }
         let judge = |plan: &Plan| verdict::judge(family, &run(plan));
         let Err(problem) = judge(&plan) else { return Ok(()) };
         let (problem, plan) = runner::shrink((problem, plan), wild::shrink, judge);

@@ -11,6 +11,7 @@ use segue::ip::Format;
 use segue::{IcmpKind, State};
 
 use super::super::behaviour;
+use super::super::features::Features;
 use super::users::User;
 
 /// The addresses of the client and of the server.
@@ -26,6 +27,7 @@ pub(super) struct Net {
     pub(super) ends: [Endpoint; 2],
     /// Laws of text are off.
     pub(super) hostile: bool,
+    pub(super) features: Features,
     flying: [VecDeque<(PseudoHeader, Packet)>; 2],
     pub(super) listeners: Vec<(ListenerId, Listen)>,
     pub(super) users: [BTreeMap<Id, User>; 2],
@@ -34,14 +36,17 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(configs: [EndpointConfig; 2], hostile: bool) -> Self {
-        let keys = [Keys::new(*b"a client's key.."), Keys::new(*b"a server's key..")];
-        let mut configs = configs.into_iter();
-        let ends = keys.map(|keys| Endpoint::new(keys, configs.next().expect("two")));
+    pub(super) fn new([client, server]: [EndpointConfig; 2], hostile: bool, features: Features) -> Self {
+        let [first, second] = [Keys::new(*b"a client's key.."), Keys::new(*b"a server's key..")];
+        let ends = [
+            Endpoint::with_controller(first, client, features.controller(0)),
+            Endpoint::with_controller(second, server, features.controller(1)),
+        ];
         Self {
             now: Instant::from_millis(1000),
             ends,
             hostile,
+            features,
             flying: Default::default(),
             listeners: Vec::new(),
             users: Default::default(),

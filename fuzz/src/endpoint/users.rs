@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use segue::host::{DetachError, Gone, Id, ListenerId, OpenError};
 use segue::{Error, Knob};
 
@@ -41,12 +42,29 @@ impl Net {
         }
     }
 
+    /// What the text of a connection depends on: its name. The text of a SYN with Fast Open is there before the name.
+    fn key(&self, end: usize, id: Id) -> Option<u32> {
+        let name = self.users[end].get(&id).and_then(|user| user.name);
+        name.filter(|_| !self.features.is_fast_open())
+    }
+
     pub(super) fn connect(&mut self, port: u16) {
-        match self.ends[0].connect(ADDRESSES[0], SocketAddr::new(ADDRESSES[1], port), self.now) {
+        let (local, remote) = (ADDRESSES[0], SocketAddr::new(ADDRESSES[1], port));
+        let mut written = 0;
+        let opened = if self.features.is_fast_open() {
+            let mut text: Bytes = (0..700).map(|at| octet(0, None, at)).collect();
+            let opened = self.ends[0].connect_fast_open(local, remote, &mut text, self.now);
+            written = 700 - text.len();
+            opened
+        } else {
+            self.ends[0].connect(local, remote, self.now)
+        };
+        match opened {
             Ok(id) => {
                 let socket = self.ends[0].socket(id, self.now).expect("it was opened");
                 let name = socket.info().map(|info| info.iss.value());
-                assert!(self.users[0].insert(id, User { name, ..User::default() }).is_none(), "an id used again: {id}");
+                let user = User { name, written, ..User::default() };
+                assert!(self.users[0].insert(id, user).is_none(), "an id used again: {id}");
             }
             Err(OpenError::Unusable) => assert_eq!(port, 0),
             Err(OpenError::Full | OpenError::NoPort) => {}
@@ -70,6 +88,7 @@ impl Net {
     }
 
     fn read_some(&mut self, end: usize, id: Id, most: usize, by_chunk: bool) {
+        let key = self.key(end, id);
         let Some(user) = self.users[end].get_mut(&id) else { return };
         let Ok(mut socket) = self.ends[end].socket(id, self.now) else { return };
         let mut text = vec![0; most.min(socket.readable())];
@@ -79,7 +98,7 @@ impl Net {
             assert_eq!(socket.read(&mut text), text.len(), "so much was readable: {id}");
         }
         for got in text {
-            let expected = octet(1 - end, user.name, user.read);
+            let expected = octet(1 - end, key, user.read);
             assert!(self.hostile || user.name.is_none() || got == expected, "octet {} of {id}", user.read);
             user.read += 1;
         }
@@ -92,10 +111,11 @@ impl Net {
 
     pub(super) fn write(&mut self, end: usize, which: usize, octets: usize, by_bytes: bool) {
         let Some(id) = self.nth(end, which) else { return };
+        let key = self.key(end, id);
         let Some(user) = self.users[end].get_mut(&id) else { return };
         let Ok(mut socket) = self.ends[end].socket(id, self.now) else { return };
         let octets = octets.min(MOST - user.written.min(MOST));
-        let text: Vec<u8> = (user.written..user.written + octets).map(|at| octet(end, user.name, at)).collect();
+        let text: Vec<u8> = (user.written..user.written + octets).map(|at| octet(end, key, at)).collect();
         let took = if by_bytes {
             let mut rest = text.into();
             let took = socket.write_bytes(&mut rest);

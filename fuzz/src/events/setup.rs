@@ -7,6 +7,7 @@ use segue::{
 };
 use segue_kit::settings;
 
+use super::super::features::Features;
 use super::Reader;
 use super::metered::Metered;
 use super::watched::Watched;
@@ -89,6 +90,7 @@ pub(crate) const NUMBERS: [u32; 8] =
 /// The first part of an input.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    features: Features,
     start: Start,
     config: Arc<Config>,
     path: Path,
@@ -106,12 +108,13 @@ impl Setup {
     }
 
     pub(super) fn read(input: &mut Reader<'_>) -> Self {
+        let features = Features::read(input);
         let start = Start::ALL[usize::from(input.u8()) % Start::ALL.len()];
         let numbers = input.u8();
         let number = |i: u8| SeqNum::new(NUMBERS[usize::from(i & 7)]);
         let options = input.u8();
         let choice = input.u8();
-        let config = Arc::new(config(choice, input));
+        let config = features.configure(config(choice, input).to_builder()).build().expect("as valid as before");
         let mut peer = peer_options(options);
         if options & 0x40 != 0 {
             (peer.window_scale, peer.mss) = (Some(input.u8() & 15), Some(input.u16()));
@@ -124,7 +127,8 @@ impl Setup {
         } else {
             Path { ip_options: 8, ..Path::ipv6(1280) }
         };
-        Self { start, config, path, iss: number(numbers >> 4), irs: number(numbers), peer, window }
+        let (iss, irs) = (number(numbers >> 4), number(numbers));
+        Self { features, start, config: Arc::new(config), path, iss, irs, peer, window }
     }
 
     /// Brings a connection into the state by the events that lead there, watched like all others.
@@ -180,13 +184,15 @@ impl Setup {
 
     fn connection(&self, now: Instant) -> (Connection, Vec<Action>) {
         let secrets = Secrets { iss: self.iss, ts_offset: 0xFFFF_0000 };
-        let (config, path) = (self.config.clone(), self.path);
+        let (config, path, controller) = (self.config.clone(), self.path, self.features.controller(0));
         match self.start {
             Start::SynSent | Start::SynReceivedActive | Start::EstablishedActive | Start::Closed => {
-                Connection::connect(config, path, secrets, now)
+                Connection::connect_with(controller, config, path, secrets, now)
             }
-            Start::Listen | Start::SynReceivedListen => (Connection::listen(config, path, secrets), Vec::new()),
-            _ => Connection::accept(config, path, secrets, self.syn(Flags::SYN), now),
+            Start::Listen | Start::SynReceivedListen => {
+                (Connection::listen_with(controller, config, path, secrets), Vec::new())
+            }
+            _ => Connection::accept_with(controller, config, path, secrets, self.syn(Flags::SYN), now),
         }
     }
 
@@ -194,8 +200,13 @@ impl Setup {
         watched.must(self.segment(Flags::ACK, self.irs + 1, self.iss + 1));
     }
 
-    /// The peer's SYN, or SYN,ACK.
+    /// The peer's SYN, or SYN,ACK; it asks for accurate feedback, or knows it (RFC 9768 §3.1.1).
     fn syn(&self, flags: Flags) -> Segment {
+        let flags = match (self.features.is_accurate(), flags.contains(Flags::ACK)) {
+            (false, _) => flags,
+            (true, false) => flags | Flags::AE | Flags::CWR | Flags::ECE,
+            (true, true) => flags | Flags::CWR, // our SYN came as not ECN-capable
+        };
         let ack = if flags.contains(Flags::ACK) { self.iss + 1 } else { SeqNum::new(0) };
         Segment { seq: self.irs, ack, flags, window: self.window, options: self.peer.into(), ..Segment::default() }
     }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use bytes::Bytes;
+use segue::congestion::Algorithm;
 use segue::{
     Action, Arc, CloseReason, Config, Connection, Error, Event, FastOpen, FastOpenAnswer, FastOpenCookie, Flags,
     Instant, Knob, Path, Secrets, Segment, State,
@@ -45,6 +46,7 @@ pub(crate) struct End {
     pub(crate) config: Arc<Config>,
     path: Path,
     secrets: Secrets,
+    controller: Algorithm,
     announced: Announced,
     /// The most octets that its user writes.
     most: u32,
@@ -81,13 +83,19 @@ impl End {
         self.most = peer_buffer.saturating_mul(300).min(20_000);
     }
 
-    pub(super) fn new(which: usize, config: Config, path: Path, secrets: Secrets, traced: bool) -> Self {
+    pub(super) fn new(
+        which: usize,
+        (config, path, secrets): (Config, Path, Secrets),
+        controller: Algorithm,
+        traced: bool,
+    ) -> Self {
         Self {
             which,
             connection: None,
             config: Arc::new(config),
             path,
             secrets,
+            controller,
             announced: Announced::default(),
             most: 0,
             written: 0,
@@ -109,11 +117,17 @@ impl End {
         match opening {
             Opening::Accept => Vec::new(),
             Opening::Listen => {
-                self.connection = Some(Connection::listen(self.config.clone(), self.path, self.secrets));
+                self.connection = Some(Connection::listen_with(
+                    self.controller.clone(),
+                    self.config.clone(),
+                    self.path,
+                    self.secrets,
+                ));
                 Vec::new()
             }
             Opening::Connect => {
-                let opened = Connection::connect(self.config.clone(), self.path, self.secrets, now);
+                let (config, path, secrets) = (self.config.clone(), self.path, self.secrets);
+                let opened = Connection::connect_with(self.controller.clone(), config, path, secrets, now);
                 self.connection = Some(opened.0);
                 self.books(&opened.1)
             }
@@ -122,9 +136,12 @@ impl End {
                 let text = (0..octets).map(|offset| octet(self.which, offset)).collect();
                 self.written = octets;
                 let open = FastOpen { cookie: cookie(), mss: Some(self.path.mss()), text };
-                let opened = Connection::connect_fast_open(self.config.clone(), self.path, self.secrets, open, now);
-                let (connection, actions) = opened.expect("it is no more than the room");
-                self.connection = Some(connection);
+                let (controller, mut actions) = (self.controller.clone(), Vec::new());
+                let (config, path, secrets) = (self.config.clone(), self.path, self.secrets);
+                let sink = &mut actions;
+                let opened =
+                    Connection::connect_fast_open_with_into(controller, config, path, secrets, open, now, sink);
+                self.connection = Some(opened.expect("it is no more than the room"));
                 self.books(&actions)
             }
         }
@@ -143,8 +160,10 @@ impl End {
             }
             let valid = segment.options.fast_open() == Some(cookie());
             let answer = FastOpenAnswer { valid, cookie: None };
-            let (config, path, secrets) = (self.config.clone(), self.path, self.secrets);
-            let (connection, actions) = Connection::accept_fast_open(config, path, secrets, segment, answer, now);
+            let (controller, opening) = (self.controller.clone(), (self.config.clone(), self.path, self.secrets));
+            let mut actions = Vec::new();
+            let sink = &mut actions;
+            let connection = Connection::accept_fast_open_with_into(controller, opening, segment, answer, now, sink);
             self.connection = Some(connection);
             return self.books(&actions);
         }

@@ -51,7 +51,7 @@ impl Scoreboard {
     /// Takes the first segment, at most `most` octets of it, as lost, and shows it. Returns the octets.
     pub(crate) fn lose_first(&mut self, most: u32, show: impl FnOnce(&Sent)) -> u32 {
         let end = self.segments.front().map_or(self.una, |first| first.end.min(self.una + most));
-        self.cut(end);
+        self.cut_at(self.index_of(end), end);
         let Some(first) = self.segments.front_mut().filter(|first| first.fate == Fate::InFlight) else { return 0 };
         self.marks.begin().lose(first);
         show(first);

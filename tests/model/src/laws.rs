@@ -57,7 +57,9 @@ impl World<'_> {
         let place = segment.seq - iss(side, user.incarnation);
         let (total, octets) = (u32::from(user.sent), u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
         let holds = if segment.flags.contains(Flags::SYN) {
-            place == 0 && octets == 0
+            let early = u16::from(self.setting.roles[side].early);
+            let is_text = |octets| octets <= early && segment.payload == text(side, user.incarnation, 0, octets);
+            place == 0 && u16::try_from(octets).is_ok_and(is_text)
         } else if segment.is_empty() {
             place <= total + 1 + u32::from(user.closed)
         } else {

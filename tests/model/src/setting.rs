@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use segue::congestion::{Algorithm, Bbr, Prague, Reno};
 use segue::{Arc, Config, ConfigBuilder, EcnMode, Flags, Segment};
 
 use crate::end::iss;
@@ -56,6 +57,8 @@ pub(crate) struct Role {
     pub(crate) script: &'static [u8],
     /// They are in turn without PUSH, urgent, and pushed; else all are pushed.
     pub(crate) mixed: bool,
+    /// Octets of text that go with its SYN (RFC 7413); 0: it opens without Fast Open.
+    pub(crate) early: u8,
     pub(crate) closes: bool,
     pub(crate) releases: bool,
     pub(crate) reads: Reads,
@@ -67,6 +70,7 @@ const ACTIVE: Role = Role {
     listens: false,
     script: &[],
     mixed: false,
+    early: 0,
     closes: true,
     releases: false,
     reads: Reads::AtOnce,
@@ -91,6 +95,7 @@ pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) configs: [Arc<Config>; 2],
+    pub(crate) controllers: [Algorithm; 2],
     pub(crate) roles: [Role; 2],
     pub(crate) bounds: Bounds,
     /// Segments that the channel holds in each direction; more are lost.
@@ -151,6 +156,7 @@ impl Setting {
             name,
             about,
             configs: [config.clone(), config],
+            controllers: [Algorithm::default(), Algorithm::default()],
             roles: [Role { script: &[1], ..ACTIVE }, Role { script: &[1], ..PASSIVE }],
             bounds: BOUNDS,
             channel: 4,
@@ -160,6 +166,11 @@ impl Setting {
             rounding: 0,
             idle: 0,
         }
+    }
+
+    /// The congestion controllers of A and of B.
+    fn controlled_by(self, a: Algorithm, b: Algorithm) -> Self {
+        Self { controllers: [a, b], ..self }
     }
 
     fn bounds(self, change: impl FnOnce(&mut Bounds)) -> Self {
@@ -184,6 +195,7 @@ pub(crate) fn all() -> Vec<Setting> {
     let mut list = lives();
     list.extend(windows_and_ends());
     list.extend(options());
+    list.extend(features());
     list
 }
 
@@ -341,5 +353,35 @@ fn options() -> Vec<Setting> {
             .scripts(&[1, 1, 1], &[1])
             .bounds(|b| (b.marks, b.repetitions) = (2, 0)),
         default,
+    ]
+}
+
+/// What came after RFC 9293 and its options: other controllers, accurate feedback, Fast Open.
+fn features() -> Vec<Setting> {
+    let bbr = || Algorithm::Bbr(Bbr::default());
+    let prague = || Algorithm::Prague(Prague::default());
+    let rack = || plain().sack(true).rack(true);
+    vec![
+        Setting::new("bbr", "BBR at both ends: samples of the rate, pacing", rack())
+            .controlled_by(bbr(), bbr())
+            .scripts(&[1, 1, 1], &[1])
+            .bounds(|b| b.timers = 4),
+        Setting::new("prague", "Prague, whose segments the network marks (RFC 9331)", rack().ecn(EcnMode::Accurate))
+            .controlled_by(prague(), prague())
+            .scripts(&[1, 1, 1], &[1])
+            .bounds(|b| (b.marks, b.repetitions, b.timers) = (2, 0, 4)),
+        Setting::new(
+            "accurate-ecn",
+            "accurate feedback (RFC 9768) for CUBIC and NewReno",
+            plain().ecn(EcnMode::Accurate),
+        )
+        .controlled_by(Algorithm::default(), Algorithm::Reno(Reno::default()))
+        .scripts(&[1, 1, 1], &[1])
+        .bounds(|b| (b.marks, b.repetitions) = (2, 0)),
+        // A SYN that the network repeats may open a connection whose peer is gone (RFC 7413 §2.1): nothing is repeated.
+        Setting::new("fast-open", "A opens with text on its SYN (RFC 7413)", plain())
+            .roles(|roles| roles[0].early = 2)
+            .scripts(&[1], &[1, 1])
+            .bounds(|b| (b.losses, b.repetitions, b.timers) = (2, 0, 4)),
     ]
 }

@@ -5,7 +5,10 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use foldhash::quality::FixedState;
-use segue::{Action, CloseReason, Connection, Ecn, Event, Flags, Instant, Knob, Secrets, Segment, SeqNum, State};
+use segue::{
+    Action, CloseReason, Connection, Ecn, Event, FastOpen, FastOpenAnswer, FastOpenCookie, Flags, Instant, Knob,
+    Secrets, Segment, SeqNum, State,
+};
 
 use crate::attack;
 use crate::end::{End, Flight, Numbers, PATH, User, closed, iss, text};
@@ -59,7 +62,8 @@ impl<'s> World<'s> {
         let mut world = Self { setting, now, ends, wires, left, fair: false, told };
         for side in SIDES {
             if setting.roles[side].listens {
-                let connection = Connection::listen(setting.configs[side].clone(), PATH, world.secrets(side));
+                let (controller, config) = (setting.controllers[side].clone(), setting.configs[side].clone());
+                let connection = Connection::listen_with(controller, config, PATH, world.secrets(side));
                 let user = world.ends[side].user;
                 world.ends[side] = Rc::new(End::new(connection, user));
             } else if setting.roles[side].opens > 0 {
@@ -223,8 +227,19 @@ impl<'s> World<'s> {
             user = user.next();
         }
         user.opens -= 1;
-        let (iss, config) = (iss(side, user.incarnation), self.setting.configs[side].clone());
-        let (connection, actions) = Connection::connect(config, PATH, Secrets { iss, ts_offset: 0 }, self.now);
+        let (controller, config) = (self.setting.controllers[side].clone(), self.setting.configs[side].clone());
+        let (secrets, now) = (Secrets { iss: iss(side, user.incarnation), ts_offset: 0 }, self.now);
+        let early = self.setting.roles[side].early.into();
+        if early == 0 {
+            let (connection, actions) = Connection::connect_with(controller, config, PATH, secrets, now);
+            return self.settle(side, End::new(connection, user), actions);
+        }
+        let text = text(side, user.incarnation, 0, early);
+        let (open, mut actions) = (FastOpen { cookie: cookie(), mss: None, text }, Vec::new());
+        let opened =
+            Connection::connect_fast_open_with_into(controller, config, PATH, secrets, open, now, &mut actions);
+        let Ok(connection) = opened else { return Ok(false) };
+        user.sent = early;
         self.settle(side, End::new(connection, user), actions)
     }
 
@@ -235,9 +250,13 @@ impl<'s> World<'s> {
         if user.over.is_some() || user.connected {
             user = user.next();
         }
-        let (iss, config) = (iss(side, user.incarnation), self.setting.configs[side].clone());
+        let (controller, config) = (self.setting.controllers[side].clone(), self.setting.configs[side].clone());
+        let secrets = Secrets { iss: iss(side, user.incarnation), ts_offset: 0 };
         let stamp = syn.options.timestamps().map(|stamps| stamps.value);
-        let (connection, actions) = Connection::accept(config, PATH, Secrets { iss, ts_offset: 0 }, syn, self.now);
+        let answer = FastOpenAnswer { valid: syn.options.fast_open() == Some(cookie()), cookie: None };
+        let (opening, mut actions) = ((config, PATH, secrets), Vec::new());
+        let connection =
+            Connection::accept_fast_open_with_into(controller, opening, syn, answer, self.now, &mut actions);
         let mut end = End::new(connection, user);
         end.first_stamp = stamp;
         self.settle(side, end, actions)
@@ -391,6 +410,11 @@ impl<'s> World<'s> {
             && end.numbers.irs == iss(1 - side, peer.user.incarnation)
             && peer.numbers.irs == iss(side, end.user.incarnation)
     }
+}
+
+/// The cookie that both hosts know.
+fn cookie() -> FastOpenCookie {
+    FastOpenCookie::new(&[7; 8]).unwrap_or_default()
 }
 
 /// The number after a FIN that arrives, of the last segment with one. None of a segment with timestamps: an old one may

@@ -181,16 +181,22 @@ impl Kind for Cubic {
     }
 }
 
-pub(crate) struct Reno;
+/// Those of the crate that are not the default.
+macro_rules! chosen {
+    ($($name:ident)*) => {$(
+        pub(crate) struct $name;
 
-impl Kind for Reno {
-    type Full = segue::Algorithm;
-    type Plain = plain::Algorithm;
+        impl Kind for $name {
+            type Full = segue::Algorithm;
+            type Plain = plain::Algorithm;
 
-    fn controllers(_: u64) -> (Self::Full, Self::Plain) {
-        (segue::Algorithm::Reno(Default::default()), plain::Algorithm::Reno(Default::default()))
-    }
+            fn controllers(_: u64) -> (Self::Full, Self::Plain) {
+                (segue::Algorithm::$name(Default::default()), plain::Algorithm::$name(Default::default()))
+            }
+        }
+    )*};
 }
+chosen!(Reno Bbr Prague);
 
 /// A wild one, that is told of rates or not.
 pub(crate) struct Wild<const RATES: bool>;

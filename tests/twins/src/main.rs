@@ -11,7 +11,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use controllers::{Cubic, Kind, Reno, Wild};
+use controllers::{Bbr, Cubic, Kind, Prague, Reno, Wild};
 use segue_kit::Rng;
 use world::{Stats, World};
 
@@ -79,6 +79,8 @@ fn run(seed: u64, stats: &mut Stats, log: bool) {
         0 => turns_of::<Reno>(seed, turns, stats, log),
         1 => turns_of::<Wild<true>>(seed, turns, stats, log),
         2 => turns_of::<Wild<false>>(seed, turns, stats, log),
+        3 => turns_of::<Bbr>(seed, turns, stats, log),
+        4 => turns_of::<Prague>(seed, turns, stats, log),
         _ => turns_of::<Cubic>(seed, turns, stats, log),
     }
 }

@@ -2,49 +2,68 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use segue::congestion::{Algorithm, Bbr, Prague, Reno};
 use segue::{Config, Event, SackBlock, Segment};
 
 use crate::end::End;
+use crate::way::{self, octets};
 
 pub(crate) fn run() {
-    sack_of_many_holes();
-    flight_that_is_lost();
-    acknowledged_at_once();
-    window_that_opens_at_once();
-    path_that_narrows();
-    segment_that_goes_again_and_again();
+    for controller in controllers() {
+        sack_of_many_holes(&controller);
+        flight_that_is_lost(&controller);
+        acknowledged_at_once(&controller);
+        window_that_opens_at_once(&controller);
+        path_that_narrows(&controller);
+        segment_that_goes_again_and_again(&controller);
+    }
     gaps_of_one_octet();
     tiny_segments_in_order();
 }
 
-fn octets(n: usize) -> Bytes {
-    Bytes::from(vec![7; n])
+/// Each of them, the default first.
+pub(crate) fn controllers() -> [Algorithm; 4] {
+    [
+        Algorithm::default(),
+        Algorithm::Reno(Reno::default()),
+        Algorithm::Bbr(Bbr::default()),
+        Algorithm::Prague(Prague::default()),
+    ]
 }
 
-fn config() -> Config {
+/// The name of a conversation with this controller.
+pub(crate) fn with(what: &str, controller: &Algorithm) -> String {
+    let name = match controller {
+        Algorithm::Reno(_) => "NewReno",
+        Algorithm::Bbr(_) => "BBR",
+        Algorithm::Prague(_) => "Prague",
+        _ => return what.to_owned(), // the default
+    };
+    format!("{what} ({name})")
+}
+
+/// An end that sends.
+fn sender(what: &str, controller: &Algorithm, config: Config, mss: u16) -> End {
+    End::new(&with(what, controller), controller.clone(), config, mss)
+}
+
+/// One that receives: its controller has nothing to do.
+fn receiver(what: &str) -> End {
+    End::new(what, Algorithm::default(), config(), 1460)
+}
+
+pub(crate) fn config() -> Config {
     Config::builder().receive_buffer_initial(262_144).build().expect("within the ranges")
 }
 
-/// Small segments fill the window, and the peer acknowledges; how much was acknowledged.
+/// Small segments fill the window; how much was acknowledged.
 fn fill(end: &mut End) -> u32 {
-    end.event(Event::Send(octets(262_144)));
-    for _ in 0..64 {
-        let info = end.tcp.info();
-        if info.flight_segments > 600 {
-            break;
-        }
-        end.wait(Duration::from_millis(20));
-        let acked = info.counters.octets_acked as u32 + info.flight;
-        end.event(Event::Segment(end.segment(0, acked, 2000, &[])));
-        end.event(Event::Send(octets(262_144)));
-    }
-    end.tcp.info().counters.octets_acked as u32
+    way::fill(end, 600)
 }
 
 /// Every second segment is reported, four blocks at a time, then the rest, from the front and from the back.
-fn sack_of_many_holes() {
-    let mut end = End::new("SACK of many holes", config(), 64);
+fn sack_of_many_holes(controller: &Algorithm) {
+    let mut end = sender("SACK of many holes", controller, config(), 64);
     let una = fill(&mut end);
     let records = end.tcp.info().flight_segments as u32;
     let mss = u32::from(end.tcp.info().eff_snd_mss);
@@ -76,16 +95,16 @@ fn sack_of_many_holes() {
 }
 
 /// The timer marks all that is in flight, again and again.
-fn flight_that_is_lost() {
-    let mut end = End::new("a flight that is lost", config(), 64);
+fn flight_that_is_lost(controller: &Algorithm) {
+    let mut end = sender("a flight that is lost", controller, config(), 64);
     fill(&mut end);
     for _ in 0..12 {
         end.timer();
     }
 }
 
-fn acknowledged_at_once() {
-    let mut end = End::new("acknowledged at once", config(), 64);
+fn acknowledged_at_once(controller: &Algorithm) {
+    let mut end = sender("acknowledged at once", controller, config(), 64);
     let una = fill(&mut end);
     let flight = end.tcp.info().flight;
     end.wait(Duration::from_millis(20));
@@ -93,8 +112,8 @@ fn acknowledged_at_once() {
 }
 
 /// Text in pieces of one octet waits for a window, which then opens for all of it.
-fn window_that_opens_at_once() {
-    let mut end = End::new("a window that opens at once", config(), 64);
+fn window_that_opens_at_once(controller: &Algorithm) {
+    let mut end = sender("a window that opens at once", controller, config(), 64);
     end.event(Event::Segment(end.segment(0, 0, 0, &[])));
     for _ in 0..500 {
         end.event(Event::Send(octets(1)));
@@ -110,9 +129,9 @@ fn window_that_opens_at_once() {
 }
 
 /// A flight of large segments goes again in small ones, as fast as acknowledgments let it.
-fn path_that_narrows() {
-    let mut end = End::new("a path that narrows", config(), 1460);
-    let mut una = fill(&mut end);
+fn path_that_narrows(controller: &Algorithm) {
+    let mut end = sender("a path that narrows", controller, config(), 1460);
+    let mut una = way::fill(&mut end, 170);
     let flight = end.tcp.info().flight;
     end.event(Event::Mtu(108));
     for _ in 0..8 {
@@ -128,9 +147,9 @@ fn path_that_narrows() {
 }
 
 /// Nobody answers; each timeout sends the same text.
-fn segment_that_goes_again_and_again() {
+fn segment_that_goes_again_and_again(controller: &Algorithm) {
     let patient = config().to_builder().user_timeout(None).build().expect("within the ranges");
-    let mut end = End::new("a segment that goes again and again", patient, 1460);
+    let mut end = sender("a segment that goes again and again", controller, patient, 1460);
     end.event(Event::Send(octets(10)));
     for _ in 0..100 {
         end.timer();
@@ -139,7 +158,7 @@ fn segment_that_goes_again_and_again() {
 
 /// Each second octet, then one segment over all of it.
 fn gaps_of_one_octet() {
-    let mut end = End::new("gaps of one octet", config(), 1460);
+    let mut end = receiver("gaps of one octet");
     for n in 0..300 {
         end.event(Event::Segment(end.segment(2 * n + 1, 0, 2000, &[1])));
     }
@@ -150,7 +169,7 @@ fn gaps_of_one_octet() {
 }
 
 fn tiny_segments_in_order() {
-    let mut end = End::new("tiny segments in order", config(), 1460);
+    let mut end = receiver("tiny segments in order");
     for n in 0..20 {
         end.event(Event::Segment(end.segment(n, 0, 2000, &[1])));
     }

@@ -135,16 +135,20 @@ impl Host {
         }
         let early = (self.opening == Opening::FastOpen).then(|| self.user.opens_with(&self.end, now));
         let secrets = self.secrets();
-        let (config, path) = (self.config.clone(), self.end.path);
+        let (config, path, controller) = (self.config.clone(), self.end.path, self.end.control.algorithm());
         let mut made = None;
         let reply = laws::metered(&mut self.heap, 0, None, |_| {
             let (connection, actions) = if let Some(text) = early {
                 let open = FastOpen { cookie: cookie(), mss: Some(path.mss()), text };
-                Connection::connect_fast_open(config, path, secrets, open, now).expect("it is no more than the room")
+                let mut actions = Vec::new();
+                let sink = &mut actions;
+                let opened =
+                    Connection::connect_fast_open_with_into(controller, config, path, secrets, open, now, sink);
+                (opened.expect("it is no more than the room"), actions)
             } else if active {
-                Connection::connect(config, path, secrets, now)
+                Connection::connect_with(controller, config, path, secrets, now)
             } else {
-                (Connection::listen(config, path, secrets), Vec::new())
+                (Connection::listen_with(controller, config, path, secrets), Vec::new())
             };
             made = Some(connection);
             Reply { actions, ..Reply::default() }
@@ -166,7 +170,7 @@ impl Host {
     /// A SYN arrives where none was before.
     pub fn accept(&mut self, syn: Segment, now: Instant) -> Reply {
         let secrets = self.secrets();
-        let (config, path) = (self.config.clone(), self.end.path);
+        let (opening, controller) = ((self.config.clone(), self.end.path, secrets), self.end.control.algorithm());
         let (mut made, input) = (None, Input::Segment(syn));
         let valid = self.opening == Opening::FastOpen && self.end.ts_offset & 1 == 0; // others keep the text
         (self.heap, self.patience) = (Heap::default(), Patience::default());
@@ -174,7 +178,9 @@ impl Host {
             let Some(Input::Segment(syn)) = input else { unreachable!("it was given") };
             let valid = valid && syn.options.fast_open() == Some(cookie()); // a SYN that comes again has none
             let answer = FastOpenAnswer { valid, cookie: None };
-            let (connection, actions) = Connection::accept_fast_open(config, path, secrets, syn, answer, now);
+            let mut actions = Vec::new();
+            let connection =
+                Connection::accept_fast_open_with_into(controller, opening, syn, answer, now, &mut actions);
             made = Some(connection);
             Reply { actions, ..Reply::default() }
         });

@@ -10,6 +10,7 @@
 
 mod answers;
 mod check;
+mod control;
 mod host;
 mod ladder;
 mod laws;
@@ -23,6 +24,7 @@ mod user;
 mod verdict;
 mod wire;
 
+pub use control::Control;
 pub use host::{Host, Input, Reply, Step, apply, hash_of};
 pub use ladder::Ladder;
 pub use laws::{Heap, Ideal, Meter, Patience, Repeats, calm_by_plan, meter, reading_time};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use segue::{Config, ConfigBuilder, Instant, Knob, Path, Secrets, SeqNum};
 
+use super::control::Control;
 use crate::Rng;
 
 /// One of the two ends.
@@ -283,6 +284,8 @@ pub struct End {
     pub ts_offset: u32,
     pub path: Path,
     pub config: Config,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub control: Control,
     /// Octets that the user sends.
     pub octets: u64,
     /// The most octets of one SEND, and the time between two.
@@ -316,6 +319,7 @@ impl Default for End {
             ts_offset: 0,
             path: Path::ipv4(1500),
             config: Config::default(),
+            control: Control::default(),
             octets: 0,
             chunk: 65_536,
             pause: Duration::ZERO,

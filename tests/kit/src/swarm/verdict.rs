@@ -174,7 +174,7 @@ fn show(plan: &Plan) -> String {
     differ!("plan", plan, plain, seed start opening links faults outage narrow also_narrow spells strict encode);
     for (i, end) in plan.ends.iter().enumerate() {
         let name = format!("plan.ends[{i}]");
-        differ!(name, end, plain.ends[i], iss ts_offset path octets chunk pause pieces urgent answers closing reading);
+        differ!(name, end, plain.ends[i], iss ts_offset path control octets chunk pause pieces urgent answers closing reading);
         differ!(name, end, plain.ends[i], driver merges fidgets sleep orders frame form);
         let settings = settings::show(&end.config);
         if !settings.is_empty() {
