@@ -2,6 +2,7 @@
 //! the same connection or names the first difference, and a live connection goes on from a snapshot as if nothing had
 //! happened.
 
+mod forged;
 mod migrate;
 mod pair;
 mod replay;
