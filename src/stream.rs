@@ -9,12 +9,27 @@ use bytes::Bytes;
 /// No stream gets further: that takes centuries.
 const FURTHEST: u64 = 1 << 62;
 
+/// A place that was read is half as far at the most: what follows does not lead beyond the end.
+#[cfg(feature = "serde")]
+fn read(at: u64) -> Result<u64, &'static str> {
+    if at <= FURTHEST / 2 { Ok(at) } else { Err("a stream without end") }
+}
+
 /// A place in the sequence space of one direction, counted from the ISS: the SYN takes position 0, each octet of text
 /// one, the FIN the one after. In memory it is aligned as the sequence numbers that it stands beside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(Rust, packed(4))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "u64"))]
 pub(crate) struct Position(u64);
+
+#[cfg(feature = "serde")]
+impl TryFrom<u64> for Position {
+    type Error = &'static str;
+    fn try_from(at: u64) -> Result<Self, Self::Error> {
+        read(at).map(Self)
+    }
+}
 
 impl Position {
     /// That of the SYN.
@@ -41,6 +56,11 @@ impl Position {
     /// Whether a stream may get as far: sums of it and of a window stay in 64 bits.
     pub(crate) const fn is_reached(self) -> bool {
         self.0 <= FURTHEST
+    }
+
+    /// Octets since the SYN, modulo 2^32: what the sequence number is beyond ISS.
+    pub(crate) fn wrapped(self) -> u32 {
+        u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(0)
     }
 }
 
@@ -84,7 +104,16 @@ impl fmt::Debug for Position {
 /// A place in the text of one direction, counted from its first octet: neither SYN nor FIN has one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "u64"))]
 pub(crate) struct Offset(u64);
+
+#[cfg(feature = "serde")]
+impl TryFrom<u64> for Offset {
+    type Error = &'static str;
+    fn try_from(at: u64) -> Result<Self, Self::Error> {
+        read(at).map(Self)
+    }
+}
 
 impl Offset {
     /// That of the first octet.

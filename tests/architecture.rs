@@ -41,7 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("send::rate", &["stream", "time", "rare", "send::congestion"]),
     ("send::rtt", &["time", "invariant", "config"]),
     ("send::scoreboard", &["stream", "time", "features", "invariant", "ranges", "recent", "rare", "send::rate"]),
-    ("send::rack", &["stream", "time", "features", "send::rtt", "send::scoreboard"]),
+    ("send::rack", &["stream", "time", "features", "invariant", "send::rtt", "send::scoreboard"]),
     ("send::recovery", &["stream", "send::prr", "send::scoreboard"]),
     ("send::small", &["seq", "invariant"]),
     ("send::tail", &["stream"]),

@@ -15,6 +15,7 @@ mod opening;
 mod order;
 mod prediction;
 mod samples;
+mod sleeps;
 mod steady;
 mod tail_losses;
 mod takeover;

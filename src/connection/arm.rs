@@ -31,15 +31,21 @@ impl<C: Controller> Tcb<C> {
     /// (MUST-37).
     fn arm_retransmission(&mut self, pending: bool, probing: bool, cx: &mut Cx<'_, '_>) {
         if probing {
+            self.overtake(Timer::Retransmit, cx);
             cx.timers.start(Timer::Persist, cx.now + self.snd.persist_interval(cx.config.max_rto().into()));
         } else if cx.timers.is_set(Timer::Persist) {
-            cx.timers.clear(Timer::Persist);
+            self.overtake(Timer::Persist, cx);
             if !self.released {
                 self.progressed(cx.now);
             }
         }
         if !probing && self.snd.flight() > planted!(no_timeout_of_the_fin, 0, u32::from(self.snd.fin_sent())) {
-            cx.timers.start(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+            if !cx.timers.is_set(Timer::Retransmit) {
+                if cx.timers.has_rare() {
+                    self.overtake_holds(cx);
+                }
+                cx.timers.set(Timer::Retransmit, cx.now + self.snd.rtt.rto());
+            }
         } else if let Some(until) = self.snd.held_by_mark(cx.now).filter(|_| pending && !probing) {
             cx.timers.set(Timer::Retransmit, until);
         } else {
@@ -48,21 +54,22 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// What ends a wait of the sender's own: pacing, the override timeout, a burst that was cut.
-    fn arm_sending(&self, wait: Option<Wait>, probing: bool, cx: &mut Cx<'_, '_>) {
-        if wait != Some(Wait::Pace) {
-            cx.timers.clear(Timer::Pace);
+    fn arm_sending(&mut self, wait: Option<Wait>, probing: bool, cx: &mut Cx<'_, '_>) {
+        if wait != Some(Wait::Pace) && cx.timers.is_set(Timer::Pace) {
+            self.overtake_hold(Timer::Pace, cx);
         }
         if !probing && matches!(wait, Some(Wait::Silly | Wait::Cork)) {
             cx.timers.start(Timer::Override, cx.now + Micros::from(cx.config.sws_override()));
-        } else {
-            cx.timers.clear(Timer::Override);
+        } else if cx.timers.is_set(Timer::Override) {
+            self.overtake_hold(Timer::Override, cx);
         }
         match wait {
             None => {
                 cx.out.push(Action::MorePending);
                 cx.timers.start(Timer::Continue, cx.now + CONTINUE_AFTER);
             }
-            Some(_) => cx.timers.clear(Timer::Continue),
+            Some(_) if cx.timers.is_set(Timer::Continue) => self.overtake_hold(Timer::Continue, cx),
+            Some(_) => {}
         }
     }
 

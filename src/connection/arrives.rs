@@ -374,8 +374,10 @@ impl<C: Controller> Tcb<C> {
         let accurate = if told { Self::accurate_in(&mut self.seldom) } else { None };
         let feedback = Self::feedback(accurate, segment, self.ts.as_ref());
         let newly = self.snd.on_ack(&ack, feedback, mss, cx.out.counters, cx.now);
-        if newly.restarts_timer {
-            cx.timers.clear(Timer::Retransmit); // the flush starts it again
+        match (newly.restarts_timer, advances) {
+            (true, true) => cx.timers.clear(Timer::Retransmit), // the flush starts it again
+            (true, false) => self.overtake(Timer::Retransmit, cx),
+            (false, _) => {}
         }
         if advances {
             let progress = self.acknowledged(newly.text, &mut cx.steady());

@@ -82,6 +82,9 @@ impl<C: Controller> Tcb<C> {
             if plan.syn {
                 self.transmit_syn(u8::try_from(self.snd.repeats).unwrap_or(u8::MAX), cx);
             } else if let Some(at) = self.paced_until(&plan, &gate, cx) {
+                if !cx.timers.is_set(Timer::Retransmit) {
+                    self.overtake_holds(cx); // nothing was in flight
+                }
                 cx.timers.set(Timer::Pace, at);
                 return Some(Wait::Pace);
             } else {
@@ -197,7 +200,7 @@ impl<C: Controller> Tcb<C> {
         match plan.kind {
             Kind::New | Kind::MtuProbe => cx.timers.clear(Timer::TailLossProbe), // the flush starts them again
             Kind::Again if plan.seq == self.snd.una && self.snd.repeat_restarts_timer() => {
-                cx.timers.clear(Timer::Retransmit);
+                self.overtake(Timer::Retransmit, cx);
             }
             Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe => {}
         }

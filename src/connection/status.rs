@@ -31,6 +31,17 @@ use crate::{Algorithm, Arc, Config, Controller, Counters, Info, Instant, SeqNum,
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Canonical<C: Controller = Algorithm>(Connection<C>);
 
+/// The timers of what is queued or in flight.
+const ASKS: [Timer; 7] = [
+    Timer::UserTimeout,
+    Timer::TailLossProbe,
+    Timer::Retransmit,
+    Timer::Persist,
+    Timer::Override,
+    Timer::Pace,
+    Timer::Continue,
+];
+
 impl<C: Controller> Connection<C> {
     /// The state.
     ///
@@ -263,13 +274,18 @@ impl<C: Controller> Connection<C> {
             Phase::Closed | Phase::Listen(_) => holds(self.timers.next().is_none(), "a timer without a connection"),
             Phase::SynSent(opening) => {
                 opening.snd.check_invariants()?;
+                opening.snd.check_place()?;
+                opening.snd.check_times(self.clock)?;
                 holds(opening.snd.syn, "SYN-SENT, and the SYN is acknowledged")?;
                 holds(self.timers.is_set(Timer::Retransmit), "SYN-SENT without a retransmission timer")
             }
             Phase::Live(tcb) => {
                 tcb.check_invariants(&Limits::of(&self.config), &self.path)?;
+                tcb.check_times(self.clock)?;
                 let predicted = tcb.predict(&self.config, &self.settings, &self.timers);
                 holds(tcb.prediction == predicted, "what is predicted is another")?;
+                let rests = self.phase.is_quiet(); // the flush at rest looks for none of these
+                holds(!rests || !ASKS.iter().any(|&timer| self.timers.is_set(timer)), "a timer of what is not sent")?;
                 Self::check_progress(&self.timers, tcb.state, &tcb.snd)
             }
         }

@@ -66,6 +66,9 @@ impl<C: Controller> SynSent<C> {
             if has_ack && self.ecn.may_fall_back() {
                 self.ecn.refused();
                 self.snd.repeat_syn(); // RFC 3168 §6.1.1.1: perhaps a middlebox refused ECN, not the peer us
+                if let Some(due) = cx.timers.get(Timer::Retransmit) {
+                    self.pending_since += cx.now.since(due); // the host slept: that is no silence of the peer's
+                }
                 cx.timers.clear(Timer::Retransmit);
                 return Break(Stop::Drop);
             }

@@ -411,10 +411,15 @@ impl<C: Controller> Tcb<C> {
         holds(self.eff_snd_mss == self.mss(path, 0), "Eff.snd.MSS is another")?;
         holds(self.sack.most() <= SackBlocks::MAX, "more SACK blocks than an option area holds")?;
         self.snd.check_invariants()?;
+        if self.state != LiveState::TimeWait {
+            self.snd.check_place()?; // a TIME-WAIT that was a value has forgotten its ISS
+        }
         self.rcv.check_invariants(limits)?;
         if self.ack == PendingAck::No && self.state.receives() {
             self.rcv.check_told()?;
         }
+        let gone = self.snd.fin != Fin::None && (self.rcv.user() == 0 || self.state == LiveState::TimeWait);
+        holds(!self.released || gone, "the user is gone, and has not closed or left text")?;
         let fin_of_peer_processed = match self.state {
             LiveState::SynReceived | LiveState::Established | LiveState::FinWait1 | LiveState::FinWait2 => false,
             LiveState::CloseWait | LiveState::Closing | LiveState::LastAck | LiveState::TimeWait => true,
@@ -430,6 +435,11 @@ impl<C: Controller> Tcb<C> {
             LiveState::FinWait2 | LiveState::TimeWait => self.snd.fin == Fin::Acked,
         };
         holds(fin, "our FIN does not agree with the state")
+    }
+
+    /// Nothing happened later than now.
+    pub(super) fn check_times(&self, now: Instant) -> Result<(), Broken> {
+        self.snd.check_times(now)
     }
 
     /// Numbers relative to ISS and IRS, times relative to now.

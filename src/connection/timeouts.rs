@@ -10,7 +10,9 @@ use crate::{Action, CloseReason, Config, Controller, Instant, Report, Timer};
 impl<C: Controller> Tcb<C> {
     /// `timer` is due, and so `late`. The flush that follows sets it again where that is due.
     pub(super) fn timeout(&mut self, (timer, late): (Timer, Micros), cx: &mut Cx<'_, '_>) -> Step {
-        self.excuse(timer, late, cx);
+        if self.asks(timer) {
+            self.excuse(late, cx);
+        }
         match timer {
             Timer::TimeWait => Break(Stop::Delete(CloseReason::Finished)), // TIME-WAIT TIMEOUT
             Timer::FinWait2 => Break(Stop::Delete(CloseReason::FinWait2Timeout)),
@@ -50,35 +52,73 @@ impl<C: Controller> Tcb<C> {
         }
     }
 
-    /// What asks the peer is `late`: the host slept, and the peer is not to blame. That time does not count for the
-    /// user timeout, which the flush sets again.
-    fn excuse(&mut self, timer: Timer, late: Micros, cx: &mut Cx<'_, '_>) {
-        let asks = match timer {
-            Timer::Retransmit | Timer::Persist => true,
-            Timer::Override | Timer::Pace | Timer::Continue => self.snd.flight() == 0, // else the two above do
+    /// Whether this timer sends what the peer must answer. In flight, that is a retransmission or a probe.
+    fn asks(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Retransmit | Timer::TailLossProbe | Timer::Persist => true,
+            Timer::Override | Timer::Pace | Timer::Continue => self.snd.flight() == 0, // else those above do
             Timer::TimeWait
             | Timer::FinWait2
             | Timer::UserTimeout
             | Timer::Reorder
-            | Timer::TailLossProbe
             | Timer::KeepAlive
             | Timer::DelayedAck
             | Timer::Idle => false,
-        };
-        if asks && late > Micros::ZERO {
+        }
+    }
+
+    /// What asks the peer is `late`: the host slept, and the peer is not to blame. That time does not count for the
+    /// user timeout, which the flush sets again.
+    fn excuse(&mut self, late: Micros, cx: &mut Cx<'_, '_>) {
+        if late > Micros::ZERO {
             let since = self.pending_since.get();
             self.pending_since = since.map(|since| (since + late).min(cx.now)).into(); // not what came before the progress
             cx.timers.clear(Timer::UserTimeout);
         }
     }
 
+    /// `timer`, which asks the peer, stops before the host called for it. If it is overdue, the host slept, and a segment or
+    /// the user came first.
+    #[inline(never)]
+    pub(super) fn overtake(&mut self, timer: Timer, cx: &mut Cx<'_, '_>) {
+        self.excuse_overdue(timer, cx);
+        cx.timers.clear(timer);
+    }
+
+    /// The same for a timer that holds text back, which asks while nothing is in flight.
+    #[inline(never)]
+    pub(super) fn overtake_hold(&mut self, timer: Timer, cx: &mut Cx<'_, '_>) {
+        if self.snd.flight() == 0 {
+            self.excuse_overdue(timer, cx);
+        }
+        cx.timers.clear(timer);
+    }
+
+    /// What was held back left, and is the first in flight, before the host called for the timer that held it.
+    #[inline(never)]
+    pub(super) fn overtake_holds(&mut self, cx: &mut Cx<'_, '_>) {
+        for timer in [Timer::Override, Timer::Pace, Timer::Continue] {
+            self.excuse_overdue(timer, cx);
+        }
+    }
+
+    /// The time since `timer` was due is excused, unless patience ended before.
+    fn excuse_overdue(&mut self, timer: Timer, cx: &mut Cx<'_, '_>) {
+        let ends = cx.timers.get(Timer::UserTimeout);
+        if let Some(due) = cx.timers.get(timer).filter(|&due| ends.is_none_or(|ends| due < ends)) {
+            self.excuse(cx.now.since(due), cx);
+        }
+    }
+
     /// When a retransmission or probe has timed out unanswered: nobody gives up before. Once one has, any instant will
     /// do.
     pub(super) fn evidence(&self, cx: &Cx<'_, '_>) -> Instant {
-        let sent = self.retries.saturating_sub(u16::from(self.holds_retransmission(cx)));
-        if sent > 1 {
-            return Instant::ZERO;
+        // Probes of a closed window were answered where the window is open, of a released connection as well.
+        let retries = if self.snd.is_shut_out() { self.retries } else { self.retries.min(self.snd.repeats) };
+        if retries > 1 {
+            return Instant::ZERO; // the first has, even where pacing holds the second back
         }
+        let sent = retries.saturating_sub(u16::from(self.holds_retransmission(cx)));
         let (rto, max) = (self.snd.rtt.rto(), cx.config.max_rto().into());
         let next = |timer| cx.timers.get(timer);
         if let Some(probe) = next(Timer::Persist) {

@@ -448,10 +448,12 @@ impl Receiver {
         holds(self.nxt.at_or_before(self.edge), "RCV.NXT is beyond the promised edge")?;
         let (wnd, capacity) = (self.wnd(), self.capacity());
         holds(wnd <= capacity, "RCV.WND is beyond RCV.BUFF")?;
+        let most = u32::from(u16::MAX) << self.shift;
+        holds(self.tuning.max_wnd() <= most, "more was announced than a window field says")?;
         holds(self.user <= capacity, "RCV.USER is beyond RCV.BUFF")?;
         holds(self.received.is_reached(), "a stream without end")?;
-        let window = usize::try_from(self.wnd()).unwrap_or(usize::MAX);
-        holds(self.held.octets() <= window, "held text outside the window")?;
+        let beyond = |end: Offset| end > self.received + self.wnd();
+        holds(!self.held.end().is_some_and(beyond), "held text outside the window")?;
         self.held.check_invariants(limits, self.received)?;
         self.tuning.check_invariants()
     }

@@ -8,6 +8,7 @@ use super::recovery::{Phase, Recovery};
 use super::tail::Probe;
 use super::undo::Undo;
 use crate::Instant;
+use crate::invariant::{Broken, holds};
 use crate::rare::AtRest;
 use crate::stream::Position;
 
@@ -70,6 +71,11 @@ impl Episode {
 
     pub(super) fn is_at_start(&self) -> bool {
         self == Self::AT_REST
+    }
+
+    pub(super) fn check_invariants(&self) -> Result<(), Broken> {
+        holds(!self.first_due || self.recovery.has_begun(), "a retransmission is due, and nothing was lost")?;
+        self.undo.check_invariants()
     }
 
     /// Recovery is over, with everything before `nxt` sent.

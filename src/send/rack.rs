@@ -4,6 +4,7 @@ use super::rtt::Rtt;
 use super::scoreboard::{DUP_THRESH, Sent};
 use crate::Instant;
 use crate::features::RACK;
+use crate::invariant::{Broken, holds};
 use crate::stream::Position;
 use crate::time::Micros;
 
@@ -75,6 +76,10 @@ impl Rack {
             reo_wnd_mult: 1,
             reo_wnd_persist: 0,
         }
+    }
+
+    pub(crate) fn check_times(&self, now: Instant) -> Result<(), Broken> {
+        holds(self.xmit_ts <= now, "RACK.segment was sent later than now")
     }
 
     /// RACK.segment is this one, unless it was sent before RACK.segment; it took `rtt`.

@@ -42,6 +42,11 @@ impl Snapshot {
         Self { tx_in_flight, ..self }
     }
 
+    /// What orders samples of segments that were sent one after the other.
+    pub(crate) fn order(&self) -> (bool, u64) {
+        (self.sampled, if self.sampled { self.delivered } else { 0 })
+    }
+
     pub(crate) fn rebase(&mut self, totals: Totals, ago: impl Fn(Instant) -> Instant) {
         // a field that is added has to be looked at here
         let Self { delivered, delivered_at, first_at, tx_in_flight: _, lost, application_limited: _, sampled } = *self;

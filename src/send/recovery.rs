@@ -68,6 +68,11 @@ impl Recovery {
         self.phase == Phase::Open
     }
 
+    /// Whether there was any episode since all was at rest.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.is_open() || self.recover > Position::ISS
+    }
+
     /// Whether there is no loss, and `una` is beyond RecoveryPoint.
     pub(crate) fn is_past(&self, una: Position) -> bool {
         self.is_open() && (self.dups, self.departed) == (0, 0) && una > self.recover

@@ -523,6 +523,7 @@ impl Scoreboard {
                 }
                 Fate::Lost => lost = lost.saturating_add(sent.len()),
             }
+            holds(sent.fate != Fate::InFlight || self.knows_again(sent), "a retransmission that nothing tells of")?;
             let overlap = marks.lost.first_overlap(sent.start, sent.end);
             let expected = (sent.fate == Fate::Lost).then_some((sent.start, sent.end));
             holds(overlap == expected, "a record and the lost ranges differ")?;
@@ -539,7 +540,28 @@ impl Scoreboard {
         let reported = |&(start, end): &(Position, Position)| marks.sacked.first_gap(start, end).is_none();
         holds(marks.fingers.recent.as_slice().iter().all(reported), "a range that was not reported")?;
         let again = marks.again.iter().map(|&(start, at)| (at, start));
-        holds(again.is_sorted(), "retransmissions out of order")
+        holds(again.is_sorted(), "retransmissions out of order")?;
+        let once = self.segments.iter().filter(|sent| !sent.again);
+        holds(once.is_sorted_by_key(|sent| sent.at), "segments out of the order of their sending")
+    }
+
+    /// Where what was delivered is sampled, so many octets so far, the segments remember it in the order of their sending.
+    pub(crate) fn check_rates(&self, sampling: bool, delivered: u64) -> Result<(), Broken> {
+        let known = |sent: &Sent| sent.rate.order() <= (sampling, delivered);
+        holds(self.segments.iter().all(known), "a segment remembers more than was delivered")?;
+        let once = self.segments.iter().filter(|sent| !sent.again);
+        holds(once.is_sorted_by_key(|sent| sent.rate.order()), "what segments remember of rates goes back")
+    }
+
+    /// A record that was sent again has an entry that tells when.
+    fn knows_again(&self, sent: &Sent) -> bool {
+        let order = |&(start, at): &(Position, Instant)| (at, start).cmp(&(sent.at, sent.start));
+        !sent.again || !(RACK || SHORTCUTS) || self.marks.again.binary_search_by(order).is_ok()
+    }
+
+    /// No record was sent later than now.
+    pub(crate) fn check_times(&self, now: Instant) -> Result<(), Broken> {
+        holds(self.segments.iter().all(|sent| sent.at <= now), "a segment was sent later than now")
     }
 
     /// What segments remember of rates is of another controller: nothing is to be made of it.

@@ -10,7 +10,7 @@ use segue_kit::{ms, secs};
 
 /// What waits for the peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Waits {
+pub(super) enum Waits {
     SynSent,
     SynReceived,
     Crossed,
@@ -28,7 +28,7 @@ enum Waits {
     Idle,
 }
 
-const ALL: [Waits; 15] = [
+pub(super) const ALL: [Waits; 15] = [
     Waits::SynSent,
     Waits::SynReceived,
     Waits::Crossed,
@@ -47,7 +47,7 @@ const ALL: [Waits; 15] = [
 ];
 
 impl Waits {
-    fn rig(self, at: At) -> Rig {
+    pub(super) fn rig(self, at: At) -> Rig {
         match self {
             Self::SynSent => at.connect(),
             Self::SynReceived => at.syn_received(),
@@ -83,7 +83,7 @@ fn window(mut rig: Rig, octets: u16) -> Rig {
 }
 
 /// How the machine gives up for want of an answer.
-fn gave_up(rig: &Rig) -> Option<CloseReason> {
+pub(super) fn gave_up(rig: &Rig) -> Option<CloseReason> {
     rig.last.iter().find_map(|action| match action {
         Action::Closed(
             reason @ (CloseReason::UserTimeout | CloseReason::ConnectTimeout | CloseReason::KeepAliveTimeout),

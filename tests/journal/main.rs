@@ -3,6 +3,7 @@
 //! happened.
 
 mod exchange;
+mod forged;
 mod migrate;
 mod pair;
 mod replay;

@@ -33,7 +33,7 @@ impl Doubt {
     /// to.
     fn next(self, cut: u16, step: Option<u16>) -> Option<u16> {
         let works = Some(self.works).filter(|works| (1..cut).contains(works));
-        if self.times + 1 < MAX_PROBES { works.or(step) } else { step.max(works) }
+        if self.times.saturating_add(1) < MAX_PROBES { works.or(step) } else { step.max(works) }
     }
 }
 
@@ -149,7 +149,7 @@ impl PathMtu {
                     return self.vindicate(doubt.proven, mtu, policy, now); // that, or a larger one before it
                 }
                 let works = if cut < doubt.works { size } else { size.max(doubt.works) };
-                let doubt = Doubt { times: doubt.times + 1, works, ..doubt };
+                let doubt = Doubt { times: doubt.times.saturating_add(1), works, ..doubt };
                 self.restart(works);
                 if doubt.times >= MAX_PROBES {
                     self.vindicate(None, works, policy, now);

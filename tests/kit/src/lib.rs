@@ -8,11 +8,13 @@
 //! * [`octets`]: a model of the receiver, one octet at a time;
 //! * [`swarm`]: wild pairs, their verdict, and the search over seeds;
 //! * [`settings`]: draws configurations, every setting over its whole range;
+//! * [`ends`]: two connections of any kind, step by step, as a value;
 //! * [`bounds`]: the bounds on memory and work that `docs/architecture.md` states;
 //! * [`Rng`]: a generator of numbers, so that a seed decides everything; [`EDGES`]: numbers where arithmetic goes wrong.
 
 pub mod audit;
 pub mod bounds;
+pub mod ends;
 pub mod knobs;
 pub mod net;
 pub mod notation;
