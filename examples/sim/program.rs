@@ -218,9 +218,10 @@ fn record(rows: &[Row]) -> Result<bool, String> {
     let mut recorded = if rows.len() == all.len() { Recorded::default() } else { Recorded::read()? };
     let mut tasks = recorded_sets(rows);
     tasks.push((record::quick(rows), record::QUICK));
+    tasks.push((record::brief(rows), record::BRIEF));
     let mut sets = measured(tasks);
-    if let Some(quick) = sets.last_mut() {
-        quick.name = record::QUICK_NAME.to_string();
+    for (set, name) in sets.iter_mut().rev().zip([record::BRIEF_NAME, record::QUICK_NAME]) {
+        set.name = name.to_string();
     }
     for set in &sets {
         recorded.put(&set.name, &set.rows, &set.measured);
@@ -234,11 +235,17 @@ fn record(rows: &[Row]) -> Result<bool, String> {
 fn check(rows: &[Row], part: bool) -> Result<bool, String> {
     let recorded = Recorded::read()?;
     let chosen = if part { record::part(rows) } else { rows.to_vec() };
+    let brief = comparable(&if part { record::brief(rows) } else { Vec::new() }, &recorded);
     let rows = comparable(&chosen, &recorded);
-    if rows.is_empty() {
+    if rows.is_empty() && brief.is_empty() {
         return Err("nothing is compared".to_string());
     }
-    let sets = measured(recorded_sets(&rows));
+    let mut tasks = recorded_sets(&rows);
+    tasks.push((brief, record::BRIEF));
+    let mut sets = measured(tasks);
+    if let Some(brief) = sets.last_mut() {
+        brief.name = record::BRIEF_NAME.to_string();
+    }
     let mut good = lawful(&sets);
     let mut changed = false;
     for set in &sets {

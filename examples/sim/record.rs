@@ -15,6 +15,10 @@ pub const SETS: [(u64, u64); 2] = [(1, 20), (1001, 1020)];
 pub const QUICK: (u64, u64) = (1, 2);
 pub const QUICK_NAME: &str = "quick";
 
+/// The seeds of the set that the short check measures, with the rows of [`brief`]: a minute of two flows takes long.
+pub const BRIEF: (u64, u64) = (1, 2);
+pub const BRIEF_NAME: &str = "brief";
+
 /// How to record anew.
 pub const COMMAND: &str = "cargo run --release --example sim -- --record";
 
@@ -69,10 +73,16 @@ pub fn quick(rows: &[Row]) -> Vec<Row> {
 /// Packets of text that a run without chance may take to be a part of the short check.
 const SHORT: f64 = 170_000.0;
 
-/// The rows of the short check: all with the default sender, and with the others those that run once and not for long.
+/// The rows of the short check: all with the default sender, and with the others those that run once and not for long. Those of L4S
+/// run with the seeds of [`BRIEF`] instead.
 pub fn part(rows: &[Row]) -> Vec<Row> {
     let short = |row: &&Row| row.sender == Sender::default() || (!row.is_random() && row.packets() < SHORT);
-    rows.iter().filter(short).cloned().collect()
+    rows.iter().filter(short).filter(|row| row.theme != Theme::L4s).cloned().collect()
+}
+
+/// The rows that the short check runs with the seeds of [`BRIEF`].
+pub fn brief(rows: &[Row]) -> Vec<Row> {
+    rows.iter().filter(|row| row.theme == Theme::L4s).cloned().collect()
 }
 
 fn root() -> PathBuf {
@@ -139,7 +149,7 @@ impl Recorded {
     /// The file, in the order of the rows.
     pub fn text(&self, rows: &[Row]) -> String {
         let mut text = "seeds,row,figure,value\n".to_string();
-        let sets = SETS.map(set_name).into_iter().chain([QUICK_NAME.to_string()]);
+        let sets = SETS.map(set_name).into_iter().chain([QUICK_NAME, BRIEF_NAME].map(str::to_string));
         for (set, row) in sets.flat_map(|set| rows.iter().map(move |row| (set.clone(), row))) {
             for figure in &row.figures {
                 if let Some(value) = self.get(&set, row, figure) {

@@ -327,7 +327,7 @@ fn stories_that_went_wrong_go_right() {
             Does::Acknowledges(13, 60_000),
             Does::Comes(ms(0)),
         ],
-        ..paced.clone()
+        ..paced
     };
     let overwritten = Story {
         does: vec![
@@ -337,7 +337,7 @@ fn stories_that_went_wrong_go_right() {
             Does::Comes(secs(60_961)),
             Does::Comes(ms(0)),
         ],
-        ..paced.clone()
+        ..paced
     };
     for story in [paced, released, overwritten] {
         assert_eq!(happens(&story), Ok(()), "{story:?}");

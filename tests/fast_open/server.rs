@@ -190,7 +190,8 @@ fn what_the_user_took_early_opens_the_window_with_the_handshake() {
     assert_eq!(tcp.only().window, 1000);
 }
 
-/// A SYN,ACK of a simultaneous open stands before text that was delivered: it is old, and says nothing of ECN.
+/// A SYN,ACK of a simultaneous open stands before text that was delivered: it is old (RFC 9293 §3.10.7.4 first), and says nothing of
+/// ECN. The answer is that of RFC 5961 §4.2, an ACK under the throttle of challenges.
 #[test]
 fn a_syn_ack_after_early_text_changes_nothing() {
     let syn = Segment { flags: Flags::SYN | Flags::ECE | Flags::CWR, ..syn(100) };

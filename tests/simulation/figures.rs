@@ -6,7 +6,7 @@ use std::fs;
 use segue_sim::document;
 use segue_sim::link::{MILLISECOND, SECOND};
 use segue_sim::measure::{measure, run};
-use segue_sim::record::{self, COMMAND, QUICK, QUICK_NAME, Recorded, SETS, set_name};
+use segue_sim::record::{self, BRIEF_NAME, COMMAND, QUICK, QUICK_NAME, Recorded, SETS, set_name};
 use segue_sim::rows::{Control, Row, Sender, Theme, all};
 use segue_sim::table::{Verdict, verdict};
 
@@ -46,6 +46,7 @@ fn every_row_is_recorded_with_every_sender_and_nothing_else() {
     };
     let known = recorded.known(&rows);
     let mut wanted = BTreeSet::from_iter(of_set(QUICK_NAME.into(), record::quick(&known)));
+    wanted.extend(of_set(BRIEF_NAME.into(), record::brief(&known)));
     for seeds in SETS {
         let rows = known.iter().filter(|row| record::is_recorded(row, seeds)).cloned().collect();
         wanted.extend(of_set(set_name(seeds), rows));

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use segue::{Ecn, Segment};
 use segue_sim::dualpi2::Aqm;
-use segue_sim::link::{Link, MILLISECOND, Packet, Settings};
+use segue_sim::link::{Link, MILLISECOND, Packet, SECOND, Settings};
 use segue_sim::loss::Loss;
 use segue_sim::measure::run;
-use segue_sim::rows::{Row, Sender, Want, all};
+use segue_sim::record;
+use segue_sim::rows::{Load, Row, Sender, Theme, Want, all};
 
 fn row(name: &str) -> Row {
     let row = all().into_iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no row {name}"));
@@ -45,6 +46,30 @@ fn rfc_9331_4_3_cubic_keeps_its_share_beside_prague() {
         assert!((0.4..=0.6).contains(&outcome.values[0]), "{name}: {:?}", outcome.values);
         assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
     }
+}
+
+/// At 100 Mbit/s, in 20 seconds instead of the row's 60, CUBIC keeps as much, of which it has little in the first four; and the packets
+/// of the L queue hardly wait.
+#[test]
+fn rfc_9331_4_3_cubic_keeps_its_share_beside_prague_at_100_mbit() {
+    for name in ["l4s-cubic-100m", "l4s-cubic-100m-not-ect"] {
+        let mut row = row(name);
+        let Load::Pair { duration, .. } = &mut row.load else { panic!("{name} has two flows") };
+        *duration = 20 * SECOND;
+        let outcome = run(&row, 1, None);
+        let [share, both, _, l_wait] = outcome.values[..] else { panic!("{:?}", outcome.values) };
+        assert!((0.37..=0.6).contains(&share), "{name}: {share}");
+        assert!(both > 0.95 && l_wait <= 0.5, "{name}: {both} {l_wait} ms");
+        assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
+    }
+}
+
+/// The short check has every row of L4S.
+#[test]
+fn the_short_check_has_the_rows_of_l4s() {
+    let rows = record::rows();
+    let of = |rows: &[Row]| rows.iter().filter(|row| row.theme == Theme::L4s).count();
+    assert_eq!((of(&record::brief(&rows)), of(&rows)), (13, 13));
 }
 
 /// RFC 9331 §4.3 item 3: in a queue that marks as RFC 3168 says, CUBIC keeps two fifths at the least. Without the watch for such a

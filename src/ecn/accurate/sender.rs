@@ -4,10 +4,11 @@ use super::{FIRST_CEP, Octets, is_valid_transition};
 use crate::stream::Position;
 use crate::{AccEcn, Ecn};
 
-/// Packets that an acknowledgment covers on average, in units of a 1024th, up to which a long run of them is taken for a loss of
-/// acknowledgments, and not for receive offload or an ACK filter at work.
-const THINNED: u32 = 4 * ALL;
-/// One packet, or all of them.
+/// The share of acknowledgments of late that cover so many packets that the field may have cycled, in units of a 1024th, up to which one
+/// of them is taken for a loss of acknowledgments, and not for receive offload or an ACK filter at work. One less than eight
+/// acknowledgments ago is more.
+const THINNED: u32 = 40;
+/// All of them.
 const ALL: u32 = 1 << 10;
 /// Rounds at the start of which every packet is said to be marked: then it is not the network that marks (§3.2.2.3).
 const CONTINUOUS: u8 = 4;
@@ -85,8 +86,9 @@ pub(crate) struct DataSender {
     tested: bool,
     options: Options,
     since: Since,
-    /// Packets that an acknowledgment covers, and the marked fraction of them, in units of a 1024th: moving averages.
-    average: u32,
+    /// Acknowledgments of late that cover eight packets or more, and the marked fraction of packets, in units of a 1024th: moving
+    /// averages.
+    stretched: u32,
     fraction: u32,
     /// Rounds in which every packet was marked, until one is not: then no more.
     continuous: Option<u8>,
@@ -107,7 +109,7 @@ impl DataSender {
             tested: false,
             options: Options::Unavailable,
             since: Since { marked: 0, packets: 0, estimated: 0 },
-            average: ALL,
+            stretched: 0,
             fraction: 0,
             continuous: Some(0),
             round: Position::ISS,
@@ -220,15 +222,16 @@ impl DataSender {
 
     /// Without an option: whether the ACE field has cycled (§3.2.2.5.2). "The safest likely case under the prevailing
     /// conditions": where acknowledgments cover few packets, a long jump is one of lost acknowledgments, and as many
-    /// packets are marked as can be (App. A.2.1). Where they always cover many, that would be all of them for ever, so the
-    /// marked fraction of late decides. The counter is right where it says more than there were packets: it counts
-    /// control packets, too.
+    /// packets are marked as can be (App. A.2.1). Where long ones come again and again, that would be all of them for ever, so the
+    /// marked fraction of late decides. The counter is right where it says more than there were packets: it counts control packets,
+    /// too.
     fn deem_cycled(&self, least: u32, packets: u32) -> u32 {
         if packets < least || (least == 0 && self.fraction == 0) {
             return least;
         }
         let safest = packets - ((packets - least) & 7);
-        if self.average <= THINNED {
+        let all_so_far = self.continuous.is_some(); // the field stands still at multiples of eight
+        if self.stretched <= THINNED || all_so_far {
             return safest;
         }
         let likely = packets.saturating_mul(self.fraction).div_ceil(ALL);
@@ -287,7 +290,8 @@ impl DataSender {
             return;
         }
         let packets = packets.min(1 << 10);
-        self.average = self.average - self.average / 64 + packets * (ALL / 64);
+        let may_have_cycled = packets >= 8;
+        self.stretched = self.stretched - self.stretched.div_ceil(16) + if may_have_cycled { ALL / 16 } else { 0 };
         let sample = certain.min(packets) * ALL / packets;
         self.fraction = self.fraction - self.fraction.div_ceil(8) + sample / 8;
     }
@@ -320,7 +324,7 @@ impl DataSender {
             tested: _,
             options: _,
             since: _,
-            average: _,
+            stretched: _,
             fraction: _,
             continuous: _,
             round: _,
@@ -343,6 +347,9 @@ fn increment(counter: u64, field: Option<u32>) -> u32 {
     let ahead = field.wrapping_sub(low) & (AccEcn::MODULUS - 1);
     if ahead < AccEcn::MODULUS / 2 { ahead } else { 0 }
 }
+
+#[cfg(test)]
+mod thinned;
 
 #[cfg(test)]
 mod tests {

@@ -55,6 +55,8 @@ pub(super) struct Round {
     pub(super) marked: u64,
     /// The window was reduced for marks in it.
     pub(super) reduced: bool,
+    /// It was lowered for another reason.
+    pub(super) lowered: bool,
     /// The smallest round trip measured in it.
     pub(super) least_rtt: Option<Micros>,
 }
@@ -68,6 +70,7 @@ impl Round {
             acked: 0,
             marked: 0,
             reduced: false,
+            lowered: false,
             least_rtt: None,
         }
     }
@@ -86,7 +89,7 @@ impl Round {
     }
 
     pub(super) fn rebase(&mut self, delivered: u64, now: Instant) {
-        let Self { began, end, acked: _, marked: _, reduced: _, least_rtt: _ } = self; // a field that is added has to be looked at here
+        let Self { began, end, acked: _, marked: _, reduced: _, lowered: _, least_rtt: _ } = self; // look at a new field here
         let long_ago = Instant::from_micros(now.as_micros().wrapping_sub(REFERENCE.get())); // the same as any time before it
         *began = ago(if now.since(*began) >= REFERENCE { long_ago } else { *began }, now);
         *end = end.saturating_sub(delivered);

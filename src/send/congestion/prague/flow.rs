@@ -27,6 +27,12 @@ fn window_of(octets: u32) -> u64 {
     u64::from(octets) << PLACES
 }
 
+/// While no more than this waits, marks are those of the coupling, and not of the L queue's own marker, which begins above it
+/// (RFC 9332 App. A.1: minTh).
+const NO_QUEUE: Micros = Micros::new(500);
+/// Rounds in a row that are without marks by chance. Where two marks come in a round on average, more are less likely than 1 in 2000.
+const MOST_OWED: u8 = 3;
+
 /// The last reduction for marks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -109,6 +115,8 @@ pub(super) struct Flow {
     /// It does not grow until this much is delivered: the round trip after a loss.
     suspended_until: u64,
     cut: Option<Cut>,
+    /// Rounds for which the next mark stands, too.
+    owed: u8,
     pub(super) saved: Option<Saved>,
 }
 
@@ -129,6 +137,7 @@ impl Flow {
             limited_until: 0,
             suspended_until: 0,
             cut: None,
+            owed: 0,
             saved: None,
         }
     }
@@ -138,6 +147,7 @@ impl Flow {
     pub(super) fn within_bounds(mut self) -> Self {
         self.mss = sane_mss(self.mss);
         self.floor = self.floor.clamp(1, self.mss * 2);
+        self.owed = self.owed.min(MOST_OWED);
         self.ssthresh = self.ssthresh.max(self.least_ssthresh());
         self.cwnd = self.cwnd.clamp(window_of(self.mss) / LEAST_PART, window_of(MAX_CWND));
         if let Some(saved) = &mut self.saved {
@@ -218,6 +228,7 @@ impl Flow {
                 self.stage = Stage::Measuring;
             }
             Stage::Measuring | Stage::Steady => {
+                self.owe_a_reduction(delivery);
                 self.alpha.update(self.round.acked, self.round.marked);
                 self.stage = Stage::Steady;
                 if let (Some(least), Some(base), true) = (self.round.least_rtt, delivery.min_rtt, self.round.marked > 0)
@@ -227,6 +238,35 @@ impl Flow {
             }
         }
         self.round = Round::begin(self.delivered, delivery.inflight, delivery.now);
+    }
+
+    /// A steady round is over. The coupling counts on a rate of 2 / (R p), that of a flow which every round takes half of alpha from
+    /// (RFC 9332 App. C.2, equation 6). Marks of the coupling are spaced out, so that rounds that ought to have one by alpha are
+    /// without by chance: then the next mark stands for them, too. From an L queue's own marker such a round tells of room.
+    fn owe_a_reduction(&mut self, delivery: &Delivery) {
+        let expected = u64::from(self.alpha.value()).saturating_mul(self.round.acked) / u64::from(ONE);
+        let by_chance = expected >= u64::from(self.mss) && self.delivered <= self.limited_until;
+        let coupled = match (self.srtt(), delivery.min_rtt) {
+            (Some(srtt), Some(least)) => srtt <= Micros::from(least) + NO_QUEUE,
+            (None, _) | (_, None) => false,
+        };
+        self.owed = match () {
+            () if self.round.reduced
+                || self.round.lowered
+                || self.stage != Stage::Steady
+                || delivery.recovering
+                || !coupled =>
+            {
+                0
+            }
+            () if by_chance => (self.owed + 1).min(MOST_OWED),
+            () => self.owed,
+        };
+    }
+
+    /// The window is lower now for another reason than marks of an L4S queue.
+    fn owe_nothing(&mut self) {
+        (self.owed, self.round.lowered) = (0, true);
     }
 
     /// The first mark has halved the window. Slow start had filled a queue before, so that what was in flight then came at the rate
@@ -290,8 +330,8 @@ impl Flow {
         self.delivered <= self.limited_until || paced || half
     }
 
-    /// Marks of an L4S queue: by half of alpha, once in a virtual round trip (RFC 8257 §3.3 (1)). Those of a classic queue: by half,
-    /// once in a round trip. The first, which ends slow start, halves, too.
+    /// Marks of an L4S queue: by half of alpha, and as much for each round that is owed, once in a virtual round trip (RFC 8257
+    /// §3.3 (1)). Those of a classic queue: by half, once in a round trip. The first, which ends slow start, halves, too.
     fn heed_marks(&mut self, inflight: u32, now: Instant) {
         let first = self.in_slow_start() || self.stage == Stage::Unmarked;
         let classic = self.queue.is_classic();
@@ -301,6 +341,7 @@ impl Flow {
             return;
         }
         let alpha = if first || classic { ONE } else { self.alpha.value() };
+        let alpha = alpha.saturating_mul(1 + u32::from(core::mem::take(&mut self.owed))).min(ONE);
         let part = |window: u64| ((window >> 16) * u64::from(alpha)) >> 9; // alpha / 2
         let before = self.cwnd;
         self.set_cwnd(before - part(before));
@@ -324,6 +365,7 @@ impl Flow {
         let cut = self.cut.take().filter(|cut| self.delivered < cut.until).map_or(0, |cut| cut.octets);
         let half = flight.saturating_add(cut).min(MAX_CWND) / 2;
         self.ssthresh = half.max(self.least_ssthresh());
+        self.owe_nothing();
     }
 
     fn save(&mut self) {
@@ -341,6 +383,7 @@ impl Flow {
     pub(super) fn on_classic_mark(&mut self, flight: u32) {
         self.saved = None;
         self.cut = None;
+        self.owe_nothing();
         let half = (flight.min(MAX_CWND) / 2).max(self.mss);
         self.ssthresh = half.max(self.least_ssthresh());
         self.set_cwnd(window_of(half).min(self.cwnd.max(window_of(self.mss))));
@@ -387,6 +430,7 @@ impl Flow {
         let window = window.max(self.mss);
         self.cwnd = self.cwnd.min(window_of(window));
         self.floor = self.floor.min(window);
+        self.owe_nothing();
         self.cut = None; // what it took away is not known to fit
         self.ssthresh = self.ssthresh.min(window.max(self.least_ssthresh()));
     }
@@ -420,6 +464,7 @@ impl Flow {
             limited_until,
             suspended_until,
             cut,
+            owed: _,
             saved: _,
         } = self; // a field that is added has to be looked at here
         let before = core::mem::take(delivered);

@@ -189,6 +189,78 @@ fn rfc_9331_4_3_marks_in_a_round_trip_do_not_depend_on_the_rate() {
     }
 }
 
+/// Rounds whose marks chance spaces out, one in 50 segments, with so much in the queue: the marks in a round trip on average.
+fn marks_by_chance(queue: u64, rounds: u32) -> f64 {
+    let mut driven = Driven::steady(100, 25_000 + queue);
+    driven.least = 25_000;
+    let (mut seed, mut sum) = (11u64, 0);
+    for round in 0..rounds {
+        let segments = driven.prague.window().div_ceil(MSS);
+        for _ in 0..segments {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            driven.now += Micros::new(driven.rtt / u64::from(segments));
+            driven.ack(1, u32::from((seed >> 33) % 50 == 0));
+        }
+        if round >= rounds / 4 {
+            sum += u64::from(segments);
+        }
+    }
+    sum as f64 / f64::from(rounds - rounds / 4) / 50.0
+}
+
+/// RFC 9332 App. C.2, equation 6: r = 2 / (R p) under the marks of a coupled queue, which come by chance. Where the flow's own queue
+/// stands, rounds without marks tell of room, as RFC 8257 has it.
+#[test]
+fn two_marks_come_in_a_round_trip_under_the_coupling() {
+    let coupled = marks_by_chance(0, 20_000);
+    assert!((1.95..=2.05).contains(&coupled), "{coupled}");
+    let own = marks_by_chance(600, 20_000);
+    assert!((2.15..=2.5).contains(&own), "{own}");
+}
+
+/// The mark after rounds that ought to have had one: half of alpha for each of these, and for the round itself.
+#[test]
+fn a_mark_stands_for_rounds_that_are_without_by_chance() {
+    // alpha is 1/16, less after each round without a mark; 100 segments: six marks are expected in a round
+    let cut = |pass: u32, change: &dyn Fn(&mut Driven)| {
+        let mut driven = Driven::steady(100, 25_000);
+        driven.round(16);
+        driven.pass(pass);
+        change(&mut driven);
+        driven.prague.0.cwnd = u64::from(1000 * MSS) << 24;
+        let alpha = f64::from(driven.prague.info().alpha) / f64::from(alpha::ONE);
+        driven.ack(1, 1);
+        (1.0 - f64::from(driven.cwnd()) / f64::from(1000 * MSS)) / alpha * 2.0
+    };
+    let about = |got: f64, expected: f64| assert!((got - expected).abs() < 0.1, "{got} {expected}");
+    let mut cuts: Vec<f64> = (1..10).map(|pass| cut(pass, &|_| ()).round()).collect();
+    about(cut(9, &|_| ()), 4.0);
+    cuts.dedup();
+    assert_eq!(cuts, [1.0, 2.0, 3.0, 4.0]);
+    about(cut(9, &|driven| driven.signal(Signal::Ecn, 100 * MSS)), 1.0);
+    about(
+        cut(9, &|driven| {
+            driven.rtt = 30_000; // a queue
+            driven.pass(2);
+        }),
+        1.0,
+    );
+    about(
+        cut(9, &|driven| {
+            driven.signal(Signal::Loss, 100 * MSS);
+            driven.prague.on_spurious(driven.now);
+        }),
+        1.0,
+    );
+    // hardly a mark is expected: none is missing
+    let mut few = Driven::steady(12, 25_000);
+    few.pass(3);
+    few.prague.0.cwnd = u64::from(12 * MSS) << 24;
+    let alpha = f64::from(few.prague.info().alpha) / f64::from(alpha::ONE);
+    few.ack(1, 1);
+    about((1.0 - f64::from(few.cwnd()) / f64::from(12 * MSS)) / alpha * 2.0, 1.0);
+}
+
 /// RFC 9331 §4.3 item 4: below the reference the rate grows by a segment per reference round trip in each of these, as at the
 /// reference itself; above, by a segment in each round trip.
 #[test]
