@@ -6,7 +6,6 @@ use super::state::{LiveState, Origin, Step, Stop};
 use super::steady::{Progress, Steady};
 use super::tcb::{Cx, Duplicate, Tcb};
 use crate::counts::trimmed;
-use crate::ecn::Echo;
 use crate::recv::Accepted;
 use crate::recv::ack::{Arrival, PendingAck};
 use crate::recv::limits::{Limits, keep_front};
@@ -14,21 +13,21 @@ use crate::send::{Ack, Fin};
 use crate::{Action, CloseReason, Controller, Discard, Flags, Instant, Segment, SeqNum, Sink, Timer};
 
 /// What the sequence check leaves of a segment.
-struct Arrived {
+pub(super) struct Arrived {
     /// SEG.WND in octets.
-    window: u32,
+    pub(super) window: u32,
     /// SEG.LEN was 0 on arrival: it may count as a duplicate ACK.
-    bare: bool,
+    pub(super) bare: bool,
     /// It must be answered, although it is not new.
-    owed: bool,
+    pub(super) owed: bool,
     /// Why its text was cut off, if it was.
-    cut: Option<Discard>,
+    pub(super) cut: Option<Discard>,
     /// What of it arrived before.
-    duplicate: Option<(SeqNum, SeqNum)>,
+    pub(super) duplicate: Option<(SeqNum, SeqNum)>,
     /// It passed the test of Table 6, whole.
-    acceptable: bool,
+    pub(super) acceptable: bool,
     /// It is a SYN,ACK, in SYN-RECEIVED.
-    syn_ack: bool,
+    pub(super) syn_ack: bool,
 }
 
 impl<C: Controller> Tcb<C> {
@@ -276,82 +275,6 @@ impl<C: Controller> Tcb<C> {
         self.discard(Discard::AckOutOfRange, cx)
     }
 
-    /// SYN-RECEIVED: an acceptable ACK completes the handshake, another one is answered by a reset (§3.5.2).
-    fn check_handshake_ack(&mut self, segment: &Segment, arrived: &Arrived, cx: &mut Cx<'_, '_>) -> Step {
-        self.refuse_handshake_ack(segment, cx)?;
-        self.establish(segment, arrived.syn_ack, cx);
-        self.snd.set_window(arrived.window, segment.seq, segment.ack);
-        Continue(())
-    }
-
-    /// SYN-RECEIVED: a reset answers what acknowledges something that we did not send (§3.5.2, group 2), beyond the window
-    /// as well: else two ends with small windows, each synchronized with another one than its peer, would tell each other
-    /// for ever that their numbers are wrong.
-    fn refuse_handshake_ack(&mut self, segment: &Segment, cx: &mut Cx<'_, '_>) -> Step {
-        let refuses = self.state == LiveState::SynReceived
-            && segment.flags.contains(Flags::ACK)
-            && planted!(handshake_takes_any_ack, !self.snd.is_news(segment.ack), false);
-        if !refuses {
-            return Continue(());
-        }
-        cx.transmit_reset_reply(segment);
-        self.discard(Discard::BadHandshakeAck, cx)
-    }
-
-    /// Our SYN is acknowledged: ESTABLISHED, or on to FIN-WAIT-1 when the user has closed meanwhile.
-    pub(super) fn establish(&mut self, segment: &Segment, syn_ack: bool, cx: &mut Cx<'_, '_>) {
-        let marked = self.hear_handshake(segment, syn_ack);
-        let early = self.end_fast_open();
-        if !early || marked || self.snd.repeats > 0 {
-            let initial = if marked { u32::from(self.eff_snd_mss) } else { self.initial_window(cx.config) };
-            self.start_sending(initial, cx);
-        }
-        self.process_ack(segment, false, false, cx);
-        #[cfg(feature = "fast-open")]
-        if self.origin == Origin::Active {
-            self.snd.repeat_early();
-        }
-        self.agree_on_feedback();
-        self.echo = Echo::new(self.ecn.echoes());
-        self.snd.shrink(); // the record of our SYN
-        self.pending_since = self.pending_since.get().filter(|_| self.snd.is_pending()).into();
-        self.state = match self.snd.fin {
-            Fin::None => LiveState::Established,
-            Fin::Queued | Fin::Acked => LiveState::FinWait1,
-        };
-        self.tell_connected(early, cx);
-    }
-
-    /// The congestion controller starts with this window.
-    pub(super) fn start_sending(&mut self, initial: u32, cx: &Cx<'_, '_>) {
-        self.snd.tell_pacing(cx.config);
-        let seed = self.seed();
-        self.snd.cc.seed(seed);
-        self.snd.cc.start(u32::from(self.eff_snd_mss), initial, cx.now);
-    }
-
-    /// What came on the SYN is held at RCV.NXT until the handshake is complete.
-    fn deliver_syn_text(&mut self, cx: &mut Cx<'_, '_>) -> Step {
-        if !self.rcv.holds_next() {
-            return Continue(());
-        }
-        if self.released {
-            return self.reset_unread(cx);
-        }
-        self.deliver_held(cx);
-        Continue(())
-    }
-
-    /// What is held at RCV.NXT goes to the user.
-    pub(super) fn deliver_held(&mut self, cx: &mut Cx<'_, '_>) {
-        self.ack.at_once();
-        let out = &mut *cx.out;
-        self.rcv.release_held(&mut |text| {
-            out.counters.octets_in += u64::try_from(text.len()).unwrap_or(0);
-            out.push(Action::Deliver(text));
-        });
-    }
-
     /// The user is gone and there is text nobody will read: the peer must know (SHLD-3).
     pub(super) fn reset_unread<T>(&self, cx: &mut Cx<'_, '_>) -> Step<T> {
         cx.out.report_progress(); // before the reset
@@ -360,7 +283,7 @@ impl<C: Controller> Tcb<C> {
     }
 
     /// SND.UNA =< SEG.ACK =< SND.NXT. With `bare` it may be a duplicate.
-    fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
+    pub(super) fn process_ack(&mut self, segment: &Segment, bare: bool, same_window: bool, cx: &mut Cx<'_, '_>) {
         let echo = segment.options.timestamps().zip(self.ts.as_ref());
         let echoed = echo.and_then(|(ts, state)| state.shown_at(ts.echo, cx.now));
         let mss = u32::from(self.eff_snd_mss);

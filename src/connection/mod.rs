@@ -9,6 +9,7 @@ mod calls;
 mod challenge;
 mod deadlines;
 mod emit;
+mod establish;
 mod exchange;
 #[cfg(feature = "fast-open")]
 mod fast_open;

@@ -2,6 +2,7 @@
 
 mod acks;
 pub(crate) mod buffer;
+mod check;
 pub mod congestion;
 mod delivered;
 pub(crate) mod ecn;
@@ -11,7 +12,9 @@ mod feedback;
 mod loss;
 mod next;
 pub(crate) mod pace;
+mod pacing;
 mod path_mtu;
+mod probe_timeout;
 mod probing;
 mod prr;
 mod rack;
@@ -20,6 +23,7 @@ mod recovery;
 pub(crate) mod rtt;
 mod sampling;
 mod scoreboard;
+mod sent;
 mod small;
 mod steady;
 mod tail;
@@ -29,8 +33,6 @@ mod window;
 
 use alloc::boxed::Box;
 
-use crate::features::RACK;
-use crate::invariant::{Broken, holds};
 use crate::rare::Rare;
 use crate::stream::Position;
 use crate::time::Micros;
@@ -49,12 +51,7 @@ use recovery::Detector;
 use rtt::Rtt;
 use scoreboard::Scoreboard;
 use small::Small;
-use tail::Probe;
 use validation::{Used, Validation};
-
-/// A tail-loss probe waits so long at least: where round trips take less than the peer needs to look, it would be
-/// spurious.
-const MIN_PTO: Micros = Micros::from_millis(10);
 
 /// Octets of the send buffer for each record of a segment in flight.
 const RECORD: u32 = 256;
@@ -276,15 +273,6 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// The controller hears whether segments are paced; where they are not, what the pacer has counted is past.
-    pub(crate) fn tell_pacing(&mut self, config: &Config) {
-        let paced = self.is_paced(config);
-        self.cc.set_pacing(paced);
-        if !paced {
-            self.pacer.end();
-        }
-    }
-
     /// For how long an unused window is kept, from now on (RFC 7661); `None`: it restarts (RFC 5681 §4.1).
     pub(crate) fn preserve_window(&mut self, config: &Config) {
         let period = config.preserve_window().map(Micros::from);
@@ -292,37 +280,6 @@ impl<C: Controller> Sender<C> {
             (Some(validation), Some(period)) => validation.set_period(period),
             (validation, period) => *validation = period.map(|period| Box::new(Validation::new(period))),
         }
-    }
-
-    /// Whether segments are paced: the user asks for it, or the controller does.
-    pub(crate) fn is_paced(&self, config: &Config) -> bool {
-        config.pacing() || self.cc.requires_pacing()
-    }
-
-    /// Whether acknowledgments alone tell when segments leave, and the controller hears of nothing else: neither pacing
-    /// nor rates.
-    pub(crate) fn is_ack_clocked(&self, config: &Config) -> bool {
-        !self.is_paced(config) && !self.cc.works_by_rates()
-    }
-
-    /// When `octets` may leave, if pacing holds them back.
-    pub(crate) fn paced_until(&self, octets: u32, burst: u32, mss: u32, now: Instant) -> Option<Instant> {
-        self.pacer.release(&self.flow_of(octets, burst, mss)?, now)
-    }
-
-    /// `octets` left.
-    pub(crate) fn pace(&mut self, octets: u32, burst: u32, mss: u32, now: Instant) {
-        if let Some(flow) = self.flow_of(octets, burst, mss) {
-            self.pacer.begin().on_sent(&flow, now);
-        }
-    }
-
-    /// The rate is the controller's, or a multiple of the window in a round trip, once one is measured.
-    fn flow_of(&self, octets: u32, burst: u32, mss: u32) -> Option<pace::Flow> {
-        let cwnd = self.cwnd(mss);
-        let of_window = |round_trip| pace::rate_of(cwnd, cwnd < self.cc.ssthresh(), round_trip);
-        let rate = self.cc.pacing_rate().or_else(|| self.rtt.paced_over().map(of_window))?;
-        Some(pace::Flow { octets, rate, burst })
     }
 
     /// The number at this position of the scoreboard.
@@ -426,87 +383,6 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// `plan` goes on the wire, in segments of `mss` octets. Returns whether it repeats something. Where there is room
-    /// for `records` more, a segment sent again in part is cut in two.
-    pub(crate) fn sent(&mut self, plan: &Plan, mss: u32, records: u32, now: Instant) -> bool {
-        let (end, repeats) = (plan.end(), plan.seq.before(self.nxt));
-        match plan.kind {
-            Kind::Probe if repeats => self.board.mark_ambiguous(), // an octet of the first segment: it measures nothing
-            Kind::New | Kind::Again | Kind::Rescue | Kind::Tail | Kind::Probe | Kind::MtuProbe => {
-                let (from, to) = (self.position_of(plan.seq), self.position_of(end));
-                if plan.kind == Kind::Probe && self.cc.works_by_rates() {
-                    self.rate.on_application_limited(self.inflight()); // a probe of a closed window measures no path
-                }
-                if plan.kind == Kind::Tail && repeats {
-                    self.note_tail_probe(from);
-                }
-                let mut rate = self.snapshot((end - plan.seq).min(mss), now);
-                if repeats {
-                    let again = from..to.min(self.board.nxt());
-                    let before = self.board.sent_again(again.start, again.end, records >= 2, now, rate);
-                    if let Some(validation) = &mut self.validation {
-                        validation.on_again(end.min(self.nxt) - plan.seq);
-                    }
-                    if let Some(episode) = self.episode.active() {
-                        episode.undo.on_again(again, before, now);
-                        episode.recovery.high_rxt = episode.recovery.high_rxt.max(to);
-                    }
-                }
-                let text_end = to - u32::from(plan.fin);
-                while self.board.nxt() + mss < text_end {
-                    self.board.sent(self.board.nxt() + mss, now, rate);
-                    rate = rate.followed_by(mss);
-                }
-                self.board.sent(to, now, rate);
-            }
-        }
-        match plan.kind {
-            Kind::Tail => {
-                self.episode.begin().probe = Some(Probe { end: self.board.nxt(), again: repeats });
-                self.sampled = false;
-            }
-            Kind::New | Kind::Again | Kind::Rescue | Kind::Probe | Kind::MtuProbe => {}
-        }
-        if let Some(episode) = self.episode.active() {
-            episode.on_sent(plan.kind, plan.seq == self.una, end - plan.seq);
-        }
-        self.nxt = self.nxt.max(end);
-        self.last_sent = now;
-        if plan.len > 0 {
-            self.cc.on_sent(plan.len, self.inflight(), now);
-        }
-        repeats
-    }
-
-    /// What a segment of `octets` octets sent now remembers of the rate.
-    fn snapshot(&mut self, octets: u32, now: Instant) -> rate::Snapshot {
-        if !self.cc.works_by_rates() {
-            return self.rate.unsampled();
-        }
-        let inflight = self.inflight();
-        if inflight == 0 && !self.syn && self.rate.is_application_limited() {
-            self.cc.on_restart(now);
-        }
-        self.rate.on_sent(octets, inflight, now)
-    }
-
-    /// How many segments more may be in flight: their records are bounded by the send buffer.
-    pub(crate) fn records_left(&self, send_buffer: u32, mss: u32) -> u32 {
-        let taken = u32::try_from(self.board.len()).unwrap_or(u32::MAX);
-        most_records(send_buffer, mss).saturating_sub(taken)
-    }
-
-    /// Segments in flight.
-    pub(crate) fn flight_segments(&self) -> usize {
-        self.board.len()
-    }
-
-    /// Whether less than a segment waits to be sent, for Nagle's algorithm or a cork: small writes limit the rate.
-    pub(crate) fn lacks_a_segment(&self, gate: &Gate) -> bool {
-        let lacks = || self.text_end().saturating_since(self.nxt) < gate.full && !self.board.has_lost();
-        self.cc.works_by_rates() && lacks()
-    }
-
     /// There is nothing to send: if the window has room, the application limits the rate.
     #[inline]
     pub(crate) fn on_idle(&mut self, mss: u32) {
@@ -514,38 +390,6 @@ impl<C: Controller> Sender<C> {
         if inflight < self.cwnd(mss) {
             self.rate.on_application_limited(inflight);
         }
-    }
-
-    /// When a tail-loss probe is due, counted from now, if one may be sent at all (RFC 8985 §7.3).
-    pub(crate) fn tail_probe_after(&self, mss: u32, max_ack_delay: Micros) -> Option<Micros> {
-        let eligible = RACK
-            && self.detector == Detector::Rack
-            && self.episode.recovery.is_open()
-            && self.board.sacked_segments() == 0
-            && !self.board.has_lost()
-            && self.flight() > 0
-            && !self.syn
-            && self.episode.probe.is_none()
-            && self.sampled;
-        eligible.then(|| self.calc_pto(mss, max_ack_delay))
-    }
-
-    /// TLP_calc_PTO of RFC 8985 §7.2.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn calc_pto(&self, mss: u32, max_ack_delay: Micros) -> Micros {
-        let Some(srtt) = self.rtt.srtt() else { return Micros::from_secs(1) };
-        match srtt.times(2).max(MIN_PTO) {
-            pto if self.flight() > mss => pto,
-            // A FIN is acknowledged at once (RFC 9293 §3.10.7.4 eighth): the delay is no more than time for the peer to
-            // look.
-            pto if self.fin_sent() => pto.max(max_ack_delay),
-            pto => pto + max_ack_delay,
-        }
-    }
-
-    /// Whether a tail-loss probe has not been judged yet, though all may be acknowledged (RFC 8985 §7.4.2).
-    pub(crate) fn awaits_probe_answer(&self) -> bool {
-        self.episode.probe.is_some()
     }
 
     /// Segments are larger now: small segments in flight no longer need a record each. Where reports or
@@ -571,41 +415,6 @@ impl<C: Controller> Sender<C> {
     /// Octets of text in the segment that is lost at SND.UNA.
     pub(crate) fn first_lost(&self, mss: u32) -> u32 {
         self.board.next_lost(mss).filter(|(start, _)| *start == self.board.una()).map_or(0, |(_, len)| len)
-    }
-
-    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
-        self.board.check_invariants()?;
-        holds(self.cc.works_by_rates() || !self.rate.is_sampling(), "samples of rates, and nobody who asks for them")?;
-        self.board.check_rates(self.cc.works_by_rates(), self.rate.delivered())?;
-        holds(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none")?;
-        holds(
-            !self.rate.awaits_probe() || self.episode.probe.is_some(),
-            "what a tail-loss probe brings, and no probe",
-        )?;
-        self.episode.check_invariants()?;
-        self.rtt.check_invariants()?;
-        self.buffer.check_invariants()?;
-        holds(self.board.nxt() - self.board.una() == self.flight(), "the scoreboard and SND.NXT differ")?;
-        holds(!self.syn || self.una == self.iss, "the SYN is not acknowledged, and SND.UNA is not ISS")?;
-        // Measured from SND.UNA, since what is queued may reach half the circle away.
-        holds(self.flight() <= self.end() - self.una, "SND.NXT is beyond what is queued")?;
-        self.small.check_invariants(self.una, self.buffer.len())?;
-        holds(self.wnd <= self.max_wnd, "SND.WND is beyond MAX.SND.WND")?;
-        holds(self.shift <= 14, "windows are scaled by more than 14")?; // RFC 7323 §2.3
-        let rounding = self.edge - (self.una + self.wnd);
-        holds(self.syn || rounding < 1 << self.shift, "the promised edge is beyond the window")?;
-        holds(self.up().is_none_or(|up| up.after(self.una)), "SND.UP is acknowledged")
-    }
-
-    /// SND.UNA is as far from ISS as in the scoreboard.
-    pub(crate) fn check_place(&self) -> Result<(), Broken> {
-        holds(self.iss + self.board.una().wrapped() == self.una, "the scoreboard and SND.UNA differ")
-    }
-
-    /// Nothing was sent later than now.
-    pub(crate) fn check_times(&self, now: Instant) -> Result<(), Broken> {
-        self.board.check_times(now)?;
-        self.rack.check_times(now)
     }
 
     pub(crate) fn rebase(&mut self, irs: SeqNum, now: Instant) {

@@ -1,5 +1,7 @@
 //! The data in flight: one record for each segment sent and not acknowledged (RFC 6675 §3, RFC 8985 §5.2).
 
+mod again;
+mod check;
 mod lost;
 mod marks;
 
@@ -8,8 +10,6 @@ use alloc::collections::VecDeque;
 use self::marks::{Fingers, Marks};
 use super::rate::{Snapshot, Totals};
 use crate::Instant;
-use crate::features::{RACK, SHORTCUTS};
-use crate::invariant::{Broken, holds};
 use crate::ranges::Ranges;
 use crate::rare::Rare;
 use crate::stream::Position;
@@ -187,119 +187,6 @@ impl Scoreboard {
             self.segments.push_back(Sent { start: self.nxt, end, at, fate: Fate::InFlight, again: false, rate });
             self.nxt = end;
         }
-    }
-
-    /// `start..end`, sent before, goes out again; what of it was lost is in flight again. A record that it covers in
-    /// part is cut in two, if it may be; else all of it counts as sent again, and the rest is found to be lost later.
-    /// Returns whether any of it had been sent again before.
-    pub(crate) fn sent_again(
-        &mut self,
-        start: Position,
-        end: Position,
-        may_cut: bool,
-        at: Instant,
-        rate: Snapshot,
-    ) -> bool {
-        let (mut index, mut before) = (self.index_of(start), false);
-        if may_cut {
-            index += usize::from(self.cut_at(index, start));
-            self.cut_behind(index, start, end);
-        }
-        while let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < end) {
-            before |= sent.again && sent.fate != Fate::Sacked;
-            if sent.fate == Fate::Lost {
-                let marks = self.marks.begin();
-                marks.lost.remove(sent.start, sent.end);
-                marks.lost_octets -= sent.len();
-                sent.fate = Fate::InFlight;
-            }
-            if sent.fate == Fate::InFlight {
-                (sent.at, sent.again, sent.rate) = (at, true, rate);
-                let start = sent.start;
-                self.note_again(start, at);
-            }
-            index += 1;
-        }
-        before
-    }
-
-    /// The segment that starts here was sent again at this time. Entries that are over go when they are the larger
-    /// part.
-    fn note_again(&mut self, start: Position, at: Instant) {
-        self.insert_again(start, at);
-        if self.marks.again.len() > 2 * self.segments.len() + KEEP {
-            self.note_all_again();
-        }
-    }
-
-    /// RACK looks at these entries, and steady traffic has none.
-    #[inline(never)] // in one place, so that the linker's proof sees that the index is within bounds
-    fn insert_again(&mut self, start: Position, at: Instant) {
-        if !RACK && !SHORTCUTS {
-            return self.tidy();
-        }
-        let again = &mut self.marks.begin().again;
-        if again.back().is_none_or(|&(before, earlier)| (earlier, before) <= (at, start)) {
-            return again.push_back((start, at)); // what is lost goes again in order, mostly
-        }
-        let place = again.partition_point(|&(before, earlier)| (earlier, before) <= (at, start));
-        again.insert(place.min(again.len()), (start, at));
-    }
-
-    /// The entries of those that were sent again, anew from the records.
-    fn note_all_again(&mut self) {
-        if let Some(marks) = self.marks.active() {
-            marks.again.clear();
-        }
-        for index in 0..self.segments.len() {
-            let again = self.segments.get(index).filter(|sent| sent.again && sent.fate == Fate::InFlight);
-            if let Some((start, at)) = again.map(|sent| (sent.start, sent.at)) {
-                self.insert_again(start, at);
-            }
-        }
-    }
-
-    /// Makes `end` a border; the record at `first` holds `start`. What lies before it in a record goes to the neighbour that
-    /// goes out with it, if there is one: nothing is inserted then, whatever the sizes of the records.
-    fn cut_behind(&mut self, first: usize, start: Position, end: Position) {
-        if self.segments.get(first).is_some_and(|sent| sent.end == end) {
-            return; // a whole record, as most
-        }
-        let index = self.index_of(end);
-        let Some(sent) = self.segments.get(index).filter(|sent| sent.start < end && sent.fate != Fate::Sacked).copied()
-        else {
-            return;
-        };
-        let goes_along = |before: &&mut Sent| before.start >= start && before.fate == sent.fate;
-        let before = index.checked_sub(1).and_then(|before| self.segments.get_mut(before)).filter(goes_along);
-        let Some(before) = before else {
-            self.cut_at(index, end);
-            return;
-        };
-        before.end = end;
-        if let Some(rest) = self.segments.get_mut(index) {
-            rest.start = end;
-        }
-        if sent.again && sent.fate == Fate::InFlight {
-            self.note_again(end, sent.at);
-        }
-    }
-
-    /// Makes `position`, which the record at `index` holds, a border between records, which moves those on the shorter side of
-    /// it. Returns whether it was none.
-    #[inline(never)] // as above
-    fn cut_at(&mut self, index: usize, position: Position) -> bool {
-        let Some(sent) = self.segments.get_mut(index).filter(|sent| sent.start < position && sent.fate != Fate::Sacked)
-        else {
-            return false;
-        };
-        let rest = Sent { start: position, ..*sent };
-        sent.end = position;
-        self.segments.insert((index + 1).min(self.segments.len()), rest);
-        if rest.again && rest.fate == Fate::InFlight {
-            self.note_again(position, rest.at);
-        }
-        true
     }
 
     /// Neighbours of one fate become one record, as far as that is no longer than `mss`. It counts as sent when the later
@@ -501,67 +388,6 @@ impl Scoreboard {
                 self.note_again(start, at);
             }
         }
-    }
-
-    pub(crate) fn check_invariants(&self) -> Result<(), Broken> {
-        let marks = &*self.marks;
-        holds(self.marks.is_at_rest() == marks.are_gone(), "memory for what was set apart")?;
-        marks.sacked.check_invariants()?;
-        marks.lost.check_invariants()?;
-        holds(self.nxt.is_reached(), "a stream without end")?;
-        holds(marks.fresh <= self.nxt, "the search for losses is beyond SND.NXT")?;
-        let (mut at, mut sacked, mut lost, mut segments) = (self.una, 0_u32, 0_u32, 0);
-        for sent in &self.segments {
-            holds(sent.start == at && sent.end > at && sent.end <= self.nxt, "records leave a gap")?;
-            at = sent.end;
-            match sent.fate {
-                Fate::InFlight => holds(sent.again || sent.start >= marks.fresh, "a record is behind the search")?,
-                Fate::Sacked => {
-                    (sacked, segments) = (sacked.saturating_add(sent.len()), segments + 1);
-                    let reported = marks.sacked.first_gap(sent.start, sent.end).is_none();
-                    holds(reported, "a record counts as reported, and no range says so")?;
-                }
-                Fate::Lost => lost = lost.saturating_add(sent.len()),
-            }
-            holds(sent.fate != Fate::InFlight || self.knows_again(sent), "a retransmission that nothing tells of")?;
-            let overlap = marks.lost.first_overlap(sent.start, sent.end);
-            let expected = (sent.fate == Fate::Lost).then_some((sent.start, sent.end));
-            holds(overlap == expected, "a record and the lost ranges differ")?;
-        }
-        holds(at == self.nxt, "records end before SND.NXT")?;
-        holds(self.nxt.saturating_since(self.una) < 1 << 31, "more is in flight than can be numbered")?;
-        holds((sacked, lost) == (marks.sacked_octets, marks.lost_octets), "octets reported and lost")?;
-        let ranges = marks.lost.iter().fold(0_u32, |sum, range| sum.saturating_add(range.end - range.start));
-        holds(ranges == lost, "what is lost was never sent")?; // or octets that are in no record would go for ever
-        let known = marks.sacked.first().is_none_or(|range| range.start >= self.una)
-            && marks.sacked.last().is_none_or(|range| range.end <= self.nxt);
-        holds(known, "a report of what was never sent, or is acknowledged")?;
-        holds(segments == marks.sacked_segments, "segments reported")?;
-        let reported = |&(start, end): &(Position, Position)| marks.sacked.first_gap(start, end).is_none();
-        holds(marks.fingers.recent.as_slice().iter().all(reported), "a range that was not reported")?;
-        let again = marks.again.iter().map(|&(start, at)| (at, start));
-        holds(again.is_sorted(), "retransmissions out of order")?;
-        let once = self.segments.iter().filter(|sent| !sent.again);
-        holds(once.is_sorted_by_key(|sent| sent.at), "segments out of the order of their sending")
-    }
-
-    /// Where what was delivered is sampled, so many octets so far, the segments remember it in the order of their sending.
-    pub(crate) fn check_rates(&self, sampling: bool, delivered: u64) -> Result<(), Broken> {
-        let known = |sent: &Sent| sent.rate.order() <= (sampling, delivered);
-        holds(self.segments.iter().all(known), "a segment remembers more than was delivered")?;
-        let once = self.segments.iter().filter(|sent| !sent.again);
-        holds(once.is_sorted_by_key(|sent| sent.rate.order()), "what segments remember of rates goes back")
-    }
-
-    /// A record that was sent again has an entry that tells when.
-    fn knows_again(&self, sent: &Sent) -> bool {
-        let order = |&(start, at): &(Position, Instant)| (at, start).cmp(&(sent.at, sent.start));
-        !sent.again || !(RACK || SHORTCUTS) || self.marks.again.binary_search_by(order).is_ok()
-    }
-
-    /// No record was sent later than now.
-    pub(crate) fn check_times(&self, now: Instant) -> Result<(), Broken> {
-        holds(self.segments.iter().all(|sent| sent.at <= now), "a segment was sent later than now")
     }
 
     /// What segments remember of rates is of another controller: nothing is to be made of it.

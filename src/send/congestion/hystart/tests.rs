@@ -1,3 +1,5 @@
+//! Rounds, trains and thresholds of HyStart++.
+
 use super::*;
 use alloc::vec::Vec;
 
