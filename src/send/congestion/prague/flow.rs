@@ -250,18 +250,12 @@ impl Flow {
             (Some(srtt), Some(least)) => srtt <= Micros::from(least) + NO_QUEUE,
             (None, _) | (_, None) => false,
         };
-        self.owed = match () {
-            () if self.round.reduced
-                || self.round.lowered
-                || self.stage != Stage::Steady
-                || delivery.recovering
-                || !coupled =>
-            {
-                0
-            }
-            () if by_chance => (self.owed + 1).min(MOST_OWED),
-            () => self.owed,
-        };
+        let steady = self.stage == Stage::Steady && !delivery.recovering;
+        if !steady || !coupled || self.round.reduced || self.round.lowered {
+            self.owed = 0;
+        } else if by_chance {
+            self.owed = (self.owed + 1).min(MOST_OWED);
+        }
     }
 
     /// The window is lower now for another reason than marks of an L4S queue.
