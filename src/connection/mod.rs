@@ -285,9 +285,18 @@ impl<C: Controller> Connection<C> {
                 self.steadily(now, sink, |tcb, steady| tcb.arrives_as_expected(segment, steady));
             }
             Phase::Closed | Phase::Listen(_) | Phase::SynSent(_) | Phase::Live(_) => {
-                self.whole_step(Event::Segment(segment), now, sink, shortcuts);
+                if cfg!(target_pointer_width = "64") {
+                    self.whole_segment(segment, now, sink, shortcuts);
+                } else {
+                    self.whole_step(Event::Segment(segment), now, sink, shortcuts); // code counts more there
+                }
             }
         }
+    }
+
+    #[inline(never)]
+    fn whole_segment(&mut self, mut segment: Segment, now: Instant, sink: &mut dyn Sink, shortcuts: bool) {
+        self.event(now, sink, shortcuts, |phase, cx| phase.segment_arrives(&mut segment, cx));
     }
 
     /// SEND (§3.10.2).
