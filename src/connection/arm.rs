@@ -40,7 +40,8 @@ impl<C: Controller> Tcb<C> {
             }
         }
         if !probing && self.snd.flight() > planted!(no_timeout_of_the_fin, 0, u32::from(self.snd.fin_sent())) {
-            if !cx.timers.is_set(Timer::Retransmit) {
+            let runs = cx.timers.get(Timer::Retransmit).is_some_and(|at| !self.snd.is_of_hold(at));
+            if !runs {
                 if cx.timers.has_rare() {
                     self.overtake_holds(cx);
                 }

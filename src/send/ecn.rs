@@ -133,6 +133,11 @@ impl Cover {
         self.held.filter(|&until| ECN && until > now)
     }
 
+    /// Whether the hold ends then, or did.
+    pub(crate) fn ends_at(&self, deadline: Instant) -> bool {
+        ECN && self.held == Some(deadline)
+    }
+
     pub(crate) fn rebase(&mut self, now: Instant) {
         let Self { recover: _, by_mark: _, held: _ } = self; // a field that is added has to be looked at here
         let ahead = |until: Instant| Instant::from_micros(until.as_micros().wrapping_sub(now.as_micros()));

@@ -229,6 +229,11 @@ impl<C: Controller> Sender<C> {
         self.episode.cover.held(now)
     }
 
+    /// Whether this deadline was the end of a hold, and all that is in flight left afterwards: the host came late.
+    pub(crate) fn is_of_hold(&self, deadline: Instant) -> bool {
+        self.episode.cover.ends_at(deadline) && self.board.first().is_some_and(|first| first.at >= deadline)
+    }
+
     /// Whether anything waits to be sent again.
     pub(crate) fn sends_again(&self) -> bool {
         self.board.has_lost()

@@ -298,6 +298,26 @@ fn a_hold_with_nothing_to_send_sets_no_timer() {
     assert_eq!(tcp.send(1000), "<SEQ=16060><ACK=0><DATA=1000><CTL=PSH,ACK,CWR>");
 }
 
+/// A host that comes late: what leaves first after the hold was over has a timer of its own, and nothing goes again.
+#[test]
+fn a_hold_that_a_late_host_missed_is_no_timeout_of_what_is_sent_then() {
+    let mut tcp = established();
+    tcp.send(200_000);
+    tcp.fire(Timer::Retransmit);
+    tcp.quiet(ms(100));
+    tcp.arrives(echo(14_600));
+    tcp.quiet(ms(100));
+    tcp.arrives(echo(14_600 + 1460));
+    let rto = tcp.info().rto;
+    assert_eq!((tcp.info().flight, tcp.until(Timer::Retransmit)), (0, Some(rto)));
+    tcp.wait(rto + secs(1));
+    assert!(tcp.send(1460).starts_with("<SEQ=16060>"));
+    assert_eq!((tcp.info().flight, tcp.until(Timer::Retransmit)), (1460, Some(rto)));
+    let before = tcp.info().counters.timeouts;
+    assert!(!tcp.call_timer(Timer::Retransmit).contains("SEQ=16060"));
+    assert_eq!(tcp.info().counters.timeouts, before);
+}
+
 /// One value for many segments: all are ECN-capable, CWR is the first one's (RFC 3168 §6.1.2).
 #[test]
 fn cwr_belongs_to_the_first_of_many() {
