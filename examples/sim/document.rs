@@ -157,9 +157,9 @@ pub fn markdown(recorded: &Recorded, rows: &[Row]) -> String {
 # Figures
 
 What segue reaches over an emulated bottleneck, with ten senders: CUBIC and NewReno, with and without pacing, with and
-without timestamps (`-bare`), BBR, which always paces, and Prague in the rows of L4S. Medians over 20 seeds where chance decides anything, for two
-sets of seeds. Within 1 % of what is required counts as reached. [simulation.md](simulation.md) tells what is emulated,
-and how to read it.
+without timestamps (`-bare`), BBR, which always paces, and Prague in the rows of L4S. Medians over 20 seeds where
+chance decides anything, for two sets of seeds. Within 1 % of what is required counts as reached.
+[simulation.md](simulation.md) tells what is emulated, and how to read it.
 
 This file is made from `tests/data/figures.csv`; `{COMMAND}` measures and writes both anew.
 

@@ -113,7 +113,8 @@ impl<C: Controller> Tcb<C> {
     /// When a retransmission or probe has timed out unanswered: nobody gives up before. Once one has, any instant will
     /// do.
     pub(super) fn evidence(&self, cx: &Cx<'_, '_>) -> Instant {
-        // Probes of a closed window were answered where the window is open, of a released connection as well.
+        // Where the window is open again, the probes of the closed one were answered, and do not count; so, too, on a
+        // connection that the user has released.
         let retries = if self.snd.is_shut_out() { self.retries } else { self.retries.min(self.snd.repeats) };
         if retries > 1 {
             return Instant::ZERO; // the first has, even where pacing holds the second back

@@ -153,10 +153,11 @@ fn pages() -> Vec<u32> {
 }
 
 /// The RFCs of `docs/conformance` that no script is about, and why.
-const RFCS_WITHOUT_SCRIPT: [(u32, &str); 5] = [
+const RFCS_WITHOUT_SCRIPT: [(u32, &str); 6] = [
     (2385, "the keys are the host's, and a script's host has none"),
     (4987, "floods concern the listeners of a whole host, and a script has a peer"),
     (5925, "the keys are the host's, and a script's host has none"),
+    (5926, "the keys are the host's, and a script's host has none"),
     (6528, "the initial sequence numbers are the host's, and a script counts from them"),
     (9331, "the controller is the host's choice, and a script's host has none for L4S"),
 ];

@@ -5,8 +5,8 @@ use crate::stream::Position;
 use crate::{AccEcn, Ecn};
 
 /// The share of acknowledgments of late that cover so many packets that the field may have cycled, in units of a 1024th, up to which one
-/// of them is taken for a loss of acknowledgments, and not for receive offload or an ACK filter at work. One less than eight
-/// acknowledgments ago is more.
+/// of them is taken for a loss of acknowledgments, and not for receive offload or an ACK filter at work. One such
+/// acknowledgment keeps the share above this for the next seven.
 const THINNED: u32 = 40;
 /// All of them.
 const ALL: u32 = 1 << 10;

@@ -203,7 +203,7 @@ impl Model {
     }
 
     /// The rest of OnInit where round trips were measured before (§5.2.1, §5.6.2). BBR.min_rtt is the shortest of them; the
-    /// draft takes C.srtt, which has the queue that the controller before kept. As the one of a sample it lasts ten seconds.
+    /// draft takes C.srtt, which has the queue that the controller before kept. Like that of a sample, it lasts ten seconds.
     pub(super) fn init_rtt(&mut self, srtt: Micros, min_rtt: Micros) {
         self.min_rtt = Some(min_rtt);
         self.probe_rtt_min_delay = Some(min_rtt);

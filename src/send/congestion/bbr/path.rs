@@ -106,8 +106,8 @@ impl Model {
 
     /// BBR.bw_latest, as it would be at the pacing gain of 1. A flow that paces at nine tenths, less the margin, delivers
     /// no more, whatever the path takes. This is ours: with the draft's each round with a loss lowers the rate by the
-    /// margin, and one in ProbeBW_DOWN by a tenth, for the rest of the cycle. Until the first round of ProbeBW_DOWN is
-    /// over, what is delivered left before it, and was not slowed down.
+    /// margin, and one in ProbeBW_DOWN by a tenth, for the rest of the cycle. Until the round that began with
+    /// ProbeBW_DOWN, or ProbeRTT, is over, what is delivered left before it, and was not slowed down.
     fn bw_latest_at_full_rate(&self) -> u64 {
         if self.ack_phase == AckPhase::ProbeStopping { self.bw_latest } else { self.pacing_gain().undo(self.bw_latest) }
     }

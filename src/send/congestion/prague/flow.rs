@@ -325,7 +325,7 @@ impl Flow {
     }
 
     /// Marks of an L4S queue: by half of alpha, and as much for each round that is owed, once in a virtual round trip (RFC 8257
-    /// §3.3 (1)). Those of a classic queue: by half, once in a round trip. The first, which ends slow start, halves, too.
+    /// §3.3 step 9). Those of a classic queue: by half, once in a round trip. The first, which ends slow start, halves, too.
     fn heed_marks(&mut self, inflight: u32, now: Instant) {
         let first = self.in_slow_start() || self.stage == Stage::Unmarked;
         let classic = self.queue.is_classic();
