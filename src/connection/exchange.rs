@@ -15,7 +15,7 @@ impl<C: Controller> Connection<C> {
     /// It is told whether segments are paced, its seed and its [`start`](Controller::start), as at the opening, and the round
     /// trip ([`set_rtt`](Controller::set_rtt)); before the handshake is complete, when it is complete, and no round trip. The
     /// window that it starts with is no more than the one before it, and of that as much as is in flight, or the initial
-    /// window where less is. The slow-start threshold stays. Loss recovery goes on towards the new window; the reduction
+    /// window where less is, or losses of a controller by rates are being repaired. The slow-start threshold stays. Loss recovery goes on towards the new window; the reduction
     /// before it is not undone any more. A controller that works by rates hears of no rates of segments that were sent before. Text leaves as ECT(1) from now on, or as ECT(0), as the
     /// new controller [is scalable](Controller::is_scalable) or not; marks of what was sent before are told to the new one.
     ///

@@ -10,10 +10,10 @@ impl<C: Controller> Sender<C> {
         holds(self.cc.works_by_rates() || !self.rate.is_sampling(), "samples of rates, and nobody who asks for them")?;
         self.board.check_rates(self.cc.works_by_rates(), self.rate.delivered())?;
         holds(self.episode.is_at_rest() || !self.episode.is_at_start(), "memory for an episode that is none")?;
-        holds(
-            !self.rate.awaits_probe() || self.episode.probe.is_some(),
-            "what a tail-loss probe brings, and no probe",
-        )?;
+        let probe = self.episode.probe.map(|probe| probe.end);
+        holds(probe.is_none_or(|end| end <= self.board.nxt()), "a tail-loss probe of what was not sent")?;
+        let brings = |from| probe.is_some_and(|end| from < end);
+        holds(self.rate.probed_from().is_none_or(brings), "what a tail-loss probe brings, and no probe")?;
         self.episode.check_invariants()?;
         self.rtt.check_invariants()?;
         self.buffer.check_invariants()?;

@@ -11,9 +11,10 @@ impl<C: Controller> Sender<C> {
     /// The controller decides from now on; the one before takes its place.
     ///
     /// It starts with the window that the path is known to carry: no more than the window before it, and of that as much
-    /// as is in flight, or the `initial` window (RFC 5681 §4.1 has the same reasons after a pause). The slow-start
-    /// threshold stays; where the controller before had none because it works by rates, it is the window, if there is
-    /// anything to go by.
+    /// as is in flight and not lost, or the `initial` window (RFC 5681 §4.1 has the same reasons after a pause). While losses
+    /// are repaired that a controller by rates caused, nothing tells how much that is: then it is the `initial` window. The
+    /// slow-start threshold stays; where the controller before had none because it works by rates, it is the window, if
+    /// there is anything to go by.
     pub(crate) fn exchange_controller(
         &mut self,
         controller: &mut C,
@@ -22,7 +23,9 @@ impl<C: Controller> Sender<C> {
         config: &Config,
         now: Instant,
     ) {
-        let window = self.cc.window().min(self.flight().max(initial)).max(mss);
+        let overshot = self.cc.works_by_rates() && !self.episode.recovery.is_open();
+        let carried = if overshot { initial } else { self.inflight().max(initial) };
+        let window = self.cc.window().min(carried).max(mss);
         let threshold = match self.cc.ssthresh() {
             u32::MAX if self.cc.works_by_rates() && window > initial => window,
             threshold => threshold.max(window),

@@ -244,8 +244,8 @@ impl Rate {
     }
 
     /// Whether what a tail-loss probe sent again may turn out to have been lost.
-    pub(crate) fn awaits_probe(&self) -> bool {
-        self.sampling.probed.is_some()
+    pub(crate) fn probed_from(&self) -> Option<Position> {
+        self.sampling.probed.map(|(from, _)| from)
     }
 
     /// The tail-loss probe is judged, or of no use any more: what it sent again.

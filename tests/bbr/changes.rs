@@ -70,3 +70,18 @@ fn a_17_handling_token_bucket_policers() {
         assert!(lost * 100 <= 8 * offered, "{burst}: {lost} of {offered}");
     }
 }
+
+/// Ours: a BBR that takes over does not begin where the one before overshot, however often that happens.
+#[test]
+fn exchanges_again_and_again_do_not_flood_the_path() {
+    for every in [10, 40, 80, 120, 200, 300] {
+        let mut world = World::new(Link { queue: 100_000, ..Link::default() });
+        world.app = App::Greedy;
+        for _ in 0..8000 / every {
+            world.pass(every * MILLI);
+            world.exchange();
+        }
+        let (lost, offered) = (world.lost, world.offered);
+        assert!(lost * 3 < offered && offered > 2000, "each {every} ms: {lost} of {offered} lost");
+    }
+}

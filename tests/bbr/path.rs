@@ -201,6 +201,14 @@ impl World {
         &self.ends[0]
     }
 
+    /// The host of the sender puts a new BBR in the place of its own.
+    pub(crate) fn exchange(&mut self) {
+        let mut actions = Vec::new();
+        let bbr = Algorithm::Bbr(Bbr::default());
+        self.ends[0].replace_controller(bbr, instant(self.now), &mut actions);
+        self.carry_out(0, actions);
+    }
+
     /// C.inflight, as long as nothing is lost.
     pub(crate) fn inflight(&self) -> u32 {
         self.tcp().info().flight

@@ -4,12 +4,13 @@ use super::path::config;
 use super::*;
 
 /// A.1: three rounds that grow by less than a quarter end Startup, and max_bw is the rate of the path to 2 %. Here the
-/// receive window has 1.2 BDP. Ours: where a queue builds up, one such round is enough.
+/// receive window has 1.2 BDP. Ours: where a queue builds up on a path of 64 segments and more, one such round is enough.
 #[test]
 fn a_1_exiting_startup_on_bandwidth_plateau() {
     let windowed = config().receive_buffer(60_000).receive_buffer_initial(60_000);
-    for (config, ends) in [(windowed, &[0, 1, 2, 3][..]), (config(), &[0, 1])] {
-        let mut world = World::with(Link::default(), config);
+    let cases = [(Link::default(), windowed, &[0, 1, 2, 3][..]), (Link::default(), config(), &[0, 1, 2, 3])];
+    for (link, config, ends) in cases.into_iter().chain([(long(), config(), &[0, 1][..])]) {
+        let mut world = World::with(link, config);
         world.app = App::Greedy;
         let counts = full_bw_counts(&mut world, 5 * SECOND);
         let info = world.bbr();

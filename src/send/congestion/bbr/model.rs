@@ -109,6 +109,9 @@ pub(super) struct Model {
     pub(super) full_bw_now: bool,
     pub(super) full_bw_reached: bool,
     pub(super) drain_start_round: u64,
+    /// In Startup: the longest round trip of this round, and whether one fell much below it.
+    pub(super) round_rtt_high: Micros,
+    pub(super) round_rtt_fell: bool,
 
     // ProbeBW (§2.14)
     pub(super) ack_phase: AckPhase,
@@ -182,6 +185,8 @@ impl Model {
             full_bw_now: false,
             full_bw_reached: false,
             drain_start_round: 0,
+            round_rtt_high: Micros::ZERO,
+            round_rtt_fell: false,
             ack_phase: AckPhase::Init,
             is_bw_probe_sample: false,
             cycle_stamp: now,

@@ -4,9 +4,12 @@ use super::control::Gain;
 use super::info::BbrState;
 use super::model::{Model, UndoState};
 use super::sample::Sample;
+use crate::time::Micros;
 
 /// Rounds with little growth that tell of a full pipe.
 const FULL_BW_ROUNDS: u8 = 3;
+/// Segments in a BDP from which on a single round tells of a queue.
+const TELLING_SEGMENTS: u64 = 64;
 /// BBR.StartupFullLossCnt: discontiguous ranges lost in a round.
 const STARTUP_FULL_LOSS_CNT: u32 = 6;
 /// Drain ends after this many rounds.
@@ -27,6 +30,24 @@ impl Model {
     /// CheckFullBWReached (§5.3.1.2): three rounds in which the bandwidth grew by less than a quarter; in Startup one, if
     /// a queue stood.
     pub(super) fn check_full_bw_reached(&mut self, sample: &Sample) {
+        if self.state == BbrState::Startup {
+            self.note_round_trip(sample);
+        }
+        self.judge_round(sample);
+        if self.round_start {
+            (self.round_rtt_high, self.round_rtt_fell) = (sample.rtt.unwrap_or(Micros::ZERO), false);
+        }
+    }
+
+    /// The longest round trip of this round, and whether one fell from it by a quarter of BBR.min_rtt.
+    fn note_round_trip(&mut self, sample: &Sample) {
+        let (Some(rtt), Some(least)) = (sample.rtt, self.min_rtt) else { return };
+        self.round_rtt_fell |= rtt + Micros::new(least.get() / 4) < self.round_rtt_high;
+        self.round_rtt_high = self.round_rtt_high.max(rtt);
+    }
+
+    /// The rule, at the end of a round.
+    fn judge_round(&mut self, sample: &Sample) {
         if self.full_bw_now || !self.round_start || sample.is_app_limited {
             return;
         }
@@ -43,11 +64,15 @@ impl Model {
 
     /// Whether half a BDP more than the path holds was in flight, beyond what comes in aggregates, and nothing was lost.
     /// This is ours. The draft waits three rounds since a small receive window or a sender that is slow to start may be the
-    /// limit; neither builds a queue. Two rounds more at twice the BDP are what overflows the buffer of one BDP.
+    /// limit; neither builds a queue. Two rounds more at twice the BDP are what overflows the buffer of one BDP. Where delays
+    /// vary, more is in flight as well; but then the rate is not that of before, round trips fall again, or few segments tell.
     fn has_queue(&self, sample: &Sample) -> bool {
-        let bdp = self.bdp_multiple_of(self.max_bw(), Gain::ONE).max(self.min_pipe_cwnd());
-        let held = u64::from(bdp) + u64::from(self.extra_acked_filter.get());
-        sample.volume.lost == 0 && u64::from(sample.volume.tx_in_flight) * 2 >= held * 2 + u64::from(bdp)
+        let bdp = u64::from(self.bdp_multiple_of(self.max_bw(), Gain::ONE));
+        let aggregated = u64::from(self.extra_acked_filter.get());
+        let many = bdp >= u64::from(self.smss) * TELLING_SEGMENTS;
+        let steady = sample.delivery_rate.saturating_mul(16) >= self.max_bw().saturating_mul(15);
+        let queued = u64::from(sample.volume.tx_in_flight) * 2 >= (bdp + aggregated) * 2 + bdp;
+        queued && many && steady && !self.round_rtt_fell && sample.volume.lost == 0
     }
 
     pub(super) fn check_startup_done(&mut self, sample: &Sample) {

@@ -30,6 +30,8 @@ fn window_of(octets: u32) -> u64 {
 /// While no more than this waits, marks are those of the coupling, and not of the L queue's own marker, which begins above it
 /// (RFC 9332 App. A.1: minTh).
 const NO_QUEUE: Micros = Micros::new(500);
+/// SRTT is no more than this many times the last sample.
+const STALE: u32 = 2;
 /// Rounds in a row that are without marks by chance. Where two marks come in a round on average, more are less likely than 1 in 2000.
 const MOST_OWED: u8 = 3;
 
@@ -168,7 +170,7 @@ impl Flow {
         }
     }
 
-    fn srtt(&self) -> Option<Micros> {
+    pub(super) fn srtt(&self) -> Option<Micros> {
         self.srtt8.map(|srtt8| Micros::new((srtt8.get() / 8).max(1)))
     }
 
@@ -211,12 +213,19 @@ impl Flow {
         }
     }
 
+    /// SRTT is at most `STALE` times the last sample: after an outage, or the sleep of a host, the round trip that had
+    /// it within would decide the pacing rate, and so how soon the next sample comes, for a long time.
     fn sample_rtt(&mut self, rtt: Option<Micros>) {
         let Some(rtt) = rtt else { return };
         self.srtt8 = Some(match self.srtt8 {
             None => rtt.times(8),
-            Some(srtt8) => Micros::new(srtt8.get() - srtt8.get() / 8) + rtt,
+            Some(srtt8) => (Micros::new(srtt8.get() - srtt8.get() / 8) + rtt).min(rtt.times(8 * STALE)),
         });
+    }
+
+    /// Round trips that were measured before this flow took over: pacing begins with them.
+    pub(super) fn set_rtt(&mut self, srtt: Micros) {
+        self.srtt8 = Some(srtt.times(8));
     }
 
     /// A virtual round trip is over.

@@ -12,6 +12,7 @@ mod flow;
 mod tests;
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use super::{Acked, Congestion, Controller, Delivery, MAX_CWND, Signal};
 use crate::Instant;
@@ -76,6 +77,10 @@ impl Controller for Prague {
 
     fn start(&mut self, mss: u32, initial: u32, now: Instant) {
         *self.0 = Flow::new(mss, initial, now);
+    }
+
+    fn set_rtt(&mut self, srtt: Duration, _min_rtt: Duration) {
+        self.0.set_rtt(srtt.into());
     }
 
     fn on_ack(&mut self, _acked: &Acked) {}

@@ -463,3 +463,26 @@ fn rebased_flows_that_will_do_the_same_are_equal() {
     assert_eq!(one, run(77_000_000, 0));
     assert_eq!(one, run(1_000_000, 5_000_000_000));
 }
+
+/// An outage, or the sleep of a host, within one round trip: SRTT follows the next one, and does not pace by the outage.
+#[test]
+fn srtt_is_twice_the_last_round_trip_at_the_most() {
+    let mut driven = Driven::steady(100, 25_000);
+    let srtt = |driven: &Driven| driven.prague.0.srtt();
+    driven.rtt = 60_000_000;
+    driven.ack(1, 0);
+    assert!(srtt(&driven) > Some(Micros::from_secs(7)), "{:?}", srtt(&driven));
+    driven.rtt = 30_000;
+    driven.ack(1, 0);
+    assert_eq!(srtt(&driven), Some(Micros::from_millis(60)));
+}
+
+/// What the connection measured before it took over.
+#[test]
+fn a_round_trip_that_is_known_is_the_first_srtt() {
+    let mut prague = Prague::default();
+    prague.start(MSS, 10 * MSS, Instant::ZERO);
+    assert_eq!(prague.0.srtt(), None);
+    prague.set_rtt(Duration::from_millis(50), Duration::from_millis(40));
+    assert_eq!(prague.0.srtt(), Some(Micros::from_millis(50)));
+}

@@ -184,30 +184,50 @@ fn growth_of_a_quarter_is_growth() {
     assert_eq!(round(0, 0), (BW, 1, false, false));
 }
 
-/// Ours: in Startup a queue of half a BDP tells at once that the pipe is full, if no loss may have made it seem slower. What
-/// comes in aggregates is no queue, nor is a window of MinPipeCwnd and a half.
+/// Ours: in Startup a queue of half a BDP tells at once that the pipe is full. Losses, aggregates, a rate that varies, round
+/// trips that fall again and a BDP of few segments tell of something else.
 #[test]
 fn in_startup_a_queue_tells_of_a_full_pipe_at_once() {
-    let round = |model: &Model, tx_in_flight, lost, delivery_rate| {
+    let judge = |model: &Model, tx_in_flight, lost, delivery_rate| {
         let mut model = Model { full_bw: BW, round_start: true, ..model.clone() };
-        model.check_full_bw_reached(&Sample {
-            delivery_rate,
-            volume: Volume { tx_in_flight, lost, sack: true },
-            ..sample()
-        });
+        let volume = Volume { tx_in_flight, lost, sack: true };
+        model.check_full_bw_reached(&Sample { delivery_rate, volume, ..sample() });
         model.full_bw_now
     };
     let startup = in_state(BbrState::Startup);
-    assert_eq!((round(&startup, 150_000, 0, BW), round(&startup, 149_999, 0, BW)), (true, false));
-    assert!(!round(&startup, 150_000, 1, BW) && !round(&startup, 150_000, 0, 1_250_000));
+    assert_eq!((judge(&startup, 150_000, 0, BW), judge(&startup, 149_999, 0, BW)), (true, false));
+    assert!(!judge(&startup, 150_000, 1, BW) && !judge(&startup, 150_000, 0, 1_250_000));
+    assert_eq!((judge(&startup, 150_000, 0, 937_500), judge(&startup, 150_000, 0, 937_499)), (true, false));
     let mut aggregates = startup.clone();
     aggregates.extra_acked_filter.update(10_000, 50, 1);
-    assert_eq!((round(&aggregates, 160_000, 0, BW), round(&aggregates, 159_999, 0, BW)), (true, false));
-    let narrow = Model { max_bw_filter: [0, 1], ..startup };
-    assert_eq!((round(&narrow, 6 * MSS, 0, BW), round(&narrow, 6 * MSS - 1, 0, BW)), (true, false));
-    for state in STATES.into_iter().filter(|state| *state != BbrState::Startup) {
-        assert!(!round(&in_state(state), 2_000_000, 0, BW), "{state:?}");
+    assert_eq!((judge(&aggregates, 160_000, 0, BW), judge(&aggregates, 159_999, 0, BW)), (true, false));
+    for (max_bw, few) in [(640_000, false), (639_990, true)] {
+        let narrow = Model { max_bw_filter: [0, max_bw], ..startup.clone() };
+        assert_eq!(judge(&narrow, 150_000, 0, max_bw), !few, "{max_bw}");
     }
+    for (high, fell) in [(174_999, false), (175_001, true)] {
+        let swings = Model { round_rtt_high: Micros::new(high), ..startup.clone() };
+        assert_eq!(judge(&swings, 150_000, 0, BW), !fell, "150 ms after {high}");
+    }
+    for state in STATES.into_iter().filter(|state| *state != BbrState::Startup) {
+        assert!(!judge(&in_state(state), 2_000_000, 0, BW), "{state:?}");
+    }
+}
+
+/// A round begins with the sample that ends the one before: only its own round trips count.
+#[test]
+fn a_round_trip_that_fell_counts_in_its_round_alone() {
+    let mut model = Model { full_bw: BW, ..in_state(BbrState::Startup) };
+    let mut ack = |round_start, millis, rate| {
+        model.round_start = round_start;
+        let rtt = Some(Micros::from_millis(millis));
+        model.check_full_bw_reached(&Sample { rtt, delivery_rate: rate, ..sample() });
+        (model.round_rtt_high, model.round_rtt_fell)
+    };
+    assert_eq!(ack(false, 180, BW), (Micros::from_millis(180), false));
+    assert_eq!(ack(false, 154, BW), (Micros::from_millis(180), true));
+    assert_eq!(ack(true, 190, BW / 2), (Micros::from_millis(190), false));
+    assert_eq!(ack(false, 165, BW), (Micros::from_millis(190), false));
 }
 
 /// GenerateRateSample: no rate from an interval that is shorter than the smallest round trip.
