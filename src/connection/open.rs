@@ -65,8 +65,8 @@ impl Connection {
     }
 
     /// The LISTEN state of the RFC as a value, for one peer. The first SYN uses the secrets up. When a reset brings the
-    /// value back to LISTEN, it reports [`Action::ReturnedToListen`] and discards SYNs until [`Event::Rearm`]: no ISS
-    /// serves twice.
+    /// value back to LISTEN, it reports [`Action::ReturnedToListen`] and discards SYNs until
+    /// [`Event::Rearm`](crate::Event::Rearm): no ISS serves twice.
     ///
     /// ```
     /// # use segue::{Action, Arc, Config, Instant, Path, Secrets, SeqNum};

@@ -6,7 +6,8 @@ use super::Socket;
 use crate::{Controller, Error, Event};
 
 impl<C: Controller> Socket<'_, C> {
-    /// Octets that a write would take; 0: [`Signal::Writable`] follows a write that took less than it was given.
+    /// Octets that a write would take; 0: [`Signal::Writable`](crate::host::Signal::Writable) follows a write that took less
+    /// than it was given.
     ///
     /// ```
     /// # use segue::Instant;
@@ -37,7 +38,7 @@ impl<C: Controller> Socket<'_, C> {
     }
 
     /// Writes the octets from the front of `from` that fit, and returns their number. If it is less than all, the send
-    /// buffer or the budget is full, and [`Signal::Writable`] follows.
+    /// buffer or the budget is full, and [`Signal::Writable`](crate::host::Signal::Writable) follows.
     ///
     /// ```
     /// # use segue::Instant;
@@ -108,8 +109,9 @@ impl<C: Controller> Socket<'_, C> {
     /// No more text will be written: the FIN leaves on the last of it. Reading goes on.
     ///
     /// An active open that is not complete is cancelled, with the text that waits for it (RFC 9293 §3.10.4, SYN-SENT):
-    /// [`Signal::Closed`] comes with [`CloseReason::Cancelled`](crate::CloseReason::Cancelled). To send the text all the
-    /// same, close at [`Signal::Connected`].
+    /// [`Signal::Closed`](crate::host::Signal::Closed) comes with
+    /// [`CloseReason::Cancelled`](crate::CloseReason::Cancelled). To send the text all the same, close at
+    /// [`Signal::Connected`](crate::host::Signal::Connected).
     ///
     /// ```
     /// # use segue::Instant;
@@ -148,8 +150,8 @@ impl<C: Controller> Socket<'_, C> {
     /// The user is gone, as when a process ends. What was written is sent, with the FIN; if text waits unread, also here,
     /// the peer is told by a reset instead (SHLD-3). The id is void.
     ///
-    /// No signal of the connection follows, [`Signal::Closed`] neither, and those that wait are dropped: nobody is there
-    /// to hear them. Who has to know the end calls [`close`](Self::close) and waits.
+    /// No signal of the connection follows, [`Signal::Closed`](crate::host::Signal::Closed) neither, and those that wait are
+    /// dropped: nobody is there to hear them. Who has to know the end calls [`close`](Self::close) and waits.
     ///
     /// ```
     /// # use segue::Instant;
