@@ -201,10 +201,10 @@ impl<C: Controller> Sender<C> {
         let dsack_end = delivered.dsack.map(|(_, end)| end);
         let answer = Answer { una: self.board.una(), dsack_end, bare_duplicate: delivered.bare_duplicate };
         let outcome = probe.on_ack(&answer);
-        if outcome != Outcome::Open
-            && let Some(episode) = self.episode.active()
-        {
-            episode.probe = None;
+        if outcome != Outcome::Open {
+            if let Some(episode) = self.episode.active() {
+                episode.probe = None;
+            }
         }
         match outcome {
             Outcome::Open => None,
