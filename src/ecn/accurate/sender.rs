@@ -4,7 +4,7 @@ use super::{FIRST_CEP, Octets, is_valid_transition};
 use crate::stream::Position;
 use crate::{AccEcn, Ecn};
 
-/// The share of acknowledgments of late that cover so many packets that the field may have cycled, in units of a 1024th, up to which one
+/// The share of acknowledgments of late that cover eight packets or more, in units of a 1024th, up to which one
 /// of them is taken for a loss of acknowledgments, and not for receive offload or an ACK filter at work. One such
 /// acknowledgment keeps the share above this for the next seven.
 const THINNED: u32 = 40;

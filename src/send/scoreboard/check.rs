@@ -49,7 +49,7 @@ impl Scoreboard {
         holds(once.is_sorted_by_key(|sent| sent.at), "segments out of the order of their sending")
     }
 
-    /// Where what was delivered is sampled, so many octets so far, the segments remember it in the order of their sending.
+    /// Where deliveries are sampled, `delivered` octets so far, the segments remember them in the order of their sending.
     pub(crate) fn check_rates(&self, sampling: bool, delivered: u64) -> Result<(), Broken> {
         let known = |sent: &Sent| sent.rate.order() <= (sampling, delivered);
         holds(self.segments.iter().all(known), "a segment remembers more than was delivered")?;
